@@ -1,0 +1,5 @@
+"""`python -m dsocr` is the `dsocr` command."""
+
+from dsocr.cli import main
+
+main()

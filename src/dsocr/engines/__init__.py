@@ -1,0 +1,1 @@
+"""A page image in, a page result out. The engines and the grammar they all write."""

@@ -1,0 +1,1 @@
+"""The native engine: our own runtime behind the engine's face."""

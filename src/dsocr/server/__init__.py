@@ -1,0 +1,1 @@
+"""HTTP: the contract of the service."""

@@ -1,0 +1,133 @@
+"""The words the rooms share. Plain frozen data; knows no file format, engine, or HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Mode = Literal["gundam", "base", "small", "tiny", "large"]
+Task = Literal["markdown", "text", "ocr", "figure", "describe", "locate", "custom"]
+FinishReason = Literal["stop", "length", "repetition", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on a page: fractions 0-1 of its width and height, origin top left."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """One line of a PDF's own text layer and where it stands on the upright page."""
+
+    text: str
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class PageImage:
+    """One page, upright and in RGB, ready for an engine."""
+
+    index: int
+    """Place in the document, from 0."""
+    image: Image
+    """Mode "RGB", `width` x `height` pixels."""
+    width: int
+    height: int
+    dpi: float | None = None
+    """Pixels per inch the page was rendered at; None where the file does not say."""
+    text_lines: tuple[TextLine, ...] | None = None
+    """The PDF's own text; None for images, empty for a PDF page without text."""
+    image_share: float = 0.0
+    """Fraction of a PDF page that raster images cover, 0-1: a scan says 1.0."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoRepeat:
+    """The no-repeat n-gram guard: ban a token that completes an n-gram already seen.
+
+    `window` None looks at the whole sequence, prompt included (the released code); a number looks
+    at that many generated tokens and exempts `<td>` and `</td>` (the authors' vLLM scripts).
+    """
+
+    ngram: int
+    window: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OcrOptions:
+    """What to read and how. `prompt` is what the model gets; `task` is what it means."""
+
+    task: Task
+    mode: Mode
+    prompt: str
+    max_tokens: int | None = None
+    """Most tokens to generate for one page; None: all that the context leaves."""
+    temperature: float = 0.0
+    top_p: float = 1.0
+    no_repeat_ngram: NoRepeat | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What reading one page took. Token counts are 0 for an engine without tokens."""
+
+    vision_tokens: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One region of a page: what it is, what it says, where it stands."""
+
+    label: str
+    text: str
+    boxes: tuple[Box, ...] = ()
+    """One reference may have several boxes; none when its coordinates were unreadable."""
+    confidence: float | None = None
+    """0-1, or None where the engine has no opinion."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageFailure:
+    """Why a page could not be read: a stable code and a sentence for people."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PageResult:
+    """A page as read. A page that failed is a result with `error` set: no page vanishes."""
+
+    index: int
+    width: int
+    height: int
+    markdown: str = ""
+    blocks: tuple[Block, ...] = ()
+    raw: str = ""
+    finish_reason: FinishReason = "stop"
+    flags: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    error: PageFailure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Everything read from one source, pages in order."""
+
+    name: str
+    engine: str
+    model: str
+    options: OcrOptions
+    pages: tuple[PageResult, ...]
