@@ -1,0 +1,124 @@
+"""What goes into one step of the model. Passed, never global.
+
+A step may hold whole prompts, pieces of prompts and single decoded tokens of many sequences, laid
+end to end without padding. Knows nothing of scheduling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PageViews:
+    """One page as the vision towers see it (spec 2.4): uint8 RGB, any device."""
+
+    global_view: Tensor  # (S, S, 3)
+    tiles: Tensor | None = None  # (W*H, side, side, 3), row by row
+    grid: tuple[int, int] = (1, 1)
+    """Tiles wide, tiles high."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The next tokens of one sequence: its whole prompt, a piece of it, or one decoded token."""
+
+    token_ids: Sequence[int]
+    num_cached: int
+    """Tokens of the sequence already in the cache; the position of the first of `token_ids`."""
+    block_table: Sequence[int]
+    """The sequence's blocks in order, with room for `num_cached + len(token_ids)` tokens."""
+    features: Tensor | None = None  # (F, hidden)
+    """Image features taking the place of the embeddings at `feature_rows`."""
+    feature_rows: Sequence[int] = ()
+    """Indices into `token_ids`, ascending."""
+
+    @property
+    def end(self) -> int:
+        """Tokens of the sequence in the cache once these are written."""
+        return self.num_cached + len(self.token_ids)
+
+    @property
+    def positions(self) -> range:
+        return range(self.num_cached, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """T tokens of N sequences. Sequence n owns tokens `query_starts[n] : query_starts[n + 1]`.
+
+    The first `num_decodes` sequences have one token each and are attended to together, reading
+    nothing but device tensors, so that such a step can be captured as a graph.
+    """
+
+    input_ids: Tensor  # (T,) int64
+    positions: Tensor  # (T,) int64
+    slots: Tensor  # (T,) int64: block * block_size + offset, where each token's K and V go
+    block_tables: Tensor  # (N, most blocks) int64, padded with 0
+    context_lens: Tensor  # (N,) int64: tokens in the cache once this step's are written
+    query_starts: tuple[int, ...]
+    context_lens_host: tuple[int, ...]
+    num_decodes: int
+    features: Tensor | None = None  # (F, hidden)
+    feature_rows: Tensor | None = None  # (F,) int64, rows of the batch
+
+    @property
+    def num_tokens(self) -> int:
+        return self.query_starts[-1]
+
+    @property
+    def num_sequences(self) -> int:
+        return len(self.context_lens_host)
+
+    @property
+    def last_rows(self) -> list[int]:
+        """The row of each sequence's last token: where its next token is predicted."""
+        return [end - 1 for end in self.query_starts[1:]]
+
+
+def make_batch(chunks: Sequence[Chunk], *, block_size: int, device: torch.device) -> Batch:
+    """Lays the chunks end to end, in order. Put one-token chunks first: they run together."""
+    starts = [0, *accumulate(len(chunk.token_ids) for chunk in chunks)]
+    slots = [
+        chunk.block_table[position // block_size] * block_size + position % block_size
+        for chunk in chunks
+        for position in chunk.positions
+    ]
+    width = max(-(-chunk.end // block_size) for chunk in chunks)
+    tables = [
+        [*chunk.block_table[:width], *[0] * (width - len(chunk.block_table))] for chunk in chunks
+    ]
+    features = [chunk.features for chunk in chunks if chunk.features is not None]
+    feature_rows = [
+        start + row
+        for start, chunk in zip(starts[:-1], chunks, strict=True)
+        for row in chunk.feature_rows
+    ]
+
+    def tensor(values: list[int] | list[list[int]]) -> Tensor:
+        return torch.tensor(values, dtype=torch.int64).to(device, non_blocking=True)
+
+    return Batch(
+        input_ids=tensor([token for chunk in chunks for token in chunk.token_ids]),
+        positions=tensor([position for chunk in chunks for position in chunk.positions]),
+        slots=tensor(slots),
+        block_tables=tensor(tables),
+        context_lens=tensor([chunk.end for chunk in chunks]),
+        query_starts=tuple(starts),
+        context_lens_host=tuple(chunk.end for chunk in chunks),
+        num_decodes=_leading_ones(chunks),
+        features=torch.cat(features) if features else None,
+        feature_rows=tensor(feature_rows) if features else None,
+    )
+
+
+def _leading_ones(chunks: Sequence[Chunk]) -> int:
+    for count, chunk in enumerate(chunks):
+        if len(chunk.token_ids) != 1:
+            return count
+    return len(chunks)

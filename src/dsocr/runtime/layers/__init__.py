@@ -1,0 +1,1 @@
+"""What several models share: norms, rotary positions, attention, experts."""

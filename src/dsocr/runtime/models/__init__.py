@@ -1,0 +1,1 @@
+"""One tower or decoder a file, and one file a family that wires the parts."""
