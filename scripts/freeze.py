@@ -2,7 +2,7 @@
 
     python scripts/freeze.py NEW_PYTHON OLD_PYTHON > constraints.txt
 
-Where the newest release of a package asks for Python 3.11 or more, 3.10 gets the last that does not.
+Where the newest release of a package wants Python 3.11 or more, 3.10 gets the last that does not.
 """
 
 from __future__ import annotations
