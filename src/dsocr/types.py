@@ -12,6 +12,14 @@ Mode = Literal["gundam", "base", "small", "tiny", "large"]
 Task = Literal["markdown", "text", "ocr", "figure", "describe", "locate", "custom"]
 FinishReason = Literal["stop", "length", "repetition", "error"]
 
+FIGURE_LABEL = "image"
+"""Blocks with this label are figures: markdown links them, exports crop them by their boxes."""
+
+
+def figure_path(page_index: int, number: int) -> str:
+    """Where a page's figure lies beside the markdown; `number` counts figure boxes from 0."""
+    return f"images/{page_index}_{number}.jpg"
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -21,6 +29,15 @@ class Box:
     y0: float
     x1: float
     y1: float
+
+    def pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Whole pixels of a page of that size, rounded down as the authors' code does."""
+        return (
+            int(self.x0 * width),
+            int(self.y0 * height),
+            int(self.x1 * width),
+            int(self.y1 * height),
+        )
 
 
 @dataclass(frozen=True, slots=True)
