@@ -1,0 +1,115 @@
+"""Routed experts (spec 5): a float32 router, the best few of all experts, their weighted sum.
+
+Tokens are sorted by expert once, so that every expert is one matrix product over its tokens:
+`grouped` leaves all of them to one kernel without asking the device how many each has; `looped`
+walks over the experts that got any, and runs everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dsocr.runtime.checkpoint import DecoderSpec
+
+ExpertsName = Literal["grouped", "looped"]
+
+
+class SwiGLU(nn.Module):
+    """down(silu(gate(x)) * up(x)): the dense MLP and the shared experts."""
+
+    def __init__(self, hidden_size: int, width: int) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(hidden_size, width, bias=False)
+        self.up_proj = nn.Linear(hidden_size, width, bias=False)
+        self.down_proj = nn.Linear(width, hidden_size, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Router(nn.Module):
+    """Which experts a token goes to, and how much each counts. All in float32 (spec 9)."""
+
+    def __init__(self, spec: DecoderSpec) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(spec.num_experts, spec.hidden_size))
+        self.num_chosen = spec.num_experts_per_token
+        self.normalize = spec.normalize_weights
+        self.scale = spec.routed_scale
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights (T, K) float32 and experts (T, K), best first."""
+        probabilities = F.linear(x.float(), self.weight.float()).softmax(-1)
+        weights, experts = probabilities.topk(self.num_chosen, dim=-1)
+        if self.normalize:
+            weights = weights / weights.sum(-1, keepdim=True)
+        return weights * self.scale, experts
+
+
+class Experts(nn.Module):
+    """All experts of a layer, stacked: w13 holds gate over up, w2 holds down."""
+
+    def __init__(self, spec: DecoderSpec) -> None:
+        super().__init__()
+        num_experts, hidden, width = spec.num_experts, spec.hidden_size, spec.expert_width
+        self.w13 = nn.Parameter(torch.empty(num_experts, 2 * width, hidden))
+        self.w2 = nn.Parameter(torch.empty(num_experts, hidden, width))
+        self.kind: ExpertsName = "looped"
+
+    def checkpoint_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """The checkpoint's names (spec 1.2) and the slices of ours they fill."""
+        for index in range(self.w13.shape[0]):
+            gate, up = self.w13[index].chunk(2)
+            yield f"{index}.gate_proj.weight", gate
+            yield f"{index}.up_proj.weight", up
+            yield f"{index}.down_proj.weight", self.w2[index]
+
+    def forward(self, x: Tensor, weights: Tensor, experts: Tensor) -> Tensor:
+        """x (T, hidden) through its K experts each; the weighted sum is taken in float32."""
+        num_tokens, num_chosen = experts.shape
+        order = experts.flatten().argsort(stable=True)  # (T * K,) slots, by expert
+        counts = F.one_hot(experts.flatten(), self.w13.shape[0]).sum(0)
+        rows = x[order // num_chosen]
+        expert_out = self._grouped if self.kind == "grouped" else self._looped
+        outputs = torch.empty_like(rows)
+        outputs[order] = expert_out(rows, counts)
+        outputs = outputs.view(num_tokens, num_chosen, -1).float()
+        return (outputs * weights.unsqueeze(-1)).sum(1).to(x.dtype)
+
+    def _grouped(self, rows: Tensor, counts: Tensor) -> Tensor:
+        ends = counts.cumsum(0, dtype=torch.int32)
+        gate, up = F.grouped_mm(rows, self.w13.transpose(1, 2), offs=ends).chunk(2, dim=-1)
+        return F.grouped_mm(F.silu(gate) * up, self.w2.transpose(1, 2), offs=ends)
+
+    def _looped(self, rows: Tensor, counts: Tensor) -> Tensor:
+        parts = []
+        for index, part in enumerate(rows.split(counts.tolist())):  # the plain path's one sync
+            if len(part):
+                gate, up = F.linear(part, self.w13[index]).chunk(2, dim=-1)
+                parts.append(F.linear(F.silu(gate) * up, self.w2[index]))
+        return torch.cat(parts)
+
+
+class MoE(nn.Module):
+    """The routed experts plus the shared ones, which every token passes unweighted."""
+
+    def __init__(self, spec: DecoderSpec) -> None:
+        super().__init__()
+        self.gate = Router(spec)
+        self.experts = Experts(spec)
+        self.shared_experts = SwiGLU(spec.hidden_size, spec.shared_width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights, experts = self.gate(x)
+        return self.experts(x, weights, experts) + self.shared_experts(x)
+
+
+def usable_experts(*, device: torch.device, dtype: torch.dtype) -> ExpertsName:
+    """`grouped` where PyTorch has a kernel for it: bfloat16 on a CUDA GPU."""
+    has_kernel = hasattr(F, "grouped_mm") and device.type == "cuda" and dtype == torch.bfloat16
+    return "grouped" if has_kernel else "looped"

@@ -1,0 +1,171 @@
+"""Safetensors files to a model on its device, without a second copy in host memory.
+
+The model is laid out without memory first; its tensors say which checkpoint tensors it needs. All
+that is wrong with a checkpoint is found in the files' headers and told in one `CheckpointError`
+before a byte of weights is read.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from dsocr.runtime.checkpoint import CheckpointError, DeepseekOcrSpec, read_spec
+from dsocr.runtime.config import AttentionName
+from dsocr.runtime.layers.attention import usable_attention
+from dsocr.runtime.layers.moe import Experts, usable_experts
+from dsocr.runtime.models.deepseek_ocr import IGNORED, DeepseekOcr
+
+INDEX = "model.safetensors.index.json"
+SHOWN = 8
+"""So many names of each kind of fault are told; of the rest only the number."""
+
+_FLOATS = {"BF16", "F16", "F32"}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointReport:
+    """What a weights folder holds against what the model needs."""
+
+    num_files: int
+    num_tensors: int
+    num_parameters: int
+    dtypes: tuple[str, ...]
+    """As safetensors names them: BF16, F16, F32."""
+    unreadable: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    misshapen: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    """Known tensors that are never used."""
+
+    @property
+    def problems(self) -> str:
+        """Everything wrong, or an empty text."""
+        faults = {
+            "unreadable": self.unreadable,
+            "missing": self.missing,
+            "extra": self.extra,
+            "of another shape or type": self.misshapen,
+        }
+        return "; ".join(_listed(what, names) for what, names in faults.items() if names)
+
+
+@dataclass
+class _Headers:
+    """name -> (file, shape, dtype) of all tensors, and files that cannot be read."""
+
+    num_files: int
+    tensors: dict[str, tuple[Path, tuple[int, ...], str]] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def load_model(
+    path: Path, *, device: torch.device, dtype: torch.dtype, attention: AttentionName
+) -> DeepseekOcr:
+    """The model with its weights, on the device, in eval mode. Raises `CheckpointError`.
+
+    `attention` is a wish; `DeepseekOcr.attention` says what is used.
+    """
+    spec = read_spec(path)
+    used = usable_attention(attention, device=device, dtype=dtype)
+    model = _without_memory(spec, used).to(dtype)
+    headers = _read_headers(path)
+    report = _compare(model, headers)
+    if report.problems:
+        raise CheckpointError(f"{path}: {report.problems}")
+    model = model.to_empty(device=device).requires_grad_(False).eval()
+    _fill(dict(model.checkpoint_tensors()), headers)
+    experts = usable_experts(device=device, dtype=dtype)
+    for module in model.modules():
+        if isinstance(module, Experts):
+            module.kind = experts
+    return model
+
+
+def check_checkpoint(path: Path) -> CheckpointReport:
+    """Compares the files' headers with what config.json asks for; reads no weights."""
+    return _compare(_without_memory(read_spec(path), "sdpa"), _read_headers(path))
+
+
+def _without_memory(spec: DeepseekOcrSpec, attention: AttentionName) -> DeepseekOcr:
+    with torch.device("meta"):
+        return DeepseekOcr(spec, attention=attention)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files the index names, else all there are: re-uploads are split otherwise (spec 1)."""
+    index = folder / INDEX
+    if not index.is_file():
+        return sorted(folder.glob("*.safetensors"))
+    try:
+        names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{index} cannot be read: {error!r}") from error
+    # a name with a path in it would lead out of the folder
+    return sorted(folder / Path(str(name)).name for name in names)
+
+
+def _read_headers(folder: Path) -> _Headers:
+    files = _files(folder)
+    if not files:
+        raise CheckpointError(f"{folder} holds no *.safetensors file")
+    headers = _Headers(num_files=len(files))
+    for file in files:
+        try:
+            with safe_open(file, framework="pt") as opened:
+                for name in opened.keys():  # noqa: SIM118
+                    view = opened.get_slice(name)
+                    headers.tensors[name] = (file, tuple(view.get_shape()), view.get_dtype())
+        except (SafetensorError, OSError) as error:
+            headers.unreadable.append(f"{file.name} ({error})")
+    return headers
+
+
+def _compare(model: DeepseekOcr, headers: _Headers) -> CheckpointReport:
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.checkpoint_tensors()}
+    found = {name: held for name, held in headers.tensors.items() if name not in IGNORED}
+    misshapen = [
+        f"{name} {list(shape)} {dtype}, not {list(wanted[name])}"
+        for name, (_, shape, dtype) in found.items()
+        if name in wanted and (shape != wanted[name] or dtype not in _FLOATS)
+    ]
+    return CheckpointReport(
+        num_files=headers.num_files,
+        num_tensors=len(headers.tensors),
+        num_parameters=sum(torch.Size(shape).numel() for _, shape, _ in headers.tensors.values()),
+        dtypes=tuple(sorted({dtype for _, _, dtype in found.values()})),
+        unreadable=tuple(headers.unreadable),
+        # what lies in an unreadable file is not missing
+        missing=() if headers.unreadable else tuple(sorted(wanted.keys() - found.keys())),
+        extra=tuple(sorted(found.keys() - wanted.keys())),
+        misshapen=tuple(sorted(misshapen)),
+        ignored=tuple(sorted(headers.tensors.keys() & IGNORED)),
+    )
+
+
+def _fill(tensors: dict[str, Tensor], headers: _Headers) -> None:
+    """Copies every tensor of the files into its place, cast on the way."""
+    with ExitStack() as stack, torch.no_grad():
+        opened: dict[Path, Any] = {}
+        for name, tensor in tensors.items():
+            file = headers.tensors[name][0]
+            if file not in opened:
+                opened[file] = stack.enter_context(safe_open(file, framework="pt"))
+            try:
+                tensor.copy_(opened[file].get_tensor(name))
+            except (SafetensorError, OSError) as error:
+                raise CheckpointError(f"{file.name} cannot be read at {name}: {error}") from error
+
+
+def _listed(what: str, names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:SHOWN])
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{len(names)} {what}: {shown}{more}"

@@ -1,0 +1,100 @@
+"""CLIP-L's transformer on SAM's features instead of its own patches (spec 2.2).
+
+There is no norm after the last layer, and the checkpoint's patch embedding is never used.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dsocr.runtime.checkpoint import ClipSpec
+from dsocr.runtime.config import AttentionName
+from dsocr.runtime.layers.attention import attend
+from dsocr.runtime.layers.resize import ResizedTable, resize_grid
+
+EPS = 1e-5
+
+
+class Embeddings(nn.Module):
+    """Puts the class token first and adds positions, the grid's resized to the features'."""
+
+    def __init__(self, spec: ClipSpec) -> None:
+        super().__init__()
+        self.patch_grid = spec.patch_grid
+        self.class_embedding = nn.Parameter(torch.empty(spec.width))
+        self.position_embedding = nn.Embedding(1 + spec.patch_grid**2, spec.width)
+        self.positions = ResizedTable(self._resize)
+
+    def forward(self, features: Tensor) -> Tensor:
+        batch, _, side, _ = features.shape  # (B, C, m, m)
+        tokens = features.flatten(2).transpose(1, 2)  # (B, m*m, C), row by row
+        first = self.class_embedding.expand(batch, 1, -1)
+        return torch.cat((first, tokens), dim=1) + self.positions(
+            self.position_embedding.weight, side
+        )
+
+    def _resize(self, table: Tensor, side: int) -> Tensor:
+        grid = table[1:].view(1, self.patch_grid, self.patch_grid, -1)
+        return torch.cat((table[:1], resize_grid(grid, side).flatten(0, 2)))
+
+
+class Attention(nn.Module):
+    def __init__(self, spec: ClipSpec, kind: AttentionName) -> None:
+        super().__init__()
+        self.num_heads, self.kind = spec.num_heads, kind
+        self.qkv_proj = nn.Linear(spec.width, 3 * spec.width)
+        self.out_proj = nn.Linear(spec.width, spec.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        qkv = self.qkv_proj(x).unflatten(-1, (3, self.num_heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, T, head_dim) each
+        return self.out_proj(attend(q, k, v, kind=self.kind).transpose(1, 2).flatten(-2))
+
+
+class MLP(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.fc1(x)
+        return self.fc2(x * torch.sigmoid(1.702 * x))
+
+
+class Layer(nn.Module):
+    def __init__(self, spec: ClipSpec, kind: AttentionName) -> None:
+        super().__init__()
+        self.layer_norm1 = nn.LayerNorm(spec.width, eps=EPS)
+        self.self_attn = Attention(spec, kind)
+        self.layer_norm2 = nn.LayerNorm(spec.width, eps=EPS)
+        self.mlp = MLP(spec.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.self_attn(self.layer_norm1(x))
+        return x + self.mlp(self.layer_norm2(x))
+
+
+class Transformer(nn.Module):
+    def __init__(self, spec: ClipSpec, kind: AttentionName) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Layer(spec, kind) for _ in range(spec.num_layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Clip(nn.Module):
+    """SAM's features (B, width, m, m) to tokens (B, 1 + m*m, width), the class token first."""
+
+    def __init__(self, spec: ClipSpec, kind: AttentionName) -> None:
+        super().__init__()
+        self.embeddings = Embeddings(spec)
+        self.pre_layrnorm = nn.LayerNorm(spec.width, eps=EPS)  # the checkpoint's spelling
+        self.transformer = Transformer(spec, kind)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.transformer(self.pre_layrnorm(self.embeddings(features)))

@@ -1,0 +1,156 @@
+"""DeepSeek-OCR v1: the family that wires SAM, CLIP, projector and decoder (spec 2 to 5).
+
+Knows how an image's features are laid out as tokens; knows nothing of prompts or sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dsocr.runtime.batch import Batch, PageViews
+from dsocr.runtime.checkpoint import DeepseekOcrSpec
+from dsocr.runtime.config import AttentionName
+from dsocr.runtime.kv_cache import KVCache
+from dsocr.runtime.layers.moe import Experts
+from dsocr.runtime.models.clip import Clip
+from dsocr.runtime.models.deepseek_moe import DeepseekMoe
+from dsocr.runtime.models.sam import Sam
+
+IGNORED = frozenset(
+    {
+        # CLIP's own patches, which SAM's features replace (spec 1.2)
+        "model.vision_model.embeddings.patch_embedding.weight",
+        # a buffer some re-saved checkpoints carry (spec 1)
+        "model.vision_model.embeddings.position_ids",
+    }
+)
+"""Tensors a checkpoint may have or lack; they are never read."""
+
+MAX_PIXELS_A_PASS = 4 * 1024 * 1024
+"""Views go through the towers in passes of at most this many pixels, which bounds the memory."""
+
+
+class Projector(nn.Module):
+    """Vision channels to the decoder's width: one linear layer, no activation (spec 2.3)."""
+
+    def __init__(self, width: int, hidden_size: int) -> None:
+        super().__init__()
+        self.layers = nn.Linear(width, hidden_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class DeepseekOcr(nn.Module):
+    """The verbs the runner calls: `encode` views, `forward` a batch, `logits` of hidden states."""
+
+    def __init__(self, spec: DeepseekOcrSpec, *, attention: AttentionName) -> None:
+        super().__init__()
+        self.spec, self.attention = spec, attention
+        hidden = spec.decoder.hidden_size
+        self.sam_model = Sam(spec.sam, attention)
+        self.vision_model = Clip(spec.clip, attention)
+        self.projector = Projector(spec.projector_width, hidden)
+        self.image_newline = nn.Parameter(torch.empty(hidden))
+        self.view_seperator = nn.Parameter(torch.empty(hidden))  # the checkpoint's spelling
+        self.decoder = DeepseekMoe(spec.decoder, attention)
+        self.lm_head = nn.Linear(hidden, spec.decoder.vocab_size, bias=False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.image_newline.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.image_newline.dtype
+
+    def checkpoint_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Every tensor a checkpoint must have (spec 1.2), and the memory of ours it fills."""
+        for path, module in self.named_modules():
+            for name, tensor in _own_tensors(module):
+                full = f"{path}.{name}".removeprefix("decoder.").lstrip(".")
+                yield full if full.startswith("lm_head.") else f"model.{full}", tensor
+
+    @torch.inference_mode()
+    def encode(self, views: Sequence[PageViews]) -> list[Tensor]:
+        """Each page's image features (N, hidden) in the order of its placeholders (spec 2.4).
+
+        Views of one size run together, whatever pages they are of.
+        """
+        pictures = [picture for page in views for picture in _pictures(page)]
+        features = iter(self._project_all(pictures))
+        pages = []
+        for page in views:
+            global_view = next(features)
+            tiles = [next(features) for _ in range(0 if page.tiles is None else len(page.tiles))]
+            pages.append(self._lay_out(global_view, tiles, page.grid))
+        return pages
+
+    def vision(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels (B, 3, S, S) to projected features (B, m*m, hidden), m = S/64."""
+        sam = self.sam_model(pixels)
+        clip = self.vision_model(sam)[:, 1:]  # without the class token
+        return self.projector(torch.cat((clip, sam.flatten(2).transpose(1, 2)), dim=-1))
+
+    @torch.inference_mode()
+    def forward(self, batch: Batch, cache: KVCache) -> Tensor:
+        """Hidden states after the final norm, (T, hidden); fills the cache."""
+        return self.decoder(batch, cache)
+
+    @torch.inference_mode()
+    def logits(self, hidden: Tensor) -> Tensor:
+        """float32 scores of every token id, (rows, vocabulary)."""
+        return self.lm_head(hidden).float()
+
+    def _project_all(self, pictures: list[Tensor]) -> list[Tensor]:
+        """Features (m*m, hidden) of uint8 pictures (S, S, 3), in their order."""
+        features: dict[int, Tensor] = {}
+        for side in {len(picture) for picture in pictures}:
+            indices = [i for i, picture in enumerate(pictures) if len(picture) == side]
+            for some in _passes(indices, max(1, MAX_PIXELS_A_PASS // side**2)):
+                pixels = torch.stack([pictures[index].to(self.device) for index in some])
+                features |= zip(some, self.vision(normalize(pixels, self.dtype)), strict=True)
+        return [features[index] for index in range(len(pictures))]
+
+    def _lay_out(self, global_view: Tensor, tiles: list[Tensor], grid: tuple[int, int]) -> Tensor:
+        """Local rows, global rows, one separator; every row of a picture ends in a newline."""
+        parts = [self._rows(_square(global_view)), self.view_seperator.unsqueeze(0)]
+        if tiles:
+            wide, high = grid
+            local = torch.stack([_square(tile) for tile in tiles]).unflatten(0, (high, wide))
+            local = local.transpose(1, 2).flatten(2, 3).flatten(0, 1)  # (high*m, wide*m, hidden)
+            parts.insert(0, self._rows(local))
+        return torch.cat(parts)
+
+    def _rows(self, picture: Tensor) -> Tensor:
+        """(R, C, hidden) to (R * (C + 1), hidden)."""
+        newlines = self.image_newline.expand(picture.shape[0], 1, -1)
+        return torch.cat((picture, newlines), dim=1).flatten(0, 1)
+
+
+def normalize(pictures: Tensor, dtype: torch.dtype) -> Tensor:
+    """uint8 (B, S, S, 3) to pixels (B, 3, S, S) in -1..1, through float32 (spec 3.6)."""
+    return ((pictures.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5).to(dtype)
+
+
+def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """A module's parameters as the checkpoint names them; stacked ones are taken apart."""
+    if isinstance(module, Experts):
+        return module.checkpoint_tensors()
+    return module.named_parameters(recurse=False)
+
+
+def _pictures(page: PageViews) -> list[Tensor]:
+    return [page.global_view, *([] if page.tiles is None else page.tiles)]
+
+
+def _square(features: Tensor) -> Tensor:
+    side = int(features.shape[0] ** 0.5)
+    return features.unflatten(0, (side, side))
+
+
+def _passes(indices: list[int], size: int) -> Iterator[list[int]]:
+    return (indices[start : start + size] for start in range(0, len(indices), size))

@@ -1,0 +1,24 @@
+"""The tiny checkpoint, made once a session, and its model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dsocr.runtime.loader import load_model
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from tests.runtime.recipe import write_tiny_checkpoint
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_checkpoint: Path) -> DeepseekOcr:
+    return load_model(
+        tiny_checkpoint, device=torch.device("cpu"), dtype=torch.float32, attention="sdpa"
+    )
