@@ -135,14 +135,14 @@ class BlockStream:
             swallowed, tag, _ = reference.label.rpartition(_REF)
             blocks += self._close(content + tag + swallowed)
             self._open = reference
-        return blocks
+        return _with_substance(blocks)
 
     def finish(self) -> list[Block]:
         """The blocks that the end of the text closes. Nothing may be fed after it."""
         blocks = self._close(_without_cut_tail(self._scanner.rest()))
         if self._table:
             blocks.append(self._table)
-        return blocks
+        return _with_substance(blocks)
 
     def _close(self, content: str) -> list[Block]:
         text = _tidy(content)
@@ -175,10 +175,10 @@ def parse(raw: str, *, confidences: Sequence[float | None] | None = None) -> lis
 def compose_raw(blocks: Iterable[Block]) -> str:
     """Blocks to raw output that `parse` reads back; no text in them can pass for markup."""
     parts: list[str] = []
-    for block in blocks:
+    for block in _with_substance(blocks):
         label, text = _escape(block.label), _escape(block.text)
         if label == "text" and not block.boxes and not parts:
-            parts.append(f"{text}\n\n" if text else "")
+            parts.append(f"{text}\n\n")
             continue
         if label == "line" and text not in _LABELS:
             label, text = text, ""
@@ -225,6 +225,11 @@ def _fraction(coordinate: float) -> float:
 
 def _sides(box: Box) -> tuple[float, float, float, float]:
     return box.x0, box.y0, box.x1, box.y1
+
+
+def _with_substance(blocks: Iterable[Block]) -> list[Block]:
+    """Those that say something or stand somewhere."""
+    return [block for block in blocks if block.text or block.boxes]
 
 
 def _blocks(reference: Reference, text: str, confidence: float | None) -> list[Block]:
