@@ -14,6 +14,7 @@ import contextlib
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -50,11 +51,19 @@ class Channel:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
-    def send(self, header: Mapping[str, Any], payload: Buffer = b"") -> None:
+    def send(
+        self, header: Mapping[str, Any], payload: Buffer = b"", deadline: float | None = None
+    ) -> None:
+        """Raises `TimeoutError` past the deadline: the other side has stopped reading."""
         text = json.dumps(header, separators=(",", ":")).encode()
+        self._set_timeout(deadline)
         self._sock.sendall(_LENGTHS.pack(len(text), len(payload)) + text)
         if payload:
             self._sock.sendall(payload)
+
+    def waiting(self) -> bool:
+        """Whether something has arrived: the start of a frame, or the end."""
+        return bool(select.select([self._sock], [], [], 0)[0])
 
     def receive(self, deadline: float | None = None) -> tuple[Header, bytearray]:
         """The next frame. Raises `EOFError` at the end, `TimeoutError` past the deadline."""
@@ -73,16 +82,18 @@ class Channel:
         data = bytearray(size)
         view = memoryview(data)
         while view:
-            if deadline is not None:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError
-                self._sock.settimeout(left)
+            self._set_timeout(deadline)
             count = self._sock.recv_into(view)
             if count == 0:
                 raise EOFError("the other side is gone")
             view = view[count:]
         return data
+
+    def _set_timeout(self, deadline: float | None) -> None:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
 
 
 class Child:
@@ -142,7 +153,7 @@ class Child:
         """One question, one answer. A child that dies or is late is killed and reaped."""
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            self.channel.send(header, payload)
+            self.channel.send(header, payload, deadline)
             return self.channel.receive(deadline)
         except TimeoutError as error:
             self.kill()
