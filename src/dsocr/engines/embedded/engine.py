@@ -1,0 +1,138 @@
+"""The embedded engine: PP-OCR on the CPU in a process of its own, behind the engine's face."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from typing import Any
+
+from dsocr.engines.base import EngineInfo, OnText
+from dsocr.engines.embedded.config import EmbeddedConfig
+from dsocr.engines.embedded.reader import Reader
+from dsocr.engines.grounding import compose_raw, markdown_of
+from dsocr.engines.modes import MODES
+from dsocr.engines.prompts import TASKS, locate_query
+from dsocr.errors import EngineCrashed, UnsupportedTask
+from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, Task, Usage
+
+_CAN: tuple[Task, ...] = ("markdown", "text", "ocr", "locate")
+
+
+class EmbeddedEngine:
+    """Reads what is printed. It has no language model, so it answers no free questions."""
+
+    def __init__(self, config: EmbeddedConfig) -> None:
+        threads = config.threads or _cores()
+        self.info = EngineInfo(
+            name="rapidocr",
+            model="PP-OCRv6 small",
+            device="cpu",
+            tasks=_CAN,
+            modes=tuple(MODES),
+            streams=True,
+            max_concurrency=2,
+            dpi=144,
+            details=(("threads", str(threads)),),
+        )
+        self._reader = Reader(
+            "dsocr.engines.embedded.worker:serve",
+            {"threads": threads},
+            page_timeout_seconds=config.page_timeout_seconds,
+        )
+
+    async def start(self) -> None:
+        await self._reader.start()
+
+    async def recognize(
+        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+    ) -> PageResult:
+        """Raises `UnsupportedTask`, and what `Reader.read` raises."""
+        question = _question(page, options)
+        started = time.monotonic()
+        pixels = await asyncio.to_thread(page.image.tobytes)
+        answer = await self._reader.read(question, pixels)
+        if problem := answer.get("problem"):
+            raise EngineCrashed(f"The engine failed on this page ({problem}).")
+        return _result(page, options, answer, time.monotonic() - started, on_text)
+
+    async def close(self) -> None:
+        await self._reader.close()
+
+
+def _question(page: PageImage, options: OcrOptions) -> dict[str, Any]:
+    if options.task not in _CAN:
+        asked = TASKS[options.task].label.lower() if options.task in TASKS else "free prompts"
+        raise UnsupportedTask(
+            f"The embedded engine reads text but cannot do this ({asked}). The native engine, "
+            "with the DeepSeek-OCR weights, or a remote one can."
+        )
+    query = locate_query(options.prompt) if options.task == "locate" else None
+    if options.task == "locate" and query is None:
+        raise UnsupportedTask("There is nothing between <|ref|> and <|/ref|> to look for.")
+    return {
+        "width": page.width,
+        "height": page.height,
+        "mode": options.mode,
+        "task": options.task,
+        "query": query,
+        "text_lines": None
+        if page.text_lines is None
+        else [[line.text, *_sides(line.box)] for line in page.text_lines],
+        "image_share": page.image_share,
+    }
+
+
+def _result(
+    page: PageImage,
+    options: OcrOptions,
+    answer: dict[str, Any],
+    seconds: float,
+    on_text: OnText | None,
+) -> PageResult:
+    blocks = tuple(
+        Block(label, text, tuple(_fractions(page, box) for box in boxes), confidence)
+        for label, text, boxes, confidence in answer["blocks"]
+    )
+    if options.task == "text":
+        raw = "\n\n".join(block.text for block in blocks if block.text)
+    else:
+        raw = compose_raw(blocks)
+    if on_text and raw:
+        on_text(raw)
+    return PageResult(
+        index=page.index,
+        width=page.width,
+        height=page.height,
+        markdown=markdown_of(blocks, page_index=page.index),
+        blocks=blocks,
+        raw=raw,
+        flags=tuple(answer["flags"]),
+        usage=Usage(seconds=seconds),
+    )
+
+
+def _sides(box: Box) -> tuple[float, float, float, float]:
+    return box.x0, box.y0, box.x1, box.y1
+
+
+def _fractions(page: PageImage, sides: list[float]) -> Box:
+    x0, y0, x1, y1 = sides
+    return Box(
+        _within(x0 / page.width),
+        _within(y0 / page.height),
+        _within(x1 / page.width),
+        _within(y1 / page.height),
+    )
+
+
+def _within(share: float) -> float:
+    return min(1.0, max(0.0, share))
+
+
+def _cores() -> int:
+    """How many this process may use; a container often gives fewer than the machine has."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
