@@ -1,0 +1,292 @@
+"""A source in, a document out: pages in flight, order kept, failures kept in their places.
+
+Knows nothing of file formats, HTTP or jobs; what an engine does with a page is the engine's affair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+from dsocr.engines.base import Engine, EngineInfo
+from dsocr.engines.grounding import BlockStream
+from dsocr.errors import BadRequest, DsocrError, UnsupportedMode, UnsupportedTask
+from dsocr.turns import Turns
+from dsocr.types import (
+    Block,
+    Document,
+    OcrOptions,
+    PageFailure,
+    PageImage,
+    PageResult,
+    Usage,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """What the user gave: something with pages that can be had one at a time, in any order."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def num_pages(self) -> int: ...
+
+    async def page(self, index: int, *, dpi: float) -> PageImage:
+        """Page `index` from 0. Raises `DsocrError` when it cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageStarted:
+    """An engine begins to read this page."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """New raw text of a page."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockClosed:
+    """A block of a page is complete, with its boxes."""
+
+    index: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class PageReset:
+    """The page is read again: what was told of it so far is void."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageDone:
+    """The page as it will stand in the document: read, or failed."""
+
+    page: PageResult
+
+
+PageEvent = PageStarted | TextDelta | BlockClosed | PageReset | PageDone
+OnEvent = Callable[[PageEvent], None]
+
+
+class Pipeline:
+    """Reads documents with one engine; as many `read` calls at once as you like.
+
+    Each document renders one page ahead of the engine. Page images are few however long or many the
+    documents are: those being read and two more.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._images = Turns(lambda: engine.info.max_concurrency + 2)
+        self._desk = Turns(lambda: engine.info.max_concurrency)
+
+    async def read(
+        self,
+        source: Source,
+        options: OcrOptions,
+        *,
+        pages: Sequence[int] | None = None,
+        dpi: float | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Document:
+        """Reads `pages` (indices from 0, default all) in that order. Cancelling stops it at once.
+
+        A page that fails is a `PageResult` with `error` set. Raises `BadRequest`, `UnsupportedTask`
+        or `UnsupportedMode` when no page could be read that way. What `on_event` raises at
+        `PageDone` ends the whole reading and comes out here.
+        """
+        info = self._engine.info
+        _check(source, options, pages, info)
+        wanted = range(source.num_pages) if pages is None else pages
+        reading = _Reading(
+            source=source,
+            options=options,
+            dpi=info.dpi if dpi is None else dpi,
+            on_event=on_event,
+            places=iter(enumerate(wanted)),
+            ahead=asyncio.Lock(),
+            results={},
+        )
+        workers = min(len(wanted), info.max_concurrency + 1)
+        await _all_or_none([self._work(reading) for _ in range(workers)])
+        results = tuple(reading.results[place] for place in range(len(wanted)))
+        return Document(source.name, info.name, info.model, options, results)
+
+    async def _work(self, reading: _Reading) -> None:
+        while await self._read_next(reading):
+            pass
+
+    async def _read_next(self, reading: _Reading) -> bool:
+        """Takes one page all the way; False when none is left. The image dies with this call."""
+        async with AsyncExitStack() as held:
+            async with reading.ahead:
+                upcoming = next(reading.places, None)
+                if upcoming is None:
+                    return False
+                place, index = upcoming
+                newcomer = place == 0
+                await held.enter_async_context(self._images.turn(newcomer=newcomer))
+                rendered = await _render(reading, index)
+                if isinstance(rendered, PageImage):
+                    await held.enter_async_context(self._desk.turn(newcomer=newcomer))
+            if isinstance(rendered, PageImage):
+                result = await self._read_page(rendered, reading)
+            else:
+                reading.tell(PageStarted(index))
+                result = rendered
+        reading.results[place] = result
+        reading.tell(PageDone(result))
+        return True
+
+    async def _read_page(self, page: PageImage, reading: _Reading) -> PageResult:
+        """One page at the engine: the only place that decides how often and how it is asked."""
+        reading.tell(PageStarted(page.index))
+        began = time.monotonic()
+        try:
+            return await self._ask(page, reading)
+        except Exception as error:
+            usage = Usage(seconds=time.monotonic() - began)
+            return PageResult(
+                page.index,
+                page.width,
+                page.height,
+                finish_reason="error",
+                usage=usage,
+                error=_failure(error, page.index),
+            )
+
+    async def _ask(self, page: PageImage, reading: _Reading) -> PageResult:
+        if reading.on_event is None:
+            return await self._engine.recognize(page, reading.options)
+        telling = _Telling(page.index, reading.on_event)
+        result = await self._engine.recognize(page, reading.options, on_text=telling.text)
+        telling.finish(result)
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One document on its way through."""
+
+    source: Source
+    options: OcrOptions
+    dpi: float
+    on_event: OnEvent | None
+    places: Iterator[tuple[int, int]]
+    """Place in the result and page index, of the pages nobody has begun."""
+    ahead: asyncio.Lock
+    """Whoever holds it has the one page of this document that waits for the engine."""
+    results: dict[int, PageResult]
+
+    def tell(self, event: PageEvent) -> None:
+        if self.on_event is not None:
+            self.on_event(event)
+
+
+class _Telling:
+    """Turns an engine's raw text into events, block by block."""
+
+    def __init__(self, index: int, on_event: OnEvent) -> None:
+        self._index = index
+        self._on_event = on_event
+        self._blocks = BlockStream()
+        self._streamed = False
+
+    def text(self, piece: str) -> None:
+        self._streamed = True
+        self._on_event(TextDelta(self._index, piece))
+        self._close(self._blocks.feed(piece))
+
+    def finish(self, result: PageResult) -> None:
+        if self._streamed:
+            self._close(self._blocks.finish())
+            return
+        if result.raw:
+            self._on_event(TextDelta(self._index, result.raw))
+        self._close(result.blocks)
+
+    def _close(self, blocks: Sequence[Block]) -> None:
+        for block in blocks:
+            self._on_event(BlockClosed(self._index, block))
+
+
+def pages_of(text: str, num_pages: int) -> list[int]:
+    """Indices from 0 for pages as people write them, "1-3,7" or "5-"; order kept, each once.
+
+    Raises `BadRequest` for what is not such a list and for pages the document does not have.
+    """
+    indices: dict[int, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,9})\s*(?:(-)\s*([0-9]{1,9})?)?\s*", part)
+        if match is None:
+            raise BadRequest(f"pages: {part.strip()[:40]!r} is neither a page nor a range like 1-3")
+        first = int(match[1])
+        last = int(match[3]) if match[3] else num_pages if match[2] else first
+        if not 1 <= first <= num_pages or last > num_pages:
+            missing = first if not 1 <= first <= num_pages else last
+            raise BadRequest(f"pages: there is no page {missing}; the document has {num_pages}")
+        if last < first:
+            raise BadRequest(f"pages: {first}-{last} runs backwards")
+        indices.update(dict.fromkeys(range(first - 1, last)))
+    return list(indices)
+
+
+def _check(
+    source: Source, options: OcrOptions, pages: Sequence[int] | None, info: EngineInfo
+) -> None:
+    if options.task not in info.tasks:
+        can = ", ".join(info.tasks)
+        raise UnsupportedTask(f"The {info.name} engine cannot do {options.task!r}; it does: {can}.")
+    if options.mode not in info.modes:
+        can = ", ".join(info.modes)
+        raise UnsupportedMode(f"There is no mode {options.mode!r} here; there is: {can}.")
+    for index in pages or ():
+        if not 0 <= index < source.num_pages:
+            raise BadRequest(f"There is no page {index + 1}; there are {source.num_pages}.")
+
+
+async def _render(reading: _Reading, index: int) -> PageImage | PageResult:
+    began = time.monotonic()
+    try:
+        return await reading.source.page(index, dpi=reading.dpi)
+    except Exception as error:
+        usage = Usage(seconds=time.monotonic() - began)
+        failure = _failure(error, index)
+        return PageResult(index, 0, 0, finish_reason="error", usage=usage, error=failure)
+
+
+def _failure(error: Exception, index: int) -> PageFailure:
+    """What a person is told of it. A bug is told as such, and its traceback goes to the log."""
+    if isinstance(error, DsocrError):
+        return PageFailure(error.code, error.message, error.retryable)
+    log.error("page %d failed by a bug", index, exc_info=error)
+    return PageFailure(DsocrError.code, "Something went wrong inside; the log has the details.")
+
+
+async def _all_or_none(coroutines: Sequence[Coroutine[object, object, None]]) -> None:
+    """Runs them side by side. The first exception, or our own end, ends all and is waited for."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for unfinished in tasks:
+            unfinished.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
