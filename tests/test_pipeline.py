@@ -177,14 +177,14 @@ async def test_events_of_a_page_tell_its_whole_story_in_order(streams: bool) -> 
         return [e for e in events if (e.page if isinstance(e, PageDone) else e).index == index]
 
     good = of(0)
-    assert good[0] == PageStarted(0)
+    assert good[0] == PageStarted(0, 60, 80)
     assert good[-1] == PageDone(document.pages[0])
     told = "".join(event.text for event in good if isinstance(event, TextDelta))
     assert told == document.pages[0].raw
     closed = [event.block.text.strip() for event in good if isinstance(event, BlockClosed)]
     assert closed == ["one", "two"]
     assert of(1) == [PageStarted(1), PageDone(document.pages[1])]
-    assert of(2) == [PageStarted(2), PageDone(document.pages[2])]
+    assert of(2) == [PageStarted(2, 60, 80), PageDone(document.pages[2])]
 
 
 async def test_a_listener_that_cannot_store_a_page_ends_the_reading() -> None:

@@ -46,9 +46,11 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PageStarted:
-    """An engine begins to read this page."""
+    """An engine begins to read this page. Pixels; 0 when the page could not be rendered."""
 
     index: int
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class Pipeline:
 
     async def _read_page(self, page: PageImage, reading: _Reading) -> PageResult:
         """One page at the engine: the only place that decides how often and how it is asked."""
-        reading.tell(PageStarted(page.index))
+        reading.tell(PageStarted(page.index, page.width, page.height))
         began = time.monotonic()
         try:
             return await self._ask(page, reading)
