@@ -1,0 +1,46 @@
+"""Which tests run where: the default run needs no GPU, no weights, no network."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run soaks and long fuzzing")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    missing = {
+        "slow": "" if config.getoption("--slow") else "a long test; run it with --slow",
+        "gpu": "" if _has_cuda() else "needs a CUDA device",
+        "weights": "" if _has_weights() else "needs the weights in DEEPSEEK_OCR_MODEL_PATH",
+    }
+    for item in items:
+        for mark, reason in missing.items():
+            if reason and item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests say what is set; the shell they are run from does not. Weights are the exception."""
+    for name in list(os.environ):
+        if name.startswith("DEEPSEEK_") and name != "DEEPSEEK_OCR_MODEL_PATH":
+            monkeypatch.delenv(name)
+
+
+def _has_cuda() -> bool:
+    if importlib.util.find_spec("torch") is None or not Path("/dev/nvidiactl").exists():
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _has_weights() -> bool:
+    folder = os.environ.get("DEEPSEEK_OCR_MODEL_PATH")
+    return folder is not None and next(Path(folder).glob("*.safetensors"), None) is not None
