@@ -1,1 +1,24 @@
-"""A page image in, a page result out. The engines and the grammar they all write."""
+"""A page image in, a page result out. The engines and the grammar they all write.
+
+An engine is imported when it is asked for, so that naming them costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from dsocr.engines.base import Engine
+
+ENGINES: dict[str, str] = {
+    "native": "dsocr.engines.native:NativeEngine",
+    "rapidocr": "dsocr.engines.embedded.engine:EmbeddedEngine",
+}
+"""Name -> "module:Class", in the order in which `auto` prefers them."""
+
+
+def create(name: str, config: Any) -> Engine:
+    """The engine of that name with its own config dataclass. Nothing is loaded before `start`."""
+    module, _, attribute = ENGINES[name].partition(":")
+    engine: Engine = getattr(importlib.import_module(module), attribute)(config)
+    return engine
