@@ -1,0 +1,119 @@
+"""Puts the service together: the layers around it, its routes, and what lives as long as it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.middleware.cors import CORSMiddleware
+
+from dsocr import __version__, engines
+from dsocr.config import MIB, Settings
+from dsocr.server import page, problems
+from dsocr.server.admission import Door
+from dsocr.server.deps import KeyRing, LockedRoute, Service
+from dsocr.server.middleware import BodyGuard, Envelope, HostGuard, OriginGuard
+from dsocr.server.reader import CreateEngine, Reader
+from dsocr.server.routes import ocr, system
+
+DESCRIPTION = (
+    "Reads images and PDFs: markdown with boxes out. "
+    "When the service has keys, send one as `Authorization: Bearer`."
+)
+SMALL_BODY_BYTES = 1 * MIB
+"""For every route that does not say otherwise."""
+ALLOWED_HEADERS = (
+    "Authorization",
+    "X-Api-Key",
+    "Ocp-Apim-Subscription-Key",
+    "X-Request-Id",
+    "Last-Event-ID",
+)
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+}
+
+
+def create_app(settings: Settings, *, create_engine: CreateEngine = engines.create) -> FastAPI:
+    """The service. It starts and stops its engine by itself, with the ASGI lifespan."""
+    app = FastAPI(
+        title="dsocr",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url=None,  # ours asks for the key
+        docs_url=None,  # these two load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(settings, create_engine),
+    )
+    app.include_router(system.open_router)
+    app.include_router(system.router)
+    app.include_router(ocr.router)
+    page.install(app, settings.server)
+    problems.install(app)
+    _surround(app, settings)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    return app
+
+
+def _lifespan(settings: Settings, create_engine: CreateEngine) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        config = settings.server
+        reader = Reader(settings, create_engine)
+        app.state.service = Service(
+            settings=settings,
+            keys=KeyRing(config.api_keys),
+            door=Door(max_requests=config.max_requests, max_bytes=int(config.max_queue_mb * MIB)),
+            reader=reader,
+        )
+        reader.start()
+        try:
+            yield
+        finally:
+            await reader.close()
+
+    return lifespan
+
+
+def _surround(app: FastAPI, settings: Settings) -> None:
+    """The layers, innermost first. CORS goes around all answers that a page must read."""
+    config = settings.server
+    app.add_middleware(
+        BodyGuard,
+        limits={"/api/ocr": int(config.max_image_mb * MIB)},
+        default_limit=SMALL_BODY_BYTES,
+        overhead=ocr.FORM_OVERHEAD_BYTES,
+        window_seconds=config.body_window_seconds,
+        bytes_per_second=config.body_bytes_per_second,
+    )
+    app.add_middleware(OriginGuard, allowed=config.allowed_origins)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=config.allowed_origins,
+        allow_methods=("GET", "POST", "PATCH", "DELETE"),
+        allow_headers=ALLOWED_HEADERS,
+        expose_headers=("X-Request-Id", "Retry-After"),
+    )
+    app.add_middleware(HostGuard, allowed=config.allowed_hosts)
+    app.add_middleware(Envelope)
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the keys that locked routes may ask for."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        document.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
+        for route in app.routes:
+            if isinstance(route, LockedRoute) and route.include_in_schema:
+                for method in route.methods or ():
+                    operation = document["paths"][route.path][method.lower()]
+                    operation["security"] = [{name: []} for name in SECURITY_SCHEMES] + [{}]
+        app.openapi_schema = document
+    return app.openapi_schema

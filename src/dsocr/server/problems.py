@@ -1,0 +1,165 @@
+"""The one table from what went wrong to what the client is told: status, code, sentence."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from dsocr import errors
+from dsocr.errors import DsocrError
+from dsocr.types import PageFailure
+
+logger = logging.getLogger(__name__)
+
+
+class InvalidField(errors.BadRequest):
+    """A field of the request has a value that makes no sense."""
+
+    code = "invalid_field"
+
+
+class Unauthorized(DsocrError):
+    """A key is needed, or the one given is not known."""
+
+    code = "unauthorized"
+
+
+class ForeignOrigin(DsocrError):
+    """This web page may not use the service."""
+
+    code = "foreign_origin"
+
+
+class UnknownHost(DsocrError):
+    """The service does not answer to this host name."""
+
+    code = "unknown_host"
+
+
+class SlowUpload(DsocrError):
+    """The body of the request came too slowly."""
+
+    code = "slow_upload"
+    retryable = True
+
+
+class PageFailed(DsocrError):
+    """None of the document's pages could be read."""
+
+    def __init__(self, failure: PageFailure) -> None:
+        super().__init__(failure.message)
+        self.code = failure.code
+        self.retryable = failure.retryable
+
+
+class ClientGone(Exception):
+    """The client hung up: there is nobody to tell anything."""
+
+
+STATUS: dict[type[DsocrError], int] = {
+    DsocrError: 500,
+    errors.BadRequest: 400,
+    InvalidField: 422,
+    errors.BadImage: 422,
+    errors.BadPdf: 422,
+    errors.PasswordRequired: 422,
+    errors.UnsupportedTask: 422,
+    errors.UnsupportedMode: 422,
+    errors.ContextTooLong: 422,
+    errors.NotADocument: 415,
+    errors.TooLarge: 413,
+    errors.TooManyPixels: 413,
+    errors.TooManyPages: 413,
+    errors.PageTimeout: 504,
+    errors.QueueFull: 429,
+    errors.EngineUnavailable: 503,
+    errors.EngineCrashed: 503,
+    errors.BadCheckpoint: 503,
+    errors.DiskFull: 507,
+    Unauthorized: 401,
+    ForeignOrigin: 403,
+    UnknownHost: 421,
+    SlowUpload: 408,
+}
+
+_STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()}
+_HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
+RETRY_AFTER_SECONDS = 5
+
+
+def status_of(error: DsocrError) -> int:
+    """By class, the nearest ancestor in the table; by code for an error that came as data."""
+    if isinstance(error, PageFailed):
+        return _STATUS_OF_CODE.get(error.code, 500)
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def body_of(code: str, message: str, request_id: str, *, retryable: bool = False) -> dict[str, Any]:
+    """The shape of every error answer. `detail` is what FastAPI's own clients look at."""
+    error = {"code": code, "message": message, "requestId": request_id, "retryable": retryable}
+    return {"error": error, "detail": message}
+
+
+def request_id_of(scope: Mapping[str, Any]) -> str:
+    identity: str = scope.get("state", {}).get("request_id", "")
+    return identity
+
+
+def error_body(error: DsocrError, scope: Mapping[str, Any]) -> dict[str, Any]:
+    return body_of(error.code, error.message, request_id_of(scope), retryable=error.retryable)
+
+
+def answer(error: DsocrError, scope: Mapping[str, Any]) -> JSONResponse:
+    """An error as a response; `retry_after` on the error says when to come back, in seconds."""
+    status = status_of(error)
+    return JSONResponse(error_body(error, scope), status, headers=_headers(status, error))
+
+
+def internal_error(scope: Mapping[str, Any]) -> JSONResponse:
+    """For a bug: the log has the traceback, the client the id to find it by."""
+    return answer(DsocrError("Something went wrong on our side."), scope)
+
+
+def install(app: FastAPI) -> None:
+    """Every error of the app leaves in the contract's shape."""
+    app.add_exception_handler(DsocrError, _on_dsocr_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+
+
+async def _on_dsocr_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DsocrError)
+    if type(error) is DsocrError:
+        logger.error("request %s failed", request_id_of(request.scope), exc_info=error)
+        return internal_error(request.scope)
+    return answer(error, request.scope)
+
+
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = _HTTP_CODES.get(error.status_code, "bad_request")
+    message = HTTPStatus(error.status_code).description or str(error.detail)
+    body = body_of(code, message, request_id_of(request.scope))
+    return JSONResponse(body, error.status_code, headers=error.headers)
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"][1:]) or "request"
+    return answer(InvalidField(f"{place}: {first['msg']}"), request.scope)
+
+
+def _headers(status: int, error: DsocrError) -> dict[str, str]:
+    if status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    if status in (429, 503):
+        return {"Retry-After": str(getattr(error, "retry_after", RETRY_AFTER_SECONDS))}
+    return {}

@@ -1,0 +1,115 @@
+"""The engine that reads in this service: started in the background, given back at the end.
+
+Under `auto` the next best engine takes over when the first one will not start. A failed start is
+tried again, so that the service heals by itself. Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from dsocr import engines
+from dsocr.config import Settings
+from dsocr.engines.base import Engine, EngineInfo
+from dsocr.engines.choice import Choice, choose
+from dsocr.errors import DsocrError, EngineUnavailable
+from dsocr.pages.sandbox import Sandbox
+from dsocr.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+State = Literal["starting", "ready", "failed", "stopped"]
+CreateEngine = Callable[[str, Any], Engine]
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+class Reader:
+    """One engine, its pipeline and the sandbox that decodes for it."""
+
+    def __init__(self, settings: Settings, create_engine: CreateEngine = engines.create) -> None:
+        self.state: State = "starting"
+        self.choice: Choice = choose(settings.engine, settings.runtime.model_path)
+        self.trouble = ""
+        """Why the engine does not read, for people; empty when it does."""
+        self.seconds_to_start = 0.0
+        self.sandbox = Sandbox(settings.pages)
+        self._settings = settings
+        self._create = create_engine
+        self._engine: Engine | None = None
+        self._pipeline: Pipeline | None = None
+        self._ready = asyncio.Event()
+        self._starting: asyncio.Task[None] | None = None
+
+    @property
+    def info(self) -> EngineInfo | None:
+        """None until the engine reads."""
+        return self._engine.info if self._engine and self.state == "ready" else None
+
+    def start(self) -> None:
+        """Returns at once; `pipeline` waits for the engine."""
+        self._starting = asyncio.create_task(self._start_until_it_reads())
+
+    async def pipeline(self, wait_seconds: float) -> Pipeline:
+        """Raises `EngineUnavailable` when the engine does not read by then."""
+        if self.state == "starting":
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._ready.wait(), wait_seconds)
+        if self._pipeline is None or self.state != "ready":
+            raise EngineUnavailable(self.trouble or f"The {self.choice.name} engine is starting.")
+        return self._pipeline
+
+    async def close(self) -> None:
+        self.state = "stopped"
+        self._ready.set()
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+        if self._engine is not None:
+            await self._engine.close()
+        await self.sandbox.close()
+
+    async def _start_until_it_reads(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not await self._start_once():
+            if self._settings.engine == "auto" and self.choice.name != "rapidocr":
+                reason = f"{self.choice.name} did not start: {self.trouble}"
+                self.choice = Choice("rapidocr", reason)
+                continue
+            self.state = "failed"
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _start_once(self) -> bool:
+        began = time.monotonic()
+        name = self.choice.name
+        logger.info("starting the %s engine: %s", name, self.choice.reason)
+        engine: Engine | None = None
+        try:
+            engine = self._create(name, self._settings.engine_config(name))
+            await engine.start()
+        except Exception as error:
+            if engine is not None:
+                await engine.close()
+            known = isinstance(error, DsocrError)
+            self.trouble = error.message if isinstance(error, DsocrError) else "it failed to start"
+            logger.error("%s: %s", name, self.trouble, exc_info=None if known else error)
+            return False
+        self._engine = engine
+        self._pipeline = Pipeline(engine)
+        self.seconds_to_start = time.monotonic() - began
+        self.state, self.trouble = "ready", ""
+        self._ready.set()
+        logger.info(
+            "%s reads on %s after %.1f s. %s",
+            name,
+            engine.info.device,
+            self.seconds_to_start,
+            self.choice.advice,
+        )
+        return True

@@ -1,0 +1,137 @@
+"""What the service says of itself: is it alive, does it read, what can it do."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import JSONResponse
+
+from dsocr import __version__
+from dsocr.engines import ENGINES
+from dsocr.engines.modes import MODES
+from dsocr.engines.prompts import TASKS
+from dsocr.errors import EngineUnavailable
+from dsocr.exports import FORMATS
+from dsocr.server.deps import LockedRoute, RunningService
+from dsocr.server.reader import Reader
+from dsocr.server.schemas import (
+    EngineAnswer,
+    EngineState,
+    FormatAnswer,
+    Health,
+    Limits,
+    Live,
+    ModeAnswer,
+    Modes,
+    QueueState,
+    TaskAnswer,
+    error_answers,
+)
+
+open_router = APIRouter(tags=["system"])
+"""What a monitor asks, without a key."""
+router = APIRouter(route_class=LockedRoute, tags=["system"])
+
+
+@open_router.get("/live", response_model=Live, summary="Is the process alive?")
+async def live() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@open_router.get(
+    "/ready", response_model=Live, summary="Does it read?", responses=error_answers(503)
+)
+async def ready(service: RunningService) -> dict[str, str]:
+    if service.reader.info is None:
+        raise EngineUnavailable(service.reader.trouble or "The engine is starting.")
+    if service.door.full:
+        raise EngineUnavailable("The queue is full.")
+    return {"status": "ready"}
+
+
+@open_router.get("/health", response_model=Health, summary="A quick status check")
+async def health(service: RunningService) -> Health:
+    door = service.door
+    return Health(
+        status="ok",
+        modelLoaded=service.reader.info is not None,
+        modes=list(MODES),
+        engine=_engine_state(service.reader),
+        queue=QueueState(running=door.running, waiting=door.waiting, maxRequests=door.max_requests),
+        version=__version__,
+    )
+
+
+@router.get(
+    "/api/modes",
+    response_model=Modes,
+    summary="What can be chosen",
+    responses=error_answers(401),
+)
+async def modes(service: RunningService) -> Modes:
+    settings = service.settings
+    limits = settings.server
+    return Modes(
+        defaultPrompt=settings.default_prompt,
+        modes={
+            key: ModeAnswer(**{k: v for k, v in dataclasses.asdict(spec).items() if k != "key"})
+            for key, spec in MODES.items()
+        },
+        maxImageMb=_number(limits.max_image_mb),
+        tasks=[TaskAnswer(**dataclasses.asdict(spec)) for spec in TASKS.values()],
+        formats=[
+            FormatAnswer(
+                key=spec.key,
+                label=spec.label,
+                extension=spec.extension,
+                mediaType=spec.media_type,
+            )
+            for spec in FORMATS
+        ],
+        engines=[_engine_answer(name, service.reader) for name in ENGINES],
+        limits=Limits(
+            maxImageMb=_number(limits.max_image_mb),
+            maxPages=limits.max_pages,
+            maxImageMegapixels=_number(settings.pages.max_megapixels),
+            maxPromptBytes=limits.max_prompt_bytes,
+            maxOutputTokens=limits.max_output_tokens,
+        ),
+    )
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    document: dict[str, Any] = request.app.openapi()
+    return JSONResponse(document)
+
+
+def _engine_state(reader: Reader) -> EngineState:
+    info = reader.info
+    return EngineState(
+        name=reader.choice.name,
+        model=info.model if info else None,
+        device=info.device if info else None,
+        state=reader.state,
+        reason=reader.choice.reason,
+        advice=reader.choice.advice,
+        trouble=reader.trouble,
+        details=dict(info.details) if info else {},
+    )
+
+
+def _engine_answer(name: str, reader: Reader) -> EngineAnswer:
+    if name == reader.choice.name:
+        info = reader.info
+        device = info.device if info else None
+        return EngineAnswer(
+            key=name, state=reader.state, device=device, reason=reader.choice.reason
+        )
+    reason = reader.choice.advice or f"{reader.choice.name} reads here"
+    return EngineAnswer(key=name, state="off", device=None, reason=reason)
+
+
+def _number(value: float) -> int | float:
+    """15 rather than 15.0, as the frontend has always been told."""
+    return int(value) if float(value).is_integer() else value

@@ -1,0 +1,123 @@
+"""Runs the service with uvicorn, patient with honest clients and short with the others.
+
+uvicorn alone waits for ever for a request head that never ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import signal
+from types import FrameType
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from dsocr.config import ServerConfig, Settings
+from dsocr.server.app import create_app
+
+logger = logging.getLogger(__name__)
+
+NO_PLACE = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
+    b"Content-Length: 0\r\n\r\n"
+)
+
+
+def run(settings: Settings, host: str, port: int) -> None:
+    """Serves until SIGINT or SIGTERM; running requests are then answered first."""
+    if not settings.server.api_keys and not is_loopback(host):
+        logger.warning(
+            "listening on %s without a key: whoever reaches this port can use the service. "
+            "Set DEEPSEEK_OCR_API_KEYS to change that.",
+            host,
+        )
+    server = _Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=host,
+            port=port,
+            http=protocol_class(settings.server),
+            ws="none",
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            h11_max_incomplete_event_size=settings.server.max_header_bytes,
+            timeout_graceful_shutdown=int(settings.server.drain_seconds),
+        )
+    )
+    # uvicorn sends itself the signal again after a clean stop; ours shall end with status 0.
+    previous = {sig: signal.signal(sig, _ignore) for sig in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server.run()
+    finally:
+        for sig, handler in previous.items():
+            signal.signal(sig, handler)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def protocol_class(config: ServerConfig) -> type[asyncio.Protocol]:
+    """uvicorn's HTTP/1.1 with a deadline for request heads and a bound on connections."""
+
+    class GuardedProtocol(H11Protocol):
+        _head_timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            if len(self.connections) >= config.max_connections:
+                transport.write(NO_PLACE)
+                transport.close()
+                return
+            super().connection_made(transport)
+            self._watch_head()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop_watching()
+            if self.transport is not None:
+                super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.conn.their_state is h11.IDLE:
+                self._watch_head()
+            else:
+                self._stop_watching()
+
+        def _watch_head(self) -> None:
+            """Armed once a head: a byte now and then does not buy more time."""
+            if self._head_timer is None:
+                self._head_timer = self.loop.call_later(config.header_seconds, self._give_up)
+
+        def _stop_watching(self) -> None:
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+                self._head_timer = None
+
+        def _give_up(self) -> None:
+            if not self.transport.is_closing():
+                self.transport.abort()
+
+    return GuardedProtocol
+
+
+class _Server(uvicorn.Server):
+    """A second signal, whichever it is, ends at once."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            self.force_exit = True
+        super().handle_exit(sig, frame)
+
+
+def _ignore(sig: int, frame: Any) -> None:
+    pass

@@ -1,0 +1,70 @@
+"""Server-sent events: a task that tells things, sent as they come. Knows no documents."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from dsocr.server.deps import hung_up
+
+Emit = Callable[[str, dict[str, Any]], None]
+"""Takes an event's name and its data; never blocks."""
+Work = Callable[[Emit], Awaitable[None]]
+
+
+class EventStream(Response):
+    """Runs `work(emit)` and sends what it emits; a client that hangs up ends the work at once."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, work: Work, *, heartbeat_seconds: float) -> None:
+        super().__init__(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
+        del self.headers["content-length"]
+        self._work = work
+        self._heartbeat_seconds = heartbeat_seconds
+        self._events: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._last_id = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        work = asyncio.ensure_future(self._run())
+        gone = asyncio.ensure_future(hung_up(receive))
+        gone.add_done_callback(lambda _: work.cancel())
+        try:
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+            while (event := await self._next()) is not None:
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            work.cancel()
+            gone.cancel()
+            await asyncio.gather(work, gone, return_exceptions=True)
+        if not work.cancelled():
+            work.result()
+
+    async def _run(self) -> None:
+        try:
+            await self._work(self._emit)
+        finally:
+            self._events.put_nowait(None)
+
+    def _emit(self, name: str, data: dict[str, Any]) -> None:
+        self._last_id += 1
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        self._events.put_nowait(f"id: {self._last_id}\nevent: {name}\ndata: {text}\n\n".encode())
+
+    async def _next(self) -> bytes | None:
+        try:
+            return await asyncio.wait_for(self._events.get(), self._heartbeat_seconds)
+        except asyncio.TimeoutError:
+            return b": still reading\n\n"

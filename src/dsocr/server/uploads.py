@@ -1,0 +1,216 @@
+"""Takes a multipart form in: fields into memory, files into a private folder, under their limits.
+
+A file's name is kept as a word for people; on disk it has a name of ours. Knows no documents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from dsocr.errors import BadRequest, DiskFull, TooLarge
+from dsocr.server.problems import ClientGone, InvalidField
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+WRITE_BYTES = 1 << 20
+MAX_FIELD_BYTES = 1 << 20
+MAX_NAME_CHARACTERS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class FormLimits:
+    """How much a form may bring."""
+
+    max_files: int
+    max_file_bytes: int
+    max_fields: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A received file. `name` is what the client called it, made harmless; never a path."""
+
+    name: str
+    path: Path
+    size: int
+
+
+@dataclass(slots=True)
+class Form:
+    """A received form; of a field given twice the last one counts."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    files: dict[str, list[Upload]] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def received_form(request: Request, folder: Path, limits: FormLimits) -> AsyncIterator[Form]:
+    """The request's form for as long as the block runs; its files are gone afterwards, always."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix="upload-", dir=folder))  # mode 0700
+    except OSError as error:
+        raise _disk_problem(error) from error
+    receiver = _Receiver(place, limits)
+    try:
+        yield await _receive(request, receiver)
+    finally:
+        receiver.close()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def clean_name(name: str) -> str:
+    """A client's file name without folders and control characters, for showing."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    shown = "".join(character for character in last if character.isprintable()).strip()
+    return shown[-MAX_NAME_CHARACTERS:] or "document"
+
+
+async def _receive(request: Request, receiver: _Receiver) -> Form:
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    boundary = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not boundary:
+        raise BadRequest("Send a multipart/form-data form with the file in it.")
+    try:
+        parser = MultipartParser(boundary, receiver.callbacks())
+        while True:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone()
+            parser.write(message.get("body", b""))
+            await receiver.flush(at_least=WRITE_BYTES)
+            if not message.get("more_body", False):
+                break
+        parser.finalize()
+        await receiver.flush(at_least=0)
+    except FormParserError as error:
+        raise BadRequest("The multipart form is broken.") from error
+    except OSError as error:
+        raise _disk_problem(error) from error
+    if not receiver.ended:
+        raise BadRequest("The multipart form is cut short.")
+    return receiver.form
+
+
+class _Receiver:
+    """What the parser calls, part by part. Bytes of files wait in memory until `flush`."""
+
+    def __init__(self, place: Path, limits: FormLimits) -> None:
+        self.form = Form()
+        self.ended = False
+        self._place = place
+        self._limits = limits
+        self._header = (bytearray(), bytearray())
+        self._disposition = b""
+        self._name = ""
+        self._file_name: str | None = None
+        self._data = bytearray()
+        self._file: BinaryIO | None = None
+        self._size = 0
+        self._num_fields = 0
+        self._num_files = 0
+        self._pending: list[tuple[BinaryIO, bytes]] = []
+        self._pending_bytes = 0
+        self._open: list[BinaryIO] = []
+
+    def callbacks(self) -> MultipartCallbacks:
+        return {
+            "on_part_begin": self._on_part_begin,
+            "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
+            "on_header_end": self._on_header_end,
+            "on_headers_finished": self._on_headers_finished,
+            "on_part_data": self._on_part_data,
+            "on_part_end": self._on_part_end,
+            "on_end": self._on_end,
+        }
+
+    async def flush(self, *, at_least: int) -> None:
+        """Writes what waits, in a thread: a slow disk must not hold the event loop."""
+        if self._pending_bytes < max(1, at_least):
+            return
+        pending, self._pending, self._pending_bytes = self._pending, [], 0
+        await asyncio.to_thread(_write, pending)
+
+    def close(self) -> None:
+        for file in self._open:
+            file.close()
+
+    def _on_part_begin(self) -> None:
+        self._disposition = b""
+        self._data = bytearray()
+        self._file = None
+        self._size = 0
+
+    def _on_header_end(self) -> None:
+        name, value = self._header
+        if bytes(name).lower() == b"content-disposition":
+            self._disposition = bytes(value)
+        self._header = (bytearray(), bytearray())
+
+    def _on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        if b"name" not in options:
+            raise BadRequest("A part of the form has no name.")
+        self._name = options[b"name"].decode(errors="replace")
+        self._file_name = None
+        if b"filename" in options:
+            self._file_name = clean_name(options[b"filename"].decode(errors="replace"))
+            self._num_files += 1
+            if self._num_files > self._limits.max_files:
+                raise BadRequest(f"At most {self._limits.max_files} file(s) at once.")
+            self._file = open(self._place / str(self._num_files), "xb", buffering=0)  # noqa: SIM115
+            self._open.append(self._file)
+        else:
+            self._num_fields += 1
+            if self._num_fields > self._limits.max_fields:
+                raise BadRequest(f"At most {self._limits.max_fields} form fields.")
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        self._size += end - start
+        if self._file is None:
+            if self._size > MAX_FIELD_BYTES:
+                raise InvalidField(f"{self._name[:40]}: the field is too long.")
+            self._data.extend(data[start:end])
+            return
+        if self._size > self._limits.max_file_bytes:
+            limit = self._limits.max_file_bytes / (1 << 20)
+            raise TooLarge(f"The file is larger than {limit:.4g} MiB.")
+        self._pending.append((self._file, data[start:end]))
+        self._pending_bytes += end - start
+
+    def _on_part_end(self) -> None:
+        if self._file is None:
+            self.form.fields[self._name] = self._data.decode(errors="replace")
+            return
+        upload = Upload(self._file_name or "document", Path(self._file.name), self._size)
+        self.form.files.setdefault(self._name, []).append(upload)
+
+    def _on_end(self) -> None:
+        self.ended = True
+
+
+def _write(pending: list[tuple[BinaryIO, bytes]]) -> None:
+    for file, data in pending:
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+
+
+def _disk_problem(error: OSError) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull()
+    return error
