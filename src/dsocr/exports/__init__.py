@@ -1,1 +1,58 @@
-"""A document in, bytes out: one module a format."""
+"""A document in, bytes out: one module a format. Formats are derived here and never stored.
+
+A format's module is imported when it is asked for, so that listing them costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from dsocr.errors import BadRequest
+from dsocr.types import Document
+
+
+class Assets(Protocol):
+    """The images that a document was read from."""
+
+    def page_image(self, index: int) -> bytes:
+        """The upright page `index` as PNG or JPEG."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file to have a document as."""
+
+    key: str
+    label: str
+    extension: str
+    """Without the dot."""
+    media_type: str
+    module: str
+    """Has `render(document, assets) -> bytes`."""
+
+
+FORMATS: tuple[Format, ...] = (
+    Format("markdown", "Markdown", "md", "text/markdown; charset=utf-8", "markdown"),
+    Format("text", "Plain text", "txt", "text/plain; charset=utf-8", "text"),
+    Format("json", "JSON", "json", "application/json", "json"),
+    Format("html", "Web page", "html", "text/html; charset=utf-8", "html"),
+    Format("zip", "Markdown with figures", "zip", "application/zip", "archive"),
+)
+
+
+def format_of(key: str) -> Format:
+    """The format of that key; `BadRequest` names the keys there are."""
+    for known in FORMATS:
+        if known.key == key:
+            return known
+    keys = ", ".join(known.key for known in FORMATS)
+    raise BadRequest(f"There is no format {key[:40]!r}. Choose one of: {keys}.")
+
+
+def render(document: Document, format: str, assets: Assets | None = None) -> bytes:
+    """The document as a file of that format. Without `assets` its figures are left out."""
+    module = importlib.import_module(f"{__name__}.{format_of(format).module}")
+    content: bytes = module.render(document, assets)
+    return content

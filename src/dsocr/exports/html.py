@@ -1,0 +1,123 @@
+"""A document as one web page that needs nothing else: no script, no request, figures inside.
+
+Three walls: the fragment is sanitised, then rewritten tag by tag from a parse, and the page's own
+content security policy forbids whatever might have come through.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from html import escape
+from html.parser import HTMLParser
+
+from dsocr.exports import Assets
+from dsocr.exports.figures import crop_figures
+from dsocr.exports.formula import to_mathml
+from dsocr.exports.markdown import page_text
+from dsocr.exports.markup import ATTRIBUTES, FORMULA, TAGS, to_safe_html
+from dsocr.types import Document, PageResult
+
+CSS = """
+:root { color-scheme: light dark; }
+body { margin: 0 auto; max-width: 50rem; padding: 2rem 1.25rem; overflow-wrap: break-word;
+  font: 1rem/1.6 system-ui, sans-serif; }
+section + section { margin-top: 3rem; border-top: 1px solid #8886; padding-top: 1.5rem; }
+.number { color: #777; font-size: .8rem; margin: 0; }
+.failed { border-left: 3px solid #c33; padding-left: .75rem; }
+img { max-width: 100%; height: auto; }
+pre { overflow-x: auto; }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+th, td { border: 1px solid #8888; padding: .25rem .6rem; text-align: left; vertical-align: top; }
+@media print { section { break-before: page; border: 0 !important; } }
+"""
+
+_CSS_HASH = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
+POLICY = (
+    f"default-src 'none'; img-src data:; style-src 'sha256-{_CSS_HASH}'; base-uri 'none'; "
+    "form-action 'none'"
+)
+
+_EMPTY = {"br", "hr", "img"}
+_SCHEMES = ("http://", "https://", "mailto:")
+
+
+def render(document: Document, assets: Assets | None = None) -> bytes:
+    """UTF-8; a section a page, figures as `data:` images, formulas as MathML."""
+    pages = "\n".join(_section(page, assets) for page in document.pages)
+    return f"""<!doctype html>
+<html>
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>{escape(document.name)}</title>
+<style>{CSS}</style>
+</head>
+<body>
+{pages}
+</body>
+</html>
+""".encode()
+
+
+def _section(page: PageResult, assets: Assets | None) -> str:
+    writer = _Writer(crop_figures(page, assets))
+    writer.feed(to_safe_html(page_text(page)))
+    writer.close()
+    number = page.index + 1
+    failed = ' class="failed"' if page.error else ""
+    return (
+        f'<section id="page-{number}"{failed}>\n<p class="number">Page {number}</p>\n'
+        f"{writer.html()}</section>"
+    )
+
+
+class _Writer(HTMLParser):
+    """Writes a sanitised fragment anew: known tags, escaped text, our figures, and MathML."""
+
+    def __init__(self, figures: dict[str, bytes]) -> None:
+        super().__init__(convert_charrefs=True)
+        self._figures = figures
+        self._parts: list[str] = []
+        self._code = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img":
+            self._figure({name: value or "" for name, value in attrs})
+        elif tag in TAGS:
+            self._code += tag in ("pre", "code")
+            kept = [(n, v or "") for n, v in attrs if n in ATTRIBUTES.get(tag, set())]
+            # A link that is relative leads nowhere from a file on its own.
+            kept = [(n, v) for n, v in kept if n != "href" or v.startswith(_SCHEMES)]
+            written = "".join(f' {name}="{escape(value)}"' for name, value in kept)
+            self._parts.append(f"<{tag}{written}>")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in TAGS and tag not in _EMPTY:
+            self._code -= tag in ("pre", "code")
+            self._parts.append(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        if self._code:
+            self._parts.append(escape(data))
+            return
+        at = 0
+        for found in FORMULA.finditer(data):
+            mathml = to_mathml(found[1] or found[2], block=found[2] is not None)
+            self._parts += [escape(data[at : found.start()]), mathml or escape(found[0])]
+            at = found.end()
+        self._parts.append(escape(data[at:]))
+
+    def html(self) -> str:
+        return "".join(self._parts)
+
+    def _figure(self, attributes: dict[str, str]) -> None:
+        content = self._figures.get(attributes.get("src", ""))
+        alt = escape(attributes.get("alt", ""))
+        if content is None:
+            self._parts.append(alt)
+            return
+        data = base64.b64encode(content).decode()
+        self._parts.append(f'<img src="data:image/jpeg;base64,{data}" alt="{alt}">')

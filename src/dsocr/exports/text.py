@@ -1,0 +1,78 @@
+"""A document as plain text: no markup, cells parted by tabs, formulas as LaTeX."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+from dsocr.exports import Assets
+from dsocr.exports.markdown import page_text
+from dsocr.exports.markup import to_safe_html
+from dsocr.types import Document
+
+PAGE_BREAK = "\n\f"
+"""Between two pages: the form feed that plain-text tools know."""
+
+_PARAGRAPHS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "blockquote", "pre", "table"}
+_LINES = {"li", "tr", "br", "hr", "caption"}
+
+
+def render(document: Document, assets: Assets | None = None) -> bytes:
+    """UTF-8; the pages in order, parted by form feeds."""
+    return (PAGE_BREAK.join(plain(page_text(page)) for page in document.pages) + "\n").encode()
+
+
+def plain(markdown: str) -> str:
+    """What a person would read aloud of it."""
+    reader = _Reader()
+    reader.feed(to_safe_html(markdown))
+    reader.close()
+    return reader.text()
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._parts: list[str] = []
+        self._newlines = 0  # owed before the next words
+        self._cells = 0  # of the row so far
+        self._between_cells = False
+        self._preformatted = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("td", "th"):
+            if self._cells:
+                self._write("\t")
+            self._cells += 1
+            self._between_cells = False
+            return
+        if tag == "tr":
+            self._cells, self._between_cells = 0, True
+        self._preformatted = self._preformatted or tag == "pre"
+        self._break(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._preformatted = self._preformatted and tag != "pre"
+        self._between_cells = tag in ("td", "th") or self._between_cells and tag != "table"
+        self._break(tag)
+
+    def handle_data(self, data: str) -> None:
+        if self._between_cells:
+            return
+        # White space between two tags that break the line is layout of the HTML.
+        words = data if self._preformatted or not self._newlines else data.lstrip()
+        if words:
+            self._write(words)
+
+    def text(self) -> str:
+        lines = "".join(self._parts).split("\n")
+        return "\n".join(line.rstrip() for line in lines).strip("\n")
+
+    def _write(self, words: str) -> None:
+        self._parts += ["\n" * self._newlines, words]
+        self._newlines = 0
+
+    def _break(self, tag: str) -> None:
+        if tag in _PARAGRAPHS:
+            self._newlines = 2
+        elif tag in _LINES:
+            self._newlines = max(self._newlines, 1)

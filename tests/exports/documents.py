@@ -1,0 +1,54 @@
+"""Documents to export, made as the pipeline makes them: from raw output."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+from PIL import Image
+
+from dsocr.engines.grounding import clean_markdown, parse
+from dsocr.engines.prompts import DEFAULT_PROMPT
+from dsocr.types import Document, OcrOptions, PageFailure, PageResult, Usage
+
+GOLDENS = json.loads((Path(__file__).parents[1] / "data" / "grammar.json").read_text("utf-8"))
+RAW: dict[str, str] = {case["name"]: case["raw"] for case in GOLDENS["cases"]}
+SIZE = (901, 1277)
+
+
+def page(raw: str, index: int = 0) -> PageResult:
+    return PageResult(
+        index=index,
+        width=SIZE[0],
+        height=SIZE[1],
+        markdown=clean_markdown(raw, page_index=index),
+        blocks=tuple(parse(raw)),
+        raw=raw,
+        usage=Usage(seconds=1.25),
+    )
+
+
+def failed_page(index: int) -> PageResult:
+    failure = PageFailure("timeout", "Reading the page took too <long>.", retryable=True)
+    return PageResult(index, *SIZE, finish_reason="error", error=failure)
+
+
+def document(*pages: PageResult, name: str = "paper.pdf") -> Document:
+    options = OcrOptions(task="markdown", mode="gundam", prompt=DEFAULT_PROMPT)
+    return Document(name, "native", "deepseek-ai/DeepSeek-OCR", options, pages)
+
+
+class PageImages:
+    """Pages whose left half is red and right half is blue; counts how often one is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def page_image(self, index: int) -> bytes:
+        self.asked.append(index)
+        image = Image.new("RGB", SIZE, "red")
+        image.paste("blue", (SIZE[0] // 2, 0, *SIZE))
+        out = io.BytesIO()
+        image.save(out, "PNG")
+        return out.getvalue()

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+
+from dsocr.exports.json import page_to_wire, render
+from dsocr.exports.markdown import PAGE_BREAK
+from tests.exports.documents import RAW, document, failed_page, page
+
+
+def test_a_page_has_the_promised_keys() -> None:
+    wire = page_to_wire(page(RAW["issue75_title"]))
+    assert list(wire) == [
+        "pageIndex",
+        "text",
+        "rawText",
+        "layout",
+        "durationMs",
+        "finishReason",
+        "flags",
+        "error",
+    ]
+    assert wire["text"] == "# LORA: LOW-RANK ADAPTATION OF LARGE LANGUAGE MODELS"
+    assert wire["rawText"] == RAW["issue75_title"]
+    assert wire["durationMs"] == 1250.0
+    assert (wire["finishReason"], wire["flags"], wire["error"]) == ("stop", [], None)
+
+
+def test_layout_items_have_their_boxes_in_pixels_and_in_fractions() -> None:
+    layout = page_to_wire(page(RAW["issue75_title"]))["layout"]
+    assert layout == {
+        "width": 901,
+        "height": 1277,
+        "items": [
+            {
+                "id": 0,
+                "label": "title",
+                "text": "# LORA: LOW-RANK ADAPTATION OF LARGE LANGUAGE MODELS",
+                "confidence": None,
+                "boxes": [
+                    {
+                        "index": 0,
+                        "absolute": [157, 198, 768, 299],
+                        "normalized": [0.175175, 0.155155, 0.852853, 0.234234],
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def test_a_failed_page_carries_its_error_and_keeps_its_place() -> None:
+    wire = json.loads(render(document(page("first"), failed_page(1), page("third", 2))))
+    assert [item["pageIndex"] for item in wire["pages"]] == [0, 1, 2]
+    assert {item["fileName"] for item in wire["pages"]} == {"paper.pdf"}
+    assert wire["pages"][1]["error"] == {
+        "code": "timeout",
+        "message": "Reading the page took too <long>.",
+        "retryable": True,
+    }
+    assert wire["text"] == PAGE_BREAK.join(["first", "", "third"])

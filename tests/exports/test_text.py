@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from dsocr.exports.text import plain, render
+from tests.exports.documents import document, page
+
+
+def test_markup_goes_and_words_stay() -> None:
+    markdown = "## Title\n\nSome *words* and `code`.\n\n- one\n- two\n\n![](images/0_0.jpg)\n\nEnd"
+    assert plain(markdown) == "Title\n\nSome words and code.\n\none\ntwo\n\nEnd"
+
+
+def test_a_table_becomes_lines_of_cells_parted_by_tabs() -> None:
+    table = "<table><tr><td rowspan=2>a &lt; b</td><td>c</td></tr><tr><td>d</td></tr></table>"
+    assert plain(table) == "a < b\tc\nd"
+
+
+def test_empty_cells_keep_their_columns() -> None:
+    assert plain("| a | b | c |\n| - | - | - |\n|   |   | x |") == "a\tb\tc\n\t\tx"
+
+
+def test_code_keeps_its_indentation() -> None:
+    assert plain("```\n  a\n\n    b\n```") == "  a\n\n    b"
+
+
+def test_formulas_stay_as_they_are_written() -> None:
+    assert plain(r"If \(a_1 < b_2\) then *so*") == r"If \(a_1 < b_2\) then so"
+    display = "\\[\na\n= b\n- c_1 * d_2 * e\n\\]"
+    assert plain(display) == display
+
+
+def test_line_breaks_of_the_page_stay() -> None:
+    assert plain("first line\nsecond line") == "first line\nsecond line"
+
+
+def test_pages_are_parted_by_form_feeds() -> None:
+    assert render(document(page("a"), page("b", 1))) == b"a\n\x0cb\n"
