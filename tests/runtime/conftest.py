@@ -9,6 +9,8 @@ import torch
 
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.tokenizer import Tokenizer
+from tests.runtime.goldens import genuine_tokenizer
 from tests.runtime.recipe import write_tiny_checkpoint
 
 
@@ -22,3 +24,11 @@ def tiny_model(tiny_checkpoint: Path) -> DeepseekOcr:
     return load_model(
         tiny_checkpoint, device=torch.device("cpu"), dtype=torch.float32, attention="sdpa"
     )
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    """The genuine one."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    (folder / "tokenizer.json").write_bytes(genuine_tokenizer())
+    return Tokenizer(folder)
