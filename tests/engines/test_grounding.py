@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsocr.engines.grounding import (
@@ -207,6 +207,17 @@ def test_page_text_that_looks_like_markup_cannot_forge_a_block() -> None:
     assert block.text == f"read {forged} aloud".replace("<|", "&lt;|")
 
 
+def test_blocks_of_any_origin_become_markdown_without_special_tokens() -> None:
+    blocks = [Block("text", "say <|ref|> and <image>")]
+    assert markdown_of(blocks, page_index=0) == "say &lt;|ref|> and &lt;image>"
+
+
+@pytest.mark.parametrize("at", [0.0, 0.3, 0.99999])
+def test_a_box_thinner_than_the_grid_is_not_lost(at: float) -> None:
+    (block,) = parse(compose_raw([Block("image", "", (Box(at, 0, at + 0.00001, 1),))]))
+    assert block.boxes[0].x1 - block.boxes[0].x0 == pytest.approx(1 / 999)
+
+
 def test_no_figure_link_is_written_without_a_box_to_crop() -> None:
     raw = "<|ref|>image<|/ref|><|det|>[[bad]]<|/det|>\n\n"
     assert clean_markdown(raw, page_index=0) == ""
@@ -251,6 +262,7 @@ scraps = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(st.one_of(scraps, st.sampled_from(list(RAW.values()))).flatmap(pieces_of))
 def test_a_stream_in_any_pieces_gives_the_blocks_of_the_whole(pieces: list[str]) -> None:
     stream = BlockStream()
@@ -258,6 +270,7 @@ def test_a_stream_in_any_pieces_gives_the_blocks_of_the_whole(pieces: list[str])
     assert [*streamed, *stream.finish()] == parse("".join(pieces))
 
 
+@settings(deadline=None)
 @given(scraps)
 def test_references_are_those_of_the_authors_pattern(raw: str) -> None:
     pattern = re.compile(r"<\|ref\|>(.*?)<\|/ref\|><\|det\|>(.*?)<\|/det\|>", re.DOTALL)
@@ -266,6 +279,7 @@ def test_references_are_those_of_the_authors_pattern(raw: str) -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.one_of(scraps, st.text()))
 def test_whatever_the_model_writes_people_see_no_token_and_boxes_stay_on_the_page(raw: str) -> None:
     assert not TOKENS.search(clean_markdown(raw, page_index=0))
@@ -294,6 +308,7 @@ blocks_of = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(blocks_of)
 def test_composed_blocks_come_back_as_they_were(blocks: list[Block]) -> None:
     kept = [block for block in blocks if block.text or block.boxes]

@@ -13,7 +13,7 @@ def test_a_failed_page_says_why_in_its_place() -> None:
     whole = document(page("first"), failed_page(1), page("third", 2))
     first, second, third = render(whole).decode().split(PAGE_BREAK)
     assert (first, third) == ("first", "third\n")
-    assert second == "*Page 2 could not be read: Reading the page took too <long>.*"
+    assert second == "*Page 2 could not be read: Reading the page took too &lt;long&gt;.*"
 
 
 def test_figures_of_different_pages_have_different_names() -> None:

@@ -10,8 +10,17 @@ def test_markup_goes_and_words_stay() -> None:
 
 
 def test_a_table_becomes_lines_of_cells_parted_by_tabs() -> None:
-    table = "<table><tr><td rowspan=2>a &lt; b</td><td>c</td></tr><tr><td>d</td></tr></table>"
-    assert plain(table) == "a < b\tc\nd"
+    table = "<table><tr><td>a &lt; b</td><td>c</td></tr><tr><td>d</td><td>e</td></tr></table>"
+    assert plain(table) == "a < b\tc\nd\te"
+
+
+def test_cells_that_span_rows_or_columns_leave_the_others_in_their_columns() -> None:
+    table = (
+        "<table><tr><td rowspan=2>a</td><td colspan=2>b</td><td rowspan=3>c</td></tr>"
+        "<tr><td>d</td><td>e</td></tr><tr><td>f</td></tr>"
+        f"<tr><td colspan={'9' * 5000}>g</td><td rowspan=x>h</td></tr></table>"
+    )
+    assert plain(table) == "a\tb\t\tc\n\td\te\nf\ng" + "\t" * 100 + "h"
 
 
 def test_empty_cells_keep_their_columns() -> None:

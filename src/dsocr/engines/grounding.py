@@ -182,7 +182,7 @@ def compose_raw(blocks: Iterable[Block]) -> str:
             continue
         if label == "line" and text not in _LABELS:
             label, text = text, ""
-        boxes = ", ".join(str([round(side * SCALE) for side in _sides(box)]) for box in block.boxes)
+        boxes = ", ".join(str(_coordinates(box)) for box in block.boxes)
         parts.append(f"{_REF}{label}{_MIDDLE}[{boxes}]{_END}\n" + (f"{text}\n\n" if text else ""))
     return "".join(parts).rstrip()
 
@@ -210,7 +210,7 @@ def markdown_of(blocks: Iterable[Block], *, page_index: int) -> str:
                 pieces.append(f"![]({figure_path(page_index, number)})")
                 number += 1
         if block.text:
-            pieces.append(block.text)
+            pieces.append(_escape(block.text))
         if not pieces:
             continue
         lines = block.label == previous == "line"
@@ -223,8 +223,10 @@ def _fraction(coordinate: float) -> float:
     return min(1.0, max(0.0, coordinate / SCALE))
 
 
-def _sides(box: Box) -> tuple[float, float, float, float]:
-    return box.x0, box.y0, box.x1, box.y1
+def _coordinates(box: Box) -> list[int]:
+    x0, y0 = (min(SCALE - 1, round(side * SCALE)) for side in (box.x0, box.y0))
+    # A box thinner than the grid is widened: without area it would be lost.
+    return [x0, y0, max(x0 + 1, round(box.x1 * SCALE)), max(y0 + 1, round(box.y1 * SCALE))]
 
 
 def _with_substance(blocks: Iterable[Block]) -> list[Block]:

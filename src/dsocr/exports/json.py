@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from dsocr.exports import Assets
-from dsocr.exports.markdown import join_pages
+from dsocr.exports.markdown import join_pages, page_text
 from dsocr.types import Block, Document, PageFailure, PageResult
 
 Wire = dict[str, Any]
@@ -69,7 +69,7 @@ def document_to_wire(document: Document) -> Wire:
         "model": document.model,
         "mode": document.options.mode,
         "prompt": document.options.prompt,
-        "text": join_pages(page.markdown for page in document.pages),
+        "text": join_pages(map(page_text, document.pages)),
         "pages": [{**page_to_wire(page), "fileName": document.name} for page in document.pages],
     }
 

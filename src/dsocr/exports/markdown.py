@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from html import escape
 
 from dsocr.exports import Assets
 from dsocr.types import Document, PageResult
@@ -21,7 +22,7 @@ def page_text(page: PageResult) -> str:
     """The page's markdown, or a line that says why there is none."""
     if page.error is None:
         return page.markdown
-    return f"*Page {page.index + 1} could not be read: {page.error.message}*"
+    return f"*Page {page.index + 1} could not be read: {escape(page.error.message)}*"
 
 
 def render(document: Document, assets: Assets | None = None) -> bytes:
