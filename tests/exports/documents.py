@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from html.parser import HTMLParser
 from pathlib import Path
 
 from PIL import Image
@@ -52,3 +53,16 @@ class PageImages:
         out = io.BytesIO()
         image.save(out, "PNG")
         return out.getvalue()
+
+
+class Elements(HTMLParser):
+    """The tags of an HTML text, each with its attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from dsocr.exports import formula, markup
 from dsocr.exports.html import render
 from dsocr.types import Block, Document
-from tests.exports.documents import RAW, PageImages, document, failed_page, page
+from tests.exports.documents import RAW, Elements, PageImages, document, failed_page, page
 
 PAGE_TAGS = {"html", "head", "meta", "title", "style", "body", "section"}
 ALLOWED = PAGE_TAGS | markup.TAGS | formula.TAGS
@@ -84,17 +83,6 @@ PAYLOADS = [
     "&lt;script&gt;alert(1)&lt;/script&gt;",
     "<\x00script>alert(1)</script>",
 ]
-
-
-class Elements(HTMLParser):
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str]]] = []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, {name: value or "" for name, value in attrs}))
 
 
 def one_page(markdown: str) -> Document:
