@@ -29,7 +29,7 @@ IGNORED = frozenset(
 )
 """Tensors a checkpoint may have or lack; they are never read."""
 
-MAX_PIXELS_A_PASS = 4 * 1024 * 1024
+MAX_PIXELS_A_PASS = 2 * 1024 * 1024
 """Views go through the towers in passes of at most this many pixels, which bounds the memory."""
 
 

@@ -1,0 +1,272 @@
+"""Does the full-size model compute on this GPU what the released code computes?
+
+Writes the synthetic checkpoint of 3,336,106,240 parameters by its recipe, loads it through the
+runtime's loader, and holds every stage, the logits and the greedy tokens against the reference
+values in tests/data/goldens/full.json.gz: in float32 within a tolerance, in bfloat16 with the
+deviation reported. Needs a GPU with 20 GB, 10 GB of host memory and 7 GB of disk.
+
+    python bench/gpu_parity.py [--folder DIR] [--report FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from dsocr.runtime.checkpoint import read_spec  # noqa: E402
+from dsocr.runtime.config import AttentionName  # noqa: E402
+from dsocr.runtime.loader import INDEX, check_checkpoint, load_model  # noqa: E402
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
+from dsocr.runtime.preprocess import Resolution, prepare  # noqa: E402
+from tests.runtime.goldens import GOLDENS, golden_json, golden_page  # noqa: E402
+from tests.runtime.recipe import make_pixels, make_tensor  # noqa: E402
+from tests.runtime.stages import (  # noqa: E402
+    Reader,
+    decoder_modules,
+    deviation,
+    distance,
+    vision_modules,
+    watching,
+)
+
+PLACEHOLDER = 128815
+FREE_OCR = [201, 21431, 126041, 16]
+"""The ids of "\\nFree OCR.", which all full-size cases ask; spares this script a tokenizer."""
+SHARD_BYTES = 2 << 30
+TOLERANCE = 1e-3
+"""float32 on other hardware than the references' (their README's advice)."""
+
+report: dict[str, Any] = {}
+failures: list[str] = []
+
+
+def say(name: str, value: object, *, ok: bool = True) -> None:
+    report[name] = value
+    if not ok:
+        failures.append(name)
+    print(f"{'ok  ' if ok else 'FAIL'} {name}: {value}", flush=True)
+
+
+@contextmanager
+def timed(name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    torch.cuda.synchronize()
+    say(name, round(time.perf_counter() - start, 3))
+
+
+def write_checkpoint(folder: Path, device: torch.device) -> None:
+    """The full checkpoint in shards of 2 GiB with an index, as it might be re-uploaded."""
+    shutil.copy(GOLDENS / "checkpoint-files" / "config.json", folder)
+    with torch.device("meta"):
+        model = DeepseekOcr(read_spec(folder), attention="sdpa")
+    shapes = {name: tensor.shape for name, tensor in model.checkpoint_tensors()}
+    shapes["model.vision_model.embeddings.patch_embedding.weight"] = torch.Size((1024, 3, 14, 14))
+    checked = golden_json("full.json.gz")["checked_tensors"]
+    weight_map: dict[str, str] = {}
+    shard: dict[str, Tensor] = {}
+    wrong = []
+
+    def flush() -> None:
+        file = f"model-{len(set(weight_map.values())):05d}.safetensors"
+        save_file(shard, folder / file)
+        weight_map.update(dict.fromkeys(shard, file))
+        shard.clear()
+
+    for name, shape in shapes.items():
+        shard[name] = make_tensor(name, shape, device=device).cpu()
+        if name in checked and _sha256(shard[name]) != checked[name]["sha256_bf16_le"]:
+            wrong.append(name)
+        if sum(tensor.nbytes for tensor in shard.values()) >= SHARD_BYTES:
+            flush()
+    flush()
+    (folder / INDEX).write_text(json.dumps({"weight_map": weight_map}))
+    count = sum(shape.numel() for shape in shapes.values())
+    say("parameters", count, ok=count == golden_json("full.json.gz")["n_parameters"])
+    say(f"weights of the recipe wrong, of {len(checked)} checked", wrong, ok=not wrong)
+
+
+def _sha256(tensor: Tensor) -> str:
+    return hashlib.sha256(tensor.view(torch.int16).numpy().tobytes()).hexdigest()
+
+
+def load(folder: Path, dtype: torch.dtype, attention: AttentionName, device: torch.device) -> Any:
+    torch.cuda.reset_peak_memory_stats()
+    before, label = _private_memory_gb(), str(dtype).removeprefix("torch.")
+    with timed(f"{label} load seconds"):
+        model = load_model(folder, device=device, dtype=dtype, attention=attention)
+    say(f"{label} GPU GB after load", round(torch.cuda.memory_allocated() / 1e9, 3))
+    say(f"{label} GPU GB peak of load", round(torch.cuda.max_memory_allocated() / 1e9, 3))
+    say(f"{label} private host GB more after load", round(_private_memory_gb() - before, 3))
+    say(f"{label} attention", model.attention)
+    say(f"{label} experts", model.decoder.layers[-1].mlp.experts.kind)
+    return model
+
+
+def _private_memory_gb() -> float:
+    """Host memory that is this process's own: pages of mapped files do not count."""
+    status = Path("/proc/self/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("RssAnon")]
+    return int(line.split()[1]) / 1e6
+
+
+def compare_vision(model: DeepseekOcr, label: str, tolerance: float | None) -> None:
+    for side, case in golden_json("full.json.gz")["vision"].items():
+        pixels = make_pixels(int(side), device=model.device).to(model.dtype)
+        with watching(vision_modules(model)) as seen, torch.inference_mode():
+            model.vision(pixels)
+        far = {name: deviation(seen[name], stage) for name, stage in case["stages"].items()}
+        worst = max(far, key=lambda name: far[name])
+        say(
+            f"{label} vision {side}: worst of {len(far)} stages, projector",
+            [worst, round(far[worst], 7), round(far["projector.out"], 7)],
+            ok=tolerance is None or far[worst] <= tolerance,
+        )
+
+
+def compare_decoder(model: DeepseekOcr, label: str, tolerance: float | None) -> None:
+    expected = golden_json("full.json.gz")["decoder"]
+    ids, reader = expected["input_ids"], Reader(model)
+    with watching(decoder_modules(model)) as seen:
+        logits = model.logits(reader.hidden(reader.chunk([], ids)))
+    far = {
+        name: deviation(seen[f"hidden_states.{name}"], state)
+        for name, state in expected["hidden_states"].items()
+    }
+    say(
+        f"{label} hidden states, worst of {len(far)}",
+        round(max(far.values()), 7),
+        ok=tolerance is None or max(far.values()) <= tolerance,
+    )
+    sampled = logits[-1, expected["logit_sample_columns"]].cpu()
+    difference = (sampled - torch.tensor(expected["last_position_sampled_logits"])).abs()
+    say(
+        f"{label} last logits: max, mean difference",
+        [round(difference.max().item(), 7), round(difference.mean().item(), 7)],
+        ok=tolerance is None or difference.max().item() <= tolerance,
+    )
+    top = [position["ids"][0] for position in expected["per_position_top5"]]
+    agreeing = [int(a == b) for a, b in zip(logits.argmax(-1).tolist(), top, strict=True)]
+    say(f"{label} top-1 agreement over positions", round(sum(agreeing) / len(top), 4))
+    greedy = expected["greedy_16"]
+    compare_tokens(
+        f"{label} greedy 16",
+        reader.greedy(ids, 16),
+        greedy["output_ids"],
+        safe=greedy["safe_prefix_len"] if tolerance is not None else 0,
+    )
+
+
+def compare_tokens(name: str, ours: list[int], theirs: list[int], *, safe: int) -> None:
+    same = next((i for i, pair in enumerate(zip(ours, theirs, strict=True)) if pair[0] != pair[1]),
+                len(theirs))  # fmt: skip
+    say(f"{name}: equal tokens, must be", [same, safe], ok=same >= safe)
+
+
+def compare_pages(model: DeepseekOcr, label: str, tolerance: float | None) -> None:
+    for case in golden_json("full.json.gz")["e2e"]:
+        name = f"{label} {case['mode']} {case['image']}"
+        resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
+        views = prepare(golden_page(case["image"]), resolution, max_tiles=9)
+        with timed(f"{name} encode seconds, first call"):
+            [features] = model.encode([views])
+        with timed(f"{name} encode seconds, second call"):
+            [features] = model.encode([views])
+        far = deviation(features, case["image_features"])
+        say(f"{name} features", round(far, 7), ok=tolerance is None or far <= tolerance)
+        ids = [0, *[PLACEHOLDER] * len(features), *FREE_OCR]
+        say(f"{name} prompt ids", len(ids), ok=len(ids) == case["n_input_ids"])
+        placed = {"features": features, "feature_rows": range(1, 1 + len(features))}
+        reader = Reader(model)
+        hidden = reader.hidden(reader.chunk([], ids, **placed))
+        top = model.logits(hidden[-1:])[0, case["first_step_top10_ids"]]
+        off = distance(top, torch.tensor(case["first_step_top10_logits"]))
+        say(f"{name} first logits", round(off, 7), ok=tolerance is None or off <= tolerance)
+        safe = case["safe_prefix_len"] if tolerance is not None else 0
+        tokens = Reader(model).greedy(ids, len(case["greedy_8"]), **placed)
+        compare_tokens(f"{name} greedy", tokens, case["greedy_8"], safe=safe)
+
+
+def compare_all(model: DeepseekOcr, label: str, tolerance: float | None) -> None:
+    with timed(f"{label} comparison seconds"):
+        compare_vision(model, label, tolerance)
+        compare_decoder(model, label, tolerance)
+        compare_pages(model, label, tolerance)
+    say(f"{label} GPU GB peak", round(torch.cuda.max_memory_allocated() / 1e9, 3))
+
+
+def compare_kinds(model: DeepseekOcr) -> None:
+    """Grouped against looped experts in bfloat16, which the CPU tests cannot see."""
+    ids = golden_json("full.json.gz")["decoder"]["input_ids"]
+    experts = [layer.mlp.experts for layer in model.decoder.layers[1:]]
+    logits = {}
+    for kind in ("grouped", "looped"):
+        for layer in experts:
+            layer.kind = kind
+        reader = Reader(model)
+        logits[kind] = model.logits(reader.hidden(reader.chunk([], ids)))
+        with timed(f"bfloat16 {kind} experts: seconds for 32 greedy tokens"):
+            reader.greedy(ids, 32)
+    say("grouped against looped experts, logits", distance(logits["grouped"], logits["looped"]))
+
+
+def run(folder: Path) -> None:
+    device = torch.device("cuda")
+    properties = torch.cuda.get_device_properties(device)
+    say("device", f"{properties.name}, {properties.total_memory / 1e9:.0f} GB")
+    say("torch", torch.__version__)
+    with timed("write seconds"):
+        write_checkpoint(folder, device)
+    found = check_checkpoint(folder)
+    say("check", [found.num_files, found.num_tensors, found.problems], ok=not found.problems)
+    model = load(folder, torch.float32, "sdpa", device)
+    compare_all(model, "float32", TOLERANCE)
+    del model
+    for attention in ("flash_attention_2", "eager"):
+        gc.collect()
+        torch.cuda.empty_cache()
+        model = load(folder, torch.bfloat16, attention, device)
+        compare_all(model, f"bfloat16 {attention}", None)
+        if attention == "flash_attention_2":
+            compare_kinds(model)
+        del model
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, help="keep the checkpoint there")
+    parser.add_argument("--report", type=Path, help="write all figures there as JSON")
+    arguments = parser.parse_args()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="parity"))
+    folder.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    try:
+        run(folder)
+    finally:
+        if not arguments.folder:
+            shutil.rmtree(folder)
+        if arguments.report:
+            arguments.report.write_text(json.dumps(report, indent=1))
+    print(f"{time.perf_counter() - start:.0f} s; failed: {failures or 'nothing'}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

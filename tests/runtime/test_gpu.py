@@ -1,0 +1,89 @@
+"""The tiny model on a CUDA GPU: the kernels and dtypes that no CPU run sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dsocr.runtime.config import AttentionName
+from dsocr.runtime.loader import load_model
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from tests.runtime.recipe import make_pixels
+from tests.runtime.reference import golden, golden_tensors
+from tests.runtime.stages import Reader, deviation, distance, vision_modules, watching
+
+pytestmark = pytest.mark.gpu
+
+SIDES = {512: 1, 640: 2, 1024: 1, 1280: 1}
+ATTENTIONS: list[AttentionName] = ["flash_attention_2", "sdpa", "eager"]
+
+
+def load(path: Path, dtype: torch.dtype, attention: AttentionName = "sdpa") -> DeepseekOcr:
+    return load_model(path, device=torch.device("cuda"), dtype=dtype, attention=attention)
+
+
+@pytest.fixture(scope="module")
+def exact(tiny_checkpoint: Path) -> DeepseekOcr:
+    return load(tiny_checkpoint, torch.float32)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_vision_agrees_in_float32(exact: DeepseekOcr, side: int) -> None:
+    with watching(vision_modules(exact)) as seen, torch.inference_mode():
+        exact.vision(make_pixels(side, SIDES[side], device=exact.device))
+    stages = golden("vision")["cases"][str(side)]["stages"]
+    far = {name: deviation(seen[name], stage) for name, stage in stages.items()}
+    assert max(far.values()) <= 1e-4, far
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_tokens_agree_in_float32(tiny_checkpoint: Path, attention: AttentionName) -> None:
+    reader = Reader(load(tiny_checkpoint, torch.float32, attention))
+    ids, expected = golden("decoder")["input_ids"], golden("decoder")["generations"][0]
+    logits = reader.model.logits(reader.hidden(reader.chunk([], ids)))
+    assert distance(logits[-1], golden_tensors("decoder")["logits.last_position"]) <= 1e-4
+    assert reader.greedy(ids, expected["max_new_tokens"]) == expected["output_ids"]
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_bfloat16_stays_as_near_as_the_released_code_does(
+    tiny_checkpoint: Path, attention: AttentionName
+) -> None:
+    model = load(tiny_checkpoint, torch.bfloat16, attention)
+    assert model.attention == attention
+    allowed = golden("bf16_deviation")
+    for side, vision in allowed["projector"].items():
+        pixels = make_pixels(int(side), SIDES[int(side)], device=model.device).bfloat16()
+        with torch.inference_mode():
+            ours = model.vision(pixels).float().cpu()
+        theirs = golden_tensors("vision")[f"projector.out.{side}"]
+        assert (ours - theirs).abs().mean().item() <= 1.5 * vision["mean_abs_diff"]
+    reader = Reader(model)
+    logits = model.logits(reader.hidden(reader.chunk([], golden("decoder")["input_ids"]))).cpu()
+    columns = logits[:, golden("decoder")["logit_sample_columns"]]
+    off = (columns - golden_tensors("decoder")["logits.sampled_columns"]).abs().mean().item()
+    assert off <= 1.5 * allowed["decoder"]["logits_mean_abs_diff"]
+
+
+def test_grouped_experts_agree_with_looped(tiny_checkpoint: Path) -> None:
+    model = load(tiny_checkpoint, torch.bfloat16)
+    moe = model.decoder.layers[1].mlp
+    assert moe.experts.kind == "grouped"
+    generator = torch.Generator("cuda").manual_seed(1)
+    for num_tokens in (1, 5, 300):
+        x = torch.randn(num_tokens, 64, generator=generator, device="cuda").bfloat16()
+        routed = moe.gate(x)
+        grouped = moe.experts(x, *routed)
+        moe.experts.kind = "looped"
+        looped = moe.experts(x, *routed)
+        moe.experts.kind = "grouped"
+        assert distance(grouped, looped) <= 0.02 * looped.abs().max().item()
+
+
+def test_float16_stays_near(tiny_checkpoint: Path) -> None:
+    reader = Reader(load(tiny_checkpoint, torch.float16, "flash_attention_2"))
+    hidden = reader.hidden(reader.chunk([], golden("decoder")["input_ids"]))
+    logits = reader.model.logits(hidden[-1])
+    assert distance(logits, golden_tensors("decoder")["logits.last_position"]) <= 0.1
