@@ -103,6 +103,28 @@ def test_sequences_together_equal_each_alone(reader: Reader) -> None:
     assert distance(together, expected) <= 1e-5
 
 
+def test_sequences_of_any_length_decode_together_as_alone(reader: Reader) -> None:
+    ids = golden("decoder")["input_ids"]
+    outputs: dict[int, list[int]] = {3: [], 17: [], 48: []}
+    alone = {length: reader.greedy(ids[:length], 10) for length in outputs}
+    tables: dict[int, list[int]] = {length: [] for length in outputs}
+    new = {length: ids[:length] for length in outputs}
+    cached = dict.fromkeys(outputs, 0)
+    for _ in range(10):
+        chunks = [
+            reader.chunk(tables[length], new[length], num_cached=cached[length])
+            for length in outputs
+        ]
+        hidden = reader.hidden(*chunks)
+        ends = [sum(len(chunk.token_ids) for chunk in chunks[: i + 1]) - 1 for i in range(3)]
+        tokens = reader.model.logits(hidden[ends]).argmax(-1).tolist()
+        for length, token in zip(outputs, tokens, strict=True):
+            outputs[length].append(token)
+            cached[length] += len(new[length])
+            new[length] = [token]
+    assert outputs == alone
+
+
 def test_image_features_stand_in_for_placeholders_chunk_by_chunk(reader: Reader) -> None:
     ids = golden("decoder")["input_ids"]
     rows = [3, 4, 5, 6, 20]

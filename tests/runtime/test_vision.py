@@ -11,6 +11,8 @@ import torch
 from dsocr.runtime.batch import PageViews
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr, normalize
+from dsocr.runtime.preprocess import Resolution, prepare
+from tests.runtime.goldens import golden_page
 from tests.runtime.recipe import make_pixels
 from tests.runtime.reference import golden, golden_tensors
 from tests.runtime.stages import deviation, distance, vision_modules, watching
@@ -56,6 +58,19 @@ def test_whole_outputs_agree_with_the_released_code(stages: tuple[int, dict[str,
     }
     assert "projector.out" in stored
     assert all(distance(seen[name], expected) <= 1e-4 for name, expected in stored.items())
+
+
+@pytest.mark.parametrize("case", [0, 4, 6, 9])
+def test_a_pages_features_agree_with_the_released_code(tiny_model: DeepseekOcr, case: int) -> None:
+    """Squashed, tiled, too small for tiles, padded: images all the way to placeholders."""
+    expected = golden("e2e")["cases"][case]
+    resolution = Resolution(expected["base_size"], expected["image_size"], expected["crop_mode"])
+    views = prepare(golden_page(expected["image"]), resolution, max_tiles=9)
+    [features] = tiny_model.encode([views])
+    rows = golden_tensors("e2e")[f"{expected['tensor_prefix']}.image_feature_rows"]
+    assert list(views.grid) == expected["grid_w_h"]
+    assert list(features.shape) == expected["image_features"]["shape"]
+    assert distance(features[expected["image_feature_rows"]], rows) <= 1e-4
 
 
 @pytest.mark.parametrize("grid", [32, 40, 64, 80])

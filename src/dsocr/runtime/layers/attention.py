@@ -72,8 +72,9 @@ def attend_paged(
         parts.append(_attend_decodes(q[: batch.num_decodes], cache, layer, batch, kind=kind))
     for sequence in range(batch.num_decodes, batch.num_sequences):
         start, end = batch.query_starts[sequence : sequence + 2]
-        k, v = cache.gather(layer, batch.block_tables[sequence : sequence + 1])
         length = batch.context_lens_host[sequence]
+        num_blocks = -(-length // cache.block_size)
+        k, v = cache.gather(layer, batch.block_tables[sequence : sequence + 1, :num_blocks])
         attended = attend_causal(
             q[start:end].unsqueeze(0).transpose(1, 2),
             k[:, :length].transpose(1, 2),
