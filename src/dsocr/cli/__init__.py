@@ -1,0 +1,62 @@
+"""The `dsocr` command: one module a command. Importing it loads no engine and no server."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from dsocr import __version__
+from dsocr.cli.doctor import doctor
+from dsocr.cli.download import download
+from dsocr.cli.read import read
+from dsocr.cli.serve import serve
+from dsocr.errors import DsocrError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="dsocr",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (read, serve, doctor, download):
+    app.command()(command)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"dsocr {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Say the version and leave."
+        ),
+    ] = False,
+) -> None:
+    """Reads documents: images and PDFs in, markdown with boxes out, on the DeepSeek-OCR model.
+
+    Settings are environment variables, DEEPSEEK_OCR_... and so on; `dsocr doctor` shows what is in
+    force.
+    """
+
+
+def main() -> None:
+    """Runs the command; what a user can meet is one line and not a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        app(standalone_mode=True)
+    except DsocrError as error:
+        print(f"dsocr: {error.message}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("dsocr: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)

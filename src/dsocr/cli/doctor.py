@@ -1,0 +1,244 @@
+"""`dsocr doctor`: what is here, who reads and why, whether it works, what to do next."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from PIL import Image, ImageDraw, ImageFont
+from rich.console import Console
+from rich.text import Text
+
+from dsocr import __version__
+from dsocr.cli.inputs import Input
+from dsocr.cli.output import Lines
+from dsocr.cli.reading import Order, read_all
+from dsocr.config import Settings
+from dsocr.engines.choice import NATIVE_PACKAGES, choose
+from dsocr.engines.modes import DEFAULT_MODE
+from dsocr.engines.prompts import DEFAULT_PROMPT
+from dsocr.engines.weights import find_weights, missing_files
+from dsocr.errors import DsocrError
+from dsocr.types import OcrOptions
+
+State = Literal["ok", "note", "bad"]
+MARKS: dict[State, tuple[str, str]] = {
+    "ok": ("ok", "green"),
+    "note": ("--", "yellow"),
+    "bad": ("NO", "bold red"),
+}
+TRIAL_WORDS = "dsocr reads this page"
+COMFORTABLE_MEMORY = 3_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. "note" is worth knowing and stops nothing; "bad" stops the reading."""
+
+    name: str
+    state: State
+    words: str
+
+
+def doctor(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only look; do not start the engine for a trial page.")
+    ] = False,
+) -> None:
+    """Say what is installed, which engine reads and why, the limits, and what to do next.
+
+    Starts that engine and reads a small page with it. Exit status: 0 it can read; 1 it cannot.
+    """
+    console = Console(soft_wrap=True, highlight=False)
+    settings = Settings.from_environment()
+    works = True
+    for finding in _findings(settings, quick=quick):
+        mark, style = MARKS[finding.state]
+        console.print(Text(f"{mark} ", style), Text(f"{finding.name:<11}{finding.words}"), sep="")
+        works = works and finding.state != "bad"
+    choice = choose(settings.engine, settings.runtime.model_path)
+    console.print()
+    if not works:
+        console.print("Nothing can be read yet: see the lines marked NO.")
+        raise typer.Exit(1)
+    if choice.advice:
+        console.print(f"To read with the model: {choice.advice}", markup=False)
+    console.print("Next: dsocr read FILE, or dsocr serve and open http://127.0.0.1:8000")
+
+
+def _findings(settings: Settings, *, quick: bool) -> Iterator[Finding]:
+    yield Finding("dsocr", "ok", f"{__version__}, Python {platform.python_version()}")
+    yield _machine()
+    yield _packages("decoding", ("pillow", "pypdfium2", "pi-heif"))
+    yield _packages("rapidocr", ("rapidocr", "openvino", "opencv-python-headless"))
+    yield _native_packages()
+    yield _gpu()
+    yield _weights(settings)
+    yield _limits(settings)
+    yield _folder(settings.runs_dir)
+    yield _keys(settings)
+    choice = choose(settings.engine, settings.runtime.model_path)
+    yield Finding("engine", "ok", f"{choice.name} reads: {choice.reason}")
+    if not quick:
+        yield _trial(settings)
+
+
+def _machine() -> Finding:
+    cores, memory = _cores(), _memory()
+    words = f"{platform.system()} {platform.machine()}, {cores} cores"
+    if memory is None:
+        return Finding("machine", "ok", words)
+    words += f", {memory / 1e9:.1f} GB memory"
+    if memory < COMFORTABLE_MEMORY:
+        return Finding("machine", "note", f"{words}: little for large pages")
+    return Finding("machine", "ok", words)
+
+
+def _packages(name: str, packages: tuple[str, ...]) -> Finding:
+    versions = {package: _version(package) for package in packages}
+    missing = [package for package, found in versions.items() if found is None]
+    if missing:
+        return Finding(name, "bad", f"not installed: {', '.join(missing)}; pip install dsocr")
+    return Finding(name, "ok", ", ".join(f"{key} {found}" for key, found in versions.items()))
+
+
+def _native_packages() -> Finding:
+    versions = {package: _version(package) for package in NATIVE_PACKAGES}
+    missing = [package for package, found in versions.items() if found is None]
+    if missing:
+        words = f"not installed: {', '.join(missing)}; pip install 'dsocr[native]'"
+        return Finding("native", "note", words)
+    return Finding("native", "ok", ", ".join(f"{key} {found}" for key, found in versions.items()))
+
+
+def _gpu() -> Finding:
+    """Asked of the driver: importing torch for it takes seconds, and it may not be there."""
+    query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return Finding("GPU", "note", "no NVIDIA driver (nvidia-smi) found; the CPU reads")
+    try:
+        asked = subprocess.run(
+            [command, *query], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return Finding("GPU", "note", "nvidia-smi does not answer")
+    cards = asked.stdout.strip().splitlines()
+    torch = _version("torch") or ""
+    if "+cpu" in torch:
+        return Finding("GPU", "note", f"{'; '.join(cards)}, but torch {torch} is a CPU build")
+    return Finding("GPU", "ok", "; ".join(cards))
+
+
+def _weights(settings: Settings) -> Finding:
+    wanted = settings.runtime.model_path
+    found = find_weights(wanted)
+    if found is not None:
+        size = sum(file.stat().st_size for file in found.glob("*.safetensors"))
+        return Finding("weights", "ok", f"{found} ({size / 1e9:.2f} GB)")
+    if wanted is not None and wanted.is_dir():
+        missing = ", ".join(missing_files(wanted))
+        return Finding("weights", "note", f"not in {wanted}: {missing} missing; dsocr download")
+    return Finding("weights", "note", f"no folder {wanted}; dsocr download makes and fills it")
+
+
+def _limits(settings: Settings) -> Finding:
+    server = settings.server
+    return Finding(
+        "limits",
+        "ok",
+        f"upload {server.max_image_mb:g} MiB, {server.max_pages} pages, "
+        f"{server.max_requests} requests at once, {server.max_output_tokens} tokens a page",
+    )
+
+
+def _folder(runs: Path) -> Finding:
+    """Made by the service when it is needed, so it need not be there."""
+    there = next(folder for folder in (runs, *runs.parents) if folder.exists())
+    if not os.access(there, os.W_OK):
+        return Finding("runs", "note", f"{runs} cannot be written: set DEEPSEEK_OCR_RUNS_DIR")
+    free = shutil.disk_usage(there).free
+    state: State = "note" if free < 1e9 else "ok"
+    return Finding("runs", state, f"{runs}, {free / 1e9:.1f} GB free")
+
+
+def _keys(settings: Settings) -> Finding:
+    keys = len(settings.server.api_keys)
+    if keys:
+        return Finding("access", "ok", f"{keys} {'key' if keys == 1 else 'keys'} set")
+    words = "no key: fine on 127.0.0.1; before serve --host 0.0.0.0 set DEEPSEEK_OCR_API_KEYS"
+    return Finding("access", "note", words)
+
+
+def _trial(settings: Settings) -> Finding:
+    """Reads a drawn page from a file, the way every document goes."""
+    began = time.monotonic()
+    options = OcrOptions(task="markdown", mode=DEFAULT_MODE, prompt=DEFAULT_PROMPT)
+    order = Order(options, "text", pages=None, dpi=None, password=None)
+    with tempfile.TemporaryDirectory(prefix="dsocr-") as folder:
+        page, text = Path(folder, "page.png"), Path(folder, "page.txt")
+        _drawn_page().save(page)
+        report = Lines(quiet=True)
+        reading = read_all(
+            [Input(page, Path(page.name), label="trial page")],
+            [text],
+            order,
+            settings=settings,
+            report=report,
+        )
+        try:
+            asyncio.run(reading)
+        except DsocrError as error:
+            return Finding("trial", "bad", error.message)
+        if not text.exists():
+            return Finding("trial", "bad", "the trial page could not be read; see above")
+        words = " ".join(text.read_text("utf-8").split())
+    if words.replace(" ", "").lower() != TRIAL_WORDS.replace(" ", ""):
+        return Finding("trial", "note", f"read {words[:60]!r} where {TRIAL_WORDS!r} stands")
+    return Finding("trial", "ok", f"started and read a page in {time.monotonic() - began:.1f} s")
+
+
+def _drawn_page() -> Image.Image:
+    page = Image.new("RGB", (800, 300), "white")
+    font = ImageFont.load_default(size=48)
+    ImageDraw.Draw(page).text((100, 110), TRIAL_WORDS, fill="black", font=font)
+    return page
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cores() -> int:
+    """Those this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory() -> int | None:
+    """Bytes this process may use: the machine's, or the container's if that has less."""
+    try:
+        most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        path = Path(limit)
+        if path.is_file() and (text := path.read_text().strip()).isdecimal():
+            most = min(most, int(text))
+    return most

@@ -1,0 +1,231 @@
+"""`dsocr read`: its arguments, checked before anything is loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dsocr.cli.inputs import STDIN, Input, gather, plan_outputs
+from dsocr.cli.options import EngineOption, choice
+from dsocr.cli.output import following, make_writable
+from dsocr.cli.reading import Order, Tally, read_all
+from dsocr.config import Settings
+from dsocr.engines.modes import DEFAULT_MODE, MODES
+from dsocr.engines.prompts import TASKS, locate_query, task_of, with_image
+from dsocr.errors import BadRequest
+from dsocr.exports import FORMATS, Format, format_of
+from dsocr.pipeline import page_ranges
+from dsocr.types import OcrOptions
+
+SEVERAL_TO_STDOUT = ("markdown", "text", "json")
+
+
+def read(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Files, folders (read with all folders below), patterns such as 'scans/**/*.pdf', "
+            "or - for standard input.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE|DIR",
+            help="Where to write. One file: its output, or the folder for it. Several or a folder: "
+            "a folder, which gets the folders of the inputs. Default: standard output.",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        choice(
+            (known.key for known in FORMATS),
+            "--format",
+            "-f",
+            help="What to write. zip is the markdown with its figures.",
+            default="what the ending of -o says, else markdown",
+        ),
+    ] = None,
+    pages: Annotated[
+        str | None,
+        typer.Option(
+            help="Pages of each document, from 1: 1-3,7 or 5- for the fifth to the last.",
+            show_default=False,
+        ),
+    ] = None,
+    mode: Annotated[
+        str,
+        choice(
+            MODES,
+            help="How finely to look: "
+            + "; ".join(f"{spec.key} is {spec.speed}, {spec.quality}" for spec in MODES.values())
+            + ".",
+            default=DEFAULT_MODE,
+        ),
+    ] = DEFAULT_MODE,
+    task: Annotated[
+        str | None,
+        choice(
+            TASKS,
+            help="What to do. "
+            + "; ".join(f"{spec.key}: {spec.label.lower()}" for spec in TASKS.values())
+            + ". locate takes the words to look for from --prompt.",
+            default="markdown",
+        ),
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            help="Your own words to the model, instead of --task. Not every engine takes them.",
+            show_default=False,
+        ),
+    ] = None,
+    password: Annotated[
+        str | None,
+        typer.Option(help="Opens protected PDFs.", show_default=False),
+    ] = None,
+    dpi: Annotated[
+        float | None,
+        typer.Option(
+            min=36,
+            max=1200,
+            help="Pixels per inch at which PDF pages are rendered.",
+            show_default="what suits the engine",
+        ),
+    ] = None,
+    engine: EngineOption = None,
+    skip_existing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing",
+            help="Leave out documents whose output is there already, to go on after a break.",
+        ),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what goes wrong.")] = False,
+) -> None:
+    """Read documents: images and PDFs to markdown and other formats.
+
+    Prints to standard output or writes with -o; everything else is said on standard error. What
+    cannot be read is reported and the rest goes on. Existing outputs are replaced, inputs never.
+
+    Exit status: 0 all was read; 1 some or all was not; 2 the command makes no sense;
+    130 interrupted.
+
+    \b
+    dsocr read scan.jpg
+    dsocr read contract.pdf --pages 1-3 -o contract.md
+    dsocr read scans/ -o texts/ --format json
+    cat letter.pdf | dsocr read - --task text
+    """
+    settings = Settings.from_environment()
+    settings = dataclasses.replace(settings, engine=engine or settings.engine)
+    with tempfile.TemporaryDirectory(prefix="dsocr-") as spool:
+        try:
+            kind = _format(format, output)
+            order = Order(_options(task, prompt, mode, settings), kind.key, pages, dpi, password)
+            if pages:
+                page_ranges(pages)
+            inputs, targets = _plan(paths, output, kind, skip_existing=skip_existing)
+            inputs = [_spooled(entry, Path(spool)) for entry in inputs]
+        except BadRequest as error:
+            raise typer.BadParameter(error.message) from error
+        tally = _run(inputs, targets, order, settings, quiet=quiet)
+    if tally.failed:
+        raise typer.Exit(1)
+
+
+def _format(asked: str | None, output: str | None) -> Format:
+    if asked:
+        return format_of(asked)
+    ending = Path(output or "").suffix.lstrip(".").lower()
+    return next((known for known in FORMATS if known.extension == ending), format_of("markdown"))
+
+
+def _options(task: str | None, prompt: str | None, mode: str, settings: Settings) -> OcrOptions:
+    words = settings.default_prompt
+    if task == "locate":
+        if not prompt:
+            raise BadRequest("--task locate needs --prompt with the words to look for.")
+        located = TASKS["locate"].prompt.replace("xxxx", prompt)
+        words = prompt if locate_query(prompt) else located
+    elif task and prompt:
+        raise BadRequest("--prompt takes the place of --task; give one of them.")
+    elif task:
+        words = next(spec.prompt for spec in TASKS.values() if spec.key == task)
+    elif prompt:
+        words = prompt
+    return OcrOptions(
+        task=task_of(words),
+        mode=next(key for key in MODES if key == mode),
+        prompt=with_image(words),
+        no_repeat_ngram=settings.no_repeat_ngram,
+    )
+
+
+def _plan(
+    paths: list[str], output: str | None, kind: Format, *, skip_existing: bool
+) -> tuple[list[Input], list[Path] | None]:
+    folder = None if output in (None, STDIN) else Path(str(output))
+    inputs = gather(paths, leave_out=folder)
+    if not inputs:
+        raise BadRequest("There is no file in " + ", ".join(paths) + ".")
+    if folder is None:
+        if skip_existing:
+            raise BadRequest("--skip-existing needs -o.")
+        if len(inputs) > 1 and kind.key not in SEVERAL_TO_STDOUT:
+            raise BadRequest(f"Several documents as {kind.key} need a folder: -o DIR.")
+        if kind.key not in (*SEVERAL_TO_STDOUT, "html") and sys.stdout.isatty():
+            raise BadRequest(f"{kind.key} is nothing for a terminal: use -o FILE.")
+        return inputs, None
+    if str(output).endswith("/"):
+        make_writable(folder)
+    targets = plan_outputs(inputs, folder, kind.extension)
+    make_writable(folder if targets[0] != folder else folder.parent)
+    if skip_existing:
+        kept = [pair for pair in zip(inputs, targets, strict=True) if not pair[1].exists()]
+        return [entry for entry, _ in kept], [target for _, target in kept]
+    return inputs, targets
+
+
+def _spooled(entry: Input, folder: Path) -> Input:
+    """Standard input as a file: it can be read once only, and not by the decoding process."""
+    if not entry.is_stdin:
+        return entry
+    if sys.stdin.isatty():
+        print("Reading standard input; end it with Ctrl-D.", file=sys.stderr)
+    path = folder / "stdin"
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return dataclasses.replace(entry, path=path, label="standard input")
+
+
+def _run(
+    inputs: list[Input],
+    targets: list[Path] | None,
+    order: Order,
+    settings: Settings,
+    *,
+    quiet: bool,
+) -> Tally:
+    # A polite kill ends like Ctrl-C: whole files, no child left.
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        with following(len(inputs), quiet=quiet) as report:
+            tally = asyncio.run(read_all(inputs, targets, order, settings=settings, report=report))
+            report.say(f"{tally}.")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return tally

@@ -1,0 +1,244 @@
+"""Many documents through one engine to stdout or files: what `dsocr read` does once it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dsocr import engines
+from dsocr.cli.inputs import Input
+from dsocr.cli.output import Report, duration, write_whole
+from dsocr.config import Settings
+from dsocr.engines.base import Engine
+from dsocr.engines.choice import Choice, choose
+from dsocr.errors import BadRequest, DsocrError, NotADocument
+from dsocr.exports import render
+from dsocr.pages.sandbox import Sandbox
+from dsocr.pages.source import open_source
+from dsocr.pipeline import PageDone, PageEvent, Pipeline, Source, pages_of
+from dsocr.types import Document, OcrOptions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How every document of one `dsocr read` is read."""
+
+    options: OcrOptions
+    format: str
+    pages: str | None
+    dpi: float | None
+    password: str | None
+
+
+@dataclass(slots=True)
+class Tally:
+    """How it went."""
+
+    documents: int = 0
+    pages: int = 0
+    failed: int = 0
+    """Documents that are not there, not whole, or could not be written."""
+    skipped: int = 0
+    """Files of a folder that are no documents."""
+    began: float = field(default_factory=time.monotonic)
+
+    def __str__(self) -> str:
+        seconds = time.monotonic() - self.began
+        words = [
+            f"{_count(self.documents, 'document')}, {_count(self.pages, 'page')} "
+            f"in {duration(seconds)} ({self.pages / max(seconds, 1e-3):.2f} pages/s)"
+        ]
+        if self.failed:
+            words.append(f"{self.failed} failed")
+        if self.skipped:
+            words.append(f"{_count(self.skipped, 'other file')} skipped")
+        return "; ".join(words)
+
+
+@asynccontextmanager
+async def started_engine(settings: Settings) -> AsyncIterator[tuple[Engine, Choice]]:
+    """The engine that shall read. Under `auto` the embedded one steps in for one that fails."""
+    choice = choose(settings.engine, settings.runtime.model_path)
+    engine = engines.create(choice.name, settings.engine_config(choice.name))
+    try:
+        try:
+            await engine.start()
+        except DsocrError as error:
+            if settings.engine != "auto" or choice.name == "rapidocr":
+                raise
+            await engine.close()
+            choice = Choice("rapidocr", f"{choice.name} did not start: {error.message}")
+            engine = engines.create(choice.name, settings.engine_config(choice.name))
+            await engine.start()
+        yield engine, choice
+    finally:
+        await engine.close()
+
+
+async def read_all(
+    inputs: Sequence[Input],
+    targets: Sequence[Path] | None,
+    order: Order,
+    *,
+    settings: Settings,
+    report: Report,
+) -> Tally:
+    """Reads them side by side as far as the engine likes; to stdout in order without `targets`.
+
+    A document that cannot be read is reported and counted; the others go on.
+    """
+    async with started_engine(settings) as (engine, choice), _sandbox(settings) as sandbox:
+        info = engine.info
+        report.say(f"{info.name} ({info.model}, {info.device}) reads: {choice.reason}.")
+        dpi = order.dpi or info.dpi
+        work = _Work(Pipeline(engine), sandbox, order, dpi, report, Tally())
+        printer = _Printer(report)
+        upcoming = iter(enumerate(inputs))
+
+        async def one_after_another() -> None:
+            for place, entry in upcoming:
+                content = await work.read(entry, targets[place] if targets else None)
+                if targets is None:
+                    await printer.print(place, content)
+
+        side_by_side = min(len(inputs), info.max_concurrency + 1)
+        tasks = [asyncio.ensure_future(one_after_another()) for _ in range(side_by_side)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return work.tally
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    pipeline: Pipeline
+    sandbox: Sandbox
+    order: Order
+    dpi: float
+    report: Report
+    tally: Tally
+
+    async def read(self, entry: Input, target: Path | None) -> bytes | None:
+        """The document's export, written to `target` if there is one; None when it failed."""
+        began = time.monotonic()
+        try:
+            document, content = await self._export(entry)
+            if target is not None:
+                await asyncio.to_thread(write_whole, target, content)
+        except DsocrError as error:
+            if isinstance(error, NotADocument) and not entry.named:
+                self.tally.skipped += 1
+                return None
+            self._failed(f"{entry}: {error.message}")
+            return None
+        except Exception:
+            log.exception("a bug while reading %s", entry)
+            self._failed(f"{entry}: something went wrong inside; see the log above")
+            return None
+        self.tally.documents += 1
+        whole = self._tell_of_failed_pages(entry, document)
+        if target is not None and whole:
+            seconds = duration(time.monotonic() - began)
+            pages = _count(len(document.pages), "page")
+            self.report.say(f"{entry} -> {target} ({pages}, {seconds})")
+        return content
+
+    async def _export(self, entry: Input) -> tuple[Document, bytes]:
+        source = await open_source(
+            entry.path, name=entry.below.name, sandbox=self.sandbox, password=self.order.password
+        )
+        try:
+            document = await self._read_pages(source)
+            images = _PageImages(source, self.dpi, asyncio.get_running_loop())
+            return document, await asyncio.to_thread(render, document, self.order.format, images)
+        finally:
+            await source.close()
+
+    async def _read_pages(self, source: Source) -> Document:
+        text = self.order.pages
+        pages = pages_of(text, source.num_pages) if text else range(source.num_pages)
+        self.report.opened(len(pages))
+        document = await self.pipeline.read(
+            source, self.order.options, pages=pages, dpi=self.dpi, on_event=self._watch
+        )
+        failures = [page.error for page in document.pages]
+        if failures and all(failures) and failures[0] is not None:
+            raise BadRequest(failures[0].message)
+        return document
+
+    def _watch(self, event: PageEvent) -> None:
+        if isinstance(event, PageDone):
+            self.tally.pages += event.page.error is None
+            self.report.page_done()
+
+    def _tell_of_failed_pages(self, entry: Input, document: Document) -> bool:
+        failed = [page for page in document.pages if page.error]
+        for page in failed:
+            assert page.error is not None
+            self.report.complain(f"{entry}: page {page.index + 1}: {page.error.message}")
+        self.tally.failed += bool(failed)
+        return not failed
+
+    def _failed(self, line: str) -> None:
+        self.tally.failed += 1
+        self.report.complain(line)
+
+
+class _Printer:
+    """Documents to stdout in the order they were asked for, whenever they are done."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._place = 0
+        self._moved = asyncio.Condition()
+
+    async def print(self, place: int, content: bytes | None) -> None:
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._place == place)
+            if content is not None:
+                with self._report.aside():
+                    sys.stdout.buffer.write(content)
+                    sys.stdout.buffer.flush()
+            self._place += 1
+            self._moved.notify_all()
+
+
+class _PageImages:
+    """Page images for an export, rendered again when it asks: it runs in a thread of its own."""
+
+    def __init__(self, source: Source, dpi: float, loop: asyncio.AbstractEventLoop) -> None:
+        self._source = source
+        self._dpi = dpi
+        self._loop = loop
+
+    def page_image(self, index: int) -> bytes:
+        page = self._source.page(index, dpi=self._dpi)
+        rendered = asyncio.run_coroutine_threadsafe(page, self._loop).result()
+        file = io.BytesIO()
+        rendered.image.save(file, "PNG", compress_level=1)
+        return file.getvalue()
+
+
+@asynccontextmanager
+async def _sandbox(settings: Settings) -> AsyncIterator[Sandbox]:
+    sandbox = Sandbox(settings.pages)
+    try:
+        yield sandbox
+    finally:
+        await sandbox.close()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,49 @@
+import io
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from dsocr import engines
+from dsocr.cli import main
+from dsocr.cli import reading as reading_module
+from dsocr.engines.choice import Choice
+from tests.fakes import FakeEngine
+
+
+class Ran(NamedTuple):
+    """How a command ended."""
+
+    status: Any
+    out: bytes
+    err: str
+
+
+Dsocr = Callable[..., Ran]
+
+
+@pytest.fixture
+def dsocr(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Dsocr:
+    """Runs the command in this process, as a shell would."""
+
+    def run(*arguments: object, stdin: bytes = b"") -> Ran:
+        monkeypatch.setattr(sys, "argv", ["dsocr", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfdbinary.readouterr()
+        return Ran(ended.value.code or 0, out, err.decode())
+
+    return run
+
+
+@pytest.fixture
+def fake_engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """Reads in place of whichever engine would be chosen."""
+    engine = FakeEngine()
+    monkeypatch.setattr(engines, "create", lambda name, config: engine)
+    monkeypatch.setattr(
+        reading_module, "choose", lambda wanted, path: Choice("rapidocr", "a test says so")
+    )
+    return engine

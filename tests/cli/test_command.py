@@ -1,0 +1,119 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dsocr import __version__
+from tests.cli.conftest import Dsocr
+from tests.cli.stand_in_hub import StandInHub, serving
+from tests.fakes import png
+
+FAKE = """
+import sys
+from dsocr import engines
+from tests.fakes import FakeEngine
+engines.create = lambda name, config: FakeEngine(max_concurrency=1)
+from dsocr.cli import main
+main()
+"""
+"""The command in a process of its own, with the engine that obeys."""
+
+
+def spawn(*arguments: object, **streams: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-c", FAKE, *map(str, arguments)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "DEEPSEEK_OCR_ENGINE": "rapidocr"},
+        stderr=subprocess.PIPE,
+        **streams,
+    )
+
+
+def until(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline, f"no {path}"
+        time.sleep(0.02)
+
+
+def test_the_command_loads_nothing_heavy_before_it_is_needed() -> None:
+    heavy = {"torch", "openvino", "rapidocr", "fastapi", "uvicorn", "cv2", "huggingface_hub"}
+    code = "import sys, dsocr.cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert heavy.isdisjoint(loaded.stdout.split())
+    assert "dsocr.cli" in loaded.stdout
+
+
+def test_the_version_is_said(dsocr: Dsocr) -> None:
+    assert dsocr("--version").out.decode() == f"dsocr {__version__}\n"
+
+
+def test_a_command_that_is_not_there_is_a_usage_error(dsocr: Dsocr) -> None:
+    assert dsocr("raed").status == 2
+
+
+def test_a_setting_that_makes_no_sense_is_one_line(
+    dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_OCR_ENGINE", "tesseract")
+    ran = dsocr("read", "a.png")
+    assert ran.status == 1
+    assert ran.err.count("\n") == 1
+    assert "DEEPSEEK_OCR_ENGINE" in ran.err
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_reading_leaves_whole_files_alone(tmp_path: Path, how: int) -> None:
+    scans, texts = tmp_path / "scans", tmp_path / "texts"
+    scans.mkdir()
+    (scans / "1.png").write_bytes(png(["done"]))
+    (scans / "2.png").write_bytes(png(["@hang"]))
+    command = spawn("read", scans, "-o", texts)
+    until(texts / "1.md")
+    command.send_signal(how)
+    _, err = command.communicate(timeout=30)
+    assert command.returncode == 130
+    assert b"Traceback" not in err
+    assert [path.name for path in texts.iterdir()] == ["1.md"]
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(png(["@slow=0.3", "x" * 5000]))
+    command = spawn("read", "-q", tmp_path, stdout=subprocess.PIPE)
+    assert command.stdout is not None
+    command.stdout.read(1)
+    command.stdout.close()
+    assert command.stderr is not None
+    with command.stderr:
+        assert command.stderr.read() == b""
+    command.wait(30)
+
+
+def test_weights_are_downloaded_into_the_folder_of_the_settings(
+    tmp_path: Path, dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"config.json": b"{}", "tokenizer.json": b"{}", "model.safetensors": b"1" * 1000}
+    with serving(StandInHub(files)) as hub:
+        environment = {
+            **os.environ,
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(tmp_path / "home"),
+            "DEEPSEEK_OCR_MODEL_PATH": str(tmp_path / "model"),
+        }
+        command = [sys.executable, "-m", "dsocr", "download"]
+        first = subprocess.run(command, env=environment, capture_output=True, text=True)
+        again = subprocess.run(command, env=environment, capture_output=True, text=True)
+        hub.token = "secret"
+        refused = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr
+    assert {path.name for path in (tmp_path / "model").iterdir()} == set(files)
+    assert "3 fetched, 0 there already" in first.stderr
+    assert "0 fetched, 3 there already" in again.stderr
+    assert refused.returncode == 1
+    assert "HF_TOKEN" in refused.stderr
+    assert "Traceback" not in refused.stderr

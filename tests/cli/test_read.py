@@ -1,0 +1,209 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Dsocr
+from tests.fakes import FakeEngine, pdf, png
+
+pytestmark = pytest.mark.usefixtures("fake_engine")
+
+
+def test_a_file_is_printed_as_markdown(dsocr: Dsocr, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png(["hello", "world"]))
+    ran = dsocr("read", file)
+    assert (ran.status, ran.out) == (0, b"hello\n\nworld\n")
+    assert "1 document, 1 page" in ran.err
+
+
+def test_several_files_are_printed_in_the_order_given(
+    dsocr: Dsocr, tmp_path: Path, fake_engine: FakeEngine
+) -> None:
+    slow, quick = tmp_path / "slow.png", tmp_path / "quick.png"
+    slow.write_bytes(png(["@slow=0.2", "first"]))
+    quick.write_bytes(png(["second"]))
+    ran = dsocr("read", slow, quick)
+    assert ran.out.split() == [b"first", b"second"]
+    assert fake_engine.most_running == 2
+
+
+def test_standard_input_is_a_document(dsocr: Dsocr) -> None:
+    ran = dsocr("read", "-", stdin=pdf([["one"], ["two"]]))
+    assert (ran.status, ran.out) == (0, b"one\n\n---\n\ntwo\n")
+
+
+def test_a_folder_keeps_its_shape_and_the_bad_file_stops_nothing(
+    dsocr: Dsocr, tmp_path: Path
+) -> None:
+    scans, texts = tmp_path / "scans", tmp_path / "texts"
+    (scans / "2024").mkdir(parents=True)
+    (scans / "a.png").write_bytes(png(["a"]))
+    (scans / "2024" / "b.pdf").write_bytes(pdf([["b1"], ["b2"]]))
+    (scans / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
+    (scans / "notes.txt").write_text("not a document")
+    ran = dsocr("read", scans, "-o", texts)
+    assert ran.status == 1
+    assert (texts / "a.md").read_bytes() == b"a\n"
+    assert (texts / "2024" / "b.md").read_bytes() == b"b1\n\n---\n\nb2\n"
+    assert sorted(path.name for path in texts.rglob("*.*")) == ["a.md", "b.md"]
+    assert "broken.pdf: " in ran.err
+    assert "notes.txt" not in ran.err
+    assert "2 documents, 3 pages" in ran.err
+    assert "1 failed; 1 other file skipped" in ran.err
+
+
+def test_a_file_that_was_named_and_is_no_document_has_failed(dsocr: Dsocr, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("not a document")
+    ran = dsocr("read", notes)
+    assert (ran.status, ran.out) == (1, b"")
+    assert "notes.txt: " in ran.err
+
+
+def test_a_file_that_is_not_there_is_told_and_the_rest_goes_on(
+    dsocr: Dsocr, tmp_path: Path
+) -> None:
+    there = tmp_path / "there.png"
+    there.write_bytes(png(["here"]))
+    ran = dsocr("read", tmp_path / "gone.png", there)
+    assert (ran.status, ran.out) == (1, b"here\n")
+    assert "gone.png: " in ran.err
+
+
+def test_a_page_that_fails_is_told_and_the_others_are_written(dsocr: Dsocr, tmp_path: Path) -> None:
+    file = tmp_path / "a.pdf"
+    file.write_bytes(pdf([["one"], ["@crash"], ["three"]]))
+    ran = dsocr("read", file, "-o", tmp_path / "a.md")
+    assert ran.status == 1
+    assert "a.pdf: page 2: " in ran.err
+    written = (tmp_path / "a.md").read_text()
+    assert "one" in written
+    assert "Page 2 could not be read" in written
+    assert "three" in written
+
+
+def test_a_document_of_which_nothing_could_be_read_is_not_written(
+    dsocr: Dsocr, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.pdf"
+    file.write_bytes(pdf([["@crash"], ["@crash"]]))
+    ran = dsocr("read", file, "-o", tmp_path / "a.md")
+    assert ran.status == 1
+    assert not (tmp_path / "a.md").exists()
+
+
+def test_pages_mode_and_format_are_as_asked(dsocr: Dsocr, tmp_path: Path) -> None:
+    file = tmp_path / "a.pdf"
+    file.write_bytes(pdf([[f"p{number}"] for number in range(1, 6)]))
+    ran = dsocr("read", file, "--pages", "4-,1", "--mode", "tiny", "--format", "json")
+    answer = json.loads(ran.out)
+    assert [page["text"] for page in answer["pages"]] == ["p4", "p5", "p1"]
+    assert answer["mode"] == "tiny"
+
+
+def test_the_ending_of_the_output_says_the_format(dsocr: Dsocr, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png(["a"]))
+    assert dsocr("read", file, "-o", tmp_path / "a.html").status == 0
+    assert (tmp_path / "a.html").read_bytes().startswith(b"<!doctype html>")
+
+
+def test_locate_takes_the_words_to_look_for(dsocr: Dsocr, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png(["a"]))
+    ran = dsocr("read", file, "--task", "locate", "--prompt", "Total", "-f", "json")
+    assert json.loads(ran.out)["prompt"] == "<image>\nLocate <|ref|>Total<|/ref|> in the image."
+
+
+def test_what_exists_is_replaced_or_left_out_as_asked(
+    dsocr: Dsocr, tmp_path: Path, fake_engine: FakeEngine
+) -> None:
+    file, output = tmp_path / "a.png", tmp_path / "a.md"
+    file.write_bytes(png(["new"]))
+    output.write_text("old")
+    assert dsocr("read", file, "-o", output, "--skip-existing").status == 0
+    assert (output.read_text(), fake_engine.read) == ("old", [])
+    dsocr("read", file, "-o", output)
+    assert output.read_text() == "new\n"
+
+
+def test_quiet_says_only_what_went_wrong(dsocr: Dsocr, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png(["a"]))
+    ran = dsocr("read", "-q", file, tmp_path / "gone.png")
+    assert ran.err.count("\n") == 1
+    assert "gone.png" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--pages", "3-1"], "backwards"),
+        (["--pages", "x"], "neither a page"),
+        (["--mode", "huge"], "gundam"),
+        (["--format", "doc"], "markdown"),
+        (["--task", "locate"], "--prompt"),
+        (["--task", "text", "--prompt", "Free OCR."], "--prompt"),
+        (["--skip-existing"], "-o"),
+        (["--dpi", "1"], "36"),
+        (["--engine", "tesseract"], "rapidocr"),
+        (["*.nothing"], "Nothing matches"),
+        (["-o", "a.png"], "not overwritten"),
+    ],
+)
+def test_a_command_that_makes_no_sense_is_told_before_anything_is_read(
+    dsocr: Dsocr,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fake_engine: FakeEngine,
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.png").write_bytes(png(["a"]))
+    ran = dsocr("read", "a.png", *arguments)
+    assert (ran.status, fake_engine.started) == (2, False)
+    assert words in ran.err
+
+
+def test_several_documents_as_zip_need_a_folder(dsocr: Dsocr, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(["a"]))
+    (tmp_path / "b.png").write_bytes(png(["b"]))
+    ran = dsocr("read", tmp_path, "-f", "zip")
+    assert ran.status == 2
+    assert "-o DIR" in ran.err
+
+
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_read(
+    dsocr: Dsocr, tmp_path: Path, fake_engine: FakeEngine
+) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png(["a"]))
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    ran = dsocr("read", file, "-o", tmp_path / "taken" / "a.md")
+    assert (ran.status, fake_engine.started) == (2, False)
+    assert "cannot be made" in ran.err
+
+
+def test_the_engine_is_closed_when_all_is_read(
+    dsocr: Dsocr, tmp_path: Path, fake_engine: FakeEngine
+) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png(["a"]))
+    dsocr("read", file)
+    assert fake_engine.closed
+
+
+def test_a_file_that_cannot_take_its_place_is_told_and_leaves_nothing(
+    dsocr: Dsocr, tmp_path: Path
+) -> None:
+    scans, texts = tmp_path / "scans", tmp_path / "texts"
+    scans.mkdir()
+    (scans / "a.png").write_bytes(png(["a"]))
+    (scans / "b.png").write_bytes(png(["b"]))
+    (texts / "a.md").mkdir(parents=True)
+    ran = dsocr("read", scans, "-o", texts)
+    assert ran.status == 1
+    assert "a.md cannot be written" in ran.err
+    assert sorted(path.name for path in texts.iterdir()) == ["a.md", "b.md"]
