@@ -1,0 +1,57 @@
+"""How far a reading can be believed. Knows scores and shapes, no language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dsocr.engines.embedded.line import Line
+from dsocr.engines.embedded.ocr import Quad, Reading
+
+LOW_CONFIDENCE = "low_confidence"
+UNSUPPORTED_SCRIPT = "unsupported_script"
+BLANK = "blank"
+
+_FEW_CHARACTERS = 0.9
+"""Characters per line height of length. Chinese and Japanese have about 1, Latin print 2 and more.
+In a script it was not taught the network is silent on most letters: Arabic 0.2, Cyrillic 0.4."""
+LEGIBLE = 0.62
+"""Below this the page is in a script the recogniser does not know."""
+_GOOD_SCORE = 0.85
+
+
+def density(text: str, quad: Quad) -> float:
+    """Characters other than blanks for each line height of the line's length."""
+    sides = np.hypot(*(quad[1] - quad[0])), np.hypot(*(quad[3] - quad[0]))
+    lengths = max(1.0, float(max(sides)) / max(1.0, float(min(sides))))
+    return sum(not letter.isspace() for letter in text) / lengths
+
+
+def legibility(readings: Sequence[Reading], quads: Sequence[Quad]) -> float:
+    """Mean score of lines, less for lines that hold too few characters; weighted by length, 0-1."""
+    total = weights = 0.0
+    for reading, quad in zip(readings, quads, strict=True):
+        weight = float(np.ptp(quad, axis=0).max())
+        share = min(1.0, density(reading.line.text, quad) / _FEW_CHARACTERS)
+        total += weight * share * reading.line.score
+        weights += weight
+    return total / weights if weights else 0.0
+
+
+def confidence(lines: Sequence[Line]) -> float | None:
+    """Mean score, weighted by characters."""
+    characters = sum(len(line.text) for line in lines)
+    if not characters:
+        return None
+    return sum(line.score * len(line.text) for line in lines) / characters
+
+
+def flags(lines: Sequence[Line], page_legibility: float) -> list[str]:
+    """What a person should know before believing the page."""
+    if not lines:
+        return []
+    if page_legibility < LEGIBLE:
+        return [UNSUPPORTED_SCRIPT, LOW_CONFIDENCE]
+    mean = confidence(lines)
+    return [LOW_CONFIDENCE] if mean is not None and mean < _GOOD_SCORE else []
