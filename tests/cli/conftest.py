@@ -28,6 +28,7 @@ def dsocr(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[by
     """Runs the command in this process, as a shell would."""
 
     def run(*arguments: object, stdin: bytes = b"") -> Ran:
+        monkeypatch.setenv("COLUMNS", "400")  # messages are compared, not how they are wrapped
         monkeypatch.setattr(sys, "argv", ["dsocr", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         with pytest.raises(SystemExit) as ended:

@@ -20,6 +20,7 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="dsocr",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -44,8 +45,8 @@ def options(
 ) -> None:
     """Reads documents: images and PDFs in, markdown with boxes out, on the DeepSeek-OCR model.
 
-    Settings are environment variables, DEEPSEEK_OCR_... and so on; `dsocr doctor` shows what is in
-    force.
+    What is not an option is an environment variable, such as `DEEPSEEK_OCR_MODEL_PATH`.
+    `dsocr doctor` says what is in force, and is the command to begin with.
     """
 
 

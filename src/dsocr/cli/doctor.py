@@ -59,7 +59,8 @@ def doctor(
 ) -> None:
     """Say what is installed, which engine reads and why, the limits, and what to do next.
 
-    Starts that engine and reads a small page with it. Exit status: 0 it can read; 1 it cannot.
+    Starts that engine and reads a small page with it. Lines begin with `ok`, `--` (worth knowing)
+    or `NO` (stops the reading). Exit status: 0, it can read; 1, it cannot.
     """
     console = Console(soft_wrap=True, highlight=False)
     settings = Settings.from_environment()
@@ -74,7 +75,7 @@ def doctor(
         console.print("Nothing can be read yet: see the lines marked NO.")
         raise typer.Exit(1)
     if choice.advice:
-        console.print(f"To read with the model: {choice.advice}", markup=False)
+        console.print(choice.advice, markup=False)
     console.print("Next: dsocr read FILE, or dsocr serve and open http://127.0.0.1:8000")
 
 

@@ -47,7 +47,7 @@ def download(
     download goes on where it stopped when the command is run again. Every file's size and hash are
     compared with the hub's record, of files that are there already too.
 
-    HF_ENDPOINT names another hub, HF_TOKEN a key for it.
+    `HF_ENDPOINT` names another hub, `HF_TOKEN` a key for it.
     """
     folder = to or Settings.from_environment().runtime.model_path or default_model_path()
     snapshot = hub.look_up(repo, revision)

@@ -33,8 +33,8 @@ def read(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="Files, folders (read with all folders below), patterns such as 'scans/**/*.pdf', "
-            "or - for standard input.",
+            help="Files, folders (read with all folders below), patterns such as "
+            "`scans/**/*.pdf`, or `-` for standard input.",
             show_default=False,
         ),
     ],
@@ -44,9 +44,9 @@ def read(
             "--output",
             "-o",
             metavar="FILE|DIR",
-            help="Where to write. One file: its output, or the folder for it. Several or a folder: "
-            "a folder, which gets the folders of the inputs. Default: standard output.",
-            show_default=False,
+            help="Where to write: a file for one document, else a folder, in which the folders of "
+            "the inputs are made again.",
+            show_default="standard output",
         ),
     ] = None,
     format: Annotated[
@@ -55,14 +55,15 @@ def read(
             (known.key for known in FORMATS),
             "--format",
             "-f",
-            help="What to write. zip is the markdown with its figures.",
+            help="What to write. markdown has links where figures stand; zip and html have the "
+            "figures too.",
             default="what the ending of -o says, else markdown",
         ),
     ] = None,
     pages: Annotated[
         str | None,
         typer.Option(
-            help="Pages of each document, from 1: 1-3,7 or 5- for the fifth to the last.",
+            help="Pages of each document, from 1: `1-3,7`, or `5-` for the fifth to the last.",
             show_default=False,
         ),
     ] = None,
@@ -70,8 +71,8 @@ def read(
         str,
         choice(
             MODES,
-            help="How finely to look: "
-            + "; ".join(f"{spec.key} is {spec.speed}, {spec.quality}" for spec in MODES.values())
+            help="How finely to look, as speed and quality: "
+            + ", ".join(f"{spec.key} {spec.speed}/{spec.quality}" for spec in MODES.values())
             + ".",
             default=DEFAULT_MODE,
         ),
@@ -82,14 +83,14 @@ def read(
             TASKS,
             help="What to do. "
             + "; ".join(f"{spec.key}: {spec.label.lower()}" for spec in TASKS.values())
-            + ". locate takes the words to look for from --prompt.",
+            + ". locate takes the words to look for from `--prompt`.",
             default="markdown",
         ),
     ] = None,
     prompt: Annotated[
         str | None,
         typer.Option(
-            help="Your own words to the model, instead of --task. Not every engine takes them.",
+            help="Your own words to the model, instead of `--task`. Not every engine takes them.",
             show_default=False,
         ),
     ] = None,
@@ -118,17 +119,18 @@ def read(
 ) -> None:
     """Read documents: images and PDFs to markdown and other formats.
 
-    Prints to standard output or writes with -o; everything else is said on standard error. What
-    cannot be read is reported and the rest goes on. Existing outputs are replaced, inputs never.
+    Prints to standard output, or writes to what `-o` names; everything else is said on standard
+    error, with a progress bar on a terminal. What cannot be read is told and the rest goes on.
+    Existing outputs are replaced, whole or not at all; inputs never are. In a folder, hidden files
+    and what is no document are passed over.
 
-    Exit status: 0 all was read; 1 some or all was not; 2 the command makes no sense;
-    130 interrupted.
+    Exit status: 0, all was read; 1, some of it was not; 2, the command makes no sense; 130,
+    interrupted.
 
-    \b
-    dsocr read scan.jpg
-    dsocr read contract.pdf --pages 1-3 -o contract.md
-    dsocr read scans/ -o texts/ --format json
-    cat letter.pdf | dsocr read - --task text
+    - `dsocr read scan.jpg`
+    - `dsocr read contract.pdf --pages 1-3 -o contract.md`
+    - `dsocr read scans/ -o texts/ --format json --skip-existing`
+    - `curl -s https://example.org/letter.pdf | dsocr read - --task text`
     """
     settings = Settings.from_environment()
     settings = dataclasses.replace(settings, engine=engine or settings.engine)

@@ -1,0 +1,36 @@
+import pytest
+
+from tests.cli.conftest import Dsocr
+from tests.fakes import FakeEngine
+
+
+def test_an_engine_that_reads_the_trial_page_is_well(dsocr: Dsocr) -> None:
+    ran = dsocr("doctor")
+    lines = ran.out.decode().splitlines()
+    assert ran.status == 0, ran.out
+    assert any(line.startswith("ok trial") for line in lines)
+    assert any(line.startswith("ok engine") and "rapidocr reads" in line for line in lines)
+    assert "dsocr download" in ran.out.decode()
+
+
+def test_an_engine_that_does_not_start_is_ill(
+    dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_OCR_ENGINE", "native")
+    monkeypatch.setenv("DEEPSEEK_OCR_MODEL_PATH", str(tmp_path))
+    ran = dsocr("doctor")
+    assert ran.status == 1
+    assert "NO trial" in ran.out.decode()
+    assert "Nothing can be read yet" in ran.out.decode()
+
+
+def test_an_engine_that_misreads_is_told(dsocr: Dsocr, fake_engine: FakeEngine) -> None:
+    ran = dsocr("doctor")
+    assert ran.status == 0
+    assert "-- trial" in ran.out.decode()
+
+
+def test_a_quick_look_starts_nothing(dsocr: Dsocr, fake_engine: FakeEngine) -> None:
+    ran = dsocr("doctor", "--quick")
+    assert (ran.status, fake_engine.started) == (0, False)
+    assert "trial" not in ran.out.decode()
