@@ -116,7 +116,8 @@ class Pipeline:
         `PageDone` ends the whole reading and comes out here.
         """
         info = self._engine.info
-        _check(source, options, pages, info)
+        check_options(options, info)
+        _check_pages(pages, source.num_pages)
         wanted = range(source.num_pages) if pages is None else pages
         reading = _Reading(
             source=source,
@@ -265,18 +266,21 @@ def pages_of(text: str, num_pages: int) -> list[int]:
     return list(indices)
 
 
-def _check(
-    source: Source, options: OcrOptions, pages: Sequence[int] | None, info: EngineInfo
-) -> None:
+def check_options(options: OcrOptions, info: EngineInfo) -> None:
+    """Raises `UnsupportedTask` or `UnsupportedMode` for what that engine can do with no page."""
     if options.task not in info.tasks:
+        asked = "free prompts" if options.task == "custom" else f"the task {options.task}"
         can = ", ".join(info.tasks)
-        raise UnsupportedTask(f"The {info.name} engine cannot do {options.task!r}; it does: {can}.")
+        raise UnsupportedTask(f"The {info.name} engine cannot do {asked}. It can do: {can}.")
     if options.mode not in info.modes:
         can = ", ".join(info.modes)
         raise UnsupportedMode(f"There is no mode {options.mode!r} here; there is: {can}.")
+
+
+def _check_pages(pages: Sequence[int] | None, num_pages: int) -> None:
     for index in pages or ():
-        if not 0 <= index < source.num_pages:
-            raise BadRequest(f"There is no page {index + 1}; there are {source.num_pages}.")
+        if not 0 <= index < num_pages:
+            raise BadRequest(f"There is no page {index + 1}; there are {num_pages}.")
 
 
 async def _render(reading: _Reading, index: int) -> PageImage | PageResult:

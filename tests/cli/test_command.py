@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from dsocr import __version__
+from dsocr import __version__, engines
+from dsocr.engines.choice import Choice
+from dsocr.errors import EngineUnavailable
 from tests.cli.conftest import Dsocr
 from tests.cli.stand_in_hub import StandInHub, serving
-from tests.fakes import png
+from tests.fakes import FakeEngine, png
 
 FAKE = """
 import sys
@@ -117,3 +119,22 @@ def test_weights_are_downloaded_into_the_folder_of_the_settings(
     assert refused.returncode == 1
     assert "HF_TOKEN" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_the_embedded_engine_steps_in_for_one_that_does_not_start(
+    dsocr: Dsocr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(FakeEngine):
+        async def start(self) -> None:
+            raise EngineUnavailable("no such device")
+
+    choice = Choice("native", "the weights are there")
+    monkeypatch.setattr("dsocr.cli.reading.choose", lambda wanted, path: choice)
+    monkeypatch.setattr(
+        engines, "create", lambda name, config: Broken() if name == "native" else FakeEngine()
+    )
+    (tmp_path / "a.png").write_bytes(png(["read all the same"]))
+    ran = dsocr("read", tmp_path / "a.png")
+    assert (ran.status, ran.out) == (0, b"read all the same\n")
+    assert "native did not start: no such device" in ran.err
+    assert dsocr("read", tmp_path / "a.png", "--engine", "native").status == 1

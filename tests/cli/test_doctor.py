@@ -1,5 +1,6 @@
 import pytest
 
+from dsocr.errors import EngineUnavailable
 from tests.cli.conftest import Dsocr
 from tests.fakes import FakeEngine
 
@@ -14,13 +15,15 @@ def test_an_engine_that_reads_the_trial_page_is_well(dsocr: Dsocr) -> None:
 
 
 def test_an_engine_that_does_not_start_is_ill(
-    dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+    dsocr: Dsocr, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DEEPSEEK_OCR_ENGINE", "native")
-    monkeypatch.setenv("DEEPSEEK_OCR_MODEL_PATH", str(tmp_path))
+    async def fail() -> None:
+        raise EngineUnavailable("The card is on fire.")
+
+    monkeypatch.setattr(fake_engine, "start", fail)
     ran = dsocr("doctor")
     assert ran.status == 1
-    assert "NO trial" in ran.out.decode()
+    assert "NO trial      The card is on fire." in ran.out.decode()
     assert "Nothing can be read yet" in ran.out.decode()
 
 

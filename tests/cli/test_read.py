@@ -207,3 +207,11 @@ def test_a_file_that_cannot_take_its_place_is_told_and_leaves_nothing(
     assert ran.status == 1
     assert "a.md cannot be written" in ran.err
     assert sorted(path.name for path in texts.iterdir()) == ["a.md", "b.md"]
+
+
+def test_what_the_engine_cannot_do_is_told_once(dsocr: Dsocr, tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(png(["a"]))
+    ran = dsocr("read", tmp_path, "--task", "describe")
+    assert ran.status == 1
+    assert ran.err.count("cannot do the task describe") == 1

@@ -18,11 +18,11 @@ from dsocr.cli.output import Report, duration, write_whole
 from dsocr.config import Settings
 from dsocr.engines.base import Engine
 from dsocr.engines.choice import Choice, choose
-from dsocr.errors import BadRequest, DsocrError, NotADocument
+from dsocr.errors import BadRequest, DsocrError, EngineUnavailable, NotADocument
 from dsocr.exports import render
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_source
-from dsocr.pipeline import PageDone, PageEvent, Pipeline, Source, pages_of
+from dsocr.pipeline import PageDone, PageEvent, Pipeline, Source, check_options, pages_of
 from dsocr.types import Document, OcrOptions
 
 log = logging.getLogger(__name__)
@@ -68,20 +68,30 @@ class Tally:
 async def started_engine(settings: Settings) -> AsyncIterator[tuple[Engine, Choice]]:
     """The engine that shall read. Under `auto` the embedded one steps in for one that fails."""
     choice = choose(settings.engine, settings.runtime.model_path)
-    engine = engines.create(choice.name, settings.engine_config(choice.name))
     try:
-        try:
-            await engine.start()
-        except DsocrError as error:
-            if settings.engine != "auto" or choice.name == "rapidocr":
-                raise
-            await engine.close()
-            choice = Choice("rapidocr", f"{choice.name} did not start: {error.message}")
-            engine = engines.create(choice.name, settings.engine_config(choice.name))
-            await engine.start()
+        engine = await _started(choice.name, settings)
+    except DsocrError as error:
+        if settings.engine != "auto" or choice.name == "rapidocr":
+            raise
+        choice = Choice("rapidocr", f"{choice.name} did not start: {error.message}")
+        engine = await _started(choice.name, settings)
+    try:
         yield engine, choice
     finally:
         await engine.close()
+
+
+async def _started(name: str, settings: Settings) -> Engine:
+    try:
+        engine = engines.create(name, settings.engine_config(name))
+    except ImportError as error:
+        raise EngineUnavailable(f"The {name} engine cannot be loaded: {error}.") from error
+    try:
+        await engine.start()
+    except BaseException:
+        await engine.close()
+        raise
+    return engine
 
 
 async def read_all(
@@ -98,6 +108,7 @@ async def read_all(
     """
     async with started_engine(settings) as (engine, choice), _sandbox(settings) as sandbox:
         info = engine.info
+        check_options(order.options, info)
         report.say(f"{info.name} ({info.model}, {info.device}) reads: {choice.reason}.")
         dpi = order.dpi or info.dpi
         work = _Work(Pipeline(engine), sandbox, order, dpi, report, Tally())
@@ -156,9 +167,16 @@ class _Work:
         return content
 
     async def _export(self, entry: Input) -> tuple[Document, bytes]:
-        source = await open_source(
-            entry.path, name=entry.below.name, sandbox=self.sandbox, password=self.order.password
-        )
+        try:
+            source = await open_source(
+                entry.path,
+                name=entry.below.name,
+                sandbox=self.sandbox,
+                password=self.order.password,
+            )
+        except DsocrError:
+            self.report.opened(0)
+            raise
         try:
             document = await self._read_pages(source)
             images = _PageImages(source, self.dpi, asyncio.get_running_loop())
