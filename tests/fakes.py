@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from dsocr.engines.base import EngineInfo, OnText
-from dsocr.errors import EngineCrashed
+from dsocr.errors import EngineCrashed, UnsupportedTask
 from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, TextLine, Usage
 
 OPTIONS = OcrOptions(
@@ -65,6 +65,8 @@ class FakeEngine:
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
     ) -> PageResult:
+        if options.task not in self.info.tasks:
+            raise UnsupportedTask
         lines = orders_of(page)
         self.read.append(lines[0].text if lines else "")
         self.running += 1
