@@ -68,6 +68,10 @@ class Reader:
         """Whether a process stands ready or reads."""
         return self._child is not None and self._child.alive
 
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child is not None else None
+
     async def start(self) -> None:
         """Returns when a page can be read. Raises `EngineUnavailable`."""
         async with self._turn:

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from dsocr.engines.embedded.config import EmbeddedConfig
+from dsocr.engines.embedded.engine import EmbeddedEngine
+from dsocr.engines.prompts import TASKS
+from dsocr.errors import UnsupportedTask
+from dsocr.types import OcrOptions, Task
+from tests.engines.embedded import typeset
+
+
+def options(task: Task, prompt: str | None = None) -> OcrOptions:
+    return OcrOptions(task, "base", prompt or TASKS[task].prompt)
+
+
+@pytest.mark.parametrize("task", ["figure", "describe", "custom"])
+async def test_what_needs_a_language_model_is_refused_and_never_invented(task: Task) -> None:
+    engine = EmbeddedEngine(EmbeddedConfig())
+
+    with pytest.raises(UnsupportedTask, match="native engine"):
+        await engine.recognize(typeset.page(), options(task, "What is this?"))
+
+
+async def test_locating_nothing_is_refused() -> None:
+    engine = EmbeddedEngine(EmbeddedConfig())
+
+    with pytest.raises(UnsupportedTask, match="nothing between"):
+        await engine.recognize(typeset.page(), options("locate", "Locate <|ref|> <|/ref|>."))
+
+
+async def test_plain_text_has_no_references() -> None:
+    engine = EmbeddedEngine(EmbeddedConfig())
+    try:
+        result = await engine.recognize(typeset.page(), options("text"))
+    finally:
+        await engine.close()
+
+    assert "<|" not in result.raw
+    assert result.raw.split() == " ".join(typeset.FOX).split()
+    assert result.blocks[0].boxes
+
+
+_QUIET = """
+import json, os, socket, sys
+from pathlib import Path
+lookups = []
+socket.getaddrinfo = lambda *a, **k: lookups.append(a[0]) or []
+sys.addaudithook(lambda name, args: lookups.append(str(args[:2]))
+    if name in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect") else None)
+from dsocr.engines.embedded.worker import PageReader
+import numpy as np
+reader = PageReader(1)
+reader.read(np.full((64, 64, 3), 255, np.uint8), {"mode": "tiny", "task": "text", "query": None,
+    "text_lines": None, "image_share": 0.0}, poll=lambda: None)
+print(json.dumps({"lookups": lookups, "home": sorted(map(str, Path.home().rglob("*"))),
+    "modules": sorted(m for m in sys.modules if m in ("rapidocr", "requests", "onnxruntime"))}))
+"""
+
+
+def test_loading_and_reading_phones_nowhere_and_leaves_no_file(tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "CI"}
+    environment["HOME"] = str(tmp_path)
+
+    done = subprocess.run(
+        [sys.executable, "-c", _QUIET], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert json.loads(done.stdout) == {"lookups": [], "home": [], "modules": []}
+    assert done.stderr == ""
+
+
+def test_only_the_headless_opencv_is_asked_for() -> None:
+    """The other one needs X and GL libraries that servers lack."""
+    seen, wanted = set(), ["dsocr"]
+    while wanted:
+        name = wanted.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            needed = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        for requirement in needed:
+            if "extra ==" not in requirement:
+                wanted.append(_name(requirement))
+
+    assert "opencv-python-headless" in seen
+    assert not seen & {"opencv-python", "opencv-contrib-python", "onnxruntime"}
+
+
+def _name(requirement: str) -> str:
+    letters = []
+    for letter in requirement:
+        if not (letter.isalnum() or letter in "-_."):
+            break
+        letters.append(letter)
+    return "".join(letters).lower().replace("_", "-")

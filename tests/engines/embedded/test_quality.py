@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dsocr.engines.embedded.line import Line, Rect
+from dsocr.engines.embedded.ocr import Quad, Reading
+from dsocr.engines.embedded.quality import confidence, density, flags, legibility
+
+
+def quad(width: float, height: float = 20) -> Quad:
+    return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+
+
+def reading(text: str, score: float) -> Reading:
+    return Reading(Line(text, Rect(0, 0, 1, 1), score), ())
+
+
+def test_confidence_weighs_lines_by_their_characters() -> None:
+    lines = [reading("abcdefghi", 1.0).line, reading("x", 0.0).line]
+
+    assert confidence(lines) == pytest.approx(0.9)
+    assert confidence([]) is None
+
+
+def test_latin_print_is_denser_than_a_script_read_with_holes() -> None:
+    assert density("The quick brown fox", quad(180)) > 1.5
+    assert density("     a     2 ", quad(300)) < 0.2
+    assert density("ab", quad(20, 200)) == density("ab", quad(200, 20))
+
+
+def test_a_page_full_of_holes_is_an_unknown_script_however_sure_its_letters() -> None:
+    readings = [reading("   2024 ", 0.9)] * 5
+    quads = [quad(500)] * 5
+
+    marks = flags([one.line for one in readings], legibility(readings, quads))
+
+    assert marks == ["unsupported_script", "low_confidence"]
+
+
+def test_a_poor_scan_is_of_low_confidence_only() -> None:
+    readings = [reading("a hardly readable line of words", 0.78)] * 5
+
+    marks = flags([one.line for one in readings], legibility(readings, [quad(300)] * 5))
+
+    assert marks == ["low_confidence"]
+
+
+def test_a_good_page_and_an_empty_one_have_no_flags() -> None:
+    good = [reading("a clean line of words", 0.99)]
+
+    assert flags([one.line for one in good], legibility(good, [quad(200)])) == []
+    assert flags([], legibility([], [])) == []

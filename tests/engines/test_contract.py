@@ -1,0 +1,124 @@
+"""What every engine keeps, whatever it reads with. A new engine joins by one line in `ENGINES`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+
+from dsocr.engines.base import Engine
+from dsocr.engines.embedded.config import EmbeddedConfig
+from dsocr.engines.embedded.engine import EmbeddedEngine
+from dsocr.engines.grounding import parse
+from dsocr.errors import UnsupportedTask
+from dsocr.types import OcrOptions, PageImage
+from tests.engines.embedded import typeset
+from tests.fakes import OPTIONS, FakeEngine
+
+ENGINES: dict[str, Callable[[], Engine]] = {
+    "embedded": lambda: EmbeddedEngine(EmbeddedConfig()),
+    "fake": lambda: FakeEngine(seconds=0.1),
+}
+FAST: OcrOptions = replace(OPTIONS, mode="small")
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def make_engine(request: pytest.FixtureRequest) -> Callable[[], Engine]:
+    return ENGINES[request.param]
+
+
+@pytest.fixture
+async def engine(make_engine: Callable[[], Engine]) -> AsyncIterator[Engine]:
+    engine = make_engine()
+    await engine.start()
+    yield engine
+    await engine.close()
+
+
+def page(lines: tuple[str, ...] = typeset.FOX, *, index: int = 0) -> PageImage:
+    """Readable by its pixels and by its text layer alike."""
+    return replace(
+        typeset.page(lines, index=index), text_lines=tuple(typeset.layer(lines)), dpi=144.0
+    )
+
+
+async def test_it_says_what_it_is_before_it_is_started(make_engine: Callable[[], Engine]) -> None:
+    info = make_engine().info
+
+    assert info.name and info.model and info.device
+    assert "markdown" in info.tasks and "gundam" in info.modes
+    assert info.max_concurrency >= 1 and 72 <= info.dpi <= 300
+
+
+async def test_a_page_keeps_its_place_and_its_size(engine: Engine) -> None:
+    result = await engine.recognize(page(index=7), FAST)
+
+    assert (result.index, result.width, result.height) == (7, 760, 420)
+    assert result.error is None and result.finish_reason == "stop"
+    assert typeset.FOX[0] in result.markdown
+
+
+async def test_pages_in_flight_together_each_get_their_own_answer(engine: Engine) -> None:
+    pages = [page((f"This is page number {number}",), index=number) for number in range(6)]
+
+    results = await asyncio.gather(*(engine.recognize(one, FAST) for one in pages))
+
+    assert [result.index for result in results] == list(range(6))
+    for number, result in enumerate(results):
+        assert f"number {number}" in result.markdown
+
+
+async def test_boxes_are_fractions_of_the_page_in_order(engine: Engine) -> None:
+    result = await engine.recognize(page(), FAST)
+
+    boxes = [box for block in result.blocks for box in block.boxes]
+    assert boxes
+    for box in boxes:
+        assert 0 <= box.x0 < box.x1 <= 1
+        assert 0 <= box.y0 < box.y1 <= 1
+
+
+async def test_the_raw_text_is_in_the_grammar(engine: Engine) -> None:
+    result = await engine.recognize(page(), FAST)
+
+    parsed = parse(result.raw)
+    assert [block.label for block in parsed] == [block.label for block in result.blocks]
+    assert [block.text for block in parsed] == [block.text for block in result.blocks]
+
+
+async def test_streamed_pieces_add_up_to_the_raw_text(engine: Engine) -> None:
+    pieces: list[str] = []
+
+    result = await engine.recognize(page(), FAST, on_text=pieces.append)
+
+    assert "".join(pieces) == result.raw != ""
+
+
+async def test_a_cancelled_page_leaves_the_others_alone(engine: Engine) -> None:
+    pages = [page((f"This is page number {number}",), index=number) for number in range(4)]
+    reading = [asyncio.ensure_future(engine.recognize(one, FAST)) for one in pages]
+    await asyncio.sleep(0.02)
+
+    reading[0].cancel()
+    reading[2].cancel()
+    results = await asyncio.gather(*reading, return_exceptions=True)
+
+    assert isinstance(results[2], asyncio.CancelledError)
+    for number in (1, 3):
+        result = results[number]
+        assert not isinstance(result, BaseException)
+        assert f"number {number}" in result.markdown
+
+
+async def test_a_task_that_it_does_not_name_is_refused(engine: Engine) -> None:
+    assert "describe" not in engine.info.tasks
+
+    with pytest.raises(UnsupportedTask):
+        await engine.recognize(page(), replace(FAST, task="describe"))
+
+
+async def test_closing_twice_is_no_error(engine: Engine) -> None:
+    await engine.close()
+    await engine.close()
