@@ -190,6 +190,10 @@ def test_sizes_come_from_the_top_level_or_from_the_language_config() -> None:
     assert released().decoder.shared_width == 1792
 
 
+def test_a_field_that_is_null_counts_as_absent() -> None:
+    assert parse_config(config(vocab_size=None, rope_theta=None)) == released()
+
+
 def test_defaults_give_way_to_what_the_config_says() -> None:
     assert released().decoder.rope_theta == 10000.0
     assert parse_config(config(rope_theta=500.0)).decoder.rope_theta == 500.0

@@ -111,13 +111,18 @@ def parse_config(config: Config) -> DeepseekOcrSpec:
         return DeepseekOcrSpec(
             sam=_sam(config["vision_config"]["width"]["sam_vit_b"]),
             clip=_clip(config["vision_config"]["width"]["clip-l-14-224"]),
-            decoder=_decoder({**(config.get("language_config") or {}), **config}),
+            decoder=_decoder(_set_fields(config.get("language_config")) | _set_fields(config)),
             projector_width=int(config["projector_config"]["input_dim"]),
         )
     except KeyError as error:
         raise CheckpointError(f"config.json lacks {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"config.json has a field of the wrong kind: {error}") from error
+
+
+def _set_fields(config: Config | None) -> dict[str, Any]:
+    """The fields that have a value: null means what absence means."""
+    return {name: value for name, value in (config or {}).items() if value is not None}
 
 
 def _sam(config: Config) -> SamSpec:
