@@ -7,7 +7,6 @@ import pytest
 
 from dsocr import engines
 from dsocr.cli import main
-from dsocr.cli import reading as reading_module
 from dsocr.engines.choice import Choice
 from tests.fakes import FakeEngine
 
@@ -44,7 +43,6 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Reads in place of whichever engine would be chosen."""
     engine = FakeEngine()
     monkeypatch.setattr(engines, "create", lambda name, config: engine)
-    monkeypatch.setattr(
-        reading_module, "choose", lambda wanted, path: Choice("rapidocr", "a test says so")
-    )
+    choice = Choice("rapidocr", "a test says so")
+    monkeypatch.setattr("dsocr.cli.engine.choose", lambda wanted, path: choice)
     return engine

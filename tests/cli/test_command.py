@@ -129,7 +129,7 @@ def test_the_embedded_engine_steps_in_for_one_that_does_not_start(
             raise EngineUnavailable("no such device")
 
     choice = Choice("native", "the weights are there")
-    monkeypatch.setattr("dsocr.cli.reading.choose", lambda wanted, path: choice)
+    monkeypatch.setattr("dsocr.cli.engine.choose", lambda wanted, path: choice)
     monkeypatch.setattr(
         engines, "create", lambda name, config: Broken() if name == "native" else FakeEngine()
     )

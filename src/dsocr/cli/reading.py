@@ -12,13 +12,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dsocr import engines
+from dsocr.cli.engine import started_engine
 from dsocr.cli.inputs import Input
 from dsocr.cli.output import Report, duration, write_whole
 from dsocr.config import Settings
-from dsocr.engines.base import Engine
-from dsocr.engines.choice import Choice, choose
-from dsocr.errors import BadRequest, DsocrError, EngineUnavailable, NotADocument
+from dsocr.errors import BadRequest, DsocrError, NotADocument
 from dsocr.exports import render
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_source
@@ -62,36 +60,6 @@ class Tally:
         if self.skipped:
             words.append(f"{_count(self.skipped, 'other file')} skipped")
         return "; ".join(words)
-
-
-@asynccontextmanager
-async def started_engine(settings: Settings) -> AsyncIterator[tuple[Engine, Choice]]:
-    """The engine that shall read. Under `auto` the embedded one steps in for one that fails."""
-    choice = choose(settings.engine, settings.runtime.model_path)
-    try:
-        engine = await _started(choice.name, settings)
-    except DsocrError as error:
-        if settings.engine != "auto" or choice.name == "rapidocr":
-            raise
-        choice = Choice("rapidocr", f"{choice.name} did not start: {error.message}")
-        engine = await _started(choice.name, settings)
-    try:
-        yield engine, choice
-    finally:
-        await engine.close()
-
-
-async def _started(name: str, settings: Settings) -> Engine:
-    try:
-        engine = engines.create(name, settings.engine_config(name))
-    except ImportError as error:
-        raise EngineUnavailable(f"The {name} engine cannot be loaded: {error}.") from error
-    try:
-        await engine.start()
-    except BaseException:
-        await engine.close()
-        raise
-    return engine
 
 
 async def read_all(
