@@ -1,0 +1,59 @@
+"""The no-repeat n-gram guard: which tokens would complete an n-gram already seen (spec 6).
+
+Both of upstream's forms, kept as an index that grows with the sequence, so that a step costs one
+look-up however long the page is. Knows no tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NoRepeat:
+    """`window` None: over the whole sequence, prompt included, nothing exempt (the released code).
+
+    A window: n-grams that start within that many last generated tokens, some tokens exempt (the
+    authors' vLLM scripts).
+    """
+
+    ngram: int
+    window: int | None = None
+
+
+class NgramGuard:
+    """One sequence's history and the tokens it bans next."""
+
+    def __init__(
+        self, no_repeat: NoRepeat, *, prompt: Sequence[int] = (), exempt: Set[int] = frozenset()
+    ) -> None:
+        self._ngram, self._window = no_repeat.ngram, no_repeat.window
+        self._exempt = frozenset() if self._window is None else frozenset(exempt)
+        self._tokens: list[int] = []
+        # the n-1 tokens before -> each token that followed and where the latest such n-gram starts
+        self._followers: dict[tuple[int, ...], dict[int, int]] = {}
+        if self._window is None:
+            for token in prompt:
+                self.push(token)
+
+    def push(self, token: int) -> None:
+        """The sequence went on with this token."""
+        self._tokens.append(token)
+        start = len(self._tokens) - self._ngram
+        if start >= 0:
+            before = tuple(self._tokens[start:-1])
+            self._followers.setdefault(before, {})[token] = start
+
+    def banned(self) -> list[int]:
+        """Tokens that must not come next."""
+        if self._window is not None and self._ngram == 1:
+            return []  # upstream compares with out[-0:], the whole history, and finds nothing
+        length = len(self._tokens)
+        last = tuple(self._tokens[max(0, length - self._ngram + 1) :])
+        first_start = 0 if self._window is None else length - self._window
+        return [
+            token
+            for token, start in self._followers.get(last, {}).items()
+            if start >= first_start and token not in self._exempt
+        ]
