@@ -1,0 +1,162 @@
+"""Cuts a column's rows into paragraphs by gap, size, indent and how far a row runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from statistics import median
+
+from dsocr.engines.embedded.line import Line, Rect
+from dsocr.engines.embedded.text_joins import is_cjk
+
+_WIDE_PITCH = 1.35  # of the column's usual distance from row to row
+_OTHER_SIZE = 1.3
+_INDENT = 0.9  # of a row's height
+_ENDS = tuple('.!?:;\u3002\uff01\uff1f\uff1a\uff1b\u2026"\u201d)\uff09')
+_MARK = re.compile(
+    r"""^(?:
+        [\u2022\u2023\u25cf\u25cb\u25aa\u25a0\u25c6\u2666\u25ba\u27a2\u2713\u00b7*\u2013\u2014-]\s*\S
+      | \(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})[.)\u3001\uff0e](?:\s|(?=[^\W\d]))
+      | [\[\u3010]\d{1,3}[\]\u3011]
+      | [\u2460-\u2473]
+      | [\uff08(][\u4e00-\u5341\d]{1,3}[)\uff09]
+      | [\u4e00-\u5341]{1,3}\u3001
+    )""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Rows that belong together."""
+
+    rows: tuple[Line, ...]
+    flowing: bool
+    """False where each row stands for itself: an address, a poem, a receipt."""
+
+    @property
+    def rect(self) -> Rect:
+        return enclose([row.rect for row in self.rows])
+
+
+def enclose(rects: Sequence[Rect]) -> Rect:
+    """The smallest rectangle around all."""
+    return reduce(Rect.union, rects)
+
+
+def join_row(lines: Sequence[Line], *, separator: str = " ") -> Line:
+    """The pieces of one row, in the order given, as one line."""
+    if len(lines) == 1:
+        return lines[0]
+    text = separator.join(line.text.strip() for line in lines)
+    weight = sum(len(line.text) for line in lines) or 1
+    score = sum(line.score * len(line.text) for line in lines) / weight
+    return Line(text, enclose([line.rect for line in lines]), score)
+
+
+def split(rows: Sequence[Line]) -> list[Paragraph]:
+    """Paragraphs of one column, top to bottom."""
+    if not rows:
+        return []
+    column = _edges(rows)
+    pitch = _usual_pitch(rows)
+    paragraphs: list[list[Line]] = [[rows[0]]]
+    for index in range(1, len(rows)):
+        if _breaks(rows, index, column, pitch):
+            paragraphs.append([])
+        paragraphs[-1].append(rows[index])
+    return [Paragraph(tuple(part), _flows(part, column)) for part in paragraphs]
+
+
+def starts_with_mark(text: str) -> bool:
+    """Whether a row opens with a bullet or a number of a list."""
+    return bool(_MARK.match(text))
+
+
+def _edges(rows: Sequence[Line]) -> tuple[float, float]:
+    """Left and right edge of the column; one stray row does not move them."""
+    lefts = sorted(row.rect.x0 for row in rows)
+    rights = sorted(row.rect.x1 for row in rows)
+    return lefts[len(rows) // 10], rights[-1 - len(rows) // 10]
+
+
+def _usual_pitch(rows: Sequence[Line]) -> float:
+    steps = [
+        _middle(below) - _middle(above)
+        for above, below in zip(rows, rows[1:], strict=False)
+        if _ratio(above, below) < _OTHER_SIZE and _middle(below) > _middle(above)
+    ]
+    if not steps:
+        return 1.6 * median(row.rect.height for row in rows)
+    near = sorted(steps)[: max(1, len(steps) * 3 // 4)]
+    return float(median(near))
+
+
+def _breaks(rows: Sequence[Line], index: int, column: tuple[float, float], pitch: float) -> bool:
+    above, row = rows[index - 1], rows[index]
+    step = _middle(row) - _middle(above)
+    size = min(above.rect.height, row.rect.height)
+    if step > _WIDE_PITCH * max(pitch, 1.1 * size) or step > 2.6 * size:
+        return True
+    if _ratio(above, row) >= _OTHER_SIZE:
+        return True
+    if starts_with_mark(row.text):
+        return True
+    short = not _full(above, row, column)
+    ended = above.text.rstrip().endswith(_ENDS)
+    indented = row.rect.x0 - column[0] > _INDENT * row.rect.height
+    above_indented = above.rect.x0 - column[0] > _INDENT * above.rect.height
+    centred = _is_centred(row, column) or _is_centred(above, column)
+    if indented and not above_indented and not centred and (ended or short):
+        return True
+    return short and ended and not above_indented
+
+
+def _full(above: Line, row: Line, column: tuple[float, float]) -> bool:
+    """Whether the row above ran as far as it could: the next word had no room."""
+    room = column[1] - above.rect.x1
+    word = _first_word_width(row)
+    return room < word + 1.2 * _character_width(row)
+
+
+def _first_word_width(row: Line) -> float:
+    text = row.text.strip()
+    if not text:
+        return 0.0
+    count = 1 if is_cjk(text[0]) else len(text.split(maxsplit=1)[0])
+    return count * _character_width(row)
+
+
+def _character_width(row: Line) -> float:
+    cells = sum(2 if is_cjk(char) else 1 for char in row.text) or 1
+    return row.rect.width / cells * (2 if row.text and is_cjk(row.text[0]) else 1)
+
+
+def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
+    """Whether the rows of a paragraph run on: most reach so far that the next word had no room."""
+    if len(rows) < 2:
+        return True
+    pairs = list(zip(rows, rows[1:], strict=False))
+    right = max(row.rect.x1 for row in rows)
+    edge = (column[0], right if len(rows) > 2 else column[1])
+    slack = [
+        _full(above, below, edge) or edge[1] - above.rect.x1 < 0.2 * (edge[1] - edge[0])
+        for above, below in pairs
+    ]
+    return sum(slack) >= 0.6 * len(pairs)
+
+
+def _is_centred(row: Line, column: tuple[float, float]) -> bool:
+    left, right = row.rect.x0 - column[0], column[1] - row.rect.x1
+    return left > 2 * row.rect.height and abs(left - right) < row.rect.height
+
+
+def _ratio(first: Line, second: Line) -> float:
+    heights = sorted((first.rect.height, second.rect.height))
+    return heights[1] / max(heights[0], 1e-9)
+
+
+def _middle(line: Line) -> float:
+    return (line.rect.y0 + line.rect.y1) / 2

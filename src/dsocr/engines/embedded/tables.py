@@ -1,0 +1,166 @@
+"""A table's lines into HTML: by the cells the model saw, or by rows and columns of white space."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from dsocr.engines.embedded.line import Line, Rect
+from dsocr.engines.embedded.order import Atom, rows_of
+from dsocr.engines.embedded.paragraphs import join_row
+from dsocr.engines.embedded.table_model import Cell
+from dsocr.engines.embedded.text_joins import join_lines
+
+MAX_MODEL_LINES = 150
+_MAX_LOST = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A cell with its text."""
+
+    row: int
+    column: int
+    rowspan: int
+    colspan: int
+    text: str
+
+
+def table_html(cells: Sequence[Cell], lines: Sequence[Line]) -> str:
+    """The table as HTML. The model's cells are used unless they do not fit the lines."""
+    entries = fill(cells, lines)
+    if entries is None:
+        entries = by_geometry(lines)
+    return to_html(entries)
+
+
+def fill(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry] | None:
+    """Each line into the cell that covers it best; None when that loses too much."""
+    if not cells or len(lines) > MAX_MODEL_LINES:
+        return None
+    found: dict[int, list[Line]] = {}
+    lost = 0
+    for line in lines:
+        index = _best_cell(cells, line.rect)
+        if index is None:
+            lost += len(line.text)
+        else:
+            found.setdefault(index, []).append(line)
+    if lost > _MAX_LOST * sum(len(line.text) for line in lines):
+        return None
+    if _is_jumbled(found, cells):
+        return None
+    return [
+        Entry(cell.row, cell.column, cell.rowspan, cell.colspan, _cell_text(found.get(index, [])))
+        for index, cell in enumerate(cells)
+    ]
+
+
+def by_geometry(lines: Sequence[Line]) -> list[Entry]:
+    """Rows by height, columns by the white stripes that most rows leave."""
+    rows = rows_of([Atom(line.rect, (line,)) for line in lines])
+    stops = _column_stops([[atom.lines[0] for atom in row] for row in rows])
+    entries: list[Entry] = []
+    for number, row in enumerate(rows):
+        placed: dict[int, list[Line]] = {}
+        spans: dict[int, int] = {}
+        for atom in row:
+            first, last = _reach(atom.rect, stops)
+            placed.setdefault(first, []).append(atom.lines[0])
+            spans[first] = max(spans.get(first, 1), last - first + 1)
+        entries.extend(_row_entries(number, placed, spans, len(stops) + 1))
+    return entries
+
+
+def to_html(entries: Sequence[Entry]) -> str:
+    """Plain cells; spans where there are any; text escaped."""
+    rows: dict[int, list[Entry]] = {}
+    for entry in entries:
+        rows.setdefault(entry.row, []).append(entry)
+    body = "".join(
+        "<tr>" + "".join(_cell_html(entry) for entry in rows[number]) + "</tr>"
+        for number in sorted(rows)
+    )
+    return f"<table>{body}</table>"
+
+
+def _cell_html(entry: Entry) -> str:
+    spans = "".join(
+        f' {name}="{count}"'
+        for name, count in (("rowspan", entry.rowspan), ("colspan", entry.colspan))
+        if count > 1
+    )
+    return f"<td{spans}>{html.escape(entry.text, quote=False)}</td>"
+
+
+def _cell_text(lines: Sequence[Line]) -> str:
+    rows = rows_of([Atom(line.rect, (line,)) for line in lines])
+    return join_lines(join_row([atom.lines[0] for atom in row]).text for row in rows)
+
+
+def _best_cell(cells: Sequence[Cell], rect: Rect) -> int | None:
+    """The cell with the largest overlap; of those that share none, the nearest one close by."""
+    best = max(range(len(cells)), key=lambda index: rect.intersection(cells[index].rect))
+    if rect.intersection(cells[best].rect) > 0:
+        return best
+    nearest = min(range(len(cells)), key=lambda index: _distance(rect, cells[index].rect))
+    return nearest if _distance(rect, cells[nearest].rect) < 1.5 * rect.height else None
+
+
+def _distance(first: Rect, second: Rect) -> float:
+    dx = max(first.x0 - second.x1, second.x0 - first.x1, 0.0)
+    dy = max(first.y0 - second.y1, second.y0 - first.y1, 0.0)
+    return dx + dy
+
+
+def _is_jumbled(found: dict[int, list[Line]], cells: Sequence[Cell]) -> bool:
+    """Many cells swallowed lines that stand side by side far apart: the grid is wrong."""
+    swallowed = 0
+    for lines in found.values():
+        for row in rows_of([Atom(line.rect, (line,)) for line in lines]):
+            gaps = (b.rect.x0 - a.rect.x1 for a, b in zip(row, row[1:], strict=False))
+            swallowed += sum(gap > 2 * row[0].rect.height for gap in gaps)
+    return swallowed > max(2, 0.1 * sum(len(lines) for lines in found.values()))
+
+
+def _column_stops(rows: Sequence[Sequence[Line]]) -> list[float]:
+    """The x of each white stripe between two columns, found where the fewest rows have text."""
+    edges = sorted({edge for row in rows for line in row for edge in (line.rect.x0, line.rect.x1)})
+    many = [row for row in rows if len(row) > 1]
+    if not many:
+        return []
+    tolerance = 0.08 * len(many)
+    height = median(line.rect.height for row in rows for line in row)
+    stripes: list[tuple[float, float]] = []
+    for left, right in zip(edges, edges[1:], strict=False):
+        middle = (left + right) / 2
+        crossed = sum(any(line.rect.x0 < middle < line.rect.x1 for line in row) for row in many)
+        if crossed <= tolerance:
+            if stripes and stripes[-1][1] == left:
+                stripes[-1] = (stripes[-1][0], right)
+            else:
+                stripes.append((left, right))
+    return [(left + right) / 2 for left, right in stripes if right - left > 0.2 * height]
+
+
+def _reach(rect: Rect, stops: Sequence[float]) -> tuple[int, int]:
+    """First and last column that a rectangle stands in."""
+    slack = min(rect.height / 2, rect.width / 4)
+    first = sum(stop < rect.x0 + slack for stop in stops)
+    return first, max(first, sum(stop < rect.x1 - slack for stop in stops))
+
+
+def _row_entries(
+    number: int, placed: dict[int, list[Line]], spans: dict[int, int], columns: int
+) -> list[Entry]:
+    entries: list[Entry] = []
+    column = 0
+    while column < columns:
+        following = min((start for start in placed if start > column), default=columns)
+        colspan = min(spans.get(column, 1), following - column)
+        text = _cell_text(placed.get(column, []))
+        entries.append(Entry(number, column, 1, max(1, colspan), text))
+        column += max(1, colspan)
+    return entries
