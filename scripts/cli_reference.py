@@ -32,10 +32,9 @@ def reference() -> str:
 
 def _section(name: str, function: Callable[..., Any]) -> Iterator[str]:
     yield f"## {name}\n\n{inspect.getdoc(function)}\n"
-    hints = typing.get_type_hints(function, include_extras=True)
     yield "| | | default |\n| --- | --- | --- |"
-    for parameter in inspect.signature(function).parameters.values():
-        kind, option = typing.get_args(hints[parameter.name])
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        kind, option = typing.get_args(parameter.annotation)
         yield _row(parameter, kind, option)
     yield ""
 

@@ -1,4 +1,5 @@
 import io
+import logging
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ def dsocr(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[by
 
     def run(*arguments: object, stdin: bytes = b"") -> Ran:
         monkeypatch.setenv("COLUMNS", "400")  # messages are compared, not how they are wrapped
+        monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
         monkeypatch.setattr(sys, "argv", ["dsocr", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         with pytest.raises(SystemExit) as ended:

@@ -15,8 +15,6 @@ from dsocr.cli.read import read
 from dsocr.cli.serve import serve
 from dsocr.errors import DsocrError
 
-INTERRUPTED = 130
-
 app = typer.Typer(
     name="dsocr",
     no_args_is_help=True,
@@ -52,12 +50,11 @@ def options(
 
 def main() -> None:
     """Runs the command; what a user can meet is one line and not a traceback."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     try:
-        app(standalone_mode=True)
+        app()  # ends with 2 for a usage error and 130 for Ctrl-C by itself
     except DsocrError as error:
         print(f"dsocr: {error.message}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("dsocr: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)

@@ -30,8 +30,6 @@ def serve(
     """
     from dsocr.server.serve import run
 
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+    logging.getLogger().setLevel(logging.INFO)
     settings = Settings.from_environment()
     run(dataclasses.replace(settings, engine=engine or settings.engine), host, port)
