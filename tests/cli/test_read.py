@@ -1,4 +1,6 @@
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,20 @@ def test_several_files_are_printed_in_the_order_given(
 def test_standard_input_is_a_document(dsocr: Dsocr) -> None:
     ran = dsocr("read", "-", stdin=pdf([["one"], ["two"]]))
     assert (ran.status, ran.out) == (0, b"one\n\n---\n\ntwo\n")
+
+
+def test_a_pipe_is_a_document_when_named_and_nothing_in_a_folder(
+    dsocr: Dsocr, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "a.png").write_bytes(png(["file"]))
+    assert dsocr("read", tmp_path).out == b"file\n"
+    writer = threading.Thread(target=lambda: pipe.write_bytes(png(["piped"])))
+    writer.start()
+    ran = dsocr("read", pipe)
+    writer.join()
+    assert (ran.status, ran.out) == (0, b"piped\n")
 
 
 def test_a_folder_keeps_its_shape_and_the_bad_file_stops_nothing(

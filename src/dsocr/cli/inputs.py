@@ -106,8 +106,8 @@ def _files_in(folder: Path) -> Iterator[Input]:
     for here, folders, files in os.walk(folder):
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=_natural)
         for name in sorted(files, key=_natural):
-            if not name.startswith("."):
-                path = Path(here) / name
+            path = Path(here) / name
+            if not name.startswith(".") and path.is_file():  # a pipe would be waited for
                 yield Input(path, path.relative_to(folder), named=False)
 
 

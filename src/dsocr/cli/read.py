@@ -203,15 +203,19 @@ def _plan(
 
 
 def _spooled(entry: Input, folder: Path) -> Input:
-    """Standard input as a file: it can be read once only, and not by the decoding process."""
-    if not entry.is_stdin:
-        return entry
-    if sys.stdin.isatty():
-        print("Reading standard input; end it with Ctrl-D.", file=sys.stderr)
-    path = folder / "stdin"
-    with path.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-    return dataclasses.replace(entry, path=path, label="standard input")
+    """Standard input and pipes as files: they can be read once only, and by this process only."""
+    path = folder / entry.below.name
+    if entry.is_stdin:
+        if sys.stdin.isatty():
+            print("Reading standard input; end it with Ctrl-D.", file=sys.stderr)
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        return dataclasses.replace(entry, path=path, label="standard input")
+    if entry.path.exists() and not entry.path.is_file():
+        with path.open("wb") as file, entry.path.open("rb") as pipe:
+            shutil.copyfileobj(pipe, file)
+        return dataclasses.replace(entry, path=path, label=str(entry.path))
+    return entry
 
 
 def _run(
