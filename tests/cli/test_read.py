@@ -138,8 +138,9 @@ def test_what_exists_is_replaced_or_left_out_as_asked(
     file, output = tmp_path / "a.png", tmp_path / "a.md"
     file.write_bytes(png(["new"]))
     output.write_text("old")
-    assert dsocr("read", file, "-o", output, "--skip-existing").status == 0
-    assert (output.read_text(), fake_engine.read) == ("old", [])
+    ran = dsocr("read", file, "-o", output, "--skip-existing")
+    assert (ran.status, ran.err) == (0, "Nothing to do: every output is there already.\n")
+    assert (output.read_text(), fake_engine.started) == ("old", False)
     dsocr("read", file, "-o", output)
     assert output.read_text() == "new\n"
 

@@ -144,6 +144,10 @@ def read(
             inputs = [_spooled(entry, Path(spool)) for entry in inputs]
         except BadRequest as error:
             raise typer.BadParameter(error.message) from error
+        if not inputs:
+            if not quiet:
+                print("Nothing to do: every output is there already.", file=sys.stderr)
+            return
         tally = _run(inputs, targets, order, settings, quiet=quiet)
     if tally.failed:
         raise typer.Exit(1)
