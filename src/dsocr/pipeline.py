@@ -129,7 +129,7 @@ class Pipeline:
             results={},
         )
         workers = min(len(wanted), info.max_concurrency + 1)
-        await _all_or_none([self._work(reading) for _ in range(workers)])
+        await all_or_none([self._work(reading) for _ in range(workers)])
         results = tuple(reading.results[place] for place in range(len(wanted)))
         return Document(source.name, info.name, info.model, options, results)
 
@@ -301,7 +301,7 @@ def _failure(error: Exception, index: int) -> PageFailure:
     return PageFailure(DsocrError.code, "Something went wrong inside; the log has the details.")
 
 
-async def _all_or_none(coroutines: Sequence[Coroutine[object, object, None]]) -> None:
+async def all_or_none(coroutines: Sequence[Coroutine[object, object, None]]) -> None:
     """Runs them side by side. The first exception, or our own end, ends all and is waited for."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:

@@ -20,7 +20,15 @@ from dsocr.errors import BadRequest, DsocrError, NotADocument
 from dsocr.exports import render
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_source
-from dsocr.pipeline import PageDone, PageEvent, Pipeline, Source, check_options, pages_of
+from dsocr.pipeline import (
+    PageDone,
+    PageEvent,
+    Pipeline,
+    Source,
+    all_or_none,
+    check_options,
+    pages_of,
+)
 from dsocr.types import Document, OcrOptions
 
 log = logging.getLogger(__name__)
@@ -90,13 +98,7 @@ async def read_all(
                     await printer.print(place, content)
 
         side_by_side = min(len(inputs), info.max_concurrency + 1)
-        tasks = [asyncio.ensure_future(one_after_another()) for _ in range(side_by_side)]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await all_or_none([one_after_another() for _ in range(side_by_side)])
         return work.tally
 
 
