@@ -84,7 +84,7 @@ def test_a_file_that_is_not_there_is_told_and_the_rest_goes_on(
     there.write_bytes(png(["here"]))
     ran = dsocr("read", tmp_path / "gone.png", there)
     assert (ran.status, ran.out) == (1, b"here\n")
-    assert "gone.png: " in ran.err
+    assert "gone.png: No such file or directory" in ran.err
 
 
 def test_a_page_that_fails_is_told_and_the_others_are_written(dsocr: Dsocr, tmp_path: Path) -> None:
