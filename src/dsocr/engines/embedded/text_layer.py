@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +102,26 @@ def uncovered(quads: Sequence[Quad], lines: Sequence[Line]) -> list[Quad]:
         return list(quads)
     boxes = np.array([(line.rect.x0, line.rect.y0, line.rect.x1, line.rect.y1) for line in lines])
     return [quad for quad in quads if _covered(quad, boxes) < _COVERED]
+
+
+def as_tall_as(
+    lines: Sequence[Line], readings: Sequence[Reading], seen: Sequence[Quad]
+) -> list[Reading]:
+    """The readings with boxes drawn as tightly as the layer's, so that heights can be compared.
+
+    `seen` is all that was detected: on most pages mostly the layer's own lines.
+    """
+    if not lines or not readings:
+        return list(readings)
+    tall = np.median([np.ptp(quad[:, 1]) for quad in seen])
+    ratio = min(1.0, float(np.median([line.rect.height for line in lines]) / max(1.0, tall)))
+    return [replace(reading, line=_lower(reading.line, ratio)) for reading in readings]
+
+
+def _lower(line: Line, ratio: float) -> Line:
+    rect = line.rect
+    middle, half = (rect.y0 + rect.y1) / 2, rect.height * ratio / 2
+    return replace(line, rect=Rect(rect.x0, middle - half, rect.x1, middle + half))
 
 
 def _covered(quad: Quad, boxes: NDArray[np.float64]) -> float:
