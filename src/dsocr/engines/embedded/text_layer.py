@@ -25,6 +25,7 @@ _SAMPLE = 5
 _SAMPLE_MIN_LETTERS = 4
 _SAMPLE_MAX_LETTERS = 120
 _COVERED = 0.3
+_SURE_BESIDE = 0.8
 
 
 def lines_in_pixels(
@@ -102,6 +103,15 @@ def uncovered(quads: Sequence[Quad], lines: Sequence[Line]) -> list[Quad]:
         return list(quads)
     boxes = np.array([(line.rect.x0, line.rect.y0, line.rect.x1, line.rect.y1) for line in lines])
     return [quad for quad in quads if _covered(quad, boxes) < _COVERED]
+
+
+def worth_adding(readings: Sequence[Reading]) -> list[Reading]:
+    """Those that are surely words: a logo often looks like one odd character."""
+    return [
+        reading
+        for reading in readings
+        if reading.line.score >= _SURE_BESIDE and len(_letters(reading.line.text)) > 1
+    ]
 
 
 def as_tall_as(

@@ -162,7 +162,7 @@ class PageReader:
             return None
         seen = self._ocr.detect(image, longest_side=_LOOK_SIDE)
         others = self._ocr.read(image, text_layer.uncovered(seen, lines), poll=poll)
-        others = text_layer.as_tall_as(lines, _believable(others), seen)
+        others = text_layer.as_tall_as(lines, text_layer.worth_adding(others), seen)
         own = [Reading(line, evenly(line.text)) for line in lines]
         return ReadPage(turned_back(image, 0), [*own, *others], [])
 
