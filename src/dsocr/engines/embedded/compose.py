@@ -22,7 +22,7 @@ from dsocr.types import Block, Box
 
 Pixels = NDArray[np.uint8]
 
-_TRUSTED_COVER = 2.0
+_TRUSTED_COVER = 0.7
 _TABLE_MARGIN = 0.01
 
 

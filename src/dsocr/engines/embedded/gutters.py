@@ -33,7 +33,7 @@ def cut_at_gutters(image: NDArray[np.uint8], quads: Sequence[Quad]) -> list[Quad
     total = cv2.integral(ink)
     cut: list[Quad] = []
     for quad in quads:
-        cut.extend(_parts(quad, _gutters_through(quad, ink, total)))
+        cut.extend(_parts(quad, _gutters_through(quad, ink, total, height)))
     return cut
 
 
@@ -49,15 +49,16 @@ def ink_of(image: NDArray[np.uint8], line_height: float) -> NDArray[np.uint8]:
 
 
 def _gutters_through(
-    quad: Quad, ink: NDArray[np.uint8], total: NDArray[np.int32]
+    quad: Quad, ink: NDArray[np.uint8], total: NDArray[np.int32], usual: float
 ) -> list[tuple[float, float]]:
     """Where each gutter that a line crosses begins and ends, a little clear of the ink."""
-    width, height = _size(quad)
+    width, own = _size(quad)
+    height = min(own, usual)  # a box that also caught a neighbour's ink is taller
     tilt = max(abs(quad[1][1] - quad[0][1]), abs(quad[2][1] - quad[3][1]))
     if width <= 2 * _MIN_PART * height or tilt > _MAX_TILT * height:
         return []
     x0, x1 = max(0, int(quad[:, 0].min())), min(ink.shape[1], int(quad[:, 0].max()))
-    y0, y1 = int(quad[:, 1].min() + _EDGE * height), int(quad[:, 1].max() - _EDGE * height)
+    y0, y1 = int(quad[:, 1].min() + _EDGE * own), int(quad[:, 1].max() - _EDGE * own)
     printed = np.flatnonzero(ink[max(0, y0) : max(0, y1), x0:x1].any(axis=0))
     found: list[tuple[float, float]] = []
     clear = _CLEAR * height

@@ -20,8 +20,8 @@ _WIDE_GUTTER = 2.0  # seen in one row alone, this is a gutter all the same
 _MIN_COLUMN_ROWS = 3
 _MIN_FILL = 0.5  # a column of text is at least half full on its median row
 _MIN_COLUMN_CHARACTERS = 9.0
-_MIN_PROSE_ROWS = 6
-_FULL_ROW = 0.85
+_MIN_PROSE_ROWS = 7
+_MIN_PROSE_CHARACTERS = 20.0
 _MAX_CROSSING = 0.25
 
 
@@ -209,11 +209,10 @@ def reads_as_column(atoms: Sequence[Atom]) -> bool:
     """Whether these look like text set in a column, not like cells, labels or prices."""
     if any(atom.label in ("figure", "table") for atom in atoms):
         return True
-    if any(atom.label and len(atom.lines) > 1 for atom in atoms):
-        return True
+    few = 2 if any(atom.label for atom in atoms) else _MIN_COLUMN_ROWS
     lines = [line for atom in atoms for line in atom.lines]
     rows = rows_of([Atom(line.rect, (line,)) for line in lines])
-    if len(rows) < _MIN_COLUMN_ROWS:
+    if len(rows) < few:
         return False
     widths = [row[-1].rect.x1 - row[0].rect.x0 for row in rows]
     width = max(line.rect.x1 for line in lines) - min(line.rect.x0 for line in lines)
@@ -221,16 +220,29 @@ def reads_as_column(atoms: Sequence[Atom]) -> bool:
     return median(widths) >= _MIN_FILL * width and median(letters) >= _MIN_COLUMN_CHARACTERS
 
 
-def is_prose(atoms: Sequence[Atom]) -> bool:
-    """Whether these lines fill several columns of running text from edge to edge."""
-    columns = _columns(list(atoms), _line_height(atoms)) if atoms else []
-    return len(columns) > 1 and all(_is_full_column(column) for column in columns)
+def is_prose(lines: Sequence[Line]) -> bool:
+    """Whether somewhere many long lines stand right below one another, as no table's cells do."""
+    stacks: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: line.rect.y0):
+        if _weight(line.text) < _MIN_PROSE_CHARACTERS:
+            continue
+        for stack in stacks:
+            if _continues(stack[-1].rect, line.rect):
+                stack.append(line)
+                break
+        else:
+            stacks.append([line])
+    return any(len(stack) >= _MIN_PROSE_ROWS for stack in stacks)
 
 
-def _is_full_column(atoms: Sequence[Atom]) -> bool:
-    left, right = min(a.rect.x0 for a in atoms), max(a.rect.x1 for a in atoms)
-    full = sum(atom.rect.width > _FULL_ROW * (right - left) for atom in atoms)
-    return len(atoms) >= _MIN_PROSE_ROWS and full > 0.5 * len(atoms)
+def _continues(above: Rect, below: Rect) -> bool:
+    height = above.height
+    step = below.y0 - above.y0
+    return (
+        abs(above.x0 - below.x0) < 2.5 * height
+        and 0.4 * height < step < 2.2 * height
+        and below.width > 0.6 * above.width
+    )
 
 
 def _weight(text: str) -> float:

@@ -50,7 +50,7 @@ def is_false(region: Region, lines: Sequence[Line]) -> bool:
     if region.label == "figure":
         prose = [line for line in inside if len(line.text) >= _PROSE_CHARACTERS]
         return len(prose) >= 4 and len(prose) > 0.5 * len(inside)
-    if is_prose([Atom(line.rect, (line,)) for line in inside]):
+    if is_prose(inside):
         return True
     rows = rows_of([Atom(line.rect, (line,)) for line in inside])
     return sum(len(row) > 1 for row in rows) < max(2, 0.3 * len(rows))
