@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import resource
 import time
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from dsocr.engines.embedded.config import EmbeddedConfig
 from dsocr.errors import DsocrError
 from dsocr.types import OcrOptions, PageImage, PageResult
 
+_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)  # says things about the page, not its text
 PROMPT = "<image>\n<|grounding|>Convert the document to markdown."
 
 
@@ -105,7 +107,8 @@ async def _one(
 
 
 def _truth(folder: Path, entry: dict[str, Any]) -> str:
-    return (folder / entry["gt"]).read_text() if entry.get("gt") else ""
+    text = (folder / entry["gt"]).read_text() if entry.get("gt") else ""
+    return _FRONT_MATTER.sub("", text)
 
 
 def _tests(folder: Path, entry: dict[str, Any]) -> list[dict[str, Any]]:
