@@ -19,11 +19,13 @@ from typing import Any
 
 from bench import pictures, scoring
 from bench.cost import ChildrenCost
-from bench.page_files import page_image
+from bench.page_files import first_page
 from dsocr.engines import create
 from dsocr.engines.base import Engine
 from dsocr.engines.embedded.config import EmbeddedConfig
 from dsocr.errors import DsocrError
+from dsocr.pages.config import PagesConfig
+from dsocr.pages.sandbox import Sandbox
 from dsocr.types import OcrOptions, PageImage, PageResult
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)  # says things about the page, not its text
@@ -56,12 +58,13 @@ async def measure(
         if line.strip()
     ]
     scores = []
+    sandbox = Sandbox(PagesConfig())
     await engine.start()
     try:
         for entry in entries:
             if only not in f"{entry['file']} {entry.get('group', '')}":
                 continue
-            page = page_image(folder / entry["file"], dpi=engine.info.dpi)
+            page = await first_page(folder / entry["file"], sandbox, dpi=engine.info.dpi)
             score, result = await _one(folder, entry, engine, page, options)
             scores.append(score)
             print(_row(score), flush=True)
@@ -74,6 +77,7 @@ async def measure(
                 )
     finally:
         await engine.close()
+        await sandbox.close()
     return scores
 
 
