@@ -14,6 +14,12 @@ from tests.runtime.goldens import genuine_tokenizer
 from tests.runtime.recipe import write_tiny_checkpoint
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Threads that wait for one another cost more than they bring on so small a model."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
