@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ from tests.runtime.goldens import genuine_tokenizer
 from tests.runtime.recipe import write_tiny_checkpoint
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
+@pytest.fixture
+def one_thread() -> Iterator[None]:
     """Threads that wait for one another cost more than they bring on so small a model."""
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
