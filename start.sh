@@ -34,6 +34,13 @@ while [ $# -gt 0 ]; do
   esac
 done
 
+# Before minutes of installing
+case $port in '' | *[!0-9]*) die "--port takes a number, not '$port'" ;; esac
+case $engine in
+  auto | native | rapidocr) ;;
+  *) die "--engine takes auto, native or rapidocr, not '$engine'" ;;
+esac
+
 # Whether the native engine should be installed: asked for, or its GPU or its weights are here.
 wants_native() {
   [ "$engine" = native ] && return

@@ -118,3 +118,9 @@ class DiskFull(DsocrError):
 
     code = "disk_full"
     retryable = True
+
+
+class CannotListen(DsocrError):
+    """The service cannot listen on that address."""
+
+    code = "cannot_listen"

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from dsocr.config import ServerConfig, Settings
+from dsocr.errors import CannotListen
 from dsocr.server import serve
 from tests.fakes import pdf
 from tests.server.conftest import wait_until
@@ -107,8 +108,9 @@ class NeverRuns:
     def __init__(self, config: Any) -> None:
         self.config = config
 
-    def run(self) -> None:
-        pass
+    def run(self, sockets: list[socket.socket]) -> None:
+        for opened in sockets:
+            opened.close()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,6 @@ class NeverRuns:
         ("localhost", (), False),
         ("::1", (), False),
         ("0.0.0.0", (), True),
-        ("192.0.2.7", (), True),
         ("0.0.0.0", ("key",), False),
     ],
 )
@@ -131,6 +132,13 @@ def test_listening_to_others_without_a_key_is_warned_of(
 ) -> None:
     monkeypatch.setattr(serve, "_Server", NeverRuns)
     with caplog.at_level(logging.WARNING):
-        serve.run(Settings(server=ServerConfig(api_keys=keys)), host, 8000)
+        serve.run(Settings(server=ServerConfig(api_keys=keys)), host, 0)
 
     assert ("without a key" in caplog.text) == warns
+
+
+def test_a_taken_port_is_told_before_anything_is_loaded() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotListen, match=f"{port}.*already"):
+            serve.run(Settings(), "127.0.0.1", port)

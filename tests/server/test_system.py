@@ -54,6 +54,14 @@ def test_modes_list_all_that_can_be_chosen(client: Client) -> None:
     assert states == {"native": "off", "rapidocr": "ready"}
 
 
+@pytest.mark.parametrize("path", ["/live", "/ready", "/health"])
+def test_monitors_may_ask_without_a_body(client: Client, path: str) -> None:
+    with client(FakeEngine()) as http:
+        wait_until(lambda: http.get("/ready").status_code == 200)
+        answer = http.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 def test_an_engine_that_will_not_start_leaves_the_service_alive(client: Client) -> None:
     with client(StartsLater([BadCheckpoint("lacks config.json")] * 99)) as http:
         wait_until(lambda: http.get("/health").json()["engine"]["state"] == "failed")
@@ -66,6 +74,8 @@ def test_an_engine_that_will_not_start_leaves_the_service_alive(client: Client) 
     assert health.json()["engine"]["trouble"] == "lacks config.json"
     assert ready.status_code == 503
     assert answer.status_code == 503 and "lacks config.json" in answer.text
+    assert answer.json()["error"]["code"] == "bad_checkpoint"
+    assert answer.json()["error"]["retryable"] is False
     assert int(answer.headers["retry-after"]) > 0
 
 

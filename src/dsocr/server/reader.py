@@ -56,6 +56,8 @@ class Reader:
         self._pipeline: Pipeline | None = None
         self._ready = asyncio.Event()
         self._starting: asyncio.Task[None] | None = None
+        self._kind: type[DsocrError] = EngineUnavailable
+        """What kind of fault `trouble` is."""
 
     @property
     def info(self) -> EngineInfo | None:
@@ -67,13 +69,14 @@ class Reader:
         self._starting = asyncio.create_task(self._start_until_it_reads())
 
     async def pipeline(self, wait_seconds: float) -> tuple[Pipeline, EngineInfo]:
-        """With its engine. Raises `EngineUnavailable` when that does not read by then."""
+        """With its engine. Raises what keeps it from reading, or `EngineUnavailable`, when it
+        does not read by then."""
         if self.state == "starting":
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._ready.wait(), wait_seconds)
         info = self.info
         if self._pipeline is None or info is None:
-            raise EngineUnavailable(self.trouble or f"The {self.choice.name} engine is starting.")
+            raise self._kind(self.trouble or f"The {self.choice.name} engine is starting.")
         return self._pipeline, info
 
     async def close(self) -> None:
@@ -94,7 +97,8 @@ class Reader:
                 self.choice = Choice("rapidocr", reason)
                 continue
             self.state = "failed"
-            await asyncio.sleep(pause)
+            # broken weights do not mend themselves; loading them again and again helps nobody
+            await asyncio.sleep(pause if self._kind.retryable else LONGEST_PAUSE_SECONDS)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _start_once(self) -> bool:
@@ -109,6 +113,7 @@ class Reader:
             if engine is not None:
                 await engine.close()
             known = isinstance(error, DsocrError)
+            self._kind = type(error) if isinstance(error, DsocrError) else EngineUnavailable
             trouble = error.message if isinstance(error, DsocrError) else "it failed to start"
             logger.error("%s: %s", name, trouble, exc_info=None if known else error)
             self.trouble = without_folder(trouble, self._settings.runtime.model_path)

@@ -6,6 +6,7 @@ uvicorn alone waits for ever for a request head that never ends.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import logging
 import signal
@@ -19,6 +20,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dsocr.config import ServerConfig, Settings
+from dsocr.errors import CannotListen
 from dsocr.server.app import create_app
 
 logger = logging.getLogger(__name__)
@@ -37,15 +39,29 @@ def run(settings: Settings, host: str, port: int) -> None:
             "Set DEEPSEEK_OCR_API_KEYS to change that.",
             host,
         )
+    listening = listen(host, port)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its stages say nothing to a person
     server = _Server(uvicorn_config(create_app(settings), settings.server, host=host, port=port))
     # uvicorn sends itself the signal again after a clean stop; ours shall end with status 0.
     previous = {sig: signal.signal(sig, _ignore) for sig in (signal.SIGINT, signal.SIGTERM)}
     try:
-        server.run()
+        server.run(sockets=[listening])
     finally:
         for sig, handler in previous.items():
             signal.signal(sig, handler)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Before anything is loaded: a taken port is told at once. Raises `CannotListen`."""
+    try:
+        [(family, *_), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        why = "something listens there already" if taken else error.strerror
+        raise CannotListen(
+            f"Cannot listen on {address(host, port)}: {why}. Choose another --port or --host."
+        ) from error
 
 
 def uvicorn_config(app: FastAPI, config: ServerConfig, *, host: str, port: int) -> uvicorn.Config:

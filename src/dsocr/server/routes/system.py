@@ -64,6 +64,10 @@ async def health(service: RunningService) -> Health:
     )
 
 
+for _path, _answer in (("/live", live), ("/ready", ready), ("/health", health)):
+    open_router.head(_path, include_in_schema=False)(_answer)  # what uptime monitors send
+
+
 @router.get(
     "/api/modes",
     response_model=Modes,
