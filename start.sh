@@ -39,7 +39,12 @@ wants_native() {
   [ "$engine" = native ] && return
   [ "$engine" = auto ] || return 1
   nvidia-smi -L 2>/dev/null | grep -q '^GPU' && return
-  PYTHONPATH=src .venv/bin/python -m dsocr.engines.weights >/dev/null
+  .venv/bin/python - <<'PYTHON'
+import sys
+from dsocr.config import Settings
+from dsocr.engines.weights import find_weights
+sys.exit(find_weights(Settings.from_environment().runtime.model_path) is None)
+PYTHON
 }
 
 make_venv

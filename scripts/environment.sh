@@ -31,7 +31,7 @@ make_venv() {
 install() {
   local stamp=".venv/installed-$1" name=$1 wanted
   shift
-  wanted=$({ cat pyproject.toml constraints.txt; printf '%s\n' "$@"; } | cksum)
+  wanted=$(cat pyproject.toml constraints.txt | cksum)
   [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
   say "Installing ($name): first time minutes, later seconds"
   .venv/bin/python -m pip install --disable-pip-version-check --progress-bar on \

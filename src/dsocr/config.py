@@ -216,7 +216,9 @@ def _convert(variable: Variable, text: str) -> Any:
         raise BadSetting(f"{variable.name}: {error.errors()[0]['msg']}") from error
     except ValueError as error:
         raise BadSetting(f"{variable.name}: {error}") from error
-    return paths_start_at() / value.expanduser() if isinstance(value, Path) else value
+    if isinstance(value, Path):
+        return Path(os.path.normpath(paths_start_at() / value.expanduser()))
+    return value
 
 
 def _warn_of_unknown(given: Mapping[str, str]) -> None:
@@ -225,7 +227,7 @@ def _warn_of_unknown(given: Mapping[str, str]) -> None:
     for name in sorted(set(given) - set(known)):
         if not name.startswith("DEEPSEEK_"):
             continue
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.88)
         if close:
             logger.warning("%s is not a setting and does nothing; did you mean %s?", name, close[0])
         elif name.startswith("DEEPSEEK_OCR_"):

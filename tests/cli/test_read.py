@@ -1,12 +1,15 @@
+import asyncio
 import json
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dsocr.types import PageImage, PageResult
 from tests.cli.conftest import Dsocr
-from tests.fakes import FakeEngine, pdf, png
+from tests.fakes import FakeEngine, orders_of, pdf, png
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
@@ -20,14 +23,23 @@ def test_a_file_is_printed_as_markdown(dsocr: Dsocr, tmp_path: Path) -> None:
 
 
 def test_several_files_are_printed_in_the_order_given(
-    dsocr: Dsocr, tmp_path: Path, fake_engine: FakeEngine
+    dsocr: Dsocr, tmp_path: Path, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow, quick = tmp_path / "slow.png", tmp_path / "quick.png"
-    slow.write_bytes(png(["@slow=0.2", "first"]))
-    quick.write_bytes(png(["second"]))
-    ran = dsocr("read", slow, quick)
+    read, second_is_read = fake_engine.recognize, asyncio.Event()
+
+    async def second_before_first(page: PageImage, *given: Any, **named: Any) -> PageResult:
+        if orders_of(page)[0].text == "first":
+            await second_is_read.wait()
+        result = await read(page, *given, **named)
+        second_is_read.set()
+        return result
+
+    monkeypatch.setattr(fake_engine, "recognize", second_before_first)
+    (tmp_path / "a.png").write_bytes(png(["first"]))
+    (tmp_path / "b.png").write_bytes(png(["second"]))
+    ran = dsocr("read", tmp_path / "a.png", tmp_path / "b.png")
+    assert fake_engine.read == ["second", "first"]
     assert ran.out.split() == [b"first", b"second"]
-    assert fake_engine.most_running == 2
 
 
 def test_standard_input_is_a_document(dsocr: Dsocr) -> None:
@@ -84,7 +96,7 @@ def test_a_file_that_is_not_there_is_told_and_the_rest_goes_on(
     there.write_bytes(png(["here"]))
     ran = dsocr("read", tmp_path / "gone.png", there)
     assert (ran.status, ran.out) == (1, b"here\n")
-    assert "gone.png: " in ran.err
+    assert "gone.png: No such file or directory" in ran.err
 
 
 def test_a_page_that_fails_is_told_and_the_others_are_written(dsocr: Dsocr, tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ class _Work:
 
     async def _export(self, entry: Input) -> tuple[Document, bytes]:
         try:
+            _check_readable(entry.path)
             source = await open_source(
                 entry.path,
                 name=entry.below.name,
@@ -217,6 +218,14 @@ class _PageImages:
         file = io.BytesIO()
         rendered.image.save(file, "PNG", compress_level=1)
         return file.getvalue()
+
+
+def _check_readable(path: Path) -> None:
+    """The decoding process could not say why it cannot open a file."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise BadRequest(error.strerror or "it cannot be read") from error
 
 
 @asynccontextmanager

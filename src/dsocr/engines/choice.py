@@ -32,9 +32,8 @@ def choose(
     """`auto` takes `native` when its weights and packages are there, else `rapidocr`."""
     if wanted != "auto":
         return Choice(wanted, f"{wanted} was asked for")
-    weights = find_weights(model_path, hub_cache=hub_cache)
     missing = [name for name in NATIVE_PACKAGES if not (installed or is_installed)(name)]
-    if weights is None:
+    if find_weights(model_path, hub_cache=hub_cache) is None:
         return Choice("rapidocr", *_without_weights(model_path, missing))
     if missing:
         return Choice(
@@ -42,17 +41,16 @@ def choose(
             f"the DeepSeek-OCR weights are there, but not installed: {', '.join(missing)}",
             "Install what is missing: pip install 'dsocr[native]'.",
         )
-    return Choice("native", f"the DeepSeek-OCR weights in {weights} and torch are there")
+    return Choice("native", "the DeepSeek-OCR weights and torch are there")
 
 
 def _without_weights(model_path: Path | None, missing: list[str]) -> tuple[str, str]:
-    """Reason and advice."""
-    where = str(model_path) if model_path else "the model folder"
-    reason = f"there are no DeepSeek-OCR weights in {where}"
+    """Reason and advice. Without the folder's path: strangers may read them in `/health`."""
+    reason = "there are no DeepSeek-OCR weights in the model folder"
     if model_path is not None and next(model_path.glob("*.safetensors"), None):
         lacking = ", ".join(missing_files(model_path)[:3])
-        reason = f"the DeepSeek-OCR weights in {where} are incomplete: {lacking}"
-    advice = f"For DeepSeek-OCR itself put its weights into {where} (`dsocr download` gets them)"
+        reason = f"the DeepSeek-OCR weights in the model folder are incomplete: {lacking}"
+    advice = "For DeepSeek-OCR itself get its weights with `dsocr download`"
     if missing:
         advice += " and install its packages: pip install 'dsocr[native]'"
     return reason, advice + "."

@@ -1,1 +1,177 @@
-"""The native engine: our own runtime behind the engine's face."""
+"""The native engine: our own runtime of DeepSeek-OCR, in a process of its own, as an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import math
+import time
+from typing import Any
+
+from dsocr.engines.base import EngineInfo, OnText
+from dsocr.engines.grounding import markdown_of, parse, references
+from dsocr.engines.modes import MODES, mode_of
+from dsocr.engines.prompts import TASKS
+from dsocr.engines.supervisor import PAGES_AHEAD, Supervisor
+from dsocr.engines.weights import REPOSITORY, find_weights, missing_files
+from dsocr.errors import BadCheckpoint
+from dsocr.runtime.config import RuntimeConfig
+from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
+
+logger = logging.getLogger(__name__)
+
+WORKER = "dsocr.runtime.worker:main"
+
+
+class NativeEngine:
+    """Reads with the released weights. Pages wait in line; one is read at a time."""
+
+    def __init__(self, config: RuntimeConfig, *, worker: str = WORKER) -> None:
+        self._config, self._worker = config, worker
+        self._supervisor: Supervisor | None = None
+        self.info = EngineInfo(
+            name="native",
+            model="DeepSeek-OCR",
+            device=config.device,
+            tasks=(*TASKS, "custom"),
+            modes=tuple(MODES),
+            streams=True,
+            max_concurrency=PAGES_AHEAD,
+            dpi=144,  # what the authors rasterise PDF pages at
+        )
+
+    async def start(self) -> None:
+        """Loads the weights. Raises `BadCheckpoint` if they are not there or not what they seem."""
+        weights = await asyncio.to_thread(find_weights, self._config.model_path)
+        if weights is None:
+            raise BadCheckpoint(_no_weights(self._config))
+        if self._supervisor is None:
+            arguments = {
+                "model_path": str(weights.resolve()),
+                "device": self._config.device,
+                "dtype": self._config.dtype,
+                "attn_impl": self._config.attn_impl,
+                "max_tiles": self._config.max_tiles,
+            }
+            self._supervisor = Supervisor(
+                self._worker,
+                arguments,
+                stall_seconds=self._config.stall_seconds,
+                start_seconds=self._config.start_seconds,
+            )
+        ready = await self._supervisor.start()
+        logger.info(
+            "DeepSeek-OCR is ready on %s: %s, attention %s, loaded in %.1f s",
+            *(ready["device"], ready["dtype"], ready["attention"], ready["seconds"]),
+        )
+        self.info = dataclasses.replace(
+            self.info,
+            device=ready["device"],
+            details=(
+                ("dtype", ready["dtype"]),
+                ("attention", ready["attention"]),
+                ("weights", weights.name),
+            ),
+        )
+
+    async def recognize(
+        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+    ) -> PageResult:
+        """Raises `BadRequest`, `ContextTooLong`, `EngineCrashed` and `EngineUnavailable`."""
+        if self._supervisor is None:
+            await self.start()
+        assert self._supervisor is not None
+        began = time.monotonic()
+        pieces: list[str] = []
+
+        def hear(piece: str) -> None:
+            pieces.append(piece)
+            if on_text is not None:
+                on_text(piece)
+
+        pixels = await asyncio.to_thread(page.image.tobytes)
+        question = _question(page, options)
+        answer = await self._supervisor.read(question, pixels, on_text=hear)
+        return _result(page, "".join(pieces), answer, time.monotonic() - began)
+
+    async def close(self) -> None:
+        if self._supervisor is not None:
+            await self._supervisor.close()
+            self._supervisor = None
+
+
+def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> list[float | None]:
+    """How sure the model was of each reference and what follows it, 0-1.
+
+    The geometric mean of its tokens' probabilities. `text_ends` is how many characters there were
+    after each token.
+    """
+    starts = [reference.start for reference in references(raw)]
+    sums = [0.0] * len(starts)
+    counts = [0] * len(starts)
+    place = -1
+    begin = 0
+    for logprob, end in zip(logprobs, text_ends, strict=True):
+        while place + 1 < len(starts) and starts[place + 1] <= begin:
+            place += 1
+        if place >= 0:
+            sums[place] += logprob
+            counts[place] += 1
+        begin = end
+    return [
+        math.exp(total / count) if count else None
+        for total, count in zip(sums, counts, strict=True)
+    ]
+
+
+def _question(page: PageImage, options: OcrOptions) -> dict[str, Any]:
+    mode = mode_of(options.mode)
+    return {
+        "size": [page.width, page.height],
+        "prompt": options.prompt,
+        "resolution": [mode.base_size, mode.image_size, mode.crop_mode],
+        "max_tokens": options.max_tokens,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "no_repeat": _no_repeat(options.no_repeat_ngram),
+    }
+
+
+def _no_repeat(guard: NoRepeat | None) -> list[int | None] | None:
+    return None if guard is None else [guard.ngram, guard.window]
+
+
+def _result(page: PageImage, raw: str, answer: dict[str, Any], seconds: float) -> PageResult:
+    logprobs, text_ends = answer["logprobs"], answer["text_ends"]
+    blocks = parse(raw, confidences=block_confidences(raw, logprobs, text_ends))
+    if logprobs and not references(raw):
+        whole = math.exp(sum(logprobs) / len(logprobs))
+        blocks = [_sure(block, whole) for block in blocks]
+    return PageResult(
+        index=page.index,
+        width=page.width,
+        height=page.height,
+        markdown=markdown_of(blocks, page_index=page.index),
+        blocks=tuple(blocks),
+        raw=raw,
+        finish_reason=answer["finish_reason"],
+        usage=Usage(
+            vision_tokens=answer["image_tokens"],
+            prompt_tokens=answer["prompt_tokens"],
+            completion_tokens=len(logprobs),
+            seconds=seconds,
+        ),
+    )
+
+
+def _sure(block: Block, confidence: float) -> Block:
+    return dataclasses.replace(block, confidence=confidence)
+
+
+def _no_weights(config: RuntimeConfig) -> str:
+    folder = config.model_path
+    if folder is not None and folder.is_dir() and any(folder.glob("*.safetensors")):
+        return f"The weights in {folder} are incomplete: {', '.join(missing_files(folder))}."
+    where = "No folder was named" if folder is None else f"There are no weights in {folder}"
+    return f"{where}, and {REPOSITORY} is not in the Hugging Face cache. Try `dsocr download`."

@@ -23,3 +23,7 @@ class RuntimeConfig:
     """The wish; one that is not to be had falls back, and says so."""
     max_tiles: int = 9
     """Most local tiles of a page in gundam mode."""
+    stall_seconds: float = 120
+    """A reading process without any progress for this long is replaced. Slow is not stalled."""
+    start_seconds: float = 900
+    """Loading the weights may take this long."""

@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
 
 from dsocr import __version__, engines
 from dsocr.config import MIB, Settings
 from dsocr.server import page, problems
 from dsocr.server.admission import Door
-from dsocr.server.deps import KeyRing, LockedRoute, Service
+from dsocr.server.deps import KeyRing, Service
 from dsocr.server.middleware import BodyGuard, Envelope, HostGuard, OriginGuard
 from dsocr.server.reader import CreateEngine, Reader
 from dsocr.server.routes import ocr, system
@@ -32,10 +31,6 @@ ALLOWED_HEADERS = (
     "X-Request-Id",
     "Last-Event-ID",
 )
-SECURITY_SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer"},
-    "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
-}
 
 
 def create_app(settings: Settings, *, create_engine: CreateEngine = engines.create) -> FastAPI:
@@ -56,7 +51,6 @@ def create_app(settings: Settings, *, create_engine: CreateEngine = engines.crea
     page.install(app, settings.server)
     problems.install(app)
     _surround(app, settings)
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 
 
@@ -101,19 +95,3 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     )
     app.add_middleware(HostGuard, allowed=config.allowed_hosts)
     app.add_middleware(Envelope)
-
-
-def _described(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the keys that locked routes may ask for."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        document.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
-        for route in app.routes:
-            if isinstance(route, LockedRoute) and route.include_in_schema:
-                for method in route.methods or ():
-                    operation = document["paths"][route.path][method.lower()]
-                    operation["security"] = [{name: []} for name in SECURITY_SCHEMES] + [{}]
-        app.openapi_schema = document
-    return app.openapi_schema

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
+from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
@@ -81,6 +82,14 @@ class LockedRoute(APIRoute):
             return await handle(request)
 
         return locked
+
+
+def locked_router(tag: str) -> APIRouter:
+    """For routes that need a key. The dependencies only show in the description how to send it."""
+    shown = (HTTPBearer(auto_error=False), APIKeyHeader(name="X-Api-Key", auto_error=False))
+    return APIRouter(
+        route_class=LockedRoute, tags=[tag], dependencies=[Depends(scheme) for scheme in shown]
+    )
 
 
 async def until_gone(receive: Receive, work: Awaitable[T]) -> T:

@@ -55,14 +55,15 @@ class Reader:
         """Returns at once; `pipeline` waits for the engine."""
         self._starting = asyncio.create_task(self._start_until_it_reads())
 
-    async def pipeline(self, wait_seconds: float) -> Pipeline:
-        """Raises `EngineUnavailable` when the engine does not read by then."""
+    async def pipeline(self, wait_seconds: float) -> tuple[Pipeline, EngineInfo]:
+        """With its engine. Raises `EngineUnavailable` when that does not read by then."""
         if self.state == "starting":
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._ready.wait(), wait_seconds)
-        if self._pipeline is None or self.state != "ready":
+        info = self.info
+        if self._pipeline is None or info is None:
             raise EngineUnavailable(self.trouble or f"The {self.choice.name} engine is starting.")
-        return self._pipeline
+        return self._pipeline, info
 
     async def close(self) -> None:
         self.state = "stopped"

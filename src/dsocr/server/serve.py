@@ -14,6 +14,7 @@ from typing import Any
 
 import h11
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dsocr.config import ServerConfig, Settings
@@ -35,20 +36,7 @@ def run(settings: Settings, host: str, port: int) -> None:
             "Set DEEPSEEK_OCR_API_KEYS to change that.",
             host,
         )
-    server = _Server(
-        uvicorn.Config(
-            create_app(settings),
-            host=host,
-            port=port,
-            http=protocol_class(settings.server),
-            ws="none",
-            server_header=False,
-            access_log=False,
-            log_config=None,
-            h11_max_incomplete_event_size=settings.server.max_header_bytes,
-            timeout_graceful_shutdown=int(settings.server.drain_seconds),
-        )
-    )
+    server = _Server(uvicorn_config(create_app(settings), settings.server, host=host, port=port))
     # uvicorn sends itself the signal again after a clean stop; ours shall end with status 0.
     previous = {sig: signal.signal(sig, _ignore) for sig in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -56,6 +44,21 @@ def run(settings: Settings, host: str, port: int) -> None:
     finally:
         for sig, handler in previous.items():
             signal.signal(sig, handler)
+
+
+def uvicorn_config(app: FastAPI, config: ServerConfig, *, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=protocol_class(config),
+        ws="none",
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        h11_max_incomplete_event_size=config.max_header_bytes,
+        timeout_graceful_shutdown=int(config.drain_seconds),
+    )
 
 
 def is_loopback(host: str) -> bool:

@@ -97,3 +97,19 @@ def test_text_outside_the_layer_is_seen() -> None:
 
     assert text_layer.uncovered([inside, outside], lines(*WORDS)) == [outside]
     assert text_layer.uncovered([inside], []) == [inside]
+
+
+def test_a_logo_that_looks_like_a_letter_is_not_added() -> None:
+    word, letter, guess = readings("Figure 2", "浆", "unsure")
+    unsure = Reading(Line("unsure", guess.line.rect, 0.6), ())
+
+    assert text_layer.worth_adding([word, letter, unsure]) == [word]
+
+
+def test_lines_read_beside_the_layer_are_boxed_as_tightly() -> None:
+    quad = np.array([[10, 0], [300, 0], [300, 30], [10, 30]], np.float32)
+    loose = Reading(Line("a line", Rect(10, 100, 300, 130), 1.0), ())
+
+    (tight,) = text_layer.as_tall_as(lines(*WORDS), [loose], [quad] * 3)
+
+    assert (tight.line.rect.y0, tight.line.rect.y1) == pytest.approx((105, 125))

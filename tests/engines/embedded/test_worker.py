@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dsocr.engines.embedded.worker import LONGEST_SIDES, PageReader
+from dsocr.engines.embedded.worker import DETAILS, PageReader
 from dsocr.types import PageImage, TextLine
 from tests.engines.embedded import typeset
 
@@ -39,7 +39,7 @@ def test_a_page_becomes_blocks_with_confidence(page_reader: PageReader) -> None:
     assert all(confidence > 0.95 for *_, confidence in answer["blocks"])
 
 
-@pytest.mark.parametrize("mode", LONGEST_SIDES)
+@pytest.mark.parametrize("mode", DETAILS)
 def test_every_mode_reads_ordinary_print(page_reader: PageReader, mode: str) -> None:
     assert words(ask(page_reader, typeset.page(), mode=mode)) == " ".join(typeset.FOX)
 

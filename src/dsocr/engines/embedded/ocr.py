@@ -30,7 +30,7 @@ RECOGNITION_MODEL = "PP-OCRv6_rec_small.onnx"
 
 _INK = 0.3  # probability above which a pixel belongs to text
 _MIN_BOX_SCORE = 0.5
-_GROWTH = 1.6  # the network marks a line's core; the box grows by area * this / outline
+_GROWTH = 1.8  # the network marks a line's core; the box grows by area * this / outline
 _MIN_SIDE = 3.0
 _MAX_QUADS = 3000
 _LINE_HEIGHT = 48  # what recognition was trained on
@@ -39,6 +39,16 @@ _WIDTH_STEP = 32  # widths are rounded up to this, so that few shapes are ever c
 _MAX_WIDTH = 3200
 _GREY = 127
 _BLANK = 0  # the class that is no character
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How closely to look."""
+
+    longest_side: int
+    """What detection shrinks a page to, in pixels."""
+    squeeze: float = 1.0
+    """Width of the lines that are read, of what it would be: less is faster and reads less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,12 @@ class Ocr:
         return sorted(quads, key=lambda quad: (float(quad[:, 1].min()), float(quad[:, 0].min())))
 
     def read(
-        self, image: Pixels, quads: Sequence[Quad], *, poll: Callable[[], None]
+        self,
+        image: Pixels,
+        quads: Sequence[Quad],
+        *,
+        poll: Callable[[], None],
+        squeeze: float = 1.0,
     ) -> list[Reading]:
         """One reading a quad, in their order. `poll` is called between lines and may raise."""
         self._answers = [None] * len(quads)
@@ -102,7 +117,7 @@ class Ocr:
         try:
             for pixels, place in crops:
                 poll()
-                strip, share = _strip(pixels)
+                strip, share = _strip(pixels, squeeze)
                 self._recognisers.start_async([strip], (place, quads[place], share))
         finally:
             self._recognisers.wait_all()
@@ -155,10 +170,10 @@ def crop(image: Pixels, quad: Quad) -> Pixels:
     return np.rot90(straight) if height >= 1.5 * width else straight
 
 
-def _strip(pixels: Pixels) -> tuple[Pixels, float]:
+def _strip(pixels: Pixels, squeeze: float) -> tuple[Pixels, float]:
     """Recognition's input (1, 48, W, 3) BGR, and the share of W that is not padding."""
     height, width = pixels.shape[:2]
-    inner = min(_MAX_WIDTH, max(1, math.ceil(_LINE_HEIGHT * width / height)))
+    inner = min(_MAX_WIDTH, max(1, math.ceil(_LINE_HEIGHT * width / height * squeeze)))
     outer = max(_MIN_WIDTH, math.ceil(inner / _WIDTH_STEP) * _WIDTH_STEP)
     strip = np.full((1, _LINE_HEIGHT, outer, 3), _GREY, np.uint8)
     strip[0, :, :inner] = cv2.resize(pixels, (inner, _LINE_HEIGHT))[:, :, ::-1]

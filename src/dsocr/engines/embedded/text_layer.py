@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ _SAMPLE = 5
 _SAMPLE_MIN_LETTERS = 4
 _SAMPLE_MAX_LETTERS = 120
 _COVERED = 0.3
+_SURE_BESIDE = 0.8
 
 
 def lines_in_pixels(
@@ -101,6 +103,35 @@ def uncovered(quads: Sequence[Quad], lines: Sequence[Line]) -> list[Quad]:
         return list(quads)
     boxes = np.array([(line.rect.x0, line.rect.y0, line.rect.x1, line.rect.y1) for line in lines])
     return [quad for quad in quads if _covered(quad, boxes) < _COVERED]
+
+
+def worth_adding(readings: Sequence[Reading]) -> list[Reading]:
+    """Those that are surely words: a logo often looks like one odd character."""
+    return [
+        reading
+        for reading in readings
+        if reading.line.score >= _SURE_BESIDE and len(_letters(reading.line.text)) > 1
+    ]
+
+
+def as_tall_as(
+    lines: Sequence[Line], readings: Sequence[Reading], seen: Sequence[Quad]
+) -> list[Reading]:
+    """The readings with boxes drawn as tightly as the layer's, so that heights can be compared.
+
+    `seen` is all that was detected: on most pages mostly the layer's own lines.
+    """
+    if not lines or not readings:
+        return list(readings)
+    tall = np.median([np.ptp(quad[:, 1]) for quad in seen])
+    ratio = min(1.0, float(np.median([line.rect.height for line in lines]) / max(1.0, tall)))
+    return [replace(reading, line=_lower(reading.line, ratio)) for reading in readings]
+
+
+def _lower(line: Line, ratio: float) -> Line:
+    rect = line.rect
+    middle, half = (rect.y0 + rect.y1) / 2, rect.height * ratio / 2
+    return replace(line, rect=Rect(rect.x0, middle - half, rect.x1, middle + half))
 
 
 def _covered(quad: Quad, boxes: NDArray[np.float64]) -> float:

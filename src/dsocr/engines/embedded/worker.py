@@ -12,11 +12,12 @@ import numpy as np
 
 from dsocr.child import Channel, Header
 from dsocr.engines.embedded import text_layer
+from dsocr.engines.embedded.compose import LayoutModels, compose_blocks
 from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.locate import NOT_FOUND, evenly, locate
 from dsocr.engines.embedded.network import Networks
-from dsocr.engines.embedded.ocr import Ocr, Pixels, Quad, Reading
-from dsocr.engines.embedded.quality import BLANK, LEGIBLE, confidence, flags, legibility
+from dsocr.engines.embedded.ocr import Detail, Ocr, Pixels, Quad, Reading
+from dsocr.engines.embedded.quality import BLANK, LEGIBLE, flags, legibility
 from dsocr.engines.embedded.turn import (
     Turn,
     TurnModel,
@@ -26,14 +27,21 @@ from dsocr.engines.embedded.turn import (
     straightened,
     turned_back,
 )
+from dsocr.types import Block
 
 log = logging.getLogger(__name__)
 
 _NICENESS = 5
 """Reading takes every core there is; whoever answers requests goes first."""
 
-LONGEST_SIDES = {"tiny": 736, "small": 960, "base": 1280, "large": 1600, "gundam": 1920}
-"""What detection shrinks a page to, by mode."""
+DETAILS = {
+    "tiny": Detail(960, squeeze=0.75),
+    "small": Detail(1120, squeeze=0.85),
+    "base": Detail(1280),
+    "large": Detail(1600),
+    "gundam": Detail(1920),
+}
+"""How closely a page is looked at, by mode."""
 
 
 _LOOK_SIDE = 960
@@ -113,20 +121,29 @@ class PageReader:
         networks = Networks(threads)
         self._ocr = Ocr(networks)
         self._turns = TurnModel(networks)
+        self._layout = LayoutModels(networks)
+        _ = self._layout.layout  # every page needs it; the table network waits for a table
 
     def read(self, image: Pixels, question: Header, *, poll: Callable[[], None]) -> Header:
         """Blocks in reading order (label, text, boxes in given pixels, confidence), and flags."""
-        side = LONGEST_SIDES[question["mode"]]
-        page = self._own_text(image, question, poll) or self._seen_text(image, side, poll)
-        if not page.readings:
-            return {"blocks": [], "flags": [NOT_FOUND if question["task"] == "locate" else BLANK]}
+        detail = DETAILS[question["mode"]]
+        page = self._own_text(image, question, poll) or self._seen_text(image, detail, poll)
+        poll()
+        found, nothing = self._blocks(page, question)
+        marks = page.flags if found else [*page.flags, nothing]
+        return {"blocks": [_as_given(page.view, block) for block in found], "flags": marks}
+
+    def _blocks(self, page: ReadPage, question: Header) -> tuple[list[Found], str]:
+        """What was asked for, and the flag that says there is none."""
         if question["task"] == "locate":
-            return _places(page, question["query"])
+            rects = tuple(locate(question["query"], page.readings))
+            return ([Found("line", question["query"], rects, None)] if rects else []), NOT_FOUND
         if question["task"] == "ocr":
-            blocks = [Found("line", line.text, (line.rect,), line.score) for line in page.lines]
-        else:
-            blocks = [_paragraph(lines) for lines in _paragraphs(page.lines)]
-        return {"blocks": [_as_given(page.view, block) for block in blocks], "flags": page.flags}
+            return [
+                Found("line", line.text, (line.rect,), line.score) for line in page.lines
+            ], BLANK
+        blocks = compose_blocks(page.view.image, page.lines, models=self._layout)
+        return [_found(block, page.view) for block in blocks], BLANK
 
     def _own_text(
         self, image: Pixels, question: Header, poll: Callable[[], None]
@@ -145,20 +162,21 @@ class PageReader:
             return None
         seen = self._ocr.detect(image, longest_side=_LOOK_SIDE)
         others = self._ocr.read(image, text_layer.uncovered(seen, lines), poll=poll)
+        others = text_layer.as_tall_as(lines, text_layer.worth_adding(others), seen)
         own = [Reading(line, evenly(line.text)) for line in lines]
-        return ReadPage(turned_back(image, 0), [*own, *_believable(others)], [])
+        return ReadPage(turned_back(image, 0), [*own, *others], [])
 
-    def _seen_text(self, image: Pixels, side: int, poll: Callable[[], None]) -> ReadPage:
+    def _seen_text(self, image: Pixels, detail: Detail, poll: Callable[[], None]) -> ReadPage:
         """Everything by recognition: the page laid upright, its lines found and read."""
-        view, quads, turn = self._upright(image, side, poll)
+        view, quads, turn = self._upright(image, detail, poll)
         view, quads = straightened(view, quads)
-        readings = self._ocr.read(view.image, quads, poll=poll)
+        readings = self._ocr.read(view.image, quads, poll=poll, squeeze=detail.squeeze)
         believed = _believable(readings)
         marks = flags([reading.line for reading in believed], legibility(readings, quads))
         return ReadPage(view, believed, [*([f"turned_{turn}"] if turn else []), *marks])
 
     def _upright(
-        self, image: Pixels, side: int, poll: Callable[[], None]
+        self, image: Pixels, detail: Detail, poll: Callable[[], None]
     ) -> tuple[View, list[Quad], Turn]:
         """The first turn in which a few lines can be read well; else as given, unless it is worse.
 
@@ -169,7 +187,7 @@ class PageReader:
         for turn in candidates:
             poll()
             view = turned_back(image, turn)
-            quads = self._ocr.detect(view.image, longest_side=side)
+            quads = self._ocr.detect(view.image, longest_side=detail.longest_side)
             if len(candidates) == 1:
                 return view, quads, turn
             few = long_ones(quads)
@@ -193,12 +211,13 @@ def _believable(readings: Sequence[Reading]) -> list[Reading]:
     ]
 
 
-def _places(page: ReadPage, query: str) -> Header:
-    rects = locate(query, page.readings)
-    if not rects:
-        return {"blocks": [], "flags": [*page.flags, NOT_FOUND]}
-    found = Found("line", query, tuple(rects), None)
-    return {"blocks": [_as_given(page.view, found)], "flags": page.flags}
+def _found(block: Block, view: View) -> Found:
+    height, width = view.image.shape[:2]
+    rects = (
+        Rect(box.x0 * width, box.y0 * height, box.x1 * width, box.y1 * height)
+        for box in block.boxes
+    )
+    return Found(block.label, block.text, tuple(rects), block.confidence)
 
 
 def _as_given(view: View, block: Found) -> list[Any]:
@@ -209,29 +228,3 @@ def _as_given(view: View, block: Found) -> list[Any]:
         [[rect.x0, rect.y0, rect.x1, rect.y1] for rect in rects],
         block.confidence,
     ]
-
-
-def _paragraphs(lines: Sequence[Line]) -> list[list[Line]]:
-    """Lines, top to bottom, each put below the last line that it continues."""
-    paragraphs: list[list[Line]] = []
-    for line in sorted(lines, key=lambda line: (round(line.rect.y0 / 10), line.rect.x0)):
-        for paragraph in reversed(paragraphs):
-            if _continues(paragraph[-1].rect, line.rect):
-                paragraph.append(line)
-                break
-        else:
-            paragraphs.append([line])
-    return paragraphs
-
-
-def _continues(above: Rect, below: Rect) -> bool:
-    overlap = min(above.x1, below.x1) - max(above.x0, below.x0)
-    gap = below.y0 - above.y1
-    return overlap > 0 and -0.5 * above.height < gap < 0.8 * above.height
-
-
-def _paragraph(lines: Sequence[Line]) -> Found:
-    rect = lines[0].rect
-    for line in lines[1:]:
-        rect = rect.union(line.rect)
-    return Found("text", "\n".join(line.text for line in lines), (rect,), confidence(lines))

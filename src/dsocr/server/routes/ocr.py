@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
@@ -17,10 +17,10 @@ from dsocr.engines.modes import mode_of
 from dsocr.engines.prompts import task_of, with_image
 from dsocr.errors import DsocrError, TooManyPages
 from dsocr.pages.source import open_source
-from dsocr.pipeline import OnEvent, PageEvent, Pipeline, Source, pages_of
+from dsocr.pipeline import OnEvent, PageEvent, Pipeline, Source, check_options, pages_of
 from dsocr.server import problems
 from dsocr.server.admission import Ticket
-from dsocr.server.deps import LockedRoute, RunningService, Service, until_gone
+from dsocr.server.deps import RunningService, Service, locked_router, until_gone
 from dsocr.server.problems import InvalidField
 from dsocr.server.schemas import OCR_REQUEST_BODY, OcrAnswer, OcrForm, error_answers
 from dsocr.server.sse import Emit, EventStream, Work
@@ -28,7 +28,7 @@ from dsocr.server.uploads import Form, FormLimits, Upload, received_form
 from dsocr.server.wire import EventWire, ocr_answer
 from dsocr.types import Document, OcrOptions
 
-router = APIRouter(route_class=LockedRoute, tags=["reading"])
+router = locked_router("reading")
 
 FORM_OVERHEAD_BYTES = 256 << 10
 """What a form may weigh beside its file: boundaries, fields, the prompt."""
@@ -122,12 +122,13 @@ async def _take_in(request: Request, service: Service, stack: AsyncExitStack) ->
     ticket = stack.enter_context(
         service.door.enter(_announced_bytes(request, max_file_bytes + FORM_OVERHEAD_BYTES))
     )
-    pipeline = await service.reader.pipeline(settings.server.start_wait_seconds)
+    pipeline, info = await service.reader.pipeline(settings.server.start_wait_seconds)
     limits = FormLimits(1, max_file_bytes, settings.server.max_form_fields)
     form = await stack.enter_async_context(received_form(request, settings.runs_dir, limits))
     fields = _checked(form.fields)
     options = _options(fields, settings)
     _check_engine(fields.engine, service)
+    check_options(options, info)
     upload = _the_file(form)
     source = await open_source(
         upload.path, name=upload.name, sandbox=service.reader.sandbox, password=fields.password

@@ -14,7 +14,7 @@ from dsocr.engines.modes import MODES
 from dsocr.engines.prompts import TASKS
 from dsocr.errors import EngineUnavailable
 from dsocr.exports import FORMATS
-from dsocr.server.deps import LockedRoute, RunningService
+from dsocr.server.deps import RunningService, locked_router
 from dsocr.server.reader import Reader
 from dsocr.server.schemas import (
     EngineAnswer,
@@ -32,7 +32,7 @@ from dsocr.server.schemas import (
 
 open_router = APIRouter(tags=["system"])
 """What a monitor asks, without a key."""
-router = APIRouter(route_class=LockedRoute, tags=["system"])
+router = locked_router("system")
 
 
 @open_router.get("/live", response_model=Live, summary="Is the process alive?")
@@ -94,7 +94,7 @@ async def modes(service: RunningService) -> Modes:
         limits=Limits(
             maxImageMb=_number(limits.max_image_mb),
             maxPages=limits.max_pages,
-            maxImageMegapixels=_number(settings.pages.max_megapixels),
+            maxImageMegapixels=_number(settings.pages.max_pixels / 1_000_000),
             maxPromptBytes=limits.max_prompt_bytes,
             maxOutputTokens=limits.max_output_tokens,
         ),

@@ -1,0 +1,182 @@
+"""Scores an engine on a folder of pages with a manifest: how right, how slow, how heavy.
+
+python -m bench.accuracy FOLDER --engine rapidocr [--mode gundam] [--picture DIR] [--only WORD]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from bench import pictures, scoring
+from bench.cost import ChildrenCost
+from bench.page_files import page_image
+from dsocr.engines import create
+from dsocr.engines.base import Engine
+from dsocr.engines.embedded.config import EmbeddedConfig
+from dsocr.errors import DsocrError
+from dsocr.types import OcrOptions, PageImage, PageResult
+
+PROMPT = "<image>\n<|grounding|>Convert the document to markdown."
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One page's figures; None where its truth cannot say."""
+
+    file: str
+    group: str
+    similarity: float | None
+    recall: float | None
+    checks: float | None
+    table_checks: float | None
+    seconds: float
+    cpu_seconds: float
+    peak_megabytes: float
+    failed: tuple[str, ...] = ()
+
+
+async def measure(
+    folder: Path, engine: Engine, options: OcrOptions, *, only: str, picture: Path | None
+) -> list[Score]:
+    """Reads every page of the manifest, one after the other."""
+    entries = [
+        json.loads(line)
+        for line in (folder / "manifest.jsonl").read_text().splitlines()
+        if line.strip()
+    ]
+    scores = []
+    await engine.start()
+    try:
+        for entry in entries:
+            if only not in f"{entry['file']} {entry.get('group', '')}":
+                continue
+            page = page_image(folder / entry["file"], dpi=engine.info.dpi)
+            score, result = await _one(folder, entry, engine, page, options)
+            scores.append(score)
+            print(_row(score), flush=True)
+            for check in score.failed:
+                print(f"    failed: {check}")
+            if picture is not None and result is not None:
+                truth = _truth(folder, entry)
+                pictures.draw(page.image, result, truth).save(
+                    picture / f"{Path(entry['file']).stem}.png", optimize=True
+                )
+    finally:
+        await engine.close()
+    return scores
+
+
+async def _one(
+    folder: Path, entry: dict[str, Any], engine: Engine, page: PageImage, options: OcrOptions
+) -> tuple[Score, PageResult | None]:
+    cost, began = ChildrenCost(), time.perf_counter()
+    result: PageResult | None = None
+    try:
+        result = await engine.recognize(page, options)
+    except DsocrError as error:
+        print(f"    {entry['file']}: {error.code}: {error.message}")
+    seconds = time.perf_counter() - began
+    text = result.markdown if result else ""
+    truth, tests = _truth(folder, entry), _tests(folder, entry)
+    passed = [(test, scoring.passes(test, text)) for test in tests]
+    tables = [ok for test, ok in passed if test["type"] == "table"]
+    score = Score(
+        entry["file"],
+        entry.get("group", ""),
+        scoring.similarity(text, truth) if truth else None,
+        scoring.word_recall(text, truth) if truth else None,
+        mean(ok for _, ok in passed) if passed else None,
+        mean(tables) if tables else None,
+        seconds,
+        cost.cpu_seconds(),
+        cost.peak_megabytes(),
+        tuple(_short(test) for test, ok in passed if not ok),
+    )
+    return score, result
+
+
+def _truth(folder: Path, entry: dict[str, Any]) -> str:
+    return (folder / entry["gt"]).read_text() if entry.get("gt") else ""
+
+
+def _tests(folder: Path, entry: dict[str, Any]) -> list[dict[str, Any]]:
+    if not entry.get("gt_tests"):
+        return []
+    lines = (folder / entry["gt_tests"]).read_text().splitlines()
+    return [json.loads(line) for line in lines if line.strip()]
+
+
+def _short(test: dict[str, Any]) -> str:
+    said = test.get("text") or test.get("cell") or test.get("math") or test.get("before", "")
+    after = f" ... {test['after'][:40]}" if "after" in test else ""
+    return f"{test['type']}: {said[:60]}{after}"
+
+
+def _row(score: Score) -> str:
+    figures = (score.similarity, score.recall, score.checks, score.table_checks)
+    cells = " | ".join("    -" if value is None else f"{value:5.3f}" for value in figures)
+    cost = f"{score.seconds:5.1f} | {score.cpu_seconds:5.1f} | {score.peak_megabytes:6.0f}"
+    return f"| {score.file[:34]:34} | {score.group[:16]:16} | {cells} | {cost} |"
+
+
+def group_means(scores: Sequence[Score]) -> list[Score]:
+    """One line a group and one over all; a mean is over the pages that have the figure."""
+    groups = sorted({score.group for score in scores})
+    parts = [(group, [s for s in scores if s.group == group]) for group in groups]
+    return [_mean(name, part) for name, part in [*parts, ("all", list(scores))]]
+
+
+def _mean(name: str, part: Sequence[Score]) -> Score:
+    def over(values: list[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return mean(known) if known else None
+
+    return Score(
+        f"mean of {len(part)}",
+        name,
+        over([s.similarity for s in part]),
+        over([s.recall for s in part]),
+        over([s.checks for s in part]),
+        over([s.table_checks for s in part]),
+        mean(s.seconds for s in part),
+        mean(s.cpu_seconds for s in part),
+        max(s.peak_megabytes for s in part),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--engine", default="rapidocr")
+    parser.add_argument("--mode", default="gundam")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--picture", type=Path, help="draw each page here")
+    parser.add_argument("--only", default="", help="pages whose file or group holds this word")
+    arguments = parser.parse_args()
+    if arguments.picture is not None:
+        arguments.picture.mkdir(parents=True, exist_ok=True)
+    engine = create(arguments.engine, EmbeddedConfig(threads=arguments.threads))
+    options = OcrOptions(task="markdown", mode=arguments.mode, prompt=PROMPT)
+    print("| page | group | similarity | recall | checks | tables | s | CPU s | peak MB |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    scores = asyncio.run(
+        measure(arguments.folder, engine, options, only=arguments.only, picture=arguments.picture)
+    )
+    if scores:
+        for score in group_means(scores):
+            print(_row(score))
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    print(f"This process itself: {usage.ru_utime + usage.ru_stime:.1f} CPU s")
+
+
+if __name__ == "__main__":
+    main()

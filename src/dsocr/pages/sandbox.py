@@ -1,0 +1,135 @@
+"""The pool of decoding children. A file that crashes, hangs or swells costs one of them.
+
+Knows processes and limits; what the children do is `decoder.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from dsocr.child import Child, ChildDied, ChildTimeout, Header
+from dsocr.errors import BadImage, BadPdf, DsocrError, PageTimeout, PasswordRequired, TooManyPixels
+from dsocr.pages.config import PagesConfig
+
+log = logging.getLogger(__name__)
+
+RECYCLE_AFTER = 500
+"""Answers after which a child is replaced: what a decoder leaks is bounded."""
+
+_REFUSALS: dict[str, type[DsocrError]] = {
+    refusal.code: refusal for refusal in (BadImage, BadPdf, PasswordRequired, TooManyPixels)
+}
+
+
+@dataclass(slots=True)
+class _Worker:
+    child: Child
+    path: str = ""
+    """The file it has open."""
+    answers: int = 0
+
+
+class Sandbox:
+    """Decodes in at most `config.workers` children, started when first needed."""
+
+    def __init__(self, config: PagesConfig) -> None:
+        self._config = config
+        self._places = asyncio.Semaphore(config.workers)
+        self._idle: list[_Worker] = []
+        self._busy: set[Child] = set()
+        self._closed = False
+
+    async def __aenter__(self) -> Sandbox:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def ask(self, question: Header) -> tuple[Header, bytearray]:
+        """One question of `decoder.py`, answered. Raises what the file deserves (`DsocrError`).
+
+        Cancelling kills the child: pdfium cannot be interrupted.
+        """
+        async with self._places:
+            if self._closed:
+                raise RuntimeError("the sandbox is closed")
+            worker = await self._hire(question["path"])
+            self._busy.add(worker.child)
+            try:
+                answer, pixels = await self._call(worker, question)
+            finally:
+                self._busy.discard(worker.child)
+            await self._dismiss(worker)
+        if "error" in answer:
+            if answer["cause"]:
+                log.info("a %s could not be decoded: %s", question["kind"], answer["cause"])
+            raise _REFUSALS[answer["error"]](answer["message"])
+        return answer, pixels
+
+    async def forget(self, path: str) -> None:
+        """Has the idle children close this file."""
+        for worker in [worker for worker in self._idle if worker.path == path]:
+            self._idle.remove(worker)
+            with suppress(PageTimeout, BadImage):
+                await self._call(worker, {"path": "", "password": None, "kind": "image"})
+                self._idle.append(worker)
+
+    async def close(self) -> None:
+        """Ends all children; what they were doing fails."""
+        self._closed = True
+        children = [worker.child for worker in self._idle] + list(self._busy)
+        self._idle.clear()
+        for child in children:
+            await asyncio.to_thread(child.kill)
+
+    async def _hire(self, path: str) -> _Worker:
+        """An idle child, the one that has this file open first, or a new one."""
+        for worker in sorted(self._idle, key=lambda worker: worker.path != path):
+            self._idle.remove(worker)
+            if worker.child.alive:
+                return worker
+            await asyncio.to_thread(worker.child.kill)
+        return _Worker(await asyncio.to_thread(self._start))
+
+    def _start(self) -> Child:
+        limits: dict[str, Any] = {
+            "max_pixels": self._config.max_pixels,
+            "cpu_seconds": self._config.cpu_seconds,
+        }
+        memory = self._config.memory_mb << 20
+        return Child(
+            "dsocr.pages.decoder:main",
+            limits,
+            memory_bytes=memory,
+            environment={"DEEPSEEK_OCR_API_KEYS": ""},  # it is in the way of hostile files
+        )
+
+    async def _call(self, worker: _Worker, question: Header) -> tuple[Header, bytearray]:
+        seconds = self._config.page_timeout_seconds
+        try:
+            answer = await worker.child.call_async(question, timeout=seconds)
+        except ChildTimeout as error:
+            raise PageTimeout(f"It could not be decoded within {seconds:g} seconds.") from error
+        except ChildDied as error:
+            log.warning("a decoding child died (%s)", error.reason)
+            refusal = BadPdf if question["kind"] == "pdf" else BadImage
+            raise refusal("Its decoder crashed or took more than it may.") from error
+        worker.path = question["path"]
+        worker.answers += 1
+        return answer
+
+    async def _dismiss(self, worker: _Worker) -> None:
+        if self._closed or worker.answers >= RECYCLE_AFTER:
+            await asyncio.to_thread(worker.child.kill)
+        else:
+            self._idle.append(worker)

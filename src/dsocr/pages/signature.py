@@ -1,0 +1,81 @@
+"""What a file is, by its first bytes and never by its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dsocr.errors import BadRequest, NotADocument
+
+Kind = Literal["image", "pdf"]
+
+HEAD_BYTES = 1024
+"""PDF readers look for the header this far; so do we."""
+
+ACCEPTED = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, HEIC, PDF"
+
+
+@dataclass(frozen=True, slots=True)
+class FileType:
+    """A kind of file we read. `decoder` is the name Pillow knows its format by."""
+
+    kind: Kind
+    media_type: str
+    decoder: str = ""
+
+
+PDF = FileType("pdf", "application/pdf")
+AVIF = FileType("image", "image/avif", "AVIF")
+HEIC = FileType("image", "image/heic", "HEIF")
+TIFF = FileType("image", "image/tiff", "TIFF")
+
+_PREFIXES: tuple[tuple[bytes, FileType], ...] = (
+    (b"\x89PNG\r\n\x1a\n", FileType("image", "image/png", "PNG")),
+    (b"\xff\xd8\xff", FileType("image", "image/jpeg", "JPEG")),
+    (b"GIF87a", FileType("image", "image/gif", "GIF")),
+    (b"GIF89a", FileType("image", "image/gif", "GIF")),
+    (b"II*\0", TIFF),
+    (b"MM\0*", TIFF),
+    (b"II+\0", TIFF),
+    (b"MM\0+", TIFF),
+    (b"BM", FileType("image", "image/bmp", "BMP")),
+)
+_WEBP = FileType("image", "image/webp", "WEBP")
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+
+
+def file_type(path: Path) -> FileType:
+    """Raises `NotADocument`, or `BadRequest` when there is no such file or nothing in it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise BadRequest(f"The file cannot be read: {error.strerror or error}.") from error
+    if not head:
+        raise NotADocument("The file is empty.")
+    found = _sniff(head)
+    if found is None:
+        raise NotADocument(f"The file is none of {ACCEPTED}.")
+    return found
+
+
+def _sniff(head: bytes) -> FileType | None:
+    for prefix, found in _PREFIXES:
+        if head.startswith(prefix):
+            return found
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return _WEBP
+    if head[4:8] == b"ftyp":
+        return _iso_media(head)
+    return PDF if b"%PDF-" in head else None
+
+
+def _iso_media(head: bytes) -> FileType | None:
+    """HEIC and AVIF share their container; the brands tell which it is."""
+    size = min(int.from_bytes(head[:4], "big"), len(head))
+    brands = {head[8:12], *(head[at : at + 4] for at in range(16, size - 3, 4))}
+    if brands & _AVIF_BRANDS:
+        return AVIF
+    return HEIC if brands & _HEIC_BRANDS else None

@@ -1,0 +1,75 @@
+"""Scores to tokens: greedy or drawn, with the no-repeat guard's bans (spec 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Many
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dsocr.runtime.sequence import Sequence
+
+_STUCK = float("-inf")
+
+
+class NotANumber(Exception):
+    """The model computed no usable scores: a number overflowed, or the weights are damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """One chosen token and its log-probability before any ban."""
+
+    token: int
+    logprob: float
+
+
+@torch.inference_mode()
+def sample(logits: Tensor, sequences: Many[Sequence]) -> list[Sampled | None]:
+    """The next token of each sequence from float32 scores (N, vocabulary), which it may change.
+
+    None where the guard left nothing to choose. Raises `NotANumber`.
+    """
+    total = logits.logsumexp(dim=-1)  # (N,), of the scores as the model gave them
+    _ban(logits, sequences)
+    tokens = logits.argmax(dim=-1)  # (N,)
+    for row, sequence in enumerate(sequences):
+        if sequence.params.temperature > 0:
+            tokens[row] = _draw(logits[row], sequence)
+    chosen = logits.gather(1, tokens[:, None])[:, 0]
+    # the one sync of a step; token ids are exact in float32
+    rows = torch.stack((tokens.float(), chosen, total), dim=1).tolist()
+    if any(score != score or whole != whole for _, score, whole in rows):
+        raise NotANumber
+    return [
+        None if score == _STUCK else Sampled(int(token), min(0.0, score - whole))
+        for token, score, whole in rows
+    ]
+
+
+def _ban(logits: Tensor, sequences: Many[Sequence]) -> None:
+    rows: list[int] = []
+    columns: list[int] = []
+    for row, sequence in enumerate(sequences):
+        banned = sequence.guard.banned() if sequence.guard is not None else []
+        rows += [row] * len(banned)
+        columns += banned
+    if rows:
+        places = torch.tensor([rows, columns]).to(logits.device, non_blocking=True)
+        logits[places[0], places[1]] = _STUCK
+
+
+def _draw(scores: Tensor, sequence: Sequence) -> Tensor:
+    """A token drawn from the most likely ones that together reach `top_p`, on the device."""
+    params = sequence.params
+    if sequence.generator is None:
+        sequence.generator = torch.Generator(scores.device).manual_seed(params.seed)
+    probabilities = (scores / params.temperature).softmax(dim=-1)
+    if params.top_p < 1:
+        ordered, order = probabilities.sort(descending=True)
+        outside = ordered.cumsum(dim=-1) - ordered >= params.top_p  # never the first
+        probabilities = probabilities.index_fill(0, order[outside], 0.0)
+    # an exponential race picks each token with its probability; unlike multinomial it cannot raise
+    noise = torch.empty_like(probabilities).exponential_(generator=sequence.generator)
+    return (probabilities / noise.clamp_min(1e-20)).argmax()

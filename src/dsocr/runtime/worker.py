@@ -1,0 +1,163 @@
+"""The runtime in a process of its own: frames in, frames out (`dsocr.child`).
+
+In: `read` (a page with its pixels), `cancel`. Out: `loading`, `ready` or `unusable`; then
+`started`, `text`, `done`, `failed` with the page's id, and `beat` while one step takes long.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from dsocr.child import Channel, Header
+from dsocr.runtime.checkpoint import CheckpointError
+from dsocr.runtime.devices import DeviceError, choose_device, choose_dtype, dtype_name
+from dsocr.runtime.loader import load_model
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.ngram import NoRepeat
+from dsocr.runtime.preprocess import Resolution
+from dsocr.runtime.runtime import Done, Event, Failed, Request, Runtime, Started, Text
+from dsocr.runtime.sequence import SamplingParams
+from dsocr.runtime.tokenizer import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 1.0
+
+Mail = tuple[Header, bytearray] | None
+
+
+def main(channel: Channel, arguments: Header) -> None:
+    """Loads the model, then reads pages until the other side hangs up."""
+    try:
+        runtime = _load(channel, arguments)
+    except (CheckpointError, DeviceError) as error:
+        channel.send({"kind": "unusable", "code": "bad_checkpoint", "message": str(error)})
+        return
+    except RuntimeError as error:  # torch: most often, the weights do not fit
+        logger.exception("the model could not be loaded")
+        words = str(error).strip().splitlines()[0]
+        channel.send({"kind": "unusable", "code": "engine_unavailable", "message": words})
+        return
+    inbox: queue.SimpleQueue[Mail] = queue.SimpleQueue()
+    threading.Thread(target=_collect, args=(channel, inbox), daemon=True).start()
+    while _take_mail(runtime, inbox):
+        for event in runtime.step():
+            channel.send(_frame(event))
+
+
+def _load(channel: Channel, arguments: Header) -> Runtime:
+    began = time.monotonic()
+    path = Path(arguments["model_path"])
+    wish = arguments["attn_impl"]
+    device = choose_device(arguments["device"])
+    dtype = choose_dtype(arguments["dtype"], device)
+    words = f"{path.name} to {device} as {dtype_name(dtype)}"
+    channel.send({"kind": "loading", "message": words})
+    tokenizer = Tokenizer(path)
+    model = load_model(path, device=device, dtype=dtype, attention=wish)
+    runtime = Runtime(model, tokenizer, max_tiles=arguments["max_tiles"])
+    _beat_while_computing(model, channel)
+    used = model.attention
+    channel.send(
+        {
+            "kind": "ready",
+            "device": _describe(device),
+            "dtype": dtype_name(dtype),
+            "attention": used if used == wish else f"{used} ({wish} cannot run here)",
+            "seconds": time.monotonic() - began,
+        }
+    )
+    return runtime
+
+
+def _collect(channel: Channel, inbox: queue.SimpleQueue[Mail]) -> None:
+    """Moves frames to the loop, so that a cancel is seen between two tokens."""
+    try:
+        while True:
+            inbox.put(channel.receive())
+    except (EOFError, OSError):
+        inbox.put(None)
+
+
+def _take_mail(runtime: Runtime, inbox: queue.SimpleQueue[Mail]) -> bool:
+    """Hands over what has come; waits where there is nothing to do. False at the end."""
+    while not (runtime.has_work and inbox.empty()):
+        mail = inbox.get()
+        if mail is None:
+            return False
+        header, pixels = mail
+        if header["kind"] == "cancel":
+            runtime.cancel(header["id"])
+        else:
+            runtime.submit(_request(header, pixels))
+    return True
+
+
+def _request(header: Header, pixels: bytearray) -> Request:
+    ngram = header["no_repeat"]
+    return Request(
+        request_id=header["id"],
+        image=Image.frombuffer("RGB", tuple(header["size"]), pixels, "raw", "RGB", 0, 1),
+        prompt=header["prompt"],
+        resolution=Resolution(*header["resolution"]),
+        params=SamplingParams(
+            max_tokens=header["max_tokens"],
+            temperature=header["temperature"],
+            top_p=header["top_p"],
+            no_repeat=None if ngram is None else NoRepeat(*ngram),
+        ),
+    )
+
+
+def _frame(event: Event) -> Header:
+    match event:
+        case Started():
+            return {"kind": "started", "id": event.request_id}
+        case Text():
+            return {"kind": "text", "id": event.request_id, "text": event.text}
+        case Failed():
+            problem = {"code": event.code, "message": event.message}
+            return {"kind": "failed", "id": event.request_id, **problem}
+        case Done():
+            return {
+                "kind": "done",
+                "id": event.request_id,
+                "finish_reason": event.finish_reason,
+                "prompt_tokens": event.num_prompt_tokens,
+                "image_tokens": event.num_image_tokens,
+                "logprobs": [round(logprob, 4) for logprob in event.logprobs],
+                "text_ends": event.text_ends,
+            }
+
+
+def _beat_while_computing(model: DeepseekOcr, channel: Channel) -> None:
+    """On a CPU one page's first step takes minutes; every layer done is progress."""
+    last = time.monotonic()
+
+    def beat(*_: Any) -> None:
+        nonlocal last
+        if time.monotonic() - last >= BEAT_SECONDS:
+            last = time.monotonic()
+            channel.send({"kind": "beat"})
+
+    for layers in (
+        model.sam_model.blocks,
+        model.vision_model.transformer.layers,
+        model.decoder.layers,
+    ):
+        for layer in layers:
+            layer.register_forward_hook(beat)
+
+
+def _describe(device: torch.device) -> str:
+    if device.type != "cuda":
+        return str(device)
+    return f"{device} ({torch.cuda.get_device_name(device)})"

@@ -1,0 +1,204 @@
+"""A page image in, its text in pieces out: the runtime as one whole, on the tiny checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.ngram import NoRepeat
+from dsocr.runtime.preprocess import Resolution, num_image_tokens, prepare
+from dsocr.runtime.prompt import prompt_ids
+from dsocr.runtime.runtime import Done, Event, Failed, Request, Runtime, Started, Text
+from dsocr.runtime.sequence import SamplingParams
+from dsocr.runtime.tokenizer import Tokenizer
+from tests.runtime.goldens import golden_page
+from tests.runtime.reference import golden
+
+TINY = Resolution(512, 512, False)
+PAGE = Image.new("RGB", (300, 200), "white")
+E2E = [
+    pytest.param(case, id=f"{case['image'][:3]}-{case['mode']}") for case in golden("e2e")["cases"]
+]
+
+
+@pytest.fixture
+def runtime(tiny_model: DeepseekOcr, tokenizer: Tokenizer) -> Runtime:
+    return Runtime(tiny_model, tokenizer)
+
+
+def request(number: int = 1, *, prompt: str = "<image>\nFree OCR.", **params: Any) -> Request:
+    params.setdefault("max_tokens", 8)
+    return Request(number, PAGE, prompt, TINY, SamplingParams(**params))
+
+
+def text(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Text))
+
+
+def run(runtime: Runtime) -> list[Event]:
+    events: list[Event] = []
+    while runtime.has_work:
+        events += runtime.step()
+    return events
+
+
+@pytest.mark.parametrize("case", E2E)
+def test_images_become_the_released_codes_tokens(
+    runtime: Runtime, tokenizer: Tokenizer, case: dict[str, Any]
+) -> None:
+    image = golden_page(case["image"])
+    resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
+    views = prepare(image, resolution, max_tiles=9)
+    ids = prompt_ids(tokenizer, case["prompt"], num_image_tokens=num_image_tokens(views))
+    digest = hashlib.sha256(struct.pack(f"<{len(ids)}q", *ids)).hexdigest()
+    assert digest == case["sha256_input_ids_int64le"]
+
+    for form, guard in {"hf_no_repeat_20": NoRepeat(20), "window_3_12": NoRepeat(3, 12)}.items():
+        expected = case[form]
+        params = SamplingParams(max_tokens=expected["max_new_tokens"], no_repeat=guard)
+        events = list(runtime.read(Request(1, image, case["prompt"], resolution, params)))
+        done = events[-1]
+        assert isinstance(done, Done)
+        safe = expected["safe_prefix_len"]
+        assert done.output_ids[:safe] == expected["output_ids"][:safe]
+        assert text(events) == tokenizer.decode(done.output_ids)
+        assert done.num_prompt_tokens == case["n_input_ids"]
+
+
+def test_a_page_starts_speaks_and_ends(runtime: Runtime) -> None:
+    events = list(runtime.read(request()))
+
+    assert isinstance(events[0], Started)
+    done = events[-1]
+    assert isinstance(done, Done) and done.finish_reason == "length"
+    assert len(done.output_ids) == len(done.logprobs) == len(done.text_ends) == 8
+    assert done.text_ends[-1] <= len(text(events))
+    assert all(logprob <= 0 for logprob in done.logprobs)
+
+
+def test_pages_are_read_in_the_order_they_came(runtime: Runtime) -> None:
+    for number in (3, 1, 2):
+        runtime.submit(request(number))
+
+    done = [event.request_id for event in run(runtime) if isinstance(event, Done)]
+
+    assert done == [3, 1, 2]
+
+
+def test_pages_together_say_what_they_say_alone(
+    tiny_model: DeepseekOcr, tokenizer: Tokenizer
+) -> None:
+    prompts = {1: "<image>\nFree OCR.", 2: "<image>\nParse the figure.", 3: "no image at all"}
+    alone = Runtime(tiny_model, tokenizer)
+    together = Runtime(tiny_model, tokenizer, max_num_seqs=3)
+    for number, prompt in prompts.items():
+        alone.submit(request(number, prompt=prompt))
+        together.submit(request(number, prompt=prompt))
+
+    def outputs(events: list[Event]) -> dict[int, list[int]]:
+        return {one.request_id: one.output_ids for one in events if isinstance(one, Done)}
+
+    assert outputs(run(together)) == outputs(run(alone))
+
+
+@pytest.mark.parametrize("steps", [0, 1, 4])
+def test_cancelling_frees_every_block(runtime: Runtime, steps: int) -> None:
+    free = runtime.runner.allocator.num_free
+    runtime.submit(request(1))
+    runtime.submit(request(2))
+    for _ in range(steps):
+        runtime.step()
+
+    runtime.cancel(1)
+    runtime.cancel(2)
+
+    assert not runtime.has_work
+    assert runtime.runner.allocator.num_free == free
+    runtime.cancel(1)  # a page that is gone is no mistake
+
+
+def test_a_reader_that_stops_listening_cancels_its_page(runtime: Runtime) -> None:
+    free = runtime.runner.allocator.num_free
+    events = runtime.read(request())
+    next(events)
+    events.close()  # type: ignore[attr-defined]
+
+    assert not runtime.has_work
+    assert runtime.runner.allocator.num_free == free
+
+
+def test_a_page_that_ended_leaves_no_blocks_behind(runtime: Runtime) -> None:
+    free = runtime.runner.allocator.num_free
+    run_through = list(runtime.read(request()))
+    assert run_through and runtime.runner.allocator.num_free == free
+
+
+def test_what_does_not_fit_fails_with_the_numbers_and_the_next_page_is_read(
+    runtime: Runtime,
+) -> None:
+    runtime.submit(request(1, prompt="<image>" + "word, " * 5000))
+    runtime.submit(request(2))
+
+    events = run(runtime)
+
+    [failed] = [event for event in events if isinstance(event, Failed)]
+    assert (failed.request_id, failed.code) == (1, "context_too_long")
+    assert "8192" in failed.message
+    assert [event.request_id for event in events if isinstance(event, Done)] == [2]
+
+
+def test_two_images_in_one_prompt_are_a_bad_request(runtime: Runtime) -> None:
+    [_, failed] = list(runtime.read(request(prompt="<image><image>")))
+    assert isinstance(failed, Failed) and failed.code == "bad_request"
+
+
+def test_a_prompt_without_an_image_reads_no_image(runtime: Runtime) -> None:
+    done = list(runtime.read(request(prompt="no image at all")))[-1]
+    assert isinstance(done, Done)
+    assert (done.num_image_tokens, done.num_prompt_tokens) == (0, 5)
+
+
+def test_the_answer_stops_where_the_context_ends(runtime: Runtime) -> None:
+    words = "word " * 8100  # a token each
+    done = list(runtime.read(request(prompt=words, max_tokens=None)))[-1]
+    assert isinstance(done, Done)
+    assert done.finish_reason == "length"
+    assert done.num_prompt_tokens + len(done.output_ids) == 8192
+
+
+def test_out_of_memory_costs_the_page_and_not_the_runtime(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = runtime.runner.allocator.num_free
+    real, calls = runtime.runner.step, iter(range(9))
+
+    def step(sequences: Any) -> Any:
+        if next(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return real(sequences)
+
+    monkeypatch.setattr(runtime.runner, "step", step)
+    failed = list(runtime.read(request()))[-1]
+
+    assert isinstance(failed, Failed) and failed.code == "engine_crash"
+    assert "memory" in failed.message and "CUDA" not in failed.message
+    assert runtime.runner.allocator.num_free == free
+    monkeypatch.undo()
+    assert isinstance(list(runtime.read(request()))[-1], Done)
+
+
+def test_any_other_fault_of_the_device_stays_loud(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(_: Any) -> Any:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(runtime.runner, "step", step)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        list(runtime.read(request()))

@@ -1,0 +1,97 @@
+"""A service on an engine that obeys: in this process, or behind a real socket."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import uvicorn
+from starlette.testclient import TestClient
+
+from dsocr.config import ServerConfig, Settings
+from dsocr.engines.base import Engine
+from dsocr.server.app import create_app
+from dsocr.server.serve import uvicorn_config
+from tests.fakes import FakeEngine
+
+Client = Callable[..., AbstractContextManager[TestClient]]
+
+
+def settings_with(runs_dir: Path, **server: Any) -> Settings:
+    return Settings(engine="rapidocr", runs_dir=runs_dir, server=ServerConfig(**server))
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Client:
+    """`with client(max_pages=2) as http:` is a running service with these server settings."""
+
+    @contextlib.contextmanager
+    def running(engine: Engine | None = None, **server: Any) -> Iterator[TestClient]:
+        app = create_app(
+            settings_with(tmp_path / "runs", **server),
+            create_engine=lambda name, config: engine or FakeEngine(),
+        )
+        with TestClient(app, raise_server_exceptions=False) as http:
+            yield http
+
+    return running
+
+
+class Served(NamedTuple):
+    """A service behind a socket, and the engine in it."""
+
+    port: int
+    engine: FakeEngine
+    runs_dir: Path
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+
+    def files(self) -> list[Path]:
+        return list(self.runs_dir.rglob("*"))
+
+
+Serve = Callable[..., AbstractContextManager[Served]]
+
+
+@pytest.fixture
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """`with serve(header_seconds=1) as served:` listens on a free port of this machine."""
+
+    monkeypatch.setattr("dsocr.server.middleware.LINGER_SECONDS", 0.2)
+
+    @contextlib.contextmanager
+    def listening(engine: FakeEngine | None = None, **server: Any) -> Iterator[Served]:
+        settings = settings_with(tmp_path / "runs", **server)
+        reads = engine or FakeEngine()
+        app = create_app(settings, create_engine=lambda name, config: reads)
+        config = dataclasses.replace(settings.server, drain_seconds=1)
+        uvicorn_server = uvicorn.Server(uvicorn_config(app, config, host="127.0.0.1", port=0))
+        thread = threading.Thread(target=uvicorn_server.run)
+        thread.start()
+        try:
+            wait_until(lambda: uvicorn_server.started)
+            port = uvicorn_server.servers[0].sockets[0].getsockname()[1]
+            wait_until(lambda: app.state.service.reader.state == "ready")
+            yield Served(port, reads, settings.runs_dir)
+        finally:
+            uvicorn_server.should_exit = True
+            thread.join()
+
+    return listening
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
+    """For what another thread or process is about to do."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)

@@ -1,0 +1,300 @@
+"""Clients that send too much, too slowly, too many at once, nonsense, or hang up."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from dsocr.server.uploads import clean_name
+from tests.fakes import FakeEngine, pdf, png
+from tests.server.conftest import Client, Serve, Served, wait_until
+
+MIB = 1 << 20
+
+
+def form(content: bytes, *, name: str = "a.png", end: str = "--b--\r\n") -> bytes:
+    head = f'--b\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n\r\n'
+    return head.encode() + content + b"\r\n" + end.encode()
+
+
+def head(length: int | None, extra: str = "") -> bytes:
+    size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    return (
+        "POST /api/ocr HTTP/1.1\r\nHost: test\r\n"
+        f"Content-Type: multipart/form-data; boundary=b\r\n{size}\r\n{extra}\r\n"
+    ).encode()
+
+
+def received(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    data = b""
+    try:
+        while piece := connection.recv(65536):
+            data += piece
+    except ConnectionResetError:
+        pass
+    return data
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+def health(served: Served) -> dict[str, Any]:
+    with served.connect() as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        body: dict[str, Any] = json.loads(received(connection).split(b"\r\n\r\n", 1)[1])
+        return body
+
+
+def inside(served: Served) -> int:
+    queue = health(served)["queue"]
+    return int(queue["running"] + queue["waiting"])
+
+
+def test_a_body_announced_too_large_is_refused_unread(serve: Serve) -> None:
+    with serve(max_image_mb=1) as served, served.connect() as connection:
+        connection.sendall(head(10 << 30))
+        answer = received(connection)
+
+        assert status_of(answer) == 413
+        assert b"1 MiB" in answer and b'"requestId"' in answer
+        assert served.files() == []
+
+
+def test_a_chunked_body_is_cut_at_the_limit(serve: Serve) -> None:
+    with serve(max_image_mb=1) as served, served.connect() as connection:
+        connection.sendall(head(None))
+        chunk = b"%x\r\n%s\r\n" % (65536, b"x" * 65536)
+        first = form(b"")[:70]
+        connection.sendall(b"%x\r\n%s\r\n" % (len(first), first))
+        sent = 0
+        try:
+            while sent < 64 * MIB:
+                connection.sendall(chunk)
+                sent += 65536
+        except OSError:
+            pass
+        assert sent < 32 * MIB  # what the sockets' buffers and a polite ending take
+        wait_until(lambda: served.files() == [])
+        assert inside(served) == 0
+
+
+def test_the_refusal_of_a_large_upload_reaches_the_client(serve: Serve) -> None:
+    with serve(max_image_mb=1) as served, served.connect() as connection:
+        body = form(b"x" * (3 * MIB))
+        connection.sendall(head(len(body)) + body)
+
+        assert status_of(received(connection)) == 413
+
+
+def test_a_file_at_the_limit_is_read_and_a_byte_more_is_not(client: Client) -> None:
+    image = png(["words"])
+    fits = image + b"\0" * (MIB - len(image))
+    with client(max_image_mb=1) as http:
+        assert http.post("/api/ocr", files={"image": fits}).status_code == 200
+        assert http.post("/api/ocr", files={"image": fits + b"\0"}).status_code == 413
+
+
+def test_half_heads_and_silent_connections_are_dropped(serve: Serve) -> None:
+    with serve(header_seconds=0.3) as served:
+        silent, half, trickling = (served.connect() for _ in range(3))
+        half.sendall(b"GET /live HTTP/1.1\r\nHost: te")
+        for byte in b"GET /li":
+            trickling.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+        assert [received(connection) for connection in (silent, half, trickling)] == [b""] * 3
+        for connection in (silent, half, trickling):
+            connection.close()
+        assert health(served)["status"] == "ok"
+
+
+def test_a_body_that_trickles_is_given_up(serve: Serve) -> None:
+    with (
+        serve(body_window_seconds=0.3, body_bytes_per_second=1000) as served,
+        served.connect() as connection,
+    ):
+        connection.sendall(head(100_000) + form(b"")[:20])
+
+        assert status_of(received(connection)) == 408
+        assert inside(served) == 0 and served.files() == []
+
+
+def test_a_slow_but_honest_upload_is_waited_for(serve: Serve) -> None:
+    body = form(png(["words"]) + b"\0" * 30_000)
+    with (
+        serve(body_window_seconds=0.4, body_bytes_per_second=10_000) as served,
+        served.connect() as connection,
+    ):
+        connection.sendall(head(len(body), "Connection: close\r\n"))
+        for start in range(0, len(body), 1500):
+            connection.sendall(body[start : start + 1500])
+            time.sleep(0.03)
+
+        assert status_of(received(connection)) == 200
+
+
+def test_more_connections_than_allowed_are_told_to_come_back(serve: Serve) -> None:
+    with serve(max_connections=2) as served:
+        first, second, third = (served.connect() for _ in range(3))
+        refused = received(third)
+        for connection in (first, second, third):
+            connection.close()
+
+        assert status_of(refused) == 503 and b"Retry-After" in refused
+        wait_until(lambda: health(served)["status"] == "ok")
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_a_client_that_hangs_up_frees_its_place_at_once(serve: Serve, accept: str) -> None:
+    body = form(png(["@hang"]))
+    with serve(FakeEngine(max_concurrency=1)) as served:
+        with served.connect() as connection:
+            connection.sendall(head(len(body), f"Accept: {accept}\r\n") + body)
+            wait_until(lambda: served.engine.running == 1)
+            assert inside(served) == 1
+        wait_until(lambda: served.engine.running == 0)
+        wait_until(lambda: inside(served) == 0)
+        assert served.files() == []
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(serve: Serve) -> None:
+    with serve() as served:
+        with served.connect() as connection:
+            connection.sendall(head(2 * MIB) + form(b"x" * MIB)[: MIB // 2])
+            wait_until(lambda: len(served.files()) == 2)
+        wait_until(lambda: served.files() == [])
+        assert inside(served) == 0
+
+
+def test_a_full_house_turns_away_before_the_body_is_read(serve: Serve) -> None:
+    body = form(png(["@hang"]))
+    with serve(FakeEngine(max_concurrency=1), max_requests=1) as served:
+        with served.connect() as staying:
+            staying.sendall(head(len(body)) + body)
+            wait_until(lambda: served.engine.running == 1)
+            with served.connect() as refused:
+                refused.sendall(head(5 * MIB))
+                answer = received(refused)
+        assert status_of(answer) == 429
+        assert b'"queue_full"' in answer and b"retry-after: " in answer.lower()
+
+
+def test_announced_bytes_fill_the_house_too(serve: Serve) -> None:
+    with serve(max_queue_mb=8) as served, served.connect() as slow:
+        slow.sendall(head(7 * MIB))
+        wait_until(lambda: inside(served) == 1)
+        with served.connect() as refused:
+            refused.sendall(head(2 * MIB))
+            assert status_of(received(refused)) == 429
+
+
+def test_who_waits_too_long_is_given_back_unread(serve: Serve) -> None:
+    hanging, waiting = form(png(["@hang"])), form(png(["words"]))
+    with (
+        serve(FakeEngine(max_concurrency=1), queue_seconds=0.3) as served,
+        served.connect() as staying,
+        served.connect() as late,
+    ):
+        staying.sendall(head(len(hanging)) + hanging)
+        wait_until(lambda: served.engine.running == 1)
+        late.sendall(head(len(waiting), "Connection: close\r\n") + waiting)
+
+        assert status_of(received(late)) == 429
+        assert served.engine.read == ["@hang"]
+
+
+def test_answers_never_mix(serve: Serve) -> None:
+    numbers = range(24)
+    answers: dict[int, str] = {}
+
+    def ask(number: int, served: Served) -> None:
+        body = form(pdf([[f"@n={number}"]]))
+        with served.connect() as connection:
+            connection.sendall(head(len(body), "Connection: close\r\n") + body)
+            answers[number] = json.loads(received(connection).split(b"\r\n\r\n", 1)[1])["text"]
+
+    with serve(FakeEngine(max_concurrency=4, seconds=0.01)) as served:
+        threads = [threading.Thread(target=ask, args=(number, served)) for number in numbers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert answers == {number: str(number) for number in numbers}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"", "multipart/form-data; boundary=b", 400),
+        (b"nonsense", "multipart/form-data; boundary=b", 400),
+        (form(b"x", end=""), "multipart/form-data; boundary=b", 400),
+        (form(b"x"), "multipart/form-data", 400),
+        (form(b"x"), "multipart/form-data; boundary=" + "b" * 300, 400),
+        (form(b"x"), "multipart/form-data; boundary=other", 400),
+        (form(b"x"), "application/json", 400),
+        (form(b"x"), "", 400),
+        (b"--b\r\n\r\nx\r\n--b--\r\n", "multipart/form-data; boundary=b", 400),
+        (form(b""), "multipart/form-data; boundary=b", 422),
+        (form(b"x").replace(b'"image"', b'"other"'), "multipart/form-data; boundary=b", 422),
+        (form(b"x").replace(b"--b--", b"") + form(b"y"), "multipart/form-data; boundary=b", 400),
+        (form(b"words"), "multipart/form-data; boundary=b", 415),
+    ],
+)
+def test_a_form_that_makes_no_sense_gets_a_clean_answer(
+    client: Client, body: bytes, kind: str, status: int
+) -> None:
+    with client() as http:
+        answer = http.post("/api/ocr", content=body, headers={"Content-Type": kind})
+        good = http.post("/api/ocr", files={"image": png(["words"])})
+
+    assert (answer.status_code, good.status_code) == (status, 200)
+    assert answer.json()["error"]["message"]
+
+
+def test_too_many_fields_are_refused(client: Client) -> None:
+    fields = {f"field{number}": "x" for number in range(65)}
+    with client() as http:
+        answer = http.post("/api/ocr", data=fields, files={"image": png(["words"])})
+
+    assert answer.status_code == 400 and "64" in answer.text
+
+
+def test_garbage_instead_of_http_is_closed(serve: Serve) -> None:
+    with serve() as served:
+        for garbage in (
+            b"\x16\x03\x01\x02\x00\r\n\r\n",
+            b"GET /\x01 HTTP/1.1\r\n\r\n",
+            b"\0" * 64_000,
+        ):
+            with served.connect() as connection:
+                connection.sendall(garbage)
+                answer = received(connection)
+                assert answer == b"" or status_of(answer) == 400
+        assert health(served)["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("math.png", "math.png"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\scans\\page.tif", "page.tif"),
+        ("/abs/olute.pdf", "olute.pdf"),
+        ("a\r\nX: b\x1b[31m.png", "aX: b[31m.png"),
+        ("..", ".."),
+        ("", "document"),
+        ("\0", "document"),
+        ("дом 家.pdf", "дом 家.pdf"),
+        ("x" * 400 + ".png", "x" * 251 + ".png"),
+    ],
+)
+def test_a_name_is_a_word_and_never_a_path(given: str, shown: str) -> None:
+    assert clean_name(given) == shown

@@ -1,0 +1,152 @@
+"""What the service says of itself, and errors that no route makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dsocr.errors import BadCheckpoint, EngineUnavailable
+from dsocr.server.schemas import ErrorAnswer, Health, Modes
+from tests.fakes import FakeEngine, png
+from tests.server.conftest import Client, wait_until
+
+
+class StartsLater(FakeEngine):
+    """Fails as often as it was told to, then starts."""
+
+    def __init__(self, failures: list[Exception]) -> None:
+        super().__init__()
+        self.failures = failures
+
+    async def start(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        await super().start()
+
+
+def test_health_says_who_reads_and_why(client: Client) -> None:
+    with client() as http:
+        body = http.get("/health").json()
+
+    Health.model_validate(body, strict=True, extra="forbid")
+    assert body["status"] == "ok" and body["modelLoaded"] is True
+    assert body["engine"]["state"] == "ready"
+    assert body["engine"]["reason"] == "rapidocr was asked for"
+
+
+def test_modes_list_all_that_can_be_chosen(client: Client) -> None:
+    with client(max_image_mb=7.5) as http:
+        body = http.get("/api/modes").json()
+
+    Modes.model_validate(body, strict=True, extra="forbid")
+    assert body["maxImageMb"] == body["limits"]["maxImageMb"] == 7.5
+    assert [task["key"] for task in body["tasks"]][:2] == ["markdown", "text"]
+    assert {"markdown", "json", "zip"} <= {entry["key"] for entry in body["formats"]}
+    states = {engine["key"]: engine["state"] for engine in body["engines"]}
+    assert states == {"native": "off", "rapidocr": "ready"}
+
+
+def test_an_engine_that_will_not_start_leaves_the_service_alive(client: Client) -> None:
+    with client(StartsLater([BadCheckpoint("lacks config.json")] * 99)) as http:
+        wait_until(lambda: http.get("/health").json()["engine"]["state"] == "failed")
+        health = http.get("/health")
+        ready = http.get("/ready")
+        answer = http.post("/api/ocr", files={"image": png(["words"])})
+
+        assert http.get("/live").status_code == 200
+    assert health.status_code == 200 and health.json()["modelLoaded"] is False
+    assert health.json()["engine"]["trouble"] == "lacks config.json"
+    assert ready.status_code == 503
+    assert answer.status_code == 503 and "lacks config.json" in answer.text
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_failed_start_is_tried_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dsocr.server.reader.FIRST_PAUSE_SECONDS", 0.01)
+    failures: list[Exception] = [EngineUnavailable("no"), RuntimeError("a bug")]
+    with client(StartsLater(failures)) as http:
+        wait_until(lambda: http.get("/ready").status_code == 200)
+
+
+def test_a_request_waits_for_an_engine_that_is_starting(client: Client) -> None:
+    class Slow(FakeEngine):
+        async def start(self) -> None:
+            import asyncio
+
+            await asyncio.sleep(0.3)
+
+    with client(Slow()) as http:
+        assert http.get("/ready").status_code == 503
+        assert http.post("/api/ocr", files={"image": png(["words"])}).status_code == 200
+    with client(Slow(), start_wait_seconds=0) as http:
+        assert http.post("/api/ocr", files={"image": png(["words"])}).status_code == 503
+
+
+def test_the_engine_is_given_back_at_the_end(client: Client) -> None:
+    engine = FakeEngine()
+    with client(engine) as http:
+        http.get("/live")
+    assert engine.closed
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "not_found"),
+        ("POST", "/nowhere", 404, "not_found"),
+        ("GET", "/api/ocr/", 404, "not_found"),
+        ("GET", "/api/ocr", 405, "method_not_allowed"),
+        ("DELETE", "/health", 405, "method_not_allowed"),
+    ],
+)
+def test_what_is_not_there_is_answered_in_the_same_shape(
+    client: Client, method: str, path: str, status: int, code: str
+) -> None:
+    with client() as http:
+        answer = http.request(method, path)
+
+    assert answer.status_code == status
+    ErrorAnswer.model_validate(answer.json(), strict=True)
+    assert answer.json()["error"]["code"] == code
+    assert ("allow" in answer.headers) == (status == 405)
+
+
+def test_the_description_shows_every_answer_and_its_keys(client: Client) -> None:
+    with client() as http:
+        document = http.get("/openapi.json").json()
+
+    operation = document["paths"]["/api/ocr"]["post"]
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["required"] == ["image"]
+    assert {"image", "mode", "prompt", "pages", "no_repeat_ngram"} <= set(form["properties"])
+    assert {"200", "401", "413", "415", "422", "429", "503", "504"} <= set(operation["responses"])
+    assert operation["security"] == [{"HTTPBearer": []}, {"APIKeyHeader": []}]
+    for path, methods in document["paths"].items():
+        for method, spec in methods.items():
+            for status, response in spec["responses"].items():
+                if status >= "400":
+                    schema: dict[str, Any] = response["content"]["application/json"]["schema"]
+                    assert schema["$ref"].endswith("/ErrorAnswer"), (path, method, status)
+
+
+def test_the_plain_page_needs_nothing_from_elsewhere(client: Client) -> None:
+    with client() as http:
+        page = http.get("/", headers={"Host": 'evil"><script>'})
+
+    assert page.status_code == 200
+    assert "<script" not in page.text and "https://" not in page.text
+
+
+def test_a_built_page_is_served_with_its_files(client: Client, tmp_path: Any) -> None:
+    (tmp_path / "dist" / "assets").mkdir(parents=True)
+    (tmp_path / "dist" / "index.html").write_text("<p>built</p>")
+    (tmp_path / "dist" / "icon.svg").write_text("<svg/>")
+    (tmp_path / "dist" / "assets" / "app-1a2b.js").write_text("1")
+    with client(page_dir=tmp_path / "dist", api_keys=("key",)) as http:
+        assert http.get("/").text == "<p>built</p>"
+        assert http.get("/icon.svg").status_code == 200
+        assert "immutable" in http.get("/assets/app-1a2b.js").headers["cache-control"]
+        assert http.get("/assets/../index.html").status_code in (200, 404)
+        assert http.get("/assets/%2e%2e/%2e%2e/x").status_code == 404
+        assert http.post("/nowhere").status_code == 404
