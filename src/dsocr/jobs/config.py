@@ -18,7 +18,7 @@ class JobsConfig:
     """Most pages of one job."""
     max_files: Annotated[int, Gt(0)] = 1000
     """Most files of one job."""
-    max_uploads: Annotated[int, Gt(0)] = 16
+    max_uploads: Annotated[int, Gt(0)] = 32
     """Most jobs that are being uploaded at once."""
     max_running: Annotated[int, Gt(0)] = 8
     """Most jobs that one process reads side by side; their pages take turns."""

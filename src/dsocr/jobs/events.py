@@ -66,5 +66,8 @@ async def follow(
         yield job
         if job.finished:
             return
-        while not rung.done() and await database.read(views.seq, job_id) == after:
+        while not bell.closed:
             await asyncio.wait({rung}, timeout=poll_seconds)
+            rung = bell.next(job_id)
+            if await database.read(views.seq, job_id) != after:
+                break

@@ -85,9 +85,8 @@ class JobQueue:
         came with the same Idempotency-Key. Raises `DiskFull`, `QueueFull`, `IdempotencyConflict`.
         """
         config = self._config
-        await asyncio.to_thread(self.files.keep, new.id, new.paths)
-        accepted = None
         try:
+            await asyncio.to_thread(self.files.keep, new.id, new.paths)
             accepted = await self._database.write(
                 store.accept,
                 new,
@@ -95,9 +94,11 @@ class JobQueue:
                 most=config.max_unfinished,
                 most_of_owner=config.max_jobs_per_key if new.owner else None,
             )
-        finally:
-            if accepted != new.id:
-                await asyncio.to_thread(self.files.drop, new.id)
+        except Exception:  # not if we are cancelled: then nobody knows yet whether it was accepted
+            await asyncio.to_thread(self.files.drop, new.id)
+            raise
+        if accepted != new.id:
+            await asyncio.to_thread(self.files.drop, new.id)
         self._worker.wake()
         return await self.get(accepted)
 

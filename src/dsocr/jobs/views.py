@@ -242,11 +242,8 @@ def _filtered(question: Select[Any], wanted: Wanted) -> Select[Any]:
 def _stored(
     connection: Connection, job_id: str, first: int, end: int | None
 ) -> list[StoredPage | None]:
-    names = dict(
-        connection.execute(
-            select(files.c.number, files.c.name).where(files.c.job_id == job_id)
-        ).tuples()
-    )
+    rows = connection.execute(select(files.c.number, files.c.name).where(files.c.job_id == job_id))
+    names = {number: name for number, name in rows}
     question = select(pages).where(pages.c.job_id == job_id, pages.c.number >= first)
     if end is not None:
         question = question.where(pages.c.number < end)

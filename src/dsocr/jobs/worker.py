@@ -46,7 +46,7 @@ class Reads(Protocol):
     def info(self) -> EngineInfo | None:
         """None while no engine reads."""
 
-    async def pipeline(self, wait_seconds: float) -> Pipeline:
+    async def pipeline(self, wait_seconds: float) -> tuple[Pipeline, EngineInfo]:
         """Raises `EngineUnavailable`."""
 
 
@@ -140,11 +140,8 @@ class JobWorker:
 
     async def _take_one(self) -> bool:
         try:
-            await self._reads.pipeline(ENGINE_WAIT_SECONDS)
+            _, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
         except EngineUnavailable:
-            return False
-        info = self._reads.info
-        if info is None:
             return False
         lost = await self._lost()
         if not lost and not await self._database.read(views.claimable, info.name):
@@ -228,10 +225,7 @@ class JobWorker:
             )
             self._bell.ring(lease.job_id)
 
-        pipeline = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
-        info = self._reads.info
-        if info is None:
-            raise EngineUnavailable()
+        pipeline, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
         await self._in_spite_of_full_disks(
             lambda: self._database.write(store.name_engine, lease, info.name, info.model)
         )

@@ -1,0 +1,1 @@
+"""Speaks to a running service about jobs. Knows its HTTP, nothing of how it reads."""
