@@ -209,6 +209,8 @@ def _convert(variable: Variable, text: str) -> Any:
             return parse_no_repeat(text)
         if variable.field == "engine" and text not in ("auto", *ENGINES):
             raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
+        if variable.field == "database_url" and not text.startswith("sqlite:///"):
+            raise ValueError("jobs are kept in SQLite: say sqlite:///path")
         if variable.field == "default_prompt":
             return text.replace("\\n", "\n")
         if typing.get_origin(variable.type) is tuple:

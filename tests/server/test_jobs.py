@@ -461,3 +461,33 @@ def test_a_job_tells_when_it_will_be_done(running: Running) -> None:
         soon = http.get(f"/api/jobs/{first}").json()["etaSeconds"]
         later = http.get(f"/api/jobs/{second}").json()["etaSeconds"]
         assert 0 < soon < later
+
+
+def test_a_full_disk_makes_a_job_wait_and_not_fail(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsocr.jobs.worker.FULL_DISK_PAUSE_SECONDS", 0.05)
+    engine = FakeEngine(seconds=0.01)
+    with running(engine) as http:
+        database = http.app.state.service.jobs._database  # type: ignore[attr-defined]
+
+        def pragma(words: str) -> Any:
+            def ask(connection: Any) -> Any:
+                return connection.exec_driver_sql(f"PRAGMA {words}").scalar()
+
+            assert http.portal is not None
+            return http.portal.call(database.write, ask)
+
+        job_id = submit(http, ("a.pdf", pdf([["@loop"] * 9] * 60)))["jobId"]
+        wait_until(lambda: http.get(f"/api/jobs/{job_id}").json()["pagesDone"] > 3)
+        pragma(f"max_page_count={pragma('page_count')}")
+        wait_until(lambda: engine.running == 0 and len(engine.read) > 5)
+        refused = http.post("/api/jobs", files={"file": ("b.pdf", pdf([["b"]] * 5000))})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (507, "disk_full")
+        paused = http.get(f"/api/jobs/{job_id}").json()
+        assert (paused["status"], paused["pagesFailed"]) == ("running", 0)
+        assert http.get("/api/jobs").json()["total"] == 1
+        pragma("max_page_count=1000000")
+        over = finished(http, job_id)
+        assert (over["status"], over["pagesDone"], over["pagesFailed"]) == ("succeeded", 60, 0)
+        assert len(engine.read) == 60

@@ -36,7 +36,7 @@ BUSY_SECONDS = 30
 
 
 class UnsupportedStore(DsocrError):
-    """Jobs can only be kept in SQLite: DEEPSEEK_OCR_DATABASE_URL must be sqlite:///a-path."""
+    """Jobs cannot be kept in this database."""
 
     code = "bad_setting"
 
@@ -126,7 +126,7 @@ def path_of(url: str) -> Path:
     """The file that a `sqlite:///` URL names. Raises `UnsupportedStore`."""
     scheme, _, path = url.partition(":///")
     if scheme not in ("sqlite", "sqlite+pysqlite") or not path or path == ":memory:":
-        raise UnsupportedStore()
+        raise UnsupportedStore("Jobs are kept in SQLite: the URL must be sqlite:///path.")
     return Path(path)
 
 
