@@ -37,8 +37,10 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         runtime=RuntimeConfig(model_path=write_reading_checkpoint(folder / "model"), device="cpu"),
         server=ServerConfig(start_wait_seconds=120, queue_seconds=120),
     )
-    with TestClient(create_app(settings)) as http:
-        yield http
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OMP_NUM_THREADS", "1")  # more only get in each other's way
+        with TestClient(create_app(settings)) as http:
+            yield http
 
 
 @pytest.fixture(scope="module")

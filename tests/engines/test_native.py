@@ -45,8 +45,10 @@ def config(checkpoint: Path) -> RuntimeConfig:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(config: RuntimeConfig) -> AsyncIterator[NativeEngine]:
     engine = NativeEngine(config)
-    await engine.start()
-    yield engine
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OMP_NUM_THREADS", "1")  # more only get in each other's way
+        await engine.start()
+        yield engine
     await engine.close()
 
 

@@ -20,6 +20,8 @@ from dsocr.runtime.tokenizer import Tokenizer
 from tests.runtime.goldens import golden_page
 from tests.runtime.reference import golden
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = Resolution(512, 512, False)
 PAGE = Image.new("RGB", (300, 200), "white")
 GUARDS = {"window_3_12": NoRepeat(3, 12), "hf_no_repeat_20": NoRepeat(20)}

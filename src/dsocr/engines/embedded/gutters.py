@@ -67,7 +67,14 @@ def _gutters_through(
         middle = x0 + (before + after + 1) / 2
         wide = after - before > _MIN_GAP * height
         roomy = middle - left > _MIN_PART * height and x1 - middle > _MIN_PART * height
-        if wide and roomy and _white_run(total, middle, (y0 + y1) / 2, height) >= _MIN_RUN:
+        if not (wide and roomy):
+            continue
+        # An indent widens the gap of one row: the gutter may be anywhere in it.
+        half = _STRIPE * own / 2
+        tries = np.linspace(
+            x0 + before + 1 + half, max(x0 + before + 1 + half, x0 + after - half), 5
+        )
+        if max(_white_run(total, x, (y0 + y1) / 2, own) for x in tries) >= _MIN_RUN:
             found.append((float(x0 + before + clear), float(x0 + after - clear)))
             left = float(middle)
     return found

@@ -14,6 +14,7 @@ from dsocr.engines.embedded.text_joins import is_cjk
 _WIDE_PITCH = 1.35  # of the column's usual distance from row to row
 _OTHER_SIZE = 1.3
 _RAISED = 1.7
+_NARROW = 0.6  # of the column: no row of such a paragraph had to end where it did
 _INDENT = 0.9  # of a row's height
 _ENDS = tuple('.!?:;\u3002\uff01\uff1f\uff1a\uff1b\u2026"\u201d)\uff09')
 _MARK = re.compile(
@@ -152,7 +153,8 @@ def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
         return True
     pairs = list(zip(rows, rows[1:], strict=False))
     right = max(row.rect.x1 for row in rows)
-    edge = (column[0], right if len(rows) > 2 else column[1])
+    narrow = right - column[0] < _NARROW * (column[1] - column[0])
+    edge = (column[0], column[1] if narrow or len(rows) == 2 else right)
     slack = [
         _full(above, below, edge) or edge[1] - above.rect.x1 < 0.2 * (edge[1] - edge[0])
         for above, below in pairs
