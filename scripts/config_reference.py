@@ -32,6 +32,7 @@ ROOMS = {
     "embedded": "The embedded engine (`rapidocr`)",
     "runtime": "The native engine",
     "server": "The HTTP service",
+    "jobs": "Jobs",
 }
 PATHS = {  # what depends on where the clone lies, as one writes it
     "DEEPSEEK_OCR_RUNS_DIR": "runs",

@@ -205,6 +205,9 @@ class Limits(BaseModel):
     maxImageMegapixels: int | float
     maxPromptBytes: int
     maxOutputTokens: int
+    maxJobMb: int | float
+    maxJobPages: int
+    maxJobFiles: int
 
 
 class Modes(BaseModel):
@@ -241,7 +244,9 @@ _ERROR_WORDS = {
     400: "The request cannot be understood",
     401: "A key is needed",
     403: "This web page may not do this",
+    404: "There is no such thing",
     408: "The body came too slowly",
+    409: "The state of things does not allow it",
     413: "Too many bytes, pixels or pages",
     415: "Not a document",
     421: "Unknown host name",
