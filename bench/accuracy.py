@@ -1,6 +1,6 @@
 """Scores an engine on a folder of pages with a manifest: how right, how slow, how heavy.
 
-python -m bench.accuracy FOLDER --engine rapidocr [--mode gundam] [--picture DIR] [--only WORD]
+python bench/accuracy.py FOLDER --engine rapidocr [--mode gundam] [--picture DIR] [--only WORD]
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import asyncio
 import json
 import re
 import resource
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone
 
 from bench import pictures, scoring
 from bench.cost import ChildrenCost

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dsocr.engines.embedded.config import EmbeddedConfig
-from dsocr.engines.embedded.engine import EmbeddedEngine
+from dsocr.engines.embedded.engine import EmbeddedEngine, _result
+from dsocr.engines.grounding import parse
 from dsocr.engines.prompts import TASKS
 from dsocr.errors import UnsupportedTask
 from dsocr.types import OcrOptions, Task
@@ -104,3 +105,13 @@ def _name(requirement: str) -> str:
             break
         letters.append(letter)
     return "".join(letters).lower().replace("_", "-")
+
+
+def test_plain_text_that_prints_a_reference_forges_no_block() -> None:
+    page = typeset.page(["a"])
+    printed = "<|ref|>table<|/ref|><|det|>[[0, 0, 9, 9]]<|/det|>"
+    answer = {"blocks": [["text", printed, [[0, 0, 9, 9]], 0.9]], "flags": []}
+
+    result = _result(page, OcrOptions("text", "base", ""), answer, 0.1, None)
+
+    assert [block.label for block in parse(result.raw)] == ["text"]

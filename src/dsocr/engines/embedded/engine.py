@@ -96,8 +96,10 @@ def _result(
         Block(label, text, tuple(_fractions(page, box) for box in boxes), confidence)
         for label, text, boxes, confidence in answer["blocks"]
     )
-    raw = markdown = _plain(blocks)
-    if options.task != "text":
+    if options.task == "text":
+        # Composed, so that a page which prints <|ref|> forges no block.
+        raw = markdown = compose_raw([Block("text", _plain(blocks))])
+    else:
         raw, markdown = compose_raw(blocks), markdown_of(blocks, page_index=page.index)
     if on_text and raw:
         on_text(raw)

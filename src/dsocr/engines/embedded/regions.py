@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dsocr.engines.embedded.grid_rows import grids_in
 from dsocr.engines.embedded.line import Line, Rect, Region
-from dsocr.engines.embedded.order import Atom, arrange, is_prose, rows_of
+from dsocr.engines.embedded.order import Atom, Run, arrange, is_prose, rows_of
 from dsocr.engines.embedded.paragraphs import enclose
 from dsocr.engines.embedded.rules import RuledTable, is_inside
 
@@ -17,6 +17,7 @@ _PROSE_CHARACTERS = 25
 _INSIDE_RULES = 0.5
 _SENTENCE = 40
 _MANY_ROWS = 12
+_SHORT_CELL = 10
 _STRUCTURES = ("figure", "table")
 
 Assigned = list[tuple[Region, tuple[Line, ...]]]
@@ -56,9 +57,9 @@ def is_false(region: Region, lines: Sequence[Line]) -> bool:
     if region.label == "figure":
         prose = [line for line in inside if len(line.text) >= _PROSE_CHARACTERS]
         return len(prose) >= 4 and len(prose) > 0.5 * len(inside)
-    if is_prose(inside) or _is_columns_of_text(inside):
-        return True
     rows = rows_of([Atom(line.rect, (line,)) for line in inside])
+    if _is_columns_of_text(inside) or (is_prose(inside) and not _has_short_cells(rows)):
+        return True
     return sum(len(row) > 1 for row in rows) < max(2, 0.3 * len(rows))
 
 
@@ -137,10 +138,19 @@ def _without_surroundings(
         return inside, [line for line in lines if line not in inside]
     rows = rows_of(atoms)
     beside: list[Line] = []
+    if len(rows) > 3 and _is_lead(rows, region):
+        beside.extend(rows.pop(0)[0].lines)
     for end in (0, -1):
         while len(rows) > 2 and len(rows[end]) == 1 and _is_sentence(rows[end][0], region):
             beside.extend(rows.pop(end)[0].lines)
     return tuple(line for line in lines if line not in beside), beside
+
+
+def _is_lead(rows: Run, region: Region) -> bool:
+    """One piece at the left over a row of many: a line above the table, no spanning heading."""
+    first = rows[0][0]
+    at_left = first.rect.x0 < region.rect.x0 + 0.1 * region.rect.width
+    return len(rows[0]) == 1 and len(rows[1]) > 2 and at_left
 
 
 def _is_sentence(atom: Atom, region: Region) -> bool:
@@ -157,3 +167,12 @@ def _is_columns_of_text(lines: Sequence[Line]) -> bool:
     runs = arrange([Atom(line.rect, (line,)) for line in lines])
     long = [run for run in runs if len(run) >= _MANY_ROWS]
     return len(long) > 1 and sum(map(len, long)) >= 0.9 * sum(map(len, runs))
+
+
+def _has_short_cells(rows: Run) -> bool:
+    """Rows with a few words beside the long ones: cells of a table that also holds sentences."""
+    short = [
+        sum(len(atom.lines[0].text) <= _SHORT_CELL for atom in row) >= 2 and len(row) > 2
+        for row in rows
+    ]
+    return sum(short) >= 4
