@@ -10,7 +10,7 @@ import { createRoot } from 'react-dom/client'
 import { ApiError } from './api/client'
 import { App } from './app'
 import { WordsProvider } from './i18n/words'
-import { theme } from './theme'
+import { theme, variables } from './theme'
 
 const queryClient = new QueryClient({
   defaultOptions: {
@@ -28,7 +28,7 @@ const root = document.getElementById('root')
 if (root !== null) {
   createRoot(root).render(
     <StrictMode>
-      <MantineProvider theme={theme} defaultColorScheme="auto">
+      <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto">
         <QueryClientProvider client={queryClient}>
           <WordsProvider>
             <Notifications position="bottom-center" />

@@ -1,7 +1,7 @@
 import { Alert, Button, Group, Paper, Progress, Stack, Text, Title } from '@mantine/core'
 import { Dropzone } from '@mantine/dropzone'
 import { IconAlertTriangle, IconCamera, IconFolderOpen, IconUpload } from '@tabler/icons-react'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useRef } from 'react'
 import type { Modes } from '../api/client'
 import { useWords } from '../i18n/words'
 import { ACCEPT, type Refusal } from '../lib/files'
@@ -44,7 +44,7 @@ export function UploadScreen(props: {
         tabIndex={-1}
         role="group"
         aria-label={words.drop.title}
-        inputProps={{ 'aria-label': words.drop.choose, accept: ACCEPT }}
+        inputProps={{ 'aria-label': words.drop.title, accept: ACCEPT, 'aria-hidden': true }}
         onClick={(event) => {
           if (event.target instanceof Element && !event.target.closest('button, input')) {
             open.current?.()
@@ -125,13 +125,14 @@ export function UploadScreen(props: {
 function SendingBar({ name, fraction, cancel }: Sending) {
   const { words, language } = useWords()
   const bar = useRef<HTMLDivElement>(null)
-  const [said] = useState(name)
-  useEffect(() => bar.current?.scrollIntoView({ block: 'nearest' }), [])
+  useEffect(() => {
+    bar.current?.scrollIntoView({ block: 'nearest' })
+  }, [])
   return (
     <Paper ref={bar} withBorder p="md">
       <Group justify="space-between" wrap="nowrap" mb="xs">
         <Text truncate fw={600}>
-          {said}
+          {name}
         </Text>
         <Group gap="sm" wrap="nowrap">
           <Text size="sm" role="status">

@@ -13,5 +13,7 @@ const processor = unified().use(rehypeKatex, {
 })
 
 export function setFormulas(tree: Root): Root {
-  return processor.runSync(structuredClone(tree))
+  const copy = structuredClone(tree)
+  processor.runSync(copy) // rehype-katex changes the tree in place
+  return copy
 }

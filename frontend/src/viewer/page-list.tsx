@@ -26,7 +26,9 @@ export function PageList(props: {
     estimateSize: () => ROW,
     overscan: 2,
   })
-  useEffect(() => virtual.scrollToIndex(props.current, { align: 'auto' }), [virtual, props.current])
+  useEffect(() => {
+    virtual.scrollToIndex(props.current, { align: 'auto' })
+  }, [virtual, props.current])
   return (
     <nav ref={scroller} className={styles.list} aria-label={words.viewer.pages}>
       <div className={styles.inner} style={{ height: virtual.getTotalSize() }}>
