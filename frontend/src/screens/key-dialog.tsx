@@ -9,7 +9,10 @@ export function KeyDialog({ onKey }: { onKey: () => void }) {
   const [asking, setAsking] = useState(false)
   const [tried, setTried] = useState(false)
   const [key, setTyped] = useState('')
-  useEffect(() => onLocked(() => setAsking(true)), [])
+  useEffect(() => {
+    const stop = onLocked(() => setAsking(true))
+    return () => void stop()
+  }, [])
   return (
     <Modal opened={asking} onClose={() => undefined} withCloseButton={false} title={words.key.title} centered>
       <form
