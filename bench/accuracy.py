@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import resource
 import time
 from collections.abc import Sequence
@@ -18,13 +19,16 @@ from typing import Any
 
 from bench import pictures, scoring
 from bench.cost import ChildrenCost
-from bench.page_files import page_image
+from bench.page_files import first_page
 from dsocr.engines import create
 from dsocr.engines.base import Engine
 from dsocr.engines.embedded.config import EmbeddedConfig
 from dsocr.errors import DsocrError
+from dsocr.pages.config import PagesConfig
+from dsocr.pages.sandbox import Sandbox
 from dsocr.types import OcrOptions, PageImage, PageResult
 
+_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)  # says things about the page, not its text
 PROMPT = "<image>\n<|grounding|>Convert the document to markdown."
 
 
@@ -54,12 +58,13 @@ async def measure(
         if line.strip()
     ]
     scores = []
+    sandbox = Sandbox(PagesConfig())
     await engine.start()
     try:
         for entry in entries:
             if only not in f"{entry['file']} {entry.get('group', '')}":
                 continue
-            page = page_image(folder / entry["file"], dpi=engine.info.dpi)
+            page = await first_page(folder / entry["file"], sandbox, dpi=engine.info.dpi)
             score, result = await _one(folder, entry, engine, page, options)
             scores.append(score)
             print(_row(score), flush=True)
@@ -72,6 +77,7 @@ async def measure(
                 )
     finally:
         await engine.close()
+        await sandbox.close()
     return scores
 
 
@@ -105,7 +111,8 @@ async def _one(
 
 
 def _truth(folder: Path, entry: dict[str, Any]) -> str:
-    return (folder / entry["gt"]).read_text() if entry.get("gt") else ""
+    text = (folder / entry["gt"]).read_text() if entry.get("gt") else ""
+    return _FRONT_MATTER.sub("", text)
 
 
 def _tests(folder: Path, entry: dict[str, Any]) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ def plain(text: str) -> str:
     ):
         text = pattern.sub(replacement, text)
     text = unicodedata.normalize("NFKC", html.unescape(text)).translate(_QUOTES).casefold()
+    text = text.replace("''", '"')
     return _BLANK_IN_CJK.sub("", " ".join(text.split()))
 
 

@@ -27,6 +27,13 @@ def reference() -> str:
     for command in app.registered_commands:
         if command.callback:
             parts += _section(f"dsocr {command.callback.__name__}", command.callback)
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        for command in group.typer_instance.registered_commands:
+            if command.callback:
+                name = command.name or command.callback.__name__
+                title = f"dsocr {group.typer_instance.info.name} {name}"
+                parts += _section(title, command.callback)
     return "\n".join(parts)
 
 

@@ -32,6 +32,7 @@ ROOMS = {
     "embedded": "The embedded engine (`rapidocr`)",
     "runtime": "The native engine",
     "server": "The HTTP service",
+    "jobs": "Jobs",
 }
 PATHS = {  # what depends on where the clone lies, as one writes it
     "DEEPSEEK_OCR_RUNS_DIR": "runs",
@@ -47,8 +48,8 @@ def main() -> None:
         print(f"## {title}\n\n| variable | default | meaning |\n| --- | --- | --- |")
         for variable in variables():
             if variable.room == room:
-                meaning = words.get(variable.field, "")
-                print(f"| `{variable.name}` | {default(variable)} | {meaning}{choices(variable)} |")
+                meaning = f"{words.get(variable.field, '')} {choices(variable)}".strip()
+                print(f"| `{variable.name}` | {default(variable)} | {meaning} |")
         print()
 
 
@@ -83,7 +84,7 @@ def choices(variable: Variable) -> str:
     """The words of a Literal."""
     if typing.get_origin(variable.type) is not typing.Literal:
         return ""
-    return f" One of {', '.join(f'`{word}`' for word in typing.get_args(variable.type))}."
+    return f"One of {', '.join(f'`{word}`' for word in typing.get_args(variable.type))}."
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -30,7 +30,9 @@ Header = dict[str, Any]
 Buffer = bytes | bytearray | memoryview
 
 _LENGTHS = struct.Struct("!IQ")
-MAX_HEADER_BYTES = 64 << 20
+MAX_HEADER_BYTES = 61 << 20
+MAX_PAYLOAD_BYTES = 4 << 30
+"""A child that went wrong must not make us reserve whatever it claims."""
 
 
 class ChildDied(Exception):
@@ -56,10 +58,10 @@ class Channel:
     ) -> None:
         """Raises `TimeoutError` past the deadline: the other side has stopped reading."""
         text = json.dumps(header, separators=(",", ":")).encode()
-        self._set_timeout(deadline)
-        self._sock.sendall(_LENGTHS.pack(len(text), len(payload)) + text)
-        if payload:
-            self._sock.sendall(payload)
+        view = memoryview(payload).cast("B")  # its length is bytes, whatever the items are
+        self._send(_LENGTHS.pack(len(text), len(view)) + text, deadline)
+        if view:
+            self._send(view, deadline)
 
     def waiting(self) -> bool:
         """Whether something has arrived: the start of a frame, or the end."""
@@ -70,6 +72,8 @@ class Channel:
         header_bytes, payload_bytes = _LENGTHS.unpack(self._read(_LENGTHS.size, deadline))
         if header_bytes > MAX_HEADER_BYTES:
             raise EOFError(f"frame header of {header_bytes} bytes")
+        if payload_bytes > MAX_PAYLOAD_BYTES:
+            raise EOFError(f"frame payload of {payload_bytes} bytes")
         header = json.loads(self._read(header_bytes, deadline))
         return header, self._read(payload_bytes, deadline)
 
@@ -78,22 +82,37 @@ class Channel:
             self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
 
+    def _send(self, data: Buffer, deadline: float | None) -> None:
+        with self._until(deadline):
+            self._sock.sendall(data)
+
     def _read(self, size: int, deadline: float | None) -> bytearray:
         data = bytearray(size)
         view = memoryview(data)
         while view:
-            self._set_timeout(deadline)
-            count = self._sock.recv_into(view)
+            with self._until(deadline):
+                count = self._sock.recv_into(view)
             if count == 0:
                 raise EOFError("the other side is gone")
             view = view[count:]
         return data
 
-    def _set_timeout(self, deadline: float | None) -> None:
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
+    @contextlib.contextmanager
+    def _until(self, deadline: float | None) -> Iterator[None]:
+        """The time left for one call on the socket. Without a deadline nothing is touched: a
+        reader and a writer share the socket, and so its timeout."""
+        if deadline is None:
+            yield
+            return
+        left = deadline - time.monotonic()
+        if left <= 0:
             raise TimeoutError
         self._sock.settimeout(left)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # closed meanwhile by another thread
+                self._sock.settimeout(None)
 
 
 class Child:
@@ -133,6 +152,7 @@ class Child:
         self.channel = Channel(ours)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="child")
         self._closed = False
+        self._closing = threading.Lock()
         try:
             self.channel.send(plan)
         except OSError as error:
@@ -190,14 +210,15 @@ class Child:
 
     def kill(self) -> None:
         """Ends the child now and reaps it. Safe to call twice and from any thread."""
-        if self._closed:
-            return
-        self._closed = True
-        self._process.kill()
-        self._process.wait()
-        self.channel.close()
-        os.close(self._lifeline)
-        self._thread.shutdown(wait=False)
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._process.kill()
+            self._process.wait()
+            self.channel.close()
+            os.close(self._lifeline)
+            self._thread.shutdown(wait=False)
 
 
 def limit_cpu_seconds(seconds: float) -> None:

@@ -23,6 +23,7 @@ from dsocr.engines import ENGINES
 from dsocr.engines.embedded.config import EmbeddedConfig
 from dsocr.engines.prompts import DEFAULT_PROMPT
 from dsocr.errors import DsocrError
+from dsocr.jobs.config import JobsConfig
 from dsocr.pages.config import PagesConfig
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import NoRepeat
@@ -44,6 +45,7 @@ PROMISED = {
     ("server", "max_image_mb"): "DEEPSEEK_MAX_IMAGE_MB",
     ("server", "allowed_origins"): "DEEPSEEK_ALLOWED_ORIGINS",
     ("server", "api_keys"): "DEEPSEEK_OCR_API_KEYS",
+    ("jobs", "database_url"): "DEEPSEEK_OCR_DATABASE_URL",
 }
 
 
@@ -117,6 +119,7 @@ class Settings:
     embedded: EmbeddedConfig = field(default_factory=EmbeddedConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
+    jobs: JobsConfig = field(default_factory=JobsConfig)
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
@@ -196,6 +199,7 @@ def _rooms() -> dict[str, type[Any]]:
         "embedded": EmbeddedConfig,
         "runtime": RuntimeConfig,
         "server": ServerConfig,
+        "jobs": JobsConfig,
     }
 
 
@@ -205,6 +209,8 @@ def _convert(variable: Variable, text: str) -> Any:
             return parse_no_repeat(text)
         if variable.field == "engine" and text not in ("auto", *ENGINES):
             raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
+        if variable.field == "database_url" and not text.startswith("sqlite:///"):
+            raise ValueError("jobs are kept in SQLite: say sqlite:///path")
         if variable.field == "default_prompt":
             return text.replace("\\n", "\n")
         if typing.get_origin(variable.type) is tuple:

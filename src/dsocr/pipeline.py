@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
@@ -86,6 +86,8 @@ class PageDone:
 
 PageEvent = PageStarted | TextDelta | BlockClosed | PageReset | PageDone
 OnEvent = Callable[[PageEvent], None]
+OnPage = Callable[[PageResult], Awaitable[None]]
+_Keep = Callable[[int, PageResult], Awaitable[None]]
 
 
 class Pipeline:
@@ -115,23 +117,64 @@ class Pipeline:
         or `UnsupportedMode` when no page could be read that way. What `on_event` raises at
         `PageDone` ends the whole reading and comes out here.
         """
+        results: dict[int, PageResult] = {}
+
+        async def keep(place: int, page: PageResult) -> None:
+            results[place] = page
+
+        wanted = range(source.num_pages) if pages is None else pages
+        await self._read(source, options, wanted, keep, dpi=dpi, on_event=on_event)
+        info = self._engine.info
+        ordered = tuple(results[place] for place in range(len(wanted)))
+        return Document(source.name, info.name, info.model, options, ordered)
+
+    async def read_behind(
+        self,
+        source: Source,
+        options: OcrOptions,
+        on_page: OnPage,
+        *,
+        pages: Sequence[int],
+        owner: str,
+        dpi: float | None = None,
+    ) -> None:
+        """Reads `pages` behind all `read` calls, in turns with other owners; keeps none of them.
+
+        Each page's place is taken until `on_page` has returned, so that whoever stores slowly is
+        read slowly. Ends and raises as `read` does.
+        """
+
+        async def hand_on(place: int, page: PageResult) -> None:
+            await on_page(page)
+
+        await self._read(source, options, pages, hand_on, dpi=dpi, owner=owner)
+
+    async def _read(
+        self,
+        source: Source,
+        options: OcrOptions,
+        wanted: Sequence[int],
+        keep: _Keep,
+        *,
+        dpi: float | None,
+        on_event: OnEvent | None = None,
+        owner: str | None = None,
+    ) -> None:
         info = self._engine.info
         check_options(options, info)
-        _check_pages(pages, source.num_pages)
-        wanted = range(source.num_pages) if pages is None else pages
+        _check_pages(wanted, source.num_pages)
         reading = _Reading(
             source=source,
             options=options,
             dpi=info.dpi if dpi is None else dpi,
             on_event=on_event,
+            owner=owner,
             places=iter(enumerate(wanted)),
             ahead=asyncio.Lock(),
-            results={},
+            keep=keep,
         )
         workers = min(len(wanted), info.max_concurrency + 1)
         await all_or_none([self._work(reading) for _ in range(workers)])
-        results = tuple(reading.results[place] for place in range(len(wanted)))
-        return Document(source.name, info.name, info.model, options, results)
 
     async def _work(self, reading: _Reading) -> None:
         while await self._read_next(reading):
@@ -146,16 +189,20 @@ class Pipeline:
                     return False
                 place, index = upcoming
                 newcomer = place == 0
-                await held.enter_async_context(self._images.turn(newcomer=newcomer))
+                await held.enter_async_context(
+                    self._images.turn(newcomer=newcomer, background=reading.owner)
+                )
                 rendered = await _render(reading, index)
                 if isinstance(rendered, PageImage):
-                    await held.enter_async_context(self._desk.turn(newcomer=newcomer))
+                    await held.enter_async_context(
+                        self._desk.turn(newcomer=newcomer, background=reading.owner)
+                    )
             if isinstance(rendered, PageImage):
                 result = await self._read_page(rendered, reading)
             else:
                 reading.tell(PageStarted(index))
                 result = rendered
-        reading.results[place] = result
+        await reading.keep(place, result)
         reading.tell(PageDone(result))
         return True
 
@@ -197,7 +244,10 @@ class _Reading:
     """Place in the result and page index, of the pages nobody has begun."""
     ahead: asyncio.Lock
     """Whoever holds it has the one page of this document that waits for the engine."""
-    results: dict[int, PageResult]
+    keep: _Keep
+    """Takes each page by its place as soon as it is done."""
+    owner: str | None
+    """For whom it is read in the background; None: somebody waits for it."""
 
     def tell(self, event: PageEvent) -> None:
         if self.on_event is not None:

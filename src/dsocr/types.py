@@ -148,3 +148,5 @@ class Document:
     model: str
     options: OcrOptions
     pages: tuple[PageResult, ...]
+    page_names: tuple[str, ...] = ()
+    """The file each page comes from, where there are several; empty: all from `name`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,15 @@ from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.tokenizer import Tokenizer
 from tests.runtime.goldens import genuine_tokenizer
 from tests.runtime.recipe import write_tiny_checkpoint
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Threads that wait for one another cost more than they bring on so small a model."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps
+
+from tests.runtime.recipe import write_tiny_checkpoint
 
 GOLDENS = Path(__file__).parents[1] / "data" / "goldens"
 
@@ -38,3 +41,19 @@ def genuine_tokenizer() -> bytes:
     """The released tokenizer.json."""
     packed = GOLDENS / "checkpoint-files" / "tokenizer.json.xz"
     return lzma.decompress(packed.read_bytes())
+
+
+def write_reading_checkpoint(folder: Path) -> Path:
+    """A whole model folder: the tiny weights and the genuine tokenizer."""
+    write_tiny_checkpoint(folder)
+    (folder / "tokenizer.json").write_bytes(genuine_tokenizer())
+    return folder
+
+
+def assert_text_is(raw: str, golden: dict[str, Any], decode: Callable[[list[int]], str]) -> None:
+    """The text of the reference tokens, as far as these do not hang on a rounding."""
+    safe, tokens = golden["safe_prefix_len"], golden["output_ids"]
+    if safe == len(tokens):
+        assert raw == decode(tokens)
+    else:  # the cut may go through a character
+        assert raw.startswith(decode(tokens[:safe]).rstrip("\ufffd"))

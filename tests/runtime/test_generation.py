@@ -20,6 +20,8 @@ from dsocr.runtime.sequence import SamplingParams, Sequence
 from dsocr.runtime.tokenizer import SpecialTokens, Tokenizer
 from tests.runtime.reference import golden
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DECODER = golden("decoder")
 
 

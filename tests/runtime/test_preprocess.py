@@ -27,6 +27,7 @@ OLDER_PILLOW = {
     case["image"]: case
     for case in golden_json("preprocess_pillow_lt13_only_differences.json.gz")["cases"]
 }
+OLD_PILLOW = int(PIL.__version__.partition(".")[0]) < 13
 MODES = {name: Resolution(**numbers) for name, numbers in GOLDEN["modes"].items()}
 SCRIPTS = {
     "gundam_max6": (MODES["gundam"], 6),
@@ -39,7 +40,7 @@ SCRIPTS = {
 def expected(case: dict[str, Any], source: str) -> dict[str, Any]:
     """What this Pillow gives: its bicubic resize changed in version 13."""
     values = dict(case[source])
-    if int(PIL.__version__.partition(".")[0]) < 13:
+    if OLD_PILLOW:
         values |= OLDER_PILLOW.get(case["image"], {}).get(source, {})
     return values
 
@@ -75,8 +76,10 @@ def test_every_mode_gives_the_released_codes_bytes(case: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["image"])
 def test_fewer_tiles_and_larger_tiles_give_the_authors_scripts_bytes(case: dict[str, Any]) -> None:
+    if OLD_PILLOW and case["image"] in OLDER_PILLOW:
+        pytest.skip("the reference has no values of an older Pillow for it")
     image = golden_page(case["image"])
-    for name, golden in expected(case, "vllm_script").items():
+    for name, golden in case["vllm_script"].items():
         # 9 tiles of 640 are checked above; 9 of 1024 take long and go the same way as 6
         if name in SCRIPTS and name not in ("gundam_max9", "gundam_m_max9"):
             resolution, max_tiles = SCRIPTS[name]

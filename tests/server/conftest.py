@@ -56,7 +56,10 @@ class Served(NamedTuple):
         return socket.create_connection(("127.0.0.1", self.port), timeout=10)
 
     def files(self) -> list[Path]:
-        return list(self.runs_dir.rglob("*"))
+        """What lies in the runs folder beside the store of the jobs."""
+        store = self.runs_dir / "jobs"
+        found = self.runs_dir.rglob("*")
+        return [path for path in found if path != store and store not in path.parents]
 
 
 Serve = Callable[..., AbstractContextManager[Served]]

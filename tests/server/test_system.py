@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,8 +75,6 @@ def test_a_failed_start_is_tried_again(client: Client, monkeypatch: pytest.Monke
 def test_a_request_waits_for_an_engine_that_is_starting(client: Client) -> None:
     class Slow(FakeEngine):
         async def start(self) -> None:
-            import asyncio
-
             await asyncio.sleep(0.3)
 
     with client(Slow()) as http:
@@ -150,3 +151,11 @@ def test_a_built_page_is_served_with_its_files(client: Client, tmp_path: Any) ->
         assert http.get("/assets/../index.html").status_code in (200, 404)
         assert http.get("/assets/%2e%2e/%2e%2e/x").status_code == 404
         assert http.post("/nowhere").status_code == 404
+
+
+def test_the_description_in_the_docs_is_the_services_own(client: Client) -> None:
+    written = Path(__file__).parents[2] / "docs" / "openapi.json"
+    with client() as http:
+        described = http.get("/openapi.json").json()
+
+    assert json.loads(written.read_text("utf-8")) == described, "run scripts/openapi.py"

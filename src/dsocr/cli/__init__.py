@@ -11,6 +11,7 @@ import typer
 from dsocr import __version__
 from dsocr.cli.doctor import doctor
 from dsocr.cli.download import download
+from dsocr.cli.jobs import jobs
 from dsocr.cli.read import read
 from dsocr.cli.serve import serve
 from dsocr.errors import DsocrError
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 for command in (read, serve, doctor, download):
     app.command()(command)
+app.add_typer(jobs)
 
 
 def _say_version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import platform
 import shutil
@@ -40,6 +41,8 @@ MARKS: dict[State, tuple[str, str]] = {
     "bad": ("NO", "bold red"),
 }
 TRIAL_WORDS = "dsocr reads this page"
+TRIAL_TOKENS = 200
+"""Plenty for these words; weights that ramble shall not ramble for minutes."""
 COMFORTABLE_MEMORY = 3_000_000_000
 
 
@@ -56,6 +59,14 @@ def doctor(
     quick: Annotated[
         bool, typer.Option("--quick", help="Only look; do not start the engine for a trial page.")
     ] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            metavar="DIR",
+            help="Check this folder of DeepSeek-OCR weights, and read the trial page with them.",
+        ),
+    ] = None,
 ) -> None:
     """Say what is installed, which engine reads and why, the limits, and what to do next.
 
@@ -64,6 +75,9 @@ def doctor(
     """
     console = Console(soft_wrap=True, highlight=False)
     settings = Settings.from_environment()
+    if model is not None:
+        runtime = dataclasses.replace(settings.runtime, model_path=model)
+        settings = dataclasses.replace(settings, engine="native", runtime=runtime)
     works = True
     for finding in _findings(settings, quick=quick):
         mark, style = MARKS[finding.state]
@@ -87,12 +101,17 @@ def _findings(settings: Settings, *, quick: bool) -> Iterator[Finding]:
     yield _native_packages()
     yield _gpu()
     yield _weights(settings)
+    sound = True
+    if settings.engine == "native" and settings.runtime.model_path is not None:
+        for finding in _checkpoint(settings.runtime.model_path):
+            sound = sound and finding.state != "bad"
+            yield finding
     yield _limits(settings)
     yield _folder(settings.runs_dir)
     yield _keys(settings)
     choice = choose(settings.engine, settings.runtime.model_path)
     yield Finding("engine", "ok", f"{choice.name} reads: {choice.reason}")
-    if not quick:
+    if sound and not quick:
         yield _trial(settings)
 
 
@@ -155,6 +174,19 @@ def _weights(settings: Settings) -> Finding:
     return Finding("weights", "note", f"no folder {wanted}; dsocr download makes and fills it")
 
 
+def _checkpoint(folder: Path) -> Iterator[Finding]:
+    """What is in the files, held against what the runtime needs."""
+    if any(_version(package) is None for package in NATIVE_PACKAGES):
+        yield Finding(
+            "checkpoint", "bad", "cannot be looked into without pip install 'dsocr[native]'"
+        )
+        return
+    from dsocr.engines.native import examine_weights  # imports torch, which takes seconds
+
+    for name, state, words in examine_weights(folder):
+        yield Finding(name, state, words)
+
+
 def _limits(settings: Settings) -> Finding:
     server = settings.server
     return Finding(
@@ -186,7 +218,9 @@ def _keys(settings: Settings) -> Finding:
 def _trial(settings: Settings) -> Finding:
     """Reads a drawn page from a file, the way every document goes."""
     began = time.monotonic()
-    options = OcrOptions(task="markdown", mode=DEFAULT_MODE, prompt=DEFAULT_PROMPT)
+    options = OcrOptions(
+        task="markdown", mode=DEFAULT_MODE, prompt=DEFAULT_PROMPT, max_tokens=TRIAL_TOKENS
+    )
     order = Order(options, "text", pages=None, dpi=None, password=None)
     with tempfile.TemporaryDirectory(prefix="dsocr-") as folder:
         page, text = Path(folder, "page.png"), Path(folder, "page.txt")

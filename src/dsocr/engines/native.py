@@ -7,7 +7,8 @@ import dataclasses
 import logging
 import math
 import time
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.grounding import markdown_of, parse, references
@@ -99,6 +100,13 @@ class NativeEngine:
         if self._supervisor is not None:
             await self._supervisor.close()
             self._supervisor = None
+
+
+def examine_weights(folder: Path) -> list[tuple[str, Literal["ok", "note", "bad"], str]]:
+    """What a look at the folder finds: name, state, words. Loads torch into this process."""
+    from dsocr.runtime.checkup import examine
+
+    return [(one.name, one.state, one.words) for one in examine(folder)]
 
 
 def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> list[float | None]:

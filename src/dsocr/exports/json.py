@@ -63,6 +63,7 @@ def page_to_wire(page: PageResult) -> Wire:
 
 def document_to_wire(document: Document) -> Wire:
     """The JSON export: the whole text, and `pages` in order, each with its `fileName`."""
+    names = document.page_names or (document.name,) * len(document.pages)
     return {
         "fileName": document.name,
         "engine": document.engine,
@@ -70,7 +71,10 @@ def document_to_wire(document: Document) -> Wire:
         "mode": document.options.mode,
         "prompt": document.options.prompt,
         "text": join_pages(map(page_text, document.pages)),
-        "pages": [{**page_to_wire(page), "fileName": document.name} for page in document.pages],
+        "pages": [
+            {**page_to_wire(page), "fileName": name}
+            for page, name in zip(document.pages, names, strict=True)
+        ],
     }
 
 

@@ -38,19 +38,23 @@ def main(channel: Channel, arguments: Header) -> None:
     """Loads the model, then reads pages until the other side hangs up."""
     try:
         runtime = _load(channel, arguments)
-    except (CheckpointError, DeviceError) as error:
-        channel.send({"kind": "unusable", "code": "bad_checkpoint", "message": str(error)})
-        return
-    except RuntimeError as error:  # torch: most often, the weights do not fit
-        logger.exception("the model could not be loaded")
-        words = str(error).strip().splitlines()[0]
-        channel.send({"kind": "unusable", "code": "engine_unavailable", "message": words})
+    except (CheckpointError, DeviceError, RuntimeError) as error:
+        channel.send(_unusable(error))
         return
     inbox: queue.SimpleQueue[Mail] = queue.SimpleQueue()
     threading.Thread(target=_collect, args=(channel, inbox), daemon=True).start()
     while _take_mail(runtime, inbox):
         for event in runtime.step():
             channel.send(_frame(event))
+
+
+def _unusable(error: Exception) -> Header:
+    if isinstance(error, CheckpointError):
+        return {"kind": "unusable", "code": "bad_checkpoint", "message": str(error)}
+    if not isinstance(error, DeviceError):  # torch: most often, the weights do not fit
+        logger.error("the model could not be loaded", exc_info=error)
+    message = str(error).strip().partition("\n")[0]
+    return {"kind": "unusable", "code": "engine_unavailable", "message": message}
 
 
 def _load(channel: Channel, arguments: Header) -> Runtime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,12 +12,15 @@ from starlette.middleware.cors import CORSMiddleware
 
 from dsocr import __version__, engines
 from dsocr.config import MIB, Settings
+from dsocr.jobs.queue import JobQueue
 from dsocr.server import page, problems
 from dsocr.server.admission import Door
 from dsocr.server.deps import KeyRing, Service
+from dsocr.server.forms import FORM_OVERHEAD_BYTES
 from dsocr.server.middleware import BodyGuard, Envelope, HostGuard, OriginGuard
 from dsocr.server.reader import CreateEngine, Reader
-from dsocr.server.routes import ocr, system
+from dsocr.server.routes import export, jobs, ocr, system
+from dsocr.server.signals import told_of_the_end
 
 DESCRIPTION = (
     "Reads images and PDFs: markdown with boxes out. "
@@ -30,6 +34,7 @@ ALLOWED_HEADERS = (
     "Ocp-Apim-Subscription-Key",
     "X-Request-Id",
     "Last-Event-ID",
+    "Idempotency-Key",
 )
 
 
@@ -48,6 +53,8 @@ def create_app(settings: Settings, *, create_engine: CreateEngine = engines.crea
     app.include_router(system.open_router)
     app.include_router(system.router)
     app.include_router(ocr.router)
+    app.include_router(jobs.router)
+    app.include_router(export.router)
     page.install(app, settings.server)
     problems.install(app)
     _surround(app, settings)
@@ -59,16 +66,22 @@ def _lifespan(settings: Settings, create_engine: CreateEngine) -> Any:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         config = settings.server
         reader = Reader(settings, create_engine)
+        queue = JobQueue(settings.runs_dir / "jobs", reader, settings.jobs)
         app.state.service = Service(
             settings=settings,
             keys=KeyRing(config.api_keys),
             door=Door(max_requests=config.max_requests, max_bytes=int(config.max_queue_mb * MIB)),
             reader=reader,
+            jobs=queue,
+            uploads=Door(max_requests=settings.jobs.max_uploads, max_bytes=sys.maxsize),
         )
         reader.start()
         try:
-            yield
+            await queue.start()
+            with told_of_the_end(queue.stop_telling):
+                yield
         finally:
+            await queue.close()
             await reader.close()
 
     return lifespan
@@ -79,9 +92,13 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     config = settings.server
     app.add_middleware(
         BodyGuard,
-        limits={"/api/ocr": int(config.max_image_mb * MIB)},
+        limits={
+            "/api/ocr": int(config.max_image_mb * MIB),
+            "/api/jobs": int(settings.jobs.max_job_mb * MIB),
+            "/api/export": export.MAX_BYTES,
+        },
         default_limit=SMALL_BODY_BYTES,
-        overhead=ocr.FORM_OVERHEAD_BYTES,
+        overhead=FORM_OVERHEAD_BYTES,
         window_seconds=config.body_window_seconds,
         bytes_per_second=config.body_bytes_per_second,
     )
@@ -91,7 +108,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
         allow_origins=config.allowed_origins,
         allow_methods=("GET", "POST", "PATCH", "DELETE"),
         allow_headers=ALLOWED_HEADERS,
-        expose_headers=("X-Request-Id", "Retry-After"),
+        expose_headers=("X-Request-Id", "Retry-After", "Content-Disposition", "Location"),
     )
     app.add_middleware(HostGuard, allowed=config.allowed_hosts)
     app.add_middleware(Envelope)

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive
 
 from dsocr.config import Settings
+from dsocr.jobs.queue import JobQueue
 from dsocr.server.admission import Door
 from dsocr.server.problems import ClientGone, Unauthorized
 from dsocr.server.reader import Reader
@@ -39,18 +40,26 @@ class KeyRing:
 
     def check(self, headers: Headers) -> None:
         """Raises `Unauthorized`. Keys count in headers alone: URLs end up in logs."""
-        if self.open:
-            return
+        if not self.open and not self._matching(headers):
+            raise Unauthorized()
+
+    def owner(self, headers: Headers) -> str | None:
+        """A name for whoever holds the key that came, which does not tell the key; None: open."""
+        matching = self._matching(headers)
+        return hashlib.sha256(b"owner" + matching[0]).hexdigest()[:32] if matching else None
+
+    def _matching(self, headers: Headers) -> list[bytes]:
         given = [headers[name] for name in KEY_HEADERS if name in headers]
         scheme, _, credentials = headers.get("authorization", "").partition(" ")
         if scheme.lower() in SCHEMES:
             given.append(credentials.strip())
         # Every pair is compared, so that the time taken says nothing of which key was near.
         matches = [
-            hmac.compare_digest(_hash(key), known) for key in given for known in self._hashes
+            (hmac.compare_digest(_hash(key), known), known)
+            for key in given
+            for known in self._hashes
         ]
-        if not any(matches):
-            raise Unauthorized()
+        return [known for equal, known in matches if equal]
 
 
 @dataclass(slots=True)
@@ -61,6 +70,9 @@ class Service:
     keys: KeyRing
     door: Door
     reader: Reader
+    jobs: JobQueue
+    uploads: Door
+    """Of jobs: these go to the disk and must not take the places of those who wait."""
 
 
 def service_of(request: Request) -> Service:
@@ -69,6 +81,14 @@ def service_of(request: Request) -> Service:
 
 
 RunningService = Annotated[Service, Depends(service_of)]
+
+
+def owner_of(request: Request) -> str | None:
+    return service_of(request).keys.owner(request.headers)
+
+
+Owner = Annotated[str | None, Depends(owner_of)]
+"""Whose jobs a request may see; None: all."""
 
 
 class LockedRoute(APIRoute):

@@ -14,6 +14,8 @@ from starlette.responses import JSONResponse
 
 from dsocr import errors
 from dsocr.errors import DsocrError
+from dsocr.jobs.callback import CallbackRefused
+from dsocr.jobs.job import IdempotencyConflict, JobConflict, JobNotFound, PageNotFound, PageNotRead
 from dsocr.types import PageFailure
 
 logger = logging.getLogger(__name__)
@@ -83,6 +85,12 @@ STATUS: dict[type[DsocrError], int] = {
     errors.EngineCrashed: 503,
     errors.BadCheckpoint: 503,
     errors.DiskFull: 507,
+    JobNotFound: 404,
+    PageNotFound: 404,
+    PageNotRead: 404,
+    JobConflict: 409,
+    IdempotencyConflict: 409,
+    CallbackRefused: 422,
     Unauthorized: 401,
     ForeignOrigin: 403,
     UnknownHost: 421,

@@ -89,7 +89,7 @@ class Reader:
     async def _start_once(self) -> bool:
         began = time.monotonic()
         name = self.choice.name
-        logger.info("starting the %s engine: %s", name, self.choice.reason)
+        logger.info("starting the %s engine", name)
         engine: Engine | None = None
         try:
             engine = self._create(name, self._settings.engine_config(name))
@@ -107,10 +107,13 @@ class Reader:
         self.state, self.trouble = "ready", ""
         self._ready.set()
         logger.info(
-            "%s reads on %s after %.1f s. %s",
+            "%s (%s, %s) reads, because %s; it was ready in %.1f s",
             name,
+            engine.info.model,
             engine.info.device,
+            self.choice.reason,
             self.seconds_to_start,
-            self.choice.advice,
         )
+        if self.choice.advice:
+            logger.info(self.choice.advice)
         return True

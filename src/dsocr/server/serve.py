@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 import logging
 import signal
+import socket
 from types import FrameType
 from typing import Any
 
@@ -36,6 +37,7 @@ def run(settings: Settings, host: str, port: int) -> None:
             "Set DEEPSEEK_OCR_API_KEYS to change that.",
             host,
         )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its stages say nothing to a person
     server = _Server(uvicorn_config(create_app(settings), settings.server, host=host, port=port))
     # uvicorn sends itself the signal again after a clean stop; ours shall end with status 0.
     previous = {sig: signal.signal(sig, _ignore) for sig in (signal.SIGINT, signal.SIGTERM)}
@@ -59,6 +61,12 @@ def uvicorn_config(app: FastAPI, config: ServerConfig, *, host: str, port: int) 
         h11_max_incomplete_event_size=config.max_header_bytes,
         timeout_graceful_shutdown=int(config.drain_seconds),
     )
+
+
+def address(host: str, port: int) -> str:
+    """What to type into a browser here; every network includes this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def is_loopback(host: str) -> bool:
@@ -114,7 +122,13 @@ def protocol_class(config: ServerConfig) -> type[asyncio.Protocol]:
 
 
 class _Server(uvicorn.Server):
-    """A second signal, whichever it is, ends at once."""
+    """Says in one line where it is to be found. A second signal, whichever it is, ends at once."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in self.servers:
+            for bound in listening.sockets:
+                logger.info("open %s", address(*bound.getsockname()[:2]))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:

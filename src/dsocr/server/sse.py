@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from dsocr.server.deps import hung_up
 
-Emit = Callable[[str, dict[str, Any]], None]
-"""Takes an event's name and its data; never blocks."""
+
+class Emit(Protocol):
+    """Takes an event's name and its data; never blocks."""
+
+    def __call__(self, name: str, data: dict[str, Any], id: int | None = None) -> None:
+        """`id` is what a client can resume after; without one, events are counted."""
+
+
 Work = Callable[[Emit], Awaitable[None]]
 
 
@@ -58,8 +64,8 @@ class EventStream(Response):
         finally:
             self._events.put_nowait(None)
 
-    def _emit(self, name: str, data: dict[str, Any]) -> None:
-        self._last_id += 1
+    def _emit(self, name: str, data: dict[str, Any], id: int | None = None) -> None:
+        self._last_id = self._last_id + 1 if id is None else id
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         self._events.put_nowait(f"id: {self._last_id}\nevent: {name}\ndata: {text}\n\n".encode())
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from dsocr.engines.base import EngineInfo, OnText
@@ -95,21 +96,29 @@ def _result(
         Block(label, text, tuple(_fractions(page, box) for box in boxes), confidence)
         for label, text, boxes, confidence in answer["blocks"]
     )
-    if options.task == "text":
-        raw = "\n\n".join(block.text for block in blocks if block.text)
-    else:
-        raw = compose_raw(blocks)
+    raw = markdown = _plain(blocks)
+    if options.task != "text":
+        raw, markdown = compose_raw(blocks), markdown_of(blocks, page_index=page.index)
     if on_text and raw:
         on_text(raw)
     return PageResult(
         index=page.index,
         width=page.width,
         height=page.height,
-        markdown=markdown_of(blocks, page_index=page.index),
+        markdown=markdown,
         blocks=blocks,
         raw=raw,
         flags=tuple(answer["flags"]),
         usage=Usage(seconds=seconds),
+    )
+
+
+def _plain(blocks: Sequence[Block]) -> str:
+    """The words alone: no references, no signs of headings."""
+    return "\n\n".join(
+        block.text.lstrip("# ") if block.label in ("title", "sub_title") else block.text
+        for block in blocks
+        if block.text
     )
 
 

@@ -31,6 +31,7 @@ RECOGNITION_MODEL = "PP-OCRv6_rec_small.onnx"
 _INK = 0.3  # probability above which a pixel belongs to text
 _MIN_BOX_SCORE = 0.5
 _GROWTH = 1.8  # the network marks a line's core; the box grows by area * this / outline
+_LETTERS = 0.8  # of a box's height; the rest is air, which would make neighbouring lines overlap
 _MIN_SIDE = 3.0
 _MAX_QUADS = 3000
 _LINE_HEIGHT = 48  # what recognition was trained on
@@ -133,7 +134,7 @@ class Ocr:
         text = "".join(self._characters[index] for index in classes[kept])
         score = float(chances[kept].mean()) if len(kept) else 0.0
         centres = tuple(np.clip((kept + 0.5) / len(classes) / share, 0.0, 1.0).tolist())
-        self._answers[place] = Reading(Line(text, _around(quad), score), centres)
+        self._answers[place] = Reading(Line(text, _around(_tightened(quad)), score), centres)
 
 
 def quads_of(ink: NDArray[np.float32]) -> list[Quad]:
@@ -204,6 +205,14 @@ def _in_reading_direction(corners: NDArray[np.float32]) -> Quad:
     top_left, bottom_left = left[np.argsort(left[:, 1], kind="stable")]
     top_right, bottom_right = right[np.argsort(right[:, 1], kind="stable")]
     return np.array([top_left, top_right, bottom_right, bottom_left], np.float32)
+
+
+def _tightened(quad: Quad) -> Quad:
+    """Without the air above and below its letters."""
+    air = (1 - _LETTERS) / 2 * (quad[[3, 2, 1, 0]] - quad)
+    if _length(quad[0], quad[3]) > _length(quad[0], quad[1]):  # text that runs downwards
+        air = (1 - _LETTERS) / 2 * (quad[[1, 0, 3, 2]] - quad)
+    return quad + air
 
 
 def _around(quad: Quad) -> Rect:

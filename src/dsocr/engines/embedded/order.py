@@ -14,10 +14,14 @@ from dsocr.engines.embedded.line import Line, Rect
 Interval = tuple[float, float]
 
 _TRIM = 0.25  # detection boxes stand out over the ink by about this share of their height
-_MIN_GUTTER = 0.6  # of a line's height, after the trim
+_TRIM_SIDE = 0.45  # neighbours in narrow columns even overlap
+_MIN_GUTTER = 0.35  # of a line's height, after the trim
+_WIDE_GUTTER = 2.0  # seen in one row alone, this is a gutter all the same
 _MIN_COLUMN_ROWS = 3
 _MIN_FILL = 0.5  # a column of text is at least half full on its median row
 _MIN_COLUMN_CHARACTERS = 9.0
+_MIN_PROSE_ROWS = 7
+_MIN_PROSE_CHARACTERS = 20.0
 _MAX_CROSSING = 0.25
 
 
@@ -70,7 +74,7 @@ def rows_of(atoms: Sequence[Atom]) -> Run:
 
 
 def _same_row(first: Atom, second: Atom) -> bool:
-    if (first.label or second.label) and not _beside(first.rect, second.rect):
+    if not _beside(first.rect, second.rect):
         return False
     shared = min(first.rect.y1, second.rect.y1) - max(first.rect.y0, second.rect.y0)
     return shared > 0.5 * min(first.rect.height, second.rect.height) and shared > 0.3 * max(
@@ -132,17 +136,38 @@ def _groups(strips: list[list[Atom]], height: float) -> list[list[list[Atom]]]:
     for index, strip in enumerate(strips):
         around = [g for i in (index - 1, index + 1) if 0 <= i < len(strips) for g in gutters[i]]
         lone = len(rows_of(strip)) < 2
-        # A gap in one row alone may be a wide blank: only its neighbours make it a gutter.
-        firm = [g for g in gutters[index] if not lone or any(_meet(g, other) for other in around)]
+        # A gap in one row alone may be a wide blank: its width or its neighbours make it a gutter.
+        firm = [
+            gutter
+            for gutter in gutters[index]
+            if not lone
+            or gutter[1] - gutter[0] > _WIDE_GUTTER * height
+            or any(_meet(gutter, other) for other in around)
+        ]
         if groups:
-            merged = _gutters([a for s in groups[-1] for a in s] + strip, height)
-            if all(any(_meet(gutter, left) for left in merged) for gutter in held + firm):
+            merged = _gutters([atom for part in groups[-1] for atom in part] + strip, height)
+            if _survives(merged, held, firm):
                 groups[-1].append(strip)
                 held = [g for g in merged if any(_meet(g, other) for other in held + firm)]
                 continue
         groups.append([strip])
         held = firm
     return groups
+
+
+def _survives(merged: list[Interval], held: list[Interval], firm: list[Interval]) -> bool:
+    """Whether two bands read as one: a gutter of theirs runs through both.
+
+    A headline may close some gutters below it, not all; beside a band without gutters (short lines,
+    the rest of a column) all must stay open.
+    """
+    through = [gutter for gutter in merged if any(_meet(gutter, other) for other in held + firm)]
+    if held and firm:
+        return any(
+            any(_meet(g, other) for other in held) and any(_meet(g, other) for other in firm)
+            for g in through
+        )
+    return all(any(_meet(gutter, left) for left in merged) for gutter in held + firm)
 
 
 def _meet(first: Interval, second: Interval) -> bool:
@@ -184,16 +209,40 @@ def reads_as_column(atoms: Sequence[Atom]) -> bool:
     """Whether these look like text set in a column, not like cells, labels or prices."""
     if any(atom.label in ("figure", "table") for atom in atoms):
         return True
-    if any(atom.label and len(atom.lines) > 1 for atom in atoms):
-        return True
+    few = 2 if any(atom.label for atom in atoms) else _MIN_COLUMN_ROWS
     lines = [line for atom in atoms for line in atom.lines]
     rows = rows_of([Atom(line.rect, (line,)) for line in lines])
-    if len(rows) < _MIN_COLUMN_ROWS:
+    if len(rows) < few:
         return False
     widths = [row[-1].rect.x1 - row[0].rect.x0 for row in rows]
     width = max(line.rect.x1 for line in lines) - min(line.rect.x0 for line in lines)
     letters = [sum(_weight(atom.lines[0].text) for atom in row) for row in rows]
     return median(widths) >= _MIN_FILL * width and median(letters) >= _MIN_COLUMN_CHARACTERS
+
+
+def is_prose(lines: Sequence[Line]) -> bool:
+    """Whether somewhere many long lines stand right below one another, as no table's cells do."""
+    stacks: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: line.rect.y0):
+        if _weight(line.text) < _MIN_PROSE_CHARACTERS:
+            continue
+        for stack in stacks:
+            if _continues(stack[-1].rect, line.rect):
+                stack.append(line)
+                break
+        else:
+            stacks.append([line])
+    return any(len(stack) >= _MIN_PROSE_ROWS for stack in stacks)
+
+
+def _continues(above: Rect, below: Rect) -> bool:
+    height = above.height
+    step = below.y0 - above.y0
+    return (
+        abs(above.x0 - below.x0) < 2.5 * height
+        and 0.4 * height < step < 2.2 * height
+        and below.width > 0.6 * above.width
+    )
 
 
 def _weight(text: str) -> float:
@@ -241,9 +290,9 @@ def _middle(atom: Atom) -> float:
 
 def _trimmed(atom: Atom) -> Rect:
     """The rectangle nearer to the ink, so that boxes which only touch do not hide a gap."""
-    trim = _TRIM * min([line.rect.height for line in atom.lines] or [atom.rect.height / 10])
+    height = min([line.rect.height for line in atom.lines] or [atom.rect.height / 10])
     rect = atom.rect
-    trim_x, trim_y = min(trim, rect.width / 3), min(trim, rect.height / 3)
+    trim_x, trim_y = min(_TRIM_SIDE * height, rect.width / 3), min(_TRIM * height, rect.height / 3)
     return Rect(rect.x0 + trim_x, rect.y0 + trim_y, rect.x1 - trim_x, rect.y1 - trim_y)
 
 

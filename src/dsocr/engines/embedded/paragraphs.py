@@ -13,6 +13,8 @@ from dsocr.engines.embedded.text_joins import is_cjk
 
 _WIDE_PITCH = 1.35  # of the column's usual distance from row to row
 _OTHER_SIZE = 1.3
+_RAISED = 1.7
+_NARROW = 0.6  # of the column: no row of such a paragraph had to end where it did
 _INDENT = 0.9  # of a row's height
 _ENDS = tuple('.!?:;\u3002\uff01\uff1f\uff1a\uff1b\u2026"\u201d)\uff09')
 _MARK = re.compile(
@@ -100,7 +102,7 @@ def _breaks(rows: Sequence[Line], index: int, column: tuple[float, float], pitch
     size = min(above.rect.height, row.rect.height)
     if step > _WIDE_PITCH * max(pitch, 1.1 * size) or step > 2.6 * size:
         return True
-    if _ratio(above, row) >= _OTHER_SIZE:
+    if _ratio(above, row) >= _OTHER_SIZE and not _runs_on(above, row):
         return True
     if starts_with_mark(row.text):
         return True
@@ -112,6 +114,17 @@ def _breaks(rows: Sequence[Line], index: int, column: tuple[float, float], pitch
     if indented and not above_indented and not centred and (ended or short):
         return True
     return short and ended and not above_indented
+
+
+def _runs_on(above: Line, row: Line) -> bool:
+    """A sentence goes on: a raised note or a formula made one of its rows taller."""
+    begins = row.text.lstrip()[:1]
+    return (
+        begins.islower()
+        and not above.text.rstrip().endswith(_ENDS)
+        and _ratio(above, row) < _RAISED
+        and abs(above.rect.x0 - row.rect.x0) < 2 * row.rect.height
+    )
 
 
 def _full(above: Line, row: Line, column: tuple[float, float]) -> bool:
@@ -140,7 +153,8 @@ def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
         return True
     pairs = list(zip(rows, rows[1:], strict=False))
     right = max(row.rect.x1 for row in rows)
-    edge = (column[0], right if len(rows) > 2 else column[1])
+    narrow = right - column[0] < _NARROW * (column[1] - column[0])
+    edge = (column[0], column[1] if narrow or len(rows) == 2 else right)
     slack = [
         _full(above, below, edge) or edge[1] - above.rect.x1 < 0.2 * (edge[1] - edge[0])
         for above, below in pairs

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dsocr.engines.embedded.line import Line, Rect, Region
-from dsocr.engines.embedded.order import Atom, rows_of
+from dsocr.engines.embedded.order import Atom, is_prose, rows_of
 from dsocr.engines.embedded.paragraphs import enclose
 
 _LINE_SHARE = 0.4
@@ -50,6 +50,8 @@ def is_false(region: Region, lines: Sequence[Line]) -> bool:
     if region.label == "figure":
         prose = [line for line in inside if len(line.text) >= _PROSE_CHARACTERS]
         return len(prose) >= 4 and len(prose) > 0.5 * len(inside)
+    if is_prose(inside):
+        return True
     rows = rows_of([Atom(line.rect, (line,)) for line in inside])
     return sum(len(row) > 1 for row in rows) < max(2, 0.3 * len(rows))
 

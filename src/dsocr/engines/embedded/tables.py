@@ -15,6 +15,7 @@ from dsocr.engines.embedded.text_joins import join_lines
 
 MAX_MODEL_LINES = 150
 _MAX_LOST = 0.05
+_MAX_SWALLOWED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +61,15 @@ def fill(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry] | None:
 
 def by_geometry(lines: Sequence[Line]) -> list[Entry]:
     """Rows by height, columns by the white stripes that most rows leave."""
-    rows = rows_of([Atom(line.rect, (line,)) for line in lines])
-    stops = _column_stops([[atom.lines[0] for atom in row] for row in rows])
+    rows = _rows(lines)
+    stops = _column_stops(rows)
     entries: list[Entry] = []
     for number, row in enumerate(rows):
         placed: dict[int, list[Line]] = {}
         spans: dict[int, int] = {}
-        for atom in row:
-            first, last = _reach(atom.rect, stops)
-            placed.setdefault(first, []).append(atom.lines[0])
+        for line in row:
+            first, last = _reach(line.rect, stops)
+            placed.setdefault(first, []).append(line)
             spans[first] = max(spans.get(first, 1), last - first + 1)
         entries.extend(_row_entries(number, placed, spans, len(stops) + 1))
     return entries
@@ -96,8 +97,7 @@ def _cell_html(entry: Entry) -> str:
 
 
 def _cell_text(lines: Sequence[Line]) -> str:
-    rows = rows_of([Atom(line.rect, (line,)) for line in lines])
-    return join_lines(join_row([atom.lines[0] for atom in row]).text for row in rows)
+    return join_lines(join_row(row).text for row in _rows(lines))
 
 
 def _best_cell(cells: Sequence[Cell], rect: Rect) -> int | None:
@@ -117,12 +117,22 @@ def _distance(first: Rect, second: Rect) -> float:
 
 def _is_jumbled(found: dict[int, list[Line]], cells: Sequence[Cell]) -> bool:
     """Many cells swallowed lines that stand side by side far apart: the grid is wrong."""
-    swallowed = 0
-    for lines in found.values():
-        for row in rows_of([Atom(line.rect, (line,)) for line in lines]):
-            gaps = (b.rect.x0 - a.rect.x1 for a, b in zip(row, row[1:], strict=False))
-            swallowed += sum(gap > 2 * row[0].rect.height for gap in gaps)
-    return swallowed > max(2, 0.1 * sum(len(lines) for lines in found.values()))
+    swallowed = [sum(map(_wide_gaps, _rows(cell_lines))) for cell_lines in found.values()]
+    if max(swallowed, default=0) > _MAX_SWALLOWED:
+        return True
+    return sum(swallowed) > max(2, 0.1 * sum(len(lines) for lines in found.values()))
+
+
+def _rows(lines: Sequence[Line]) -> list[list[Line]]:
+    return [
+        [atom.lines[0] for atom in row]
+        for row in rows_of([Atom(line.rect, (line,)) for line in lines])
+    ]
+
+
+def _wide_gaps(row: Sequence[Line]) -> int:
+    gaps = (right.rect.x0 - left.rect.x1 for left, right in zip(row, row[1:], strict=False))
+    return sum(gap > 2 * row[0].rect.height for gap in gaps)
 
 
 def _column_stops(rows: Sequence[Sequence[Line]]) -> list[float]:

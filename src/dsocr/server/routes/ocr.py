@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request, Response
-from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
-from dsocr.config import MIB, Settings, parse_no_repeat
-from dsocr.engines.modes import mode_of
-from dsocr.engines.prompts import task_of, with_image
+from dsocr.config import MIB
 from dsocr.errors import DsocrError, TooManyPages
 from dsocr.pages.source import open_source
 from dsocr.pipeline import OnEvent, PageEvent, Pipeline, Source, check_options, pages_of
 from dsocr.server import problems
 from dsocr.server.admission import Ticket
 from dsocr.server.deps import RunningService, Service, locked_router, until_gone
+from dsocr.server.forms import (
+    FORM_OVERHEAD_BYTES,
+    announced_bytes,
+    check_engine,
+    checked,
+    options_of,
+)
 from dsocr.server.problems import InvalidField
 from dsocr.server.schemas import OCR_REQUEST_BODY, OcrAnswer, OcrForm, error_answers
 from dsocr.server.sse import Emit, EventStream, Work
@@ -29,9 +32,6 @@ from dsocr.server.wire import EventWire, ocr_answer
 from dsocr.types import Document, OcrOptions
 
 router = locked_router("reading")
-
-FORM_OVERHEAD_BYTES = 256 << 10
-"""What a form may weigh beside its file: boundaries, fields, the prompt."""
 
 
 @router.post(
@@ -120,14 +120,14 @@ async def _take_in(request: Request, service: Service, stack: AsyncExitStack) ->
     settings = service.settings
     max_file_bytes = int(settings.server.max_image_mb * MIB)
     ticket = stack.enter_context(
-        service.door.enter(_announced_bytes(request, max_file_bytes + FORM_OVERHEAD_BYTES))
+        service.door.enter(announced_bytes(request, max_file_bytes + FORM_OVERHEAD_BYTES))
     )
     pipeline, info = await service.reader.pipeline(settings.server.start_wait_seconds)
     limits = FormLimits(1, max_file_bytes, settings.server.max_form_fields)
     form = await stack.enter_async_context(received_form(request, settings.runs_dir, limits))
-    fields = _checked(form.fields)
-    options = _options(fields, settings)
-    _check_engine(fields.engine, service)
+    fields = checked(OcrForm, form.fields)
+    options = options_of(fields, settings)
+    check_engine(fields.engine, service)
     check_options(options, info)
     upload = _the_file(form)
     source = await open_source(
@@ -141,49 +141,6 @@ async def _take_in(request: Request, service: Service, stack: AsyncExitStack) ->
             "Choose fewer with `pages`, or send the document as a job: POST /api/jobs."
         )
     return _Reading(service, ticket, pipeline, source, upload, options, list(pages))
-
-
-def _announced_bytes(request: Request, most: int) -> int:
-    """What the request will bring at most; a chunked one may bring all that is allowed."""
-    announced = request.headers.get("content-length", "")
-    return min(int(announced), most) if announced.isdecimal() else most
-
-
-def _checked(fields: Mapping[str, str]) -> OcrForm:
-    """The form's words; an empty field is one that was not sent."""
-    try:
-        return OcrForm.model_validate({key: value for key, value in fields.items() if value})
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise InvalidField(f"{first['loc'][0]}: {first['msg']}") from error
-
-
-def _options(fields: OcrForm, settings: Settings) -> OcrOptions:
-    limits = settings.server
-    prompt = with_image(fields.prompt or settings.default_prompt)
-    if len(prompt.encode()) > limits.max_prompt_bytes:
-        raise InvalidField(f"prompt: it is longer than {limits.max_prompt_bytes} bytes")
-    if fields.max_tokens is not None and fields.max_tokens > limits.max_output_tokens:
-        raise InvalidField(f"max_tokens: at most {limits.max_output_tokens}")
-    try:
-        given = fields.no_repeat_ngram
-        guard = parse_no_repeat(given) if given else settings.no_repeat_ngram
-    except ValueError as error:
-        raise InvalidField("no_repeat_ngram: say n/window, n, or off") from error
-    return OcrOptions(
-        task=task_of(prompt),
-        mode=mode_of(fields.mode).key,
-        prompt=prompt,
-        max_tokens=fields.max_tokens,
-        temperature=fields.temperature,
-        no_repeat_ngram=guard,
-    )
-
-
-def _check_engine(wanted: str | None, service: Service) -> None:
-    running = service.reader.choice.name
-    if wanted not in (None, "auto", running):
-        raise InvalidField(f"engine: {wanted[:40]!r} is not running here; {running} is")
 
 
 def _the_file(form: Form) -> Upload:

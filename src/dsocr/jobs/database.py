@@ -1,0 +1,188 @@
+"""Connections to the store: one thread that writes, a few that read. Knows no table.
+
+Versions of SQLite up to 3.51.2 can corrupt a WAL database when two connections write or checkpoint
+at the same instant. So all writing and every checkpoint happens on one connection a process, and
+processes take turns by a lock on a file beside the database; all other connections are read-only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import sqlite3
+import urllib.parse
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from dsocr.errors import DiskFull, DsocrError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CHECKPOINT_BYTES = 4 << 20
+"""The write-ahead log is brought into the database when it is larger than this."""
+READERS = 4
+BUSY_SECONDS = 30
+
+
+class UnsupportedStore(DsocrError):
+    """Jobs cannot be kept in this database."""
+
+    code = "bad_setting"
+
+
+class Database:
+    """Runs functions of a connection, each in a transaction of its own, away from the event loop.
+
+    `write` has one after the other done, in the order they came; each is durable when it returns.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self._engine = _writer(path)
+        self._readers = _readers(path)
+        self._wal = path.with_name(f"{path.name}-wal")
+        self._turn = -1
+
+    async def open(self) -> None:
+        """Makes the database, or brings it to the newest shape."""
+        await asyncio.get_running_loop().run_in_executor(self._writing, self._open)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._writing, self._close)
+        await asyncio.to_thread(self._writing.shutdown)
+        await asyncio.to_thread(self._reading.shutdown)
+        self._readers.dispose()
+
+    async def write(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Raises `DiskFull`, and what `work` raises; then nothing of it was written."""
+
+        def run() -> T:
+            with _telling_of_full_disks(), self._my_turn():
+                with self._engine.begin() as connection:
+                    result = work(connection, *args, **kwargs)
+                self._checkpoint()
+            return result
+
+        return await asyncio.get_running_loop().run_in_executor(self._writing, run)
+
+    async def read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        def run() -> T:
+            with self._readers.connect() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, run)
+
+    def _open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = self.path.with_name(f"{self.path.name}-turn")
+        self._turn = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with _telling_of_full_disks(), self._my_turn(), self._engine.begin() as connection:
+            migrate(connection)
+        self.path.chmod(0o600)
+
+    def _close(self) -> None:
+        if self._turn < 0:
+            return
+        with self._my_turn():  # the last one out checkpoints
+            self._engine.dispose()
+        os.close(self._turn)
+        self._turn = -1
+
+    @contextlib.contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        """The kernel gives it back for whoever dies with it."""
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    def _checkpoint(self) -> None:
+        if self._wal.exists() and self._wal.stat().st_size > CHECKPOINT_BYTES:
+            with self._engine.connect() as connection:
+                driver = connection.connection.driver_connection
+                assert driver is not None
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def path_of(url: str) -> Path:
+    """The file that a `sqlite:///` URL names. Raises `UnsupportedStore`."""
+    scheme, _, path = url.partition(":///")
+    if scheme not in ("sqlite", "sqlite+pysqlite") or not path or path == ":memory:":
+        raise UnsupportedStore("Jobs are kept in SQLite: the URL must be sqlite:///path.")
+    return Path(path)
+
+
+def migrate(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _writer(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(driver: sqlite3.Connection, record: Any) -> None:
+        driver.isolation_level = None  # transactions begin where we say, not where the driver does
+        for pragma in (
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "wal_autocheckpoint=0",
+        ):
+            driver.execute(f"PRAGMA {pragma}").fetchall()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _readers(path: Path) -> Engine:
+    def connect() -> sqlite3.Connection:
+        uri = f"file:{urllib.parse.quote(str(path))}?mode=ro"
+        driver = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+        driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}").fetchall()
+        driver.execute("PRAGMA wal_autocheckpoint=0").fetchall()
+        return driver
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=READERS)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")  # one snapshot for all that is read together
+
+    return engine
+
+
+@contextlib.contextmanager
+def _telling_of_full_disks() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        # SQLITE_FULL; and SQLITE_IOERR, which is how a full disk looks to some of its calls.
+        if "full" in str(error.orig) or "disk I/O" in str(error.orig):
+            raise DiskFull() from error
+        raise

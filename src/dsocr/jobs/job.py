@@ -1,0 +1,171 @@
+"""The words of this room. Plain frozen data; knows no SQL and no HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from dsocr.errors import DsocrError
+from dsocr.types import OcrOptions, PageFailure, PageResult
+
+Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+FINISHED: tuple[Status, ...] = ("succeeded", "failed", "cancelled")
+
+
+class JobNotFound(DsocrError):
+    """There is no such job."""
+
+    code = "not_found"
+
+
+class PageNotFound(DsocrError):
+    """The job has no such page."""
+
+    code = "not_found"
+
+
+class PageNotRead(DsocrError):
+    """This page has not been read yet."""
+
+    code = "page_not_read"
+    retryable = True
+
+
+class JobConflict(DsocrError):
+    """The job is in a state in which this cannot be done."""
+
+    code = "conflict"
+
+
+class IdempotencyConflict(DsocrError):
+    """This Idempotency-Key was used for another request."""
+
+    code = "idempotency_conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """One of the files of a job. `number` counts from 0 and is its name on the disk."""
+
+    number: int
+    name: str
+    size: int
+    num_pages: int
+    """Of the whole file; 1 for a file that cannot be opened: its one page says why."""
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """A page of a job and where it stands in its files. Both indices count from 0."""
+
+    index: int
+    file: int
+    file_page: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job that asks to be accepted; its files lie in `paths`, in the order of `files`."""
+
+    id: str
+    owner: str
+    """Whose it is: a fingerprint of the key it came with; empty where there are no keys."""
+    options: OcrOptions
+    dpi: float | None
+    engine: str
+    wanted_engine: str | None
+    files: tuple[JobFile, ...]
+    pages: tuple[JobPage, ...]
+    paths: tuple[Path, ...]
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
+    """Of the whole request; the same key with another one is a conflict."""
+    callback_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it stands. Times are seconds since 1970."""
+
+    id: str
+    owner: str
+    status: Status
+    options: OcrOptions
+    dpi: float | None
+    engine: str
+    model: str
+    files: tuple[JobFile, ...]
+    pages_total: int
+    pages_done: int
+    """Read or failed."""
+    pages_failed: int
+    seq: int
+    """Grows with every change: what the events of a job are numbered by."""
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    error: PageFailure | None
+    queue_position: int | None = None
+    """From 1, while it is queued."""
+    eta_seconds: float | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.status in FINISHED
+
+    @property
+    def name(self) -> str:
+        return self.files[0].name if self.files else "document"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write a job's pages, until somebody with a higher `epoch` has it."""
+
+    job_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """Pages that are to be read alike."""
+
+    options: OcrOptions
+    dpi: float | None
+    pages: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person says that a block says; what is None stays as the engine has it."""
+
+    text: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page that was read, beside what a person made of it."""
+
+    page: JobPage
+    file_name: str
+    seq: int
+    result: PageResult
+    corrections: Mapping[int, Correction]
+    """By the block's place in reading order."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageNews:
+    """That a page was read, without what is on it."""
+
+    page: JobPage
+    file_name: str
+    seq: int
+    seconds: float
+    finish_reason: str
+    flags: tuple[str, ...]
+    error: PageFailure | None

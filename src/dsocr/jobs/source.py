@@ -1,0 +1,51 @@
+"""All pages of a job as one source, whichever of its files they are in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from dsocr.jobs.files import JobFiles
+from dsocr.jobs.job import Job, JobPage
+from dsocr.pages.sandbox import Sandbox
+from dsocr.pages.source import Source, open_source
+from dsocr.types import PageImage
+
+
+class JobSource:
+    """Opens a file when a page of it is asked for. Indices are the job's, from 0."""
+
+    def __init__(
+        self, job: Job, pages: Sequence[JobPage], *, files: JobFiles, sandbox: Sandbox
+    ) -> None:
+        self.name = job.name
+        self._job = job
+        self._pages = {page.index: page for page in pages}
+        self._files = files
+        self._sandbox = sandbox
+        self._open: dict[int, Source] = {}
+
+    @property
+    def num_pages(self) -> int:
+        return self._job.pages_total
+
+    async def page(self, index: int, *, dpi: float) -> PageImage:
+        page = self._pages[index]
+        source = self._open.get(page.file) or await self._open_file(page.file)
+        image = await source.page(page.file_page, dpi=dpi)
+        return dataclasses.replace(image, index=index)
+
+    async def close(self) -> None:
+        for source in self._open.values():
+            await source.close()
+
+    async def _open_file(self, number: int) -> Source:
+        file = self._job.files[number]
+        source = await open_source(
+            self._files.path(self._job.id, number),
+            name=file.name,
+            sandbox=self._sandbox,
+            password=file.password,
+        )
+        self._open[number] = source
+        return source

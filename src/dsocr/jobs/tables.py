@@ -1,0 +1,82 @@
+"""The tables, as the newest migration leaves them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("names", Text, nullable=False),  # of its files, lower case, to search in
+    Column("bytes", Integer, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("dpi", Float),
+    Column("wanted_engine", String(32)),
+    Column("engine", String(32), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("pages_total", Integer, nullable=False),
+    Column("pages_done", Integer, nullable=False),
+    Column("pages_failed", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Column("error_code", String(64)),
+    Column("error_message", Text),
+    Column("leased_by", String(32)),
+    Column("epoch", Integer, nullable=False),
+    Column("leased_at", Float),  # with done_at_lease: how fast it goes
+    Column("done_at_lease", Integer, nullable=False),
+    Column("idempotency_key", String(256)),
+    Column("fingerprint", String(64)),
+    Column("callback_url", Text),
+    Column("callback_tries", Integer, nullable=False),
+    Column("callback_due_at", Float),
+)
+Index("jobs_by_age", jobs.c.created_at)
+Index("jobs_by_status", jobs.c.status, jobs.c.created_at)
+Index("jobs_by_owner", jobs.c.owner, jobs.c.created_at)
+Index("jobs_by_end", jobs.c.finished_at)
+Index("jobs_by_callback", jobs.c.callback_due_at)
+Index("jobs_once", jobs.c.owner, jobs.c.idempotency_key, unique=True)
+
+files = Table(
+    "files",
+    metadata,
+    Column("job_id", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("num_pages", Integer, nullable=False),
+    Column("password", Text),
+)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("job_id", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("file", Integer, nullable=False),
+    Column("file_page", Integer, nullable=False),
+    Column("wanted", Boolean, nullable=False),  # to be read, for the first time or again
+    Column("options", Text),  # of the reading that is wanted, where they are not the job's
+    Column("dpi", Float),
+    Column("seq", Integer),
+    Column("failed", Boolean, nullable=False),
+    Column("news", Text),  # the result without its text, for events
+    Column("result", Text),
+    Column("corrections", Text),
+)
+Index("pages_by_seq", pages.c.job_id, pages.c.seq)
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("beat", Integer, nullable=False),
+)

@@ -1,0 +1,243 @@
+"""Reads the jobs of a store: takes one, reads what is missing, stores each page when it is done.
+
+Any number of processes do so on one store. Each says that it is well by a heartbeat; the jobs of
+one that died or fell silent go to the others. Knows no SQL and no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from dsocr.engines.base import EngineInfo
+from dsocr.errors import DiskFull, DsocrError, EngineUnavailable
+from dsocr.jobs import store, views
+from dsocr.jobs.config import JobsConfig
+from dsocr.jobs.database import Database
+from dsocr.jobs.events import Bell
+from dsocr.jobs.files import JobFiles
+from dsocr.jobs.job import Lease, Todo
+from dsocr.jobs.presence import Presence, Silence
+from dsocr.jobs.source import JobSource
+from dsocr.jobs.store import LeaseLost
+from dsocr.pages.sandbox import Sandbox
+from dsocr.pipeline import Pipeline
+from dsocr.types import PageFailure, PageResult
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+FULL_DISK_PAUSE_SECONDS = 1.0
+ENGINE_PAUSE_SECONDS = 1.0
+ENGINE_WAIT_SECONDS = 30.0
+
+
+class Reads(Protocol):
+    """What a worker reads with."""
+
+    @property
+    def sandbox(self) -> Sandbox: ...
+
+    @property
+    def info(self) -> EngineInfo | None:
+        """None while no engine reads."""
+
+    async def pipeline(self, wait_seconds: float) -> tuple[Pipeline, EngineInfo]:
+        """Raises `EngineUnavailable`."""
+
+
+class _EngineAway(Exception):
+    """The engine is restarting: the page is read when it is back."""
+
+
+class JobWorker:
+    """One a process."""
+
+    def __init__(
+        self,
+        database: Database,
+        files: JobFiles,
+        presence: Presence,
+        bell: Bell,
+        reads: Reads,
+        config: JobsConfig,
+    ) -> None:
+        self._database = database
+        self._files = files
+        self._presence = presence
+        self._bell = bell
+        self._reads = reads
+        self._config = config
+        self._silence = Silence(config.lease_seconds)
+        self._running: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
+        self._wake = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._loops = [
+            asyncio.create_task(self._for_ever(self._beat, self._config.heartbeat_seconds)),
+            asyncio.create_task(self._for_ever(self._check, self._config.poll_seconds)),
+            asyncio.create_task(
+                self._for_ever(self._take_jobs, self._config.poll_seconds, self._wake)
+            ),
+        ]
+
+    async def close(self) -> None:
+        """Stops reading; what was read is stored, and the rest left to whoever comes next."""
+        tasks = [*self._loops, *(task for _, task in self._running.values())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await self._database.write(store.leave, self._presence.id)
+        except DiskFull:
+            log.warning("the disk is full: jobs are given back when we are gone")
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._wake.set()
+
+    def stop(self, job_id: str) -> None:
+        """The job is cancelled or gone: its pages need not be read to their end."""
+        held = self._running.get(job_id)
+        if held is not None:
+            held[1].cancel()
+
+    async def _for_ever(
+        self, step: Callable[[], Awaitable[None]], seconds: float, wake: asyncio.Event | None = None
+    ) -> None:
+        """A step that fails is tried again: nothing else would get the jobs going."""
+        while True:
+            try:
+                await step()
+            except DiskFull:
+                log.warning("the disk is full: jobs wait")
+            except Exception:
+                log.exception("a bug in the care for jobs")
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for((wake or asyncio.Event()).wait(), seconds)
+
+    async def _beat(self) -> None:
+        await self._database.write(store.beat, self._presence.id)
+
+    async def _check(self) -> None:
+        """Lets go of jobs that another process has cancelled, deleted or taken over."""
+        if not self._running:
+            return
+        held = await self._database.read(views.held, self._presence.id)
+        for job_id, (lease, task) in list(self._running.items()):
+            if held.get(job_id) != lease.epoch:
+                task.cancel()
+
+    async def _take_jobs(self) -> None:
+        self._wake.clear()
+        while len(self._running) < self._config.max_running and await self._take_one():
+            pass
+
+    async def _take_one(self) -> bool:
+        try:
+            _, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
+        except EngineUnavailable:
+            return False
+        lost = await self._lost()
+        if not lost and not await self._database.read(views.claimable, info.name):
+            return False
+        lease = await self._database.write(
+            store.claim, self._presence.id, lost, info.name, time.time()
+        )
+        if lease is None:
+            for process in lost:  # they have nothing left
+                await self._database.write(store.leave, process)
+                self._presence.forget(process)
+            return False
+        self._bell.ring(lease.job_id)
+        log.info("job %s: reading, for the %d. time", lease.job_id, lease.epoch)
+        previous = self._running.get(lease.job_id)
+        if previous is not None:
+            previous[1].cancel()
+        task = asyncio.create_task(self._read(lease))
+        self._running[lease.job_id] = (lease, task)
+        task.add_done_callback(lambda _: self._let_go(lease))
+        return True
+
+    async def _lost(self) -> list[str]:
+        """Processes whose jobs are free: they died, or were silent for too long."""
+        beats = await self._database.read(views.beats)
+        silent = self._silence.silent(beats) - {self._presence.id}
+        return sorted(silent | self._presence.dead())
+
+    def _let_go(self, lease: Lease) -> None:
+        held = self._running.get(lease.job_id)
+        if held is not None and held[0] is lease:
+            del self._running[lease.job_id]
+        self._bell.ring(lease.job_id)
+        self.wake()
+
+    async def _read(self, lease: Lease) -> None:
+        try:
+            await self._read_all(lease)
+        except LeaseLost:
+            log.info("job %s: cancelled, deleted, or read by somebody else", lease.job_id)
+        except DsocrError as error:
+            await self._fail(lease, PageFailure(error.code, error.message, error.retryable))
+        except Exception:
+            log.exception("job %s failed by a bug", lease.job_id)
+            await self._fail(lease, PageFailure(DsocrError.code, "Something went wrong inside."))
+
+    async def _fail(self, lease: Lease, failure: PageFailure) -> None:
+        try:
+            await self._in_spite_of_full_disks(
+                lambda: self._database.write(store.fail, lease, failure, time.time())
+            )
+        except LeaseLost:
+            return
+
+    async def _read_all(self, lease: Lease) -> None:
+        job = await self._database.read(views.job, lease.job_id, time.time())
+        pages = await self._database.read(views.job_pages, lease.job_id)
+        source = JobSource(job, pages, files=self._files, sandbox=self._reads.sandbox)
+        pause = ENGINE_PAUSE_SECONDS
+        try:
+            while not await self._in_spite_of_full_disks(
+                lambda: self._database.write(store.finish, lease, time.time())
+            ):
+                try:
+                    for todo in await self._database.read(views.todo, lease.job_id):
+                        await self._read_alike(lease, todo, source, job.owner)
+                        pause = ENGINE_PAUSE_SECONDS
+                except (_EngineAway, EngineUnavailable):
+                    log.info("job %s waits for the engine", lease.job_id)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, ENGINE_WAIT_SECONDS)
+        finally:
+            await source.close()
+
+    async def _read_alike(self, lease: Lease, todo: Todo, source: JobSource, owner: str) -> None:
+        async def keep(result: PageResult) -> None:
+            if result.error is not None and result.error.code == EngineUnavailable.code:
+                raise _EngineAway()
+            await self._in_spite_of_full_disks(
+                lambda: self._database.write(store.store_page, lease, result)
+            )
+            self._bell.ring(lease.job_id)
+
+        pipeline, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
+        await self._in_spite_of_full_disks(
+            lambda: self._database.write(store.name_engine, lease, info.name, info.model)
+        )
+        await pipeline.read_behind(
+            source, todo.options, keep, pages=todo.pages, owner=owner, dpi=todo.dpi
+        )
+
+    async def _in_spite_of_full_disks(self, write: Callable[[], Awaitable[T]]) -> T:
+        """A full disk makes a job wait, not fail: its pages stay in hand until there is room."""
+        while True:
+            try:
+                return await write()
+            except DiskFull:
+                log.warning("the disk is full: a job waits for room")
+                await asyncio.sleep(FULL_DISK_PAUSE_SECONDS)

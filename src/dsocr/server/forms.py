@@ -1,0 +1,65 @@
+"""What the forms of documents and jobs have in common: their words, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from fastapi import Request
+from pydantic import ValidationError
+
+from dsocr.config import Settings, parse_no_repeat
+from dsocr.engines.modes import mode_of
+from dsocr.engines.prompts import task_of, with_image
+from dsocr.server.deps import Service
+from dsocr.server.problems import InvalidField
+from dsocr.server.schemas import OcrForm
+from dsocr.types import OcrOptions
+
+FormT = TypeVar("FormT", bound=OcrForm)
+
+FORM_OVERHEAD_BYTES = 256 << 10
+"""What a form may weigh beside its files: boundaries, fields, the prompt."""
+
+
+def announced_bytes(request: Request, most: int) -> int:
+    """What the request will bring at most; a chunked one may bring all that is allowed."""
+    announced = request.headers.get("content-length", "")
+    return min(int(announced), most) if announced.isdecimal() else most
+
+
+def checked(kind: type[FormT], fields: Mapping[str, str]) -> FormT:
+    """The form's words; an empty field is one that was not sent."""
+    try:
+        return kind.model_validate({key: value for key, value in fields.items() if value})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InvalidField(f"{first['loc'][0]}: {first['msg']}") from error
+
+
+def options_of(fields: OcrForm, settings: Settings) -> OcrOptions:
+    limits = settings.server
+    prompt = with_image(fields.prompt or settings.default_prompt)
+    if len(prompt.encode()) > limits.max_prompt_bytes:
+        raise InvalidField(f"prompt: it is longer than {limits.max_prompt_bytes} bytes")
+    if fields.max_tokens is not None and fields.max_tokens > limits.max_output_tokens:
+        raise InvalidField(f"max_tokens: at most {limits.max_output_tokens}")
+    try:
+        given = fields.no_repeat_ngram
+        guard = parse_no_repeat(given) if given else settings.no_repeat_ngram
+    except ValueError as error:
+        raise InvalidField("no_repeat_ngram: say n/window, n, or off") from error
+    return OcrOptions(
+        task=task_of(prompt),
+        mode=mode_of(fields.mode).key,
+        prompt=prompt,
+        max_tokens=fields.max_tokens,
+        temperature=fields.temperature,
+        no_repeat_ngram=guard,
+    )
+
+
+def check_engine(wanted: str | None, service: Service) -> None:
+    running = service.reader.choice.name
+    if wanted not in (None, "auto", running):
+        raise InvalidField(f"engine: {wanted[:40]!r} is not running here; {running} is")

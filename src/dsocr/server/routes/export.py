@@ -1,0 +1,81 @@
+"""`POST /api/export`: a result that the client holds, as a file. Nothing of it is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from pydantic import ValidationError
+
+from dsocr.exports import format_of, render
+from dsocr.pages.source import open_source
+from dsocr.server.deps import RunningService, locked_router
+from dsocr.server.forms import FORM_OVERHEAD_BYTES, announced_bytes
+from dsocr.server.held import HeldImages, document_of
+from dsocr.server.job_schemas import EXPORT_REQUEST_BODY, HeldResult
+from dsocr.server.problems import InvalidField
+from dsocr.server.schemas import error_answers
+from dsocr.server.uploads import Form, FormLimits, received_form
+
+router = locked_router("reading")
+
+MAX_BYTES = 64 << 20
+"""Of a result and the document it came from."""
+
+
+@router.post(
+    "/api/export",
+    summary="A result as a file",
+    response_class=Response,
+    responses=error_answers(400, 401, 403, 408, 413, 415, 422, 429, 507),
+    openapi_extra=EXPORT_REQUEST_BODY,
+)
+async def export_result(request: Request, service: RunningService) -> Response:
+    """Formats that show figures or pages need the document beside the result."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(
+            service.door.enter(announced_bytes(request, MAX_BYTES + FORM_OVERHEAD_BYTES))
+        )
+        limits = FormLimits(2, MAX_BYTES, service.settings.server.max_form_fields)
+        form = await stack.enter_async_context(
+            received_form(request, service.settings.runs_dir, limits)
+        )
+        key = form.fields.get("format", "")
+        format_of(key)
+        document = document_of(await asyncio.to_thread(_held, form))
+        images = None
+        if uploads := form.files.get("file"):
+            source = await open_source(
+                uploads[0].path, name=uploads[0].name, sandbox=service.reader.sandbox
+            )
+            stack.push_async_callback(source.close)
+            images = HeldImages(source, asyncio.get_running_loop())
+        content = await asyncio.to_thread(render, document, key, images)
+    return download(content, document.name, key)
+
+
+def download(content: bytes, name: str, key: str) -> Response:
+    """A file to be saved under the document's name with the format's extension."""
+    format = format_of(key)
+    named = f"{PurePosixPath(name).stem or 'document'}.{format.extension}"
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_. ") else "_" for c in named)
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(named, safe='')}"
+    return Response(
+        content, media_type=format.media_type, headers={"Content-Disposition": disposition}
+    )
+
+
+def _held(form: Form) -> HeldResult:
+    uploads = form.files.get("result")
+    text = uploads[0].path.read_bytes() if uploads else form.fields.get("result", "").encode()
+    if not text:
+        raise InvalidField("result: it is missing")
+    try:
+        return HeldResult.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InvalidField(f"result: {place}: {first['msg']}") from error

@@ -1,0 +1,31 @@
+"""`dsocr doctor --model`: what is said of a folder of weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Dsocr
+from tests.runtime.goldens import write_reading_checkpoint
+
+pytest.importorskip("torch")
+
+
+def test_a_sound_folder_is_told_so(dsocr: Dsocr, tmp_path: Path) -> None:
+    folder = write_reading_checkpoint(tmp_path / "model")
+    ran = dsocr("doctor", "--quick", "--model", str(folder))
+    words = ran.out.decode()
+    assert ran.status == 0, words
+    for line in ("ok tensors    180 in 1 files", "ok tokenizer  the released", "ok pixels"):
+        assert line in words
+
+
+def test_a_broken_folder_stops_the_reading_and_is_named(dsocr: Dsocr, tmp_path: Path) -> None:
+    folder = write_reading_checkpoint(tmp_path / "model")
+    (folder / "tokenizer.json").write_text("{}")
+    ran = dsocr("doctor", "--model", str(folder))
+    words = ran.out.decode()
+    assert ran.status == 1
+    assert "NO tokenizer" in words and "tokenizer.json cannot be read" in words
+    assert "trial" not in words

@@ -1,0 +1,82 @@
+"""The chain from lines to blocks, with the real networks on pages drawn here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from dsocr.engines.embedded.compose import LayoutModels, compose_blocks
+from dsocr.engines.embedded.line import Line, Rect
+from dsocr.engines.embedded.network import Networks
+from dsocr.types import Block
+
+
+@pytest.fixture(scope="module")
+def models() -> LayoutModels:
+    return LayoutModels(Networks(2))
+
+
+class Sheet:
+    """Draws lines and remembers what recognition would hand over."""
+
+    def __init__(self) -> None:
+        self.image = Image.new("RGB", (1000, 1300), "white")
+        self.pen = ImageDraw.Draw(self.image)
+        self.lines: list[Line] = []
+
+    def write(self, x: float, y: float, text: str, size: int = 20) -> None:
+        font = ImageFont.load_default(size)
+        self.pen.text((x, y), text, font=font, fill="black")
+        x0, y0, x1, y1 = self.pen.textbbox((x, y), text, font=font)
+        self.lines.append(Line(text, Rect(x0 - 4, y0 - 4, x1 + 4, y1 + 4), 0.9))
+
+    def read(self, models: LayoutModels) -> list[Block]:
+        return compose_blocks(np.asarray(self.image), self.lines, models=models)
+
+
+def test_two_columns_are_read_one_after_the_other(models: LayoutModels) -> None:
+    sheet = Sheet()
+    sheet.write(200, 40, "The Northern Gazette", size=54)
+    for i in range(12):
+        sheet.write(60, 160 + 30 * i, f"left row {i} has words up to the gutter")
+        sheet.write(520, 160 + 30 * i, f"right row {i} has words up to the edge")
+    blocks = sheet.read(models)
+    text = "\n".join(block.text for block in blocks)
+    assert blocks[0].label == "title"
+    assert blocks[0].text == "# The Northern Gazette"
+    assert text.index("left row 11") < text.index("right row 0")
+
+
+def test_ruled_table_becomes_html(models: LayoutModels) -> None:
+    sheet = Sheet()
+    sheet.write(100, 100, "The table below holds the figures of three years in full.")
+    for row in range(8):
+        for column in range(4):
+            sheet.write(120 + 190 * column, 210 + 50 * row, f"r{row}c{column}")
+    for row in range(9):
+        sheet.pen.line((100, 195 + 50 * row, 860, 195 + 50 * row), fill="black", width=2)
+    for column in range(5):
+        sheet.pen.line((100 + 190 * column, 195, 100 + 190 * column, 595), fill="black", width=2)
+    tables = [block.text for block in sheet.read(models) if block.label == "table"]
+    assert len(tables) == 1
+    assert "<tr><td>r7c0</td><td>r7c1</td><td>r7c2</td><td>r7c3</td></tr>" in tables[0]
+
+
+def test_no_line_is_lost_and_boxes_are_fractions(models: LayoutModels) -> None:
+    sheet = Sheet()
+    for i in range(10):
+        sheet.write(60, 300 + 60 * i, f"word{i}")
+        sheet.write(700, 300 + 60 * i, f"price{i}")
+    blocks = sheet.read(models)
+    text = " ".join(block.text for block in blocks)
+    assert all(f"word{i}" in text and f"price{i}" in text for i in range(10))
+    for block in blocks:
+        for box in block.boxes:
+            assert 0 <= box.x0 < box.x1 <= 1
+            assert 0 <= box.y0 < box.y1 <= 1
+        assert block.confidence is None or block.confidence == pytest.approx(0.9)
+
+
+def test_page_without_lines_has_no_text(models: LayoutModels) -> None:
+    assert all(not block.text for block in Sheet().read(models))

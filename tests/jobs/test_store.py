@@ -1,0 +1,279 @@
+"""Leases, lines and full disks: the rules of the store, without a service around it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from dsocr.errors import DiskFull, QueueFull
+from dsocr.jobs import store, views
+from dsocr.jobs.database import Database, UnsupportedStore, path_of
+from dsocr.jobs.job import Correction, IdempotencyConflict, JobConflict, JobNotFound
+from dsocr.jobs.presence import Presence, Silence
+from dsocr.jobs.store import LeaseLost
+from dsocr.jobs.tables import metadata
+from dsocr.types import PageFailure, PageResult
+from tests.fakes import OPTIONS
+from tests.jobs.rows import accepted, claimed, finished_job, new_job, read
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(tmp_path / "store.sqlite3")
+    await database.open()
+    yield database
+    await database.close()
+
+
+def pragma(connection: Connection, name: str) -> object:
+    return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+async def test_the_writer_is_durable_and_the_readers_cannot_write(database: Database) -> None:
+    assert await database.write(pragma, "journal_mode") == "wal"
+    assert await database.write(pragma, "synchronous") == 2
+    assert await database.write(pragma, "wal_autocheckpoint") == 0
+    assert await database.read(pragma, "wal_autocheckpoint") == 0
+    with pytest.raises(Exception, match="readonly"):
+        await database.read(store.beat, "me")
+
+
+async def test_the_migrations_make_the_tables_that_the_code_speaks_of(database: Database) -> None:
+    def shape(connection: Connection) -> dict[str, set[str]]:
+        rows = connection.execute(text("select name, tbl_name, type from sqlite_master"))
+        tables = [name for name, _, kind in rows if kind == "table" and name != "alembic_version"]
+        return {
+            table: {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info({table})")}
+            for table in tables
+        }
+
+    spoken_of = {table.name: set(table.columns.keys()) for table in metadata.sorted_tables}
+    assert await database.read(shape) == spoken_of
+
+
+async def test_a_store_is_opened_again_as_it_was_left(tmp_path: Path) -> None:
+    for _ in range(2):
+        database = Database(tmp_path / "store.sqlite3")
+        await database.open()
+        await accepted(database)
+        await database.close()
+    with sqlite3.connect(tmp_path / "store.sqlite3") as connection:
+        assert connection.execute("select count(*) from jobs").fetchone() == (2,)
+    connection.close()
+
+
+@pytest.mark.parametrize("url", ["postgresql://a/b", "sqlite://", "sqlite:///:memory:", "x"])
+def test_another_database_is_refused_in_words(url: str) -> None:
+    with pytest.raises(UnsupportedStore, match="sqlite:///"):
+        path_of(url)
+
+
+async def test_whoever_lost_his_lease_cannot_write(database: Database) -> None:
+    job_id = await accepted(database, 3)
+    old = await claimed(database, "old")
+    await database.write(store.store_page, old, read(0, "by the first"))
+    new = await claimed(database, "new", lost=("old",))
+    assert new.epoch > old.epoch
+    for late in (
+        database.write(store.store_page, old, read(0, "too late")),
+        database.write(store.store_page, old, read(1, "too late")),
+        database.write(store.finish, old, 1),
+        database.write(store.fail, old, PageFailure("x", "y"), 1),
+    ):
+        with pytest.raises(LeaseLost):
+            if await late is False:
+                raise LeaseLost  # finish sees pages that are missing before it changes anything
+    await database.write(store.store_page, new, read(1, "by the second"))
+    job = await database.read(views.job, job_id, 0)
+    assert (job.status, job.pages_done) == ("running", 2)
+    texts = [page and page.result.raw for page in await database.read(views.stored_pages, job_id)]
+    assert texts == ["by the first", "by the second", None]
+
+
+async def test_a_page_of_a_cancelled_or_deleted_job_is_not_stored(database: Database) -> None:
+    for end in (lambda job_id: (store.cancel, job_id, 1), lambda job_id: (store.remove, job_id)):
+        job_id = await accepted(database)
+        lease = await claimed(database)
+        await database.write(*end(job_id))
+        with pytest.raises(LeaseLost):
+            await database.write(store.store_page, lease, read(0))
+
+
+async def test_nobody_takes_a_job_that_is_held_by_the_living(database: Database) -> None:
+    await accepted(database)
+    await claimed(database, "one")
+    assert await database.write(store.claim, "two", (), "fake", 0) is None
+
+
+async def test_what_a_process_leaves_is_taken_next(database: Database) -> None:
+    first = await accepted(database, now=1)
+    await claimed(database, "one")
+    await accepted(database, now=0)
+    await database.write(store.leave, "one")
+    assert (await claimed(database, "two")).job_id == first
+
+
+async def test_a_job_for_another_engine_is_passed_over(database: Database) -> None:
+    await accepted(database, wanted_engine="native")
+    other = await accepted(database, now=1)
+    assert (await claimed(database)).job_id == other
+    assert await database.write(store.claim, "me", (), "fake", 0) is None
+
+
+async def test_owners_take_turns_and_each_is_served_in_order(database: Database) -> None:
+    a = [await accepted(database, now=number, owner="a") for number in range(4)]
+    b = [await accepted(database, now=10 + number, owner="b") for number in range(2)]
+    line = await database.read(views.line)
+    assert line == [a[0], b[0], a[1], b[1], a[2], a[3]]
+    taken = [(await claimed(database)).job_id for _ in line]
+    assert taken == line
+
+
+async def test_every_change_has_its_own_number(database: Database) -> None:
+    job_id = await accepted(database, 2)
+    lease = await claimed(database)
+    for index in (1, 0):
+        await database.write(store.store_page, lease, read(index))
+    await database.write(store.finish, lease, 1)
+    job, news, more = await database.read(views.news, job_id, 0, 0)
+    assert [page.page.index for page in news] == [1, 0]
+    numbers = [page.seq for page in news]
+    assert numbers == sorted(set(numbers))
+    assert job.seq > numbers[-1]
+    assert not more
+    _, later, _ = await database.read(views.news, job_id, numbers[0], 0)
+    assert [page.page.index for page in later] == [0]
+
+
+async def test_the_same_request_is_one_job_and_another_one_a_conflict(database: Database) -> None:
+    key = {"idempotency_key": "k", "fingerprint": "f"}
+    first = await accepted(database, owner="a", **key)
+    assert await accepted(database, owner="a", **key) == first
+    assert await accepted(database, owner="b", **key) != first
+    with pytest.raises(IdempotencyConflict):
+        await accepted(database, owner="a", idempotency_key="k", fingerprint="g")
+
+
+async def test_too_many_unfinished_jobs_are_refused(database: Database) -> None:
+    await accepted(database, owner="a")
+    limits = {"most": 2, "most_of_owner": 1}
+    with pytest.raises(QueueFull):
+        await database.write(store.accept, new_job(owner="a"), 0, **limits)
+    await database.write(store.accept, new_job(owner="b"), 0, **limits)
+    with pytest.raises(QueueFull):
+        await database.write(store.accept, new_job(owner="c"), 0, **limits)
+
+
+async def test_a_page_read_again_replaces_itself_and_is_counted_once(database: Database) -> None:
+    job_id = await finished_job(database)
+    await database.write(store.correct, job_id, 0, {0: Correction("better")})
+    await database.write(store.want_again, job_id, 0, OPTIONS, None)
+    with pytest.raises(JobConflict):
+        await database.write(store.want_again, job_id, 0, OPTIONS, None)
+    job = await database.read(views.job, job_id, 0)
+    assert (job.status, job.pages_done, job.finished_at) == ("queued", 1, None)
+    lease = await claimed(database)
+    failure = PageFailure("engine_crash", "It died.")
+    await database.write(store.store_page, lease, PageResult(0, 1, 1, error=failure))
+    await database.write(store.finish, lease, 2)
+    job = await database.read(views.job, job_id, 0)
+    assert (job.status, job.pages_done, job.pages_failed) == ("failed", 1, 1)
+    assert job.error == failure
+    assert (await database.read(views.page, job_id, 0)).corrections == {}
+
+
+async def test_a_cancelled_job_stays_so_when_one_of_its_pages_is_read_again(
+    database: Database,
+) -> None:
+    job_id = await accepted(database, 3)
+    await database.write(store.cancel, job_id, 1)
+    await database.write(store.want_again, job_id, 1, OPTIONS, None)
+    lease = await claimed(database)
+    (todo,) = await database.read(views.todo, job_id)
+    assert todo.pages == (1,)
+    await database.write(store.store_page, lease, read(1))
+    assert await database.write(store.finish, lease, 2)
+    job = await database.read(views.job, job_id, 0)
+    assert (job.status, job.pages_done) == ("cancelled", 1)
+
+
+async def test_a_full_disk_refuses_writes_and_reading_goes_on(database: Database) -> None:
+    job_id = await accepted(database, 1)
+    lease = await claimed(database)
+    long = read(0, "long " * 100_000)
+    used = await database.write(pragma, "page_count")
+    await database.write(pragma, f"max_page_count={used}")
+    with pytest.raises(DiskFull):
+        await database.write(store.store_page, lease, long)
+    assert (await database.read(views.job, job_id, 0)).pages_done == 0
+    await database.write(pragma, "max_page_count=1000000")
+    await database.write(store.store_page, lease, long)
+    assert (await database.read(views.job, job_id, 0)).pages_done == 1
+    assert await database.read(pragma, "integrity_check") == "ok"
+
+
+async def test_the_log_is_brought_into_the_database_by_its_writer(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsocr.jobs.database.CHECKPOINT_BYTES", 100_000)
+    await accepted(database, 20)
+    lease = await claimed(database)
+    log = database.path.with_name(f"{database.path.name}-wal")
+    for index in range(20):
+        await database.write(store.store_page, lease, read(index, "word " * 4000))
+        assert log.stat().st_size < 300_000
+    assert database.path.stat().st_size > 20 * 20_000
+
+
+async def test_two_writers_on_one_store_take_turns(tmp_path: Path, database: Database) -> None:
+    other = Database(database.path)
+    await other.open()
+    await asyncio.gather(*(accepted(each) for each in (database, other) * 20))
+    await other.close()
+    assert await database.read(views.num_unfinished) == 40
+
+
+async def test_a_job_that_is_not_there_is_said_so(database: Database) -> None:
+    for question in (
+        database.read(views.job, "x", 0),
+        database.write(store.cancel, "x", 0),
+        database.write(store.remove, "x"),
+        database.write(store.want_again, "x", 0, OPTIONS, None),
+    ):
+        with pytest.raises(JobNotFound):
+            await question
+
+
+def test_the_living_are_told_from_the_dead(tmp_path: Path) -> None:
+    one, two = Presence(tmp_path), Presence(tmp_path)
+    one.enter()
+    two.enter()
+    assert one.alive(two.id) and two.alive(one.id) and one.alive(one.id)
+    assert one.dead() == set()
+    (tmp_path / "long-dead").touch()
+    assert one.dead() == two.dead() == {"long-dead"}
+    one.forget("long-dead")
+    two.leave()
+    assert one.dead() == set()
+    assert not one.alive(two.id)
+    one.leave()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_silence_is_measured_by_the_observers_own_clock() -> None:
+    now = 100.0
+    silence = Silence(5, clock=lambda: now)
+    assert silence.silent({"a": 7, "b": 1, "c": None}) == set()
+    now = 104.0
+    assert silence.silent({"a": 8, "b": 1, "c": None}) == set()
+    now = 106.0
+    assert silence.silent({"a": 8, "b": 1, "c": None}) == {"b", "c"}
+    now = 107.0
+    assert silence.silent({"a": 8, "b": 2}) == set()
+    now = 110.0
+    assert silence.silent({"a": 8, "b": 2}) == {"a"}

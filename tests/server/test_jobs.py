@@ -1,0 +1,493 @@
+"""Jobs over HTTP: what one can do with them, and what they say of themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from dsocr.engines.base import Engine
+from dsocr.jobs.config import JobsConfig
+from dsocr.server.app import create_app
+from tests.fakes import FakeEngine, pdf, png
+from tests.server.conftest import settings_with, wait_until
+
+JOB_KEYS = {
+    *("jobId", "status", "pagesTotal", "pagesDone", "pagesFailed", "files", "mode", "prompt"),
+    *("engine", "createdAt", "startedAt", "finishedAt", "queuePosition", "etaSeconds", "error"),
+}
+QUICK = {"poll_seconds": 0.05, "sweep_seconds": 0.05, "min_free_mb": 1}
+
+Running = Callable[..., AbstractContextManager[TestClient]]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Running:
+    """`with running(max_pages=2) as http:` is a service with these settings of jobs."""
+
+    @contextlib.contextmanager
+    def start(
+        engine: Engine | None = None, server: dict[str, Any] | None = None, **jobs: Any
+    ) -> Iterator[TestClient]:
+        settings = dataclasses.replace(
+            settings_with(tmp_path / "runs", **(server or {})),
+            jobs=JobsConfig(**{**QUICK, **jobs}),
+        )
+        app = create_app(settings, create_engine=lambda name, config: engine or FakeEngine())
+        with TestClient(app, raise_server_exceptions=False) as http:
+            yield http
+
+    return start
+
+
+def submit(http: TestClient, *files: tuple[str, bytes], **more: Any) -> dict[str, Any]:
+    answer = http.post("/api/jobs", files=[("file", file) for file in files], **more)
+    assert answer.status_code == 202, answer.text
+    job: dict[str, Any] = answer.json()
+    return job
+
+
+def finished(http: TestClient, job_id: str) -> dict[str, Any]:
+    wait_until(lambda: http.get(f"/api/jobs/{job_id}").json()["finishedAt"] is not None)
+    job: dict[str, Any] = http.get(f"/api/jobs/{job_id}").json()
+    return job
+
+
+def exported(http: TestClient, job_id: str) -> dict[str, Any]:
+    answer: dict[str, Any] = http.get(f"/api/jobs/{job_id}/export?format=json").json()
+    return answer
+
+
+def events(http: TestClient, job_id: str, after: str = "") -> list[tuple[str, str, dict[str, Any]]]:
+    headers = {"Last-Event-ID": after} if after else {}
+    text = http.get(f"/api/jobs/{job_id}/events", headers=headers).text
+    told = []
+    for part in text.strip().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in part.splitlines() if line[0] != ":")
+        if fields:
+            told.append((fields["id"], fields["event"], json.loads(fields["data"])))
+    return told
+
+
+def test_files_become_one_job_with_their_pages_in_order(running: Running) -> None:
+    book = pdf([["one"], ["two"], ["three"]])
+    with running() as http:
+        job = submit(http, ("book.pdf", book), ("photo.png", png(["four"])))
+        assert set(job) >= JOB_KEYS
+        assert job["files"] == [
+            {"fileName": "book.pdf", "fileSize": len(book), "pages": 3},
+            {"fileName": "photo.png", "fileSize": len(png(["four"])), "pages": 1},
+        ]
+        over = finished(http, job["jobId"])
+        assert (over["status"], over["pagesTotal"], over["pagesDone"]) == ("succeeded", 4, 4)
+        assert over["engine"] == "fake"
+        pages = exported(http, job["jobId"])["pages"]
+        assert [page["pageIndex"] for page in pages] == [0, 1, 2, 3]
+        assert [page["text"] for page in pages] == ["one", "two", "three", "four"]
+        assert [page["fileName"] for page in pages] == ["book.pdf"] * 3 + ["photo.png"]
+        last = http.get(f"/api/jobs/{job['jobId']}/pages/3").json()
+        assert (last["fileIndex"], last["filePageIndex"], last["text"]) == (1, 0, "four")
+
+
+def test_chosen_pages_are_numbered_through(running: Running) -> None:
+    book = ("book.pdf", pdf([[f"p{number}"] for number in range(9)]))
+    with running() as http:
+        job = submit(http, book, data={"pages": "8,2-3"})
+        assert finished(http, job["jobId"])["pagesTotal"] == 3
+        pages = exported(http, job["jobId"])["pages"]
+        assert [(page["pageIndex"], page["text"]) for page in pages] == [
+            (0, "p7"),
+            (1, "p1"),
+            (2, "p2"),
+        ]
+        assert http.get(f"/api/jobs/{job['jobId']}/pages/0").json()["filePageIndex"] == 7
+        refused = http.post("/api/jobs", files={"file": book}, data={"pages": "10"})
+        assert refused.status_code == 400
+
+
+def test_a_page_that_fails_keeps_its_place_and_the_job_succeeds(running: Running) -> None:
+    with running() as http:
+        job = submit(http, ("a.pdf", pdf([["one"], ["@crash"], ["three"]])))
+        over = finished(http, job["jobId"])
+        assert (over["status"], over["pagesDone"], over["pagesFailed"]) == ("succeeded", 3, 1)
+        pages = exported(http, job["jobId"])["pages"]
+        assert pages[1]["error"]["code"] == "engine_crash"
+        assert [page["text"] for page in pages] == ["one", "", "three"]
+
+
+def test_a_job_of_failures_has_failed_and_says_why(running: Running) -> None:
+    with running() as http:
+        job = submit(http, ("a.pdf", pdf([["@crash"], ["@crash"]])))
+        over = finished(http, job["jobId"])
+        assert (over["status"], over["pagesFailed"]) == ("failed", 2)
+        assert over["error"]["code"] == "engine_crash"
+
+
+def test_a_broken_file_among_others_is_one_failed_page(running: Running) -> None:
+    with running() as http:
+        job = submit(http, ("a.png", png(["fine"])), ("b.pdf", b"%PDF-1.4 broken"))
+        over = finished(http, job["jobId"])
+        assert (over["status"], over["pagesTotal"], over["pagesFailed"]) == ("succeeded", 2, 1)
+        assert exported(http, job["jobId"])["pages"][1]["error"]["code"] == "bad_pdf"
+
+
+@pytest.mark.parametrize(
+    ("files", "fields", "status", "code"),
+    [
+        ([], {}, 422, "invalid_field"),
+        ([("a.txt", b"just words")], {}, 415, "not_a_document"),
+        ([("a.pdf", b"%PDF-1.4 broken")], {}, 422, "bad_pdf"),
+        ([("a.png", png(["a"]))], {"mode": "huge"}, 422, "unsupported_mode"),
+        ([("a.png", png(["a"]))], {"dpi": "10000"}, 422, "invalid_field"),
+        ([("a.png", png(["a"]))], {"engine": "remote"}, 422, "invalid_field"),
+        ([("a.png", png(["a"]))], {"prompt": "x" * 20_001}, 422, "invalid_field"),
+        ([("a.pdf", pdf([["a"]] * 4))], {}, 413, "too_many_pages"),
+        ([("a.png", png(["a"]))] * 3, {}, 400, "bad_request"),
+        ([("a.png", png(["a"]))], {"callback": "https://a.example/"}, 422, "callback_refused"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_leaves_nothing(
+    running: Running,
+    tmp_path: Path,
+    files: list[tuple[str, bytes]],
+    fields: dict[str, str],
+    status: int,
+    code: str,
+) -> None:
+    with running(max_pages=3, max_files=2) as http:
+        form = [("file", file) for file in files] or [("other", ("a.png", png(["a"])))]
+        answer = http.post("/api/jobs", files=form, data=fields)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        assert http.get("/api/jobs").json()["total"] == 0
+        kept = [path for path in (tmp_path / "runs").rglob("*/files/*")]
+        uploads = [path for path in (tmp_path / "runs").rglob("upload-*")]
+        assert kept == uploads == []
+
+
+def test_a_job_over_its_size_is_refused(running: Running) -> None:
+    with running(max_job_mb=1) as http:
+        answer = http.post("/api/jobs", files={"file": ("a.png", b"x" * (2 << 20))})
+        assert answer.status_code == 413
+
+
+def test_the_quota_refuses_before_the_body_is_read(running: Running) -> None:
+    with running(quota_mb=1) as http:
+        submit(http, ("a.png", png(["a"]) + b"\0" * 600_000))
+        answer = http.post("/api/jobs", files={"file": ("b.png", png(["b"]) + b"\0" * 600_000)})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (507, "disk_full")
+        assert answer.json()["error"]["retryable"]
+    with running(min_free_mb=1 << 40) as http:
+        answer = http.post("/api/jobs", files={"file": ("b.png", png(["b"]))})
+        assert answer.status_code == 507
+
+
+def test_events_tell_every_page_once_and_resume_where_they_were_left(running: Running) -> None:
+    with running(FakeEngine(seconds=0.01)) as http:
+        job_id = submit(http, ("a.pdf", pdf([[f"p{n}"] for n in range(20)])))["jobId"]
+        told = events(http, job_id)
+        ids = [int(event_id) for event_id, _, _ in told]
+        assert ids == sorted(ids)
+        read = [data["pageIndex"] for _, name, data in told if name == "page_done"]
+        assert sorted(read) == list(range(20))
+        progress = [data["pagesDone"] for _, name, data in told if name in ("job", "done")]
+        assert progress == sorted(progress)
+        last_id, last_name, last = told[-1]
+        assert (last_name, last["status"]) == ("done", "succeeded")
+        middle = next(event_id for event_id, name, _ in told if name == "page_done")
+        rest = events(http, job_id, after=middle)
+        again = [data["pageIndex"] for _, name, data in rest if name == "page_done"]
+        assert again == read[1:]
+        nothing = http.get(f"/api/jobs/{job_id}/events", headers={"Last-Event-ID": last_id})
+        assert (nothing.status_code, nothing.content) == (204, b"")
+        odd = http.get(f"/api/jobs/{job_id}/events", headers={"Last-Event-ID": "-1"})
+        assert odd.status_code == 400
+
+
+def test_a_cancelled_job_keeps_what_was_read(running: Running) -> None:
+    engine = FakeEngine()
+    with running(engine) as http:
+        job_id = submit(http, ("a.pdf", pdf([["one"], ["@hang"], ["@hang"], ["four"]])))["jobId"]
+        wait_until(lambda: engine.running == 2)
+        job = http.post(f"/api/jobs/{job_id}/cancel").json()
+        assert (job["status"], job["pagesDone"]) == ("cancelled", 1)
+        wait_until(lambda: engine.running == 0)
+        pages = exported(http, job_id)["pages"]
+        assert [page["text"] for page in pages] == ["one", "", "", ""]
+        assert pages[3]["error"]["code"] == "page_not_read"
+        again = http.post(f"/api/jobs/{job_id}/cancel")
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
+        assert events(http, job_id)[-1][1] == "done"
+
+
+def test_a_deleted_job_is_gone_with_its_files(running: Running, tmp_path: Path) -> None:
+    engine = FakeEngine()
+    with running(engine) as http:
+        job_id = submit(http, ("a.png", png(["@hang"])))["jobId"]
+        wait_until(lambda: engine.running == 1)
+        assert http.delete(f"/api/jobs/{job_id}").status_code == 204
+        wait_until(lambda: engine.running == 0)
+        assert not (tmp_path / "runs" / "jobs" / "files" / job_id).exists()
+        for path in ("", "/events", "/pages/0", "/pages/0/image", "/export"):
+            assert http.get(f"/api/jobs/{job_id}{path}").status_code == 404
+        assert http.delete(f"/api/jobs/{job_id}").status_code == 404
+
+
+def test_jobs_are_listed_newest_first_by_status_and_name(running: Running) -> None:
+    with running(FakeEngine(max_concurrency=1), max_running=1) as http:
+        done = submit(http, ("Invoice 1.png", png(["a"])))["jobId"]
+        finished(http, done)
+        stuck = submit(http, ("photo.png", png(["@hang"])), ("INVOICE_2.png", png(["b"])))["jobId"]
+        wait_until(lambda: http.get(f"/api/jobs/{stuck}").json()["status"] == "running")
+        waiting = [submit(http, ("later.png", png(["c"])))["jobId"] for _ in range(2)]
+
+        def listed(**query: Any) -> list[str]:
+            return [job["jobId"] for job in http.get("/api/jobs", params=query).json()["jobs"]]
+
+        assert listed() == [*reversed(waiting), stuck, done]
+        assert listed(limit=2, offset=1) == [waiting[0], stuck]
+        assert listed(status="queued") == list(reversed(waiting))
+        assert listed(search="invoice") == [stuck, done]
+        assert listed(search="%") == []
+        positions = [http.get(f"/api/jobs/{job_id}").json()["queuePosition"] for job_id in waiting]
+        assert positions == [1, 2]
+        assert http.get("/api/jobs", params={"status": "odd"}).status_code == 422
+        http.post(f"/api/jobs/{stuck}/cancel")
+        assert finished(http, waiting[1])["queuePosition"] is None
+
+
+def test_what_people_correct_stands_beside_what_was_read(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.pdf", pdf([["one", "tow", "three"], ["four"]])))["jobId"]
+        finished(http, job_id)
+        url = f"/api/jobs/{job_id}/pages/0"
+        raw = http.get(url).json()["rawText"]
+        page = http.patch(url, json={"blocks": [{"id": 1, "text": "two"}]}).json()
+        assert page["corrections"] == [{"id": 1, "text": "two", "label": None}]
+        assert (page["text"], page["correctedText"]) == (
+            "one\n\ntow\n\nthree",
+            "one\n\ntwo\n\nthree",
+        )
+        assert exported(http, job_id)["pages"][0]["text"] == "one\n\ntwo\n\nthree"
+        assert exported(http, job_id)["pages"][0]["rawText"] == raw
+        markdown = http.get(f"/api/jobs/{job_id}/export?format=markdown").text
+        assert "two" in markdown and "tow" not in markdown
+        back = http.patch(url, json={"blocks": [{"id": 1}]}).json()
+        assert back["correctedText"] == back["text"]
+        assert http.patch(url, json={"blocks": [{"id": 9, "text": "x"}]}).status_code == 404
+        assert http.patch(url, json={"blocks": [{"id": -1}]}).status_code == 422
+
+
+def test_a_page_is_read_again_with_other_options(running: Running) -> None:
+    class Counting(FakeEngine):
+        asked: list[str] = []
+
+        async def recognize(self, page: Any, options: Any, *, on_text: Any = None) -> Any:
+            self.asked.append(f"{page.index} {options.mode} {options.prompt}")
+            return await super().recognize(page, options, on_text=on_text)
+
+    engine = Counting()
+    with running(engine) as http:
+        job_id = submit(http, ("a.pdf", pdf([["one"], ["two"]])))["jobId"]
+        last = finished(http, job_id)
+        again = http.post(
+            f"/api/jobs/{job_id}/pages/1/retry", json={"mode": "large", "prompt": "Free OCR."}
+        )
+        assert (again.status_code, again.json()["pagesDone"]) == (202, 2)
+        job = finished(http, job_id)
+        assert (job["status"], job["pagesDone"], job["pagesFailed"]) == ("succeeded", 2, 0)
+        assert job["mode"] == last["mode"] == "gundam"
+        assert engine.asked[2:] == ["1 large <image>\nFree OCR."]
+        assert http.post(f"/api/jobs/{job_id}/pages/2/retry").status_code == 404
+        odd = http.post(f"/api/jobs/{job_id}/pages/1/retry", json={"mode": "huge"})
+        assert odd.status_code == 422
+
+
+def test_the_picture_of_a_page_can_be_had_before_it_was_read(running: Running) -> None:
+    with running(FakeEngine()) as http:
+        job_id = submit(http, ("a.pdf", pdf([["@hang"], ["b"]])))["jobId"]
+        answer = http.get(f"/api/jobs/{job_id}/pages/1/image")
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert Image.open(io.BytesIO(answer.content)).size == (596, 840)
+        assert http.get(f"/api/jobs/{job_id}/pages/2/image").status_code == 404
+        unread = http.get(f"/api/jobs/{job_id}/pages/0")
+        assert (unread.status_code, unread.json()["error"]["code"]) == (404, "page_not_read")
+
+
+def test_exports_are_downloads_under_the_documents_name(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("Größe 1.pdf", pdf([["words"]])))["jobId"]
+        finished(http, job_id)
+        answer = http.get(f"/api/jobs/{job_id}/export?format=zip")
+        disposition = answer.headers["content-disposition"]
+        assert disposition.startswith('attachment; filename="Gr__e 1.zip"')
+        assert "filename*=UTF-8''Gr%C3%B6%C3%9Fe%201.zip" in disposition
+        assert "document.md" in zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+        assert http.get(f"/api/jobs/{job_id}/export?format=odd").status_code == 400
+
+
+def test_a_held_result_becomes_a_file_without_a_job(running: Running) -> None:
+    image = png(["some words"])
+    with running() as http:
+        result = http.post("/api/ocr", files={"image": ("a.png", image)}).json()
+        files = {"result": ("blob", json.dumps(result).encode())}
+        page = http.post("/api/export", data={"format": "html"}, files=files)
+        assert page.status_code == 200
+        assert "some words" in page.text
+        assert 'filename="a.html"' in page.headers["content-disposition"]
+        field = {"format": "markdown", "result": json.dumps(result)}
+        other = {"file": ("a.png", image)}
+        assert http.post("/api/export", data=field, files=other).text == "some words\n"
+        broken = http.post("/api/export", data={"format": "text", "result": "{}"}, files=other)
+        assert (broken.status_code, broken.json()["error"]["code"]) == (422, "invalid_field")
+        assert http.get("/api/jobs").json()["total"] == 0
+
+
+def test_a_key_sees_its_own_jobs_and_those_of_nobody(running: Running) -> None:
+    one, two = ({"X-Api-Key": key} for key in ("key-one", "key-two"))
+    with running() as http:
+        nobodys = submit(http, ("a.png", png(["a"])))["jobId"]
+        finished(http, nobodys)
+    with running(server={"api_keys": ("key-one", "key-two")}) as http:
+        mine = submit(http, ("b.png", png(["b"])), headers=one)["jobId"]
+        assert http.get(f"/api/jobs/{mine}", headers=one).status_code == 200
+        for method, path in (
+            ("GET", ""),
+            ("GET", "/events"),
+            ("GET", "/pages/0"),
+            ("GET", "/pages/0/image"),
+            ("GET", "/export"),
+            ("POST", "/cancel"),
+            ("POST", "/pages/0/retry"),
+            ("DELETE", ""),
+        ):
+            answer = http.request(method, f"/api/jobs/{mine}{path}", headers=two)
+            assert answer.status_code == 404, path
+        body = {"blocks": [{"id": 0, "text": "x"}]}
+        other = http.patch(f"/api/jobs/{mine}/pages/0", json=body, headers=two)
+        assert other.status_code == 404
+        assert http.get("/api/jobs", headers=two).json()["total"] == 1
+        assert http.get("/api/jobs", headers=one).json()["total"] == 2
+        assert http.get("/api/jobs").status_code == 401
+
+
+def test_keys_are_not_written_down(running: Running, tmp_path: Path) -> None:
+    with running(server={"api_keys": ("canary-4711",)}) as http:
+        job_id = submit(http, ("a.png", png(["a"])), headers={"X-Api-Key": "canary-4711"})["jobId"]
+        wait_until(
+            lambda: (
+                http.get(f"/api/jobs/{job_id}", headers={"X-Api-Key": "canary-4711"}).json()[
+                    "finishedAt"
+                ]
+                is not None
+            )
+        )
+    for path in (tmp_path / "runs").rglob("*"):
+        assert not path.is_file() or b"canary" not in path.read_bytes()
+
+
+def test_a_key_has_only_so_many_unfinished_jobs(running: Running) -> None:
+    headers = {"X-Api-Key": "key-one"}
+    with running(max_jobs_per_key=2, server={"api_keys": ("key-one", "key-two")}) as http:
+        for _ in range(2):
+            submit(http, ("a.png", png(["@hang"])), headers=headers)
+        full = http.post("/api/jobs", files={"file": ("a.png", png(["a"]))}, headers=headers)
+        assert (full.status_code, full.json()["error"]["code"]) == (429, "queue_full")
+        assert "retry-after" in full.headers
+        submit(http, ("a.png", png(["a"])), headers={"X-Api-Key": "key-two"})
+
+
+def test_a_finished_job_goes_when_it_is_old(running: Running, tmp_path: Path) -> None:
+    with running(retention_days=1 / 86400) as http:
+        job_id = submit(http, ("a.png", png(["a"])))["jobId"]
+        stuck = submit(http, ("a.png", png(["@hang"])))["jobId"]
+        wait_until(lambda: http.get(f"/api/jobs/{job_id}").status_code == 404)
+        assert http.get(f"/api/jobs/{stuck}").status_code == 200
+        left = [path.name for path in (tmp_path / "runs" / "jobs" / "files").iterdir()]
+        assert left == [stuck]
+
+
+def test_somebody_who_waits_is_read_before_the_pages_of_jobs(running: Running) -> None:
+    engine = FakeEngine(max_concurrency=1, seconds=0.03)
+    with running(engine) as http:
+        for book in "ab":
+            submit(http, ("book.pdf", pdf([[f"{book}{n}"] for n in range(60)])))
+        wait_until(lambda: "b4" in engine.read)
+        begun = len(engine.read)
+        assert http.post("/api/ocr", files={"image": ("a.png", png(["me"]))}).status_code == 200
+        assert engine.read.index("me") <= begun + 4
+        assert len(engine.read) < 100
+        middle = "".join(name[0] for name in engine.read[engine.read.index("b1") : begun])
+        assert "aaaa" not in middle and "bbbb" not in middle
+
+
+def test_an_engine_that_comes_back_finds_its_job_waiting(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dsocr.errors import EngineUnavailable
+
+    class Moody(FakeEngine):
+        away = 3
+
+        async def recognize(self, page: Any, options: Any, *, on_text: Any = None) -> Any:
+            if page.index == 2 and self.away:
+                self.away -= 1
+                raise EngineUnavailable()
+            return await super().recognize(page, options, on_text=on_text)
+
+    monkeypatch.setattr("dsocr.jobs.worker.ENGINE_PAUSE_SECONDS", 0.01)
+    engine = Moody()
+    with running(engine) as http:
+        job_id = submit(http, ("a.pdf", pdf([[f"p{n}"] for n in range(5)])))["jobId"]
+        over = finished(http, job_id)
+        assert (over["status"], over["pagesFailed"], engine.away) == ("succeeded", 0, 0)
+
+
+def test_a_job_tells_when_it_will_be_done(running: Running) -> None:
+    engine = FakeEngine(max_concurrency=1, seconds=0.02)
+    with running(engine, max_running=1) as http:
+        first = submit(http, ("a.pdf", pdf([["a"]] * 60)))["jobId"]
+        second = submit(http, ("b.pdf", pdf([["b"]] * 60)))["jobId"]
+        wait_until(lambda: http.get(f"/api/jobs/{first}").json()["pagesDone"] > 5)
+        soon = http.get(f"/api/jobs/{first}").json()["etaSeconds"]
+        later = http.get(f"/api/jobs/{second}").json()["etaSeconds"]
+        assert 0 < soon < later
+
+
+def test_a_full_disk_makes_a_job_wait_and_not_fail(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsocr.jobs.worker.FULL_DISK_PAUSE_SECONDS", 0.05)
+    engine = FakeEngine(seconds=0.01)
+    with running(engine) as http:
+        database = http.app.state.service.jobs._database  # type: ignore[attr-defined]
+
+        def pragma(words: str) -> Any:
+            def ask(connection: Any) -> Any:
+                return connection.exec_driver_sql(f"PRAGMA {words}").scalar()
+
+            assert http.portal is not None
+            return http.portal.call(database.write, ask)
+
+        job_id = submit(http, ("a.pdf", pdf([["@loop"] * 9] * 60)))["jobId"]
+        wait_until(lambda: http.get(f"/api/jobs/{job_id}").json()["pagesDone"] > 3)
+        pragma(f"max_page_count={pragma('page_count')}")
+        wait_until(lambda: engine.running == 0 and len(engine.read) > 5)
+        refused = http.post("/api/jobs", files={"file": ("b.pdf", pdf([["b"]] * 5000))})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (507, "disk_full")
+        paused = http.get(f"/api/jobs/{job_id}").json()
+        assert (paused["status"], paused["pagesFailed"]) == ("running", 0)
+        assert http.get("/api/jobs").json()["total"] == 1
+        pragma("max_page_count=1000000")
+        over = finished(http, job_id)
+        assert (over["status"], over["pagesDone"], over["pagesFailed"]) == ("succeeded", 60, 0)
+        assert len(engine.read) == 60

@@ -1,0 +1,136 @@
+"""The service as a process: how it starts, what it warns of, how it ends."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from dsocr.config import ServerConfig, Settings
+from dsocr.server import serve
+from tests.fakes import pdf
+from tests.server.conftest import wait_until
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+
+
+class Process(NamedTuple):
+    popen: subprocess.Popen[bytes]
+    port: int
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            return json.load(answer)
+
+    def reads(self) -> bool:
+        try:
+            return bool(self.get("/ready"))
+        except OSError:
+            assert self.popen.poll() is None, "it ended by itself"
+            return False
+
+    def children(self) -> list[str]:
+        found = subprocess.run(
+            ["pgrep", "-P", str(self.popen.pid)], capture_output=True, text=True, check=False
+        )
+        return found.stdout.split()
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "DEEPSEEK_OCR_ENGINE": "rapidocr",
+        "DEEPSEEK_OCR_RUNS_DIR": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "dsocr", "serve", "--port", str(port)]
+    popen = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    started = Process(popen, port)
+    try:
+        wait_until(started.reads, seconds=60)
+        yield started
+    finally:
+        popen.kill()
+        popen.wait()
+
+
+@posix_only
+def test_a_terminated_service_answers_what_it_has_begun_and_leaves_nothing(
+    process: Process, tmp_path: Path
+) -> None:
+    answers: list[Any] = []
+    content = pdf([["Before the end"]])
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.pdf"\r\n\r\n'
+        + content
+        + b"\r\n--b--\r\n"
+    )
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{process.port}/api/ocr",
+        data=body,
+        headers={"Content-Type": "multipart/form-data; boundary=b"},
+    )
+
+    def ask() -> None:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            answers.append((answer.status, dict(answer.headers), json.load(answer)))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    wait_until(lambda: process.get("/health")["queue"]["running"] == 1)
+    children = process.children()
+    process.popen.send_signal(signal.SIGTERM)
+    asking.join()
+
+    ((status, headers, answer),) = answers
+    assert status == 200 and "Before the end" in answer["text"]
+    assert "server" not in {name.lower() for name in headers}
+    assert process.popen.wait(timeout=30) == 0
+    assert children and not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    assert list(tmp_path.iterdir()) == []
+
+
+class NeverRuns:
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def run(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "warns"),
+    [
+        ("127.0.0.1", (), False),
+        ("localhost", (), False),
+        ("::1", (), False),
+        ("0.0.0.0", (), True),
+        ("192.0.2.7", (), True),
+        ("0.0.0.0", ("key",), False),
+    ],
+)
+def test_listening_to_others_without_a_key_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    host: str,
+    keys: tuple[str, ...],
+    warns: bool,
+) -> None:
+    monkeypatch.setattr(serve, "_Server", NeverRuns)
+    with caplog.at_level(logging.WARNING):
+        serve.run(Settings(server=ServerConfig(api_keys=keys)), host, 8000)
+
+    assert ("without a key" in caplog.text) == warns
