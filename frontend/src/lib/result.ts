@@ -106,7 +106,7 @@ export function correctedAnswer(answer: Answer, pages: PageState[]): Answer {
 
 /** What the reader wrote since the last closed block, without its marks. */
 export function unfinishedText(raw: string): string {
-  const tail = raw.slice(raw.lastIndexOf('<|/det|>') + (raw.includes('<|/det|>') ? 8 : 0))
+  const tail = raw.split('<|/det|>').at(-1) ?? ''
   return tail.replace(/<\|ref\|>[\s\S]*$/, '').replace(/<\|[^|>]*\|?>?/g, '').trim()
 }
 

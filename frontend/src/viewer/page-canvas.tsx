@@ -10,7 +10,7 @@ import styles from './page-canvas.module.css'
 import type { Picture } from './use-picture'
 
 const STEP = 1.25
-const SLACK = 2 // so that fitting leaves no scrollbars
+const SLACK = 34 // the padding around the sheet, so that fitting leaves no scrollbars
 type Zoom = 'page' | 'width' | number
 
 /** The picture of a page to zoom and pan; `children` lie over it. */
