@@ -24,6 +24,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await expect(app.getByRole('dialog', { name: 'Keyboard' })).toBeVisible()
     expect(await seriousViolations(app)).toEqual([])
     await app.keyboard.press('Escape')
+    await expect(app.getByRole('dialog')).toHaveCount(0)
     await app.keyboard.press('h')
     await expect(app.getByRole('listitem').first()).toBeVisible()
     expect(await seriousViolations(app)).toEqual([])

@@ -15,7 +15,7 @@ const PARAGRAPHS = [
 ]
 
 function html(title: string): string {
-  const body = PARAGRAPHS.map((text) => `<p>${text}</p>`).join('')
+  const body = [`${title} of the report of the harbour.`, ...PARAGRAPHS].map((text) => `<p>${text}</p>`).join('')
   return `<body style="font:28px/1.5 serif;margin:60px;width:760px"><h1>${title}</h1>${body}</body>`
 }
 

@@ -21,11 +21,11 @@ test('a PDF becomes a job whose pages tick off', async ({ app, pdf }) => {
   await expect(pages.locator('[data-mark=done]')).toHaveCount(3)
   await expect(pages.locator('img').first()).toBeVisible()
   await pages.getByRole('button', { name: 'Page 3' }).click()
-  await expect(textOf(app)).toContainText('Third page')
+  await expect(textOf(app)).toContainText('Third page of')
   await app.keyboard.press('ArrowLeft')
-  await expect(textOf(app)).toContainText('Second page')
+  await expect(textOf(app)).toContainText('Second page of')
   await app.reload()
-  await expect(textOf(app)).toContainText('Second page')
+  await expect(textOf(app)).toContainText('Second page of')
 })
 
 test('several pictures are one job', async ({ app, picture }) => {

@@ -2,7 +2,7 @@ import { createTheme, type CSSVariablesResolver } from '@mantine/core'
 
 export const theme = createTheme({
   primaryColor: 'indigo',
-  primaryShade: { light: 7, dark: 6 }, // dark enough for white letters on it
+  primaryShade: { light: 7, dark: 7 }, // dark enough for white letters on it
   defaultRadius: 'md',
   cursorType: 'pointer',
   autoContrast: true,

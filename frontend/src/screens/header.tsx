@@ -42,11 +42,9 @@ export function Header(props: {
       <EngineBadge health={props.health} down={props.down} />
       <Menu position="bottom-end">
         <Menu.Target>
-          <span>
-            <IconButton label={words.language}>
-              <IconLanguage size={20} />
-            </IconButton>
-          </span>
+          <IconButton label={words.language}>
+            <IconLanguage size={20} />
+          </IconButton>
         </Menu.Target>
         <Menu.Dropdown>
           {Object.entries(LANGUAGES).map(([code, { name }]) => (

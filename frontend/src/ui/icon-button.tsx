@@ -1,30 +1,27 @@
 import { ActionIcon, Tooltip } from '@mantine/core'
-import type { ReactNode } from 'react'
+import type { ComponentPropsWithRef, ReactNode } from 'react'
 
-/** A button that is a picture; its label is its name and its tooltip. */
-export function IconButton(props: {
+type Props = Omit<ComponentPropsWithRef<'button'>, 'style'> & {
   label: string
-  onClick?: () => void
   children: ReactNode
   pressed?: boolean
-  disabled?: boolean
   size?: 'sm' | 'md' | 'lg'
-  className?: string
-}) {
+}
+
+/** A button that is a picture; its label is its name and its tooltip. */
+export function IconButton({ label, children, pressed, size = 'lg', color: _, ...rest }: Props) {
   return (
-    <Tooltip label={props.label} openDelay={400}>
+    <Tooltip label={label} openDelay={400}>
       <ActionIcon
-        variant={props.pressed ? 'light' : 'subtle'}
-        color={props.pressed ? undefined : 'gray'}
-        c={props.pressed ? undefined : 'var(--mantine-color-text)'}
-        size={props.size ?? 'lg'}
-        aria-label={props.label}
-        aria-pressed={props.pressed}
-        disabled={props.disabled}
-        onClick={props.onClick}
-        className={props.className}
+        {...rest}
+        variant={pressed ? 'light' : 'subtle'}
+        color={pressed ? undefined : 'gray'}
+        c={pressed ? undefined : 'var(--mantine-color-text)'}
+        size={size}
+        aria-label={label}
+        aria-pressed={pressed}
       >
-        {props.children}
+        {children}
       </ActionIcon>
     </Tooltip>
   )
