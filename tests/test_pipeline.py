@@ -3,16 +3,19 @@ import logging
 
 import pytest
 
+from dsocr.engines.base import OnText
 from dsocr.errors import BadImage, BadRequest, DiskFull, UnsupportedMode, UnsupportedTask
 from dsocr.pipeline import (
     BlockClosed,
     PageDone,
     PageEvent,
+    PageReset,
     PageStarted,
     Pipeline,
     TextDelta,
     pages_of,
 )
+from dsocr.types import OcrOptions, PageImage, PageResult
 from tests.fakes import OPTIONS, FakeEngine, FakeSource
 
 
@@ -185,6 +188,30 @@ async def test_events_of_a_page_tell_its_whole_story_in_order(streams: bool) -> 
     assert closed == ["one", "two"]
     assert of(1) == [PageStarted(1), PageDone(document.pages[1])]
     assert of(2) == [PageStarted(2, 60, 80), PageDone(document.pages[2])]
+
+
+class Stutters(FakeEngine):
+    """Says something first that it takes back, as one whose process died in between."""
+
+    async def recognize(
+        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+    ) -> PageResult:
+        assert on_text is not None
+        on_text("<|ref|>text<|/ref|><|det|>[[0, 0, 9, 9]]<|/det|>\nbegun and")
+        return await super().recognize(page, options)
+
+
+async def test_a_page_that_was_read_again_with_other_words_is_told_anew() -> None:
+    events: list[PageEvent] = []
+    document = await Pipeline(Stutters()).read(
+        FakeSource([["one", "two"]]), OPTIONS, on_event=events.append
+    )
+
+    (reset,) = [at for at, event in enumerate(events) if isinstance(event, PageReset)]
+    told = "".join(event.text for event in events[reset:] if isinstance(event, TextDelta))
+    closed = [event.block.text for event in events[reset:] if isinstance(event, BlockClosed)]
+    assert told == document.pages[0].raw
+    assert closed == ["one", "two"]
 
 
 async def test_a_listener_that_cannot_store_a_page_ends_the_reading() -> None:

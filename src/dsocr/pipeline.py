@@ -261,17 +261,19 @@ class _Telling:
         self._index = index
         self._on_event = on_event
         self._blocks = BlockStream()
-        self._streamed = False
+        self._told = ""
 
     def text(self, piece: str) -> None:
-        self._streamed = True
+        self._told += piece
         self._on_event(TextDelta(self._index, piece))
         self._close(self._blocks.feed(piece))
 
     def finish(self, result: PageResult) -> None:
-        if self._streamed:
+        if self._told and self._told == result.raw:
             self._close(self._blocks.finish())
             return
+        if self._told:  # a second reading after a crash said something else
+            self._on_event(PageReset(self._index, "the page was read again"))
         if result.raw:
             self._on_event(TextDelta(self._index, result.raw))
         self._close(result.blocks)

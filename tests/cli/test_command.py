@@ -18,7 +18,7 @@ FAKE = """
 import sys
 from dsocr import engines
 from tests.fakes import FakeEngine
-engines.create = lambda name, config: FakeEngine(max_concurrency=1)
+engines.create = lambda name, config: FakeEngine(max_concurrency=2)
 from dsocr.cli import main
 main()
 """

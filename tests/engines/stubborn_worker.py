@@ -27,8 +27,9 @@ def obey(channel: Channel, arguments: Header) -> None:
         with (notes / "seen").open("a") as seen:
             seen.write(prompt + "\n")
         channel.send({"kind": "started", "id": number})
-        channel.send({"kind": "text", "id": number, "text": prompt})
         order = prompt.partition("@")[2]
+        other = order == "crash-other-once" and (notes / order).exists()
+        channel.send({"kind": "text", "id": number, "text": "other" if other else prompt})
         once = order.endswith("-once")
         if not once or not (notes / order).exists():
             (notes / order).touch() if order else None
@@ -38,7 +39,7 @@ def obey(channel: Channel, arguments: Header) -> None:
 
 
 def act(channel: Channel, order: str) -> None:
-    if order == "crash":
+    if order.startswith("crash"):
         os.kill(os.getpid(), signal.SIGKILL)
     elif order == "hang":
         time.sleep(600)

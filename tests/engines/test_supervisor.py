@@ -54,6 +54,12 @@ async def test_a_crash_loses_no_page_and_text_is_told_once(supervisor: Superviso
     assert answers == [prompt + "!" for prompt in prompts]
 
 
+async def test_the_answer_has_the_words_of_the_worker_that_finished(supervisor: Supervisor) -> None:
+    answer = await supervisor.read({"prompt": "a@crash-other-once"}, b"", on_text=lambda _: None)
+
+    assert answer["raw"] == "other!"
+
+
 async def test_a_page_that_kills_twice_is_given_up_and_its_neighbours_are_read(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:

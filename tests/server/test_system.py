@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from dsocr.config import ServerConfig, Settings
 from dsocr.errors import BadCheckpoint, EngineUnavailable
+from dsocr.runtime.config import RuntimeConfig
+from dsocr.server.app import create_app
 from dsocr.server.schemas import ErrorAnswer, Health, Modes
 from tests.fakes import FakeEngine, png
 from tests.server.conftest import Client, wait_until
@@ -63,6 +67,29 @@ def test_an_engine_that_will_not_start_leaves_the_service_alive(client: Client) 
     assert ready.status_code == 503
     assert answer.status_code == 503 and "lacks config.json" in answer.text
     assert int(answer.headers["retry-after"]) > 0
+
+
+def test_where_the_weights_lie_is_not_told_to_strangers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "secret place"
+    weights.mkdir()
+    (tmp_path / "link").symlink_to(weights)
+    settings = Settings(
+        engine="native",
+        runs_dir=tmp_path / "runs",
+        runtime=RuntimeConfig(model_path=tmp_path / "link"),
+        server=ServerConfig(start_wait_seconds=0),
+    )
+    trouble = f"{weights.resolve()}/tokenizer.json cannot be read. Look into {tmp_path / 'link'}."
+    engine = StartsLater([BadCheckpoint(trouble)] * 99)
+    with TestClient(create_app(settings, create_engine=lambda *_: engine)) as http:
+        wait_until(lambda: http.get("/health").json()["engine"]["state"] == "failed")
+        told = http.get("/health").text + http.get("/ready").text
+        told += http.post("/api/ocr", files={"image": png(["words"])}).text
+
+    assert "the model folder/tokenizer.json cannot be read" in told
+    assert str(tmp_path) not in told
 
 
 def test_a_failed_start_is_tried_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

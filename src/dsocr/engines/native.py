@@ -84,17 +84,10 @@ class NativeEngine:
             await self.start()
         assert self._supervisor is not None
         began = time.monotonic()
-        pieces: list[str] = []
-
-        def hear(piece: str) -> None:
-            pieces.append(piece)
-            if on_text is not None:
-                on_text(piece)
-
         pixels = await asyncio.to_thread(page.image.tobytes)
         question = _question(page, options)
-        answer = await self._supervisor.read(question, pixels, on_text=hear)
-        return _result(page, "".join(pieces), answer, time.monotonic() - began)
+        answer = await self._supervisor.read(question, pixels, on_text=on_text)
+        return _result(page, answer, time.monotonic() - began)
 
     async def close(self) -> None:
         if self._supervisor is not None:
@@ -150,7 +143,8 @@ def _no_repeat(guard: NoRepeat | None) -> list[int | None] | None:
     return None if guard is None else [guard.ngram, guard.window]
 
 
-def _result(page: PageImage, raw: str, answer: dict[str, Any], seconds: float) -> PageResult:
+def _result(page: PageImage, answer: dict[str, Any], seconds: float) -> PageResult:
+    raw: str = answer["raw"]
     logprobs, text_ends = answer["logprobs"], answer["text_ends"]
     blocks = parse(raw, confidences=block_confidences(raw, logprobs, text_ends))
     if logprobs and not references(raw):

@@ -104,7 +104,11 @@ class Supervisor:
         *,
         on_text: Callable[[str], None] | None = None,
     ) -> Header:
-        """The worker's `done` frame. Cancelling takes the page from the worker."""
+        """The worker's `done` frame, with all it said of the page as `raw`.
+
+        `on_text` heard other words when a second worker did not repeat the first one's, as happens
+        where sums are rounded differently. Cancelling takes the page from the worker.
+        """
         async with self._places:
             self._next_id += 1
             number = self._next_id
@@ -201,7 +205,7 @@ class Supervisor:
         elif kind == "text":
             page.hear(header["text"])
         elif kind == "done":
-            page.answer.set_result(header)
+            page.answer.set_result({**header, "raw": page.text})
         elif kind == "failed":
             page.answer.set_exception(_problem(header))
 

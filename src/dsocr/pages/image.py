@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 import pi_heif
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from dsocr.errors import BadImage, TooManyPixels
 
@@ -19,6 +19,8 @@ pi_heif.register_heif_opener()
 
 _MAX_DRAFT = 8
 """The JPEG decoder can read an image at 1/2, 1/4 or 1/8 of its size for less than the price."""
+_SAME_COLOUR = 8
+"""Levels by which one ink may vary and still be one ink: programs round."""
 
 
 class ImageFile:
@@ -27,6 +29,7 @@ class ImageFile:
     def __init__(self, path: Path, *, decoder: str, max_pixels: int) -> None:
         self._path = path
         self._max_pixels = max_pixels
+        self._shrunk = 1.0
         # Pillow's own guard is the second line; ours below comes first and knows about drafts
         Image.MAX_IMAGE_PIXELS = max_pixels * (_MAX_DRAFT**2 if decoder == "JPEG" else 1)
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -35,18 +38,36 @@ class ImageFile:
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise TooManyPixels(_too_many(None, max_pixels)) from error
         self._fit()
-        self.num_pages = getattr(self._image, "n_frames", 1) if decoder == "TIFF" else 1
+        self.num_pages = self._count_frames() if decoder == "TIFF" else 1
 
     def page(self, index: int) -> tuple[Image.Image, float | None]:
         """The upright RGB image and its dots per inch, where the file tells them."""
         if self._image.tell() != index:
             self._image.seek(index)
         self._fit()
-        upright = _upright(self._image)
-        return _to_rgb(upright), _dpi(self._image)
+        # Before anything that may swallow an error: Pillow loads a broken TIFF "well" when asked
+        # a second time, as a black page.
+        self._image.load()
+        dpi = _dpi(self._image)
+        return _to_rgb(_upright(self._image)), dpi and dpi * self._shrunk
 
     def close(self) -> None:
         self._image.close()
+
+    def _count_frames(self) -> int:
+        """A frame that cannot be reached counts as one: it is reported when it is read."""
+        count = 1
+        while True:
+            try:
+                self._image.seek(count)
+            except EOFError:
+                break
+            except Exception:
+                count += 1
+                break
+            count += 1
+        self._image.seek(0)
+        return count
 
     def _fit(self) -> None:
         """Before a pixel is decoded: a JPEG over the cap is read smaller, others are refused."""
@@ -58,6 +79,7 @@ class ImageFile:
         for divisor in (2, 4, _MAX_DRAFT):
             if width * height <= self._max_pixels * divisor**2:
                 self._image.draft(self._image.mode, (width // divisor, height // divisor))
+                self._shrunk = self._image.width / width
                 break
         if self._image.width * self._image.height > self._max_pixels:
             raise TooManyPixels(_too_many((width, height), self._max_pixels))
@@ -75,29 +97,43 @@ def _upright(image: Image.Image) -> Image.Image:
     except MemoryError:
         raise
     except Exception:
-        image.load()  # broken pixels still are an error
         return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Alpha dropped as the model saw it, unless all there is to see is in the alpha channel."""
+    """Alpha dropped as the model saw it, unless that melts the ink into its ground.
+
+    Where all that is visible has one colour and transparent pixels are stored in that colour too,
+    nobody could read the page without its alpha. Only then it is composited, for people's sake.
+    """
     rgb = image.convert("RGB")
-    if not image.has_transparency_data or not _one_colour(rgb):
+    if not image.has_transparency_data:
         return rgb
     alpha = image.convert("RGBA").getchannel("A")
-    if _one_colour(alpha):
+    ink = _lost_ink(rgb, alpha)
+    if ink is None:
         return rgb
-    ink = rgb.convert("L").getpixel((0, 0))
-    paper = "white" if isinstance(ink, int) and ink < 128 else "black"
-    page = Image.new("RGB", rgb.size, paper)
+    page = Image.new("RGB", rgb.size, "white" if sum(ink) < 3 * 128 else "black")
     page.paste(rgb, mask=alpha)
     return page
 
 
-def _one_colour(image: Image.Image) -> bool:
-    extrema = image.getextrema()
-    bands = extrema if isinstance(extrema[0], tuple) else (extrema,)
-    return all(low == high for low, high in bands)
+def _lost_ink(rgb: Image.Image, alpha: Image.Image) -> tuple[int, ...] | None:
+    """The one colour of everything visible, if something transparent has it too."""
+    visible = alpha.point([0] + [255] * 255)
+    if visible.getextrema() != (0, 255):
+        return None
+    ink = []
+    for band in rgb.split():
+        levels = [level for level, count in enumerate(band.histogram(visible)) if count]
+        if levels[-1] - levels[0] > _SAME_COLOUR:
+            return None
+        ink.append(levels[0])
+    alike = ImageChops.invert(visible)
+    for band, level in zip(rgb.split(), ink, strict=True):
+        near = [255 * (0 <= stored - level <= _SAME_COLOUR) for stored in range(256)]
+        alike = ImageChops.darker(alike, band.point(near))
+    return tuple(ink) if alike.getbbox() else None
 
 
 def _dpi(image: Image.Image) -> float | None:

@@ -87,8 +87,13 @@ def fitting_scale(size: tuple[float, float], *, dpi: float, max_pixels: int) -> 
     width, height = size
     if not (0 < width < math.inf and 0 < height < math.inf):
         raise BadPdf("The page has no size.")
-    scale = dpi / POINTS_PER_INCH
-    return min(scale, MAX_SIDE / max(width, height), math.sqrt(max_pixels / width / height))
+    scale = min(dpi / POINTS_PER_INCH, MAX_SIDE / max(width, height))
+    if math.ceil(width * scale) * math.ceil(height * scale) <= max_pixels:
+        return scale
+    # Both sides are rounded up to whole pixels: the largest s with (ws + 1)(hs + 1) <= max_pixels.
+    both = width + height
+    area = width * height
+    return (math.sqrt(both**2 + 4 * area * (max_pixels - 1)) - both) / (2 * area)
 
 
 def _image_share(page: pdfium.PdfPage, frame: Frame) -> float:

@@ -70,17 +70,23 @@ class _Run:
 
 
 def page_lines(page: pdfium.PdfPage, frame: Frame) -> list[TextLine]:
-    """All lines of the page's text in the PDF's own order; blank ones are left out."""
+    """All lines of the page's text in the PDF's own order; blank or cropped ones are left out."""
     text_page = page.get_textpage()
     try:
         lines = [(_cleaned(run.pieces), run) for run in _runs(text_page)]
     finally:
         text_page.close()
-    return [
+    placed = (
         TextLine(text, frame.box(run.left, run.bottom, run.right, run.top))
         for text, run in lines
         if text
-    ]
+    )
+    return [line for line in placed if _is_on_page(line.box)]
+
+
+def _is_on_page(box: Box) -> bool:
+    """What the crop box cuts away is clamped to the edge and has no area left."""
+    return box.x1 > box.x0 and box.y1 > box.y0
 
 
 def _runs(text_page: pdfium.PdfTextPage) -> Iterator[_Run]:

@@ -63,7 +63,7 @@ class Sandbox:
         async with self._places:
             if self._closed:
                 raise RuntimeError("the sandbox is closed")
-            worker = await self._hire(question["path"])
+            worker = self._hire(question["path"])
             self._busy.add(worker.child)
             try:
                 answer, pixels = await self._call(worker, question)
@@ -80,9 +80,13 @@ class Sandbox:
         """Has the idle children close this file."""
         for worker in [worker for worker in self._idle if worker.path == path]:
             self._idle.remove(worker)
-            with suppress(PageTimeout, BadImage):
-                await self._call(worker, {"path": "", "password": None, "kind": "image"})
-                self._idle.append(worker)
+            self._busy.add(worker.child)
+            try:
+                with suppress(PageTimeout, BadImage):
+                    await self._call(worker, {"path": "", "password": None, "kind": "image"})
+                    await self._dismiss(worker)
+            finally:
+                self._busy.discard(worker.child)
 
     async def close(self) -> None:
         """Ends all children; what they were doing fails."""
@@ -92,14 +96,18 @@ class Sandbox:
         for child in children:
             await asyncio.to_thread(child.kill)
 
-    async def _hire(self, path: str) -> _Worker:
-        """An idle child, the one that has this file open first, or a new one."""
+    def _hire(self, path: str) -> _Worker:
+        """An idle child, the one that has this file open first, or a new one.
+
+        Starting takes milliseconds. In a thread, a caller that is cancelled meanwhile would leave
+        behind a child that nobody knows.
+        """
         for worker in sorted(self._idle, key=lambda worker: worker.path != path):
             self._idle.remove(worker)
             if worker.child.alive:
                 return worker
-            await asyncio.to_thread(worker.child.kill)
-        return _Worker(await asyncio.to_thread(self._start))
+            worker.child.kill()
+        return _Worker(self._start())
 
     def _start(self) -> Child:
         limits: dict[str, Any] = {
@@ -129,7 +137,9 @@ class Sandbox:
         return answer
 
     async def _dismiss(self, worker: _Worker) -> None:
-        if self._closed or worker.answers >= RECYCLE_AFTER:
+        # While a file is being forgotten its child is missed and another may have been hired.
+        crowded = len(self._idle) >= self._config.workers
+        if self._closed or crowded or worker.answers >= RECYCLE_AFTER:
             await asyncio.to_thread(worker.child.kill)
         else:
             self._idle.append(worker)

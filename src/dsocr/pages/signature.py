@@ -39,9 +39,10 @@ _PREFIXES: tuple[tuple[bytes, FileType], ...] = (
     (b"MM\0*", TIFF),
     (b"II+\0", TIFF),
     (b"MM\0+", TIFF),
-    (b"BM", FileType("image", "image/bmp", "BMP")),
 )
 _WEBP = FileType("image", "image/webp", "WEBP")
+_BMP = FileType("image", "image/bmp", "BMP")
+_BMP_HEADER_SIZES = {12, 16, 40, 52, 56, 64, 108, 124}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 
@@ -67,6 +68,9 @@ def _sniff(head: bytes) -> FileType | None:
             return found
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return _WEBP
+    # two letters are too few to tell a bitmap from prose; the size of its second header is not
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
+        return _BMP
     if head[4:8] == b"ftyp":
         return _iso_media(head)
     return PDF if b"%PDF-" in head else None

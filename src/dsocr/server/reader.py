@@ -11,12 +11,14 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 from dsocr import engines
 from dsocr.config import Settings
 from dsocr.engines.base import Engine, EngineInfo
 from dsocr.engines.choice import Choice, choose
+from dsocr.engines.weights import find_weights
 from dsocr.errors import DsocrError, EngineUnavailable
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pipeline import Pipeline
@@ -27,6 +29,15 @@ State = Literal["starting", "ready", "failed", "stopped"]
 CreateEngine = Callable[[str, Any], Engine]
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
+
+
+def without_folder(words: str, model_path: Path | None) -> str:
+    """For strangers, who may read it in `/health`: where the weights lie is not told."""
+    places = {model_path, find_weights(model_path)}
+    names = {str(place) for at in places if at is not None for place in (at, at.resolve())}
+    for name in sorted(names, key=len, reverse=True):
+        words = words.replace(name, "the model folder")
+    return words
 
 
 class Reader:
@@ -98,8 +109,9 @@ class Reader:
             if engine is not None:
                 await engine.close()
             known = isinstance(error, DsocrError)
-            self.trouble = error.message if isinstance(error, DsocrError) else "it failed to start"
-            logger.error("%s: %s", name, self.trouble, exc_info=None if known else error)
+            trouble = error.message if isinstance(error, DsocrError) else "it failed to start"
+            logger.error("%s: %s", name, trouble, exc_info=None if known else error)
+            self.trouble = without_folder(trouble, self._settings.runtime.model_path)
             return False
         self._engine = engine
         self._pipeline = Pipeline(engine)

@@ -10,19 +10,19 @@ def paragraph(text: str, y: float, height: float = 20) -> Paragraph:
 
 
 def test_page_number_at_the_foot_is_furniture() -> None:
-    assert labels.is_furniture(paragraph("- 12 -", 960), [], 1000)
-    assert labels.is_furniture(paragraph("Page 3 of 10", 960), [], 1000)
+    assert labels.is_furniture(paragraph("- 12 -", 960), [], page_height=1000, body=20)
+    assert labels.is_furniture(paragraph("Page 3 of 10", 960), [], page_height=1000, body=20)
 
 
 def test_number_in_the_middle_of_the_page_is_text() -> None:
-    assert not labels.is_furniture(paragraph("12", 500), [], 1000)
+    assert not labels.is_furniture(paragraph("12", 500), [], page_height=1000, body=20)
 
 
 def test_header_region_in_the_middle_is_kept() -> None:
     header = Region("header", Rect(0, 490, 400, 530), 0.9)
-    assert not labels.is_furniture(paragraph("Results", 500), [header], 1000)
+    assert not labels.is_furniture(paragraph("Results", 500), [header], page_height=1000, body=20)
     top = Region("header", Rect(0, 0, 400, 60), 0.9)
-    assert labels.is_furniture(paragraph("Journal of Rivers", 20), [top], 1000)
+    assert labels.is_furniture(paragraph("Journal of Rivers", 20), [top], page_height=1000, body=20)
 
 
 def test_captions_are_known_by_their_first_word() -> None:

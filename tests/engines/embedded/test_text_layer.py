@@ -103,7 +103,7 @@ def test_a_logo_that_looks_like_a_letter_is_not_added() -> None:
     word, letter, guess = readings("Figure 2", "浆", "unsure")
     unsure = Reading(Line("unsure", guess.line.rect, 0.6), ())
 
-    assert text_layer.worth_adding([word, letter, unsure]) == [word]
+    assert text_layer.worth_adding([word, letter, unsure], []) == [word]
 
 
 def test_lines_read_beside_the_layer_are_boxed_as_tightly() -> None:
@@ -113,3 +113,31 @@ def test_lines_read_beside_the_layer_are_boxed_as_tightly() -> None:
     (tight,) = text_layer.as_tall_as(lines(*WORDS), [loose], [quad] * 3)
 
     assert (tight.line.rect.y0, tight.line.rect.y1) == pytest.approx((105, 125))
+
+
+def test_cells_that_the_layer_runs_together_are_cut_apart() -> None:
+    page = np.full((200, 400, 3), 255, np.uint8)
+    for top in (20, 60, 100):
+        for left in (12, 120):
+            page[top + 4 : top + 16, left : left + 60 : 2] = 0
+    cells = [Line("one two", Rect(10, top, 182, top + 20), 1.0) for top in (20, 60, 100)]
+
+    cut = text_layer.cut_at_gaps(cells, page)
+
+    assert [line.text for line in cut] == ["one", "two"] * 3
+
+
+def test_one_widely_set_line_stays_whole() -> None:
+    page = np.full((200, 400, 3), 255, np.uint8)
+    page[24:36, 12:72:2] = 0
+    page[24:36, 120:180:2] = 0
+    line = Line("one two", Rect(10, 20, 182, 40), 1.0)
+
+    assert text_layer.cut_at_gaps([line], page) == [line]
+
+
+def test_words_that_the_layer_has_are_not_added_again() -> None:
+    (again,) = readings("76")
+    small = Line("76", again.line.rect, 1.0)
+
+    assert text_layer.worth_adding([again], [small]) == []

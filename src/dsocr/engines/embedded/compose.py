@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from dsocr.engines.embedded import labels, order, paragraphs, regions, tables
+from dsocr.engines.embedded import labels, order, paragraphs, regions, rules, tables
 from dsocr.engines.embedded.layout import LayoutModel
 from dsocr.engines.embedded.line import Line, Rect, Region
 from dsocr.engines.embedded.network import Networks
@@ -60,6 +60,7 @@ class Page:
     image: Pixels
     models: LayoutModels
     regions: tuple[Region, ...]
+    ruled: tuple[rules.RuledTable, ...]
     body: float
     """Height of a line of its running text."""
     right_to_left: bool
@@ -72,14 +73,15 @@ def compose_blocks(image: Pixels, lines: Sequence[Line], *, models: LayoutModels
     """The page's blocks in reading order. `image` is (H, W, 3) RGB, lines are in its pixels."""
     height, width = image.shape[:2]
     lines = [line for line in lines if line.text.strip()]
-    assigned, free = regions.settle(models.layout.detect(image), lines)
-    page = Page(
-        image,
-        models,
-        tuple(region for region, _ in assigned),
-        labels.body_height(lines),
-        is_right_to_left(line.text for line in lines),
-    )
+    body = labels.body_height(lines)
+    right_to_left = is_right_to_left(line.text for line in lines)
+    ruled = rules.ruled_tables(image, lines, body)
+    drawn, outside = regions.in_ruled(ruled, lines)
+    seen = regions.beside_ruled(models.layout.detect(image), ruled)
+    assigned, free = regions.settle(seen, outside)
+    assigned, free = regions.with_grids(assigned, free, right_to_left=right_to_left)
+    page = Page(image, models, tuple(region for region, _ in assigned), ruled, body, right_to_left)
+    assigned = [*drawn, *assigned]
     atoms = atoms_of(assigned, free)
     pieces: list[Piece] = []
     for run in page.arrange(atoms):
@@ -138,7 +140,7 @@ def text_pieces(rows: Sequence[Line], page: Page) -> list[Piece]:
     return [
         text_piece(part, labels.label_of(part, page.regions, page.body))
         for part in paragraphs.split(rows)
-        if not labels.is_furniture(part, page.regions, height)
+        if not labels.is_furniture(part, page.regions, page_height=height, body=page.body)
     ]
 
 
@@ -170,6 +172,10 @@ def table_piece(atom: Atom, page: Page) -> Piece:
         )
         for line in atom.lines
     ]
+    drawn = next((table for table in page.ruled if table.rect == atom.rect), None)
+    if drawn is not None:
+        html = tables.to_html(tables.fill_drawn(drawn.cells, atom.lines))
+        return Piece("table", html, atom.rect, score_of(atom.lines))
     cells = []
     if 0 < len(moved) <= tables.MAX_MODEL_LINES:
         cells = page.models.table.read(page.image[y0:y1, x0:x1])

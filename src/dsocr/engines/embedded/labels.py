@@ -30,6 +30,7 @@ _MUCH_LARGER = 1.6
 _MAX_TITLE_ROWS = 4
 _MAX_TITLE_CHARACTERS = 160
 _EDGE = 0.1
+_LARGER_THAN_TEXT = 1.2
 _PAGE_NUMBER = re.compile(
     r"^\W*(?:page|seite|p\.|第)?\s*\d{1,4}(?:\s*(?:of|/|von)\s*\d{1,4})?\s*(?:页|頁|ページ)?\W*$",
     re.I,
@@ -112,13 +113,20 @@ def title_levels(titles: Sequence[Title], body: float, page_height: float) -> li
     return levels
 
 
-def is_furniture(paragraph: Paragraph, regions: Sequence[Region], page_height: float) -> bool:
-    """Running heads, footers and page numbers: only in the top or bottom tenth of the page."""
+def is_furniture(
+    paragraph: Paragraph, regions: Sequence[Region], *, page_height: float, body: float
+) -> bool:
+    """Running heads, footers and page numbers: only in the top or bottom tenth of the page.
+
+    What is set larger than the text is no running head but a title.
+    """
     rect = paragraph.rect
     if rect.y1 > _EDGE * page_height and rect.y0 < (1 - _EDGE) * page_height:
         return False
     if len(paragraph.rows) == 1 and _PAGE_NUMBER.match(paragraph.rows[0].text):
         return True
+    if median(row.rect.height for row in paragraph.rows) > _LARGER_THAN_TEXT * body:
+        return False
     return any(
         region.label in ("header", "footer") and share_inside(rect, region.rect) > 0.5
         for region in regions

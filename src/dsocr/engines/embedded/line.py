@@ -50,6 +50,8 @@ class Line:
     rect: Rect
     score: float
     """Mean confidence of its characters, 0-1; 1.0 for a text layer."""
+    parted: bool = False
+    """A row of pieces far apart: a label and its value, an article and its price."""
 
     def with_text(self, text: str) -> Line:
         return replace(self, text=text)

@@ -14,6 +14,7 @@ from dsocr.engines.embedded.text_joins import is_cjk
 _WIDE_PITCH = 1.35  # of the column's usual distance from row to row
 _OTHER_SIZE = 1.3
 _RAISED = 1.7
+_PARTED = 1.5  # of a row's height
 _NARROW = 0.6  # of the column: no row of such a paragraph had to end where it did
 _INDENT = 0.9  # of a row's height
 _ENDS = tuple('.!?:;\u3002\uff01\uff1f\uff1a\uff1b\u2026"\u201d)\uff09')
@@ -55,7 +56,9 @@ def join_row(lines: Sequence[Line], *, separator: str = " ") -> Line:
     text = separator.join(line.text.strip() for line in lines)
     weight = sum(len(line.text) for line in lines) or 1
     score = sum(line.score * len(line.text) for line in lines) / weight
-    return Line(text, enclose([line.rect for line in lines]), score)
+    gaps = (right.rect.x0 - left.rect.x1 for left, right in zip(lines, lines[1:], strict=False))
+    parted = any(gap > _PARTED * lines[0].rect.height for gap in gaps)
+    return Line(text, enclose([line.rect for line in lines]), score, parted)
 
 
 def split(rows: Sequence[Line]) -> list[Paragraph]:
@@ -151,6 +154,8 @@ def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
     """Whether the rows of a paragraph run on: most reach so far that the next word had no room."""
     if len(rows) < 2:
         return True
+    if 3 * sum(row.parted for row in rows) >= len(rows):
+        return False
     pairs = list(zip(rows, rows[1:], strict=False))
     right = max(row.rect.x1 for row in rows)
     narrow = right - column[0] < _NARROW * (column[1] - column[0])

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from dsocr.engines.embedded.grid_rows import grids_in
 from dsocr.engines.embedded.line import Line, Rect, Region
-from dsocr.engines.embedded.order import Atom, is_prose, rows_of
+from dsocr.engines.embedded.order import Atom, arrange, is_prose, rows_of
 from dsocr.engines.embedded.paragraphs import enclose
+from dsocr.engines.embedded.rules import RuledTable, is_inside
 
 _LINE_SHARE = 0.4
 _DOUBLE_SHARE = 0.7
 _PROSE_CHARACTERS = 25
+_INSIDE_RULES = 0.5
+_SENTENCE = 40
+_MANY_ROWS = 12
+_STRUCTURES = ("figure", "table")
 
 Assigned = list[tuple[Region, tuple[Line, ...]]]
 
@@ -50,7 +56,7 @@ def is_false(region: Region, lines: Sequence[Line]) -> bool:
     if region.label == "figure":
         prose = [line for line in inside if len(line.text) >= _PROSE_CHARACTERS]
         return len(prose) >= 4 and len(prose) > 0.5 * len(inside)
-    if is_prose(inside):
+    if is_prose(inside) or _is_columns_of_text(inside):
         return True
     rows = rows_of([Atom(line.rect, (line,)) for line in inside])
     return sum(len(row) > 1 for row in rows) < max(2, 0.3 * len(rows))
@@ -59,3 +65,95 @@ def is_false(region: Region, lines: Sequence[Line]) -> bool:
 def share_inside(rect: Rect, other: Rect) -> float:
     """How much of the first lies in the second, 0-1."""
     return rect.intersection(other) / max(rect.area, 1e-9)
+
+
+def in_ruled(tables: Sequence[RuledTable], lines: Sequence[Line]) -> tuple[Assigned, list[Line]]:
+    """Tables drawn with rules, each with its lines; and the lines beside them."""
+    left = list(lines)
+    assigned: Assigned = []
+    for table in tables:
+        inside = tuple(line for line in left if is_inside(line.rect, table.rect))
+        left = [line for line in left if line not in inside]
+        if inside:
+            assigned.append((Region("table", table.rect, 1.0), inside))
+    return assigned, left
+
+
+def beside_ruled(regions: Sequence[Region], tables: Sequence[RuledTable]) -> list[Region]:
+    """Regions that a drawn table does not settle already: what lies in it, and tables around it."""
+    return [
+        region
+        for region in regions
+        if not any(
+            share_inside(region.rect, table.rect) > _INSIDE_RULES
+            or (region.label == "table" and share_inside(table.rect, region.rect) > _DOUBLE_SHARE)
+            for table in tables
+        )
+    ]
+
+
+def with_grids(
+    assigned: Assigned, free: Sequence[Line], *, right_to_left: bool
+) -> tuple[Assigned, list[Line]]:
+    """Adds the tables that the layout missed, out of its texts and of the lines in no region."""
+    kept: Assigned = []
+    free = list(free)
+    for region, lines in assigned:
+        if region.label in _STRUCTURES:
+            inside, beside = _without_surroundings(region, lines)
+            kept.append((region if inside == lines else _around(region, inside), inside))
+            free.extend(beside)
+    texts = [(region, lines) for region, lines in assigned if region.label not in _STRUCTURES]
+    loose = [*free, *(line for _, lines in texts for line in lines)]
+    runs = arrange([Atom(line.rect, (line,)) for line in loose], right_to_left=right_to_left)
+    grids = grids_in(runs)
+    taken = {id(line) for grid in grids for line in grid}
+    for grid in grids:
+        rect = enclose([line.rect for line in grid])
+        kept.append((Region("table", rect, 1.0), tuple(grid)))
+    for region, lines in texts:
+        rest = tuple(line for line in lines if id(line) not in taken)
+        if len(rest) == len(lines):
+            kept.append((region, lines))
+        elif rest:
+            kept.append((_around(region, rest), rest))
+    return kept, [line for line in free if id(line) not in taken]
+
+
+def _around(region: Region, lines: Sequence[Line]) -> Region:
+    return replace(region, rect=enclose([line.rect for line in lines]))
+
+
+def _without_surroundings(
+    region: Region, lines: tuple[Line, ...]
+) -> tuple[tuple[Line, ...], list[Line]]:
+    """A table's own lines, and those around it: the layout took a whole form for a table."""
+    if region.label != "table":
+        return lines, []
+    atoms = [Atom(line.rect, (line,)) for line in lines]
+    grids = grids_in([rows_of(atoms)])
+    if len(grids) == 1 and 0.3 * len(lines) < len(grids[0]) < 0.85 * len(lines):
+        inside = tuple(grids[0])
+        return inside, [line for line in lines if line not in inside]
+    rows = rows_of(atoms)
+    beside: list[Line] = []
+    for end in (0, -1):
+        while len(rows) > 2 and len(rows[end]) == 1 and _is_sentence(rows[end][0], region):
+            beside.extend(rows.pop(end)[0].lines)
+    return tuple(line for line in lines if line not in beside), beside
+
+
+def _is_sentence(atom: Atom, region: Region) -> bool:
+    return (
+        sum(letter.isalpha() for letter in atom.lines[0].text) >= _SENTENCE
+        and atom.rect.width > 0.6 * region.rect.width
+    )
+
+
+def _is_columns_of_text(lines: Sequence[Line]) -> bool:
+    """Narrow columns of many rows without figures, as in newspapers."""
+    if sum(any(char.isdigit() for char in line.text) for line in lines) > 0.1 * len(lines):
+        return False
+    runs = arrange([Atom(line.rect, (line,)) for line in lines])
+    long = [run for run in runs if len(run) >= _MANY_ROWS]
+    return len(long) > 1 and sum(map(len, long)) >= 0.9 * sum(map(len, runs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -32,7 +32,7 @@ class Entry:
 def table_html(cells: Sequence[Cell], lines: Sequence[Line]) -> str:
     """The table as HTML. The model's cells are used unless they do not fit the lines."""
     entries = fill(cells, lines)
-    if entries is None:
+    if entries is None or _merges_columns(cells, lines):
         entries = by_geometry(lines)
     return to_html(entries)
 
@@ -53,10 +53,72 @@ def fill(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry] | None:
         return None
     if _is_jumbled(found, cells):
         return None
-    return [
-        Entry(cell.row, cell.column, cell.rowspan, cell.colspan, _cell_text(found.get(index, [])))
-        for index, cell in enumerate(cells)
-    ]
+    return divided(cells, found)
+
+
+def fill_drawn(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry]:
+    """Each line into the drawn cell around it; rows printed without rules between are divided."""
+    found: dict[int, list[Line]] = {}
+    for line in lines:
+        found.setdefault(_drawn_cell(cells, line.rect), []).append(line)
+    return divided(cells, found)
+
+
+def _drawn_cell(cells: Sequence[Cell], rect: Rect) -> int:
+    return max(
+        range(len(cells)),
+        key=lambda index: (
+            rect.intersection(cells[index].rect),
+            -_distance(rect, cells[index].rect),
+        ),
+    )
+
+
+def divided(cells: Sequence[Cell], found: Mapping[int, Sequence[Line]]) -> list[Entry]:
+    """Entries of the cells; a row that holds several printed rows side by side becomes as many."""
+    entries: list[Entry] = []
+    added = 0
+    for number in sorted({cell.row for cell in cells}):
+        row = [
+            (cell, _rows(found.get(index, [])))
+            for index, cell in enumerate(cells)
+            if cell.row == number
+        ]
+        count = _rows_in(row, cells)
+        for cell, texts in row:
+            if count == 1 or len(texts) < 2:
+                place = (number + added, cell.column, cell.rowspan + count - 1, cell.colspan)
+                entries.append(Entry(*place, _joined(texts)))
+                continue
+            for part in range(count):
+                place = (number + added + part, cell.column, 1, cell.colspan)
+                entries.append(Entry(*place, _joined(texts[part : part + 1])))
+        added += count - 1
+    return entries
+
+
+def _joined(rows: Sequence[Sequence[Line]]) -> str:
+    return join_lines(join_row(row).text for row in rows)
+
+
+def _rows_in(row: Sequence[tuple[Cell, list[list[Line]]]], cells: Sequence[Cell]) -> int:
+    """How many printed rows were taken for one: figures stand side by side in most of its cells."""
+    number = row[0][0].row
+    if any(cell.rowspan > 1 and cell.row <= number < cell.row + cell.rowspan for cell in cells):
+        return 1
+    filled = [texts for _, texts in row if texts]
+    several = [texts for texts in filled if len(texts) > 1]
+    counts = {len(texts) for texts in several}
+    if len(several) < max(2, 0.6 * len(filled)) or len(counts) != 1:
+        return 1
+    figures = sum(any(char.isdigit() for char in texts[-1][0].text) for texts in several)
+    if figures < 0.5 * len(several):
+        return 1
+    for side_by_side in zip(*several, strict=True):
+        tops = [line[0].rect.y0 for line in side_by_side]
+        if max(tops) - min(tops) > 0.5 * side_by_side[0][0].rect.height:
+            return 1
+    return counts.pop()
 
 
 def by_geometry(lines: Sequence[Line]) -> list[Entry]:
@@ -97,7 +159,7 @@ def _cell_html(entry: Entry) -> str:
 
 
 def _cell_text(lines: Sequence[Line]) -> str:
-    return join_lines(join_row(row).text for row in _rows(lines))
+    return _joined(_rows(lines))
 
 
 def _best_cell(cells: Sequence[Cell], rect: Rect) -> int | None:
@@ -128,6 +190,24 @@ def _rows(lines: Sequence[Line]) -> list[list[Line]]:
         [atom.lines[0] for atom in row]
         for row in rows_of([Atom(line.rect, (line,)) for line in lines])
     ]
+
+
+def _merges_columns(cells: Sequence[Cell], lines: Sequence[Line]) -> bool:
+    """Cells that hold figures of two columns, again and again down the table."""
+    found: dict[int, list[Line]] = {}
+    for line in lines:
+        index = _best_cell(cells, line.rect)
+        if index is not None and cells[index].colspan == 1:
+            found.setdefault(index, []).append(line)
+    merged = [
+        index for index, inside in found.items() if any(_is_parted(row) for row in _rows(inside))
+    ]
+    return len(merged) >= max(3, 0.1 * len(found))
+
+
+def _is_parted(row: Sequence[Line]) -> bool:
+    gaps = (right.rect.x0 - left.rect.x1 for left, right in zip(row, row[1:], strict=False))
+    return any(gap > 0.7 * row[0].rect.height for gap in gaps)
 
 
 def _wide_gaps(row: Sequence[Line]) -> int:

@@ -163,8 +163,9 @@ class PageReader:
             return None
         seen = self._ocr.detect(image, longest_side=_LOOK_SIDE)
         others = self._ocr.read(image, text_layer.uncovered(seen, lines), poll=poll)
-        others = text_layer.as_tall_as(lines, text_layer.worth_adding(others), seen)
-        own = [Reading(line, evenly(line.text)) for line in lines]
+        others = text_layer.as_tall_as(lines, text_layer.worth_adding(others, lines), seen)
+        cut = text_layer.cut_at_gaps(lines, image)
+        own = [Reading(line, evenly(line.text)) for line in cut]
         return ReadPage(turned_back(image, 0), [*own, *others], [])
 
     def _seen_text(self, image: Pixels, detail: Detail, poll: Callable[[], None]) -> ReadPage:

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from dsocr.errors import BadImage, BadPdf, PageTimeout
+from dsocr.pages import sandbox as sandbox_module
+from dsocr.pages.config import PagesConfig
+from dsocr.pages.sandbox import Sandbox
+from dsocr.pages.source import open_source
+from tests.pages import made
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    path = tmp_path / "document.pdf"
+    path.write_bytes(made.pdf(made.words("here", 72, 600), pages=5))
+    return path
+
+
+def children() -> set[int]:
+    """The decoding processes of this one, by the kernel's own list."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            if b"dsocr.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(int(pid))
+    return found
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+async def test_children_start_when_needed_and_end_with_the_sandbox(document: Path) -> None:
+    async with Sandbox(PagesConfig()) as sandbox:
+        assert children() == set()
+        async with await open_source(document, name="d", sandbox=sandbox) as source:
+            await source.page(0)
+            await source.page(1)
+        assert len(children()) == 1
+    assert children() == set()
+    with pytest.raises(RuntimeError):
+        await open_source(document, name="d", sandbox=sandbox)
+
+
+async def test_a_child_killed_between_pages_is_not_noticed(
+    document: Path, sandbox: Sandbox
+) -> None:
+    async with await open_source(document, name="d", sandbox=sandbox) as source:
+        (before,) = children()
+        os.kill(before, signal.SIGKILL)
+        while state_of(before) != "Z":
+            await asyncio.sleep(0.01)
+        assert (await source.page(3)).index == 3
+        assert children() != {before}
+
+
+async def test_a_child_killed_within_a_page_costs_that_page(
+    document: Path, sandbox: Sandbox
+) -> None:
+    async with await open_source(document, name="d", sandbox=sandbox) as source:
+        (child,) = children()
+        os.kill(child, signal.SIGSTOP)  # so that the page is surely under way
+        asked = asyncio.ensure_future(source.page(0))
+        await asyncio.sleep(0.05)
+        os.kill(child, signal.SIGKILL)
+        with pytest.raises(BadPdf):
+            await asked
+        assert (await source.page(1)).index == 1
+
+
+async def test_a_child_that_hangs_is_given_up(document: Path) -> None:
+    async with Sandbox(PagesConfig(workers=1, page_timeout_seconds=2.0)) as sandbox:
+        source = await open_source(document, name="d", sandbox=sandbox)
+        (child,) = children()
+        os.kill(child, signal.SIGSTOP)
+        with pytest.raises(PageTimeout):
+            await source.page(0)
+        assert child not in children()
+        assert (await source.page(0)).index == 0
+
+
+async def test_memory_has_a_limit_and_the_next_file_is_read(tmp_path: Path, document: Path) -> None:
+    path = tmp_path / "large.png"
+    path.write_bytes(made.png_bomb(20_000))
+    limits = PagesConfig(workers=1, max_pixels=500_000_000, memory_mb=256)
+    async with Sandbox(limits) as sandbox:
+        with pytest.raises(Exception) as raised:
+            await (await open_source(path, name="l", sandbox=sandbox)).page(0)
+        assert getattr(raised.value, "code", "") in ("too_many_pixels", "bad_image")
+        async with await open_source(document, name="d", sandbox=sandbox) as source:
+            assert (await source.page(0)).index == 0
+
+
+async def test_cancelling_ends_the_child_at_work_and_nothing_else(
+    document: Path, sandbox: Sandbox
+) -> None:
+    async with await open_source(document, name="d", sandbox=sandbox) as source:
+        (child,) = children()
+        os.kill(child, signal.SIGSTOP)
+        asked = asyncio.ensure_future(source.page(0))
+        await asyncio.sleep(0.05)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert child not in children()
+        assert (await source.page(0)).index == 0
+
+
+async def test_cancelling_at_any_moment_leaves_no_child_behind(document: Path) -> None:
+    async with Sandbox(PagesConfig(workers=1)) as sandbox:
+        for turns in range(12):
+            asked = asyncio.ensure_future(open_source(document, name="d", sandbox=sandbox))
+            for _ in range(turns):
+                await asyncio.sleep(0.001 * turns)
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            await asyncio.sleep(0.05)
+            assert len(children()) <= 1
+    assert children() == set()
+
+
+async def test_two_sources_take_turns_in_one_child(tmp_path: Path, sandbox: Sandbox) -> None:
+    sources = []
+    for name in ("one", "two"):
+        path = tmp_path / name
+        path.write_bytes(made.pdf(made.words(name, 72, 600), pages=4))
+        sources.append(await open_source(path, name=name, sandbox=sandbox))
+    for index in range(4):
+        for source in sources:
+            lines = (await source.page(index)).text_lines or ()
+            assert [line.text for line in lines] == [source.name]
+    for source in sources:
+        await source.close()
+    assert len(children()) == 1
+
+
+async def test_many_sources_at_once_need_no_more_children_than_allowed(tmp_path: Path) -> None:
+    async def read(number: int, sandbox: Sandbox) -> list[str]:
+        path = tmp_path / str(number)
+        path.write_bytes(made.pdf(made.words(f"number {number}", 72, 600), pages=3))
+        async with await open_source(path, name=str(number), sandbox=sandbox) as source:
+            pages = await asyncio.gather(*(source.page(index) for index in range(3)))
+        return [line.text for page in pages for line in page.text_lines or ()]
+
+    async with Sandbox(PagesConfig(workers=2)) as sandbox:
+        found = await asyncio.gather(*(read(number, sandbox) for number in range(12)))
+        assert found == [[f"number {number}"] * 3 for number in range(12)]
+        assert len(children()) <= 2
+
+
+async def test_a_closed_source_is_not_held_open(document: Path, sandbox: Sandbox) -> None:
+    source = await open_source(document, name="d", sandbox=sandbox)
+    (child,) = children()
+
+    def held() -> bool:
+        targets = [os.readlink(file) for file in Path(f"/proc/{child}/fd").iterdir()]
+        return str(document) in targets
+
+    assert held()
+    await source.close()
+    assert not held()
+
+
+async def test_a_child_is_replaced_after_its_share_of_answers(
+    document: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox_module, "RECYCLE_AFTER", 3)
+    seen = set()
+    async with await open_source(document, name="d", sandbox=sandbox) as source:
+        for index in range(5):
+            assert (await source.page(index)).index == index
+            seen |= children()
+    assert len(seen) == 2
+
+
+async def test_children_do_not_see_the_keys(
+    document: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_OCR_API_KEYS", "a-secret-key")
+    await open_source(document, name="d", sandbox=sandbox)
+    (child,) = children()
+    assert b"a-secret-key" not in Path(f"/proc/{child}/environ").read_bytes()
+
+
+async def test_a_broken_image_leaves_its_child_alive(tmp_path: Path, sandbox: Sandbox) -> None:
+    path = tmp_path / "page.png"
+    path.write_bytes(made.png_bomb(100)[:60])
+    for _ in range(3):
+        with pytest.raises(BadImage):
+            await (await open_source(path, name="p", sandbox=sandbox)).page(0)
+        assert len(children()) == 1

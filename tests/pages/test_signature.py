@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dsocr.errors import BadRequest, NotADocument
+from dsocr.pages.signature import file_type
+from tests.pages import made
+
+SMALL = Image.new("RGB", (8, 8), "red")
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF"])
+def test_an_image_is_known_by_its_first_bytes(tmp_path: Path, format: str) -> None:
+    path = tmp_path / "lies.pdf"
+    path.write_bytes(made.encoded(SMALL, format))
+    found = file_type(path)
+    assert (found.kind, found.media_type) == ("image", f"image/{format.lower()}")
+
+
+def test_a_pdf_may_have_junk_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"junk\n" * 200 + made.pdf())
+    assert file_type(path).kind == "pdf"
+
+
+def test_heic_and_avif_are_told_apart_by_their_brands(tmp_path: Path) -> None:
+    for brands, media_type in ((b"mif1....heic", "heic"), (b"mif1....avif", "avif")):
+        path = tmp_path / media_type
+        path.write_bytes((8 + len(brands)).to_bytes(4, "big") + b"ftyp" + brands + bytes(32))
+        assert file_type(path).media_type == f"image/{media_type}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"just text, renamed to .png",
+        b"BMW price list, cheaper than ever",
+        b"\0\0\1\0\1\0 an icon",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"PK\3\4 a zip",
+        b"%!PS-Adobe-3.0 EPSF-3.0",
+        b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom",
+        b"x" * 2000 + b"%PDF-1.7",
+    ],
+)
+def test_what_is_no_document_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "page.png"
+    path.write_bytes(content)
+    with pytest.raises(NotADocument):
+        file_type(path)
+
+
+def test_a_missing_file_is_a_bad_request(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest):
+        file_type(tmp_path / "gone.png")
