@@ -265,3 +265,66 @@ async def cancel(*readings: "asyncio.Future[object]") -> None:
     for reading in readings:
         reading.cancel()
     await asyncio.gather(*readings, return_exceptions=True)
+
+
+async def test_pages_read_behind_are_handed_on_and_not_kept() -> None:
+    handed: list[tuple[int, str]] = []
+
+    async def keep(page: PageResult) -> None:
+        await asyncio.sleep(0)
+        handed.append((page.index, page.markdown))
+
+    pipeline = Pipeline(FakeEngine())
+    await pipeline.read_behind(numbered(9), OPTIONS, keep, pages=[7, 2, 5], owner="a")
+    assert sorted(handed) == [(2, "p2"), (5, "p5"), (7, "p7")]
+
+
+async def test_whoever_stores_slowly_is_read_slowly() -> None:
+    engine, stored = FakeEngine(max_concurrency=2), asyncio.Event()
+
+    async def keep(page: PageResult) -> None:
+        await stored.wait()
+
+    reading = asyncio.ensure_future(
+        Pipeline(engine).read_behind(numbered(30), OPTIONS, keep, pages=range(30), owner="a")
+    )
+    await settle()
+    assert len(engine.read) == 3
+    stored.set()
+    await reading
+    assert len(engine.read) == 30
+
+
+async def test_what_cannot_be_stored_ends_the_reading() -> None:
+    async def keep(page: PageResult) -> None:
+        raise DiskFull
+
+    engine = FakeEngine()
+    source = FakeSource([["a"], ["@hang"]])
+    with pytest.raises(DiskFull):
+        await Pipeline(engine).read_behind(source, OPTIONS, keep, pages=[0, 1], owner="a")
+    assert engine.running == 0
+
+
+async def test_a_document_is_read_before_what_is_read_behind() -> None:
+    engine = FakeEngine(max_concurrency=1, seconds=0.001)
+    pipeline = Pipeline(engine)
+
+    async def keep(page: PageResult) -> None: ...
+
+    books = [
+        asyncio.ensure_future(
+            pipeline.read_behind(numbered(30, owner), OPTIONS, keep, pages=range(30), owner=owner)
+        )
+        for owner in ("a", "b")
+    ]
+    while len(engine.read) < 10:
+        await asyncio.sleep(0)
+    begun = len(engine.read)
+    await pipeline.read(numbered(5, "me"), OPTIONS)
+    mine = [place for place, name in enumerate(engine.read) if name.startswith("me")]
+    assert mine[0] - begun <= 3
+    assert mine[-1] - begun <= 3 + 2 * 5  # of 50 pages that waited
+    await asyncio.gather(*books)
+    whose = "".join(name[0] for name in engine.read if name[0] in "ab")
+    assert "aaa" not in whose[4:50] and "bbb" not in whose[4:50]

@@ -2,11 +2,13 @@ import asyncio
 
 import pytest
 
-from dsocr.turns import Turns
+from dsocr.turns import BACKGROUND_PATIENCE, Turns
 
 
-async def serve(turns: Turns, name: str, served: list[str], *, newcomer: bool) -> None:
-    async with turns.turn(newcomer=newcomer):
+async def serve(
+    turns: Turns, name: str, served: list[str], *, newcomer: bool, background: str | None = None
+) -> None:
+    async with turns.turn(newcomer=newcomer, background=background):
         served.append(name)
         await asyncio.sleep(0)
 
@@ -68,5 +70,45 @@ async def test_a_cancelled_waiter_takes_no_place_with_it(admitted_first: bool) -
         await held.__aexit__(None, None, None)
     await asyncio.gather(gone, return_exceptions=True)
     await asyncio.wait_for(serve(turns, "next", served, newcomer=False), 5)
+    assert served == ["next"]
+    assert turns.waiting == 0
+
+
+async def served_by(waiting: list[tuple[str, str | None]]) -> list[str]:
+    """Who is served in which order when all of these wait: name and owner in the background."""
+    turns, served = Turns(lambda: 1), []
+    async with turns.turn(newcomer=True):
+        tasks = [
+            asyncio.create_task(serve(turns, name, served, newcomer=False, background=owner))
+            for name, owner in waiting
+        ]
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    return served
+
+
+async def test_the_background_waits_for_all_in_front() -> None:
+    waiting = [("b0", "x"), ("b1", "x"), ("r0", None), ("r1", None)]
+    assert await served_by(waiting) == ["r0", "r1", "b0", "b1"]
+
+
+async def test_owners_in_the_background_take_turns_however_much_each_wants() -> None:
+    waiting = [(f"x{number}", "x") for number in range(4)] + [("y0", "y"), ("y1", "y")]
+    assert await served_by(waiting) == ["x0", "y0", "x1", "y1", "x2", "x3"]
+
+
+async def test_the_background_is_slow_but_never_starved() -> None:
+    waiting = [("b", "x"), *((f"r{number}", None) for number in range(30))]
+    assert (await served_by(waiting)).index("b") == BACKGROUND_PATIENCE
+
+
+async def test_a_cancelled_waiter_in_the_background_takes_no_place_with_it() -> None:
+    turns, served = Turns(lambda: 1), []
+    async with turns.turn(newcomer=True):
+        gone = asyncio.create_task(serve(turns, "gone", served, newcomer=False, background="x"))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+    await asyncio.wait_for(serve(turns, "next", served, newcomer=False, background="y"), 5)
     assert served == ["next"]
     assert turns.waiting == 0

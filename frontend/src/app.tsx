@@ -23,7 +23,6 @@ const ResultScreen = lazy(async () => ({ default: (await import('./screens/resul
 const JobScreen = lazy(async () => ({ default: (await import('./screens/job')).JobScreen }))
 
 const MB = 1 << 20
-const JOB_BYTES = 512 * MB
 
 /** Which screen, and what all of them share: the engine's state, the key, files from anywhere. */
 export function App() {
@@ -48,7 +47,8 @@ export function App() {
   })
   const hasJobs = listed !== null
   const imageBytes = (modes?.maxImageMb ?? 15) * MB
-  const most = hasJobs ? JOB_BYTES : imageBytes
+  const jobBytes = (modes?.limits.maxJobMb ?? 512) * MB
+  const most = hasJobs ? jobBytes : imageBytes
 
   async function submit(files: File[]) {
     const controller = new AbortController()
@@ -74,7 +74,7 @@ export function App() {
       if (files.length > 0) go({ screen: 'new' })
       return
     }
-    if (goesAtOnce(good, hasJobs, { imageBytes, jobBytes: JOB_BYTES })) {
+    if (goesAtOnce(good, hasJobs, { imageBytes, jobBytes })) {
       now.start({ file: first, options: optionsOf(asked, modes?.defaultPrompt) })
       go({ screen: 'result', tab: 'rendered' })
     } else {

@@ -100,7 +100,8 @@ def test_a_terminated_service_answers_what_it_has_begun_and_leaves_nothing(
     assert "server" not in {name.lower() for name in headers}
     assert process.popen.wait(timeout=30) == 0
     assert children and not [pid for pid in children if Path(f"/proc/{pid}").exists()]
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["jobs"]
+    assert list((tmp_path / "jobs" / "incoming").iterdir()) == []
 
 
 class NeverRuns:

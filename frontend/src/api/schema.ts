@@ -395,11 +395,6 @@ export interface components {
             /** Mediatype */
             mediaType: string;
         };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
-        };
         /**
          * Health
          * @description A quick status check; 200 as long as the service lives.
@@ -601,6 +596,12 @@ export interface components {
             maxPromptBytes: number;
             /** Maxoutputtokens */
             maxOutputTokens: number;
+            /** Maxjobmb */
+            maxJobMb: number;
+            /** Maxjobpages */
+            maxJobPages: number;
+            /** Maxjobfiles */
+            maxJobFiles: number;
         };
         /** Live */
         Live: {
@@ -829,19 +830,6 @@ export interface components {
             label: string;
             /** Prompt */
             prompt: string;
-        };
-        /** ValidationError */
-        ValidationError: {
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-            /** Input */
-            input?: unknown;
-            /** Context */
-            ctx?: Record<string, never>;
         };
     };
     responses: never;
@@ -1399,13 +1387,13 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Validation Error */
+            /** @description A field, or the document, is not valid */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
         };
@@ -1455,13 +1443,13 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Validation Error */
+            /** @description A field, or the document, is not valid */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
         };
@@ -1842,13 +1830,13 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Validation Error */
+            /** @description A field, or the document, is not valid */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
         };

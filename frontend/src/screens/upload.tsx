@@ -98,7 +98,11 @@ export function UploadScreen(props: {
           {limits && (
             <Text size="sm" c="dimmed">
               {words.drop.limits(number(limits.maxImageMb, language, 1), limits.maxPages)}{' '}
-              {props.hasJobs && words.drop.jobs}
+              {props.hasJobs &&
+                words.drop.jobs(
+                  number(limits.maxJobMb, language),
+                  number(limits.maxJobPages, language),
+                )}
             </Text>
           )}
         </Stack>

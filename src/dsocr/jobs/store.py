@@ -131,24 +131,27 @@ def store_page(connection: Connection, lease: Lease, result: PageResult) -> None
     place = (pages.c.job_id == lease.job_id) & (pages.c.number == result.index)
     failed = result.error is not None
     before = connection.execute(
-        select(pages.c.result.is_not(None), pages.c.failed, pages.c.file, pages.c.file_page).where(
-            place
+        select(
+            pages.c.result.is_not(None),
+            pages.c.failed,
+            pages.c.file,
+            pages.c.file_page,
+            files.c.name,
         )
+        .join(files, (files.c.job_id == pages.c.job_id) & (files.c.number == pages.c.file))
+        .where(place)
     ).first()
     if before is None:
         raise LeaseLost()
-    was_there, had_failed, file, file_page = before
+    was_there, had_failed, file, file_page, name = before
     seq = _change_held(
         connection,
         lease,
         pages_done=jobs.c.pages_done + (not was_there),
         pages_failed=jobs.c.pages_failed + int(failed) - int(had_failed),
     )
-    name = connection.scalar(
-        select(files.c.name).where(files.c.job_id == lease.job_id, files.c.number == file)
-    )
     page = JobPage(result.index, file, file_page)
-    news = records.news_about(page, name or "", seq, result)
+    news = records.news_about(page, name, seq, result)
     connection.execute(
         update(pages)
         .where(place)

@@ -38,9 +38,9 @@ jobs = Table(
     Column("callback_tries", Integer, nullable=False),
     Column("callback_due_at", Float),
 )
-Index("jobs_by_age", jobs.c.created_at)
-Index("jobs_by_status", jobs.c.status, jobs.c.created_at)
-Index("jobs_by_owner", jobs.c.owner, jobs.c.created_at)
+Index("jobs_by_age", jobs.c.created_at, jobs.c.id)
+Index("jobs_by_status", jobs.c.status, jobs.c.created_at, jobs.c.id)
+Index("jobs_by_owner", jobs.c.owner, jobs.c.created_at, jobs.c.id)
 Index("jobs_by_end", jobs.c.finished_at)
 Index("jobs_by_callback", jobs.c.callback_due_at)
 Index("jobs_once", jobs.c.owner, jobs.c.idempotency_key, unique=True)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy import Connection, Row, Select, func, or_, select, union_all
 
 from dsocr.jobs import records
 from dsocr.jobs.job import (
@@ -44,13 +44,14 @@ class Wanted:
 
 def listing(connection: Connection, wanted: Wanted, now: float) -> tuple[list[Job], int]:
     """Newest first, and how many there are in all."""
-    rows = connection.execute(
-        _filtered(select(jobs), wanted)
-        .order_by(jobs.c.created_at.desc(), jobs.c.id)
-        .limit(wanted.limit)
-        .offset(wanted.offset)
-    ).all()
-    total = connection.scalar(_filtered(select(func.count()).select_from(jobs), wanted)) or 0
+    if wanted.search:  # names are looked through once, not once more to count
+        found = connection.scalars(_newest(_filtered(wanted))).all()
+        total, ids = len(found), found[wanted.offset : wanted.offset + wanted.limit]
+    else:
+        count = select(func.count()).select_from(_filtered(wanted).subquery())
+        total = connection.scalar(count) or 0
+        ids = connection.scalars(_slice(wanted)).all()
+    rows = connection.execute(_newest(select(jobs).where(jobs.c.id.in_(ids)))).all()
     return _jobs(connection, rows, now), total
 
 
@@ -229,14 +230,36 @@ def first_failure(connection: Connection, job_id: str) -> PageFailure | None:
     return records.news_of(text).error if text else None
 
 
-def _filtered(question: Select[Any], wanted: Wanted) -> Select[Any]:
-    if wanted.owner is not None:
+def _filtered(wanted: Wanted, owner: str | None = None) -> Select[Any]:
+    """The ids that are wanted; of one `owner` alone, if given."""
+    question = select(jobs.c.id)
+    if owner is not None:
+        question = question.where(jobs.c.owner == owner)
+    elif wanted.owner is not None:
         question = question.where(jobs.c.owner.in_((wanted.owner, "")))
     if wanted.status is not None:
         question = question.where(jobs.c.status == wanted.status)
     if wanted.search:
         question = question.where(jobs.c.names.contains(wanted.search.lower(), autoescape=True))
     return question
+
+
+def _slice(wanted: Wanted) -> Select[Any]:
+    """The ids of one page of the list, out of indices that have them in this order."""
+    if wanted.owner is None:
+        return _newest(_filtered(wanted)).limit(wanted.limit).offset(wanted.offset)
+    end = wanted.offset + wanted.limit
+    parts = [
+        _newest(_filtered(wanted, owner).add_columns(jobs.c.created_at)).limit(end).subquery()
+        for owner in (wanted.owner, "")
+    ]
+    both = union_all(*map(select, parts)).subquery()
+    newest = select(both.c.id).order_by(both.c.created_at.desc(), both.c.id.desc())
+    return newest.limit(wanted.limit).offset(wanted.offset)
+
+
+def _newest(question: Select[Any]) -> Select[Any]:
+    return question.order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
 
 
 def _stored(

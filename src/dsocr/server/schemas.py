@@ -205,6 +205,9 @@ class Limits(BaseModel):
     maxImageMegapixels: int | float
     maxPromptBytes: int
     maxOutputTokens: int
+    maxJobMb: int | float
+    maxJobPages: int
+    maxJobFiles: int
 
 
 class Modes(BaseModel):

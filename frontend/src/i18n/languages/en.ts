@@ -15,7 +15,8 @@ export const words = {
     camera: 'Take a photo',
     now: 'Drop to read',
     limits: (image: string, pages: number) => `An image up to ${image} MB and ${pages} pages at once.`,
-    jobs: 'PDFs and bundles go through a queue that survives restarts.',
+    jobs: (size: string, pages: string) =>
+      `PDFs and bundles up to ${size} MB and ${pages} pages go through a queue that survives restarts.`,
     tooLarge: (name: string, size: string, limit: string) =>
       `${name} has ${size}; the limit is ${limit}.`,
     notDocument: (name: string) => `${name} is neither an image nor a PDF.`,

@@ -17,7 +17,8 @@ export const words: Words = {
     camera: '拍照',
     now: '松开即开始识别',
     limits: (image, pages) => `单张图片不超过 ${image} MB，一次最多 ${pages} 页。`,
-    jobs: 'PDF 和多个文件会进入队列，服务重启也不会丢失。',
+    jobs: (size, pages) =>
+      `PDF 和多个文件（不超过 ${size} MB、${pages} 页）会进入队列，服务重启也不会丢失。`,
     tooLarge: (name, size, limit) => `${name} 有 ${size}，上限为 ${limit}。`,
     notDocument: (name) => `${name} 既不是图片也不是 PDF。`,
     empty: (name) => `${name} 是空文件。`,

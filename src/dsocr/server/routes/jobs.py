@@ -97,7 +97,7 @@ async def list_jobs(
     "/api/jobs/{job_id}",
     response_model=JobAnswer,
     summary="How a job stands",
-    responses=error_answers(401, 404),
+    responses=error_answers(401, 404, 422),
 )
 async def show(job_id: str, service: RunningService, owner: Owner) -> Response:
     return JSONResponse(job_to_wire(await service.jobs.get(job_id, owner)))
@@ -171,7 +171,7 @@ async def export(
     "/api/jobs/{job_id}/cancel",
     response_model=JobAnswer,
     summary="Stop a job",
-    responses=error_answers(401, 403, 404, 409),
+    responses=error_answers(401, 403, 404, 409, 422),
 )
 async def cancel(job_id: str, service: RunningService, owner: Owner) -> Response:
     """What was read stays and can be exported."""
@@ -183,7 +183,7 @@ async def cancel(job_id: str, service: RunningService, owner: Owner) -> Response
     status_code=204,
     response_class=Response,
     summary="Remove a job",
-    responses=error_answers(401, 403, 404),
+    responses=error_answers(401, 403, 404, 422),
 )
 async def delete(job_id: str, service: RunningService, owner: Owner) -> Response:
     """Its files and its pages go with it; a running job is stopped first."""

@@ -97,6 +97,9 @@ async def modes(service: RunningService) -> Modes:
             maxImageMegapixels=_number(settings.pages.max_pixels / 1_000_000),
             maxPromptBytes=limits.max_prompt_bytes,
             maxOutputTokens=limits.max_output_tokens,
+            maxJobMb=_number(settings.jobs.max_job_mb),
+            maxJobPages=settings.jobs.max_pages,
+            maxJobFiles=settings.jobs.max_files,
         ),
     )
 

@@ -39,9 +39,9 @@ def upgrade() -> None:
         sa.Column("callback_tries", sa.Integer, nullable=False),
         sa.Column("callback_due_at", sa.Float),
     )
-    op.create_index("jobs_by_age", "jobs", ["created_at"])
-    op.create_index("jobs_by_status", "jobs", ["status", "created_at"])
-    op.create_index("jobs_by_owner", "jobs", ["owner", "created_at"])
+    op.create_index("jobs_by_age", "jobs", ["created_at", "id"])
+    op.create_index("jobs_by_status", "jobs", ["status", "created_at", "id"])
+    op.create_index("jobs_by_owner", "jobs", ["owner", "created_at", "id"])
     op.create_index("jobs_by_end", "jobs", ["finished_at"])
     op.create_index("jobs_by_callback", "jobs", ["callback_due_at"])
     op.create_index("jobs_once", "jobs", ["owner", "idempotency_key"], unique=True)

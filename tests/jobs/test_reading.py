@@ -1,0 +1,63 @@
+"""A job on the engine that comes with the package, and one that is very long."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from starlette.testclient import TestClient
+
+from dsocr.config import Settings
+from dsocr.server.app import create_app
+from tests.jobs.conftest import NewServer, numbered
+from tests.server.conftest import wait_until
+
+GROWTH_MIB = 300
+
+
+def scan(*words: str) -> Image.Image:
+    """A page with large print on it, as a picture."""
+    page = Image.new("RGB", (900, 400), "white")
+    font = ImageFont.load_default(60)
+    for number, word in enumerate(words):
+        ImageDraw.Draw(page).text((60, 50 + 120 * number), word, "black", font)
+    return page
+
+
+def test_the_embedded_engine_reads_a_job(tmp_path: Path) -> None:
+    book = io.BytesIO()
+    first, second = scan("Invoice 4711", "Hamburg"), scan("Total 99.50")
+    first.save(book, "PDF", save_all=True, append_images=[second], resolution=144)
+    with TestClient(create_app(Settings(engine="rapidocr", runs_dir=tmp_path))) as http:
+        files = {"file": ("book.pdf", book.getvalue())}
+        job_id = http.post("/api/jobs", files=files, data={"mode": "tiny"}).json()["jobId"]
+        wait_until(lambda: http.get(f"/api/jobs/{job_id}").json()["finishedAt"], seconds=60)
+        job = http.get(f"/api/jobs/{job_id}").json()
+        assert (job["status"], job["pagesFailed"], job["engine"]) == ("succeeded", 0, "rapidocr")
+        pages = http.get(f"/api/jobs/{job_id}/export?format=json").json()["pages"]
+        assert "Invoice 4711" in pages[0]["text"] and "Hamburg" in pages[0]["text"]
+        assert "Total 99.50" in pages[1]["text"]
+        assert pages[0]["layout"]["items"][0]["boxes"]
+
+
+def private_mib(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+
+
+@pytest.mark.parametrize("pages", [400, pytest.param(3000, marks=pytest.mark.slow)])
+def test_memory_does_not_grow_with_the_document(new_server: NewServer, pages: int) -> None:
+    server = new_server()
+    warm = server.submit(numbered(20))["jobId"]
+    server.until_over(warm)
+    assert server.process is not None
+    idle = most = private_mib(server.process.pid)
+    job_id = server.submit(numbered(pages))["jobId"]
+    while server.job(job_id)["finishedAt"] is None:
+        most = max(most, private_mib(server.process.pid))
+        time.sleep(0.1)
+    assert server.job(job_id)["pagesDone"] == pages
+    assert most - idle < (GROWTH_MIB if pages == 3000 else 60)
