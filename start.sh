@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/environment.sh
+. scripts/page.sh
 
 usage() {
   cat <<'TEXT'
@@ -11,7 +12,8 @@ Usage: ./start.sh [--host HOST] [--port PORT] [--engine auto|native|rapidocr] [-
   --host    address the backend listens on       (127.0.0.1; 0.0.0.0 for every network)
   --port    port of the backend                  (8000)
   --engine  who reads: auto takes native when weights and torch are there, else rapidocr
-  --prod    serve the built web page from the backend alone
+  --prod    build the web page once and serve it from the backend; without it Vite's
+            development server runs beside the backend, on port 5173
 
 Settings are environment variables: docs/configuration.md. Ctrl-C stops everything.
 TEXT
@@ -58,5 +60,31 @@ make_venv
 install base -e .
 if wants_native; then install_native; fi
 
-# exec: Ctrl-C and kill reach the server itself, which stops its own children.
-exec .venv/bin/dsocr serve --host "$host" --port "$port" --engine "$engine"
+serve=(.venv/bin/dsocr serve --host "$host" --port "$port" --engine "$engine")
+
+if ! has_node; then
+  say "The web page needs $node_wanted, which is not here: starting the backend alone"
+  exec "${serve[@]}"
+elif ! install_page || { [ -n "$prod" ] && ! build_page; }; then
+  say "The web page could not be made (see above): starting the backend alone"
+  exec "${serve[@]}"
+elif [ -n "$prod" ]; then
+  exec "${serve[@]}" # Ctrl-C and kill reach the server itself, which stops its own children
+fi
+
+# Job control gives each a process group of its own: Ctrl-C reaches this script alone, which tells
+# both to stop, once.
+set -m
+"${serve[@]}" & backend=$!
+reach=$host
+[ "$reach" = 0.0.0.0 ] && reach=127.0.0.1
+(cd frontend && DSOCR_BACKEND="http://$reach:$port" exec node_modules/.bin/vite --host "$host") \
+  < /dev/null & page=$!
+set +m
+stop() { kill "$page" "$backend" 2>/dev/null || true; }
+trap stop INT TERM HUP
+status=0
+while kill -0 "$backend" 2>/dev/null; do wait "$backend" && status=0 || status=$?; done
+stop
+wait
+exit "$status"

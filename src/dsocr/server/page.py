@@ -59,9 +59,13 @@ def install(app: FastAPI, config: ServerConfig) -> None:
 
 def page_folder(config: ServerConfig) -> Path | None:
     """Where the built page lies, if it was built."""
-    root = clone()
-    folder = config.page_dir or (root / "frontend" / "dist" if root else None)
-    return folder if folder is not None and (folder / "index.html").is_file() else None
+    if config.page_dir is not None:
+        folders = [config.page_dir]
+    else:
+        root = clone()
+        folders = [root / "frontend" / "dist"] if root else []
+        folders.append(Path(__file__).with_name("built"))  # what a wheel brings along
+    return next((folder for folder in folders if (folder / "index.html").is_file()), None)
 
 
 class _HashedFiles(StaticFiles):

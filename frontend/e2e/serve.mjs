@@ -1,0 +1,21 @@
+// The real service on the embedded engine, with a runs folder of its own.
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const own = new URL('../../.venv/bin/dsocr', import.meta.url).pathname
+const dsocr = process.env.DSOCR ?? (existsSync(own) ? own : 'dsocr')
+const runs = mkdtempSync(join(tmpdir(), 'dsocr-e2e-'))
+const args = ['serve', '--engine', 'rapidocr', '--port', process.argv[2]]
+const env = {
+  ...process.env,
+  DEEPSEEK_OCR_RUNS_DIR: runs,
+  DEEPSEEK_OCR_SERVER__PAGE_DIR: new URL('../dist', import.meta.url).pathname,
+}
+const server = spawn(dsocr, args, { env, stdio: 'inherit' })
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => server.kill(signal))
+server.on('exit', (code) => {
+  rmSync(runs, { recursive: true, force: true })
+  process.exit(code ?? 0)
+})

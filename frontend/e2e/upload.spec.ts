@@ -1,0 +1,77 @@
+import { dispatchFiles, expect, give, readPdf, readPicture, test, textOf } from './fixtures'
+
+test('a picture is read before one’s eyes', async ({ app, picture }) => {
+  await readPicture(app, picture)
+  await expect(textOf(app)).toContainText('harbour opened in the spring of 1887')
+  await expect(app.getByRole('group', { name: 'Show boxes' }).getByRole('button').first()).toBeVisible()
+})
+
+test('a picture can be dropped, and pasted', async ({ app, picture }) => {
+  await dispatchFiles(app, 'drop', picture)
+  await expect(textOf(app)).toContainText('eleven countries')
+  await app.goto('/#/')
+  await dispatchFiles(app, 'paste', picture)
+  await expect(app).toHaveURL(/#\/result/)
+  await expect(textOf(app)).toContainText('eleven countries')
+})
+
+test('a PDF becomes a job whose pages tick off', async ({ app, pdf }) => {
+  await readPdf(app, pdf)
+  const pages = app.getByRole('navigation', { name: 'Pages' })
+  await expect(pages.locator('[data-mark=done]')).toHaveCount(3)
+  await expect(pages.locator('img').first()).toBeVisible()
+  await pages.getByRole('button', { name: 'Page 3' }).click()
+  await expect(textOf(app)).toContainText('Third page of')
+  await app.keyboard.press('ArrowLeft')
+  await expect(textOf(app)).toContainText('Second page of')
+  await app.reload()
+  await expect(textOf(app)).toContainText('Second page of')
+})
+
+test('several pictures are one job', async ({ app, picture }) => {
+  await give(app, picture, { ...picture, name: 'harbour2.png' })
+  await expect(app.getByRole('heading', { name: 'harbour.png and 1 more' })).toBeVisible()
+  await expect(app.getByText(/Read in/)).toBeVisible()
+})
+
+test('limits are told before, and what breaks them is not sent', async ({ app }) => {
+  await expect(app.getByText('An image up to 15 MB')).toBeVisible()
+  let sent = 0
+  app.on('request', (request) => {
+    sent += request.method() === 'POST' ? 1 : 0
+  })
+  await give(app, { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('x') })
+  await expect(app.getByRole('alert')).toContainText('notes.txt is neither an image nor a PDF')
+  await give(app, { name: 'empty.png', mimeType: 'image/png', buffer: Buffer.alloc(0) })
+  await expect(app.getByRole('alert')).toContainText('empty.png is empty')
+  expect(sent).toBe(0)
+})
+
+test('a reading can be cancelled', async ({ app, picture }) => {
+  await app.route('**/api/ocr', () => undefined) // never answered
+  await give(app, picture)
+  await app.getByRole('button', { name: 'Cancel' }).click()
+  await expect(app.getByRole('heading', { name: 'Cancelled' })).toBeVisible()
+  await app.unroute('**/api/ocr')
+  await app.getByRole('button', { name: 'Try again' }).click()
+  await expect(app.getByText(/Read in/)).toBeVisible()
+})
+
+test('a broken file is refused in words', async ({ app }) => {
+  await give(app, { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('\x89PNG\r\n') })
+  await expect(app.getByRole('heading', { name: 'That did not work' })).toBeVisible()
+  await expect(app.getByText(/broken\.png:/)).toBeVisible()
+})
+
+test('modes, tasks and the prompt are what the service offers', async ({ app, picture }) => {
+  const asked = app.waitForRequest((request) => request.url().endsWith('/api/ocr'))
+  await app.getByRole('radio', { name: 'Tiny' }).click()
+  await app.getByRole('combobox', { name: 'Task' }).click()
+  await app.getByRole('option', { name: 'Plain text' }).click()
+  await app.getByRole('button', { name: 'More options' }).click()
+  await expect(app.getByRole('textbox', { name: 'Prompt' })).toHaveValue('<image>\nFree OCR.')
+  await give(app, picture)
+  await asked
+  await expect(app.getByText(/Read in/)).toBeVisible()
+  await expect(textOf(app)).toContainText('harbour')
+})

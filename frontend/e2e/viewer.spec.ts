@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises'
+import { expect, readPdf, readPicture, test, textOf } from './fixtures'
+
+test('a box and its text light up together, by pointer and by keyboard', async ({ app, picture }) => {
+  await readPicture(app, picture)
+  const block = textOf(app).locator('[data-block]').filter({ hasText: 'eleven countries' })
+  const id = await block.getAttribute('data-block')
+  const box = app.locator(`[data-box="${id}"]`)
+  await block.hover()
+  await expect(box).toHaveAttribute('data-active')
+  await app.getByRole('heading', { level: 1, name: 'harbour.png' }).hover()
+  await box.hover()
+  await expect(block).toHaveAttribute('data-active')
+  await app.keyboard.press('j')
+  await app.getByRole('heading', { level: 1, name: 'harbour.png' }).hover()
+  await expect(textOf(app).locator('[data-active]')).toHaveCount(1)
+  await app.locator('[data-box][tabindex="0"]').focus()
+  await app.keyboard.press('ArrowDown')
+  await expect(app.locator('[data-box]:focus')).toHaveAttribute('aria-current', 'true')
+})
+
+test('labels can be hidden, words be found, the page be zoomed', async ({ app, picture }) => {
+  await readPicture(app, picture)
+  await app.keyboard.press('/')
+  await app.keyboard.type('ledger')
+  await expect(app.locator('[data-box][data-found]')).toHaveCount(1)
+  await expect(textOf(app).locator('[data-found]')).toContainText('ledger')
+  await app.keyboard.press('Escape')
+  await app.getByRole('button', { name: 'Labels' }).click()
+  await app.getByRole('checkbox', { name: 'Show boxes' }).click()
+  await expect(app.locator('[data-box]')).toHaveCount(0)
+  await app.keyboard.press('Escape')
+  const sheet = app.locator('img[alt^="Page 1"]')
+  const before = await sheet.boundingBox()
+  await app.getByRole('button', { name: 'Zoom in' }).click()
+  await expect.poll(async () => (await sheet.boundingBox())?.width).toBeGreaterThan(before?.width ?? 0)
+})
+
+test('a result has four views', async ({ app, picture }) => {
+  await readPicture(app, picture)
+  await app.keyboard.press('2')
+  await expect(textOf(app).locator('pre')).toContainText('Harbour report')
+  await app.keyboard.press('3')
+  await expect(textOf(app).getByRole('row')).not.toHaveCount(1)
+  await app.keyboard.press('4')
+  await expect(textOf(app).locator('pre')).toContainText('<|ref|>')
+})
+
+test('a correction flows into the copy and the file', async ({ app, pdf, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'])
+  await readPdf(app, pdf)
+  const block = textOf(app).locator('[data-block]').filter({ hasText: 'First page' }).first()
+  await block.hover()
+  await block.getByRole('button', { name: 'Edit' }).click()
+  await app.getByRole('textbox', { name: /Text of block/ }).fill('# Corrected title')
+  await app.getByRole('button', { name: 'Save' }).click()
+  await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
+  await app.getByRole('button', { name: 'Copy' }).click()
+  await app.getByRole('menuitem', { name: 'Markdown' }).click()
+  await expect.poll(() => app.evaluate(() => navigator.clipboard.readText())).toContain('# Corrected title')
+  await app.getByRole('button', { name: 'Download' }).click()
+  const saving = app.waitForEvent('download')
+  await app.getByRole('menuitem', { name: 'Markdown', exact: true }).first().click()
+  const saved = await saving
+  expect(saved.suggestedFilename()).toBe('harbour.md')
+  expect(await readFile(await saved.path(), 'utf8')).toContain('# Corrected title')
+  await app.reload()
+  await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
+})
+
+test('a result that only this tab has can be downloaded in every format', async ({ app, picture }) => {
+  await readPicture(app, picture)
+  await app.getByRole('button', { name: 'Download' }).click()
+  const names = await app.getByRole('menuitem').allInnerTexts()
+  await app.keyboard.press('Escape')
+  for (const name of names) {
+    await app.getByRole('button', { name: 'Download' }).click()
+    const saving = app.waitForEvent('download')
+    await app.getByRole('menuitem', { name, exact: true }).click()
+    expect((await readFile(await (await saving).path())).length).toBeGreaterThan(20)
+  }
+})
+
+test('a page can be read again another way', async ({ app, picture }) => {
+  await readPicture(app, picture)
+  const again = app.waitForResponse((response) => response.url().endsWith('/api/ocr'))
+  await app.getByRole('button', { name: 'Read again with' }).click()
+  await app.getByRole('menuitem', { name: /Small/ }).click()
+  await expect(app.getByText(/Read in/)).toBeVisible()
+  expect(await (await again).text()).toContain('"mode":"small"')
+})

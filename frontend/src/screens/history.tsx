@@ -1,0 +1,133 @@
+import { Badge, Button, Container, Group, Modal, Stack, Text, TextInput, Title, Paper, Progress } from '@mantine/core'
+import { useDebouncedValue } from '@mantine/hooks'
+import { IconArchive, IconSearch, IconTrash } from '@tabler/icons-react'
+import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import * as api from '../api/client'
+import { useWords } from '../i18n/words'
+import { formatAddress } from '../lib/address'
+import { moment } from '../lib/format'
+import { IconButton } from '../ui/icon-button'
+import { Message } from '../ui/message'
+import styles from './history.module.css'
+import { nameOf } from './job-name'
+import { problemText, tell } from './problems'
+import { isRunning } from './use-job'
+
+const STEP = 30
+const COLOURS = { queued: 'gray', running: 'blue', succeeded: 'teal', failed: 'red', cancelled: 'gray' }
+
+/** The documents that the service keeps. */
+export function HistoryScreen({ onNew }: { onNew: () => void }) {
+  const { words } = useWords()
+  const cache = useQueryClient()
+  const [search, setSearch] = useState('')
+  const [wanted] = useDebouncedValue(search.trim(), 250)
+  const [limit, setLimit] = useState(STEP)
+  const [doomed, setDoomed] = useState<api.Job | null>(null)
+  const { data, error } = useQuery({
+    queryKey: ['jobs', wanted, limit],
+    queryFn: ({ signal }) => api.listJobs({ search: wanted, limit, offset: 0 }, signal),
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) => (state.data?.jobs.some(isRunning) ? 2000 : 20_000),
+  })
+  const action = { label: words.nav.new, onClick: onNew }
+  if (data === null) return <Message icon={<IconArchive />} title={words.history.none} action={action} />
+
+  async function remove(job: api.Job) {
+    setDoomed(null)
+    try {
+      await api.deleteJob(job.jobId)
+    } catch (problem) {
+      tell(problem, words)
+    }
+    await cache.invalidateQueries({ queryKey: ['jobs'] })
+  }
+
+  const problem = error ? problemText(error, words) : null
+  return (
+    <Container size="md" py="xl" w="100%">
+      <Stack>
+        <Group justify="space-between">
+          <Title order={1} size="h2">
+            {words.history.title}
+          </Title>
+          <TextInput
+            type="search"
+            aria-label={words.history.search}
+            placeholder={words.history.search}
+            leftSection={<IconSearch size={16} />}
+            value={search}
+            onChange={(event) => setSearch(event.currentTarget.value)}
+            w={{ base: '100%', xs: 280 }}
+          />
+        </Group>
+        {problem && <Text c="red">{problem}</Text>}
+        {data?.total === 0 && wanted === '' && (
+          <Message icon={<IconArchive />} title={words.history.empty} action={action} />
+        )}
+        {data?.total === 0 && wanted !== '' && <Text c="dimmed">{words.history.nothing}</Text>}
+        <Stack gap="xs" role="list">
+          {data?.jobs.map((job) => (
+            <Row key={job.jobId} job={job} onRemove={() => setDoomed(job)} />
+          ))}
+        </Stack>
+        {data !== undefined && data.total > data.jobs.length && (
+          <Button variant="default" onClick={() => setLimit(Math.min(200, limit + STEP))}>
+            {words.history.more}
+          </Button>
+        )}
+      </Stack>
+      <Modal
+        opened={doomed !== null}
+        onClose={() => setDoomed(null)}
+        withCloseButton={false}
+        title={doomed && words.history.sure(nameOf(doomed, words))}
+        centered
+      >
+        <Group justify="flex-end">
+          <Button variant="default" onClick={() => setDoomed(null)}>
+            {words.cancel}
+          </Button>
+          <Button color="red" data-autofocus onClick={() => doomed && void remove(doomed)}>
+            {words.history.removeYes}
+          </Button>
+        </Group>
+      </Modal>
+    </Container>
+  )
+}
+
+function Row({ job, onRemove }: { job: api.Job; onRemove: () => void }) {
+  const { words, language } = useWords()
+  const name = nameOf(job, words)
+  const failed = job.pagesFailed > 0 ? ` · ${words.read.failedPages(job.pagesFailed)}` : ''
+  return (
+    <Paper withBorder p="sm" role="listitem" className={styles.row}>
+      <div className={styles.what}>
+        <a className={styles.link} href={formatAddress({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })}>
+          {name}
+        </a>
+        <Text size="xs" c="dimmed">
+          {moment(job.createdAt, language)} · {words.read.progress(job.pagesDone, job.pagesTotal)}
+          {failed}
+        </Text>
+        {isRunning(job) && (
+          <Progress
+            mt={6}
+            size="sm"
+            animated
+            aria-label={words.read.progress(job.pagesDone, job.pagesTotal)}
+            value={Math.max(3, (100 * job.pagesDone) / Math.max(1, job.pagesTotal))}
+          />
+        )}
+      </div>
+      <Badge variant="light" color={COLOURS[job.status]} tt="none" c="var(--mantine-color-text)">
+        {words.history.status[job.status] ?? job.status}
+      </Badge>
+      <IconButton label={words.history.remove(name)} onClick={onRemove}>
+        <IconTrash size={18} />
+      </IconButton>
+    </Paper>
+  )
+}
