@@ -117,6 +117,51 @@ def test_pages_together_say_what_they_say_alone(
     assert outputs(run(together)) == outputs(run(alone))
 
 
+@pytest.fixture
+def crowded(tiny_model: DeepseekOcr, tokenizer: Tokenizer) -> Runtime:
+    """Three places, but of the whole cache only 20 blocks are left to them."""
+    runtime = Runtime(tiny_model, tokenizer, max_num_seqs=3, cache_tokens=0)
+    runtime.runner.allocator.allocate(runtime.runner.allocator.num_free - 20)
+    return runtime
+
+
+def test_pages_that_outgrow_the_cache_are_resumed_with_the_same_tokens(
+    runtime: Runtime, crowded: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preempted: list[int] = []
+    real = crowded.runner.preempt
+
+    def preempt(sequence: Any) -> None:
+        if sequence.finish_reason is None and sequence.output_ids:
+            preempted.append(len(sequence.output_ids))
+        real(sequence)
+
+    monkeypatch.setattr(crowded.runner, "preempt", preempt)
+    outputs = []
+    for each in (runtime, crowded):
+        for number in (1, 2, 3):
+            each.submit(request(number, max_tokens=60, no_repeat=NoRepeat(3, 12)))
+        events = run(each)
+        outputs.append({one.request_id: one.output_ids for one in events if isinstance(one, Done)})
+
+    assert preempted and len(outputs[0]) == 3
+    assert outputs[1] == outputs[0]
+    assert crowded.runner.allocator.num_free == 20
+
+
+def test_cancelling_a_preempted_page_forgets_it(crowded: Runtime) -> None:
+    for number in (1, 2, 3):
+        crowded.submit(request(number, max_tokens=60))
+    while not crowded._preempted:
+        crowded.step()
+
+    for number in (1, 2, 3):
+        crowded.cancel(number)
+
+    assert not crowded.has_work
+    assert crowded.runner.allocator.num_free == 20
+
+
 @pytest.mark.parametrize("steps", [0, 1, 4])
 def test_cancelling_frees_every_block(runtime: Runtime, steps: int) -> None:
     free = runtime.runner.allocator.num_free

@@ -47,7 +47,18 @@ class ModelRunner:
             sequence.num_cached = chunk.end
         return sample(self.model.logits(hidden[batch.last_rows]), sequences)
 
+    def lacks_room(self, sequences: Many[Sequence]) -> bool:
+        """Whether the cache cannot take these sequences' next tokens together."""
+        blocks = self.allocator.blocks_for
+        wanted = sum(blocks(one.num_tokens) - len(one.block_table) for one in sequences)
+        return wanted > self.allocator.num_free
+
+    def preempt(self, sequence: Sequence) -> None:
+        """Takes its blocks; its tokens and features stay, so that it can come to the same place."""
+        self.allocator.free(sequence.block_table)
+        sequence.block_table, sequence.num_cached = [], 0
+
     def release(self, sequence: Sequence) -> None:
         """Gives back what the sequence holds."""
-        self.allocator.free(sequence.block_table)
-        sequence.block_table, sequence.num_cached, sequence.features = [], 0, None
+        self.preempt(sequence)
+        sequence.features = None

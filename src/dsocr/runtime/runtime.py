@@ -1,6 +1,7 @@
 """The loop: submit pages, step, and read what each step brought. Synchronous, one device.
 
-Pages are taken in the order they came, `max_num_seqs` at a time. Knows nothing of processes.
+Pages are taken in the order they came, `max_num_seqs` at a time. When the cache is full, the
+youngest waits and is computed again later. Knows nothing of processes.
 """
 
 from __future__ import annotations
@@ -94,18 +95,24 @@ class Runtime:
         *,
         max_tiles: int = 9,
         max_num_seqs: int = 1,
+        cache_tokens: int | None = None,
     ) -> None:
+        """`cache_tokens` bounds what all pages together hold; None: each may fill the context."""
         self.tokenizer = tokenizer
         self._max_tiles, self._max_num_seqs = max_tiles, max_num_seqs
         self._max_positions = model.spec.decoder.max_positions
-        # every sequence may fill the context, so a step never lacks a block
-        self.runner = ModelRunner(model, num_tokens=max_num_seqs * (self._max_positions + 16))
+        whole = self._max_positions + 16
+        if cache_tokens is None:
+            cache_tokens = max_num_seqs * whole
+        # the oldest page is never preempted and must be able to fill the context
+        self.runner = ModelRunner(model, num_tokens=max(whole, cache_tokens))
         self._waiting: deque[Request] = deque()
-        self._running: list[_Running] = []
+        self._running: list[_Running] = []  # oldest first
+        self._preempted: deque[_Running] = deque()  # oldest first, all younger than those running
 
     @property
     def has_work(self) -> bool:
-        return bool(self._waiting or self._running)
+        return bool(self._waiting or self._preempted or self._running)
 
     def submit(self, request: Request) -> None:
         """Puts a page at the end of the queue."""
@@ -114,6 +121,9 @@ class Runtime:
     def cancel(self, request_id: int) -> None:
         """Forgets a page and frees its blocks. One that is done or unknown is no mistake."""
         self._waiting = deque(one for one in self._waiting if one.request_id != request_id)
+        for preempted in [one for one in self._preempted if one.request_id == request_id]:
+            self._preempted.remove(preempted)
+            self.runner.release(preempted.sequence)
         for running in [one for one in self._running if one.request_id == request_id]:
             self._remove(running)
 
@@ -133,10 +143,13 @@ class Runtime:
     def step(self) -> list[Event]:
         """Takes in what may run, then one token for every page that runs."""
         events: list[Event] = []
-        while self._waiting and len(self._running) < self._max_num_seqs:
+        self._resume()
+        while self._waiting and not self._preempted and len(self._running) < self._max_num_seqs:
             events += self._admit(self._waiting.popleft())
+            self._preempt()
         if not self._running:
             return events
+        self._preempt()
         # those that decode come first: they run together
         running = sorted(self._running, key=lambda one: not one.sequence.is_decoding)
         try:
@@ -164,6 +177,21 @@ class Runtime:
             _Running(request.request_id, sequence, num_placeholders, Detokenizer(self.tokenizer))
         )
         return [started]
+
+    def _resume(self) -> None:
+        """Takes preempted pages back, oldest first, as far as the cache has room for them."""
+        while self._preempted and len(self._running) < self._max_num_seqs:
+            together = [one.sequence for one in (*self._running, self._preempted[0])]
+            if self.runner.lacks_room(together):
+                return
+            self._running.append(self._preempted.popleft())
+
+    def _preempt(self) -> None:
+        """Takes the youngest pages' blocks until the next step has room."""
+        while self.runner.lacks_room([one.sequence for one in self._running]):
+            youngest = self._running.pop()
+            self.runner.preempt(youngest.sequence)
+            self._preempted.appendleft(youngest)
 
     def _sequence(self, request: Request) -> tuple[Sequence, int]:
         views = None
