@@ -175,3 +175,12 @@ def test_a_frame_that_claims_to_be_enormous_is_refused(lengths: bytes) -> None:
         theirs.sendall(lengths)
         with pytest.raises(EOFError):
             Channel(ours).receive(time.monotonic() + 5)
+
+
+def test_a_child_takes_no_module_from_the_folder_it_is_started_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('a stranger was imported')")
+    monkeypatch.chdir(tmp_path)
+    with child() as one:
+        assert one.call({}, b"abc", timeout=30)[1] == b"cba"

@@ -30,6 +30,12 @@ Header = dict[str, Any]
 Buffer = bytes | bytearray | memoryview
 
 _LENGTHS = struct.Struct("!IQ")
+_BEGIN = (
+    "import sys; sys.path = [entry for entry in sys.path if entry];"
+    "import dsocr.child; dsocr.child.main()"
+)
+"""The child's program. `python -m` would look for modules in the folder somebody stands in, where
+a document's neighbour may be called types.py."""
 MAX_HEADER_BYTES = 61 << 20
 MAX_PAYLOAD_BYTES = 4 << 30
 """A child that went wrong must not make us reserve whatever it claims."""
@@ -136,7 +142,7 @@ class Child:
         path = os.pathsep.join(entry for entry in sys.path if entry)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "dsocr.child", str(theirs.fileno()), str(lifeline_read)],
+                [sys.executable, "-c", _BEGIN, str(theirs.fileno()), str(lifeline_read)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), lifeline_read),
                 env={**os.environ, "PYTHONPATH": path, **(environment or {})},
@@ -269,7 +275,3 @@ def main() -> None:
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         _resolve(plan["target"])(channel, plan["arguments"])
     os._exit(0)  # no C++ destructor of a library gets the chance to hang
-
-
-if __name__ == "__main__":
-    main()
