@@ -151,7 +151,11 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
         "one = Child('tests.test_child:obey'); one.call({}, timeout=30)\n"
         "print(one.pid, flush=True); time.sleep(60)\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
     with parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
