@@ -36,7 +36,7 @@ _BEGIN = (
 )
 """The child's program. `python -m` would look for modules in the folder somebody stands in, where
 a document's neighbour may be called types.py."""
-MAX_HEADER_BYTES = 61 << 20
+MAX_HEADER_BYTES = 64 << 20
 MAX_PAYLOAD_BYTES = 4 << 30
 """A child that went wrong must not make us reserve whatever it claims."""
 
@@ -56,8 +56,9 @@ class ChildTimeout(Exception):
 class Channel:
     """Frames over a connected socket. One reader and one writer at a time."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> None:
         self._sock = sock
+        self._max_payload_bytes = max_payload_bytes
 
     def send(
         self, header: Mapping[str, Any], payload: Buffer = b"", deadline: float | None = None
@@ -74,14 +75,15 @@ class Channel:
         return bool(select.select([self._sock], [], [], 0)[0])
 
     def receive(self, deadline: float | None = None) -> tuple[Header, bytearray]:
-        """The next frame. Raises `EOFError` at the end, `TimeoutError` past the deadline."""
+        """The next frame. Raises `EOFError` at the end or at lengths beyond reason, `ValueError` at
+        a header that is no JSON object, `TimeoutError` past the deadline."""
         header_bytes, payload_bytes = _LENGTHS.unpack(self._read(_LENGTHS.size, deadline))
         if header_bytes > MAX_HEADER_BYTES:
             raise EOFError(f"frame header of {header_bytes} bytes")
-        if payload_bytes > MAX_PAYLOAD_BYTES:
+        if payload_bytes > self._max_payload_bytes:
             raise EOFError(f"frame payload of {payload_bytes} bytes")
-        header = json.loads(self._read(header_bytes, deadline))
-        return header, self._read(payload_bytes, deadline)
+        header = self._read(header_bytes, deadline)
+        return _parsed(header), self._read(payload_bytes, deadline)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -134,6 +136,7 @@ class Child:
         arguments: Mapping[str, Any] | None = None,
         *,
         memory_bytes: int | None = None,
+        max_answer_bytes: int = MAX_PAYLOAD_BYTES,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         ours, theirs = socket.socketpair()
@@ -155,7 +158,7 @@ class Child:
         finally:
             theirs.close()
             os.close(lifeline_read)
-        self.channel = Channel(ours)
+        self.channel = Channel(ours, max_answer_bytes)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="child")
         self._closed = False
         self._closing = threading.Lock()
@@ -185,6 +188,8 @@ class Child:
             self.kill()
             raise ChildTimeout(f"no answer within {timeout:g} s") from error
         except (EOFError, OSError, ValueError) as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.5)  # its own end says more than our signal
             self.kill()
             raise ChildDied(self.how_it_ended()) from error
 
@@ -225,6 +230,16 @@ class Child:
             self.channel.close()
             os.close(self._lifeline)
             self._thread.shutdown(wait=False)
+
+
+def _parsed(header: bytearray) -> Header:
+    try:
+        value = json.loads(header)
+    except RecursionError as error:
+        raise ValueError("a frame header nested without end") from error
+    if not isinstance(value, dict):
+        raise ValueError("a frame header that is no object")
+    return value
 
 
 def limit_cpu_seconds(seconds: float) -> None:
