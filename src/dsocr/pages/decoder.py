@@ -1,26 +1,35 @@
 """The decoding child: opens one file at a time and hands out its pages one by one.
 
-A question is `{"path", "kind", "decoder", "password", "page", "dpi"}`; `page` null only opens, an
-empty `path` only closes. The last file stays open, so that its next page costs no second opening.
+A question is `{"path", "stamp", "kind", "decoder", "password", "page", "dpi"}`; `page` null only
+opens, an empty `path` only closes. The last file stays open: its next page costs no second opening.
+`stamp` tells a file from a later one of the same name.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from dsocr.child import Channel, Header, limit_cpu_seconds
 from dsocr.errors import BadImage, BadPdf, DsocrError, TooManyPixels
-from dsocr.pages.image import ImageFile
-from dsocr.pages.pdf import PdfFile
-from dsocr.types import TextLine
+from dsocr.types import PageImage, TextLine
+
+
+class File(Protocol):
+    """An image or a PDF that is open."""
+
+    num_pages: int
+
+    def page(self, index: int, *, dpi: float) -> PageImage: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
     identity: tuple[Any, ...]
-    file: ImageFile | PdfFile
+    file: File
 
 
 def main(channel: Channel, arguments: Header) -> None:
@@ -30,7 +39,7 @@ def main(channel: Channel, arguments: Header) -> None:
         question, _ = channel.receive()
         limit_cpu_seconds(arguments["cpu_seconds"])
         try:
-            opened = _open(question, opened, max_pixels=arguments["max_pixels"])
+            opened = _turned_to(question, opened, max_pixels=arguments["max_pixels"])
             answer, pixels = _answer(question, opened.file) if opened else ({}, b"")
         except Exception as error:
             opened = None
@@ -38,38 +47,41 @@ def main(channel: Channel, arguments: Header) -> None:
         channel.send(answer, pixels)
 
 
-def _open(question: Header, opened: _Opened | None, *, max_pixels: int) -> _Opened | None:
-    identity = (question["path"], question["password"])
+def _turned_to(question: Header, opened: _Opened | None, *, max_pixels: int) -> _Opened | None:
+    """What was open, if the question is about it; else that is closed and the other opened."""
+    identity = (question["path"], question["stamp"], question["password"])
     if opened and opened.identity == identity:
         return opened
     if opened:
         opened.file.close()
-    if not question["path"]:
-        return None
+    return _Opened(identity, _open(question, max_pixels)) if question["path"] else None
+
+
+def _open(question: Header, max_pixels: int) -> File:
+    """Loads the one decoder that is needed: the first page should not wait for the others."""
     path = Path(question["path"])
     if question["kind"] == "pdf":
-        return _Opened(
-            identity, PdfFile(path, password=question["password"], max_pixels=max_pixels)
-        )
-    return _Opened(identity, ImageFile(path, decoder=question["decoder"], max_pixels=max_pixels))
+        from dsocr.pages.pdf import PdfFile
+
+        return PdfFile(path, password=question["password"], max_pixels=max_pixels)
+    from dsocr.pages.image import ImageFile
+
+    return ImageFile(path, decoder=question["decoder"], max_pixels=max_pixels)
 
 
-def _answer(question: Header, file: ImageFile | PdfFile) -> tuple[Header, bytes]:
-    index = question["page"]
-    if index is None:
+def _answer(question: Header, file: File) -> tuple[Header, bytes]:
+    if question["page"] is None:
         return {"num_pages": file.num_pages}, b""
-    if isinstance(file, PdfFile):
-        page = file.page(index, dpi=question["dpi"])
-        image = page.image
-        more = {
-            "dpi": page.dpi,
-            "lines": [_line_to_wire(line) for line in page.lines],
-            "image_share": page.image_share,
-        }
-    else:
-        image, dpi = file.page(index)
-        more = {"dpi": dpi, "lines": None, "image_share": 0.0}
-    return {"width": image.width, "height": image.height, **more}, image.tobytes()
+    page = file.page(question["page"], dpi=question["dpi"])
+    lines = page.text_lines
+    answer = {
+        "width": page.width,
+        "height": page.height,
+        "dpi": page.dpi,
+        "lines": None if lines is None else [_line_to_wire(line) for line in lines],
+        "image_share": page.image_share,
+    }
+    return answer, page.image.tobytes()
 
 
 def _line_to_wire(line: TextLine) -> list[Any]:

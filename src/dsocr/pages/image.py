@@ -9,14 +9,13 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-import pi_heif
 from PIL import Image, ImageChops, ImageOps
 
-from dsocr.errors import BadImage, TooManyPixels
+from dsocr.errors import BadImage, TooManyPages, TooManyPixels
+from dsocr.types import PageImage
 
-Image.init()
-pi_heif.register_heif_opener()
-
+MAX_FRAMES = 10_000
+"""Of a TIFF. A chain of frames that never ends costs little to write and much to follow."""
 _MAX_DRAFT = 8
 """The JPEG decoder can read an image at 1/2, 1/4 or 1/8 of its size for less than the price."""
 _SAME_COLOUR = 8
@@ -30,6 +29,10 @@ class ImageFile:
         self._path = path
         self._max_pixels = max_pixels
         self._shrunk = 1.0
+        if decoder == "HEIF":
+            import pi_heif  # the other formats need not wait for it
+
+            pi_heif.register_heif_opener()
         # Pillow's own guard is the second line; ours below comes first and knows about drafts
         Image.MAX_IMAGE_PIXELS = max_pixels * (_MAX_DRAFT**2 if decoder == "JPEG" else 1)
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -40,16 +43,19 @@ class ImageFile:
         self._fit()
         self.num_pages = self._count_frames() if decoder == "TIFF" else 1
 
-    def page(self, index: int) -> tuple[Image.Image, float | None]:
-        """The upright RGB image and its dots per inch, where the file tells them."""
+    def page(self, index: int, *, dpi: float) -> PageImage:
+        """The frame upright and in RGB. It has the pixels it has: `dpi` is for PDFs."""
         if self._image.tell() != index:
             self._image.seek(index)
         self._fit()
         # Before anything that may swallow an error: Pillow loads a broken TIFF "well" when asked
         # a second time, as a black page.
         self._image.load()
-        dpi = _dpi(self._image)
-        return _to_rgb(_upright(self._image)), dpi and dpi * self._shrunk
+        own_dpi = _dpi(self._image)
+        image = _to_rgb(_upright(self._image))
+        return PageImage(
+            index, image, image.width, image.height, dpi=own_dpi and own_dpi * self._shrunk
+        )
 
     def close(self) -> None:
         self._image.close()
@@ -66,6 +72,8 @@ class ImageFile:
                 count += 1
                 break
             count += 1
+            if count > MAX_FRAMES:
+                raise TooManyPages(f"At most {MAX_FRAMES:,} frames of a TIFF are read.")
         self._image.seek(0)
         return count
 

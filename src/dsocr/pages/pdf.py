@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
-from PIL import Image
 
 from dsocr.errors import BadPdf, PasswordRequired
 from dsocr.pages.pdf_text import Frame, page_lines
-from dsocr.types import Box, TextLine
+from dsocr.types import Box, PageImage
 
 POINTS_PER_INCH = 72
 MAX_SIDE = 10_000
@@ -46,7 +45,7 @@ class PdfFile:
         with suppress(pdfium.PdfiumError):  # a broken form does not make the page unreadable
             self._pdf.init_forms()
 
-    def page(self, index: int, *, dpi: float) -> PdfPage:
+    def page(self, index: int, *, dpi: float) -> PageImage:
         try:
             page = self._pdf[index]
         except (pdfium.PdfiumError, IndexError) as error:
@@ -61,25 +60,20 @@ class PdfFile:
     def close(self) -> None:
         self._pdf.close()
 
-    def _read(self, page: pdfium.PdfPage, index: int, dpi: float) -> PdfPage:
+    def _read(self, page: pdfium.PdfPage, index: int, dpi: float) -> PageImage:
         scale = fitting_scale(page.get_size(), dpi=dpi, max_pixels=self._max_pixels)
         bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
         image = bitmap.to_pil().convert("RGB")
         frame = Frame(page)
-        return PdfPage(
-            image, scale * POINTS_PER_INCH, page_lines(page, frame), _image_share(page, frame)
+        return PageImage(
+            index,
+            image,
+            image.width,
+            image.height,
+            dpi=scale * POINTS_PER_INCH,
+            text_lines=tuple(page_lines(page, frame)),
+            image_share=_image_share(page, frame),
         )
-
-
-class PdfPage:
-    """What one page brings along."""
-
-    __slots__ = ("dpi", "image", "image_share", "lines")
-
-    def __init__(
-        self, image: Image.Image, dpi: float, lines: list[TextLine], image_share: float
-    ) -> None:
-        self.image, self.dpi, self.lines, self.image_share = image, dpi, lines, image_share
 
 
 def fitting_scale(size: tuple[float, float], *, dpi: float, max_pixels: int) -> float:

@@ -24,8 +24,8 @@ _OVERLAP = 0.4
 """Least part of the smaller height that characters of one line share."""
 _DEVICE = 1 << 20
 """Side of the fine integer grid that pdfium maps page points to; turns and crops are its job."""
-_SOFT_HYPHEN = 0x02
-"""pdfium's mark for a hyphen at a line's end."""
+_HYPHENS = {0x02, 0xAD}
+"""pdfium's mark for a hyphen at a line's end; a soft hyphen, which on paper is a drawn one."""
 
 
 class Frame:
@@ -91,9 +91,8 @@ def _is_on_page(box: Box) -> bool:
 
 def _runs(text_page: pdfium.PdfTextPage) -> Iterator[_Run]:
     run: _Run | None = None
-    for index in range(min(MAX_CHARACTERS, max(0, pdfium_c.FPDFText_CountChars(text_page)))):
-        code = pdfium_c.FPDFText_GetUnicode(text_page, index)
-        character = "-" if code == _SOFT_HYPHEN else _character(code)
+    for index, code in _codes(text_page):
+        character = "-" if code in _HYPHENS else _character(code)
         if character in "\r\n":
             if run:
                 yield run
@@ -117,6 +116,21 @@ def _runs(text_page: pdfium.PdfTextPage) -> Iterator[_Run]:
         run.pieces.append(character)
     if run:
         yield run
+
+
+def _codes(text_page: pdfium.PdfTextPage) -> Iterator[tuple[int, int]]:
+    """Characters' numbers and code points; pdfium counts the halves of a UTF-16 pair apart."""
+    count = min(MAX_CHARACTERS, pdfium_c.FPDFText_CountChars(text_page))
+    index = 0
+    while index < count:
+        first, code = index, pdfium_c.FPDFText_GetUnicode(text_page, index)
+        index += 1
+        if 0xD800 <= code < 0xDC00 and index < count:
+            low = pdfium_c.FPDFText_GetUnicode(text_page, index)
+            if 0xDC00 <= low < 0xE000:
+                code = 0x10000 + ((code - 0xD800) << 10) + low - 0xDC00
+                index += 1
+        yield first, code
 
 
 def _joins(

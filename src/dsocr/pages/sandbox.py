@@ -7,23 +7,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from dsocr.child import Child, ChildDied, ChildTimeout, Header
-from dsocr.errors import BadImage, BadPdf, DsocrError, PageTimeout, PasswordRequired, TooManyPixels
+from dsocr.errors import (
+    BadImage,
+    BadPdf,
+    DsocrError,
+    EngineUnavailable,
+    PageTimeout,
+    PasswordRequired,
+    TooManyPages,
+    TooManyPixels,
+)
 from dsocr.pages.config import PagesConfig
 
 log = logging.getLogger(__name__)
 
+DECODER = "dsocr.pages.decoder:main"
 RECYCLE_AFTER = 500
 """Answers after which a child is replaced: what a decoder leaks is bounded."""
 
 _REFUSALS: dict[str, type[DsocrError]] = {
-    refusal.code: refusal for refusal in (BadImage, BadPdf, PasswordRequired, TooManyPixels)
+    refusal.code: refusal
+    for refusal in (BadImage, BadPdf, PasswordRequired, TooManyPages, TooManyPixels)
 }
+
+_CLOSE: Header = {"path": "", "stamp": None, "password": None, "kind": "image"}
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True)
@@ -55,26 +71,33 @@ class Sandbox:
     ) -> None:
         await self.close()
 
-    async def ask(self, question: Header) -> tuple[Header, bytearray]:
-        """One question of `decoder.py`, answered. Raises what the file deserves (`DsocrError`).
+    async def ask(self, question: Header, read: Callable[[Header, bytearray], Answer]) -> Answer:
+        """What `read` makes of the answer to a question of `decoder.py`. Raises what the file
+        deserves (`DsocrError`).
 
-        Cancelling kills the child: pdfium cannot be interrupted.
+        Cancelling kills the child: pdfium cannot be interrupted. So does an answer that makes no
+        sense (`read` finds a key missing, or a type or a value wrong): a file took it over.
         """
         async with self._places:
             if self._closed:
-                raise RuntimeError("the sandbox is closed")
+                raise _stopping()
             worker = self._hire(question["path"])
             self._busy.add(worker.child)
             try:
                 answer, pixels = await self._call(worker, question)
+                found = _refusal(answer) if "error" in answer else read(answer, pixels)
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                log.warning("a decoding child answered nonsense (%s)", type(error).__name__)
+                await asyncio.to_thread(worker.child.kill)
+                raise _crash(question) from error
             finally:
                 self._busy.discard(worker.child)
             await self._dismiss(worker)
-        if "error" in answer:
+        if isinstance(found, DsocrError):
             if answer["cause"]:
-                log.info("a %s could not be decoded: %s", question["kind"], answer["cause"])
-            raise _REFUSALS[answer["error"]](answer["message"])
-        return answer, pixels
+                log.info("a %s could not be decoded: %.300r", question["kind"], answer["cause"])
+            raise found
+        return found
 
     async def forget(self, path: str) -> None:
         """Has the idle children close this file."""
@@ -82,8 +105,8 @@ class Sandbox:
             self._idle.remove(worker)
             self._busy.add(worker.child)
             try:
-                with suppress(PageTimeout, BadImage):
-                    await self._call(worker, {"path": "", "password": None, "kind": "image"})
+                with suppress(DsocrError):
+                    await self._call(worker, _CLOSE)
                     await self._dismiss(worker)
             finally:
                 self._busy.discard(worker.child)
@@ -114,11 +137,11 @@ class Sandbox:
             "max_pixels": self._config.max_pixels,
             "cpu_seconds": self._config.cpu_seconds,
         }
-        memory = self._config.memory_mb << 20
         return Child(
-            "dsocr.pages.decoder:main",
+            DECODER,
             limits,
-            memory_bytes=memory,
+            memory_bytes=self._config.memory_mb << 20,
+            max_answer_bytes=3 * self._config.max_pixels,
             environment={"DEEPSEEK_OCR_API_KEYS": ""},  # it is in the way of hostile files
         )
 
@@ -129,9 +152,10 @@ class Sandbox:
         except ChildTimeout as error:
             raise PageTimeout(f"It could not be decoded within {seconds:g} seconds.") from error
         except ChildDied as error:
+            if self._closed:
+                raise _stopping() from error
             log.warning("a decoding child died (%s)", error.reason)
-            refusal = BadPdf if question["kind"] == "pdf" else BadImage
-            raise refusal("Its decoder crashed or took more than it may.") from error
+            raise _crash(question) from error
         worker.path = question["path"]
         worker.answers += 1
         return answer
@@ -143,3 +167,18 @@ class Sandbox:
             await asyncio.to_thread(worker.child.kill)
         else:
             self._idle.append(worker)
+
+
+def _refusal(answer: Header) -> DsocrError:
+    if not isinstance(answer["message"], str) or not isinstance(answer["cause"], str):
+        raise TypeError
+    return _REFUSALS[answer["error"]](answer["message"])
+
+
+def _stopping() -> DsocrError:
+    return EngineUnavailable("The service is stopping.")
+
+
+def _crash(question: Header) -> DsocrError:
+    refusal = BadPdf if question["kind"] == "pdf" else BadImage
+    return refusal("Its decoder crashed or took more than it may.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -48,8 +49,10 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 
 
 def file_type(path: Path) -> FileType:
-    """Raises `NotADocument`, or `BadRequest` when there is no such file or nothing in it."""
+    """Raises `NotADocument`, or `BadRequest` when there is no such file to be read."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
+            raise BadRequest("It is a folder, a pipe or a device, and not a file.")
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError as error:
