@@ -54,6 +54,24 @@ def words(text: str, x: float, y: float, *, matrix: str = "1 0 0 1", size: int =
     return f"BT /F1 {size} Tf {matrix} {x} {y} Tm ({text}) Tj ET\n"
 
 
+def mapped_pdf(content: str, stands_for: str) -> bytes:
+    """A PDF whose font says that the glyph X means this text (UTF-16, in hexadecimal)."""
+    table = f"""/CIDInit /ProcSet findresource begin 12 dict begin begincmap
+/CMapName /Own def /CMapType 2 def 1 begincodespacerange <00> <FF> endcodespacerange
+1 beginbfchar <58> <{stands_for}> endbfchar endcmap end end"""
+    return written(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            f"<< /Type /Page /Parent 2 0 R {LETTER} /Contents 5 0 R"
+            " /Resources << /Font << /F1 4 0 R >> >> >>".encode(),
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode 6 0 R >>",
+            stream(content.encode()),
+            stream(table.encode()),
+        ]
+    )
+
+
 def image_pdf(content: str, *, page: str = LETTER) -> bytes:
     """A PDF with a one-pixel black image as /I and a form /M that draws it at half size."""
     pixel = stream(
@@ -143,6 +161,27 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    """Four by four black pixels, and what else is said about them."""
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 2, 0, 0, 0))
+        + b"".join(_chunk(kind, body) for kind, body in chunks)
+        + _chunk(b"IDAT", zlib.compress(bytes(4 * 13)))
+        + _chunk(b"IEND", b"")
+    )
+
+
+def tiff_chain(frames: int, *, then: int = 0) -> bytes:
+    """A TIFF of so many frames of one pixel; the last one names `then` as the next one's place."""
+    entries = ((256, 4, 1), (257, 4, 1), (258, 3, 8), (262, 3, 1), (273, 4, 8), (279, 4, 1))
+    directory = struct.pack("<H", len(entries))
+    directory += b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    size = len(directory) + 4
+    places = [*(8 + size * number for number in range(1, frames)), then]
+    return b"II*\0\x08\0\0\0" + b"".join(directory + struct.pack("<I", at) for at in places)
+
+
 def bombs() -> dict[str, bytes]:
     """Files of a few bytes that claim to be enormous."""
     small = Image.new("L", (4, 4))
@@ -154,10 +193,14 @@ def bombs() -> dict[str, bytes]:
     for tag in (256, 257):  # width, height: the first two entries of the directory
         at = tiff.index(struct.pack("<HHI", tag, 4, 1)) + 8
         tiff[at : at + 4] = struct.pack("<I", 50000)
+    avif = bytearray(encoded(small.convert("RGB"), "AVIF"))
+    at = avif.index(b"ispe") + 8
+    avif[at : at + 8] = struct.pack(">II", 50000, 50000)
     lossless = (16383 << 14) | 16383
     webp = b"WEBPVP8L" + struct.pack("<IBI", 6, 0x2F, lossless) + b"\0\0"
     return {
         "png": png_bomb(50_000),
+        "avif": bytes(avif),
         "gif": bytes(gif),
         "bmp": bytes(bmp),
         "tiff": bytes(tiff),

@@ -84,6 +84,37 @@ async def test_text_written_upwards_is_one_line(tmp_path: Path, sandbox: Sandbox
     assert holds(line.box, ink_box(page))
 
 
+async def test_cells_of_a_table_are_lines_of_their_own(tmp_path: Path, sandbox: Sandbox) -> None:
+    cells = [["Item one", "12.50", "EUR"], ["Item two", "7.00", "EUR"]]
+    content = "".join(
+        made.words(cell, 72 + 90 * column, 600 - 20 * row, size=11)
+        for row, line in enumerate(cells)
+        for column, cell in enumerate(line)
+    )
+    page = await first_page(tmp_path, made.pdf(content), sandbox)
+    assert [line.text for line in page.text_lines or ()] == [*cells[0], *cells[1]]
+
+
+@pytest.mark.parametrize(
+    "stands_for, text",
+    [
+        ("FB01", "ofice"),
+        ("00660066", "offce"),
+        ("00AD", "o-ce"),
+        ("D835DC65", "o\N{MATHEMATICAL ITALIC SMALL X}ce"),
+        ("D800", "o\ufffdce"),
+        ("0000", "o\ufffdce"),
+    ],
+    ids=["ligature", "letters of a ligature", "soft hyphen", "pair", "half a pair", "nothing"],
+)
+async def test_a_glyph_is_the_text_that_its_font_says(
+    tmp_path: Path, sandbox: Sandbox, stands_for: str, text: str
+) -> None:
+    content = made.mapped_pdf(made.words("oXce", 72, 600), stands_for)
+    page = await first_page(tmp_path, content, sandbox)
+    assert [line.text for line in page.text_lines or ()] == [text]
+
+
 async def test_text_outside_the_crop_box_is_not_on_the_page(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,25 @@ def test_what_is_no_document_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(NotADocument):
         file_type(path)
+
+
+def test_a_camera_s_jpeg_of_two_pictures_is_a_jpeg(tmp_path: Path) -> None:
+    path = tmp_path / "page.mpo"
+    path.write_bytes(made.encoded(SMALL, "MPO", save_all=True, append_images=[SMALL]))
+    assert file_type(path).media_type == "image/jpeg"
+
+
+def test_what_could_be_waited_for_forever_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", tmp_path, Path("/dev/zero")):
+        with pytest.raises(BadRequest, match="not a file"):
+            file_type(path)
+
+
+def test_a_link_is_what_it_points_to(tmp_path: Path) -> None:
+    (tmp_path / "page").write_bytes(made.encoded(SMALL, "PNG"))
+    (tmp_path / "link.pdf").symlink_to(tmp_path / "page")
+    assert file_type(tmp_path / "link.pdf").media_type == "image/png"
 
 
 def test_a_missing_file_is_a_bad_request(tmp_path: Path) -> None:
