@@ -92,7 +92,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     return listening
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
     """For what another thread or process is about to do."""
     deadline = time.monotonic() + seconds
     while not condition():
