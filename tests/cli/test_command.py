@@ -15,6 +15,8 @@ from tests.cli.stand_in_hub import StandInHub, serving
 from tests.fakes import FakeEngine, png
 
 FAKE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
 import sys
 from dsocr import engines
 from tests.fakes import FakeEngine
