@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import socket
 import threading
 import time
@@ -57,9 +58,14 @@ class Served(NamedTuple):
 
     def files(self) -> list[Path]:
         """What lies in the runs folder beside the store of the jobs."""
-        store = self.runs_dir / "jobs"
-        found = self.runs_dir.rglob("*")
-        return [path for path in found if path != store and store not in path.parents]
+        found: list[Path] = []
+        # os.walk passes over folders that the server removes meanwhile; rglob raises on them
+        for folder, names, files in os.walk(self.runs_dir):
+            here = Path(folder)
+            if here == self.runs_dir and "jobs" in names:
+                names.remove("jobs")
+            found += [here / name for name in (*names, *files)]
+        return found
 
 
 Serve = Callable[..., AbstractContextManager[Served]]
