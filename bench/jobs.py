@@ -31,7 +31,7 @@ from PIL import Image
 
 from dsocr.jobs import store, views
 from dsocr.jobs.database import Database
-from dsocr.jobs.job import JobFile, JobPage, NewJob
+from dsocr.jobs.job import JobFile, JobPage, NewJob, Taker
 from dsocr.jobs.views import Wanted
 from dsocr.types import Block, Box, OcrOptions, PageResult
 from tests.fakes import pdf
@@ -87,7 +87,7 @@ async def measure_store(place: Path) -> None:
         store.accept, _job("f" * 32, "b", 500, 0.0), 0, most=10**9, most_of_owner=None
     )
     await database.write(_finish_all)
-    lease = await database.write(store.claim, "me", (), "fake", 0)
+    lease = await database.write(store.claim, Taker("me", "fake"), 0)
     assert lease is not None
     times = [await _timed(database.write(store.store_page, lease, _page(n))) for n in range(500)]
     say("store a page of 10,000 characters in 40 blocks", statistics.median(times), max(times))
