@@ -1,7 +1,7 @@
 import { Badge, Button, Container, Group, Modal, Stack, Text, TextInput, Title, Paper, Progress } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { IconArchive, IconSearch, IconTrash } from '@tabler/icons-react'
-import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import * as api from '../api/client'
 import { useWords } from '../i18n/words'
@@ -23,16 +23,23 @@ export function HistoryScreen({ onNew }: { onNew: () => void }) {
   const cache = useQueryClient()
   const [search, setSearch] = useState('')
   const [wanted] = useDebouncedValue(search.trim(), 250)
-  const [limit, setLimit] = useState(STEP)
   const [doomed, setDoomed] = useState<api.Job | null>(null)
-  const { data, error } = useQuery({
-    queryKey: ['jobs', wanted, limit],
-    queryFn: ({ signal }) => api.listJobs({ search: wanted, limit, offset: 0 }, signal),
+  const { data, error, hasNextPage, fetchNextPage } = useInfiniteQuery({
+    queryKey: ['jobs', 'listed', wanted],
+    queryFn: ({ signal, pageParam }) =>
+      api.listJobs({ search: wanted, limit: STEP, offset: pageParam }, signal),
+    initialPageParam: 0,
+    getNextPageParam: (last, all) =>
+      last !== null && last.total > all.length * STEP ? all.length * STEP : undefined,
     placeholderData: keepPreviousData,
-    refetchInterval: ({ state }) => (state.data?.jobs.some(isRunning) ? 2000 : 20_000),
+    refetchInterval: ({ state }) =>
+      state.data?.pages.some((page) => page?.jobs.some(isRunning)) ? 2000 : 20_000,
   })
+  const jobs = listed(data?.pages ?? [])
+  const total = data?.pages.at(-1)?.total
   const action = { label: words.nav.new, onClick: onNew }
-  if (data === null) return <Message icon={<IconArchive />} title={words.history.none} action={action} />
+  if (data?.pages[0] === null)
+    return <Message icon={<IconArchive />} title={words.history.none} action={action} />
 
   async function remove(job: api.Job) {
     setDoomed(null)
@@ -63,17 +70,17 @@ export function HistoryScreen({ onNew }: { onNew: () => void }) {
           />
         </Group>
         {problem && <Text c="red">{problem}</Text>}
-        {data?.total === 0 && wanted === '' && (
+        {total === 0 && wanted === '' && (
           <Message icon={<IconArchive />} title={words.history.empty} action={action} />
         )}
-        {data?.total === 0 && wanted !== '' && <Text c="dimmed">{words.history.nothing}</Text>}
+        {total === 0 && wanted !== '' && <Text c="dimmed">{words.history.nothing}</Text>}
         <Stack gap="xs" role="list">
-          {data?.jobs.map((job) => (
+          {jobs.map((job) => (
             <Row key={job.jobId} job={job} onRemove={() => setDoomed(job)} />
           ))}
         </Stack>
-        {data !== undefined && data.total > data.jobs.length && (
-          <Button variant="default" onClick={() => setLimit(Math.min(200, limit + STEP))}>
+        {hasNextPage && (
+          <Button variant="default" onClick={() => void fetchNextPage()}>
             {words.history.more}
           </Button>
         )}
@@ -96,6 +103,12 @@ export function HistoryScreen({ onNew }: { onNew: () => void }) {
       </Modal>
     </Container>
   )
+}
+
+/** Every job once: what is new pushes others into the next page of the list. */
+function listed(pages: (api.JobList | null)[]): api.Job[] {
+  const all = pages.flatMap((page) => page?.jobs ?? [])
+  return [...new Map(all.map((job) => [job.jobId, job])).values()]
 }
 
 function Row({ job, onRemove }: { job: api.Job; onRemove: () => void }) {
