@@ -1,4 +1,4 @@
-import { Badge, Button, Container, Group, Modal, Stack, Text, TextInput, Title, Paper, Progress } from '@mantine/core'
+import { Badge, Button, Checkbox, Container, Group, Modal, Stack, Text, TextInput, Title, Paper, Progress } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { IconArchive, IconSearch, IconTrash } from '@tabler/icons-react'
 import { keepPreviousData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
@@ -10,6 +10,7 @@ import { moment } from '../lib/format'
 import { IconButton } from '../ui/icon-button'
 import { Message } from '../ui/message'
 import styles from './history.module.css'
+import { Chosen } from './chosen'
 import { nameOf } from './job-name'
 import { problemText, tell } from './problems'
 import { isRunning } from './use-job'
@@ -18,12 +19,13 @@ const STEP = 30
 const COLOURS = { queued: 'gray', running: 'blue', succeeded: 'teal', failed: 'red', cancelled: 'gray' }
 
 /** The documents that the service keeps. */
-export function HistoryScreen({ onNew }: { onNew: () => void }) {
+export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; onNew: () => void }) {
   const { words } = useWords()
   const cache = useQueryClient()
   const [search, setSearch] = useState('')
   const [wanted] = useDebouncedValue(search.trim(), 250)
   const [doomed, setDoomed] = useState<api.Job | null>(null)
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
   const { data, error, hasNextPage, fetchNextPage } = useInfiniteQuery({
     queryKey: ['jobs', 'listed', wanted],
     queryFn: ({ signal, pageParam }) =>
@@ -41,8 +43,16 @@ export function HistoryScreen({ onNew }: { onNew: () => void }) {
   if (data?.pages[0] === null)
     return <Message icon={<IconArchive />} title={words.history.none} action={action} />
 
+  function choose(id: string, wanted: boolean) {
+    const next = new Set(chosen)
+    if (wanted) next.add(id)
+    else next.delete(id)
+    setChosen(next)
+  }
+
   async function remove(job: api.Job) {
     setDoomed(null)
+    choose(job.jobId, false)
     try {
       await api.deleteJob(job.jobId)
     } catch (problem) {
@@ -70,13 +80,22 @@ export function HistoryScreen({ onNew }: { onNew: () => void }) {
           />
         </Group>
         {problem && <Text c="red">{problem}</Text>}
+        {chosen.size > 0 && (
+          <Chosen ids={[...chosen]} formats={modes?.formats ?? []} onNone={() => setChosen(new Set())} />
+        )}
         {total === 0 && wanted === '' && (
           <Message icon={<IconArchive />} title={words.history.empty} action={action} />
         )}
         {total === 0 && wanted !== '' && <Text c="dimmed">{words.history.nothing}</Text>}
         <Stack gap="xs" role="list">
           {jobs.map((job) => (
-            <Row key={job.jobId} job={job} onRemove={() => setDoomed(job)} />
+            <Row
+              key={job.jobId}
+              job={job}
+              chosen={chosen.has(job.jobId)}
+              onChoose={(wanted) => choose(job.jobId, wanted)}
+              onRemove={() => setDoomed(job)}
+            />
           ))}
         </Stack>
         {hasNextPage && (
@@ -111,12 +130,23 @@ function listed(pages: (api.JobList | null)[]): api.Job[] {
   return [...new Map(all.map((job) => [job.jobId, job])).values()]
 }
 
-function Row({ job, onRemove }: { job: api.Job; onRemove: () => void }) {
+function Row(props: {
+  job: api.Job
+  chosen: boolean
+  onChoose: (wanted: boolean) => void
+  onRemove: () => void
+}) {
+  const { job, onRemove } = props
   const { words, language } = useWords()
   const name = nameOf(job, words)
   const failed = job.pagesFailed > 0 ? ` · ${words.read.failedPages(job.pagesFailed)}` : ''
   return (
     <Paper withBorder p="sm" role="listitem" className={styles.row}>
+      <Checkbox
+        aria-label={words.history.select(name)}
+        checked={props.chosen}
+        onChange={(event) => props.onChoose(event.currentTarget.checked)}
+      />
       <div className={styles.what}>
         <a className={styles.link} href={formatAddress({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })}>
           {name}
