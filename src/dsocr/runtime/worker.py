@@ -1,7 +1,14 @@
 """The runtime in a process of its own: frames in, frames out (`dsocr.child`).
 
-In: `read` (a page with its pixels), `cancel`. Out: `loading`, `ready` or `unusable`; then
-`started`, `text`, `done`, `failed` with the page's id, and `beat` while one step takes long.
+In: `read` (a page with its pixels) and `cancel`, any number at any time. Out, while it starts:
+`loading`, then `ready` or `unusable`. `ready` says how many pages are worth having in flight
+(`max_pages`: those that run and a short queue) and how many tokens the cache holds (`cache_tokens`).
+
+Then `events`: a list of `started`, `text`, `done` and `failed`, each with its page's `id`, in the
+order they came; the text of many tokens and the news of many pages share a frame, sent every 25 ms.
+`started` is sent before the device first touches the page, so that a death finds its suspects.
+A `beat` says that a long step goes on, and how full the runtime is (`Load`). After `cancel` an event
+of that page may still be under way; none follows a `done` or a `failed`.
 """
 
 from __future__ import annotations
