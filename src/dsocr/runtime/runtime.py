@@ -17,6 +17,7 @@ from dsocr.runtime.model_runner import ModelRunner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.preprocess import Resolution, num_image_tokens, prepare
 from dsocr.runtime.prompt import PromptError, PromptTooLong, has_image, prompt_ids, room_for_answer
+from dsocr.runtime.repetition import RepetitionWatch, token_kinds
 from dsocr.runtime.sampler import NotANumber, Sampled
 from dsocr.runtime.sequence import FinishReason, SamplingParams, Sequence
 from dsocr.runtime.tokenizer import Detokenizer, Tokenizer
@@ -50,7 +51,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A page was read. All its text has been handed out before."""
+    """A page was read. All its text has been handed out before.
+
+    Where it was cut because it repeated itself, more than its text was: what counts ends with the
+    last of `text_ends`.
+    """
 
     request_id: int
     finish_reason: FinishReason
@@ -101,6 +106,7 @@ class Runtime:
         self.tokenizer = tokenizer
         self._max_tiles, self._max_num_seqs = max_tiles, max_num_seqs
         self._max_positions = model.spec.decoder.max_positions
+        self._kinds = token_kinds(tokenizer)
         whole = self._max_positions + 16
         if cache_tokens is None:
             cache_tokens = max_num_seqs * whole
@@ -200,7 +206,8 @@ class Runtime:
         count = 0 if views is None else num_image_tokens(views)
         ids = prompt_ids(self.tokenizer, request.prompt, num_image_tokens=count)
         room = room_for_answer(len(ids), max_positions=self._max_positions)
-        sequence = Sequence(ids, request.params, room, self.tokenizer.special)
+        watch = RepetitionWatch(self._kinds) if request.params.watch else None
+        sequence = Sequence(ids, request.params, room, self.tokenizer.special, watch=watch)
         if views is not None:
             self.runner.encode([sequence], [views])
         return sequence, count
@@ -226,7 +233,7 @@ class Runtime:
             num_image_tokens=running.num_image_tokens,
             output_ids=sequence.output_ids,
             logprobs=sequence.logprobs,
-            text_ends=running.text_ends,
+            text_ends=running.text_ends[: len(sequence.output_ids)],
         )
         self._remove(running)
         return [Text(running.request_id, text), done]

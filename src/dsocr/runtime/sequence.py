@@ -11,9 +11,10 @@ from torch import Tensor
 
 from dsocr.runtime.batch import Chunk
 from dsocr.runtime.ngram import NgramGuard, NoRepeat
+from dsocr.runtime.repetition import RepetitionWatch
 from dsocr.runtime.tokenizer import SpecialTokens
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "repetition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class SamplingParams:
     seed: int = 0
     """The same seed, page and device give the same tokens."""
     no_repeat: NoRepeat | None = None
+    watch: bool = True
+    """Whether a page that repeats itself is ended; random weights do nothing else."""
 
 
 @dataclass(slots=True)
@@ -51,6 +54,7 @@ class Sequence:
     num_cached: int = 0
     block_table: list[int] = field(default_factory=list)
     finish_reason: FinishReason | None = None
+    watch: RepetitionWatch | None = None
     guard: NgramGuard | None = field(init=False)
     generator: torch.Generator | None = field(init=False, default=None)
 
@@ -99,6 +103,10 @@ class Sequence:
             self.guard.push(token)
         if len(self.output_ids) >= self.room:
             self.finish_reason = "length"
+        keep = self.watch.push(token) if self.watch is not None else None
+        if keep is not None:
+            del self.output_ids[keep:], self.logprobs[keep:]
+            self.finish_reason = "repetition"
 
     def _output_start(self, start: int) -> int:
         return max(0, start - len(self.prompt_ids))
