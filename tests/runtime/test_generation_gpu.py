@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from dsocr.runtime.devices import choose_device, choose_dtype
+from dsocr.runtime.intake import Request
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.ngram import NoRepeat
 from dsocr.runtime.preprocess import Resolution
-from dsocr.runtime.runtime import Done, Request, Runtime
+from dsocr.runtime.runtime import Done, Runtime
 from dsocr.runtime.sequence import SamplingParams
 from dsocr.runtime.tokenizer import Tokenizer
 from tests.runtime.goldens import golden_page

@@ -10,11 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from dsocr.runtime.intake import Request
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
 from dsocr.runtime.preprocess import Resolution, num_image_tokens, prepare
 from dsocr.runtime.prompt import prompt_ids
-from dsocr.runtime.runtime import Done, Event, Failed, Request, Runtime, Started, Text
+from dsocr.runtime.runtime import Done, Event, Failed, Runtime, Started, Text
+from dsocr.runtime.scheduler import Limits
 from dsocr.runtime.sequence import SamplingParams
 from dsocr.runtime.tokenizer import Tokenizer
 from tests.runtime.goldens import golden_page
@@ -106,7 +108,7 @@ def test_pages_together_say_what_they_say_alone(
 ) -> None:
     prompts = {1: "<image>\nFree OCR.", 2: "<image>\nParse the figure.", 3: "no image at all"}
     alone = Runtime(tiny_model, tokenizer)
-    together = Runtime(tiny_model, tokenizer, max_num_seqs=3)
+    together = Runtime(tiny_model, tokenizer, limits=Limits(max_num_seqs=3))
     for number, prompt in prompts.items():
         alone.submit(request(number, prompt=prompt))
         together.submit(request(number, prompt=prompt))
@@ -120,7 +122,7 @@ def test_pages_together_say_what_they_say_alone(
 @pytest.fixture
 def crowded(tiny_model: DeepseekOcr, tokenizer: Tokenizer) -> Runtime:
     """Three places, but of the whole cache only 20 blocks are left to them."""
-    runtime = Runtime(tiny_model, tokenizer, max_num_seqs=3, cache_tokens=0)
+    runtime = Runtime(tiny_model, tokenizer, limits=Limits(max_num_seqs=3))
     runtime.runner.allocator.allocate(runtime.runner.allocator.num_free - 20)
     return runtime
 

@@ -26,7 +26,7 @@ WORKER = "dsocr.runtime.worker:main"
 
 
 class NativeEngine:
-    """Reads with the released weights. Pages wait in line; one is read at a time."""
+    """Reads with the released weights, many pages at a time."""
 
     def __init__(self, config: RuntimeConfig, *, worker: str = WORKER) -> None:
         self._config, self._worker = config, worker
@@ -49,13 +49,7 @@ class NativeEngine:
         if weights is None:
             raise BadCheckpoint(_no_weights(self._config))
         if self._supervisor is None:
-            arguments = {
-                "model_path": str(weights.resolve()),
-                "device": self._config.device,
-                "dtype": self._config.dtype,
-                "attn_impl": self._config.attn_impl,
-                "max_tiles": self._config.max_tiles,
-            }
+            arguments = dataclasses.asdict(self._config) | {"model_path": str(weights.resolve())}
             self._supervisor = Supervisor(
                 self._worker,
                 arguments,
@@ -70,9 +64,11 @@ class NativeEngine:
         self.info = dataclasses.replace(
             self.info,
             device=ready["device"],
+            max_concurrency=ready["max_pages"],
             details=(
                 ("dtype", ready["dtype"]),
                 ("attention", ready["attention"]),
+                ("cache", f"{ready['cache_tokens']} tokens, {ready['max_num_seqs']} pages"),
                 ("weights", weights.name),
             ),
         )
