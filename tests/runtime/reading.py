@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from dsocr.runtime.intake import Preparation
 from dsocr.runtime.model_runner import ModelRunner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.repetition import TokenKinds, token_kinds
 from dsocr.runtime.runtime import Done, Event, Runtime, Text
 from dsocr.runtime.tokenizer import Tokenizer
 
@@ -15,8 +17,13 @@ from dsocr.runtime.tokenizer import Tokenizer
 def plain_runtime(model: DeepseekOcr, tokenizer: Tokenizer, **settings: Any) -> Runtime:
     """Its cache holds one context."""
     context = model.spec.decoder.max_positions
-    runner = ModelRunner(model, num_tokens=context)
-    return Runtime(runner, Preparation(tokenizer, context, max_tiles=9), **settings)
+    preparation = Preparation(tokenizer, _kinds(tokenizer), context, max_tiles=9)
+    return Runtime(ModelRunner(model, num_tokens=context), preparation, **settings)
+
+
+@cache
+def _kinds(tokenizer: Tokenizer) -> TokenKinds:
+    return token_kinds(tokenizer)
 
 
 def run(runtime: Runtime, between: Callable[[], object] = lambda: None) -> list[Event]:

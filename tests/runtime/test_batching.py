@@ -29,7 +29,7 @@ CASES = golden("e2e")["cases"]
 
 
 def pages() -> list[Request]:
-    """A page of every mode but the largest, different prompts and pictures, and one without a picture."""
+    """A page of every mode but the largest, different in picture and prompt, and one of words."""
     by_mode = {case["mode"]: case for case in CASES if case["mode"] != "large"}
     requests = [
         Request(

@@ -39,6 +39,7 @@ class NativeEngine:
             modes=tuple(MODES),
             streams=True,
             max_concurrency=PAGES_AHEAD,
+            guards=True,
             dpi=144,  # what the authors rasterise PDF pages at
         )
 
@@ -142,6 +143,8 @@ def _no_repeat(guard: NoRepeat | None) -> list[int | None] | None:
 def _result(page: PageImage, answer: dict[str, Any], seconds: float) -> PageResult:
     raw: str = answer["raw"]
     logprobs, text_ends = answer["logprobs"], answer["text_ends"]
+    if answer["finish_reason"] == "repetition":  # its loop was told before it was noticed
+        raw = raw[: text_ends[-1]]
     blocks = parse(raw, confidences=block_confidences(raw, logprobs, text_ends))
     if logprobs and not references(raw):
         whole = math.exp(sum(logprobs) / len(logprobs))

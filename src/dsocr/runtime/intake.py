@@ -15,6 +15,7 @@ from PIL.Image import Image
 
 from dsocr.runtime.preprocess import Resolution, num_image_tokens, prepare
 from dsocr.runtime.prompt import PromptError, has_image, prompt_ids, room_for_answer
+from dsocr.runtime.repetition import RepetitionWatch, TokenKinds
 from dsocr.runtime.sequence import SamplingParams, Sequence
 from dsocr.runtime.tokenizer import Tokenizer
 
@@ -38,6 +39,7 @@ class Preparation:
     """Requests to sequences. May be called from several threads."""
 
     tokenizer: Tokenizer
+    kinds: TokenKinds
     max_positions: int
     max_tiles: int
 
@@ -55,7 +57,13 @@ class Preparation:
         ids = prompt_ids(self.tokenizer, request.prompt, num_image_tokens=count)
         room = room_for_answer(len(ids), max_positions=self.max_positions)
         return Sequence(
-            ids, request.params, room, self.tokenizer.special, request.request_id, views
+            ids,
+            request.params,
+            room,
+            self.tokenizer.special,
+            request.request_id,
+            views,
+            watch=RepetitionWatch(self.kinds) if request.params.watch else None,
         )
 
 

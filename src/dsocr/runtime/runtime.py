@@ -19,6 +19,7 @@ from dsocr.runtime.memory import Room, find_room
 from dsocr.runtime.model_runner import Launched, ModelRunner, Runner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.prompt import PromptError, PromptTooLong
+from dsocr.runtime.repetition import token_kinds
 from dsocr.runtime.sampler import Choice, NotANumber
 from dsocr.runtime.scheduler import Limits, Scheduler, Step
 from dsocr.runtime.sequence import FinishReason, Sequence
@@ -49,7 +50,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A page was read. All its text has been handed out before."""
+    """A page was read. All its text has been handed out before.
+
+    Where it was cut because it repeated itself, more than its text was: what counts ends with the
+    last of `text_ends`.
+    """
 
     request_id: int
     finish_reason: FinishReason
@@ -217,7 +222,7 @@ class Runtime:
             num_image_tokens=sequence.num_image_tokens,
             output_ids=sequence.output_ids,
             logprobs=sequence.logprobs,
-            text_ends=page.text_ends,
+            text_ends=page.text_ends[: len(sequence.output_ids)],
         )
         return [Text(sequence.request_id, text), done]
 
@@ -240,7 +245,12 @@ def runtime_for(
     threads = max(1, min(PREPARING_THREADS, (os.cpu_count() or 1) - 1))
     runtime = Runtime(
         ModelRunner(model, num_tokens=room.cache_tokens),
-        Preparation(tokenizer, model.spec.decoder.max_positions, config.max_tiles),
+        Preparation(
+            tokenizer,
+            token_kinds(tokenizer),
+            model.spec.decoder.max_positions,
+            config.max_tiles,
+        ),
         limits=Limits(
             max_num_seqs=room.max_num_seqs,
             max_prefill_tokens=config.max_prefill_tokens,

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from dsocr.runtime.batch import Chunk, PageViews
 from dsocr.runtime.ngram import NgramGuard, NoRepeat
+from dsocr.runtime.repetition import RepetitionWatch
 from dsocr.runtime.tokenizer import SpecialTokens
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "repetition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class SamplingParams:
     seed: int = 0
     """The same seed, page and device give the same tokens."""
     no_repeat: NoRepeat | None = None
+    watch: bool = True
+    """Whether a page that repeats itself is ended; random weights do nothing else."""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +57,7 @@ class Sequence:
     logprobs: list[float] = field(default_factory=list)
     """Of each output token before any ban, natural logarithm."""
     finish_reason: FinishReason | None = None
+    watch: RepetitionWatch | None = None
     ended: bool = False
     """Nothing more is to be computed of it; what is still under way is dropped."""
     num_cached: int = 0
@@ -129,3 +133,7 @@ class Sequence:
             self.guard.push(token)
         if len(self.output_ids) >= self.room:
             self.finish_reason = "length"
+        keep = self.watch.push(token) if self.watch is not None else None
+        if keep is not None:
+            del self.output_ids[keep:], self.logprobs[keep:]
+            self.finish_reason = "repetition"
