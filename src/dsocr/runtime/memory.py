@@ -82,14 +82,14 @@ def rehearse(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int:
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(model.device)
     before = torch.cuda.memory_allocated(model.device)
-    features = _rehearse_steps(model, config, seats)
+    features = rehearse_steps(model, config, seats)
     torch.cuda.synchronize(model.device)
     peak = torch.cuda.max_memory_allocated(model.device) - before
     torch.cuda.empty_cache()
     return int(peak * MARGIN) + FIXED_BYTES + 2 * seats * features
 
 
-def _rehearse_steps(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int:
+def rehearse_steps(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int:
     """Encodes, prefills and decodes; returns the bytes of one page's features."""
     page = PageViews(_grey(1024), _grey(640).expand(config.max_tiles, -1, -1, -1), (1, 1))
     page = PageViews(page.global_view, page.tiles, (1, config.max_tiles))
