@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
+
 from dsocr.runtime.blocks import BlockAllocator
 from dsocr.runtime.sampler import Choice, Sampled
 from dsocr.runtime.scheduler import Piece, Step
@@ -26,10 +28,14 @@ class FakeRunner:
     allocator: BlockAllocator
     lengths: dict[int, int]
     deferred: bool = False
+    most: int | None = None
+    """Tokens of a step that still fit into the pretended device's memory."""
     steps: list[Step] = field(default_factory=list)
     _cache: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def launch(self, step: Step) -> FakeLaunched:
+        if self.most is not None and sum(piece.length for piece in step.pieces) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         self.steps.append(step)
         slots = [piece.sequence.slot for piece in step.pieces]
         assert None not in slots and len(set(slots)) == len(slots)

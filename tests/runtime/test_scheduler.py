@@ -155,6 +155,20 @@ def test_looking_ahead_changes_no_token(pages: list[Page], limits: Limits, block
     assert said[0] == said[1] and len(said[0]) == len(pages)
 
 
+@pytest.mark.parametrize("lookahead", [0, 1])
+def test_a_step_that_cannot_even_be_launched_is_launched_in_parts(lookahead: int) -> None:
+    pages = [Page(prompt=30, answer=20, comes=number) for number in range(8)]
+    limits = Limits(max_num_seqs=8, max_prefill_tokens=40)
+    said = []
+    for most in (None, 33):
+        runtime, runner = fake_runtime(pages, limits, blocks=128, lookahead=lookahead)
+        runner.most = most
+        said.append(outputs(play(pages, runtime)))
+
+    assert said[0] == said[1] and len(said[0]) == 8
+    assert runtime.load.out_of_memory > 0
+
+
 def test_every_page_that_writes_takes_part_in_every_step() -> None:
     pages = [Page(prompt=10, answer=20, comes=number) for number in range(8)]
     runtime, runner = fake_runtime(

@@ -82,8 +82,11 @@ def rehearse(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int:
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(model.device)
     before = torch.cuda.memory_allocated(model.device)
-    features = rehearse_steps(model, config, seats)
-    torch.cuda.synchronize(model.device)
+    try:
+        features = rehearse_steps(model, config, seats)
+        torch.cuda.synchronize(model.device)
+    except torch.OutOfMemoryError:  # a small device: all that one page's cache leaves is needed
+        return torch.cuda.mem_get_info(model.device)[1]
     peak = torch.cuda.max_memory_allocated(model.device) - before
     torch.cuda.empty_cache()
     return int(peak * MARGIN) + FIXED_BYTES + 2 * seats * features
