@@ -23,6 +23,12 @@ class PageViews:
     grid: tuple[int, int] = (1, 1)
     """Tiles wide, tiles high."""
 
+    @property
+    def num_pixels(self) -> int:
+        """Of all views: what encoding them costs."""
+        pictures = [self.global_view, *([] if self.tiles is None else [self.tiles])]
+        return sum(picture.numel() // 3 for picture in pictures)
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
