@@ -240,7 +240,8 @@ class JobWorker:
             self._bell.ring(lease.job_id)
             budget.page_done()
 
-        pipeline, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
+        with budget.paused():
+            pipeline, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
         await self._in_spite_of_full_disks(
             lambda: self._database.write(store.name_engine, lease, info.name, info.model)
         )
