@@ -497,7 +497,11 @@ def test_a_job_that_takes_too_long_fails_and_keeps_what_was_read(running: Runnin
         pages = exported(http, job_id)["pages"]
         assert [page["text"] for page in pages] == ["one", "", ""]
         assert pages[1]["error"]["code"] == "page_not_read"
-        assert http.post(f"/api/jobs/{job_id}/pages/1/retry").status_code == 202
+        again = http.post(f"/api/jobs/{job_id}/pages/1/retry").json()
+        assert (again["status"], again["error"]) == ("queued", None)
+        over = finished(http, job_id)
+        assert (over["status"], over["error"]["code"]) == ("failed", "job_timeout")
+        assert [page["text"] for page in exported(http, job_id)["pages"]] == ["one", "two", ""]
 
 
 def test_an_engine_that_comes_back_finds_its_job_waiting(

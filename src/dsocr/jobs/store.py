@@ -163,16 +163,21 @@ def finish(connection: Connection, lease: Lease, now: float) -> bool:
 
     Raises `LeaseLost`.
     """
-    total, done, failed = connection.execute(
-        select(jobs.c.pages_total, jobs.c.pages_done, jobs.c.pages_failed).where(
-            jobs.c.id == lease.job_id
-        )
-    ).first() or (0, 0, 0)
+    total, done, failed, code, message = connection.execute(
+        select(
+            jobs.c.pages_total,
+            jobs.c.pages_done,
+            jobs.c.pages_failed,
+            jobs.c.error_code,
+            jobs.c.error_message,
+        ).where(jobs.c.id == lease.job_id)
+    ).first() or (0, 0, 0, None, None)
     wanted = select(pages.c.number).where(pages.c.job_id == lease.job_id, pages.c.wanted).limit(1)
     if connection.scalar(wanted) is not None:
         return False
-    if done < total:  # one page was read again of a job that had been cancelled
-        _end(connection, lease, "cancelled", now, None)
+    if done < total:  # a page was read again of a job that had ended early, which it stays
+        before = PageFailure(code, message or "") if code else None
+        _end(connection, lease, "failed" if before else "cancelled", now, before)
     elif failed < total:
         _end(connection, lease, "succeeded", now, None)
     else:
@@ -237,13 +242,14 @@ def want_again(
         .where(pages.c.job_id == job_id, pages.c.number == index)
         .values(wanted=True, options=records.options_to_text(options), dpi=dpi)
     )
+    ended_early = jobs.c.pages_done < jobs.c.pages_total
     values: dict[str, Any] = {"seq": jobs.c.seq + 1}
     if status != "running":
         values |= {
             "status": "queued",
             "finished_at": None,
-            "error_code": None,
-            "error_message": None,
+            "error_code": case((ended_early, jobs.c.error_code), else_=None),
+            "error_message": case((ended_early, jobs.c.error_message), else_=None),
             "callback_due_at": None,
             "callback_tries": 0,
         }

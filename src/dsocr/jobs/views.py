@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from dsocr.jobs import records
 from dsocr.jobs.job import (
+    FINISHED,
     Job,
     JobFile,
     JobNotFound,
@@ -326,7 +327,9 @@ def _jobs(connection: Connection, rows: Sequence[Row[Any]], now: float) -> list[
 
 
 def _job(row: Row[Any], its_files: tuple[JobFile, ...]) -> Job:
-    error = PageFailure(row.error_code, row.error_message or "") if row.error_code else None
+    error = None
+    if row.error_code and row.status in FINISHED:  # while it is read again, nothing has failed yet
+        error = PageFailure(row.error_code, row.error_message or "")
     return Job(
         id=row.id,
         owner=row.owner,
