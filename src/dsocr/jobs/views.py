@@ -47,7 +47,7 @@ class Wanted:
 def listing(connection: Connection, wanted: Wanted, now: float) -> tuple[list[Job], int]:
     """Newest first, and how many there are in all."""
     ids = connection.scalars(_slice(wanted)).all()
-    if ids and len(ids) < wanted.limit:  # the last of them: a rare name is looked for only once
+    if len(ids) < wanted.limit and (ids or not wanted.offset):  # the last: no need to look again
         total = wanted.offset + len(ids)
     else:
         count = select(func.count()).select_from(_filtered(wanted).subquery())
