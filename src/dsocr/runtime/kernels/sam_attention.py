@@ -17,8 +17,10 @@ from dsocr.runtime.config import AttentionName
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
 from dsocr.runtime.layers.attention import attend
 
-QUERIES = 128
-"""Queries a program takes."""
+QUERIES, WARPS, STAGES = 128, 8, 2
+WINDOW_QUERIES, WINDOW_KEYS, WINDOW_WARPS = 64, 64, 4
+SMALL_WINDOW = 16
+"""Up to this side one product takes a query's bias to all its keys."""
 
 
 def attend_square(
@@ -63,9 +65,8 @@ def attend_square_fused(
     count = -(-side // window)
     squares, tokens = batch * count * count, window * window
     qkv = qkv.contiguous()
-    # by key row, queries in a row; and by query, key columns in a row: as each is read
-    rows = qkv.new_empty(squares, num_heads, window, tokens)
-    columns = qkv.new_empty(squares, num_heads, tokens, window)
+    line = power_of_two(window)
+    bias = qkv.new_empty(2, squares, num_heads, tokens, line)  # by key row, by key column
     out = qkv.new_empty(batch, side, side, width // 3)
     shape: dict[str, Any] = {
         "side": side,
@@ -73,21 +74,36 @@ def attend_square_fused(
         "WINDOW": window,
         "HEADS": num_heads,
         "DIM": head_dim,
-        "LINE": power_of_two(window),
+        "LINE": line,
         "PRECISION": precision_of(qkv.dtype),
     }
+    is_small = window <= SMALL_WINDOW
     _relative[(2 * window, num_heads, squares)](
-        qkv, rel_h.contiguous(), rel_w.contiguous(), rows, columns, **shape, num_warps=2
-    )
-    blocks = -(-tokens // QUERIES)
-    _attend[(blocks, num_heads, squares)](
-        *(qkv, outside, rows, columns, out, head_dim**-0.5),
+        *(qkv, rel_h.contiguous(), rel_w.contiguous(), bias, squares),
         **shape,
-        QUERIES=QUERIES,
-        REACHES_OUT=side % window != 0,
-        num_warps=8 if head_dim >= 64 else 4,
-        num_stages=2,
+        KEYS_FIRST=not is_small,
+        num_warps=2,
     )
+    attended = (qkv, outside, bias, out, head_dim**-0.5, squares)
+    if is_small:
+        _attend_window[(-(-tokens // WINDOW_QUERIES), num_heads, squares)](
+            *attended,
+            **shape,
+            QUERIES=WINDOW_QUERIES,
+            KEYS=WINDOW_KEYS,
+            REACHES_OUT=side % window != 0,
+            num_warps=WINDOW_WARPS,
+            num_stages=2,
+        )
+    else:
+        _attend_rows[(-(-tokens // QUERIES), num_heads, squares)](
+            *attended,
+            **shape,
+            QUERIES=QUERIES,
+            REACHES_OUT=side % window != 0,
+            num_warps=WARPS,
+            num_stages=STAGES,
+        )
     return out
 
 
@@ -108,11 +124,15 @@ def _by_distance(table: Tensor, side: int) -> Tensor:
 
 @triton.jit
 def _relative(
-    QKV, REL_H, REL_W, ROWS, COLUMNS, side, count,
+    QKV, REL_H, REL_W, BIAS, squares, side, count,
     WINDOW: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, LINE: tl.constexpr,
-    PRECISION: tl.constexpr,
+    PRECISION: tl.constexpr, KEYS_FIRST: tl.constexpr,
 ):  # fmt: skip
-    """One line of a window's queries, a row or a column, by all key lines it can see."""
+    """One line of a window's queries, a row or a column, by all key lines it can see.
+
+    Writes (tokens, LINE) for each part, window and head, zeros after the last key line; for rows
+    with KEYS_FIRST the transposed (LINE, tokens).
+    """
     line = tl.program_id(0) % WINDOW
     by_row = tl.program_id(0) < WINDOW
     head, square = tl.program_id(1), tl.program_id(2)
@@ -121,7 +141,8 @@ def _relative(
     column = tl.where(by_row, along, line)
     image, place = square // (count * count), square % (count * count)
     y, x = place // count * WINDOW + row, place % count * WINDOW + column
-    real = (along < WINDOW) & (y < side) & (x < side)
+    known = along < WINDOW
+    real = known & (y < side) & (x < side)
     token = ((image * side + y) * side + x).to(tl.int64)
     q = tl.load(
         QKV + token[:, None] * (3 * HEADS * DIM) + head * DIM + dim[None, :],
@@ -129,23 +150,23 @@ def _relative(
     )  # fmt: skip
     distance = (line - along + WINDOW - 1)[None, :] * DIM + dim[:, None]
     if by_row:
-        rel = tl.load(REL_H + distance, mask=(along < WINDOW)[None, :], other=0.0)
+        rel = tl.load(REL_H + distance, mask=known[None, :], other=0.0)
     else:
-        rel = tl.load(REL_W + distance, mask=(along < WINDOW)[None, :], other=0.0)
+        rel = tl.load(REL_W + distance, mask=known[None, :], other=0.0)
     product = tl.dot(q, rel, input_precision=PRECISION).to(QKV.dtype.element_ty)
-    first = (square * HEADS + head).to(tl.int64) * (WINDOW * WINDOW * WINDOW)
+    TOKENS: tl.constexpr = WINDOW * WINDOW
+    part = tl.where(by_row, 0, squares * HEADS)
+    first = (part + square * HEADS + head).to(tl.int64) * (TOKENS * LINE)
     query = row * WINDOW + column
-    wanted = (along < WINDOW)[:, None] & (along < WINDOW)[None, :]
-    if by_row:
-        places = first + along[None, :] * (WINDOW * WINDOW) + query[:, None]
-        tl.store(ROWS + places, product, mask=wanted)
+    if KEYS_FIRST and by_row:
+        tl.store(BIAS + first + along[None, :] * TOKENS + query[:, None], product, known[:, None])
     else:
-        tl.store(COLUMNS + first + query[:, None] * WINDOW + along[None, :], product, mask=wanted)
+        tl.store(BIAS + first + query[:, None] * LINE + along[None, :], product, known[:, None])
 
 
 @triton.jit
-def _attend(
-    QKV, OUTSIDE, ROWS, COLUMNS, OUT, scale, side, count,
+def _attend_rows(
+    QKV, OUTSIDE, BIAS, OUT, scale, squares, side, count,
     WINDOW: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, LINE: tl.constexpr,
     PRECISION: tl.constexpr, QUERIES: tl.constexpr, REACHES_OUT: tl.constexpr,
 ):  # fmt: skip
@@ -155,29 +176,28 @@ def _attend(
     row: the column part of the bias stays in registers.
     """
     LOG2E: tl.constexpr = 1.4426950408889634
+    WIDTH: tl.constexpr = HEADS * DIM
+    TOKENS: tl.constexpr = WINDOW * WINDOW
     head, square = tl.program_id(1), tl.program_id(2)
     query = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
     column, dim = tl.arange(0, LINE), tl.arange(0, DIM)
     image, place = square // (count * count), square % (count * count)
     top, left = place // count * WINDOW, place % count * WINDOW
     y, x = top + query // WINDOW, left + query % WINDOW
-    asked = query < WINDOW * WINDOW
+    asked = query < TOKENS
     real = asked & (y < side) & (x < side)
     token = ((image * side + y) * side + x).to(tl.int64)
-    WIDTH: tl.constexpr = HEADS * DIM
     q = tl.load(
         QKV + token[:, None] * (3 * WIDTH) + head * DIM + dim[None, :],
         mask=real[:, None], other=0.0,
     )  # fmt: skip
-    first = (square * HEADS + head).to(tl.int64) * (WINDOW * WINDOW * WINDOW)
-    seen = column < WINDOW
+    by_rows = BIAS + (square * HEADS + head).to(tl.int64) * (TOKENS * LINE)
+    by_columns = BIAS + ((squares + square) * HEADS + head).to(tl.int64) * (TOKENS * LINE)
     by_column = tl.load(
-        COLUMNS + first + query[:, None] * WINDOW + column[None, :],
-        mask=asked[:, None] & seen[None, :], other=0.0,
-    ).to(tl.float32)  # fmt: skip
+        by_columns + query[:, None] * LINE + column[None, :], mask=asked[:, None], other=0.0
+    ).to(tl.float32)
+    seen = column < WINDOW
     by_column = tl.where(seen[None, :], by_column * LOG2E, float("-inf"))
-    outside_k = tl.load(OUTSIDE + WIDTH + head * DIM + dim)
-    outside_v = tl.load(OUTSIDE + 2 * WIDTH + head * DIM + dim)
     highest = tl.full((QUERIES,), float("-inf"), tl.float32)
     total = tl.zeros((QUERIES,), tl.float32)
     mixed = tl.zeros((QUERIES, DIM), tl.float32)
@@ -193,11 +213,86 @@ def _attend(
             mask=inside[:, None], other=0.0,
         )  # fmt: skip
         if REACHES_OUT:
+            outside_k = tl.load(OUTSIDE + WIDTH + head * DIM + dim)
+            outside_v = tl.load(OUTSIDE + 2 * WIDTH + head * DIM + dim)
             k = tl.where(inside[None, :], k, outside_k[:, None])
             v = tl.where(inside[:, None], v, outside_v[None, :])
-        by_row = tl.load(ROWS + first + row * (WINDOW * WINDOW) + query, mask=asked, other=0.0)
+        by_row = tl.load(by_rows + row * TOKENS + query, mask=asked, other=0.0).to(tl.float32)
         scores = tl.dot(q, k, input_precision=PRECISION) * (scale * LOG2E)
-        scores = scores + by_row.to(tl.float32)[:, None] * LOG2E + by_column
+        scores = scores + by_row[:, None] * LOG2E + by_column
+        higher = tl.maximum(highest, tl.max(scores, 1))
+        faded = tl.exp2(highest - higher)
+        weights = tl.exp2(scores - higher[:, None])
+        total = total * faded + tl.sum(weights, 1)
+        mixed = mixed * faded[:, None]
+        mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
+        highest = higher
+    mixed = mixed / total[:, None]
+    tl.store(
+        OUT + token[:, None] * WIDTH + head * DIM + dim[None, :],
+        mixed.to(OUT.dtype.element_ty), mask=real[:, None],
+    )  # fmt: skip
+
+
+@triton.jit
+def _attend_window(
+    QKV, OUTSIDE, BIAS, OUT, scale, squares, side, count,
+    WINDOW: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, LINE: tl.constexpr,
+    PRECISION: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr, REACHES_OUT: tl.constexpr,
+):  # fmt: skip
+    """A block of a small window's queries against all its keys.
+
+    Rows of so few keys would leave the tensor cores idle. A query's bias by row and by column, 2 *
+    LINE numbers, is multiplied with ones where a key's row and column are.
+    """
+    LOG2E: tl.constexpr = 1.4426950408889634
+    WIDTH: tl.constexpr = HEADS * DIM
+    TOKENS: tl.constexpr = WINDOW * WINDOW
+    head, square = tl.program_id(1), tl.program_id(2)
+    query = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
+    dim, lines = tl.arange(0, DIM), tl.arange(0, 2 * LINE)
+    image, place = square // (count * count), square % (count * count)
+    top, left = place // count * WINDOW, place % count * WINDOW
+    y, x = top + query // WINDOW, left + query % WINDOW
+    asked = query < TOKENS
+    real = asked & (y < side) & (x < side)
+    token = ((image * side + y) * side + x).to(tl.int64)
+    q = tl.load(
+        QKV + token[:, None] * (3 * WIDTH) + head * DIM + dim[None, :],
+        mask=real[:, None], other=0.0,
+    )  # fmt: skip
+    part = tl.where(lines < LINE, 0, squares * HEADS) + square * HEADS + head
+    bias = tl.load(
+        BIAS + part[None, :].to(tl.int64) * (TOKENS * LINE) + query[:, None] * LINE
+        + (lines % LINE)[None, :],
+        mask=asked[:, None], other=0.0,
+    )  # fmt: skip
+    highest = tl.full((QUERIES,), float("-inf"), tl.float32)
+    total = tl.zeros((QUERIES,), tl.float32)
+    mixed = tl.zeros((QUERIES, DIM), tl.float32)
+    for begin in tl.range(0, TOKENS, KEYS):
+        other = begin + tl.arange(0, KEYS)
+        row, column = other // WINDOW, other % WINDOW
+        seen = other < TOKENS
+        inside = seen & (left + column < side) & (top + row < side)
+        key = ((image * side + top + row) * side + left + column).to(tl.int64) * (3 * WIDTH)
+        k = tl.load(
+            QKV + key[None, :] + WIDTH + head * DIM + dim[:, None],
+            mask=inside[None, :], other=0.0,
+        )  # fmt: skip
+        v = tl.load(
+            QKV + key[:, None] + 2 * WIDTH + head * DIM + dim[None, :],
+            mask=inside[:, None], other=0.0,
+        )  # fmt: skip
+        if REACHES_OUT:
+            outside_k = tl.load(OUTSIDE + WIDTH + head * DIM + dim)
+            outside_v = tl.load(OUTSIDE + 2 * WIDTH + head * DIM + dim)
+            k = tl.where(inside[None, :], k, outside_k[:, None])
+            v = tl.where(inside[:, None], v, outside_v[None, :])
+        here = (lines[:, None] == row[None, :]) | (lines[:, None] == column[None, :] + LINE)
+        scores = tl.dot(q, k, input_precision=PRECISION) * scale
+        scores = tl.dot(bias, here.to(bias.dtype), scores, input_precision=PRECISION) * LOG2E
+        scores = tl.where(seen[None, :], scores, float("-inf"))
         higher = tl.maximum(highest, tl.max(scores, 1))
         faded = tl.exp2(highest - higher)
         weights = tl.exp2(scores - higher[:, None])
