@@ -1,7 +1,7 @@
 """How long the vision towers take on this GPU: full size, random weights, one mode after another.
 
-Checks the kernels against plain float32 first. A page's time runs from its views in pinned memory to
-its features on the device.
+Checks the kernels against plain float32 first. A page's time runs from its views in pinned memory
+to its features on the device.
 
     python bench/encode.py [--profile] [--report FILE]
 """
@@ -142,7 +142,7 @@ def main() -> None:
     picture = make_pictures()[0]
     pages = {mode: prepare(picture, one, max_tiles=6) for mode, one in MODES.items()}
     pages = {mode: page.pinned() for mode, page in pages.items()}
-    model = random_model(device, torch.bfloat16, RuntimeConfig(attn_impl="sdpa"))
+    model = random_model(device, torch.bfloat16, RuntimeConfig(attn_impl="sdpa", kernels=False))
     model.decoder = torch.nn.Identity()  # not looked at here; copies are dear
     checked = check(model, pages)
     print(table(checked), flush=True)

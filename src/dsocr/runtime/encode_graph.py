@@ -50,7 +50,7 @@ class EncodeGraphs:
 
     def _capture(self, side: int, count: int) -> _Captured:
         views = torch.zeros(count, side, side, 3, dtype=torch.uint8, device=self._device)
-        stream = torch.cuda.Stream(self._device)
+        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(stream):
             self._project(views)  # kernels are compiled, tables made, plans chosen

@@ -17,8 +17,8 @@ from dsocr.runtime.config import AttentionName
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
 from dsocr.runtime.layers.attention import attend
 
-QUERIES, WARPS, STAGES = 128, 8, 2
-WINDOW_QUERIES, WINDOW_KEYS, WINDOW_WARPS = 64, 64, 4
+QUERIES, WARPS, STAGES = 64, 4, 3
+WINDOW_QUERIES, WINDOW_KEYS, WINDOW_WARPS = 64, 32, 4
 SMALL_WINDOW = 16
 """Up to this side one product takes a query's bias to all its keys."""
 

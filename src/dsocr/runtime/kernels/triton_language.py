@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 
-tl: Any
-triton: Any
+__all__ = ["INSTALLED", "power_of_two", "precision_of", "tl", "triton", "usable_kernels"]
 
 try:
     import triton
-    import triton.language as tl
+    from triton import language as tl
+
+    INSTALLED = True
 except ImportError:
     INSTALLED = False
 
@@ -24,8 +25,10 @@ except ImportError:
             return function
 
     triton = tl = _Absent()
-else:
-    INSTALLED = True
+
+
+def usable_kernels(device: torch.device) -> bool:
+    return INSTALLED and device.type == "cuda"
 
 
 def precision_of(dtype: torch.dtype) -> str:

@@ -106,5 +106,10 @@ class Clip(nn.Module):
         self.pre_layrnorm = nn.LayerNorm(spec.width, eps=EPS)  # the checkpoint's spelling
         self.transformer = Transformer(spec, kind)
 
+    def use_kernels(self) -> None:
+        for module in self.modules():
+            if isinstance(module, MLP | Layer):
+                module.fused = True
+
     def forward(self, features: Tensor) -> Tensor:
         return self.transformer(self.pre_layrnorm(self.embeddings(features)))

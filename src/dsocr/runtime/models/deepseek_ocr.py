@@ -66,11 +66,8 @@ class DeepseekOcr(nn.Module):
 
     def use_kernels(self) -> None:
         """Lets the vision towers run by Triton kernels and CUDA graphs from now on."""
-        for module in (*self.sam_model.modules(), *self.vision_model.modules()):
-            if hasattr(module, "fused"):
-                module.fused = True
-        for convolutions in (self.sam_model.neck, self.sam_model.net_2, self.sam_model.net_3):
-            convolutions.to(memory_format=torch.channels_last)
+        self.sam_model.use_kernels()
+        self.vision_model.use_kernels()
         self._graphs = EncodeGraphs(self._project, self.device)
 
     @property

@@ -106,6 +106,13 @@ class Sam(nn.Module):
         self.net_2 = _halving(NECK, spec.net_2_channels)
         self.net_3 = _halving(spec.net_2_channels, spec.net_3_channels)
 
+    def use_kernels(self) -> None:
+        for module in self.modules():
+            if isinstance(module, Attention | Block):
+                module.fused = True
+            elif isinstance(module, nn.Conv2d):  # theirs wants the channels last
+                module.weight.data = module.weight.data.to(memory_format=torch.channels_last)
+
     def forward(self, pixels: Tensor) -> Tensor:
         x = self.patch_embed(pixels)
         x = x + self.positions(self.pos_embed, x.shape[1])
