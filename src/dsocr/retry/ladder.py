@@ -9,13 +9,13 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from dsocr.engines.base import EngineInfo
 from dsocr.engines.prompts import TASKS, grounded
-from dsocr.errors import DsocrError
+from dsocr.errors import DsocrError, PageTimeout
 from dsocr.retry.halves import MIN_HEIGHT, halves_of, joined, together
 from dsocr.types import Mode, NoRepeat, OcrOptions, PageImage, PageResult, Task, Usage
 
@@ -91,7 +91,7 @@ async def climb(
     for step in steps_for(page, options, info):
         began = time.monotonic()
         try:
-            result = await asyncio.wait_for(_take(step, page, ask), deadline - began)
+            result = await _within(deadline - began, _take(step, page, ask))
         except Exception as error:
             tried.append(f"tried:{step.name}={_what_happened(error, page)}")
             usage = together(usage, Usage(seconds=time.monotonic() - began))
@@ -112,6 +112,20 @@ async def _take(step: Step, page: PageImage, ask: Ask) -> PageResult:
     halves = await asyncio.to_thread(halves_of, page)
     results = [await ask(half, step.options, step=step.name, aloud=False) for half in halves]
     return joined(page, halves, results)
+
+
+async def _within(seconds: float, work: Coroutine[object, object, PageResult]) -> PageResult:
+    """Raises `PageTimeout`. Before Python 3.12 `asyncio.wait_for` loses a cancellation that comes
+    as the work ends."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise PageTimeout()
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _is_looser(guard: NoRepeat | None) -> bool:
@@ -136,8 +150,6 @@ def _num_different(text: str) -> int:
 
 
 def _what_happened(error: Exception, page: PageImage) -> str:
-    if isinstance(error, asyncio.TimeoutError):
-        return "timeout"
     if isinstance(error, DsocrError):
         return error.code
     log.error("a bug while page %d was read again", page.index, exc_info=error)
