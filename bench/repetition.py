@@ -62,9 +62,11 @@ def _tell_of_honest_pages(kinds: TokenKinds, tokenizer: Tokenizer, seeds: range)
     texts = list(real_texts())
     texts += [(kind, honest_text(kind, seed)) for kind in KINDS for seed in seeds]
     pages = [(name, tokenizer.encode(text)) for name, text in texts]
-    began = time.process_time()
-    alarms = [(name, found) for name, tokens in pages if (found := alarm(kinds, tokens))]
-    seconds = time.process_time() - began
+    seconds = float("inf")
+    for _ in range(3):  # the machine may be busy: the best of three is the watch's own cost
+        began = time.process_time()
+        alarms = [(name, found) for name, tokens in pages if (found := alarm(kinds, tokens))]
+        seconds = min(seconds, time.process_time() - began)
     count = sum(len(tokens) for _, tokens in pages)
     longest = max(len(tokens) for _, tokens in pages)
     print(f"honest pages: {len(pages)}, {count} tokens, the longest {longest}")
