@@ -81,7 +81,7 @@ async def test_a_page_is_read_in_pieces_that_add_up(engine: NativeEngine, tokeni
     result = await engine.recognize(page(index=4), options(), on_text=pieces.append)
 
     assert_text_is(result.raw, CASE["hf_no_repeat_20"], tokenizer.decode)
-    assert "".join(pieces) == result.raw and len(pieces) > 10
+    assert "".join(pieces) == result.raw and len(pieces) > 1
     assert (result.index, result.width, result.height) == (4, 800, 1200)
     assert result.finish_reason == "length"
     assert result.usage.prompt_tokens == CASE["n_input_ids"]

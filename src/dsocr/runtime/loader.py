@@ -75,14 +75,20 @@ def load_model(
     `attention` is a wish; `DeepseekOcr.attention` says what is used.
     """
     spec = read_spec(path)
-    used = usable_attention(attention, device=device, dtype=dtype)
-    model = _without_memory(spec, used).to(dtype)
+    attention = usable_attention(attention, device=device, dtype=dtype)
+    model = _without_memory(spec, attention)
     headers = _read_headers(path)
     report = _compare(model, headers)
     if report.problems:
         raise CheckpointError(f"{path}: {report.problems}")
-    model = model.to_empty(device=device).requires_grad_(False).eval()
+    model = give_memory(model, device=device, dtype=dtype)
     _fill(dict(model.checkpoint_tensors()), headers)
+    return model
+
+
+def give_memory(model: DeepseekOcr, *, device: torch.device, dtype: torch.dtype) -> DeepseekOcr:
+    """A model laid out on `meta`, on its device and ready but for the numbers in it."""
+    model = model.to(dtype).to_empty(device=device).requires_grad_(False).eval()
     if dtype == torch.float32:
         torch.backends.cudnn.allow_tf32 = False  # float32 is asked for to compare; mean it
     experts = usable_experts(device=device, dtype=dtype)

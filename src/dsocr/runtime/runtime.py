@@ -16,7 +16,7 @@ from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.halving import PatientRunner
 from dsocr.runtime.intake import Intake, Preparation, Request
 from dsocr.runtime.memory import Room, find_room
-from dsocr.runtime.model_runner import Launched, ModelRunner
+from dsocr.runtime.model_runner import Launched, ModelRunner, Runner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.prompt import PromptError, PromptTooLong
 from dsocr.runtime.repetition import token_kinds
@@ -25,8 +25,8 @@ from dsocr.runtime.scheduler import Limits, Scheduler, Step
 from dsocr.runtime.sequence import FinishReason, Sequence
 from dsocr.runtime.tokenizer import Detokenizer, Tokenizer
 
-PAGES_AHEAD = 32
-"""Pages prepared and not yet begun: enough for a round of encoding while the next is made."""
+PAGES_AHEAD = 16
+"""Pages prepared and not yet begun: a round of encoding. As many more are being prepared."""
 PREPARING_THREADS = 8
 """At most. Resizing a picture leaves the interpreter to the others."""
 WAIT_SECONDS = 0.05
@@ -100,28 +100,21 @@ class _Page:
 
 
 class Runtime:
-    """Owns the model. Not to be used from two threads."""
+    """Owns the queue and the runner. Not to be used from two threads."""
 
     def __init__(
         self,
-        model: DeepseekOcr,
-        tokenizer: Tokenizer,
+        runner: Runner,
+        preparation: Preparation,
         *,
         limits: Limits | None = None,
-        cache_tokens: int = 0,
-        max_tiles: int = 9,
         lookahead: int = 0,
         pool: Executor | None = None,
     ) -> None:
-        """`cache_tokens` bounds what all pages together hold; one may always fill the context.
-        `pool` prepares pages ahead."""
-        self.tokenizer = tokenizer
-        max_positions = model.spec.decoder.max_positions
-        # the oldest page is never preempted and must be able to fill the context
-        self.runner = ModelRunner(model, num_tokens=max(max_positions, cache_tokens))
-        self.scheduler = Scheduler(self.runner.allocator, limits or Limits())
-        self._patient = PatientRunner(self.runner)
-        preparation = Preparation(tokenizer, token_kinds(tokenizer), max_positions, max_tiles)
+        """The runner's cache must hold a whole context: the oldest page is never preempted. `pool`
+        prepares pages ahead."""
+        self.scheduler = Scheduler(runner.allocator, limits or Limits())
+        self._runner, self._tokenizer = PatientRunner(runner), preparation.tokenizer
         self._intake = Intake(preparation, ahead=PAGES_AHEAD, pool=pool)
         self._lookahead = lookahead
         self._pages: dict[int, _Page] = {}
@@ -133,13 +126,13 @@ class Runtime:
 
     @property
     def load(self) -> Load:
-        allocator = self.runner.allocator
+        allocator = self.scheduler.allocator
         return Load(
             running=self.scheduler.num_running,
             waiting=len(self._intake) + self.scheduler.num_waiting,
             cache_used=1 - allocator.num_free / allocator.num_blocks,
             preemptions=self.scheduler.num_preemptions,
-            out_of_memory=self._patient.num_out_of_memory,
+            out_of_memory=self._runner.num_out_of_memory,
         )
 
     def submit(self, request: Request) -> None:
@@ -173,7 +166,7 @@ class Runtime:
         # not past a step that did not fit and waits to be computed in parts: the order matters
         fits = all(launched is not None for _, launched in self._flights)
         if fits and (planned := self.scheduler.plan()) is not None:
-            self._flights.append((planned, self._patient.launch(planned)))
+            self._flights.append((planned, self._runner.launch(planned)))
             if len(self._flights) <= self._lookahead:
                 return events
         if self._flights:
@@ -192,12 +185,12 @@ class Runtime:
                 events.append(Started(request.request_id))
                 events.append(Failed(request.request_id, code, str(sequence)))
             else:
-                self._pages[request.request_id] = _Page(sequence, Detokenizer(self.tokenizer))
+                self._pages[request.request_id] = _Page(sequence, Detokenizer(self._tokenizer))
                 self.scheduler.add(sequence)
         return events
 
     def _collect(self, step: Step, launched: Launched | None) -> list[Event]:
-        choices, misfits = self._patient.collect(step, launched)
+        choices, misfits = self._runner.collect(step, launched)
         events = [self._fail(one, _TOO_LARGE) for one in misfits if not one.ended]
         for piece, choice in zip(step.pieces, choices, strict=True):
             if piece.samples and not piece.sequence.ended:
@@ -251,15 +244,18 @@ def runtime_for(
     room = find_room(model, config)
     threads = max(1, min(PREPARING_THREADS, (os.cpu_count() or 1) - 1))
     runtime = Runtime(
-        model,
-        tokenizer,
+        ModelRunner(model, num_tokens=room.cache_tokens),
+        Preparation(
+            tokenizer,
+            token_kinds(tokenizer),
+            model.spec.decoder.max_positions,
+            config.max_tiles,
+        ),
         limits=Limits(
             max_num_seqs=room.max_num_seqs,
             max_prefill_tokens=config.max_prefill_tokens,
             prefill_share=config.prefill_share,
         ),
-        cache_tokens=room.cache_tokens,
-        max_tiles=config.max_tiles,
         pool=ThreadPoolExecutor(threads, thread_name_prefix="prepare"),
     )
     return runtime, room

@@ -62,7 +62,7 @@ def main(channel: Channel, arguments: Header) -> None:
             outbox.flush()
 
 
-class _Outbox:
+class Outbox:
     """Gathers events, so that a frame carries the news of many tokens."""
 
     def __init__(self, channel: Channel, runtime: Runtime) -> None:
@@ -108,7 +108,7 @@ def _unusable(error: Exception) -> Header:
     return {"kind": "unusable", "code": "engine_unavailable", "message": message}
 
 
-def _load(channel: Channel, arguments: Header) -> tuple[Runtime, _Outbox]:
+def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     began = time.monotonic()
     path = Path(arguments["model_path"])
     config = RuntimeConfig(**{**arguments, "model_path": path})
@@ -119,7 +119,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, _Outbox]:
     tokenizer = Tokenizer(path)
     model = load_model(path, device=device, dtype=dtype, attention=config.attn_impl)
     runtime, room = runtime_for(model, tokenizer, config)
-    outbox = _Outbox(channel, runtime)
+    outbox = Outbox(channel, runtime)
     _beat_while_computing(model, outbox)
     used, wish = model.attention, config.attn_impl
     channel.send(
@@ -198,7 +198,7 @@ def _frame(event: Event) -> Header:
             }
 
 
-def _beat_while_computing(model: DeepseekOcr, outbox: _Outbox) -> None:
+def _beat_while_computing(model: DeepseekOcr, outbox: Outbox) -> None:
     """Every layer done is progress."""
     for layers in (
         model.sam_model.blocks,
