@@ -7,6 +7,7 @@ import struct
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from dsocr.runtime.intake import Request
