@@ -209,6 +209,9 @@ export const words = {
     sure: (name: string) => `Delete ${name} and all that was read of it?`,
     removeYes: 'Delete',
     more: 'Show more',
+    select: (name: string) => `Select ${name}`,
+    chosen: (count: number) => (count === 1 ? '1 document chosen' : `${count} documents chosen`),
+    chooseNone: 'Choose none',
     files: (first: string, others: number) => `${first} and ${others} more`,
     status: {
       queued: 'in the queue',

@@ -199,6 +199,9 @@ export const words: Words = {
     sure: (name) => `删除 ${name} 及其全部识别结果？`,
     removeYes: '删除',
     more: '显示更多',
+    select: (name) => `选择 ${name}`,
+    chosen: (count) => `已选 ${count} 个文档`,
+    chooseNone: '取消选择',
     files: (first, others) => `${first} 等 ${others + 1} 个文件`,
     status: {
       queued: '排队中',
