@@ -36,6 +36,7 @@ from dsocr.runtime.checkpoint import read_spec  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.devices import choose_device, choose_dtype  # noqa: E402
 from dsocr.runtime.intake import Request  # noqa: E402
+from dsocr.runtime.kernels.triton_language import usable_kernels  # noqa: E402
 from dsocr.runtime.layers.attention import usable_attention  # noqa: E402
 from dsocr.runtime.loader import give_memory  # noqa: E402
 from dsocr.runtime.memory import Room  # noqa: E402
@@ -90,6 +91,8 @@ def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig
             parameter.fill_(1.0)
         else:
             parameter.normal_(0.0, 0.02, generator=generator)
+    if config.kernels and usable_kernels(device):
+        model.use_kernels()
     return model
 
 

@@ -29,6 +29,11 @@ class PageViews:
         pictures = [self.global_view, *([] if self.tiles is None else [self.tiles])]
         return sum(picture.numel() // 3 for picture in pictures)
 
+    def pinned(self) -> PageViews:
+        """The same in memory that a GPU reads by itself, while the host goes on."""
+        tiles = None if self.tiles is None else self.tiles.pin_memory()
+        return PageViews(self.global_view.pin_memory(), tiles, self.grid)
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

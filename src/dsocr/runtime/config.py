@@ -23,6 +23,8 @@ class RuntimeConfig:
     dtype: DtypeName = "auto"
     attn_impl: AttentionName = "flash_attention_2"
     """The wish; one that is not to be had falls back, and says so."""
+    kernels: bool = True
+    """On a CUDA GPU: Triton kernels and CUDA graphs; false: plain PyTorch, slower and as right."""
     max_tiles: int = 9
     """Most local tiles of a page in gundam mode."""
     max_num_seqs: Annotated[int, Gt(0)] | None = None

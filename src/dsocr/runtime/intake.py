@@ -42,6 +42,8 @@ class Preparation:
     kinds: TokenKinds
     max_positions: int
     max_tiles: int
+    pin: bool = False
+    """Whether a GPU will read the views."""
 
     def __call__(self, request: Request) -> Prepared:
         try:
@@ -53,6 +55,7 @@ class Preparation:
         views = None
         if has_image(request.prompt):
             views = prepare(request.image, request.resolution, max_tiles=self.max_tiles)
+            views = views.pinned() if self.pin else views
         count = 0 if views is None else num_image_tokens(views)
         ids = prompt_ids(self.tokenizer, request.prompt, num_image_tokens=count)
         room = room_for_answer(len(ids), max_positions=self.max_positions)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from dsocr.runtime.checkpoint import CheckpointError, DeepseekOcrSpec, read_spec
 from dsocr.runtime.config import AttentionName
+from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.layers.attention import usable_attention
 from dsocr.runtime.layers.moe import Experts, usable_experts
 from dsocr.runtime.models.deepseek_ocr import IGNORED, DeepseekOcr
@@ -68,11 +69,17 @@ class _Headers:
 
 
 def load_model(
-    path: Path, *, device: torch.device, dtype: torch.dtype, attention: AttentionName
+    path: Path,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    attention: AttentionName,
+    kernels: bool = False,
 ) -> DeepseekOcr:
     """The model with its weights, on the device, in eval mode. Raises `CheckpointError`.
 
-    `attention` is a wish; `DeepseekOcr.attention` says what is used.
+    `attention` is a wish; `DeepseekOcr.attention` says what is used. So are `kernels`: they need
+    a CUDA GPU and Triton.
     """
     spec = read_spec(path)
     attention = usable_attention(attention, device=device, dtype=dtype)
@@ -83,6 +90,8 @@ def load_model(
         raise CheckpointError(f"{path}: {report.problems}")
     model = give_memory(model, device=device, dtype=dtype)
     _fill(dict(model.checkpoint_tensors()), headers)
+    if kernels and usable_kernels(device):
+        model.use_kernels()
     return model
 
 

@@ -250,6 +250,7 @@ def runtime_for(
             token_kinds(tokenizer),
             model.spec.decoder.max_positions,
             config.max_tiles,
+            pin=model.device.type == "cuda",
         ),
         limits=Limits(
             max_num_seqs=room.max_num_seqs,

@@ -117,11 +117,12 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     words = f"{path.name} to {device} as {dtype_name(dtype)}"
     channel.send({"kind": "loading", "message": words})
     tokenizer = Tokenizer(path)
-    model = load_model(path, device=device, dtype=dtype, attention=config.attn_impl)
+    wish = config.attn_impl
+    model = load_model(path, device=device, dtype=dtype, attention=wish, kernels=config.kernels)
     runtime, room = runtime_for(model, tokenizer, config)
     outbox = Outbox(channel, runtime)
     _beat_while_computing(model, outbox)
-    used, wish = model.attention, config.attn_impl
+    used = model.attention
     channel.send(
         {
             "kind": "ready",
