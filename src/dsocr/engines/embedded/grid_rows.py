@@ -73,8 +73,10 @@ def _follows(above: Row, below: Row) -> bool:
 
 def _is_grid(group: Sequence[Row]) -> bool:
     wide = [row for row in group if len(row) >= _MIN_CELLS]
-    lines = [line for row in group for line in row]
-    if len(wide) < _MIN_ROWS or is_prose(lines):
+    worded = [
+        line for row in group if not any(_is_figure(cell.text) for cell in row) for line in row
+    ]
+    if len(wide) < _MIN_ROWS or is_prose(worded):
         return False
     cells = [line for row in group for line in row[1:]]
     short = sum(sum(letter.isalpha() for letter in line.text) <= _SHORT for line in cells)

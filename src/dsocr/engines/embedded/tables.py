@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from dsocr.engines.embedded.line import Line, Rect
@@ -16,6 +16,8 @@ from dsocr.engines.embedded.text_joins import join_lines
 MAX_MODEL_LINES = 150
 _MAX_LOST = 0.05
 _MAX_SWALLOWED = 3
+_MIN_PART = 0.8  # of a line's height: less of a line reaches over a rule by chance
+_FULL_ROW = 0.6  # of the filled cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,31 @@ def fill_drawn(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry]:
     """Each line into the drawn cell around it; rows printed without rules between are divided."""
     found: dict[int, list[Line]] = {}
     for line in lines:
-        found.setdefault(_drawn_cell(cells, line.rect), []).append(line)
+        for part in _cut_at_cells(line, cells):
+            found.setdefault(_drawn_cell(cells, part.rect), []).append(part)
     return divided(cells, found)
+
+
+def _cut_at_cells(line: Line, cells: Sequence[Cell]) -> list[Line]:
+    """A line that runs over drawn cells, cut at the blanks nearest to the rules between them."""
+    rect = line.rect
+    across = [
+        cell.rect
+        for cell in cells
+        if rect.intersection(cell.rect) > _MIN_PART * rect.height**2
+        and min(rect.y1, cell.rect.y1) - max(rect.y0, cell.rect.y0) > 0.5 * rect.height
+    ]
+    parts = []
+    for stop in sorted(cell.x1 for cell in across)[:-1]:
+        share = (stop - line.rect.x0) / line.rect.width
+        blanks = [place for place, letter in enumerate(line.text) if letter == " "]
+        if not blanks:
+            break
+        place = min(blanks, key=lambda blank: abs((blank + 0.5) / len(line.text) - share))
+        left, right = replace(line.rect, x1=stop), replace(line.rect, x0=stop)
+        parts.append(replace(line, text=line.text[:place], rect=left))
+        line = replace(line, text=line.text[place + 1 :], rect=right)
+    return [*parts, line]
 
 
 def _drawn_cell(cells: Sequence[Cell], rect: Rect) -> int:
@@ -75,50 +100,49 @@ def _drawn_cell(cells: Sequence[Cell], rect: Rect) -> int:
 
 
 def divided(cells: Sequence[Cell], found: Mapping[int, Sequence[Line]]) -> list[Entry]:
-    """Entries of the cells; a row that holds several printed rows side by side becomes as many."""
+    """Entries of the cells; a row that holds several printed rows becomes as many."""
     entries: list[Entry] = []
     added = 0
     for number in sorted({cell.row for cell in cells}):
         row = [
-            (cell, _rows(found.get(index, [])))
-            for index, cell in enumerate(cells)
-            if cell.row == number
+            (cell, found.get(index, ())) for index, cell in enumerate(cells) if cell.row == number
         ]
-        count = _rows_in(row, cells)
-        for cell, texts in row:
-            if count == 1 or len(texts) < 2:
-                place = (number + added, cell.column, cell.rowspan + count - 1, cell.colspan)
-                entries.append(Entry(*place, _joined(texts)))
-                continue
-            for part in range(count):
+        printed = _printed_rows(row, cells)
+        for cell, lines in row:
+            if not printed:
+                place = (number + added, cell.column, cell.rowspan, cell.colspan)
+                entries.append(Entry(*place, _cell_text(lines)))
+            for part, own in enumerate(printed):
                 place = (number + added + part, cell.column, 1, cell.colspan)
-                entries.append(Entry(*place, _joined(texts[part : part + 1])))
-        added += count - 1
+                entries.append(Entry(*place, _cell_text([line for line in lines if line in own])))
+        added += max(0, len(printed) - 1)
     return entries
 
 
-def _joined(rows: Sequence[Sequence[Line]]) -> str:
-    return join_lines(join_row(row).text for row in rows)
+def _printed_rows(
+    row: Sequence[tuple[Cell, Sequence[Line]]], cells: Sequence[Cell]
+) -> list[list[Line]]:
+    """The rows of print taken for one row of cells; none where cells only hold wrapped text.
 
-
-def _rows_in(row: Sequence[tuple[Cell, list[list[Line]]]], cells: Sequence[Cell]) -> int:
-    """How many printed rows were taken for one: figures stand side by side in most of its cells."""
+    Wrapped text fills few of a row's cells. Rows fill most, line by line, and with figures.
+    """
     number = row[0][0].row
     if any(cell.rowspan > 1 and cell.row <= number < cell.row + cell.rowspan for cell in cells):
-        return 1
-    filled = [texts for _, texts in row if texts]
-    several = [texts for texts in filled if len(texts) > 1]
-    counts = {len(texts) for texts in several}
-    if len(several) < max(2, 0.6 * len(filled)) or len(counts) != 1:
-        return 1
-    figures = sum(any(char.isdigit() for char in texts[-1][0].text) for texts in several)
-    if figures < 0.5 * len(several):
-        return 1
-    for side_by_side in zip(*several, strict=True):
-        tops = [line[0].rect.y0 for line in side_by_side]
-        if max(tops) - min(tops) > 0.5 * side_by_side[0][0].rect.height:
-            return 1
-    return counts.pop()
+        return []
+    filled = [lines for _, lines in row if lines]
+    rows = _rows([line for lines in filled for line in lines])
+    if len(rows) < 2 or len(filled) < 2:
+        return []
+    full = [
+        own
+        for own in rows
+        if sum(any(line in own for line in lines) for lines in filled) >= _FULL_ROW * len(filled)
+    ]
+    beside = [line for own in full for line in own[1:]]
+    figures = sum(any(char.isdigit() for char in line.text) for line in beside)
+    if len(full) < max(2, 0.6 * len(rows)) or figures < 0.5 * len(beside):
+        return []
+    return rows
 
 
 def by_geometry(lines: Sequence[Line]) -> list[Entry]:
@@ -159,7 +183,7 @@ def _cell_html(entry: Entry) -> str:
 
 
 def _cell_text(lines: Sequence[Line]) -> str:
-    return _joined(_rows(lines))
+    return join_lines(join_row(row).text for row in _rows(lines))
 
 
 def _best_cell(cells: Sequence[Cell], rect: Rect) -> int | None:

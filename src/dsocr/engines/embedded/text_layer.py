@@ -17,6 +17,7 @@ from rapidfuzz import fuzz
 
 from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.ocr import Quad, Reading
+from dsocr.engines.embedded.order import Atom, rows_of
 from dsocr.engines.embedded.text_joins import is_right_to_left
 
 _MAX_NONSENSE = 0.02
@@ -31,6 +32,7 @@ _SURE_BESIDE = 0.8
 _MIN_CONTRAST = 40
 _RULE = 0.95  # of a line's height: ink that is a rule between cells, no letter
 _CELL_GAP = 0.85  # of a line's height
+_NARROW_CELL_GAP = 0.55  # where several rows agree
 
 
 def lines_in_pixels(
@@ -132,6 +134,7 @@ def cut_at_gaps(lines: Sequence[Line], image: NDArray[np.uint8]) -> list[Line]:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     gaps = [_wide_gaps(line, grey) for line in lines]
     every = [(gap, line.rect) for line, own in zip(lines, gaps, strict=True) for gap in own]
+    every += _gaps_between(lines)
     return [
         part
         for line, own in zip(lines, gaps, strict=True)
@@ -169,17 +172,29 @@ def _wide_gaps(line: Line, grey: NDArray[np.uint8]) -> list[_Gap]:
     return [
         _Gap(place, left + x0, left + x1)
         for place, (x0, x1) in zip(blanks, sorted(widest), strict=True)
-        if x1 - x0 > _CELL_GAP * rect.height
+        if x1 - x0 > _NARROW_CELL_GAP * rect.height
     ]
 
 
+def _gaps_between(lines: Sequence[Line]) -> list[tuple[_Gap, Rect]]:
+    """The white between neighbours that the layer itself keeps apart."""
+    gaps = []
+    for row in rows_of([Atom(line.rect, (line,)) for line in lines]):
+        for left, right in zip(row, row[1:], strict=False):
+            if right.rect.x0 > left.rect.x1:
+                gaps.append((_Gap(0, left.rect.x1, right.rect.x0), left.rect))
+    return gaps
+
+
 def _goes_on(gap: _Gap, rect: Rect, every: Sequence[tuple[_Gap, Rect]]) -> bool:
-    """Whether a line close by has a gap at the same place; one justified line proves nothing."""
-    return any(
-        0.5 * rect.height < abs(other.y0 - rect.y0) < 4 * rect.height
-        and min(gap.right, near.right) - max(gap.left, near.left) > 0.5 * rect.height
-        for near, other in every
-    )
+    """Whether rows close by have a gap at the same place; one justified line proves nothing."""
+    near = {
+        round(other.y0)
+        for white, other in every
+        if 0.5 * rect.height < abs(other.y0 - rect.y0) < 4 * rect.height
+        and min(gap.right, white.right) - max(gap.left, white.left) > 0.5 * rect.height
+    }
+    return len(near) >= (1 if gap.right - gap.left > _CELL_GAP * rect.height else 2)
 
 
 def _cut(line: Line, gaps: Sequence[_Gap]) -> list[Line]:
