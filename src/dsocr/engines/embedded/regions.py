@@ -138,11 +138,11 @@ def _without_surroundings(
         return inside, [line for line in lines if line not in inside]
     rows = rows_of(atoms)
     beside: list[Line] = []
-    if len(rows) > 3 and _is_lead(rows, region):
-        beside.extend(rows.pop(0)[0].lines)
     for end in (0, -1):
         while len(rows) > 2 and len(rows[end]) == 1 and _is_sentence(rows[end][0], region):
             beside.extend(rows.pop(end)[0].lines)
+    if len(rows) > 3 and _is_lead(rows, region):
+        beside.extend(rows.pop(0)[0].lines)
     return tuple(line for line in lines if line not in beside), beside
 
 

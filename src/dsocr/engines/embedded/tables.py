@@ -5,17 +5,17 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
 from dsocr.engines.embedded.line import Line, Rect
-from dsocr.engines.embedded.order import Atom, rows_of
 from dsocr.engines.embedded.paragraphs import join_row
 from dsocr.engines.embedded.table_model import Cell
 from dsocr.engines.embedded.text_joins import join_lines
+from dsocr.engines.embedded.white_space import is_figure, lattice_of, printed_rows
 
 MAX_MODEL_LINES = 150
 _MAX_LOST = 0.05
 _MAX_SWALLOWED = 3
+_MAX_ASKEW = 0.05  # of the printed rows
 _MIN_PART = 0.8  # of a line's height: less of a line reaches over a rule by chance
 _FULL_ROW = 0.6  # of the filled cells
 
@@ -53,9 +53,9 @@ def fill(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry] | None:
             found.setdefault(index, []).append(line)
     if lost > _MAX_LOST * sum(len(line.text) for line in lines):
         return None
-    if _is_jumbled(found, cells):
+    if _is_jumbled(found, cells) or _mixes_rows(found, cells, lines):
         return None
-    return divided(cells, found)
+    return without_empty(divided(cells, found))
 
 
 def fill_drawn(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry]:
@@ -130,7 +130,7 @@ def _printed_rows(
     if any(cell.rowspan > 1 and cell.row <= number < cell.row + cell.rowspan for cell in cells):
         return []
     filled = [lines for _, lines in row if lines]
-    rows = _rows([line for lines in filled for line in lines])
+    rows = printed_rows([line for lines in filled for line in lines])
     if len(rows) < 2 or len(filled) < 2:
         return []
     full = [
@@ -146,18 +146,17 @@ def _printed_rows(
 
 
 def by_geometry(lines: Sequence[Line]) -> list[Entry]:
-    """Rows by height, columns by the white stripes that most rows leave."""
-    rows = _rows(lines)
-    stops = _column_stops(rows)
+    """Rows and columns by the white between the lines."""
+    lattice = lattice_of(lines)
     entries: list[Entry] = []
-    for number, row in enumerate(rows):
-        placed: dict[int, list[Line]] = {}
-        spans: dict[int, int] = {}
-        for line in row:
-            first, last = _reach(line.rect, stops)
-            placed.setdefault(first, []).append(line)
-            spans[first] = max(spans.get(first, 1), last - first + 1)
-        entries.extend(_row_entries(number, placed, spans, len(stops) + 1))
+    for number, row in enumerate(lattice.rows):
+        column = 0
+        for piece in row:
+            entries.extend(Entry(number, empty, 1, 1, "") for empty in range(column, piece.first))
+            span = piece.last - piece.first + 1
+            entries.append(Entry(number, piece.first, 1, span, _cell_text(piece.lines)))
+            column = piece.last + 1
+        entries.extend(Entry(number, empty, 1, 1, "") for empty in range(column, lattice.columns))
     return entries
 
 
@@ -183,7 +182,7 @@ def _cell_html(entry: Entry) -> str:
 
 
 def _cell_text(lines: Sequence[Line]) -> str:
-    return join_lines(join_row(row).text for row in _rows(lines))
+    return join_lines(join_row(row).text for row in printed_rows(lines))
 
 
 def _best_cell(cells: Sequence[Cell], rect: Rect) -> int | None:
@@ -203,17 +202,44 @@ def _distance(first: Rect, second: Rect) -> float:
 
 def _is_jumbled(found: dict[int, list[Line]], cells: Sequence[Cell]) -> bool:
     """Many cells swallowed lines that stand side by side far apart: the grid is wrong."""
-    swallowed = [sum(map(_wide_gaps, _rows(cell_lines))) for cell_lines in found.values()]
+    swallowed = [sum(map(_wide_gaps, printed_rows(cell_lines))) for cell_lines in found.values()]
     if max(swallowed, default=0) > _MAX_SWALLOWED:
         return True
     return sum(swallowed) > max(2, 0.1 * sum(len(lines) for lines in found.values()))
 
 
-def _rows(lines: Sequence[Line]) -> list[list[Line]]:
-    return [
-        [atom.lines[0] for atom in row]
-        for row in rows_of([Atom(line.rect, (line,)) for line in lines])
-    ]
+def _mixes_rows(
+    found: Mapping[int, Sequence[Line]], cells: Sequence[Cell], lines: Sequence[Line]
+) -> bool:
+    """Figures below one another in a cell, or one printed row in several rows: read askew."""
+    stacked = sum(
+        sum(is_figure(row[0].text) for row in printed_rows(inside)) > 1 for inside in found.values()
+    )
+    row_of = {
+        id(line): cells[index].row
+        for index, inside in found.items()
+        for line in inside
+        if cells[index].rowspan == 1
+    }
+    rows = [{row_of[id(line)] for line in row if id(line) in row_of} for row in printed_rows(lines)]
+    torn = sum(len(numbers) > 1 for numbers in rows)
+    return stacked + torn > _MAX_ASKEW * len(rows)
+
+
+def without_empty(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries without rows and columns that hold nothing."""
+    rows = {entry.row for entry in entries if entry.text}
+    columns = {entry.column for entry in entries if entry.text}
+    kept = []
+    for entry in entries:
+        down = range(entry.row, entry.row + entry.rowspan)
+        across = range(entry.column, entry.column + entry.colspan)
+        rowspan, colspan = len(rows.intersection(down)), len(columns.intersection(across))
+        if rowspan and colspan:
+            row = sum(number < entry.row for number in rows)
+            column = sum(number < entry.column for number in columns)
+            kept.append(Entry(row, column, rowspan, colspan, entry.text))
+    return kept
 
 
 def _merges_columns(cells: Sequence[Cell], lines: Sequence[Line]) -> bool:
@@ -224,7 +250,9 @@ def _merges_columns(cells: Sequence[Cell], lines: Sequence[Line]) -> bool:
         if index is not None and cells[index].colspan == 1:
             found.setdefault(index, []).append(line)
     merged = [
-        index for index, inside in found.items() if any(_is_parted(row) for row in _rows(inside))
+        index
+        for index, inside in found.items()
+        if any(_is_parted(row) for row in printed_rows(inside))
     ]
     return len(merged) >= max(3, 0.1 * len(found))
 
@@ -237,44 +265,3 @@ def _is_parted(row: Sequence[Line]) -> bool:
 def _wide_gaps(row: Sequence[Line]) -> int:
     gaps = (right.rect.x0 - left.rect.x1 for left, right in zip(row, row[1:], strict=False))
     return sum(gap > 2 * row[0].rect.height for gap in gaps)
-
-
-def _column_stops(rows: Sequence[Sequence[Line]]) -> list[float]:
-    """The x of each white stripe between two columns, found where the fewest rows have text."""
-    edges = sorted({edge for row in rows for line in row for edge in (line.rect.x0, line.rect.x1)})
-    many = [row for row in rows if len(row) > 1]
-    if not many:
-        return []
-    tolerance = 0.08 * len(many)
-    height = median(line.rect.height for row in rows for line in row)
-    stripes: list[tuple[float, float]] = []
-    for left, right in zip(edges, edges[1:], strict=False):
-        middle = (left + right) / 2
-        crossed = sum(any(line.rect.x0 < middle < line.rect.x1 for line in row) for row in many)
-        if crossed <= tolerance:
-            if stripes and stripes[-1][1] == left:
-                stripes[-1] = (stripes[-1][0], right)
-            else:
-                stripes.append((left, right))
-    return [(left + right) / 2 for left, right in stripes if right - left > 0.2 * height]
-
-
-def _reach(rect: Rect, stops: Sequence[float]) -> tuple[int, int]:
-    """First and last column that a rectangle stands in."""
-    slack = min(rect.height / 2, rect.width / 4)
-    first = sum(stop < rect.x0 + slack for stop in stops)
-    return first, max(first, sum(stop < rect.x1 - slack for stop in stops))
-
-
-def _row_entries(
-    number: int, placed: dict[int, list[Line]], spans: dict[int, int], columns: int
-) -> list[Entry]:
-    entries: list[Entry] = []
-    column = 0
-    while column < columns:
-        following = min((start for start in placed if start > column), default=columns)
-        colspan = min(spans.get(column, 1), following - column)
-        text = _cell_text(placed.get(column, []))
-        entries.append(Entry(number, column, 1, max(1, colspan), text))
-        column += max(1, colspan)
-    return entries

@@ -154,7 +154,7 @@ class _Gap:
 def _wide_gaps(line: Line, grey: NDArray[np.uint8]) -> list[_Gap]:
     blanks = [place for place, letter in enumerate(line.text) if letter == " "]
     rect = line.rect
-    if not blanks or rect.width < 3 * rect.height or is_right_to_left([line.text]):
+    if not blanks or rect.width < 1.5 * rect.height or is_right_to_left([line.text]):
         return []
     inner = 0.15 * rect.height  # the rules of a table run along a line's edges
     window = grey[int(rect.y0 + inner) : int(rect.y1 - inner), int(rect.x0) : int(rect.x1) + 1]
