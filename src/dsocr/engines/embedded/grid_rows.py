@@ -21,7 +21,7 @@ _MIN_FIGURES = 0.3
 _MANY_ROWS = 5
 _MIN_FIGURES_OF_FEW = 0.6
 _ALIGNED = 0.6
-_MIN_GAP = 0.8
+_MIN_GAP = 0.5  # of a line's height; wider than a blank
 
 Row = list[Line]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,13 +11,24 @@ from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.paragraphs import join_row
 from dsocr.engines.embedded.table_model import Cell
 from dsocr.engines.embedded.text_joins import join_lines
-from dsocr.engines.embedded.white_space import is_figure, lattice_of, printed_rows
+from dsocr.engines.embedded.white_space import (
+    Lattice,
+    is_clear,
+    is_figure,
+    lattice_of,
+    printed_rows,
+)
 
 MAX_MODEL_LINES = 150
 _MAX_LOST = 0.05
 _MAX_SWALLOWED = 3
 _MAX_ASKEW = 0.05  # of the printed rows
+_STACKED = re.compile(r"(?:\(?\d[\d,.]*\)? ){3}\(?\d[\d,.]*")
+_FIGURES = 0.5  # of what stands beside the first piece of printed rows
+_FEW_FIGURES = 0.3
+_MANY_ROWS = 4
 _MIN_PART = 0.8  # of a line's height: less of a line reaches over a rule by chance
+_SURE_FIGURE = re.compile(r"[-+(]?[$\u20ac\u00a3\u00a5]?\d[\d,]*(?:[.,]\d+|%)[%)]*|[\u2013\u2014]")
 _FULL_ROW = 0.6  # of the filled cells
 
 
@@ -33,10 +45,28 @@ class Entry:
 
 def table_html(cells: Sequence[Cell], lines: Sequence[Line]) -> str:
     """The table as HTML. The model's cells are used unless they do not fit the lines."""
+    lines = [part for line in lines for part in figures_apart(line)]
+    lattice = lattice_of(lines)
+    if is_clear(lattice):
+        return to_html(entries_of(lattice))
     entries = fill(cells, lines)
     if entries is None or _merges_columns(cells, lines):
-        entries = by_geometry(lines)
+        entries = entries_of(lattice)
     return to_html(entries)
+
+
+def figures_apart(line: Line) -> list[Line]:
+    """Several figures that were taken for one line, each for itself."""
+    words = line.text.split()
+    if len(words) < 2 or not all(_SURE_FIGURE.fullmatch(word) for word in words):
+        return [line]
+    parts, start = [], 0
+    for word in words:
+        begin = line.text.index(word, start)
+        start = begin + len(word)
+        x0, x1 = (line.rect.x0 + line.rect.width * at / len(line.text) for at in (begin, start))
+        parts.append(replace(line, text=word, rect=replace(line.rect, x0=x0, x1=x1)))
+    return parts
 
 
 def fill(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry] | None:
@@ -64,7 +94,12 @@ def fill_drawn(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry]:
     for line in lines:
         for part in _cut_at_cells(line, cells):
             found.setdefault(_drawn_cell(cells, part.rect), []).append(part)
-    return divided(cells, found)
+    entries = divided(cells, found)
+    stacked = [entry for entry in entries if _STACKED.search(entry.text)]
+    if len(stacked) < 2:
+        return entries
+    # Some of its rules were too faint to be seen.
+    return entries_of(lattice_of([part for parts in found.values() for part in parts]))
 
 
 def _cut_at_cells(line: Line, cells: Sequence[Cell]) -> list[Line]:
@@ -140,14 +175,14 @@ def _printed_rows(
     ]
     beside = [line for own in full for line in own[1:]]
     figures = sum(any(char.isdigit() for char in line.text) for line in beside)
-    if len(full) < max(2, 0.6 * len(rows)) or figures < 0.5 * len(beside):
+    wanted = _FEW_FIGURES if len(full) >= _MANY_ROWS else _FIGURES
+    if len(full) < max(2, _FULL_ROW * len(rows)) or figures < wanted * len(beside):
         return []
     return rows
 
 
-def by_geometry(lines: Sequence[Line]) -> list[Entry]:
-    """Rows and columns by the white between the lines."""
-    lattice = lattice_of(lines)
+def entries_of(lattice: Lattice) -> list[Entry]:
+    """The cells of rows and columns of white space; gaps are empty cells."""
     entries: list[Entry] = []
     for number, row in enumerate(lattice.rows):
         column = 0

@@ -32,7 +32,8 @@ _SURE_BESIDE = 0.8
 _MIN_CONTRAST = 40
 _RULE = 0.95  # of a line's height: ink that is a rule between cells, no letter
 _CELL_GAP = 0.85  # of a line's height
-_NARROW_CELL_GAP = 0.55  # where several rows agree
+_NARROW_CELL_GAP = 0.4  # where several rows agree
+_SAME_GAP = 0.8
 
 
 def lines_in_pixels(
@@ -188,13 +189,15 @@ def _gaps_between(lines: Sequence[Line]) -> list[tuple[_Gap, Rect]]:
 
 def _goes_on(gap: _Gap, rect: Rect, every: Sequence[tuple[_Gap, Rect]]) -> bool:
     """Whether rows close by have a gap at the same place; one justified line proves nothing."""
+    width = gap.right - gap.left
     near = {
         round(other.y0)
         for white, other in every
-        if 0.5 * rect.height < abs(other.y0 - rect.y0) < 4 * rect.height
-        and min(gap.right, white.right) - max(gap.left, white.left) > 0.5 * rect.height
+        if 0.5 * rect.height < abs(other.y0 - rect.y0) < 6 * rect.height
+        and min(gap.right, white.right) - max(gap.left, white.left)
+        > min(0.5 * rect.height, _SAME_GAP * width)
     }
-    return len(near) >= (1 if gap.right - gap.left > _CELL_GAP * rect.height else 2)
+    return len(near) >= (1 if width > _CELL_GAP * rect.height else 3)
 
 
 def _cut(line: Line, gaps: Sequence[_Gap]) -> list[Line]:

@@ -14,6 +14,8 @@ _CROSSED = 0.08  # of the full rows may run over a gap between columns
 _MIN_GAP = 0.2  # of a line's height
 _OWN_ROW = 0.9  # of the pitch of rows; text that wraps inside a cell is set closer
 _MAX_PITCH = 2.2  # of a line's height, where no two records stand together
+_HEADING_ROWS = 2
+_MIN_FILLED = 1.0  # pieces beside the first column, for each row
 _MIN_RECORDS = 0.3  # of the rows
 
 Row = list[Line]
@@ -40,6 +42,7 @@ def lattice_of(lines: Sequence[Line]) -> Lattice:
     """What stands together in a cell, in rows and columns."""
     rows = printed_rows(lines)
     stops = column_stops(rows)
+    stops = _without_halves(stops, rows)
     placed = [_pieces(row, stops) for row in rows]
     joined = _joined(rows, placed, len(stops) + 1)
     groups: list[list[Piece]] = []
@@ -83,6 +86,39 @@ def column_stops(rows: Sequence[Row]) -> list[float]:
         else:
             stripes.append((left, right))
     return [(left + right) / 2 for left, right in stripes if right - left > _MIN_GAP * height]
+
+
+def is_clear(lattice: Lattice) -> bool:
+    """Whether every piece fits: only headings span columns, nothing stands beside another."""
+    pieces = [(row, piece) for row in lattice.rows for piece in row]
+    odd = [
+        piece
+        for row, piece in pieces
+        if any(len(printed) > 1 for printed in printed_rows(piece.lines))
+        or (piece.last > piece.first and (len(row) > 1 and any(map(_is_value, row))))
+    ]
+    filled = sum(piece.last > 0 for _, piece in pieces)
+    return lattice.columns > 1 and not odd and filled >= _MIN_FILLED * len(lattice.rows)
+
+
+def _is_value(piece: Piece) -> bool:
+    return piece.first > 0 and is_figure(piece.lines[0].text)
+
+
+def _without_halves(stops: Sequence[float], rows: Sequence[Row]) -> list[float]:
+    """The stops without those between a column's figures and its heading, set clear of them."""
+    kept = list(stops)
+    for stop in stops:
+        left = kept.index(stop)
+        placed = [_pieces(row, kept) for row in rows]
+        sides = [
+            [i for i, row in enumerate(placed) if any(p.first <= c <= p.last for p in row)]
+            for c in (left, left + 1)
+        ]
+        few, many = sorted(sides, key=len)
+        if few and len(few) <= _HEADING_ROWS and few[-1] < many[0]:
+            kept.remove(stop)
+    return kept
 
 
 def _pieces(row: Row, stops: Sequence[float]) -> list[Piece]:
