@@ -31,9 +31,13 @@ _COVERED = 0.3
 _SURE_BESIDE = 0.8
 _MIN_CONTRAST = 40
 _RULE = 0.95  # of a line's height: ink that is a rule between cells, no letter
-_CELL_GAP = 0.85  # of a line's height
+_CELL_GAP = 0.7  # of a line's height
 _NARROW_CELL_GAP = 0.4  # where several rows agree
-_SAME_GAP = 0.8
+_FEW_BLANKS = 2
+_STANDS_OUT = 1.6  # of the line's narrowest gap: in a justified line all are wide
+_SAME_GAP = 0.8  # of the gap
+_AGREEING = 3
+_NEAR = 5  # of a line's height
 
 
 def lines_in_pixels(
@@ -134,12 +138,17 @@ def cut_at_gaps(lines: Sequence[Line], image: NDArray[np.uint8]) -> list[Line]:
     """Lines cut where the page shows far more white than between words: cells of a table."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     gaps = [_wide_gaps(line, grey) for line in lines]
-    every = [(gap, line.rect) for line, own in zip(lines, gaps, strict=True) for gap in own]
-    every += _gaps_between(lines)
+    inside = [
+        (gap, line.rect)
+        for line, own in zip(lines, gaps, strict=True)
+        for gap in own
+        if gap.width > _CELL_GAP * line.rect.height
+    ]
+    between = _gaps_between(lines)
     return [
         part
         for line, own in zip(lines, gaps, strict=True)
-        for part in _cut(line, [gap for gap in own if _goes_on(gap, line.rect, every)])
+        for part in _cut(line, [gap for gap in own if _goes_on(gap, line.rect, inside, between)])
     ]
 
 
@@ -150,6 +159,14 @@ class _Gap:
     place: int
     left: float
     right: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+
+_Placed = tuple[_Gap, Rect]
+"""A gap, and the line to its left or around it."""
 
 
 def _wide_gaps(line: Line, grey: NDArray[np.uint8]) -> list[_Gap]:
@@ -170,14 +187,15 @@ def _wide_gaps(line: Line, grey: NDArray[np.uint8]) -> list[_Gap]:
     if len(widest) < len(blanks):
         return []
     left = int(rect.x0)
+    usual = min(x1 - x0 for x0, x1 in widest) if len(widest) > _FEW_BLANKS else 0
     return [
         _Gap(place, left + x0, left + x1)
         for place, (x0, x1) in zip(blanks, sorted(widest), strict=True)
-        if x1 - x0 > _NARROW_CELL_GAP * rect.height
+        if x1 - x0 > max(_NARROW_CELL_GAP * rect.height, _STANDS_OUT * usual)
     ]
 
 
-def _gaps_between(lines: Sequence[Line]) -> list[tuple[_Gap, Rect]]:
+def _gaps_between(lines: Sequence[Line]) -> list[_Placed]:
     """The white between neighbours that the layer itself keeps apart."""
     gaps = []
     for row in rows_of([Atom(line.rect, (line,)) for line in lines]):
@@ -187,17 +205,23 @@ def _gaps_between(lines: Sequence[Line]) -> list[tuple[_Gap, Rect]]:
     return gaps
 
 
-def _goes_on(gap: _Gap, rect: Rect, every: Sequence[tuple[_Gap, Rect]]) -> bool:
+def _goes_on(gap: _Gap, rect: Rect, inside: Sequence[_Placed], between: Sequence[_Placed]) -> bool:
     """Whether rows close by have a gap at the same place; one justified line proves nothing."""
-    width = gap.right - gap.left
+    height = rect.height
+    if gap.width > _CELL_GAP * height and _rows_with(gap, rect, [*inside, *between], 0.5 * height):
+        return True
+    # Narrow columns of justified text have such gaps by chance, but no pieces that stand apart.
+    return _rows_with(gap, rect, between, _SAME_GAP * gap.width) >= _AGREEING
+
+
+def _rows_with(gap: _Gap, rect: Rect, others: Sequence[_Placed], shared: float) -> int:
     near = {
         round(other.y0)
-        for white, other in every
-        if 0.5 * rect.height < abs(other.y0 - rect.y0) < 6 * rect.height
-        and min(gap.right, white.right) - max(gap.left, white.left)
-        > min(0.5 * rect.height, _SAME_GAP * width)
+        for white, other in others
+        if 0.5 * rect.height < abs(other.y0 - rect.y0) < _NEAR * rect.height
+        and min(gap.right, white.right) - max(gap.left, white.left) > shared
     }
-    return len(near) >= (1 if width > _CELL_GAP * rect.height else 3)
+    return len(near)
 
 
 def _cut(line: Line, gaps: Sequence[_Gap]) -> list[Line]:
