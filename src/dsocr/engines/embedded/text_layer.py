@@ -58,7 +58,20 @@ def lines_in_pixels(
             lines.setdefault(
                 (words, round(rect.x0 / 4), round(rect.y0 / 4)), Line(words, rect, 1.0)
             )
-    return list(lines.values())
+    return _dashes_as_tall_as_letters(list(lines.values()))
+
+
+def _dashes_as_tall_as_letters(lines: list[Line]) -> list[Line]:
+    """Some fonts box a lone dash by its ink, which puts it in no row with the figures beside it."""
+    if not lines:
+        return lines
+    usual = float(np.median([line.rect.height for line in lines]))
+    return [
+        _scaled(line, usual / line.rect.height)
+        if line.rect.height < 0.5 * usual and not _letters(line.text)
+        else line
+        for line in lines
+    ]
 
 
 def is_text(lines: Sequence[Line]) -> bool:
@@ -129,7 +142,10 @@ def worth_adding(readings: Sequence[Reading], lines: Sequence[Line]) -> list[Rea
 
 
 def _says(lines: Sequence[Line], seen: Line) -> bool:
-    """Whether the layer has these words at this place, if only in a smaller box."""
+    """Whether the layer has these words at this place, if only in a smaller box or misread here."""
+    shared = sum(line.rect.intersection(seen.rect) for line in lines)
+    if shared > 0.5 * seen.rect.area:
+        return True
     there = "".join(_letters(line.text) for line in lines if line.rect.intersection(seen.rect) > 0)
     return _letters(seen.text) in there
 
@@ -244,10 +260,11 @@ def as_tall_as(
         return list(readings)
     tall = np.median([np.ptp(quad[:, 1]) for quad in seen])
     ratio = min(1.0, float(np.median([line.rect.height for line in lines]) / max(1.0, tall)))
-    return [replace(reading, line=_lower(reading.line, ratio)) for reading in readings]
+    return [replace(reading, line=_scaled(reading.line, ratio)) for reading in readings]
 
 
-def _lower(line: Line, ratio: float) -> Line:
+def _scaled(line: Line, ratio: float) -> Line:
+    """The line's box scaled upright around its middle."""
     rect = line.rect
     middle, half = (rect.y0 + rect.y1) / 2, rect.height * ratio / 2
     return replace(line, rect=Rect(rect.x0, middle - half, rect.x1, middle + half))
