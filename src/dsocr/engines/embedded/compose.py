@@ -175,7 +175,7 @@ def table_piece(atom: Atom, page: Page) -> Piece:
     ]
     drawn = next((table for table in page.ruled if table.rect == atom.rect), None)
     if drawn is not None:
-        html = tables.to_html(tables.fill_drawn(drawn.cells, atom.lines))
+        html = tables.drawn_html(drawn.cells, atom.lines)
         return Piece("table", html, atom.rect, score_of(atom.lines))
     cells = []
     if 0 < len(moved) <= tables.MAX_MODEL_LINES:
