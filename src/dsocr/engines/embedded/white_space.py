@@ -12,6 +12,7 @@ from dsocr.engines.embedded.order import Atom, rows_of
 _FULL_ROW = 0.6  # of the longest row's pieces, or of the columns
 _CROSSED = 0.08  # of the full rows may run over a gap between columns
 _MIN_GAP = 0.2  # of a line's height
+_TRIM = 0.2
 _OWN_ROW = 0.9  # of the pitch of rows; text that wraps inside a cell is set closer
 _MAX_PITCH = 2.2  # of a line's height, where no two records stand together
 _HEADING_ROWS = 2
@@ -73,12 +74,13 @@ def column_stops(rows: Sequence[Row]) -> list[float]:
     full = [row for row in rows if len(row) >= max(2.0, _FULL_ROW * longest)]
     if not full:
         return []
-    edges = sorted({edge for row in full for line in row for edge in (line.rect.x0, line.rect.x1)})
+    spans = [[_trimmed(line.rect) for line in row] for row in full]
+    edges = sorted({edge for row in spans for span in row for edge in span})
     height = median(line.rect.height for row in full for line in row)
     stripes: list[tuple[float, float]] = []
     for left, right in zip(edges, edges[1:], strict=False):
         middle = (left + right) / 2
-        crossed = sum(any(line.rect.x0 < middle < line.rect.x1 for line in row) for row in full)
+        crossed = sum(any(x0 < middle < x1 for x0, x1 in row) for row in spans)
         if crossed > _CROSSED * len(full):
             continue
         if stripes and stripes[-1][1] == left:
@@ -103,6 +105,12 @@ def is_clear(lattice: Lattice) -> bool:
 
 def _is_value(piece: Piece) -> bool:
     return piece.first > 0 and is_figure(piece.lines[0].text)
+
+
+def _trimmed(rect: Rect) -> tuple[float, float]:
+    """From where to where there is surely ink: boxes of neighbours often touch."""
+    trim = min(_TRIM * rect.height, rect.width / 4)
+    return rect.x0 + trim, rect.x1 - trim
 
 
 def _without_halves(stops: Sequence[float], rows: Sequence[Row]) -> list[float]:
