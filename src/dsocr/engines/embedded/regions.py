@@ -20,6 +20,7 @@ _SENTENCE = 40
 _MANY_ROWS = 12
 _SHORT_CELL = 10
 _HEADING_ROWS = 4
+_NEARLY_ALL = 0.85
 _WIDE_STEP = 1.8  # of the usual distance from row to row
 _STRUCTURES = ("figure", "table")
 
@@ -169,24 +170,30 @@ def _without_surroundings(
     """A table's own lines, and those around it: the layout took a whole form for a table."""
     if region.label != "table":
         return lines, []
-    atoms = [Atom(line.rect, (line,)) for line in lines]
-    rows = rows_of(atoms)
-    grids = grids_in([rows])
-    if len(grids) == 1 and 0.3 * len(lines) < len(grids[0]) < 0.85 * len(lines):
-        inside = tuple(grids[0])
-        return inside, [line for line in lines if line not in inside]
-    blocks = [[line for atom in block for line in atom.lines] for block in _blocks(rows)]
-    if len(blocks) > 1 and len(largest := max(blocks, key=len)) > 0.5 * len(lines):
-        found = grids_in([rows_of([Atom(line.rect, (line,)) for line in largest])])
-        if len(found) == 1 and len(found[0]) > 0.85 * len(largest):
-            return tuple(largest), [line for line in lines if line not in largest]
-    beside: list[Line] = []
+    inside = _only_grid(lines)
+    beside = [line for line in lines if line not in inside]
+    rows = rows_of([Atom(line.rect, (line,)) for line in inside])
     for end in (0, -1):
         while len(rows) > 2 and len(rows[end]) == 1 and _is_sentence(rows[end][0], region):
             beside.extend(rows.pop(end)[0].lines)
     if len(rows) > 3 and _is_lead(rows, region):
         beside.extend(rows.pop(0)[0].lines)
     return tuple(line for line in lines if line not in beside), beside
+
+
+def _only_grid(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The lines of the one grid among them, or of the block it stands in; else all."""
+    rows = rows_of([Atom(line.rect, (line,)) for line in lines])
+    grids = grids_in([rows])
+    if len(grids) == 1 and 0.3 * len(lines) < len(grids[0]) < _NEARLY_ALL * len(lines):
+        return tuple(grids[0])
+    blocks = [[line for atom in block for line in atom.lines] for block in _blocks(rows)]
+    largest = max(blocks, key=len, default=[])
+    if not 0.5 * len(lines) < len(largest) < len(lines):
+        return lines
+    found = grids_in([rows_of([Atom(line.rect, (line,)) for line in largest])])
+    whole = len(found) == 1 and len(found[0]) > _NEARLY_ALL * len(largest)
+    return tuple(largest) if whole else lines
 
 
 def _blocks(rows: Run) -> list[list[Atom]]:
