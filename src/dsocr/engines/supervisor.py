@@ -24,7 +24,7 @@ from dsocr.errors import DsocrError, EngineCrashed, EngineUnavailable
 logger = logging.getLogger(__name__)
 
 PAGES_AHEAD = 2
-"""Pages the worker holds: one it reads and the next, so that it never waits for pixels."""
+"""Pages a worker holds that does not say how many are worth it: one it reads and the next."""
 MAX_DEATHS = 2
 """A page that was being read when that many workers died is given up."""
 CRASHES, CRASH_WINDOW, CRASH_PAUSE = 5, 60.0, 10.0
@@ -77,6 +77,7 @@ class Supervisor:
         self._target, self._arguments = target, dict(arguments)
         self._stall_seconds, self._start_seconds = stall_seconds, start_seconds
         self._places = asyncio.Semaphore(PAGES_AHEAD)
+        self._num_places = PAGES_AHEAD
         self._pages: dict[int, _Page] = {}
         self._next_id = 0
         self._worker: _Worker | None = None
@@ -190,14 +191,27 @@ class Supervisor:
     def _hear(self, worker: _Worker, header: Header) -> None:
         worker.heard_at = time.monotonic()
         kind = header["kind"]
-        if kind == "loading":
+        if kind == "events":
+            for event in header["events"]:
+                self._hear_of_page(event)
+        elif kind == "loading":
             logger.info("loading %s", header["message"])
         elif kind == "ready" and not worker.ready.done():
+            self._widen(header.get("max_pages", PAGES_AHEAD))
             worker.ready.set_result(header)
         elif kind == "unusable" and not worker.ready.done():
             worker.ready.set_exception(_problem(header))
             worker.ready.exception()  # looked at, even if nobody waits any more
-        page = self._pages.get(header.get("id", 0))
+        else:
+            self._hear_of_page(header)
+
+    def _widen(self, num_places: int) -> None:
+        for _ in range(self._num_places, num_places):
+            self._places.release()
+        self._num_places = max(self._num_places, num_places)
+
+    def _hear_of_page(self, header: Header) -> None:
+        kind, page = header["kind"], self._pages.get(header.get("id", 0))
         if page is None or page.answer.done():
             return
         if kind == "started":
