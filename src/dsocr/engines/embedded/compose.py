@@ -177,10 +177,7 @@ def table_piece(atom: Atom, page: Page) -> Piece:
     if drawn is not None:
         html = tables.drawn_html(drawn.cells, atom.lines)
         return Piece("table", html, atom.rect, score_of(atom.lines))
-    cells = []
-    if 0 < len(moved) <= tables.MAX_MODEL_LINES:
-        cells = page.models.table.read(page.image[y0:y1, x0:x1])
-    html = tables.table_html(cells, moved)
+    html = tables.table_html(lambda: page.models.table.read(page.image[y0:y1, x0:x1]), moved)
     return Piece("table", html, atom.rect, score_of(atom.lines))
 
 
