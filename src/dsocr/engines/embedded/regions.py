@@ -29,7 +29,13 @@ Assigned = list[tuple[Region, tuple[Line, ...]]]
 
 def settle(regions: Sequence[Region], lines: Sequence[Line]) -> tuple[Assigned, list[Line]]:
     """Regions with their lines, and the lines in none. Tables choose first, empty texts go."""
-    kept = drop_doubles([region for region in regions if not is_false(region, lines)])
+    kept = drop_doubles(
+        [
+            region
+            for region in regions
+            if not (is_false(region, lines) or _is_prose_around_table(region, regions, lines))
+        ]
+    )
     left = list(lines)
     assigned: Assigned = []
     for region in kept:
@@ -65,6 +71,26 @@ def is_false(region: Region, lines: Sequence[Line]) -> bool:
     if _is_columns_of_text(inside) or (is_prose(inside) and not _has_short_cells(rows)):
         return True
     return sum(len(row) > 1 for row in rows) < max(2, 0.3 * len(rows))
+
+
+def _is_prose_around_table(
+    region: Region, regions: Sequence[Region], lines: Sequence[Line]
+) -> bool:
+    """A table with a smaller one in it and prose beside that: text and the box it flows around."""
+    inner = [
+        other.rect
+        for other in regions
+        if region.label == other.label == "table"
+        and share_inside(other.rect, region.rect) > _DOUBLE_SHARE
+        and other.rect.area < _DOUBLE_SHARE * region.rect.area
+    ]
+    beside = [
+        line
+        for line in lines
+        if share_inside(line.rect, region.rect) > _LINE_SHARE
+        and all(share_inside(line.rect, rect) <= _LINE_SHARE for rect in inner)
+    ]
+    return bool(inner) and is_prose(beside)
 
 
 def share_inside(rect: Rect, other: Rect) -> float:
