@@ -92,7 +92,7 @@ def _table_holds(test: Mapping[str, Any], read: str, diffs: int) -> bool:
     for grid in tables_in(read):
         for row, line in enumerate(grid):
             for column, cell in enumerate(line):
-                if _alike(cell, test["cell"], diffs) and all(
+                if _alike(cell.text, test["cell"], diffs) and all(
                     _alike(neighbour_of(grid, row, column, side) or "", test[side], diffs)
                     for side in sides
                     if test.get(side)

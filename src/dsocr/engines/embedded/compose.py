@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from dsocr.engines.embedded import labels, order, paragraphs, regions, rules, tables
+from dsocr.engines.embedded import figures, labels, order, paragraphs, regions, rules, tables
 from dsocr.engines.embedded.layout import LayoutModel
 from dsocr.engines.embedded.line import Line, Rect, Region
 from dsocr.engines.embedded.network import Networks
@@ -78,6 +78,7 @@ def compose_blocks(image: Pixels, lines: Sequence[Line], *, models: LayoutModels
     ruled = rules.ruled_tables(image, lines, body)
     drawn, outside = regions.in_ruled(ruled, lines)
     seen = regions.beside_ruled(models.layout.detect(image), ruled)
+    seen = figures.without_false_figures(seen, lines, image)
     assigned, free = regions.settle(seen, outside)
     assigned, free = regions.with_grids(assigned, free, right_to_left=right_to_left)
     page = Page(image, models, tuple(region for region, _ in assigned), ruled, body, right_to_left)
@@ -174,12 +175,9 @@ def table_piece(atom: Atom, page: Page) -> Piece:
     ]
     drawn = next((table for table in page.ruled if table.rect == atom.rect), None)
     if drawn is not None:
-        html = tables.to_html(tables.fill_drawn(drawn.cells, atom.lines))
+        html = tables.drawn_html(drawn.cells, atom.lines)
         return Piece("table", html, atom.rect, score_of(atom.lines))
-    cells = []
-    if 0 < len(moved) <= tables.MAX_MODEL_LINES:
-        cells = page.models.table.read(page.image[y0:y1, x0:x1])
-    html = tables.table_html(cells, moved)
+    html = tables.table_html(lambda: page.models.table.read(page.image[y0:y1, x0:x1]), moved)
     return Piece("table", html, atom.rect, score_of(atom.lines))
 
 

@@ -16,6 +16,7 @@ from dsocr.child import Channel, Header
 from dsocr.engines.embedded import text_layer
 from dsocr.engines.embedded.compose import LayoutModels, compose_blocks
 from dsocr.engines.embedded.gutters import cut_at_gutters
+from dsocr.engines.embedded.layer_gaps import cut_at_gaps
 from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.locate import NOT_FOUND, evenly, locate
 from dsocr.engines.embedded.network import Networks
@@ -200,7 +201,7 @@ class PageReader:
         seen = self._ocr.detect(image, longest_side=_LOOK_SIDE)
         others = self._ocr.read(image, text_layer.uncovered(seen, lines), poll=poll)
         others = text_layer.as_tall_as(lines, text_layer.worth_adding(others, lines), seen)
-        cut = text_layer.cut_at_gaps(lines, image)
+        cut = cut_at_gaps(lines, image)
         own = [Reading(line, evenly(line.text)) for line in cut]
         return ReadPage(turned_back(image, 0), [*own, *others], [])
 
