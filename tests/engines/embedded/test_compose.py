@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dsocr.engines.embedded.compose import (
     LayoutModels,
+    atoms_of,
     compose_blocks,
     paragraph_text,
     without_frames,
@@ -98,3 +99,13 @@ def test_a_frame_around_most_of_the_writing_is_no_figure() -> None:
 def test_a_bullet_makes_an_item_and_a_factor_in_a_row_of_prices_does_not() -> None:
     assert paragraph_text("\u2022 bread *fresh*", can_be_item=True) == "- bread \\*fresh\\*"
     assert paragraph_text("* 33.02 66.04", can_be_item=False) == "\\* 33.02 66.04"
+
+
+def test_text_above_and_below_a_table_is_not_ordered_as_one() -> None:
+    head = Line("Corner Market", Rect(100, 0, 300, 20), 0.9)
+    cell = Line("Butter 9.18", Rect(0, 100, 400, 120), 0.9)
+    thanks = Line("Thank you", Rect(150, 300, 250, 320), 0.9)
+    text = (Region("text", Rect(100, 0, 300, 320), 0.9), (head, thanks))
+    table = (Region("table", Rect(90, 60, 310, 280), 0.9), (cell,))
+    assert [atom.lines for atom in atoms_of([table, text], [])] == [(cell,), (head,), (thanks,)]
+    assert [atom.lines for atom in atoms_of([text], [])] == [(head, thanks)]

@@ -26,6 +26,8 @@ Pixels = NDArray[np.uint8]
 _TRUSTED_COVER = 0.7
 _TABLE_MARGIN = 0.01
 _FRAME = 0.7
+_AROUND = 0.5
+_STRUCTURES = ("figure", "table")
 
 
 class LayoutModels:
@@ -114,16 +116,25 @@ def atoms_of(assigned: regions.Assigned, free: Sequence[Line]) -> list[Atom]:
     """What gets ordered. Text regions count as one thing only where the layout saw most lines."""
     covered = sum(len(inside) for _, inside in assigned)
     trusted = covered >= _TRUSTED_COVER * (covered + len(free))
+    structures = [region.rect for region, _ in assigned if region.label in _STRUCTURES]
     atoms = [Atom(line.rect, (line,)) for line in free]
     for region, inside in assigned:
-        if region.label in ("figure", "table"):
+        if region.label in _STRUCTURES:
             atoms.append(Atom(region.rect, inside, region.label))
-        elif trusted:
-            rect = paragraphs.enclose([line.rect for line in inside])
+            continue
+        rect = paragraphs.enclose([line.rect for line in inside])
+        # Text above and below a table is one region where the layout took the table for text.
+        if trusted and not any(_is_around(rect, structure) for structure in structures):
             atoms.append(Atom(rect, inside, region.label))
         else:
             atoms.extend(Atom(line.rect, (line,)) for line in inside)
     return atoms
+
+
+def _is_around(rect: Rect, structure: Rect) -> bool:
+    """Whether text stands both above and below it: boxes need not be equally wide."""
+    shared = min(rect.y1, structure.y1) - max(rect.y0, structure.y0)
+    return rect.intersection(structure) > 0 and shared > _AROUND * structure.height
 
 
 def pieces_of(run: order.Run, page: Page) -> list[Piece]:
