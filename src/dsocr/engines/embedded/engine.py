@@ -11,6 +11,7 @@ from typing import Any
 
 from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.embedded.config import EmbeddedConfig
+from dsocr.engines.embedded.printed import words_of
 from dsocr.engines.grounding import compose_raw, markdown_of
 from dsocr.engines.modes import MODES
 from dsocr.engines.prompts import TASKS, locate_query
@@ -124,7 +125,7 @@ def _result(
 def _plain(blocks: Sequence[Block]) -> str:
     """The words alone: no references, no signs of headings."""
     return "\n\n".join(
-        block.text.lstrip("# ") if block.label in ("title", "sub_title") else block.text
+        words_of(block.text.lstrip("# ") if block.label in ("title", "sub_title") else block.text)
         for block in blocks
         if block.text
     )

@@ -21,7 +21,13 @@ from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.locate import NOT_FOUND, evenly, locate
 from dsocr.engines.embedded.network import Networks
 from dsocr.engines.embedded.ocr import Detail, Ocr, Pixels, Quad, Reading
-from dsocr.engines.embedded.quality import BLANK, LEGIBLE, flags, legibility
+from dsocr.engines.embedded.quality import (
+    BLANK,
+    LEGIBLE,
+    UNSUPPORTED_SCRIPT,
+    flags,
+    legibility,
+)
 from dsocr.engines.embedded.turn import (
     Turn,
     TurnModel,
@@ -168,7 +174,8 @@ class PageReader:
         page = self._own_text(image, question, poll) or self._seen_text(image, detail, poll)
         poll()
         found, nothing = self._blocks(page, question)
-        marks = page.flags if found else [*page.flags, nothing]
+        unread = UNSUPPORTED_SCRIPT in page.flags and nothing == BLANK
+        marks = page.flags if found or unread else [*page.flags, nothing]
         return {"blocks": [_as_given(page.view, block) for block in found], "flags": marks}
 
     def _blocks(self, page: ReadPage, question: Header) -> tuple[list[Found], str]:
@@ -212,7 +219,8 @@ class PageReader:
         quads = cut_at_gutters(view.image, quads)
         readings = self._ocr.read(view.image, quads, poll=poll, squeeze=detail.squeeze)
         believed = _believable(readings)
-        marks = flags([reading.line for reading in believed], legibility(readings, quads))
+        lines = [reading.line for reading in believed]
+        marks = flags(lines, legibility(readings, quads), seen=len(quads))
         return ReadPage(view, believed, [*([f"turned_{turn}"] if turn else []), *marks])
 
     def _upright(
