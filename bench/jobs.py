@@ -39,7 +39,7 @@ from tests.fakes import pdf
 OPTIONS = OcrOptions(
     "markdown", "gundam", "<image>\n<|grounding|>Convert the document to markdown."
 )
-WORDS = "Sixty words of one paragraph stand for what a dense page has in each of its blocks. " * 2
+WORDS = "Sixty words of one paragraph stand for what a dense page has in each of its blocks. " * 3
 NUM_JOBS = 100_000
 
 
@@ -74,6 +74,12 @@ async def measure_store(place: Path) -> None:
         ("one status", Wanted(status="succeeded")),
         ("one owner", Wanted(owner="a")),
         ("by a name that one has", Wanted(search="scan 4711.")),
+        ("by a name that one of its owner has", Wanted(owner="a", search="scan 4711.")),
+        ("by a name that 111 have", Wanted(search="n 71")),
+        ("by a name that all have", Wanted(search="scan")),
+        ("by a name that all have, page 1,000", Wanted(search="scan", offset=50_000)),
+        ("by a name that all of a status have", Wanted(search="scan", status="succeeded")),
+        ("by a name that none has", Wanted(search="x")),
     ):
         times = [await _timed(database.read(views.listing, wanted, 0.0)) for _ in range(20)]
         say(f"list 50 of {NUM_JOBS:,} jobs, {label}", statistics.median(times), max(times))
@@ -84,7 +90,7 @@ async def measure_store(place: Path) -> None:
     lease = await database.write(store.claim, "me", (), "fake", 0)
     assert lease is not None
     times = [await _timed(database.write(store.store_page, lease, _page(n))) for n in range(500)]
-    say("store a page of 3,400 characters in 20 blocks", statistics.median(times), max(times))
+    say("store a page of 10,000 characters in 40 blocks", statistics.median(times), max(times))
     await database.close()
 
 
@@ -279,7 +285,7 @@ def _finish_all(connection: Any) -> None:
 
 def _page(index: int) -> PageResult:
     blocks = tuple(
-        Block("text", WORDS, (Box(0.1, n / 25, 0.9, (n + 0.8) / 25),), 0.97) for n in range(20)
+        Block("text", WORDS, (Box(0.1, n / 40, 0.9, (n + 0.8) / 40),), 0.97) for n in range(40)
     )
     text = "\n\n".join(block.text for block in blocks)
     return PageResult(index, 1240, 1754, text, blocks, raw=text)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import torch
 
 from dsocr.runtime.blocks import BlockAllocator
 from dsocr.runtime.sampler import Choice, Sampled
-from dsocr.runtime.scheduler import Step
+from dsocr.runtime.scheduler import Piece, Step
 from dsocr.runtime.sequence import Sequence
 
 EOS = 1
@@ -19,44 +22,55 @@ def token_of(request_id: int, place: int) -> int:
 
 @dataclass
 class FakeRunner:
-    """Computes at once, as a device does for which launching is enough: what a step may not touch
-    is touched at launch. Page n ends by itself after `lengths[n]` tokens."""
+    """Computes when a step is launched, as a device seems to, or when it is collected, as the plain
+    runner does. Page n ends by itself after `lengths[n]` tokens."""
 
     allocator: BlockAllocator
     lengths: dict[int, int]
+    deferred: bool = False
+    most: int | None = None
+    """Tokens of a step that still fit into the pretended device's memory."""
     steps: list[Step] = field(default_factory=list)
     _cache: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def launch(self, step: Step) -> FakeLaunched:
+        if self.most is not None and sum(piece.length for piece in step.pieces) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         self.steps.append(step)
-        places = [piece.sequence.slot for piece in step.pieces]
-        assert None not in places and len(set(places)) == len(places)
-        choices: list[Choice] = []
-        for number, piece in enumerate(step.pieces):
-            sequence = piece.sequence
-            assert (number < step.num_decodes) <= (piece.length == 1)
-            for position in range(piece.start):
-                held = self._cache.get(self._slot(sequence, position))
-                assert held == (sequence.request_id, position), "another page's tokens"
-            for position in range(piece.start, piece.start + piece.length):
-                place = self._slot(sequence, position)
-                self._cache[place] = (sequence.request_id, position)
-            place = piece.start + piece.length - len(sequence.prompt_ids)
-            choices.append(self._say(sequence.request_id, place) if piece.samples else None)
-        return FakeLaunched(choices)
+        slots = [piece.sequence.slot for piece in step.pieces]
+        assert None not in slots and len(set(slots)) == len(slots)
+        assert not any(piece.sequence.ended for piece in step.pieces)
+        for piece in step.pieces[: step.num_decodes]:
+            assert piece.length == 1
+        for piece in step.pieces[step.num_decodes :]:
+            known = len(piece.sequence.prompt_ids) + len(piece.sequence.output_ids)
+            assert piece.start + piece.length <= known, "a token that is still being chosen"
+        if self.deferred:
+            return FakeLaunched(lambda: self._compute(step))
+        choices = self._compute(step)
+        return FakeLaunched(lambda: choices)
 
-    def _slot(self, sequence: Sequence, position: int) -> int:
+    def _compute(self, step: Step) -> list[Choice]:
+        return [None if piece.sequence.ended else self._write(piece) for piece in step.pieces]
+
+    def _write(self, piece: Piece) -> Choice:
+        sequence = piece.sequence
+        for position in range(piece.start):
+            held = self._cache.get(self._place(sequence, position))
+            assert held == (sequence.request_id, position), "another page's tokens"
+        for position in range(piece.start, piece.start + piece.length):
+            self._cache[self._place(sequence, position)] = (sequence.request_id, position)
+        if not piece.samples:
+            return None
+        place = piece.start + piece.length - len(sequence.prompt_ids)
+        ends = place >= self.lengths[sequence.request_id]
+        return Sampled(EOS if ends else token_of(sequence.request_id, place), -0.5)
+
+    def _place(self, sequence: Sequence, position: int) -> int:
         size = self.allocator.block_size
         return sequence.block_table[position // size] * size + position % size
-
-    def _say(self, request_id: int, place: int) -> Sampled:
-        ends = place >= self.lengths[request_id]
-        return Sampled(EOS if ends else token_of(request_id, place), -0.5)
 
 
 @dataclass
 class FakeLaunched:
-    choices: list[Choice]
-
-    def collect(self) -> list[Choice]:
-        return self.choices
+    collect: Callable[[], list[Choice]]

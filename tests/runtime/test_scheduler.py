@@ -69,10 +69,10 @@ def request(number: int) -> Request:
 
 
 def fake_runtime(
-    pages: list[Page], limits: Limits, *, blocks: int, lookahead: int
+    pages: list[Page], limits: Limits, *, blocks: int, lookahead: int, deferred: bool = False
 ) -> tuple[Runtime, FakeRunner]:
     lengths = {number: page.answer for number, page in enumerate(pages)}
-    runner = FakeRunner(BlockAllocator(blocks, block_size=BLOCK), lengths)
+    runner = FakeRunner(BlockAllocator(blocks, block_size=BLOCK), lengths, deferred)
     preparation: Any = FakePreparation(pages, Letters())
     return Runtime(runner, preparation, limits=limits, lookahead=lookahead), runner
 
@@ -114,11 +114,13 @@ LIMITS = st.builds(
 
 
 @settings(max_examples=250, deadline=None)
-@given(PAGES, LIMITS, st.integers(CONTEXT // BLOCK, 60), st.integers(0, 1))
+@given(PAGES, LIMITS, st.integers(CONTEXT // BLOCK, 60), st.integers(0, 1), st.booleans())
 def test_any_mix_of_pages_is_read_within_the_limits(
-    pages: list[Page], limits: Limits, blocks: int, lookahead: int
+    pages: list[Page], limits: Limits, blocks: int, lookahead: int, deferred: bool
 ) -> None:
-    runtime, runner = fake_runtime(pages, limits, blocks=blocks, lookahead=lookahead)
+    runtime, runner = fake_runtime(
+        pages, limits, blocks=blocks, lookahead=lookahead, deferred=deferred
+    )
 
     events = play(pages, runtime)
 
@@ -151,6 +153,20 @@ def test_looking_ahead_changes_no_token(pages: list[Page], limits: Limits, block
         runtime, _ = fake_runtime(stay, limits, blocks=blocks, lookahead=lookahead)
         said.append(outputs(play(stay, runtime)))
     assert said[0] == said[1] and len(said[0]) == len(pages)
+
+
+@pytest.mark.parametrize("lookahead", [0, 1])
+def test_a_step_that_cannot_even_be_launched_is_launched_in_parts(lookahead: int) -> None:
+    pages = [Page(prompt=30, answer=20, comes=number) for number in range(8)]
+    limits = Limits(max_num_seqs=8, max_prefill_tokens=40)
+    said = []
+    for most in (None, 33):
+        runtime, runner = fake_runtime(pages, limits, blocks=128, lookahead=lookahead)
+        runner.most = most
+        said.append(outputs(play(pages, runtime)))
+
+    assert said[0] == said[1] and len(said[0]) == 8
+    assert runtime.load.out_of_memory > 0
 
 
 def test_every_page_that_writes_takes_part_in_every_step() -> None:
@@ -210,15 +226,29 @@ def test_no_more_than_a_round_is_encoded_ahead_of_the_places() -> None:
     assert most == 3 + 2
 
 
-def test_the_youngest_gives_way_and_comes_back_before_newer_ones() -> None:
-    pages = [Page(prompt=16, answer=40) for _ in range(4)]
-    limits = Limits(max_num_seqs=3)
-    runtime, _ = fake_runtime(pages, limits, blocks=CONTEXT // BLOCK, lookahead=1)
+def test_where_nobody_writes_pages_are_taken_in_at_full_speed() -> None:
+    limits = Limits(max_num_seqs=4, max_prefill_tokens=8, prefill_share=0.05)
+    pages = [Page(prompt=60, answer=1) for _ in range(2)]
+    runtime, runner = fake_runtime(pages, limits, blocks=64, lookahead=0)
+
+    play(pages, runtime)
+
+    sizes = [sum(piece.length for piece in step.pieces) for step in runner.steps if step.pieces]
+    assert sizes[:7] == [8] * 7
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+def test_the_youngest_gives_way_and_comes_back_before_newer_ones(deferred: bool) -> None:
+    pages = [Page(prompt=8, answer=40) for _ in range(8)]
+    limits = Limits(max_num_seqs=6)
+    runtime, _ = fake_runtime(
+        pages, limits, blocks=CONTEXT // BLOCK, lookahead=1, deferred=deferred
+    )
 
     events = play(pages, runtime)
 
     assert runtime.load.preemptions > 0
-    assert [one.request_id for one in events if isinstance(one, Done)] == [0, 1, 2, 3]
+    assert [one.request_id for one in events if isinstance(one, Done)] == list(range(8))
 
 
 def test_blocks_of_a_page_cancelled_in_flight_are_free_once_its_step_is_collected() -> None:

@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import io
 import json
+import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -17,6 +19,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from dsocr.engines.base import Engine
+from dsocr.jobs import store, views
 from dsocr.jobs.config import JobsConfig
 from dsocr.server.app import create_app
 from tests.fakes import FakeEngine, pdf, png
@@ -424,6 +427,62 @@ def test_somebody_who_waits_is_read_before_the_pages_of_jobs(running: Running) -
         wait_until(lambda: "b4" in engine.read)
         assert http.post("/api/ocr", files={"image": ("a.png", png(["me"]))}).status_code == 200
         assert len(engine.read) < 121, "it waited until both books were read"
+
+
+def test_a_job_claimed_while_others_are_checked_is_not_let_go(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check sees a moment before the claim and speaks of it after the claim."""
+    held = views.held
+    looked = threading.Event()
+
+    def slowly(connection: Any, process: str) -> dict[str, int]:
+        before = held(connection, process)
+        looked.set()
+        time.sleep(0.3)
+        return before
+
+    monkeypatch.setattr(views, "held", slowly)
+    with running(FakeEngine(seconds=0.01)) as http:
+        stuck = submit(http, ("a.png", png(["@hang"])))["jobId"]  # so that there is one to check
+        wait_until(lambda: http.get(f"/api/jobs/{stuck}").json()["status"] == "running")
+        looked.clear()
+        wait_until(looked.is_set)
+        job_id = submit(http, ("b.pdf", pdf([["b"]] * 40)))["jobId"]
+        assert finished(http, job_id)["status"] == "succeeded"
+
+
+def test_a_job_that_was_dropped_by_a_bug_is_taken_up_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    todo = views.todo
+    bugs = ["told as such", "and again"]
+
+    def fail(*about: Any) -> None:
+        raise RuntimeError(bugs.pop())
+
+    def broken_once(connection: Any, job_id: str) -> Any:
+        if bugs:
+            monkeypatch.setattr(store, "fail", fail)
+            raise RuntimeError(bugs.pop())
+        return todo(connection, job_id)
+
+    monkeypatch.setattr(views, "todo", broken_once)
+    with running() as http:
+        job_id = submit(http, ("a.png", png(["a"])))["jobId"]
+        assert finished(http, job_id)["status"] == "succeeded"
+
+
+def test_a_job_that_takes_too_long_fails_and_keeps_what_was_read(running: Running) -> None:
+    with running(FakeEngine(max_concurrency=1, seconds=0.1), max_seconds=0.01) as http:
+        job_id = submit(http, ("a.pdf", pdf([["one"], ["two"], ["three"]])))["jobId"]
+        over = finished(http, job_id)
+        assert (over["status"], over["error"]["code"]) == ("failed", "job_timeout")
+        assert (over["pagesDone"], over["pagesFailed"]) == (1, 0)
+        pages = exported(http, job_id)["pages"]
+        assert [page["text"] for page in pages] == ["one", "", ""]
+        assert pages[1]["error"]["code"] == "page_not_read"
+        assert http.post(f"/api/jobs/{job_id}/pages/1/retry").status_code == 202
 
 
 def test_an_engine_that_comes_back_finds_its_job_waiting(

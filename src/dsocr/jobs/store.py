@@ -306,6 +306,15 @@ def leave(connection: Connection, process: str) -> None:
     connection.execute(delete(processes).where(processes.c.id == process))
 
 
+def give_back(connection: Connection, lease: Lease) -> None:
+    """Lets whoever comes next have the job, where the lease still holds."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == lease.job_id, jobs.c.epoch == lease.epoch)
+        .values(leased_by=None)
+    )
+
+
 def take_callback(connection: Connection, now: float) -> tuple[str, str, int] | None:
     """A job whose callback is due, its URL, and which try this is. The next try is set already,
     so that nobody else takes it meanwhile and none is forgotten if we die."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, union_all
 
 from dsocr.jobs import records
 from dsocr.jobs.job import (
@@ -44,13 +44,12 @@ class Wanted:
 
 def listing(connection: Connection, wanted: Wanted, now: float) -> tuple[list[Job], int]:
     """Newest first, and how many there are in all."""
-    if wanted.search:  # names are looked through once, not once more to count
-        found = connection.scalars(_newest(_filtered(wanted))).all()
-        total, ids = len(found), found[wanted.offset : wanted.offset + wanted.limit]
+    ids = connection.scalars(_slice(wanted)).all()
+    if ids and len(ids) < wanted.limit:  # the last of them: a rare name is looked for only once
+        total = wanted.offset + len(ids)
     else:
         count = select(func.count()).select_from(_filtered(wanted).subquery())
         total = connection.scalar(count) or 0
-        ids = connection.scalars(_slice(wanted)).all()
     rows = connection.execute(_newest(select(jobs).where(jobs.c.id.in_(ids)))).all()
     return _jobs(connection, rows, now), total
 
@@ -233,20 +232,24 @@ def first_failure(connection: Connection, job_id: str) -> PageFailure | None:
 def _filtered(wanted: Wanted, owner: str | None = None) -> Select[Any]:
     """The ids that are wanted; of one `owner` alone, if given."""
     question = select(jobs.c.id)
-    if owner is not None:
-        question = question.where(jobs.c.owner == owner)
-    elif wanted.owner is not None:
-        question = question.where(jobs.c.owner.in_((wanted.owner, "")))
-    if wanted.status is not None:
-        question = question.where(jobs.c.status == wanted.status)
+    whose: ColumnElement[str] = jobs.c.owner
+    its_status: ColumnElement[str] = jobs.c.status
     if wanted.search:
         question = question.where(jobs.c.names.contains(wanted.search.lower(), autoescape=True))
+        # Expressions, so that no database answers from an index that lacks the names.
+        whose, its_status = jobs.c.owner + "", jobs.c.status + ""
+    if owner is not None:
+        question = question.where(whose == owner)
+    elif wanted.owner is not None:
+        question = question.where(whose.in_((wanted.owner, "")))
+    if wanted.status is not None:
+        question = question.where(its_status == wanted.status)
     return question
 
 
 def _slice(wanted: Wanted) -> Select[Any]:
     """The ids of one page of the list, out of indices that have them in this order."""
-    if wanted.owner is None:
+    if wanted.owner is None or wanted.search:
         return _newest(_filtered(wanted)).limit(wanted.limit).offset(wanted.offset)
     end = wanted.offset + wanted.limit
     parts = [

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+BLOCK_SIZE = 16
+"""Tokens a block of the cache holds."""
+
 
 class OutOfBlocks(Exception):
     """The cache has no room for that many more tokens."""

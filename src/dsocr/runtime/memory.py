@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from dsocr.runtime.batch import Chunk, PageViews, make_batch
+from dsocr.runtime.blocks import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import DeviceError
 from dsocr.runtime.kv_cache import KVCache
@@ -23,7 +24,6 @@ MAX_SEQS = 256
 MAX_SEQS_ELSEWHERE = 4
 TOKENS_A_PAGE = 1024
 """A full page of text with its picture has more: less cache than this for each is no use."""
-BLOCK_SIZE = 16
 MARGIN = 1.25
 """Of what was measured: the allocator's splinters."""
 FIXED_BYTES = 512 << 20
@@ -82,8 +82,11 @@ def rehearse(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int:
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(model.device)
     before = torch.cuda.memory_allocated(model.device)
-    features = rehearse_steps(model, config, seats)
-    torch.cuda.synchronize(model.device)
+    try:
+        features = rehearse_steps(model, config, seats)
+        torch.cuda.synchronize(model.device)
+    except torch.OutOfMemoryError:  # a small device: all that one page's cache leaves is needed
+        return torch.cuda.mem_get_info(model.device)[1]
     peak = torch.cuda.max_memory_allocated(model.device) - before
     torch.cuda.empty_cache()
     return int(peak * MARGIN) + FIXED_BYTES + 2 * seats * features
@@ -91,8 +94,8 @@ def rehearse(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int:
 
 def rehearse_steps(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int:
     """Encodes, prefills and decodes; returns the bytes of one page's features."""
-    page = PageViews(_grey(1024), _grey(640).expand(config.max_tiles, -1, -1, -1), (1, 1))
-    page = PageViews(page.global_view, page.tiles, (1, config.max_tiles))
+    tiles = _grey(640).expand(config.max_tiles, -1, -1, -1)
+    page = PageViews(_grey(1024), tiles, (1, config.max_tiles))
     model.encode([page, page])
     most = min(config.max_prefill_tokens, model.spec.decoder.max_positions)
     length = min(model.spec.decoder.max_positions, MAX_GATHERED_TOKENS // seats)

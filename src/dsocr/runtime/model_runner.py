@@ -6,15 +6,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from dsocr.runtime.batch import make_batch
-from dsocr.runtime.blocks import BlockAllocator
+from dsocr.runtime.blocks import BLOCK_SIZE, BlockAllocator
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.sampler import Choice, sample
 from dsocr.runtime.scheduler import Piece, Step
 from dsocr.runtime.sequence import Sequence
-
-BLOCK_SIZE = 16
-"""Tokens a block of the cache holds."""
 
 
 class Launched(Protocol):

@@ -25,8 +25,8 @@ from dsocr.runtime.scheduler import Limits, Scheduler, Step
 from dsocr.runtime.sequence import FinishReason, Sequence
 from dsocr.runtime.tokenizer import Detokenizer, Tokenizer
 
-PAGES_AHEAD = 32
-"""Pages prepared and not yet begun: enough for a round of encoding while the next is made."""
+PAGES_AHEAD = 16
+"""Pages prepared and not yet begun: a round of encoding. As many more are being prepared."""
 PREPARING_THREADS = 8
 """At most. Resizing a picture leaves the interpreter to the others."""
 WAIT_SECONDS = 0.05

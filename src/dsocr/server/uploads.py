@@ -63,7 +63,7 @@ async def received_form(request: Request, folder: Path, limits: FormLimits) -> A
         folder.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix="upload-", dir=folder))  # mode 0700
     except OSError as error:
-        raise _disk_problem(error) from error
+        raise disk_problem(error) from error
     receiver = _Receiver(place, limits)
     try:
         yield await _receive(request, receiver)
@@ -99,7 +99,7 @@ async def _receive(request: Request, receiver: _Receiver) -> Form:
     except FormParserError as error:
         raise BadRequest("The multipart form is broken.") from error
     except OSError as error:
-        raise _disk_problem(error) from error
+        raise disk_problem(error) from error
     if not receiver.ended:
         raise BadRequest("The multipart form is cut short.")
     return receiver.form
@@ -210,7 +210,8 @@ def _write(pending: list[tuple[BinaryIO, bytes]]) -> None:
             view = view[file.write(view) :]
 
 
-def _disk_problem(error: OSError) -> Exception:
+def disk_problem(error: OSError) -> Exception:
+    """What a full disk is called here; any other trouble stays what it is."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull()
     return error
