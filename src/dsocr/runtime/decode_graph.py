@@ -155,7 +155,6 @@ class DecodeGraph:
             captured = self._graphs[bucket] = self._capture(bucket)
         return captured
 
-    @torch.inference_mode()
     def _capture(self, bucket: int) -> _Captured:
         rows = torch.full((bucket,), -1, dtype=torch.int32, device=self._device)
         stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
@@ -168,6 +167,7 @@ class DecodeGraph:
             chosen = self._run(rows)
         return _Captured(graph, rows, chosen)
 
+    @torch.inference_mode()
     def _run(self, rows: Tensor) -> Chosen:
         logits = self.step_of.scores(rows, self.state)
         return Chosen(self.step_of.choose(logits, self.state, rows), logits)

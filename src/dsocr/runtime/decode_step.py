@@ -18,15 +18,10 @@ from dsocr.runtime.kernels.choice import Histories, choose_fused
 from dsocr.runtime.kernels.experts import ExpertWeights
 from dsocr.runtime.kernels.experts_row import experts_row_fused
 from dsocr.runtime.kernels.experts_rows import experts_rows_fused, norm_route_fused
-from dsocr.runtime.kernels.paged_attention import Sequences, attend_newest_fused
-from dsocr.runtime.kernels.row import (
-    HEAD_ROWS,
-    HEAD_WARPS,
-    linear_row_fused,
-    norm_linear_row_fused,
-)
+from dsocr.runtime.kernels.paged_attention import Sequences, Split, attend_newest_fused
+from dsocr.runtime.kernels.row import linear_row_fused, norm_linear_row_fused
 from dsocr.runtime.kernels.sum_norm import gate_fused, newest_embeddings_fused, sum_norm_fused
-from dsocr.runtime.kernels.tuning import Tuning, tuning_for
+from dsocr.runtime.kernels.tuning import RowTuning, Tuning, tuning_for
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.layers.moe import MoE, SwiGLU
 from dsocr.runtime.models.deepseek_moe import DecoderLayer
@@ -65,6 +60,7 @@ class DecodeStep:
     def __init__(self, model: DeepseekOcr, cache: KVCache, *, max_rows: int) -> None:
         decoder, spec = model.decoder, model.spec.decoder
         self.ahead = model.device.type == "cuda" and _has_programmatic_launch(model.device)
+        self.row_tuning, self.tuning_for = RowTuning(), tuning_for
         self._eps = spec.rms_norm_eps
         self._embeddings = decoder.embed_tokens.weight
         self._norm, self._head = decoder.norm.weight, model.lm_head.weight
@@ -85,8 +81,9 @@ class DecodeStep:
         """float32 scores (B, vocabulary) of what follows each slot's newest token."""
         x = newest_embeddings_fused(self._embeddings, state.tokens, state.lengths, rows)
         sequences = state.sequences(rows)
-        tuning = tuning_for(len(rows))
-        return (self._alone if len(rows) == 1 else self._together)(x, sequences, tuning)
+        if len(rows) == 1:
+            return self._alone(x, sequences, self.row_tuning)
+        return self._together(x, sequences, self.tuning_for(len(rows)))
 
     def choose(self, logits: Tensor, state: DecodeTables, rows: Tensor) -> Tensor:
         return choose_fused(logits, state.histories, rows)
@@ -97,31 +94,34 @@ class DecodeStep:
             return F.linear(x, self._head).float()
         return torch.mm(x, self._head.t(), out_dtype=torch.float32)
 
-    def _alone(self, residual: Tensor, sequences: Sequences, tuning: Tuning) -> Tensor:
+    def _alone(self, residual: Tensor, sequences: Sequences, tuning: RowTuning) -> Tensor:
         change: Tensor | None = None
         eps, ahead = self._eps, self.ahead
         for layer in self._layers:
             residual, qkv = norm_linear_row_fused(
                 *(residual, change, layer.attention_norm, eps, layer.qkv, residual.dtype),
+                cut=tuning.qkv,
                 ahead=ahead,
             )
-            attended = self._attend(qkv, layer, sequences, tuning, ahead=ahead)
-            change = linear_row_fused(attended, layer.out, ahead=ahead)
+            attended = self._attend(qkv, layer, sequences, tuning.split, ahead=ahead)
+            change = linear_row_fused(attended, layer.out, cut=tuning.out, ahead=ahead)
             logits = None
             if layer.router is not None:
                 residual, logits = norm_linear_row_fused(
                     *(residual, change, layer.experts_norm, eps, layer.router, torch.float32),
-                    rows=1,
+                    cut=tuning.router,
                     ahead=ahead,
                 )
                 change = None
             residual, change = experts_row_fused(
-                *(residual, change, layer.experts_norm, eps, logits, layer.experts), ahead=ahead
+                *(residual, change, layer.experts_norm, eps, logits, layer.experts),
+                up=tuning.up,
+                down=tuning.down,
+                ahead=ahead,
             )
         return norm_linear_row_fused(
             *(residual, change, self._norm, eps, self._head, torch.float32),
-            rows=HEAD_ROWS,
-            warps=HEAD_WARPS,
+            cut=tuning.head,
             ahead=ahead,
         )[1]
 
@@ -131,7 +131,7 @@ class DecodeStep:
         counts = residual.new_zeros(experts, dtype=torch.int32)
         for layer, counted in zip(self._layers, counts, strict=True):
             residual, x = sum_norm_fused(residual, changes, layer.attention_norm, self._eps)
-            attended = self._attend(F.linear(x, layer.qkv), layer, sequences, tuning)
+            attended = self._attend(F.linear(x, layer.qkv), layer, sequences, tuning.split)
             change = F.linear(attended, layer.out)
             if layer.router is None:
                 residual, x = sum_norm_fused(
@@ -155,13 +155,13 @@ class DecodeStep:
         qkv: Tensor,
         layer: _Layer,
         sequences: Sequences,
-        tuning: Tuning,
+        split: Split,
         *,
         ahead: bool = False,
     ) -> Tensor:
         return attend_newest_fused(
             *(qkv, *self._rotation, layer.blocks, sequences),
-            split=tuning.split,
+            split=split,
             arrived=self._arrived,
             ahead=ahead,
         )

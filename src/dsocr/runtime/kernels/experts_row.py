@@ -7,17 +7,16 @@ from torch import Tensor
 
 from dsocr.runtime.kernels.experts import ExpertWeights, choose_experts, pass_experts
 from dsocr.runtime.kernels.row import (
-    DOWN_COLUMNS,
-    DOWN_ROWS,
-    DOWN_WARPS,
-    UP_ROWS,
-    UP_WARPS,
+    Cut,
     _normed,
     _wide_sum,
     launched,
     norm_row,
 )
 from dsocr.runtime.kernels.triton_language import halves, power_of_two, tl, triton
+
+DOWN_COLUMNS = 1024
+"""Inputs that a program takes at once."""
 
 
 def experts_row(
@@ -49,11 +48,11 @@ def experts_row_fused(
     logits: Tensor | None,
     experts: ExpertWeights,
     *,
-    up: tuple[int, int] = (UP_ROWS, UP_WARPS),
-    down: tuple[int, int] = (DOWN_ROWS, DOWN_WARPS),
+    up: Cut = (8, 4),
+    down: Cut = (4, 4),
     ahead: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """The same in two kernels. `up`, `down`: rows a program takes and its warps."""
+    """The same in two kernels."""
     hidden, width, slots = residual.shape[-1], experts.width, experts.slots
     new = residual if change is None else torch.empty_like(residual)
     inner = residual.new_empty(slots, width)

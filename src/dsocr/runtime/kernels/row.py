@@ -13,11 +13,8 @@ from torch import Tensor
 
 from dsocr.runtime.kernels.triton_language import halves, power_of_two, tl, triton
 
-LINEAR_ROWS, LINEAR_WARPS = 8, 4
-HEAD_ROWS, HEAD_WARPS = 32, 8
-UP_ROWS, UP_WARPS = 8, 4
-DOWN_ROWS, DOWN_WARPS, DOWN_COLUMNS = 4, 4, 1024
-"""Rows of a matrix a program takes, its warps, and the columns it takes at once."""
+Cut = tuple[int, int]
+"""Rows of a matrix that a program takes, and its warps."""
 
 
 def norm_row(
@@ -51,8 +48,7 @@ def norm_linear_row_fused(
     weight: Tensor,
     dtype: torch.dtype,
     *,
-    rows: int = LINEAR_ROWS,
-    warps: int = LINEAR_WARPS,
+    cut: Cut = (8, 4),
     ahead: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The same in one kernel. `ahead`: it may start before the kernel before it ends."""
@@ -60,16 +56,16 @@ def norm_linear_row_fused(
     out = torch.empty(1, outputs, dtype=dtype, device=weight.device)
     new = residual if change is None else torch.empty_like(residual)
     first, rest = halves(inputs)
-    _linear[(-(-outputs // rows),)](
+    _linear[(-(-outputs // cut[0]),)](
         *(residual, change, norm, weight, out, new, eps, outputs),
         INPUTS=inputs,
         FIRST=first,
         REST=rest,
-        ROWS=rows,
+        ROWS=cut[0],
         NORMS=True,
         ADDS=change is not None,
         AHEAD=ahead,
-        num_warps=warps,
+        num_warps=cut[1],
         **launched(ahead),
     )
     return new, out
@@ -84,23 +80,22 @@ def linear_row_fused(
     x: Tensor,
     weight: Tensor,
     *,
-    rows: int = LINEAR_ROWS,
-    warps: int = LINEAR_WARPS,
+    cut: Cut = (8, 4),
     ahead: bool = False,
 ) -> Tensor:
     outputs, inputs = weight.shape
     out = torch.empty(1, outputs, dtype=x.dtype, device=x.device)
     first, rest = halves(inputs)
-    _linear[(-(-outputs // rows),)](
+    _linear[(-(-outputs // cut[0]),)](
         *(x, None, None, weight, out, x, 0.0, outputs),
         INPUTS=inputs,
         FIRST=first,
         REST=rest,
-        ROWS=rows,
+        ROWS=cut[0],
         NORMS=False,
         ADDS=False,
         AHEAD=ahead,
-        num_warps=warps,
+        num_warps=cut[1],
         **launched(ahead),
     )
     return out

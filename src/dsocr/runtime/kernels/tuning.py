@@ -6,11 +6,25 @@ from dataclasses import dataclass
 
 from dsocr.runtime.kernels.experts_rows import Tiles
 from dsocr.runtime.kernels.paged_attention import Split
+from dsocr.runtime.kernels.row import Cut
+
+
+@dataclass(frozen=True, slots=True)
+class RowTuning:
+    """For a row alone."""
+
+    split: Split = Split(32, 32, 4, 3)
+    qkv: Cut = (8, 4)
+    out: Cut = (8, 4)
+    router: Cut = (1, 4)
+    up: Cut = (8, 4)
+    down: Cut = (4, 4)
+    head: Cut = (32, 8)
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """For up to so many rows."""
+    """For several rows, up to so many."""
 
     rows: int
     split: Split
@@ -19,11 +33,10 @@ class Tuning:
 
 
 TUNINGS = (
-    Tuning(1, Split(32, 32, 4, 3), Tiles(64, 64, 16, 4, 4), Tiles(64, 64, 16, 4, 4)),
-    Tuning(4, Split(16, 32, 4, 3), Tiles(64, 128, 16, 4, 4), Tiles(64, 128, 16, 4, 4)),
-    Tuning(16, Split(8, 64, 4, 3), Tiles(64, 128, 16, 4, 4), Tiles(64, 128, 16, 4, 4)),
-    Tuning(32, Split(2, 64, 4, 3), Tiles(64, 128, 16, 4, 4), Tiles(64, 128, 16, 4, 4)),
-    Tuning(64, Split(1, 64, 4, 3), Tiles(64, 128, 16, 4, 4), Tiles(64, 128, 16, 4, 4)),
+    Tuning(4, Split(16, 32, 4, 3), Tiles(64, 64, 16, 4, 4), Tiles(64, 64, 16, 4, 4)),
+    Tuning(16, Split(8, 64, 4, 3), Tiles(64, 64, 16, 4, 4), Tiles(64, 64, 16, 4, 4)),
+    Tuning(32, Split(2, 64, 4, 3), Tiles(64, 64, 16, 4, 4), Tiles(64, 64, 16, 4, 4)),
+    Tuning(64, Split(1, 64, 4, 3), Tiles(64, 64, 16, 4, 4), Tiles(64, 64, 16, 4, 4)),
     Tuning(128, Split(1, 64, 4, 3), Tiles(64, 64, 32, 4, 4), Tiles(64, 64, 32, 4, 4)),
     Tuning(1 << 30, Split(1, 64, 4, 3), Tiles(64, 64, 64, 4, 4), Tiles(128, 64, 64, 4, 4)),
 )
