@@ -9,6 +9,7 @@ from dsocr.runtime.kernels.experts import ExpertWeights, choose_experts, pass_ex
 from dsocr.runtime.kernels.row import (
     Cut,
     _normed,
+    _ranked,
     _wide_sum,
     launched,
     norm_row,
@@ -95,14 +96,10 @@ def experts_row_fused(
 @triton.jit
 def _pick(LOGITS, place, scale, EXPERTS: tl.constexpr, ALL: tl.constexpr,
           CHOSEN: tl.constexpr, NORMALIZES: tl.constexpr):  # fmt: skip
-    """The expert that so many others are better than, and its weight."""
+    """The expert that is at this place, and its weight."""
     expert = tl.arange(0, ALL)
     logits = tl.load(LOGITS + expert, mask=expert < EXPERTS, other=float("-inf"))
-    share = tl.exp(logits - tl.max(logits, 0))
-    share = share / tl.sum(share, 0)
-    same = share[None, :] == share[:, None]
-    better = (share[None, :] > share[:, None]) | (same & (expert[None, :] < expert[:, None]))
-    rank = tl.sum(better.to(tl.int32), 1)
+    share, rank = _ranked(logits, expert)
     weight = tl.sum(tl.where(rank == place, share, 0.0), 0)
     if NORMALIZES:
         weight = weight / tl.sum(tl.where(rank < CHOSEN, share, 0.0), 0)

@@ -13,11 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dsocr.runtime.kernels.experts import ExpertWeights, choose_experts, pass_experts
-from dsocr.runtime.kernels.row import _wide_sum, norm_row
+from dsocr.runtime.kernels.row import _normed, _ranked, _wide_sum, norm_row
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
 
-ROUTED_TOGETHER = 16
-"""Tokens a program of the router takes: the tensor cores' least."""
+ROUTER_BLOCK, ROUTER_WARPS = 128, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +83,18 @@ def norm_route_fused(
     weights = residual.new_empty(shape, dtype=torch.float32)
     ids = residual.new_empty(shape, dtype=torch.int32)
     lists = residual.new_empty(experts.num_experts, count, dtype=torch.int32)
-    _route[(-(-count // ROUTED_TOGETHER),)](
+    _route[(count,)](
         *(residual, change, norm, router, owners, new, x, weights, ids, counts, lists),
         *(eps, experts.scale, count),
         INPUTS=hidden,
+        WHOLE=power_of_two(hidden),
+        BLOCK=min(ROUTER_BLOCK, power_of_two(hidden)),
         EXPERTS=experts.num_experts,
         ALL=power_of_two(experts.num_experts),
         CHOSEN=experts.num_chosen,
-        PICKS=power_of_two(experts.num_chosen, least=1),
         SLOTS=experts.slots,
         NORMALIZES=experts.normalize,
-        TOKENS=ROUTED_TOGETHER,
-        BLOCK=min(128, power_of_two(hidden)),
-        PRECISION=precision_of(residual.dtype),
-        num_warps=4,
-        num_stages=4,
+        num_warps=ROUTER_WARPS,
     )
     return new, x, Routes(weights, ids, counts, lists)
 
@@ -153,56 +149,42 @@ def experts_rows_fused(
 @triton.jit
 def _route(
     X, CHANGE, NORM, ROUTER, OWNERS, NEW, NORMED, WEIGHTS, IDS, COUNTS, LISTS, eps, scale, count,
-    INPUTS: tl.constexpr, EXPERTS: tl.constexpr, ALL: tl.constexpr, CHOSEN: tl.constexpr,
-    PICKS: tl.constexpr, SLOTS: tl.constexpr, NORMALIZES: tl.constexpr, TOKENS: tl.constexpr,
-    BLOCK: tl.constexpr, PRECISION: tl.constexpr,
+    INPUTS: tl.constexpr, WHOLE: tl.constexpr, BLOCK: tl.constexpr, EXPERTS: tl.constexpr,
+    ALL: tl.constexpr, CHOSEN: tl.constexpr, SLOTS: tl.constexpr, NORMALIZES: tl.constexpr,
 ):  # fmt: skip
-    """Products of rounded numbers are exact in the tensor cores, so the scores are float32's."""
-    token = tl.program_id(0) * TOKENS + tl.arange(0, TOKENS)
-    column, expert, pick = tl.arange(0, BLOCK), tl.arange(0, ALL), tl.arange(0, PICKS)
-    known = token < count
-    squares = tl.zeros((TOKENS, BLOCK), tl.float32)
-    for k in tl.range(0, INPUTS, BLOCK):
-        place = token[:, None] * INPUTS + k + column[None, :]
-        real = known[:, None] & (k + column < INPUTS)[None, :]
-        x = _wide_sum(X, CHANGE, place, real, True)
-        tl.store(NEW + place, x, mask=real)
-        squares += x.to(tl.float32) * x.to(tl.float32)
-    norm_scale = tl.rsqrt(tl.sum(squares, 1) / INPUTS + eps)[:, None]
-    scores = tl.zeros((TOKENS, ALL), tl.float32)
-    for k in tl.range(0, INPUTS, BLOCK):
-        inside = k + column < INPUTS
-        place = token[:, None] * INPUTS + k + column[None, :]
-        real = known[:, None] & inside[None, :]
-        x = _wide_sum(X, CHANGE, place, real, True)
-        weight = tl.load(NORM + k + column, mask=inside, other=0.0)
-        y = (x.to(tl.float32) * norm_scale).to(x.dtype) * weight[None, :]
-        tl.store(NORMED + place, y, mask=real)
+    """One token: its sum, its norm, its scores in float32; an expert's rank is how many beat it."""
+    token = tl.program_id(0)
+    expert, column = tl.arange(0, ALL), tl.arange(0, WHOLE)
+    real = column < INPUTS
+    x = _wide_sum(X, CHANGE, token * INPUTS + column, real, True)
+    tl.store(NEW + token * INPUTS + column, x, mask=real)
+    squares = tl.sum(x.to(tl.float32) * x.to(tl.float32), 0)
+    norm_scale = tl.rsqrt(squares / INPUTS + eps)
+    weight = tl.load(NORM + column, mask=real, other=0.0)
+    y = (x.to(tl.float32) * norm_scale).to(x.dtype) * weight
+    tl.store(NORMED + token * INPUTS + column, y, mask=real)
+    exists = expert < EXPERTS
+    products = tl.zeros((ALL, BLOCK), tl.float32)
+    for k in tl.static_range(0, INPUTS, BLOCK):
+        part = k + tl.arange(0, BLOCK)
+        inside = part < INPUTS
+        x = _wide_sum(X, CHANGE, token * INPUTS + part, inside, True)
+        y = _normed(x, norm_scale, NORM, part, inside)
         router = tl.load(
-            ROUTER + expert[None, :] * INPUTS + k + column[:, None],
-            mask=inside[:, None] & (expert < EXPERTS)[None, :], other=0.0,
+            ROUTER + expert[:, None] * INPUTS + part[None, :],
+            mask=exists[:, None] & inside[None, :], other=0.0,
         )  # fmt: skip
-        scores = tl.dot(y, router, scores, input_precision=PRECISION)
-    scores = tl.where((expert < EXPERTS)[None, :], scores, float("-inf"))
-    share = tl.exp(scores - tl.max(scores, 1)[:, None])
-    share = share / tl.sum(share, 1)[:, None]
-    weights = tl.zeros((TOKENS, PICKS), tl.float32)
-    ids = tl.zeros((TOKENS, PICKS), tl.int32)
-    for number in tl.static_range(CHOSEN):
-        best = tl.argmax(share, 1)
-        weights = tl.where((pick == number)[None, :], tl.max(share, 1)[:, None], weights)
-        ids = tl.where((pick == number)[None, :], best[:, None], ids)
-        share = tl.where(expert[None, :] == best[:, None], -1.0, share)
+        products += router.to(tl.float32) * y[None, :]
+    scores = tl.where(exists, tl.sum(products, 1), float("-inf"))
+    share, rank = _ranked(scores, expert)
     if NORMALIZES:
-        weights = weights / tl.sum(weights, 1)[:, None]
-    place = token[:, None] * CHOSEN + pick[None, :]
-    real = known[:, None] & (pick < CHOSEN)[None, :]
-    tl.store(WEIGHTS + place, weights * scale, mask=real)
-    tl.store(IDS + place, ids, mask=real)
-    owned = tl.load(OWNERS + token, mask=known, other=-1) >= 0
-    real = real & owned[:, None]
-    at = tl.atomic_add(COUNTS + ids, 1, mask=real)
-    tl.store(LISTS + ids * count + at, token[:, None] * SLOTS + pick[None, :], mask=real)
+        share = share / tl.sum(tl.where(rank < CHOSEN, share, 0.0), 0)
+    chosen = rank < CHOSEN
+    tl.store(WEIGHTS + token * CHOSEN + rank, share * scale, mask=chosen)
+    tl.store(IDS + token * CHOSEN + rank, expert, mask=chosen)
+    chosen = chosen & (tl.load(OWNERS + token) >= 0)
+    at = tl.atomic_add(COUNTS + expert, 1, mask=chosen)
+    tl.store(LISTS + expert * count + at, token * SLOTS + rank, mask=chosen)
 
 
 @triton.jit

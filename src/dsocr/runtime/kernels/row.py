@@ -123,6 +123,16 @@ def _normed(x, scale, NORM, place, real):
 
 
 @triton.jit
+def _ranked(scores, expert):
+    """Softmax, and how many experts are better than each; of equal ones the first."""
+    share = tl.exp(scores - tl.max(scores, 0))
+    share = share / tl.sum(share, 0)
+    same = share[None, :] == share[:, None]
+    better = (share[None, :] > share[:, None]) | (same & (expert[None, :] < expert[:, None]))
+    return share, tl.sum(better.to(tl.int32), 1)
+
+
+@triton.jit
 def _linear(
     X, CHANGE, NORM, WEIGHT, OUT, NEW, eps, outputs,
     INPUTS: tl.constexpr, FIRST: tl.constexpr, REST: tl.constexpr, ROWS: tl.constexpr,

@@ -13,13 +13,13 @@ from dsocr.runtime.kernels.row import Cut
 class RowTuning:
     """For a row alone."""
 
-    split: Split = Split(32, 32, 4, 3)
-    qkv: Cut = (8, 4)
-    out: Cut = (8, 4)
-    router: Cut = (1, 4)
-    up: Cut = (8, 4)
+    split: Split = Split(48, 32, 4, 2)
+    qkv: Cut = (4, 2)
+    out: Cut = (2, 2)
+    router: Cut = (1, 1)
+    up: Cut = (4, 2)
     down: Cut = (4, 4)
-    head: Cut = (32, 8)
+    head: Cut = (8, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class Tuning:
 
 
 TUNINGS = (
-    Tuning(4, Split(16, 32, 4, 3), Tiles(64, 64, 16, 4, 4), Tiles(64, 64, 16, 4, 4)),
-    Tuning(16, Split(8, 64, 4, 3), Tiles(64, 64, 16, 4, 4), Tiles(64, 64, 16, 4, 4)),
-    Tuning(32, Split(2, 64, 4, 3), Tiles(64, 64, 16, 4, 4), Tiles(64, 64, 16, 4, 4)),
-    Tuning(64, Split(1, 64, 4, 3), Tiles(64, 64, 16, 4, 4), Tiles(64, 64, 16, 4, 4)),
-    Tuning(128, Split(1, 64, 4, 3), Tiles(64, 64, 32, 4, 4), Tiles(64, 64, 32, 4, 4)),
-    Tuning(1 << 30, Split(1, 64, 4, 3), Tiles(64, 64, 64, 4, 4), Tiles(128, 64, 64, 4, 4)),
+    Tuning(4, Split(16, 32, 4, 4), Tiles(64, 128, 16, 4, 3), Tiles(64, 64, 16, 4, 3)),
+    Tuning(16, Split(8, 32, 4, 4), Tiles(64, 128, 16, 4, 3), Tiles(64, 64, 16, 4, 3)),
+    Tuning(32, Split(4, 64, 4, 2), Tiles(64, 64, 16, 4, 3), Tiles(64, 64, 16, 4, 6)),
+    Tuning(96, Split(2, 64, 4, 2), Tiles(64, 64, 16, 4, 3), Tiles(64, 64, 16, 4, 6)),
+    Tuning(160, Split(2, 64, 4, 2), Tiles(64, 64, 32, 4, 3), Tiles(64, 64, 32, 4, 4)),
+    Tuning(1 << 30, Split(2, 64, 4, 2), Tiles(64, 64, 64, 4, 3), Tiles(128, 64, 64, 4, 4)),
 )
 
 
