@@ -132,15 +132,15 @@ LATE = "wide_numbered_rows"
 """Let run on purpose: a month sheet looks the same for 31 rows."""
 
 
-def loops(tokenizer: Tokenizer, each: int) -> Iterator[tuple[str, Planted]]:
-    """`each` of every kind, at random places of honest pages. The same every time."""
+def loops(tokenizer: Tokenizer, seeds: range) -> Iterator[tuple[str, Planted]]:
+    """One of every kind for each seed, at random places of honest pages. The same every time."""
     for kind in KINDS_OF_LOOP:
-        for seed in range(each):
+        for seed in seeds:
             yield kind, planted(tokenizer, kind, seed)
     for kind in GUARDED:
-        for seed in range(each):
+        for seed in seeds:
             yield f"{kind}, guarded", planted(tokenizer, kind, seed, guard=NoRepeat(30, 90))
-    for seed in range(each):
+    for seed in seeds:
         yield "end_of_page", end_of_page(tokenizer, seed)
 
 

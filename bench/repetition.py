@@ -1,6 +1,6 @@
 """How soon planted loops are noticed, and how often honest pages are taken for one.
 
-    python -m bench.repetition CHECKPOINT [--each 50]
+    python -m bench.repetition CHECKPOINT [--each 50] [--first-seed 0]
 
 CHECKPOINT is a folder with the model's tokenizer.json; tests/data/goldens/checkpoint-files has it
 compressed.
@@ -29,11 +29,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--each", type=int, default=50, help="pages and loops of every kind")
+    parser.add_argument("--first-seed", type=int, default=0, help="other seeds, other pages")
     arguments = parser.parse_args()
     tokenizer = Tokenizer(arguments.checkpoint)
     kinds = token_kinds(tokenizer)
-    _tell_of_honest_pages(kinds, tokenizer, arguments.each)
-    _tell_of_loops(kinds, tokenizer, arguments.each)
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.each)
+    _tell_of_honest_pages(kinds, tokenizer, seeds)
+    _tell_of_loops(kinds, tokenizer, seeds)
 
 
 def alarm(kinds: TokenKinds, tokens: Iterable[int]) -> tuple[int, int] | None:
@@ -52,16 +54,19 @@ def real_texts() -> Iterator[tuple[str, str]]:
     for case in grammar["cases"]:
         yield case["name"], case["raw"]
     for path in sorted((DATA / "texts").iterdir()):
-        yield path.name, path.read_text("utf-8")
+        if path.name != "README.md":
+            yield path.name, path.read_text("utf-8")
 
 
-def _tell_of_honest_pages(kinds: TokenKinds, tokenizer: Tokenizer, each: int) -> None:
+def _tell_of_honest_pages(kinds: TokenKinds, tokenizer: Tokenizer, seeds: range) -> None:
     texts = list(real_texts())
-    texts += [(kind, honest_text(kind, seed)) for kind in KINDS for seed in range(each)]
+    texts += [(kind, honest_text(kind, seed)) for kind in KINDS for seed in seeds]
     pages = [(name, tokenizer.encode(text)) for name, text in texts]
-    began = time.process_time()
-    alarms = [(name, found) for name, tokens in pages if (found := alarm(kinds, tokens))]
-    seconds = time.process_time() - began
+    seconds = float("inf")
+    for _ in range(3):  # the machine may be busy: the best of three is the watch's own cost
+        began = time.process_time()
+        alarms = [(name, found) for name, tokens in pages if (found := alarm(kinds, tokens))]
+        seconds = min(seconds, time.process_time() - began)
     count = sum(len(tokens) for _, tokens in pages)
     longest = max(len(tokens) for _, tokens in pages)
     print(f"honest pages: {len(pages)}, {count} tokens, the longest {longest}")
@@ -71,10 +76,10 @@ def _tell_of_honest_pages(kinds: TokenKinds, tokenizer: Tokenizer, each: int) ->
     print(f"cost: {seconds / count * 1e6:.2f} µs a token")
 
 
-def _tell_of_loops(kinds: TokenKinds, tokenizer: Tokenizer, each: int) -> None:
+def _tell_of_loops(kinds: TokenKinds, tokenizer: Tokenizer, seeds: range) -> None:
     delays: dict[str, list[int]] = defaultdict(list)
     cuts: dict[str, list[int]] = defaultdict(list)
-    for kind, one in loops(tokenizer, each):
+    for kind, one in loops(tokenizer, seeds):
         _note(kinds, one, delays[kind], cuts[kind])
     print("\n| loop | found | median delay | longest | cut, from the second copy |")
     print("| --- | --- | --- | --- | --- |")
@@ -82,7 +87,7 @@ def _tell_of_loops(kinds: TokenKinds, tokenizer: Tokenizer, each: int) -> None:
         _tell(kind, delays[kind], cuts[kind])
     _tell("all", sum(delays.values(), []), sum(cuts.values(), []))
     late: tuple[list[int], list[int]] = ([], [])
-    for seed in range(each):
+    for seed in seeds:
         _note(kinds, wide_numbered_rows(tokenizer, seed), *late)
     _tell(f"({LATE})", *late)
 

@@ -6,6 +6,7 @@ Knows nothing of file formats, HTTP or jobs; what an engine does with a page is 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import re
 import time
@@ -17,6 +18,7 @@ from typing import Protocol
 from dsocr.engines.base import Engine, EngineInfo
 from dsocr.engines.grounding import BlockStream
 from dsocr.errors import BadRequest, DsocrError, UnsupportedMode, UnsupportedTask
+from dsocr.retry.ladder import climb, is_cut
 from dsocr.turns import Turns
 from dsocr.types import (
     Block,
@@ -97,8 +99,9 @@ class Pipeline:
     documents are: those being read and two more.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, *, retry: bool = True) -> None:
+        """Without `retry` every page is read once, whatever comes of it."""
+        self._engine, self._retry = engine, retry
         self._images = Turns(lambda: engine.info.max_concurrency + 2)
         self._desk = Turns(lambda: engine.info.max_concurrency)
 
@@ -224,10 +227,19 @@ class Pipeline:
             )
 
     async def _ask(self, page: PageImage, reading: _Reading) -> PageResult:
-        if reading.on_event is None:
-            return await self._engine.recognize(page, reading.options)
-        telling = _Telling(page.index, reading.on_event)
-        result = await self._engine.recognize(page, reading.options, on_text=telling.text)
+        engine, options = self._engine, reading.options
+        telling = _Telling(page.index, reading.tell)
+        hear = None if reading.on_event is None else telling.text
+
+        async def ask_again(
+            page: PageImage, options: OcrOptions, *, step: str, aloud: bool
+        ) -> PageResult:
+            telling.start_over(f"the page is read again: {step}")
+            return await engine.recognize(page, options, on_text=hear if aloud else None)
+
+        result = _flagged(await engine.recognize(page, options, on_text=hear))
+        if self._retry and is_cut(result, options):
+            result = _flagged(await climb(result, page, options, engine.info, ask_again))
         telling.finish(result)
         return result
 
@@ -268,12 +280,18 @@ class _Telling:
         self._on_event(TextDelta(self._index, piece))
         self._close(self._blocks.feed(piece))
 
+    def start_over(self, reason: str) -> None:
+        """What was told is void; nothing told, nothing void."""
+        if self._told:
+            self._on_event(PageReset(self._index, reason))
+        self._blocks, self._told = BlockStream(), ""
+
     def finish(self, result: PageResult) -> None:
         if self._told and self._told == result.raw:
             self._close(self._blocks.finish())
             return
-        if self._told:  # a second reading after a crash said something else
-            self._on_event(PageReset(self._index, "the page was read again"))
+        # it was cut, another reading was kept, or a second one after a crash said something else
+        self.start_over("what was said of the page is replaced")
         if result.raw:
             self._on_event(TextDelta(self._index, result.raw))
         self._close(result.blocks)
@@ -343,6 +361,14 @@ async def _render(reading: _Reading, index: int) -> PageImage | PageResult:
         usage = Usage(seconds=time.monotonic() - began)
         failure = _failure(error, index)
         return PageResult(index, 0, 0, finish_reason="error", usage=usage, error=failure)
+
+
+def _flagged(result: PageResult) -> PageResult:
+    """A page that was cut says so among its flags too, whatever the engine."""
+    reason = result.finish_reason
+    if reason == "stop" or reason in result.flags:
+        return result
+    return dataclasses.replace(result, flags=(reason, *result.flags))
 
 
 def _failure(error: Exception, index: int) -> PageFailure:

@@ -18,6 +18,7 @@ from dsocr.engines.native import NativeEngine, block_confidences
 from dsocr.errors import BadCheckpoint, BadRequest, ContextTooLong, EngineUnavailable
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import NoRepeat, OcrOptions, PageImage
+from tests.engines.looping_worker import AGAIN, GOOD
 from tests.runtime.goldens import (
     assert_text_is,
     golden_json,
@@ -205,3 +206,18 @@ async def test_confidence_is_the_mean_of_a_references_own_tokens() -> None:
     got = block_confidences(raw, [-9.0, math.log(0.5), math.log(0.25)], ends)
 
     assert got == pytest.approx([0.5, 0.25])
+
+
+async def test_a_page_that_looped_ends_where_its_loop_began(config: RuntimeConfig) -> None:
+    engine = NativeEngine(config, worker="tests.engines.looping_worker:loop")
+    pieces: list[str] = []
+    try:
+        result = await engine.recognize(page(), options(), on_text=pieces.append)
+    finally:
+        await engine.close()
+
+    assert "".join(pieces) == GOOD + 20 * AGAIN
+    assert (result.raw, result.finish_reason) == (GOOD, "repetition")
+    (block,) = result.blocks
+    assert block.text == "Once upon a time," and block.confidence is not None
+    assert result.usage.completion_tokens == len(GOOD)

@@ -7,6 +7,7 @@ import struct
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from dsocr.runtime.intake import Request
@@ -214,3 +215,42 @@ def test_a_fault_of_the_device_stays_loud(
     monkeypatch.setattr(tiny_model, "forward", forward)
     with pytest.raises(RuntimeError, match="illegal memory access"):
         list(runtime.read(request()))
+
+
+def test_a_page_that_repeats_itself_ends_where_it_began_to(
+    runtime: Runtime,
+    tiny_model: DeepseekOcr,
+    tokenizer: Tokenizer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phrase = tokenizer.encode(" again and again")
+    turn = 0
+
+    def only_the_phrase(hidden: torch.Tensor) -> torch.Tensor:
+        nonlocal turn
+        scores = torch.zeros(len(hidden), tokenizer.vocab_size)
+        scores[:, phrase[turn % len(phrase)]] = 9.0
+        turn += 1
+        return scores
+
+    monkeypatch.setattr(tiny_model, "logits", only_the_phrase)
+    events = list(runtime.read(request(max_tokens=900)))
+
+    done = events[-1]
+    assert isinstance(done, Done) and done.finish_reason == "repetition"
+    assert turn <= 400
+    assert done.output_ids == phrase
+    assert len(done.logprobs) == len(done.text_ends) == len(phrase)
+    assert text(events)[: done.text_ends[-1]] == " again and again"
+    assert not runtime.has_work
+
+
+def test_the_watch_can_be_left_out(
+    runtime: Runtime, tiny_model: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = torch.zeros(1, 9)
+    scores[0, 7] = 9.0
+    monkeypatch.setattr(tiny_model, "logits", lambda hidden: scores.clone())
+    done = list(runtime.read(request(max_tokens=420, watch=False)))[-1]
+    assert isinstance(done, Done)
+    assert (done.finish_reason, done.output_ids) == ("length", [7] * 420)

@@ -533,7 +533,7 @@ def test_a_full_disk_makes_a_job_wait_and_not_fail(
             assert http.portal is not None
             return http.portal.call(database.write, ask)
 
-        job_id = submit(http, ("a.pdf", pdf([["@loop"] * 9] * 60)))["jobId"]
+        job_id = submit(http, ("a.pdf", pdf([["@html=" + "word " * 64] * 9] * 60)))["jobId"]
         wait_until(lambda: http.get(f"/api/jobs/{job_id}").json()["pagesDone"] > 3)
         pragma(f"max_page_count={pragma('page_count')}")
         wait_until(lambda: engine.running == 0 and len(engine.read) > 5)
@@ -546,3 +546,15 @@ def test_a_full_disk_makes_a_job_wait_and_not_fail(
         over = finished(http, job_id)
         assert (over["status"], over["pagesDone"], over["pagesFailed"]) == ("succeeded", 60, 0)
         assert len(engine.read) == 60
+
+
+def test_a_page_that_looped_keeps_its_flags_in_the_store(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.pdf", pdf([["fine"], ["@loop"]])))["jobId"]
+        finished(http, job_id)
+        page = http.get(f"/api/jobs/{job_id}/pages/1").json()
+        exported = http.get(f"/api/jobs/{job_id}/export?format=json").json()["pages"]
+    assert page["finishReason"] == "repetition"
+    assert page["flags"][:2] == ["repetition", "tried:as_asked=repetition"]
+    assert page["flags"][-1] == "kept:as_asked"
+    assert [one["flags"] for one in exported] == [[], page["flags"]]

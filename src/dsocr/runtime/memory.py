@@ -97,6 +97,8 @@ def rehearse_steps(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int
     tiles = _grey(640).expand(config.max_tiles, -1, -1, -1)
     page = PageViews(_grey(1024), tiles, (1, config.max_tiles))
     model.encode([page, page])
+    for side in (512, 1280):  # theirs is a smaller need; but each size has kernels to be loaded
+        model.encode([PageViews(_grey(side))])
     most = min(config.max_prefill_tokens, model.spec.decoder.max_positions)
     length = min(model.spec.decoder.max_positions, MAX_GATHERED_TOKENS // seats)
     num_blocks = -(-max(most, length) // BLOCK_SIZE)

@@ -16,6 +16,8 @@ The limits were chosen on the corpus of `bench/repetition.py`, which counts fals
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import sub
 
@@ -41,11 +43,11 @@ _LITTLE = 0.28
 _RECENT = 192
 """For "little new" only what was said within so many tokens counts as said before."""
 
-_MIN_WORDS = 4
+_MIN_WORDS, _MIN_ROW_WORDS = 3, 4
 """Different words that "little new" repeats: grids of a few values have fewer."""
 _WORDY = 0.12
 """Share of words that it repeats; the weekdays of a calendar are fewer."""
-_BREAKS = 8
+_BREAKS = 6
 """So many never seen tokens in a window are the guard's doing: two repeated words are enough."""
 _ALL_WORDS = 0.5
 """With so many of them there are no cells, and one word is enough."""
@@ -95,8 +97,8 @@ class RepetitionWatch:
         self._tail = "\0" * (_EXACT - 1)
         self._exact, self._near = _Grams(), _Grams()
         self._new_exact_at = 0
-        self._blocks: list[_Block] = []
-        self._new_onset = True
+        self._blocks: deque[_Block] = deque(maxlen=_WINDOW + 1)
+        self._was_new = True
         self._seen: set[int] = set()
         self._row_opens = False
         self._numbers = _Counting(kinds)
@@ -122,46 +124,51 @@ class RepetitionWatch:
 
     def _take_in(self, tokens: list[int]) -> int:
         """Notes which n-grams are new; returns how far back the last one was seen, 0 if new."""
+        places = range(self._num_tokens, self._num_tokens + _BLOCK)
         text = self._tail + "".join(map(chr, tokens))  # ids as characters: slices are n-grams
         self._tail = text[_BLOCK:]
-        kinds, block, distance = self._kinds, _Block(), 0
-        exact, near = self._exact, self._near
-        for place, token in enumerate(tokens):
-            now = self._num_tokens + place
-            distance = exact.distance(hash(text[place : place + _EXACT]), now)
-            if not distance:
-                self._new_exact_at = now + 1
-            far = near.distance(hash(text[place + _EXACT - _NEAR : place + _EXACT]), now)
-            is_new = not 0 < far <= _RECENT
-            if is_new:
-                block.new_at_start += block.num_new == place
-                block.num_new += 1
-                block.old_at_end = 0
-                if not self._new_onset:
+        exact = self._exact.distances(text, _EXACT, places)
+        near = self._near.distances(text[_EXACT - _NEAR :], _NEAR, places)
+        if 0 in exact:
+            self._new_exact_at = places.stop - exact[::-1].index(0)
+        self._blocks.append(self._block_of(tokens, [not 0 < far <= _RECENT for far in near]))
+        return exact[-1]
+
+    def _block_of(self, tokens: list[int], news: list[bool]) -> _Block:
+        block = _Block(num_new=sum(news))
+        if block.num_new < _BLOCK:
+            words = self._kinds.words
+            block.new_at_start = news.index(False)
+            block.old_at_end = [*reversed(news), True].index(True)
+            block.old_words = [
+                token for token, new in zip(tokens, news, strict=True) if not new and words[token]
+            ]
+        if block.num_new:
+            befores = (self._was_new, *news)
+            for token, new, before in zip(tokens, news, befores, strict=False):
+                if new and not before:
                     block.num_onsets += 1
-                    block.num_number_onsets += token in kinds.digits
+                    block.num_number_onsets += token in self._kinds.digits
                     block.num_breaks += token not in self._seen
-            else:
-                block.old_at_end += 1
-                if kinds.words[token]:
-                    block.old_words.append(token)
-            self._new_onset = is_new
-            self._seen.add(token)
-            if token == kinds.row:
+        if self._row_opens or self._kinds.row in tokens:
+            self._note_rows(block, tokens, news)
+        self._seen.update(tokens)
+        self._was_new = news[-1]
+        return block
+
+    def _note_rows(self, block: _Block, tokens: list[int], news: list[bool]) -> None:
+        for token, new in zip(tokens, news, strict=True):
+            if token == self._kinds.row:
                 block.num_rows += 1
                 self._row_opens = True
             elif self._row_opens:
-                block.num_new_rows += is_new
-                self._row_opens = not is_new and token != kinds.cell_end
-        exact.forget(self._num_tokens)
-        near.forget(self._num_tokens)
-        self._blocks.append(block)
-        return distance
+                block.num_new_rows += new
+                self._row_opens = not new and token != self._kinds.cell_end
 
     def _little_is_new(self) -> bool:
-        if len(self._blocks) < _WINDOW:
+        window = list(self._blocks)[-_WINDOW:]
+        if self._num_tokens < _WINDOW * _BLOCK:
             return False
-        window = self._blocks[-_WINDOW:]
         if sum(block.num_new for block in window) > _LITTLE * _WINDOW * _BLOCK:
             return False
         rows = sum(block.num_rows for block in window)
@@ -173,17 +180,18 @@ class RepetitionWatch:
         words = [word for block in window for word in block.old_words]
         share = len(words) / (_WINDOW * _BLOCK)
         breaks = sum(block.num_breaks for block in window)
-        needed = 2 if breaks >= _BREAKS else _MIN_WORDS
+        needed = 2 if breaks >= _BREAKS else _MIN_ROW_WORDS if rows else _MIN_WORDS
         return share >= _ALL_WORDS or (share >= _WORDY and len(set(words)) >= needed)
 
     def _start_of_the_old(self) -> int:
-        first = len(self._blocks) - 1
-        earliest = len(self._blocks) - _WINDOW  # before it a grid may have been honest
-        while first > earliest and self._blocks[first - 1].num_new <= 0.6 * _BLOCK:
+        """Looks no further back than the window: before it a grid may have been honest."""
+        blocks = list(self._blocks)
+        first = len(blocks) - 1
+        while first > 1 and blocks[first - 1].num_new <= 0.6 * _BLOCK:
             first -= 1
-        start = first * _BLOCK - (_NEAR - 1)
-        before = self._blocks[first - 1].old_at_end if first else 0
-        return max(1, start - before if before else start + self._blocks[first].new_at_start)
+        start = self._num_tokens - (len(blocks) - first) * _BLOCK - (_NEAR - 1)
+        before = blocks[first - 1].old_at_end
+        return max(1, start - before if before else start + blocks[first].new_at_start)
 
 
 @dataclass(slots=True)
@@ -212,17 +220,20 @@ class _Grams:
         self._old: dict[int, int] = {}
         self._since = 0
 
-    def distance(self, gram: int, now: int) -> int:
-        """Tokens since it was seen, 0 if it is new. From now on it was seen."""
-        before = self._young.get(gram)
-        if before is None:
-            before = self._old.get(gram, now)
-        self._young[gram] = now
-        return now - before
-
-    def forget(self, now: int) -> None:
-        if now - self._since >= _MEMORY:
-            self._old, self._young, self._since = self._young, {}, now
+    def distances(self, text: str, size: int, places: Sequence[int]) -> list[int]:
+        """Tokens since each n-gram of the text was seen, 0 if it is new. Now they were seen."""
+        young, old = self._young, self._old
+        found = []
+        for at, now in enumerate(places):
+            gram = hash(text[at : at + size])  # a number takes a fifth of the memory
+            before = young.get(gram)
+            if before is None:
+                before = old.get(gram, now)
+            young[gram] = now
+            found.append(now - before)
+        if places and places[-1] - self._since >= _MEMORY:
+            self._old, self._young, self._since = young, {}, places[-1]
+        return found
 
 
 class _Counting:
@@ -231,7 +242,7 @@ class _Counting:
     def __init__(self, kinds: TokenKinds) -> None:
         self._digits, self._row = kinds.digits, kinds.row
         self._row_at = -_SILENCE
-        self._template = "\0" * _TEMPLATE
+        self._template = "\0" * (_TEMPLATE - 1)
         self._grams = _Grams()
         self._new_at = 0
         self._number = ""
@@ -240,27 +251,30 @@ class _Counting:
         self._next_look = 0
 
     def take_in(self, tokens: list[int], start: int) -> None:
-        digits, grams, template = self._digits, self._grams, self._template
+        digits = self._digits
+        symbols, places = [], []
         for now, token in enumerate(tokens, start):
             digit = digits.get(token)
             if digit is None:
                 if self._number:
                     self._values.append(int(self._number[:18]))
                     self._number = ""
-                if token == self._row:
-                    self._row_at = now
+                symbols.append(token)
+                places.append(now)
             elif self._number:  # one number, one symbol, however many tokens spell it
                 self._number += digit
-                continue
             else:
                 self._number = digit
                 self._places.append(now)
-                token = 0
-            template = template[1:] + chr(token)
-            if not grams.distance(hash(template), now):
-                self._new_at = now + 1
-        self._template = template
-        grams.forget(start)
+                symbols.append(0)
+                places.append(now)
+        if self._row in tokens:
+            self._row_at = start
+        text = self._template + "".join(map(chr, symbols))
+        self._template = text[len(symbols) :]
+        distances = self._grams.distances(text, _TEMPLATE, places)
+        if 0 in distances:
+            self._new_at = places[-1 - distances[::-1].index(0)] + 1
 
     def start_of_counting(self, now: int) -> int | None:
         """Where the second item of a counting run stands."""
@@ -276,7 +290,10 @@ class _Counting:
                 first = recent
                 while first > 0 and values[first - 1 + stride] - values[first - 1] in (0, step):
                     first -= 1
-                if _steps(values[first:], stride).count(step) >= needed:
+                steps = _steps(values[first:], stride)
+                if steps.count(step) >= needed:
+                    still = next(place for place, one in enumerate(steps) if one)
+                    first += max(0, still - stride + 1)  # numbers that did not yet count
                     return max(1, self._places[first + stride])
         return None
 

@@ -19,7 +19,7 @@ from dsocr.server.deps import KeyRing, Service
 from dsocr.server.forms import FORM_OVERHEAD_BYTES
 from dsocr.server.middleware import BodyGuard, Envelope, HostGuard, OriginGuard
 from dsocr.server.reader import CreateEngine, Reader
-from dsocr.server.routes import export, jobs, ocr, system
+from dsocr.server.routes import bundle, export, jobs, ocr, system
 from dsocr.server.signals import told_of_the_end
 
 DESCRIPTION = (
@@ -53,6 +53,7 @@ def create_app(settings: Settings, *, create_engine: CreateEngine = engines.crea
     app.include_router(system.open_router)
     app.include_router(system.router)
     app.include_router(ocr.router)
+    app.include_router(bundle.router)
     app.include_router(jobs.router)
     app.include_router(export.router)
     page.install(app, settings.server)

@@ -119,7 +119,7 @@ class Reader:
             self.trouble = without_folder(trouble, self._settings.runtime.model_path)
             return False
         self._engine = engine
-        self._pipeline = Pipeline(engine)
+        self._pipeline = Pipeline(engine, retry=self._settings.retry)
         self.seconds_to_start = time.monotonic() - began
         self.state, self.trouble = "ready", ""
         self._ready.set()

@@ -33,8 +33,10 @@ IGNORED = frozenset(
 """Tensors a checkpoint may have or lack; they are never read."""
 
 PASS_PIXELS, FUSED_PASS_PIXELS = 2 << 20, 16 << 20
-"""Views go through the towers in passes of at most this many pixels, which bounds the memory; the
-fused attention needs far less of it."""
+"""Views go through the towers in passes of at most this many pixels, which bounds the memory. The
+fused attention needs far less of it: passes then grow with the device's."""
+FUSED_BYTES_A_PIXEL, PASS_SHARE = 80, 1 / 8
+"""What a pass needs, and how much of the free memory it may."""
 
 
 class Projector(nn.Module):
@@ -63,12 +65,16 @@ class DeepseekOcr(nn.Module):
         self.decoder = DeepseekMoe(spec.decoder, attention)
         self.lm_head = nn.Linear(hidden, spec.decoder.vocab_size, bias=False)
         self._graphs: EncodeGraphs | None = None
+        self._pass_pixels = PASS_PIXELS
 
     def use_kernels(self) -> None:
         """Lets the vision towers run by Triton kernels and CUDA graphs from now on."""
         self.sam_model.use_kernels()
         self.vision_model.use_kernels()
         self._graphs = EncodeGraphs(self._project, self.device)
+        free, _ = torch.cuda.mem_get_info(self.device)
+        fitting = int(free * PASS_SHARE / FUSED_BYTES_A_PIXEL)
+        self._pass_pixels = min(FUSED_PASS_PIXELS, max(PASS_PIXELS, fitting))
 
     @property
     def device(self) -> torch.device:
@@ -116,10 +122,9 @@ class DeepseekOcr(nn.Module):
     def _project_all(self, pictures: list[Tensor]) -> list[Tensor]:
         """Features (m*m, hidden) of uint8 pictures (S, S, 3), in their order."""
         features: dict[int, Tensor] = {}
-        most = PASS_PIXELS if self._graphs is None else FUSED_PASS_PIXELS
         for side in {len(picture) for picture in pictures}:
             indices = [i for i, picture in enumerate(pictures) if len(picture) == side]
-            for some in _passes(indices, max(1, most // side**2)):
+            for some in _passes(indices, max(1, self._pass_pixels // side**2)):
                 views = [pictures[index] for index in some]
                 if self._graphs is not None:
                     projected = self._graphs(views)
