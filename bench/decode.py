@@ -30,6 +30,7 @@ from bench.gpu import random_model, table  # noqa: E402
 from dsocr.runtime.batch import Chunk, make_batch  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.decode_graph import DecodeGraph, DecodeState  # noqa: E402
+from dsocr.runtime.decode_step import DecodeStep  # noqa: E402
 from dsocr.runtime.kv_cache import KVCache  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
 from dsocr.runtime.ngram import NoRepeat  # noqa: E402
@@ -127,7 +128,7 @@ class House:
 def check(model: DeepseekOcr, rows: int) -> dict[str, Any]:
     """Scores of the kernels and of plain bfloat16, each against plain float32."""
     house = House(model, rows)
-    step = DecodeGraph(model, house.cache, house.state, buckets=[rows]).step_of
+    step = DecodeStep(model, house.cache, rows)
     plain = house.plain_scores(model)
     exact = house.plain_scores(copy.deepcopy(model).float())
     device_rows = torch.tensor(house.slots, dtype=torch.int32, device=model.device)
@@ -146,7 +147,8 @@ def check(model: DeepseekOcr, rows: int) -> dict[str, Any]:
 
 def measure(model: DeepseekOcr, rows: int, *, steps: int = 100) -> dict[str, Any]:
     house = House(model, rows)
-    graph = DecodeGraph(model, house.cache, house.state, buckets=[rows])
+    step = DecodeStep(model, house.cache, rows)
+    graph = DecodeGraph(step, house.state, max_rows=rows, buckets=[])
     began = time.perf_counter()
     graph.capture(rows)
     torch.cuda.synchronize()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from dsocr.runtime.decode_step import DecodeStep
 from dsocr.runtime.kernels.choice import (
     LENGTH,
     LIMIT,
@@ -23,8 +23,6 @@ from dsocr.runtime.kernels.choice import (
     Histories,
 )
 from dsocr.runtime.kernels.paged_attention import Sequences
-from dsocr.runtime.kv_cache import KVCache
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
 
 BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
@@ -80,32 +78,44 @@ class DecodeState:
         params[LENGTH], params[PROMPT], params[LIMIT] = len(tokens), num_prompt, limit
         if no_repeat is not None:
             params[NGRAM], params[WINDOW] = no_repeat.ngram, no_repeat.window or 0
-        news = self._send([*params, *tokens, *block_table])
-        parts = news.split([NUM_FIELDS, len(tokens), len(block_table)])
-        for table, part in zip(
-            (self.params, self.tokens, self.block_tables), parts, strict=True
-        ):
+        news = self.send([*params, *tokens, *block_table])
+        parts = torch.split(news, [NUM_FIELDS, len(tokens), len(block_table)])
+        for table, part in zip((self.params, self.tokens, self.block_tables), parts, strict=True):
             table[slot, : len(part)] = part
 
     def grow(self, blocks: Sequence[tuple[int, int, int]]) -> None:
         """Further blocks, as (slot, place in its table, block)."""
         if blocks:
-            slots, places, numbers = self._send([*zip(*blocks, strict=True)])
+            slots, places, numbers = self.send([*zip(*blocks, strict=True)])
             self.block_tables[slots.long(), places.long()] = numbers
 
     def sequences(self, rows: Tensor) -> Sequences:
         return Sequences(rows, self.lengths, self.block_tables)
 
-    def _send(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+    def send(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         """int32 to the device without waiting."""
         pinned = self.device.type == "cuda"
         there = torch.tensor(values, dtype=torch.int32, pin_memory=pinned)
         return there.to(self.device, non_blocking=True)
 
 
+class Step(Protocol):
+    """The computation; `DecodeStep` is one. All is on the device and nothing waits for it."""
+
+    def scores(self, rows: Tensor, state: DecodeState) -> Tensor:
+        """float32 (B, vocabulary) of what follows the newest token of these slots; below 0 are
+        nobody's."""
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """The same of hidden states (B, hidden) after the final norm."""
+
+    def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
+        """Writes the next token of each slot down; (3, B), see `kernels.choice.choose`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A step's results on the device. The next step of the same size writes over them."""
+    """A step's results on the device. The next step writes over them."""
 
     choices: Tensor
     """(3, B) int32: tokens, log-probabilities (float32's bits), flags (see `kernels.choice`)."""
@@ -121,47 +131,52 @@ class _Captured:
 
 
 class DecodeGraph:
-    """Replays a step for as many rows as are asked for, padded to the next bucket."""
+    """Replays a step for as many rows as are asked for, padded to the next bucket. Where there is
+    no CUDA it just computes."""
 
     def __init__(
-        self,
-        model: DeepseekOcr,
-        cache: KVCache,
-        state: DecodeState,
-        *,
-        buckets: Sequence[int] = BUCKETS,
+        self, step: Step, state: DecodeState, *, max_rows: int, buckets: Sequence[int] = BUCKETS
     ) -> None:
-        self.step_of = DecodeStep(model, cache, max_rows=max(buckets))
-        self.state = state
-        self._buckets = sorted(buckets)
-        self._device = model.device
+        self._step, self._state = step, state
+        self._buckets = sorted({min(size, max_rows) for size in (*buckets, max_rows)})
         self._graphs: dict[int, _Captured] = {}
-        self._pool = torch.cuda.graph_pool_handle()
+        self._captures = state.device.type == "cuda"
+        self._pool = torch.cuda.graph_pool_handle() if self._captures else None
 
     def step(self, slots: Sequence[int]) -> Chosen:
         """The next token of each slot, enqueued; results have the bucket's rows, these first."""
-        bucket = next(size for size in self._buckets if size >= len(slots))
-        captured = self.capture(bucket)
-        padded = [*slots, *[-1] * (bucket - len(slots))]
-        rows = torch.tensor(padded, dtype=torch.int32, pin_memory=True)
-        captured.rows.copy_(rows, non_blocking=True)
+        bucket = self._bucket(len(slots))
+        rows = self._state.send([*slots, *[-1] * (bucket - len(slots))])
+        if not self._captures:
+            return self._run(rows)
+        self.capture(len(slots))
+        captured = self._graphs[bucket]
+        captured.rows.copy_(rows)
         captured.graph.replay()
         return captured.chosen
 
-    def capture(self, bucket: int) -> _Captured:
-        """The bucket's graph, made if need be."""
-        captured = self._graphs.get(bucket)
-        if captured is None:
-            captured = self._graphs[bucket] = self._capture(bucket)
-        return captured
+    def capture(self, num_rows: int) -> None:
+        """Makes the graph for so many rows, if it is not there."""
+        bucket = self._bucket(num_rows)
+        if self._captures and bucket not in self._graphs:
+            self._graphs[bucket] = self._capture(bucket)
+
+    def capture_all(self) -> None:
+        """The largest first: the others find room in what it leaves."""
+        for bucket in reversed(self._buckets):
+            self.capture(bucket)
+
+    def _bucket(self, num_rows: int) -> int:
+        return next(size for size in self._buckets if size >= num_rows)
 
     def _capture(self, bucket: int) -> _Captured:
-        rows = torch.full((bucket,), -1, dtype=torch.int32, device=self._device)
-        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream(self._device))
+        device = self._state.device
+        rows = torch.full((bucket,), -1, dtype=torch.int32, device=device)
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream):
             self._run(rows)  # kernels are compiled, libraries make their plans
-        torch.cuda.current_stream(self._device).wait_stream(stream)
+        torch.cuda.current_stream(device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool, stream=stream):
             chosen = self._run(rows)
@@ -169,5 +184,5 @@ class DecodeGraph:
 
     @torch.inference_mode()
     def _run(self, rows: Tensor) -> Chosen:
-        logits = self.step_of.scores(rows, self.state)
-        return Chosen(self.step_of.choose(logits, self.state, rows), logits)
+        logits = self._step.scores(rows, self._state)
+        return Chosen(self._step.choose(logits, self._state, rows), logits)

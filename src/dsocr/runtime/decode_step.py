@@ -8,19 +8,20 @@ many rows the large products are the library's, and the experts' go expert by ex
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dsocr.runtime.kernels.choice import Histories, choose_fused
+from dsocr.runtime.decode_graph import DecodeState
+from dsocr.runtime.kernels.choice import choose_fused
 from dsocr.runtime.kernels.experts import ExpertWeights
 from dsocr.runtime.kernels.experts_row import experts_row_fused
 from dsocr.runtime.kernels.experts_rows import experts_rows_fused, norm_route_fused
 from dsocr.runtime.kernels.paged_attention import Sequences, Split, attend_newest_fused
 from dsocr.runtime.kernels.row import linear_row_fused, norm_linear_row_fused
 from dsocr.runtime.kernels.sum_norm import gate_fused, newest_embeddings_fused, sum_norm_fused
+from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.kernels.tuning import RowTuning, Tuning, tuning_for
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.layers.moe import MoE, SwiGLU
@@ -42,24 +43,12 @@ class _Layer:
     gate_up: Tensor | None  # (2 * width, hidden), of a dense layer
 
 
-class DecodeTables(Protocol):
-    """What a step reads and writes of all slots."""
-
-    tokens: Tensor
-    histories: Histories
-
-    @property
-    def lengths(self) -> Tensor: ...
-
-    def sequences(self, rows: Tensor) -> Sequences: ...
-
-
 class DecodeStep:
     """Enqueues a step; can be captured. Tables of slots are passed, nothing is kept but weights."""
 
-    def __init__(self, model: DeepseekOcr, cache: KVCache, *, max_rows: int) -> None:
+    def __init__(self, model: DeepseekOcr, cache: KVCache, max_rows: int) -> None:
         decoder, spec = model.decoder, model.spec.decoder
-        self.ahead = model.device.type == "cuda" and _has_programmatic_launch(model.device)
+        self.ahead = _has_programmatic_launch(model.device)
         self.row_tuning, self.tuning_for = RowTuning(), tuning_for
         self._eps = spec.rms_norm_eps
         self._embeddings = decoder.embed_tokens.weight
@@ -72,12 +61,16 @@ class DecodeStep:
         self._rotation = tuple(
             table.squeeze(1).contiguous() for table in decoder.rotary(places, model.dtype)
         )
+        # one for all graphs: theirs would be kept side by side
+        self._logits = torch.empty(
+            max_rows, spec.vocab_size, dtype=torch.float32, device=model.device
+        )
         # the attention kernel leaves it as it found it
         self._arrived = torch.zeros(
             max_rows * spec.num_heads, dtype=torch.int32, device=model.device
         )
 
-    def scores(self, rows: Tensor, state: DecodeTables) -> Tensor:
+    def scores(self, rows: Tensor, state: DecodeState) -> Tensor:
         """float32 scores (B, vocabulary) of what follows each slot's newest token."""
         x = newest_embeddings_fused(self._embeddings, state.tokens, state.lengths, rows)
         sequences = state.sequences(rows)
@@ -85,14 +78,15 @@ class DecodeStep:
             return self._alone(x, sequences, self.row_tuning)
         return self._together(x, sequences, self.tuning_for(len(rows)))
 
-    def choose(self, logits: Tensor, state: DecodeTables, rows: Tensor) -> Tensor:
+    def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
         return choose_fused(logits, state.histories, rows)
 
-    def head(self, x: Tensor) -> Tensor:
-        """float32 scores of normed hidden states."""
-        if x.dtype == torch.float32 or x.device.type != "cuda":
-            return F.linear(x, self._head).float()
-        return torch.mm(x, self._head.t(), out_dtype=torch.float32)
+    def head(self, hidden: Tensor) -> Tensor:
+        """float32 scores of normed hidden states, not rounded to the weights' dtype before."""
+        out = self._logits[: len(hidden)]
+        if hidden.dtype == torch.float32:
+            return torch.mm(hidden, self._head.t(), out=out)
+        return torch.mm(hidden, self._head.t(), out_dtype=torch.float32, out=out)
 
     def _alone(self, residual: Tensor, sequences: Sequences, tuning: RowTuning) -> Tensor:
         change: Tensor | None = None
@@ -123,6 +117,7 @@ class DecodeStep:
             *(residual, change, self._norm, eps, self._head, torch.float32),
             cut=tuning.head,
             ahead=ahead,
+            out=self._logits[:1],
         )[1]
 
     def _together(self, residual: Tensor, sequences: Sequences, tuning: Tuning) -> Tensor:
@@ -167,7 +162,8 @@ class DecodeStep:
         )
 
 
-def _layer(layer: DecoderLayer, blocks: Tensor, width: int) -> _Layer:
+def _layer(layer: nn.Module, blocks: Tensor, width: int) -> _Layer:
+    assert isinstance(layer, DecoderLayer)
     attention, mlp = layer.self_attn, layer.mlp
     router = gate_up = None
     if isinstance(mlp, MoE):
@@ -203,11 +199,22 @@ def _layer(layer: DecoderLayer, blocks: Tensor, width: int) -> _Layer:
 def _side_by_side(*linears: nn.Linear) -> Tensor:
     """Their weights in one piece of memory, of which each keeps its part."""
     together = torch.cat([linear.weight for linear in linears])
-    parts = together.split([len(linear.weight) for linear in linears])
+    parts = torch.split(together, [len(linear.weight) for linear in linears])
     for linear, part in zip(linears, parts, strict=True):
         linear.weight.data = part
     return together
 
 
 def _has_programmatic_launch(device: torch.device) -> bool:
-    return torch.cuda.get_device_capability(device) >= (9, 0)
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
+
+
+def can_decode(model: DeepseekOcr) -> bool:
+    """Whether the kernels run here: Triton, a head that fills a block, products to float32."""
+    dim = model.spec.decoder.head_dim
+    return (
+        usable_kernels(model.device)
+        and dim >= 16
+        and dim & (dim - 1) == 0
+        and "out_dtype" in (torch.mm.__doc__ or "")
+    )

@@ -199,7 +199,9 @@ def _ban(
         if tl.sum(matches.to(tl.int32), 0) > 0:
             for back in range(0, ngram - 2):
                 wanted = tl.load(TOKENS + length - ngram + 1 + back)
-                matches = matches & (tl.load(TOKENS + start + back, mask=matches, other=-1) == wanted)
+                matches = matches & (
+                    tl.load(TOKENS + start + back, mask=matches, other=-1) == wanted
+                )
             token = tl.load(TOKENS + start + ngram - 1, mask=matches, other=-1)
             for number in tl.static_range(EXEMPT):
                 spared = tl.load(EXEMPTED + number)

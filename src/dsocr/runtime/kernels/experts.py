@@ -51,7 +51,7 @@ def choose_experts(logits: Tensor, experts: ExpertWeights) -> tuple[Tensor, Tens
 
 def pass_experts(x: Tensor, weights: Tensor, ids: Tensor, experts: ExpertWeights) -> Tensor:
     """What every expert of a token says, weighed: (B, slots, hidden); the shared ones last."""
-    return torch.stack(
+    said = torch.stack(
         [
             _one(row, float(weights[number, place]), int(ids[number, place]), experts)
             if place < experts.num_chosen
@@ -59,13 +59,15 @@ def pass_experts(x: Tensor, weights: Tensor, ids: Tensor, experts: ExpertWeights
             for number, row in enumerate(x)
             for place in range(experts.slots)
         ]
-    ).unflatten(0, (len(x), experts.slots))
+    )
+    return said.view(len(x), experts.slots, -1)
 
 
 def _one(row: Tensor, weight: float, expert: int, experts: ExpertWeights) -> Tensor:
     assert experts.w13 is not None and experts.w2 is not None
     gate, up = F.linear(row, experts.w13[expert]).chunk(2)
-    return (F.linear(F.silu(gate) * up, experts.w2[expert]).float() * weight).to(row.dtype)
+    said: Tensor = F.linear(F.silu(gate) * up, experts.w2[expert])
+    return (said.float() * weight).to(row.dtype)
 
 
 def _shared(row: Tensor, number: int, experts: ExpertWeights) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dsocr.runtime.kernels.triton_language import halves, power_of_two, tl, triton
+from dsocr.runtime.kernels.triton_language import halves, tl, triton
 
 Cut = tuple[int, int]
 """Rows of a matrix that a program takes, and its warps."""
@@ -50,10 +50,12 @@ def norm_linear_row_fused(
     *,
     cut: Cut = (8, 4),
     ahead: bool = False,
+    out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The same in one kernel. `ahead`: it may start before the kernel before it ends."""
     outputs, inputs = weight.shape
-    out = torch.empty(1, outputs, dtype=dtype, device=weight.device)
+    if out is None:
+        out = torch.empty(1, outputs, dtype=dtype, device=weight.device)
     new = residual if change is None else torch.empty_like(residual)
     first, rest = halves(inputs)
     _linear[(-(-outputs // cut[0]),)](
