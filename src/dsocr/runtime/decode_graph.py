@@ -178,7 +178,9 @@ class DecodeGraph:
             self._run(rows)  # kernels are compiled, libraries make their plans
         torch.cuda.current_stream(device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=stream):
+        # other threads pin memory meanwhile, which is no business of the capture
+        kind = "thread_local"
+        with torch.cuda.graph(graph, self._pool, stream, capture_error_mode=kind):
             chosen = self._run(rows)
         return _Captured(graph, rows, chosen)
 

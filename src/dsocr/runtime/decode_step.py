@@ -139,6 +139,7 @@ class DecodeStep:
                 residual, x, routes = norm_route_fused(
                     *(residual, change, layer.experts_norm, self._eps, layer.router),
                     *(layer.experts, sequences.rows, counted),
+                    cut=tuning.router,
                 )
                 changes = experts_rows_fused(
                     x, routes, layer.experts, up=tuning.up, down=tuning.down

@@ -16,8 +16,6 @@ from dsocr.runtime.kernels.experts import ExpertWeights, choose_experts, pass_ex
 from dsocr.runtime.kernels.row import _normed, _ranked, _wide_sum, norm_row
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
 
-ROUTER_BLOCK, ROUTER_WARPS = 128, 8
-
 
 @dataclass(frozen=True, slots=True)
 class Routes:
@@ -76,7 +74,10 @@ def norm_route_fused(
     experts: ExpertWeights,
     owners: Tensor,
     counts: Tensor,
+    *,
+    cut: tuple[int, int] = (128, 8),
 ) -> tuple[Tensor, Tensor, Routes]:
+    """The same in one kernel. `cut`: inputs taken at once, warps."""
     count, hidden = residual.shape
     new, x = torch.empty_like(residual), torch.empty_like(residual)
     shape = (count, experts.num_chosen)
@@ -88,13 +89,13 @@ def norm_route_fused(
         *(eps, experts.scale, count),
         INPUTS=hidden,
         WHOLE=power_of_two(hidden),
-        BLOCK=min(ROUTER_BLOCK, power_of_two(hidden)),
+        BLOCK=min(cut[0], power_of_two(hidden)),
         EXPERTS=experts.num_experts,
         ALL=power_of_two(experts.num_experts),
         CHOSEN=experts.num_chosen,
         SLOTS=experts.slots,
         NORMALIZES=experts.normalize,
-        num_warps=ROUTER_WARPS,
+        num_warps=cut[1],
     )
     return new, x, Routes(weights, ids, counts, lists)
 

@@ -126,11 +126,12 @@ def _normed(x, scale, NORM, place, real):
 
 @triton.jit
 def _ranked(scores, expert):
-    """Softmax, and how many experts are better than each; of equal ones the first."""
+    """Softmax, and how many experts are better than each; of equal ones the first. Ranks are all
+    different whatever the scores are: one is a place in memory, and scores may be no numbers."""
     share = tl.exp(scores - tl.max(scores, 0))
     share = share / tl.sum(share, 0)
-    same = share[None, :] == share[:, None]
-    better = (share[None, :] > share[:, None]) | (same & (expert[None, :] < expert[:, None]))
+    worse = share[None, :] < share[:, None]
+    better = (share[None, :] > share[:, None]) | (~worse & (expert[None, :] < expert[:, None]))
     return share, tl.sum(better.to(tl.int32), 1)
 
 

@@ -13,11 +13,11 @@ from dsocr.runtime.kernels.row import Cut
 class RowTuning:
     """For a row alone."""
 
-    split: Split = Split(48, 32, 4, 2)
+    split: Split = Split(64, 32, 4, 2)
     qkv: Cut = (4, 2)
     out: Cut = (2, 2)
     router: Cut = (1, 1)
-    up: Cut = (4, 2)
+    up: Cut = (4, 1)
     down: Cut = (4, 4)
     head: Cut = (8, 4)
 
@@ -28,17 +28,22 @@ class Tuning:
 
     rows: int
     split: Split
+    router: tuple[int, int]
+    """Inputs at once, warps."""
     up: Tiles
     down: Tiles
 
 
+_FEW = Tiles(64, 128, 16, 4, 3)
+_SOME = Tiles(64, 64, 16, 4, 3)
+
 TUNINGS = (
-    Tuning(4, Split(16, 32, 4, 4), Tiles(64, 128, 16, 4, 3), Tiles(64, 64, 16, 4, 3)),
-    Tuning(16, Split(8, 32, 4, 4), Tiles(64, 128, 16, 4, 3), Tiles(64, 64, 16, 4, 3)),
-    Tuning(32, Split(4, 64, 4, 2), Tiles(64, 64, 16, 4, 3), Tiles(64, 64, 16, 4, 6)),
-    Tuning(96, Split(2, 64, 4, 2), Tiles(64, 64, 16, 4, 3), Tiles(64, 64, 16, 4, 6)),
-    Tuning(160, Split(2, 64, 4, 2), Tiles(64, 64, 32, 4, 3), Tiles(64, 64, 32, 4, 4)),
-    Tuning(1 << 30, Split(2, 64, 4, 2), Tiles(64, 64, 64, 4, 3), Tiles(128, 64, 64, 4, 4)),
+    Tuning(4, Split(16, 32, 4, 4), (128, 8), _FEW, _SOME),
+    Tuning(16, Split(10, 32, 4, 2), (128, 8), _FEW, _SOME),
+    Tuning(32, Split(2, 64, 4, 2), (128, 8), _FEW, _FEW),
+    Tuning(96, Split(2, 64, 4, 2), (256, 8), _SOME, Tiles(64, 64, 16, 4, 6)),
+    Tuning(160, Split(2, 64, 4, 2), (256, 8), Tiles(64, 64, 32, 4, 3), Tiles(64, 64, 32, 4, 4)),
+    Tuning(1 << 30, Split(2, 64, 4, 2), (64, 4), Tiles(64, 64, 64, 4, 3), Tiles(128, 64, 64, 4, 4)),
 )
 
 
