@@ -5,7 +5,7 @@ released weights, text does not exist here. Every page writes a fixed number of 
 is told an end token that no score belongs to, and the repetition watch is off; the no-repeat rule
 30/90 is on. Everything goes through `Runtime`, pictures in, text out, but for the process boundary.
 
-    python bench/gpu.py [--tokens 800] [--rows pages,many] [--seconds S] [--report FILE]
+    python bench/gpu.py [--tokens 800] [--rows decode,pages] [--seconds S] [--report FILE]
 
 A row is a function in `ROWS` that yields lines of the table; one that fails does not stop the rest.
 """
@@ -13,9 +13,12 @@ A row is a function in `ROWS` that yields lines of the table; one that fails doe
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
+import shutil
 import statistics
+import subprocess
 import sys
 import time
 import traceback
@@ -28,6 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
+from safetensors.torch import save_file
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
@@ -42,13 +46,16 @@ from dsocr.runtime.loader import give_memory  # noqa: E402
 from dsocr.runtime.memory import Room  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
 from dsocr.runtime.ngram import NoRepeat  # noqa: E402
-from dsocr.runtime.preprocess import Resolution  # noqa: E402
+from dsocr.runtime.preprocess import Resolution, prepare  # noqa: E402
 from dsocr.runtime.runtime import Done, Failed, Runtime, Text, runtime_for  # noqa: E402
 from dsocr.runtime.sequence import SamplingParams  # noqa: E402
 from dsocr.runtime.tokenizer import Tokenizer  # noqa: E402
 from tests.runtime.goldens import GOLDENS, genuine_tokenizer  # noqa: E402
 
 MODES = {"gundam": Resolution(1024, 640, True), "base": Resolution(1024, 1024, False)}
+DECODE_AFTER, DECODE_STEPS = 350, 200
+GOALS = ((1100, 1500), (31000, 36000), (14, 9), (22, 28), (32, 40), (1.1, 0.75), (8, 5))
+"""Of the figures in `summary`: what an H200 must reach, and what is aimed at."""
 NUM_PICTURES = 16
 """Different pictures; more pages than that repeat them, which no cache here could notice."""
 
@@ -165,31 +172,187 @@ def read_pages(
     }
 
 
+def limits_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """What the card can do at best: memory and matrix products, each in one long run."""
+    source, copy = torch.empty(2, 2 << 30, dtype=torch.uint8, device="cuda")
+    seconds = _median_seconds(lambda: copy.copy_(source))
+    yield {"what": "copy, TB/s read and written", "best": round(2 * len(copy) / seconds / 1e12, 2)}
+    x = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
+    seconds = _median_seconds(lambda: x @ x)
+    yield {"what": "bfloat16 product, TFLOP/s", "best": round(2 * 8192**3 / seconds / 1e12)}
+
+
+def encode_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """A page's views in pinned memory to its features, alone and eight together."""
+    for mode in MODES:
+        page = prepare(bench.pictures[0], MODES[mode], max_tiles=6).pinned()
+        alone = _median_seconds(lambda page=page: bench.model.encode([page]))
+        eight = _median_seconds(lambda page=page: bench.model.encode([page] * 8)) / 8
+        milliseconds = {"alone ms": round(alone * 1e3, 2), "of eight ms": round(eight * 1e3, 2)}
+        yield {"mode": mode, **milliseconds}
+
+
+def decode_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Steps in which so many pages write a token each, at 1,263 to 1,463 tokens of context."""
+    for size in (256, 128, 64, 32, 8, 1):
+        if size > bench.room.max_num_seqs or bench.seconds_left < 0:
+            continue
+        requests = [bench.request("gundam", 800) for _ in range(size)]
+        for request in requests:
+            bench.runtime.submit(request)
+        wrote: dict[int, int] = {}
+        while len(wrote) < size:
+            wrote.update(
+                (one.request_id, 1) for one in bench.runtime.step() if isinstance(one, Text)
+            )
+        seconds = _seconds_of_steps(bench.runtime, DECODE_STEPS, after=DECODE_AFTER)
+        for request in requests:
+            bench.runtime.cancel(request.request_id)
+        while bench.runtime.has_work:
+            bench.runtime.step()
+        rate = round(DECODE_STEPS * size / seconds)
+        yield {"pages": size, "ms a step": round(seconds / DECODE_STEPS * 1e3, 3), "tokens/s": rate}
+
+
 def pages_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """Pages of two modes at 128, 32, 8 and 1 in flight, in one wave each."""
-    for in_flight in (128, 32, 8, 1):
+    """Pages of two modes, so many in flight, twice as many in all: ramp and drain are in it."""
+    for in_flight in (256, 128, 32, 8, 1):
         for mode in MODES:
-            if bench.seconds_left > 0:
+            if bench.seconds_left > 0 and in_flight <= bench.room.max_num_seqs:
+                pages = max(3, 2 * in_flight)
                 yield read_pages(
-                    bench, mode, pages=in_flight, in_flight=in_flight, tokens=bench.num_tokens
+                    bench, mode, pages=pages, in_flight=in_flight, tokens=bench.num_tokens
                 )
+
+
+def lone_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """One page on an idle device, from the picture to its last token; the median of three."""
+    for mode in MODES:
+        lines = [read_pages(bench, mode, pages=1, in_flight=1, tokens=1000) for _ in range(3)]
+        yield sorted(lines, key=lambda line: float(line["seconds"]))[1]
 
 
 def many_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """1,000 pages submitted at once, with short answers."""
-    yield read_pages(bench, "base", pages=1000, in_flight=1000, tokens=min(32, bench.num_tokens))
+    yield read_pages(bench, "gundam", pages=1000, in_flight=1000, tokens=min(64, bench.num_tokens))
+
+
+def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Process start to first token through the engine, the weights in the page cache: with kernel
+    caches that are empty, and with those of the run before."""
+    with TemporaryDirectory() as folder:
+        write_checkpoint(bench.model, Path(folder))
+        for caches in ("cold", "warm", "warm"):
+            environment = {**os.environ, "TRITON_CACHE_DIR": f"{folder}/triton"}
+            command = [sys.executable, str(ROOT / "bench" / "first_token.py"), folder]
+            began = time.time()
+            out = subprocess.run(command, env=environment, capture_output=True, text=True)
+            if out.returncode != 0:
+                raise RuntimeError(out.stderr[-2000:])
+            at = json.loads(out.stdout.splitlines()[-1])
+            seconds = {name: round(when - began, 2) for name, when in at.items()}
+            yield {"kernel caches": caches, **seconds}
+
+
+def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """As on a card of 8 GB: the rest of the memory is taken away. Last, since it takes it."""
+    room, runtime = bench.room, bench.runtime
+    del bench.runtime, runtime
+    gc.collect()
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info()
+    held = torch.cuda.memory_allocated()
+    ballast = torch.empty(held + free - (8 << 30), dtype=torch.uint8, device="cuda")
+    bench.model.use_kernels() if bench.config.kernels else None
+    bench.runtime, bench.room = runtime_for(bench.model, bench.tokenizer, bench.config)
+    line = read_pages(bench, "gundam", pages=32, in_flight=32, tokens=100)
+    peak = torch.cuda.max_memory_allocated() - len(ballast)
+    yield {**line, "cache tokens": bench.room.cache_tokens, "peak GiB": round(peak / 2**30, 2)}
+    del ballast
+    bench.room = room
 
 
 ROWS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {
+    "limits": limits_row,
+    "encode": encode_row,
+    "decode": decode_row,
+    "lone": lone_row,
     "pages": pages_row,
     "many": many_row,
+    "start": start_row,
+    "small": small_row,
 }
+
+
+def summary(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The figures that are aimed at, by name, as far as their rows were run."""
+
+    def figure(row: str, column: str, best: Callable[[list[Any]], Any], **same: Any) -> Any:
+        found = [
+            line[column]
+            for line in lines
+            if line["row"] == row and all(line.get(name) == value for name, value in same.items())
+        ]
+        return best(found) if found else None
+
+    named = {
+        "single-stream decode tok/s": figure("decode", "tokens/s", max, pages=1),
+        "decode B=256 tok/s": figure("decode", "tokens/s", max, pages=256),
+        "gundam encode ms": figure("encode", "alone ms", min, mode="gundam"),
+        "gundam pages/s": figure("pages", "pages/s", max, mode="gundam"),
+        "base pages/s": figure("pages", "pages/s", max, mode="base"),
+        "gundam page alone s, 1,000 tokens": figure("lone", "seconds", min, mode="gundam"),
+        "start to first token s, warm": figure(
+            "start", "first token", min, **{"kernel caches": "warm"}
+        ),
+    }
+    return [
+        {"figure": name, "measured": value, "must": must, "aim": aim}
+        for (name, value), (must, aim) in zip(named.items(), GOALS, strict=True)
+        if value is not None
+    ]
+
+
+def write_checkpoint(model: DeepseekOcr, folder: Path) -> None:
+    """The model as a released checkpoint would lie there, in one file, with its tokenizer."""
+    shutil.copy(GOLDENS / "checkpoint-files" / "config.json", folder)
+    (folder / "tokenizer.json").write_bytes(genuine_tokenizer())
+    tensors = {name: one.detach().cpu().contiguous() for name, one in model.checkpoint_tensors()}
+    save_file(tensors, folder / "model.safetensors")
+
+
+def _median_seconds(work: Callable[[], Any], repeats: int = 15) -> float:
+    """Between events on the device, after two warm-ups."""
+    times = []
+    for _ in range(repeats + 2):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        begin.record()
+        work()
+        end.record()
+        torch.cuda.synchronize()
+        times.append(begin.elapsed_time(end) / 1e3)
+    return statistics.median(times[2:])
+
+
+def _seconds_of_steps(runtime: Runtime, count: int, *, after: int) -> float:
+    """Of so many steps in a row, once so many have passed; nothing may end meanwhile."""
+    began = 0.0
+    for step in range(after + count):
+        if step == after:
+            began = time.perf_counter()
+        events = runtime.step()
+        assert not any(isinstance(one, Done | Failed) for one in events)
+    torch.cuda.synchronize()
+    return time.perf_counter() - began
 
 
 def start(arguments: argparse.Namespace) -> Bench:
     """The model, the runtime, and one short page of each mode so that every kernel is loaded."""
     device = choose_device("auto")
     config = RuntimeConfig(max_num_seqs=arguments.max_num_seqs)
+    if arguments.peer == "hf":
+        config = RuntimeConfig(max_num_seqs=1, kernels=False, attn_impl="eager")
     pictures = make_pictures()
     began = time.perf_counter()
     model = random_model(device, choose_dtype("auto", device), config)
@@ -228,6 +391,9 @@ def main() -> None:
     parser.add_argument("--rows", default=",".join(ROWS), help="which measurements, by name")
     parser.add_argument("--seconds", type=float, default=600, help="start no row after this")
     parser.add_argument("--max-num-seqs", type=int, help="pages that run at once")
+    parser.add_argument(
+        "--peer", choices=["hf"], help="plain eager PyTorch, a page at a time, as released"
+    )
     parser.add_argument("--report", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
     bench = start(arguments)
@@ -243,7 +409,9 @@ def main() -> None:
             break
     if arguments.report:
         arguments.report.write_text(json.dumps(bench.lines, indent=1))
-    print(table(bench.lines))
+    for name in dict.fromkeys(line["row"] for line in bench.lines):
+        print(table([line for line in bench.lines if line["row"] == name]) + "\n")
+    print(table(summary(bench.lines)))
 
 
 if __name__ == "__main__":

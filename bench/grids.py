@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from html.parser import HTMLParser
 
-Grid = list[list[str]]
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell's text, and the row and column where it begins: its places in the grid are equal."""
+
+    text: str
+    begins: tuple[int, int]
+
+
+Grid = list[list[Cell]]
 
 _PIPES = re.compile(r"(?:^[ \t]*\|.*\|[ \t]*$\n?)+", re.M)
 _STEPS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
@@ -20,17 +30,18 @@ def tables_in(text: str) -> list[Grid]:
 
 
 def neighbour_of(grid: Grid, row: int, column: int, side: str) -> str | None:
-    """The next cell with other text to that side, or the heading of the column or row."""
+    """The text of the next cell to that side, or the heading of the column or row."""
     if side == "top_heading":
-        return next((r[column] for r in grid[:row] if column < len(r) and r[column]), None)
+        above = [r[column] for r in grid[:row] if column < len(r)]
+        return next((cell.text for cell in above if cell.text), None)
     if side == "left_heading":
-        return next((cell for cell in grid[row][:column] if cell), None)
+        return next((cell.text for cell in grid[row][:column] if cell.text), None)
     down, right = _STEPS[side]
     own = grid[row][column]
     row, column = row + down, column + right
     while 0 <= row < len(grid) and 0 <= column < len(grid[row]):
         if grid[row][column] != own:
-            return grid[row][column]
+            return grid[row][column].text
         row, column = row + down, column + right
     return None
 
@@ -41,14 +52,15 @@ def _pipes(text: str) -> Grid:
         for line in text.split("\n")
         if line.strip()
     ]
-    return [row for row in rows if not all(re.fullmatch(r":?-{2,}:?", cell) for cell in row)]
+    shown = [row for row in rows if not all(re.fullmatch(r":?-{2,}:?", cell) for cell in row)]
+    return [[Cell(text, (r, c)) for c, text in enumerate(row)] for r, row in enumerate(shown)]
 
 
 class _Tables(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.grids: list[Grid] = []
-        self._cells: dict[tuple[int, int], str] = {}
+        self._cells: dict[tuple[int, int], Cell] = {}
         self._row = self._column = -1
         self._span = (1, 1)
         self._text: list[str] | None = None
@@ -78,16 +90,17 @@ class _Tables(HTMLParser):
             columns = 1 + max(column for _, column in self._cells)
             cells = self._cells
             self.grids.append(
-                [[cells.get((r, c), "") for c in range(columns)] for r in range(rows)]
+                [[cells.get((r, c), Cell("", (r, c))) for c in range(columns)] for r in range(rows)]
             )
             self._cells = {}
 
     def _place(self, text: str) -> None:
         while (self._row, self._column) in self._cells:
             self._column += 1
+        cell = Cell(text, (self._row, self._column))
         for row in range(self._span[0]):
             for column in range(self._span[1]):
-                self._cells[self._row + row, self._column + column] = text
+                self._cells[self._row + row, self._column + column] = cell
         self._column += self._span[1]
 
 

@@ -19,6 +19,7 @@ _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)\s]*\)")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _LINE_MARK = re.compile(r"^\s*(?:#{1,6}\s+|[-*+]\s+|>\s+|\|?(?:\s*:?-{3,}:?\s*\|?)+\s*$)", re.M)
+_ESCAPE = re.compile(r"\\(?=[!-/:-@\[-`{-~])")
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|`+|\|")
 _IDEOGRAPH = r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 _BLANK_IN_CJK = re.compile(rf"(?<={_IDEOGRAPH})\s+(?={_IDEOGRAPH})")
@@ -34,6 +35,7 @@ def plain(text: str) -> str:
         (_LINK, r"\1"),
         (_TAG, " "),
         (_LINE_MARK, " "),
+        (_ESCAPE, ""),
         (_EMPHASIS, " "),
     ):
         text = pattern.sub(replacement, text)
@@ -92,7 +94,7 @@ def _table_holds(test: Mapping[str, Any], read: str, diffs: int) -> bool:
     for grid in tables_in(read):
         for row, line in enumerate(grid):
             for column, cell in enumerate(line):
-                if _alike(cell, test["cell"], diffs) and all(
+                if _alike(cell.text, test["cell"], diffs) and all(
                     _alike(neighbour_of(grid, row, column, side) or "", test[side], diffs)
                     for side in sides
                     if test.get(side)

@@ -96,13 +96,13 @@ class Pipeline:
     """Reads documents with one engine; as many `read` calls at once as you like.
 
     Each document renders one page ahead of the engine. Page images are few however long or many the
-    documents are: those being read and two more.
+    documents are: those being read and three more.
     """
 
     def __init__(self, engine: Engine, *, retry: bool = True) -> None:
         """Without `retry` every page is read once, whatever comes of it."""
         self._engine, self._retry = engine, retry
-        self._images = Turns(lambda: engine.info.max_concurrency + 2)
+        self._images = Turns(lambda: engine.info.max_concurrency + 3, kept_free=1)
         self._desk = Turns(lambda: engine.info.max_concurrency)
 
     async def read(
@@ -166,6 +166,7 @@ class Pipeline:
         info = self._engine.info
         check_options(options, info)
         _check_pages(wanted, source.num_pages)
+        workers = min(len(wanted), info.max_concurrency + 1)
         reading = _Reading(
             source=source,
             options=options,
@@ -173,10 +174,10 @@ class Pipeline:
             on_event=on_event,
             owner=owner,
             places=iter(enumerate(wanted)),
+            asking=asyncio.Semaphore(1 if owner is None else workers),
             ahead=asyncio.Lock(),
             keep=keep,
         )
-        workers = min(len(wanted), info.max_concurrency + 1)
         await all_or_none([self._work(reading) for _ in range(workers)])
 
     async def _work(self, reading: _Reading) -> None:
@@ -186,7 +187,7 @@ class Pipeline:
     async def _read_next(self, reading: _Reading) -> bool:
         """Takes one page all the way; False when none is left. The image dies with this call."""
         async with AsyncExitStack() as held:
-            async with reading.ahead:
+            async with reading.asking:
                 upcoming = next(reading.places, None)
                 if upcoming is None:
                     return False
@@ -195,6 +196,7 @@ class Pipeline:
                 await held.enter_async_context(
                     self._images.turn(newcomer=newcomer, background=reading.owner)
                 )
+            async with reading.ahead:
                 rendered = await _render(reading, index)
                 if isinstance(rendered, PageImage):
                     await held.enter_async_context(
@@ -254,6 +256,9 @@ class _Reading:
     on_event: OnEvent | None
     places: Iterator[tuple[int, int]]
     """Place in the result and page index, of the pages nobody has begun."""
+    asking: asyncio.Semaphore
+    """One page of a document waits for its turn among others. In the background, where owners take
+    turns, all do: an owner of one document would else miss most of the turns that come at once."""
     ahead: asyncio.Lock
     """Whoever holds it has the one page of this document that waits for the engine."""
     keep: _Keep

@@ -61,6 +61,16 @@ def test_unknown_check_is_refused() -> None:
 
 def test_tables_of_pipes_are_grids_too() -> None:
     (grid,) = tables_in("| a | b |\n| --- | --- |\n| 1 | 2 |\n")
-    assert grid == [["a", "b"], ["1", "2"]]
+    assert [[cell.text for cell in row] for row in grid] == [["a", "b"], ["1", "2"]]
     assert neighbour_of(grid, 1, 1, "up") == "b"
     assert neighbour_of(grid, 0, 0, "up") is None
+
+
+def test_a_neighbour_with_the_same_text_is_a_neighbour() -> None:
+    (grid,) = tables_in("<table><tr><td>7</td><td>7</td><td>8</td></tr></table>")
+    assert neighbour_of(grid, 0, 0, "right") == "7"
+
+
+def test_a_spanning_cell_is_not_its_own_neighbour() -> None:
+    (grid,) = tables_in('<table><tr><td colspan="2">a</td><td>b</td></tr></table>')
+    assert neighbour_of(grid, 0, 0, "right") == "b"

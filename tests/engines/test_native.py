@@ -150,6 +150,25 @@ async def test_what_the_user_got_wrong_is_told_as_such(engine: NativeEngine) -> 
         await engine.recognize(page(), options(prompt="<image>" + "word, " * 5000))
 
 
+async def test_killing_the_process_under_fifty_pages_loses_none(checkpoint: Path) -> None:
+    engine = NativeEngine(RuntimeConfig(model_path=checkpoint, device="cpu", max_num_seqs=48))
+    short = options(mode="tiny", max_tokens=6)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OMP_NUM_THREADS", "1")
+        alone = await engine.recognize(page(), short)
+        reading = [asyncio.create_task(engine.recognize(page(), short)) for _ in range(50)]
+        await asyncio.sleep(0.5)
+        supervisor = engine._supervisor
+        assert supervisor is not None and supervisor.pid is not None
+        os.kill(supervisor.pid, signal.SIGKILL)
+
+        results = await asyncio.gather(*reading)
+
+    assert {result.raw for result in results} == {alone.raw}
+    assert supervisor.restarts == {"crash": 1} and supervisor.num_retries > 1
+    await engine.close()
+
+
 async def test_it_does_not_read_any_more_once_closed(config: RuntimeConfig) -> None:
     engine = NativeEngine(config)
     await engine.start()

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, event, text
 from dsocr.errors import DiskFull, QueueFull
 from dsocr.jobs import store, views
 from dsocr.jobs.database import Database, UnsupportedStore, path_of
-from dsocr.jobs.job import Correction, IdempotencyConflict, JobConflict, JobFile, JobNotFound
+from dsocr.jobs.job import Correction, IdempotencyConflict, JobConflict, JobFile, JobNotFound, Taker
 from dsocr.jobs.presence import Presence, Silence
 from dsocr.jobs.store import LeaseLost
 from dsocr.jobs.tables import metadata
@@ -110,7 +110,7 @@ async def test_a_page_of_a_cancelled_or_deleted_job_is_not_stored(database: Data
 async def test_nobody_takes_a_job_that_is_held_by_the_living(database: Database) -> None:
     await accepted(database)
     await claimed(database, "one")
-    assert await database.write(store.claim, "two", (), "fake", 0) is None
+    assert await database.write(store.claim, Taker("two", "fake"), 0) is None
 
 
 async def test_what_a_process_leaves_is_taken_next(database: Database) -> None:
@@ -125,7 +125,7 @@ async def test_a_job_for_another_engine_is_passed_over(database: Database) -> No
     await accepted(database, wanted_engine="native")
     other = await accepted(database, now=1)
     assert (await claimed(database)).job_id == other
-    assert await database.write(store.claim, "me", (), "fake", 0) is None
+    assert await database.write(store.claim, Taker("me", "fake", (), 100), 0) is None
 
 
 async def test_owners_take_turns_and_each_is_served_in_order(database: Database) -> None:
@@ -135,6 +135,21 @@ async def test_owners_take_turns_and_each_is_served_in_order(database: Database)
     assert line == [a[0], b[0], a[1], b[1], a[2], a[3]]
     taken = [(await claimed(database)).job_id for _ in line]
     assert taken == line
+
+
+async def test_an_owner_with_many_jobs_keeps_nobody_else_waiting(database: Database) -> None:
+    for number in range(4):
+        await accepted(database, now=number, owner="a")
+    taker = Taker("me", "fake", most_of_owner=2)
+    for _ in range(2):
+        assert await database.write(store.claim, taker, 0)
+    assert await database.write(store.claim, taker, 0) is None
+    b = await accepted(database, now=9, owner="b")
+    lease = await database.write(store.claim, taker, 0)
+    assert lease is not None and lease.job_id == b
+    elsewhere = dataclasses.replace(taker, process="you", lost=("me",))  # what is lost counts too
+    assert all([await database.write(store.claim, elsewhere, 0) for _ in range(3)])
+    assert await database.write(store.claim, elsewhere, 0) is None
 
 
 async def test_every_change_has_its_own_number(database: Database) -> None:

@@ -429,6 +429,21 @@ def test_somebody_who_waits_is_read_before_the_pages_of_jobs(running: Running) -
         assert len(engine.read) < 121, "it waited until both books were read"
 
 
+def test_one_keys_jobs_share_with_those_of_another_however_many_there_are(
+    running: Running,
+) -> None:
+    engine = FakeEngine(max_concurrency=1, seconds=0.02)
+    one, two = ({"X-Api-Key": key} for key in ("key-one", "key-two"))
+    with running(engine, max_running=2, server={"api_keys": ("key-one", "key-two")}) as http:
+        for number in range(4):
+            content = pdf([[f"a{number}"]] * 500)
+            submit(http, (f"{number}.pdf", content), headers=one)
+        wait_until(lambda: len(engine.read) > 5)
+        submit(http, ("b.pdf", pdf([["b"]] * 30)), headers=two)
+        wait_until(lambda: engine.read.count("b") == 30)
+    assert {"a0", "a1", "b"} == set(engine.read), "more of one key were begun than may be"
+
+
 def test_a_job_claimed_while_others_are_checked_is_not_let_go(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -482,7 +497,11 @@ def test_a_job_that_takes_too_long_fails_and_keeps_what_was_read(running: Runnin
         pages = exported(http, job_id)["pages"]
         assert [page["text"] for page in pages] == ["one", "", ""]
         assert pages[1]["error"]["code"] == "page_not_read"
-        assert http.post(f"/api/jobs/{job_id}/pages/1/retry").status_code == 202
+        again = http.post(f"/api/jobs/{job_id}/pages/1/retry").json()
+        assert (again["status"], again["error"]) == ("queued", None)
+        over = finished(http, job_id)
+        assert (over["status"], over["error"]["code"]) == ("failed", "job_timeout")
+        assert [page["text"] for page in exported(http, job_id)["pages"]] == ["one", "two", ""]
 
 
 def test_an_engine_that_comes_back_finds_its_job_waiting(

@@ -41,6 +41,11 @@ class Engine(Protocol):
     @property
     def info(self) -> EngineInfo: ...
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be read just now, though it was started; empty when it can. What is
+        asked meanwhile waits for it to heal."""
+
     async def start(self) -> None:
         """Loads what is needed to read; returns when the first page can be read."""
 

@@ -14,7 +14,7 @@ from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.grounding import markdown_of, parse, references
 from dsocr.engines.modes import MODES, mode_of
 from dsocr.engines.prompts import TASKS
-from dsocr.engines.supervisor import PAGES_AHEAD, Supervisor
+from dsocr.engines.supervisor import PAGES_AHEAD, Patience, Supervisor
 from dsocr.engines.weights import REPOSITORY, find_weights, missing_files
 from dsocr.errors import BadCheckpoint
 from dsocr.runtime.config import RuntimeConfig
@@ -53,8 +53,9 @@ class NativeEngine:
             self._supervisor = Supervisor(
                 self._worker,
                 arguments,
-                stall_seconds=self._config.stall_seconds,
-                start_seconds=self._config.start_seconds,
+                patience=Patience(
+                    stall=self._config.stall_seconds, start=self._config.start_seconds
+                ),
             )
         ready = await self._supervisor.start()
         logger.info(
@@ -72,6 +73,10 @@ class NativeEngine:
                 ("weights", weights.name),
             ),
         )
+
+    @property
+    def trouble(self) -> str:
+        return self._supervisor.trouble if self._supervisor is not None else ""
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None

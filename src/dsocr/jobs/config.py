@@ -21,7 +21,7 @@ class JobsConfig:
     max_uploads: Annotated[int, Gt(0)] = 32
     """Most jobs that are being uploaded at once."""
     max_running: Annotated[int, Gt(0)] = 8
-    """Most jobs that one process reads side by side; their pages take turns."""
+    """Most jobs of one key that a process reads side by side; their pages take turns."""
     max_unfinished: Annotated[int, Gt(0)] = 1000
     """Most jobs that wait or run; one more is told to come back."""
     max_jobs_per_key: Annotated[int, Gt(0)] = 10

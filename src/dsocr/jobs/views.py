@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from dsocr.jobs import records
 from dsocr.jobs.job import (
+    FINISHED,
     Job,
     JobFile,
     JobNotFound,
@@ -20,6 +21,7 @@ from dsocr.jobs.job import (
     PageNotRead,
     Status,
     StoredPage,
+    Taker,
     Todo,
 )
 from dsocr.jobs.tables import files, jobs, pages, processes
@@ -45,7 +47,7 @@ class Wanted:
 def listing(connection: Connection, wanted: Wanted, now: float) -> tuple[list[Job], int]:
     """Newest first, and how many there are in all."""
     ids = connection.scalars(_slice(wanted)).all()
-    if ids and len(ids) < wanted.limit:  # the last of them: a rare name is looked for only once
+    if len(ids) < wanted.limit and (ids or not wanted.offset):  # the last: no need to look again
         total = wanted.offset + len(ids)
     else:
         count = select(func.count()).select_from(_filtered(wanted).subquery())
@@ -128,17 +130,40 @@ def seq(connection: Connection, job_id: str) -> int | None:
     return connection.scalar(select(jobs.c.seq).where(jobs.c.id == job_id))
 
 
-def line(connection: Connection, engine: str | None = None) -> list[str]:
+def next_job(connection: Connection, taker: Taker) -> str | None:
+    """The job for this process: one that a lost process has left, or the first in line."""
+    here = Counter(
+        connection.scalars(
+            select(jobs.c.owner).where(
+                jobs.c.status == "running", jobs.c.leased_by == taker.process
+            )
+        ).all()
+    )
+    served = [owner for owner, count in here.items() if count >= taker.most_of_owner]
+    left = connection.scalar(
+        select(jobs.c.id)
+        .where(jobs.c.status == "running", jobs.c.owner.not_in(served))
+        .where(or_(jobs.c.leased_by.is_(None), jobs.c.leased_by.in_(list(taker.lost))))
+        .where(_fits(taker.engine))
+        .order_by(jobs.c.created_at)
+        .limit(1)
+    )
+    return left or next(iter(line(connection, taker.engine, but=served)), None)
+
+
+def line(
+    connection: Connection, engine: str | None = None, *, but: Collection[str] = ()
+) -> list[str]:
     """Queued jobs in the order they will begin: first come first served within an owner, owners
-    with the fewest running jobs first."""
+    with the fewest running jobs first; `but` those of some owners."""
     running = Counter(
         connection.scalars(select(jobs.c.owner).where(jobs.c.status == "running")).all()
     )
-    question = select(jobs.c.owner, jobs.c.id).where(jobs.c.status == "queued")
+    question = select(jobs.c.owner, jobs.c.id).where(
+        jobs.c.status == "queued", jobs.c.owner.not_in(list(but))
+    )
     if engine is not None:
-        question = question.where(
-            or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine == engine)
-        )
+        question = question.where(_fits(engine))
     queued: dict[str, deque[str]] = defaultdict(deque)
     for owner, job_id in connection.execute(question.order_by(jobs.c.created_at, jobs.c.id)):
         queued[owner].append(job_id)
@@ -150,13 +175,6 @@ def line(connection: Connection, engine: str | None = None) -> list[str]:
         if not queued[owner]:
             del queued[owner]
     return order
-
-
-def claimable(connection: Connection, engine: str) -> bool:
-    """Whether there is a job that nobody holds and this engine may read."""
-    free = or_(jobs.c.status == "queued", (jobs.c.status == "running") & jobs.c.leased_by.is_(None))
-    fits = or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine == engine)
-    return connection.scalar(select(jobs.c.id).where(free, fits).limit(1)) is not None
 
 
 def held(connection: Connection, process: str) -> dict[str, int]:
@@ -227,6 +245,10 @@ def first_failure(connection: Connection, job_id: str) -> PageFailure | None:
         .limit(1)
     )
     return records.news_of(text).error if text else None
+
+
+def _fits(engine: str) -> ColumnElement[bool]:
+    return or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine == engine)
 
 
 def _filtered(wanted: Wanted, owner: str | None = None) -> Select[Any]:
@@ -305,7 +327,9 @@ def _jobs(connection: Connection, rows: Sequence[Row[Any]], now: float) -> list[
 
 
 def _job(row: Row[Any], its_files: tuple[JobFile, ...]) -> Job:
-    error = PageFailure(row.error_code, row.error_message or "") if row.error_code else None
+    error = None
+    if row.error_code and row.status in FINISHED:  # while it is read again, nothing has failed yet
+        error = PageFailure(row.error_code, row.error_message or "")
     return Job(
         id=row.id,
         owner=row.owner,

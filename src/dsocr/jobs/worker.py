@@ -21,7 +21,7 @@ from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.database import Database
 from dsocr.jobs.events import Bell
 from dsocr.jobs.files import JobFiles
-from dsocr.jobs.job import Lease, Todo
+from dsocr.jobs.job import Lease, Taker, Todo
 from dsocr.jobs.presence import Presence, Silence
 from dsocr.jobs.source import JobSource
 from dsocr.jobs.store import LeaseLost
@@ -143,7 +143,7 @@ class JobWorker:
                 await self._database.write(store.give_back, Lease(job_id, epoch))
 
     async def _take_jobs(self) -> None:
-        while len(self._running) < self._config.max_running and await self._take_one():
+        while await self._take_one():
             pass
 
     async def _take_one(self) -> bool:
@@ -152,12 +152,11 @@ class JobWorker:
         except EngineUnavailable:
             return False
         lost = await self._lost()
-        if not lost and not await self._database.read(views.claimable, info.name):
+        taker = Taker(self._presence.id, info.name, lost, self._config.max_running)
+        if not lost and await self._database.read(views.next_job, taker) is None:
             return False
         async with self._leases:
-            lease = await self._database.write(
-                store.claim, self._presence.id, lost, info.name, time.time()
-            )
+            lease = await self._database.write(store.claim, taker, time.time())
             if lease is not None:
                 self._begin(lease)
                 return True
@@ -241,7 +240,8 @@ class JobWorker:
             self._bell.ring(lease.job_id)
             budget.page_done()
 
-        pipeline, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
+        with budget.paused():
+            pipeline, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
         await self._in_spite_of_full_disks(
             lambda: self._database.write(store.name_engine, lease, info.name, info.model)
         )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from dsocr.pages.right_to_left import Letter, as_read, has_right_to_left
 from dsocr.types import Box, TextLine
 
 MAX_CHARACTERS = 100_000
@@ -22,6 +23,9 @@ _GAP = 1.2
 """Widest gap inside a line, in character heights; justified text stays well below."""
 _OVERLAP = 0.4
 """Least part of the smaller height that characters of one line share."""
+_WORD_GAP = 0.7
+"""Widest gap between two parts of a line from right to left, in character heights."""
+_SAME_LINE = 0.7
 _DEVICE = 1 << 20
 """Side of the fine integer grid that pdfium maps page points to; turns and crops are its job."""
 _HYPHENS = {0x02, 0xAD}
@@ -57,7 +61,16 @@ class _Run:
     bottom: float
     right: float
     top: float
-    pieces: list[str] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+
+    @property
+    def right_to_left(self) -> bool:
+        return not self.vertical and any(has_right_to_left(letter.text) for letter in self.letters)
+
+    def text(self) -> str:
+        if self.right_to_left:
+            return as_read(self.letters, self.top - self.bottom)
+        return " ".join("".join(letter.text for letter in self.letters).split())
 
     def takes(self, left: float, bottom: float, right: float, top: float) -> bool:
         if self.vertical:
@@ -73,13 +86,13 @@ def page_lines(page: pdfium.PdfPage, frame: Frame) -> list[TextLine]:
     """All lines of the page's text in the PDF's own order; blank or cropped ones are left out."""
     text_page = page.get_textpage()
     try:
-        lines = [(_cleaned(run.pieces), run) for run in _runs(text_page)]
+        runs = _whole_lines(list(_runs(text_page)))
     finally:
         text_page.close()
     placed = (
         TextLine(text, frame.box(run.left, run.bottom, run.right, run.top))
-        for text, run in lines
-        if text
+        for run in runs
+        if (text := run.text())
     )
     return [line for line in placed if _is_on_page(line.box)]
 
@@ -100,12 +113,12 @@ def _runs(text_page: pdfium.PdfTextPage) -> Iterator[_Run]:
             continue
         if character.isspace():
             if run:
-                run.pieces.append(" ")
+                run.letters.append(Letter(" "))
             continue
         box = _loose_box(text_page, index)
         if box is None:
             if run:
-                run.pieces.append(character)
+                run.letters.append(Letter(character, run.right, run.right))
             continue
         if run and not run.takes(*box):
             yield run
@@ -113,9 +126,31 @@ def _runs(text_page: pdfium.PdfTextPage) -> Iterator[_Run]:
         if run is None:
             run = _Run(_is_vertical(text_page, index), *box)
         run.grow(*box)
-        run.pieces.append(character)
+        run.letters.append(Letter(character, box[0], box[2]))
     if run:
         yield run
+
+
+def _whole_lines(runs: list[_Run]) -> list[_Run]:
+    """pdfium breaks lines from right to left at every change of direction: their parts as one."""
+    whole: list[_Run] = []
+    for run in runs:
+        near = next((line for line in whole if _is_part_of(run, line)), None)
+        if near is None:
+            whole.append(run)
+            continue
+        near.grow(run.left, run.bottom, run.right, run.top)
+        near.letters += [Letter(" "), *run.letters]
+    return whole
+
+
+def _is_part_of(run: _Run, line: _Run) -> bool:
+    if run.vertical or line.vertical or not (run.right_to_left or line.right_to_left):
+        return False
+    height = min(run.top - run.bottom, line.top - line.bottom)
+    shared = min(run.top, line.top) - max(run.bottom, line.bottom)
+    gap = max(run.left - line.right, line.left - run.right)
+    return shared > _SAME_LINE * height and gap < _WORD_GAP * height
 
 
 def _codes(text_page: pdfium.PdfTextPage) -> Iterator[tuple[int, int]]:
@@ -172,10 +207,6 @@ def _is_vertical(text_page: pdfium.PdfTextPage, index: int) -> bool:
 def _character(code: int) -> str:
     """Lone surrogates and what is no character become the replacement character."""
     return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
-
-
-def _cleaned(pieces: list[str]) -> str:
-    return " ".join("".join(pieces).split())
 
 
 def _fraction(value: int) -> float:

@@ -20,7 +20,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from dsocr.errors import BadRequest, DiskFull, TooLarge
-from dsocr.server.problems import ClientGone, InvalidField
+from dsocr.server.problems import ClientGone, EncodedBody, InvalidField
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -80,6 +80,9 @@ def clean_name(name: str) -> str:
 
 
 async def _receive(request: Request, receiver: _Receiver) -> Form:
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.lower() != "identity":  # a small body must not become a large one in here
+        raise EncodedBody()
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
@@ -97,6 +100,8 @@ async def _receive(request: Request, receiver: _Receiver) -> Form:
         parser.finalize()
         await receiver.flush(at_least=0)
     except FormParserError as error:
+        if "header size" in str(error):
+            raise BadRequest("The name of a file or a field is too long.") from error
         raise BadRequest("The multipart form is broken.") from error
     except OSError as error:
         raise disk_problem(error) from error

@@ -38,3 +38,11 @@ def test_an_address_beside_two_dates_is_no_table() -> None:
     rows = [["14 Canal Street", "Invoice", "HS"], ["Westport", "Date", "May"], ["VAT", "Due", "1"]]
 
     assert grids(rows) == []
+
+
+def test_long_descriptions_beside_figures_are_a_table() -> None:
+    rows = [[f"0{n} May 2024", "PAYMENT TO THE HARBOUR OFFICE", f"{n}5.20"] for n in range(1, 9)]
+
+    (grid,) = grids(rows, columns=(50, 200, 520))
+
+    assert len(grid) == 24

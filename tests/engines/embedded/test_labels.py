@@ -63,3 +63,8 @@ def test_table_survives_a_text_box_inside_it() -> None:
     table = Region("table", Rect(0, 0, 100, 100), 0.5)
     inner = Region("text", Rect(10, 10, 90, 90), 0.9)
     assert drop_doubles([inner, table]) == [table]
+
+
+def test_large_formula_is_no_title() -> None:
+    assert labels.label_of(paragraph("f(x) dx = F(b) \u2212 F(a)", 0, 34), [], 20) == "text"
+    assert labels.label_of(paragraph("What a = b means", 0, 34), [], 20) == "sub_title"

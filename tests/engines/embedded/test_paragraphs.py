@@ -60,3 +60,18 @@ def test_numbers_that_begin_a_sentence_are_no_marks() -> None:
     assert starts_with_mark("（三）方案")
     assert not starts_with_mark("1990 was a good year")
     assert not starts_with_mark("3.14 is pi")
+
+
+def test_short_centred_lines_keep_their_rows() -> None:
+    rows = [
+        row("ABC TRADING", 0, x0=60, x1=380),
+        row("2 Harmony Road, Johor", 26, x0=10, x1=430),
+        row("Unit 14", 52, x0=150, x1=290),
+        row("07-355 2616", 78, x0=100, x1=340),
+    ]
+    assert not split(rows)[0].flowing
+
+
+def test_a_justified_paragraph_with_a_short_last_row_still_flows() -> None:
+    rows = [row(LONG, 0, x0=30), row(LONG, 26), row(LONG, 52), row("the end.", 78, x1=90)]
+    assert split(rows)[0].flowing

@@ -115,29 +115,26 @@ def test_lines_read_beside_the_layer_are_boxed_as_tightly() -> None:
     assert (tight.line.rect.y0, tight.line.rect.y1) == pytest.approx((105, 125))
 
 
-def test_cells_that_the_layer_runs_together_are_cut_apart() -> None:
-    page = np.full((200, 400, 3), 255, np.uint8)
-    for top in (20, 60, 100):
-        for left in (12, 120):
-            page[top + 4 : top + 16, left : left + 60 : 2] = 0
-    cells = [Line("one two", Rect(10, top, 182, top + 20), 1.0) for top in (20, 60, 100)]
-
-    cut = text_layer.cut_at_gaps(cells, page)
-
-    assert [line.text for line in cut] == ["one", "two"] * 3
-
-
-def test_one_widely_set_line_stays_whole() -> None:
-    page = np.full((200, 400, 3), 255, np.uint8)
-    page[24:36, 12:72:2] = 0
-    page[24:36, 120:180:2] = 0
-    line = Line("one two", Rect(10, 20, 182, 40), 1.0)
-
-    assert text_layer.cut_at_gaps([line], page) == [line]
-
-
 def test_words_that_the_layer_has_are_not_added_again() -> None:
     (again,) = readings("76")
     small = Line("76", again.line.rect, 1.0)
 
     assert text_layer.worth_adding([again], [small]) == []
+
+
+def test_words_misread_beside_the_layer_are_not_added() -> None:
+    (again,) = readings("增减")
+    own = Line("増減", again.line.rect, 1.0)
+
+    assert text_layer.worth_adding([again], [own]) == []
+
+
+def test_a_dash_boxed_by_its_ink_stands_in_the_row_of_its_figures() -> None:
+    layer = [("12,500", 0.1, 0.100, 0.2, 0.120), ("–", 0.3, 0.109, 0.31, 0.111)]
+
+    figure, dash = text_layer.lines_in_pixels(
+        [*layer, ("7", 0.1, 0.2, 0.2, 0.22)], width=500, height=1000
+    )[:2]
+
+    assert dash.rect.height == pytest.approx(figure.rect.height)
+    assert (dash.rect.y0 + dash.rect.y1) / 2 == pytest.approx(110)

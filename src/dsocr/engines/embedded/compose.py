@@ -10,12 +10,13 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from dsocr.engines.embedded import labels, order, paragraphs, regions, rules, tables
+from dsocr.engines.embedded import figures, labels, order, paragraphs, regions, rules, tables
 from dsocr.engines.embedded.layout import LayoutModel
 from dsocr.engines.embedded.line import Line, Rect, Region
 from dsocr.engines.embedded.network import Networks
 from dsocr.engines.embedded.order import Atom
 from dsocr.engines.embedded.paragraphs import Paragraph
+from dsocr.engines.embedded.printed import as_printed
 from dsocr.engines.embedded.table_model import TableModel
 from dsocr.engines.embedded.text_joins import is_right_to_left, join_lines
 from dsocr.types import Block, Box
@@ -24,6 +25,9 @@ Pixels = NDArray[np.uint8]
 
 _TRUSTED_COVER = 0.7
 _TABLE_MARGIN = 0.01
+_FRAME = 0.7
+_AROUND = 0.5
+_STRUCTURES = ("figure", "table")
 
 
 class LayoutModels:
@@ -77,7 +81,8 @@ def compose_blocks(image: Pixels, lines: Sequence[Line], *, models: LayoutModels
     right_to_left = is_right_to_left(line.text for line in lines)
     ruled = rules.ruled_tables(image, lines, body)
     drawn, outside = regions.in_ruled(ruled, lines)
-    seen = regions.beside_ruled(models.layout.detect(image), ruled)
+    seen = without_frames(models.layout.detect(image), lines)
+    seen = figures.without_false_figures(regions.beside_ruled(seen, ruled), lines, image)
     assigned, free = regions.settle(seen, outside)
     assigned, free = regions.with_grids(assigned, free, right_to_left=right_to_left)
     page = Page(image, models, tuple(region for region, _ in assigned), ruled, body, right_to_left)
@@ -89,20 +94,48 @@ def compose_blocks(image: Pixels, lines: Sequence[Line], *, models: LayoutModels
     return [to_block(piece, width, height) for piece in rank_titles(pieces, page.body, height)]
 
 
+def without_frames(found: Sequence[Region], lines: Sequence[Line]) -> list[Region]:
+    """Without figures that hold most of the page's writing: a receipt on a table, a photo of one.
+
+    Such a frame is the page itself; its lines are ordered like any other page's.
+    """
+    characters = sum(len(line.text) for line in lines)
+
+    def held(region: Region) -> int:
+        return sum(
+            len(line.text) for line in lines if regions.share_inside(line.rect, region.rect) > 0.5
+        )
+
+    return [
+        region
+        for region in found
+        if region.label != "figure" or held(region) <= _FRAME * characters or not characters
+    ]
+
+
 def atoms_of(assigned: regions.Assigned, free: Sequence[Line]) -> list[Atom]:
     """What gets ordered. Text regions count as one thing only where the layout saw most lines."""
     covered = sum(len(inside) for _, inside in assigned)
     trusted = covered >= _TRUSTED_COVER * (covered + len(free))
+    structures = [region.rect for region, _ in assigned if region.label in _STRUCTURES]
     atoms = [Atom(line.rect, (line,)) for line in free]
     for region, inside in assigned:
-        if region.label in ("figure", "table"):
+        if region.label in _STRUCTURES:
             atoms.append(Atom(region.rect, inside, region.label))
-        elif trusted:
-            rect = paragraphs.enclose([line.rect for line in inside])
+            continue
+        rect = paragraphs.enclose([line.rect for line in inside])
+        # Text above and below a table is one region where the layout took the table for text.
+        if trusted and not any(_is_around(rect, structure) for structure in structures):
             atoms.append(Atom(rect, inside, region.label))
         else:
             atoms.extend(Atom(line.rect, (line,)) for line in inside)
     return atoms
+
+
+def _is_around(rect: Rect, structure: Rect) -> bool:
+    """Whether text stands both above and below it: boxes need not be equally wide."""
+    shared = min(rect.y1, structure.y1) - max(rect.y0, structure.y0)
+    return rect.intersection(structure) > 0 and shared > _AROUND * structure.height
 
 
 def pieces_of(run: order.Run, page: Page) -> list[Piece]:
@@ -145,10 +178,21 @@ def text_pieces(rows: Sequence[Line], page: Page) -> list[Piece]:
 
 
 def text_piece(part: Paragraph, label: str) -> Piece:
-    texts = [row.text for row in part.rows]
-    text = join_lines(texts) if part.flowing or label != "text" else "  \n".join(texts)
+    texts = [row.text.strip() for row in part.rows]
     height = median(row.rect.height for row in part.rows)
-    return Piece(label, labels.as_list_item(text), part.rect, score_of(part.rows), height)
+    if part.flowing or label != "text":
+        shown = paragraph_text(join_lines(texts), can_be_item=not part.rows[0].parted)
+    else:
+        shown = "  \n".join(as_printed(text) for text in texts)
+    return Piece(label, shown, part.rect, score_of(part.rows), height)
+
+
+def paragraph_text(text: str, *, can_be_item: bool) -> str:
+    """In markdown. A row of pieces far apart ("* 33.02   66.04") is no item of a list."""
+    item = labels.as_list_item(text)
+    if can_be_item and item.startswith("- "):
+        return f"- {as_printed(item[2:])}"
+    return as_printed(text)
 
 
 def figure_pieces(atom: Atom, page: Page) -> list[Piece]:
@@ -174,12 +218,9 @@ def table_piece(atom: Atom, page: Page) -> Piece:
     ]
     drawn = next((table for table in page.ruled if table.rect == atom.rect), None)
     if drawn is not None:
-        html = tables.to_html(tables.fill_drawn(drawn.cells, atom.lines))
+        html = tables.drawn_html(drawn.cells, atom.lines)
         return Piece("table", html, atom.rect, score_of(atom.lines))
-    cells = []
-    if 0 < len(moved) <= tables.MAX_MODEL_LINES:
-        cells = page.models.table.read(page.image[y0:y1, x0:x1])
-    html = tables.table_html(cells, moved)
+    html = tables.table_html(lambda: page.models.table.read(page.image[y0:y1, x0:x1]), moved)
     return Piece("table", html, atom.rect, score_of(atom.lines))
 
 

@@ -10,17 +10,18 @@ from statistics import median
 
 from dsocr.engines.embedded.line import Line
 from dsocr.engines.embedded.order import Run, is_prose
+from dsocr.engines.embedded.white_space import is_figure
 
 _MIN_ROWS = 3
 _MIN_CELLS = 3
 _MAX_PITCH = 2.8  # of a line's height, from row to row
 _SHORT = 14  # letters of a cell other than a row's first
-_MIN_SHORT = 0.6  # one column of words among the figures is usual
+_MIN_SHORT = 0.5  # a column of words among the figures is usual
 _MIN_FIGURES = 0.3
 _MANY_ROWS = 5
 _MIN_FIGURES_OF_FEW = 0.6
 _ALIGNED = 0.6
-_MIN_GAP = 0.8
+_MIN_GAP = 0.5  # of a line's height; wider than a blank
 
 Row = list[Line]
 
@@ -62,7 +63,7 @@ def _has_cells(row: Row) -> bool:
     gaps = [right.rect.x0 - left.rect.x1 for left, right in zip(row, row[1:], strict=False)]
     height = median(line.rect.height for line in row)
     roomy = sum(gap > _MIN_GAP * height for gap in gaps)
-    return roomy >= 2 or (len(row) == 2 and roomy == 1 and _is_figure(row[-1].text))
+    return roomy >= 2 or (len(row) == 2 and roomy == 1 and is_figure(row[-1].text))
 
 
 def _follows(above: Row, below: Row) -> bool:
@@ -73,12 +74,14 @@ def _follows(above: Row, below: Row) -> bool:
 
 def _is_grid(group: Sequence[Row]) -> bool:
     wide = [row for row in group if len(row) >= _MIN_CELLS]
-    lines = [line for row in group for line in row]
-    if len(wide) < _MIN_ROWS or is_prose(lines):
+    worded = [
+        line for row in group if not any(is_figure(cell.text) for cell in row) for line in row
+    ]
+    if len(wide) < _MIN_ROWS or is_prose(worded):
         return False
     cells = [line for row in group for line in row[1:]]
     short = sum(sum(letter.isalpha() for letter in line.text) <= _SHORT for line in cells)
-    figures = sum(_is_figure(line.text) for line in cells)
+    figures = sum(is_figure(line.text) for line in cells)
     return (
         short >= _MIN_SHORT * len(cells)
         and figures
@@ -104,10 +107,3 @@ def _aligned(rows: Sequence[Row]) -> float:
                 for other in others
             )
     return hits / total if total else 0.0
-
-
-def _is_figure(text: str) -> bool:
-    """More digits than letters, or a dash for nothing."""
-    digits = sum(char.isdigit() for char in text)
-    letters = sum(char.isalpha() for char in text)
-    return digits > letters or text.strip() in ("-", "\u2013", "\u2014")

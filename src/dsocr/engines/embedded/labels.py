@@ -43,6 +43,9 @@ _CAPTION = re.compile(
     re.I,
 )
 
+_OPERATOR = re.compile(r"[=\u2200-\u22ff]")
+_WORD = re.compile(r"[^\W\d_]{4}|[\u3040-\u30ff\u3400-\u9fff]")
+
 
 @dataclass(frozen=True, slots=True)
 class Title:
@@ -95,7 +98,13 @@ def _can_be_title(paragraph: Paragraph) -> bool:
         len(paragraph.rows) <= _MAX_TITLE_ROWS
         and len(text) <= _MAX_TITLE_CHARACTERS
         and letters >= max(2, 0.4 * len(text.replace(" ", "")))
+        and not _is_formula(text)
     )
+
+
+def _is_formula(text: str) -> bool:
+    """Operators between letters, and no word: large, but no heading."""
+    return bool(_OPERATOR.search(text)) and not _WORD.search(text)
 
 
 def title_levels(titles: Sequence[Title], body: float, page_height: float) -> list[int]:

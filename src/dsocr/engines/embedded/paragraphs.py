@@ -157,6 +157,8 @@ def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
     if 3 * sum(row.parted for row in rows) >= len(rows):
         return False
     pairs = list(zip(rows, rows[1:], strict=False))
+    if 2 * sum(_is_centred_under(above, below) for above, below in pairs) > len(pairs):
+        return False
     right = max(row.rect.x1 for row in rows)
     narrow = right - column[0] < _NARROW * (column[1] - column[0])
     edge = (column[0], column[1] if narrow or len(rows) == 2 else right)
@@ -165,6 +167,13 @@ def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
         for above, below in pairs
     ]
     return sum(slack) >= 0.6 * len(pairs)
+
+
+def _is_centred_under(above: Line, below: Line) -> bool:
+    """Around one middle, but not as wide: a shop's address, a title page, an invitation."""
+    height = min(above.rect.height, below.rect.height)
+    left, right = below.rect.x0 - above.rect.x0, above.rect.x1 - below.rect.x1
+    return min(abs(left), abs(right)) > 0.5 * height and abs(left - right) < 1.5 * height
 
 
 def _is_centred(row: Line, column: tuple[float, float]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 
 from dsocr.engines.embedded.grid_rows import grids_in
 from dsocr.engines.embedded.line import Line, Rect, Region
@@ -18,6 +19,9 @@ _INSIDE_RULES = 0.5
 _SENTENCE = 40
 _MANY_ROWS = 12
 _SHORT_CELL = 10
+_HEADING_ROWS = 4
+_NEARLY_ALL = 0.85
+_WIDE_STEP = 1.8  # of the usual distance from row to row
 _STRUCTURES = ("figure", "table")
 
 Assigned = list[tuple[Region, tuple[Line, ...]]]
@@ -25,7 +29,13 @@ Assigned = list[tuple[Region, tuple[Line, ...]]]
 
 def settle(regions: Sequence[Region], lines: Sequence[Line]) -> tuple[Assigned, list[Line]]:
     """Regions with their lines, and the lines in none. Tables choose first, empty texts go."""
-    kept = drop_doubles([region for region in regions if not is_false(region, lines)])
+    kept = drop_doubles(
+        [
+            region
+            for region in regions
+            if not (is_false(region, lines) or _is_prose_around_table(region, regions, lines))
+        ]
+    )
     left = list(lines)
     assigned: Assigned = []
     for region in kept:
@@ -61,6 +71,26 @@ def is_false(region: Region, lines: Sequence[Line]) -> bool:
     if _is_columns_of_text(inside) or (is_prose(inside) and not _has_short_cells(rows)):
         return True
     return sum(len(row) > 1 for row in rows) < max(2, 0.3 * len(rows))
+
+
+def _is_prose_around_table(
+    region: Region, regions: Sequence[Region], lines: Sequence[Line]
+) -> bool:
+    """A table with a smaller one in it and prose beside that: text and the box it flows around."""
+    inner = [
+        other.rect
+        for other in regions
+        if region.label == other.label == "table"
+        and share_inside(other.rect, region.rect) > _DOUBLE_SHARE
+        and other.rect.area < _DOUBLE_SHARE * region.rect.area
+    ]
+    beside = [
+        line
+        for line in lines
+        if share_inside(line.rect, region.rect) > _LINE_SHARE
+        and all(share_inside(line.rect, rect) <= _LINE_SHARE for rect in inner)
+    ]
+    return bool(inner) and is_prose(beside)
 
 
 def share_inside(rect: Rect, other: Rect) -> float:
@@ -112,6 +142,11 @@ def with_grids(
     for grid in grids:
         rect = enclose([line.rect for line in grid])
         kept.append((Region("table", rect, 1.0), tuple(grid)))
+    for place, (region, lines) in enumerate(kept):
+        if region.label == "table":
+            above = heading_above(lines, [line for line in loose if id(line) not in taken])
+            taken.update(id(line) for line in above)
+            kept[place] = (_around(region, [*above, *lines]), (*above, *lines))
     for region, lines in texts:
         rest = tuple(line for line in lines if id(line) not in taken)
         if len(rest) == len(lines):
@@ -119,6 +154,36 @@ def with_grids(
         elif rest:
             kept.append((_around(region, rest), rest))
     return kept, [line for line in free if id(line) not in taken]
+
+
+def heading_above(table: Sequence[Line], loose: Sequence[Line]) -> list[Line]:
+    """Rows of several short pieces right above a table, over its columns: its headings left out."""
+    around = enclose([line.rect for line in table])
+    height = median(line.rect.height for line in table)
+    above = [
+        Atom(line.rect, (line,))
+        for line in loose
+        if line.rect.y1 < around.y0 + 0.5 * height
+        and line.rect.x0 < around.x1
+        and line.rect.x1 > around.x0
+    ]
+    taken: list[Line] = []
+    held: list[Line] = []
+    top = around.y0
+    for row in reversed(rows_of(above)[-_HEADING_ROWS:]):
+        rect = enclose([atom.rect for atom in row])
+        outside = rect.x0 < around.x0 - height or rect.x1 > around.x1 + height
+        if outside or top - rect.y1 > height or any(_is_long(atom) for atom in row):
+            break
+        held.extend(atom.lines[0] for atom in row)
+        top = rect.y0
+        if len(row) > 1:
+            taken, held = [*taken, *held], []
+    return taken
+
+
+def _is_long(atom: Atom) -> bool:
+    return sum(letter.isalpha() for letter in atom.lines[0].text) >= _SENTENCE
 
 
 def _around(region: Region, lines: Sequence[Line]) -> Region:
@@ -131,19 +196,43 @@ def _without_surroundings(
     """A table's own lines, and those around it: the layout took a whole form for a table."""
     if region.label != "table":
         return lines, []
-    atoms = [Atom(line.rect, (line,)) for line in lines]
-    grids = grids_in([rows_of(atoms)])
-    if len(grids) == 1 and 0.3 * len(lines) < len(grids[0]) < 0.85 * len(lines):
-        inside = tuple(grids[0])
-        return inside, [line for line in lines if line not in inside]
-    rows = rows_of(atoms)
-    beside: list[Line] = []
-    if len(rows) > 3 and _is_lead(rows, region):
-        beside.extend(rows.pop(0)[0].lines)
+    inside = _only_grid(lines)
+    beside = [line for line in lines if line not in inside]
+    rows = rows_of([Atom(line.rect, (line,)) for line in inside])
     for end in (0, -1):
         while len(rows) > 2 and len(rows[end]) == 1 and _is_sentence(rows[end][0], region):
             beside.extend(rows.pop(end)[0].lines)
+    if len(rows) > 3 and _is_lead(rows, region):
+        beside.extend(rows.pop(0)[0].lines)
     return tuple(line for line in lines if line not in beside), beside
+
+
+def _only_grid(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The lines of the one grid among them, or of the block it stands in; else all."""
+    rows = rows_of([Atom(line.rect, (line,)) for line in lines])
+    grids = grids_in([rows])
+    if len(grids) == 1 and 0.3 * len(lines) < len(grids[0]) < _NEARLY_ALL * len(lines):
+        return tuple(grids[0])
+    blocks = [[line for atom in block for line in atom.lines] for block in _blocks(rows)]
+    largest = max(blocks, key=len, default=[])
+    if not 0.5 * len(lines) < len(largest) < len(lines):
+        return lines
+    found = grids_in([rows_of([Atom(line.rect, (line,)) for line in largest])])
+    whole = len(found) == 1 and len(found[0]) > _NEARLY_ALL * len(largest)
+    return tuple(largest) if whole else lines
+
+
+def _blocks(rows: Run) -> list[list[Atom]]:
+    """The rows' atoms, cut where far more white than usual runs across."""
+    tops = [min(atom.rect.y0 for atom in row) for row in rows]
+    steps = [below - above for above, below in zip(tops, tops[1:], strict=False)]
+    limit = _WIDE_STEP * median(steps) if steps else 0.0
+    blocks: list[list[Atom]] = [[]]
+    for row, step in zip(rows, [0.0, *steps], strict=True):
+        if step > limit:
+            blocks.append([])
+        blocks[-1].extend(row)
+    return blocks
 
 
 def _is_lead(rows: Run, region: Region) -> bool:
@@ -154,10 +243,7 @@ def _is_lead(rows: Run, region: Region) -> bool:
 
 
 def _is_sentence(atom: Atom, region: Region) -> bool:
-    return (
-        sum(letter.isalpha() for letter in atom.lines[0].text) >= _SENTENCE
-        and atom.rect.width > 0.6 * region.rect.width
-    )
+    return _is_long(atom) and atom.rect.width > 0.6 * region.rect.width
 
 
 def _is_columns_of_text(lines: Sequence[Line]) -> bool:

@@ -1,45 +1,63 @@
-"""A table's lines into HTML: by the cells the model saw, or by rows and columns of white space."""
+"""A table's lines into its cells: by its rules, by white space, or by what the model saw.
+
+White space is believed where everything fits; the model where it does not and the model does.
+"""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
+from dsocr.engines.embedded.entries import Entry, divided, entries_of, to_html, without_empty
 from dsocr.engines.embedded.line import Line, Rect
-from dsocr.engines.embedded.order import Atom, rows_of
-from dsocr.engines.embedded.paragraphs import join_row
 from dsocr.engines.embedded.table_model import Cell
-from dsocr.engines.embedded.text_joins import join_lines
+from dsocr.engines.embedded.white_space import (
+    is_clear,
+    is_figure,
+    lattice_of,
+    printed_rows,
+)
 
-MAX_MODEL_LINES = 150
+_MAX_MODEL_LINES = 150
 _MAX_LOST = 0.05
 _MAX_SWALLOWED = 3
+_MAX_ASKEW = 0.05  # of the printed rows
+_STACKED = re.compile(r"(?:\(?\d[\d,.]*\)? ){3}\(?\d[\d,.]*")
+_MIN_PART = 0.8  # of a line's height: less of a line reaches over a rule by chance
+_SURE_FIGURE = re.compile(r"[-+(]?[$\u20ac\u00a3\u00a5]?\d[\d,]*(?:[.,]\d+|%)[%)]*|[\u2013\u2014]")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A cell with its text."""
-
-    row: int
-    column: int
-    rowspan: int
-    colspan: int
-    text: str
-
-
-def table_html(cells: Sequence[Cell], lines: Sequence[Line]) -> str:
-    """The table as HTML. The model's cells are used unless they do not fit the lines."""
+def table_html(read_cells: Callable[[], Sequence[Cell]], lines: Sequence[Line]) -> str:
+    """A table without rules as HTML. `read_cells` asks the model, which white space often saves."""
+    lines = [part for line in lines for part in figures_apart(line)]
+    lattice = lattice_of(lines)
+    if is_clear(lattice):
+        return to_html(entries_of(lattice))
+    cells = read_cells() if 0 < len(lines) <= _MAX_MODEL_LINES else ()
     entries = fill(cells, lines)
     if entries is None or _merges_columns(cells, lines):
-        entries = by_geometry(lines)
+        entries = entries_of(lattice)
     return to_html(entries)
+
+
+def figures_apart(line: Line) -> list[Line]:
+    """Several figures that were taken for one line, each for itself."""
+    words = line.text.split()
+    if len(words) < 2 or not all(_SURE_FIGURE.fullmatch(word) for word in words):
+        return [line]
+    parts, start = [], 0
+    for word in words:
+        begin = line.text.index(word, start)
+        start = begin + len(word)
+        x0, x1 = (line.rect.x0 + line.rect.width * at / len(line.text) for at in (begin, start))
+        parts.append(replace(line, text=word, rect=replace(line.rect, x0=x0, x1=x1)))
+    return parts
 
 
 def fill(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry] | None:
     """Each line into the cell that covers it best; None when that loses too much."""
-    if not cells or len(lines) > MAX_MODEL_LINES:
+    if not cells:
         return None
     found: dict[int, list[Line]] = {}
     lost = 0
@@ -51,17 +69,50 @@ def fill(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry] | None:
             found.setdefault(index, []).append(line)
     if lost > _MAX_LOST * sum(len(line.text) for line in lines):
         return None
-    if _is_jumbled(found, cells):
+    if _is_jumbled(found, cells) or _mixes_rows(found, cells, lines):
         return None
-    return divided(cells, found)
+    return without_empty(divided(cells, found))
+
+
+def drawn_html(cells: Sequence[Cell], lines: Sequence[Line]) -> str:
+    """A table with rules as HTML."""
+    return to_html(fill_drawn(cells, lines))
 
 
 def fill_drawn(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry]:
     """Each line into the drawn cell around it; rows printed without rules between are divided."""
     found: dict[int, list[Line]] = {}
     for line in lines:
-        found.setdefault(_drawn_cell(cells, line.rect), []).append(line)
-    return divided(cells, found)
+        for part in _cut_at_cells(line, cells):
+            found.setdefault(_drawn_cell(cells, part.rect), []).append(part)
+    entries = divided(cells, found)
+    stacked = [entry for entry in entries if _STACKED.search(entry.text)]
+    if len(stacked) < 2:
+        return entries
+    # Some of its rules were too faint to be seen.
+    return entries_of(lattice_of([part for parts in found.values() for part in parts]))
+
+
+def _cut_at_cells(line: Line, cells: Sequence[Cell]) -> list[Line]:
+    """A line that runs over drawn cells, cut at the blanks nearest to the rules between them."""
+    rect = line.rect
+    across = [
+        cell.rect
+        for cell in cells
+        if rect.intersection(cell.rect) > _MIN_PART * rect.height**2
+        and min(rect.y1, cell.rect.y1) - max(rect.y0, cell.rect.y0) > 0.5 * rect.height
+    ]
+    parts = []
+    for stop in sorted(cell.x1 for cell in across)[:-1]:
+        share = (stop - line.rect.x0) / line.rect.width
+        blanks = [place for place, letter in enumerate(line.text) if letter == " "]
+        if not blanks:
+            break
+        place = min(blanks, key=lambda blank: abs((blank + 0.5) / len(line.text) - share))
+        left, right = replace(line.rect, x1=stop), replace(line.rect, x0=stop)
+        parts.append(replace(line, text=line.text[:place], rect=left))
+        line = replace(line, text=line.text[place + 1 :], rect=right)
+    return [*parts, line]
 
 
 def _drawn_cell(cells: Sequence[Cell], rect: Rect) -> int:
@@ -72,94 +123,6 @@ def _drawn_cell(cells: Sequence[Cell], rect: Rect) -> int:
             -_distance(rect, cells[index].rect),
         ),
     )
-
-
-def divided(cells: Sequence[Cell], found: Mapping[int, Sequence[Line]]) -> list[Entry]:
-    """Entries of the cells; a row that holds several printed rows side by side becomes as many."""
-    entries: list[Entry] = []
-    added = 0
-    for number in sorted({cell.row for cell in cells}):
-        row = [
-            (cell, _rows(found.get(index, [])))
-            for index, cell in enumerate(cells)
-            if cell.row == number
-        ]
-        count = _rows_in(row, cells)
-        for cell, texts in row:
-            if count == 1 or len(texts) < 2:
-                place = (number + added, cell.column, cell.rowspan + count - 1, cell.colspan)
-                entries.append(Entry(*place, _joined(texts)))
-                continue
-            for part in range(count):
-                place = (number + added + part, cell.column, 1, cell.colspan)
-                entries.append(Entry(*place, _joined(texts[part : part + 1])))
-        added += count - 1
-    return entries
-
-
-def _joined(rows: Sequence[Sequence[Line]]) -> str:
-    return join_lines(join_row(row).text for row in rows)
-
-
-def _rows_in(row: Sequence[tuple[Cell, list[list[Line]]]], cells: Sequence[Cell]) -> int:
-    """How many printed rows were taken for one: figures stand side by side in most of its cells."""
-    number = row[0][0].row
-    if any(cell.rowspan > 1 and cell.row <= number < cell.row + cell.rowspan for cell in cells):
-        return 1
-    filled = [texts for _, texts in row if texts]
-    several = [texts for texts in filled if len(texts) > 1]
-    counts = {len(texts) for texts in several}
-    if len(several) < max(2, 0.6 * len(filled)) or len(counts) != 1:
-        return 1
-    figures = sum(any(char.isdigit() for char in texts[-1][0].text) for texts in several)
-    if figures < 0.5 * len(several):
-        return 1
-    for side_by_side in zip(*several, strict=True):
-        tops = [line[0].rect.y0 for line in side_by_side]
-        if max(tops) - min(tops) > 0.5 * side_by_side[0][0].rect.height:
-            return 1
-    return counts.pop()
-
-
-def by_geometry(lines: Sequence[Line]) -> list[Entry]:
-    """Rows by height, columns by the white stripes that most rows leave."""
-    rows = _rows(lines)
-    stops = _column_stops(rows)
-    entries: list[Entry] = []
-    for number, row in enumerate(rows):
-        placed: dict[int, list[Line]] = {}
-        spans: dict[int, int] = {}
-        for line in row:
-            first, last = _reach(line.rect, stops)
-            placed.setdefault(first, []).append(line)
-            spans[first] = max(spans.get(first, 1), last - first + 1)
-        entries.extend(_row_entries(number, placed, spans, len(stops) + 1))
-    return entries
-
-
-def to_html(entries: Sequence[Entry]) -> str:
-    """Plain cells; spans where there are any; text escaped."""
-    rows: dict[int, list[Entry]] = {}
-    for entry in entries:
-        rows.setdefault(entry.row, []).append(entry)
-    body = "".join(
-        "<tr>" + "".join(_cell_html(entry) for entry in rows[number]) + "</tr>"
-        for number in sorted(rows)
-    )
-    return f"<table>{body}</table>"
-
-
-def _cell_html(entry: Entry) -> str:
-    spans = "".join(
-        f' {name}="{count}"'
-        for name, count in (("rowspan", entry.rowspan), ("colspan", entry.colspan))
-        if count > 1
-    )
-    return f"<td{spans}>{html.escape(entry.text, quote=False)}</td>"
-
-
-def _cell_text(lines: Sequence[Line]) -> str:
-    return _joined(_rows(lines))
 
 
 def _best_cell(cells: Sequence[Cell], rect: Rect) -> int | None:
@@ -179,17 +142,28 @@ def _distance(first: Rect, second: Rect) -> float:
 
 def _is_jumbled(found: dict[int, list[Line]], cells: Sequence[Cell]) -> bool:
     """Many cells swallowed lines that stand side by side far apart: the grid is wrong."""
-    swallowed = [sum(map(_wide_gaps, _rows(cell_lines))) for cell_lines in found.values()]
+    swallowed = [sum(map(_wide_gaps, printed_rows(cell_lines))) for cell_lines in found.values()]
     if max(swallowed, default=0) > _MAX_SWALLOWED:
         return True
     return sum(swallowed) > max(2, 0.1 * sum(len(lines) for lines in found.values()))
 
 
-def _rows(lines: Sequence[Line]) -> list[list[Line]]:
-    return [
-        [atom.lines[0] for atom in row]
-        for row in rows_of([Atom(line.rect, (line,)) for line in lines])
-    ]
+def _mixes_rows(
+    found: Mapping[int, Sequence[Line]], cells: Sequence[Cell], lines: Sequence[Line]
+) -> bool:
+    """Figures below one another in a cell, or one printed row in several rows: read askew."""
+    stacked = sum(
+        sum(is_figure(row[0].text) for row in printed_rows(inside)) > 1 for inside in found.values()
+    )
+    row_of = {
+        id(line): cells[index].row
+        for index, inside in found.items()
+        for line in inside
+        if cells[index].rowspan == 1
+    }
+    rows = [{row_of[id(line)] for line in row if id(line) in row_of} for row in printed_rows(lines)]
+    torn = sum(len(numbers) > 1 for numbers in rows)
+    return stacked + torn > _MAX_ASKEW * len(rows)
 
 
 def _merges_columns(cells: Sequence[Cell], lines: Sequence[Line]) -> bool:
@@ -200,7 +174,9 @@ def _merges_columns(cells: Sequence[Cell], lines: Sequence[Line]) -> bool:
         if index is not None and cells[index].colspan == 1:
             found.setdefault(index, []).append(line)
     merged = [
-        index for index, inside in found.items() if any(_is_parted(row) for row in _rows(inside))
+        index
+        for index, inside in found.items()
+        if any(_is_parted(row) for row in printed_rows(inside))
     ]
     return len(merged) >= max(3, 0.1 * len(found))
 
@@ -213,44 +189,3 @@ def _is_parted(row: Sequence[Line]) -> bool:
 def _wide_gaps(row: Sequence[Line]) -> int:
     gaps = (right.rect.x0 - left.rect.x1 for left, right in zip(row, row[1:], strict=False))
     return sum(gap > 2 * row[0].rect.height for gap in gaps)
-
-
-def _column_stops(rows: Sequence[Sequence[Line]]) -> list[float]:
-    """The x of each white stripe between two columns, found where the fewest rows have text."""
-    edges = sorted({edge for row in rows for line in row for edge in (line.rect.x0, line.rect.x1)})
-    many = [row for row in rows if len(row) > 1]
-    if not many:
-        return []
-    tolerance = 0.08 * len(many)
-    height = median(line.rect.height for row in rows for line in row)
-    stripes: list[tuple[float, float]] = []
-    for left, right in zip(edges, edges[1:], strict=False):
-        middle = (left + right) / 2
-        crossed = sum(any(line.rect.x0 < middle < line.rect.x1 for line in row) for row in many)
-        if crossed <= tolerance:
-            if stripes and stripes[-1][1] == left:
-                stripes[-1] = (stripes[-1][0], right)
-            else:
-                stripes.append((left, right))
-    return [(left + right) / 2 for left, right in stripes if right - left > 0.2 * height]
-
-
-def _reach(rect: Rect, stops: Sequence[float]) -> tuple[int, int]:
-    """First and last column that a rectangle stands in."""
-    slack = min(rect.height / 2, rect.width / 4)
-    first = sum(stop < rect.x0 + slack for stop in stops)
-    return first, max(first, sum(stop < rect.x1 - slack for stop in stops))
-
-
-def _row_entries(
-    number: int, placed: dict[int, list[Line]], spans: dict[int, int], columns: int
-) -> list[Entry]:
-    entries: list[Entry] = []
-    column = 0
-    while column < columns:
-        following = min((start for start in placed if start > column), default=columns)
-        colspan = min(spans.get(column, 1), following - column)
-        text = _cell_text(placed.get(column, []))
-        entries.append(Entry(number, column, 1, max(1, colspan), text))
-        column += max(1, colspan)
-    return entries

@@ -8,29 +8,23 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
 from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.ocr import Quad, Reading
-from dsocr.engines.embedded.text_joins import is_right_to_left
 
 _MAX_NONSENSE = 0.02
 _MIN_AGREEMENT = 93.0
-_MAX_IMAGE_SHARE = 0.08
 _SCAN_SHARE = 0.6  # of the page under raster images: a scan, whose layer is an OCR's
 _SAMPLE = 5
 _SAMPLE_MIN_LETTERS = 4
 _SAMPLE_MAX_LETTERS = 120
 _COVERED = 0.3
 _SURE_BESIDE = 0.8
-_MIN_CONTRAST = 40
-_RULE = 0.95  # of a line's height: ink that is a rule between cells, no letter
-_CELL_GAP = 0.85  # of a line's height
 
 
 def lines_in_pixels(
@@ -51,7 +45,20 @@ def lines_in_pixels(
             lines.setdefault(
                 (words, round(rect.x0 / 4), round(rect.y0 / 4)), Line(words, rect, 1.0)
             )
-    return list(lines.values())
+    return _dashes_as_tall_as_letters(list(lines.values()))
+
+
+def _dashes_as_tall_as_letters(lines: list[Line]) -> list[Line]:
+    """Some fonts box a lone dash by its ink, which puts it in no row with the figures beside it."""
+    if not lines:
+        return lines
+    usual = float(np.median([line.rect.height for line in lines]))
+    return [
+        _scaled(line, usual / line.rect.height)
+        if line.rect.height < 0.5 * usual and not _letters(line.text)
+        else line
+        for line in lines
+    ]
 
 
 def is_text(lines: Sequence[Line]) -> bool:
@@ -122,73 +129,12 @@ def worth_adding(readings: Sequence[Reading], lines: Sequence[Line]) -> list[Rea
 
 
 def _says(lines: Sequence[Line], seen: Line) -> bool:
-    """Whether the layer has these words at this place, if only in a smaller box."""
+    """Whether the layer has these words at this place, if only in a smaller box or misread here."""
+    shared = sum(line.rect.intersection(seen.rect) for line in lines)
+    if shared > 0.5 * seen.rect.area:
+        return True
     there = "".join(_letters(line.text) for line in lines if line.rect.intersection(seen.rect) > 0)
     return _letters(seen.text) in there
-
-
-def cut_at_gaps(lines: Sequence[Line], image: NDArray[np.uint8]) -> list[Line]:
-    """Lines cut where the page shows far more white than between words: cells of a table."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    gaps = [_wide_gaps(line, grey) for line in lines]
-    every = [(gap, line.rect) for line, own in zip(lines, gaps, strict=True) for gap in own]
-    return [
-        part
-        for line, own in zip(lines, gaps, strict=True)
-        for part in _cut(line, [gap for gap in own if _goes_on(gap, line.rect, every)])
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    """White from `left` to `right` at the blank that is the line's character number `place`."""
-
-    place: int
-    left: float
-    right: float
-
-
-def _wide_gaps(line: Line, grey: NDArray[np.uint8]) -> list[_Gap]:
-    blanks = [place for place, letter in enumerate(line.text) if letter == " "]
-    rect = line.rect
-    if not blanks or rect.width < 3 * rect.height or is_right_to_left([line.text]):
-        return []
-    inner = 0.15 * rect.height  # the rules of a table run along a line's edges
-    window = grey[int(rect.y0 + inner) : int(rect.y1 - inner), int(rect.x0) : int(rect.x1) + 1]
-    if not window.size or int(window.max()) - int(window.min()) < _MIN_CONTRAST:
-        return []
-    dark = window < (int(window.max()) + int(window.min())) / 2
-    if dark.mean() > 0.5:
-        dark = ~dark
-    printed = np.flatnonzero(dark.any(axis=0) & (dark.mean(axis=0) < _RULE))
-    white = [(int(x0), int(x1)) for x0, x1 in zip(printed, printed[1:], strict=False)]
-    widest = sorted(white, key=lambda gap: gap[0] - gap[1])[: len(blanks)]
-    if len(widest) < len(blanks):
-        return []
-    left = int(rect.x0)
-    return [
-        _Gap(place, left + x0, left + x1)
-        for place, (x0, x1) in zip(blanks, sorted(widest), strict=True)
-        if x1 - x0 > _CELL_GAP * rect.height
-    ]
-
-
-def _goes_on(gap: _Gap, rect: Rect, every: Sequence[tuple[_Gap, Rect]]) -> bool:
-    """Whether a line close by has a gap at the same place; one justified line proves nothing."""
-    return any(
-        0.5 * rect.height < abs(other.y0 - rect.y0) < 4 * rect.height
-        and min(gap.right, near.right) - max(gap.left, near.left) > 0.5 * rect.height
-        for near, other in every
-    )
-
-
-def _cut(line: Line, gaps: Sequence[_Gap]) -> list[Line]:
-    parts, start, edge = [], 0, line.rect.x0
-    for gap in gaps:
-        rect = replace(line.rect, x0=edge, x1=gap.left)
-        parts.append(replace(line, text=line.text[start : gap.place], rect=rect))
-        start, edge = gap.place + 1, gap.right
-    return [*parts, replace(line, text=line.text[start:], rect=replace(line.rect, x0=edge))]
 
 
 def as_tall_as(
@@ -202,10 +148,11 @@ def as_tall_as(
         return list(readings)
     tall = np.median([np.ptp(quad[:, 1]) for quad in seen])
     ratio = min(1.0, float(np.median([line.rect.height for line in lines]) / max(1.0, tall)))
-    return [replace(reading, line=_lower(reading.line, ratio)) for reading in readings]
+    return [replace(reading, line=_scaled(reading.line, ratio)) for reading in readings]
 
 
-def _lower(line: Line, ratio: float) -> Line:
+def _scaled(line: Line, ratio: float) -> Line:
+    """The line's box scaled upright around its middle."""
     rect = line.rect
     middle, half = (rect.y0 + rect.y1) / 2, rect.height * ratio / 2
     return replace(line, rect=Rect(rect.x0, middle - half, rect.x1, middle + half))

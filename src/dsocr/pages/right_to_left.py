@@ -1,0 +1,113 @@
+"""Arabic and Hebrew out of where the letters stand: files keep them in the order of reading, of
+drawing, or of both by turns. Pure; knows places and directions, nothing of PDF.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_RIGHT_TO_LEFT = frozenset({"R", "AL"})
+_MIRRORED = str.maketrans("()[]{}<>\u00ab\u00bb", ")(][}{><\u00bb\u00ab")
+# Numbers keep the order of their digits, and what stands between those; that differs by script.
+_ARABIC_PARTS = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W\d_]+|.", re.S)
+_HEBREW_PARTS = re.compile(
+    r"[$\u20ac\u20aa%]?\d+(?:[.,:/+-]\d+)*[$\u20ac\u20aa%]?|[^\W\d_]+|.", re.S
+)
+_NO_BLANK = re.compile(r"(?<=[(\[{\u00ab]) | (?=[)\]}\u00bb.,:;!?\u060c\u061b\u061f])")
+_BLANK = 0.18  # of the letters' height: wider gaps part two words
+_TOUCHING = 0.05  # where the file itself has a blank, this much will do
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A character and where it stands along the line; the file's blanks stand nowhere."""
+
+    text: str
+    left: float = 0.0
+    right: float = 0.0
+
+
+@dataclass(slots=True)
+class _Glyph:
+    """A letter with its vowel marks, and the number of the word that the file has it in."""
+
+    text: str
+    left: float
+    right: float
+    word: int
+
+    @property
+    def middle(self) -> float:
+        return (self.left + self.right) / 2
+
+
+def has_right_to_left(text: str) -> bool:
+    """Whether any letter runs from right to left."""
+    return any(unicodedata.bidirectional(letter) in _RIGHT_TO_LEFT for letter in text)
+
+
+def as_read(letters: Sequence[Letter], height: float) -> str:
+    """One line's text in reading order, whatever order its letters come in."""
+    arabic = any(unicodedata.bidirectional(letter.text) == "AL" for letter in letters)
+    ordered: list[tuple[str, bool]] = []
+    for word in reversed(_words(_glyphs(letters), height)):
+        text, is_latin = _read(word, arabic=arabic)
+        place = len(ordered)
+        while is_latin and place and ordered[place - 1][1]:
+            place -= 1  # a phrase in Latin letters runs the other way
+        ordered.insert(place, (text, is_latin))
+    line = " ".join(text for text, _ in ordered)
+    brackets = [letter for letter in line if letter in "()"]
+    if brackets and brackets[0] == ")" and brackets[-1] == "(":
+        line = line.translate(_MIRRORED)  # this file names brackets by meaning, not by shape
+    return _NO_BLANK.sub("", line)
+
+
+def _glyphs(letters: Sequence[Letter]) -> list[_Glyph]:
+    """From left to right."""
+    glyphs: list[_Glyph] = []
+    marks: list[Letter] = []
+    word = 0
+    for letter in letters:
+        if letter.text.isspace():
+            word += 1
+        elif unicodedata.combining(letter.text):
+            marks.append(letter)
+        else:
+            glyphs.append(_Glyph(letter.text, letter.left, letter.right, word))
+    for mark in marks if glyphs else ():
+        middle = (mark.left + mark.right) / 2
+        under = min(glyphs, key=lambda glyph: abs(glyph.middle - middle))
+        under.text += mark.text
+        under.left, under.right = min(under.left, mark.left), max(under.right, mark.right)
+    return sorted(glyphs, key=lambda glyph: glyph.middle)
+
+
+def _words(glyphs: Sequence[_Glyph], height: float) -> list[list[_Glyph]]:
+    words: list[list[_Glyph]] = []
+    right = float("-inf")
+    for glyph in glyphs:
+        same = bool(words) and words[-1][-1].word == glyph.word
+        if glyph.left - right > (_BLANK if same else _TOUCHING) * height:
+            words.append([])
+        words[-1].append(glyph)
+        right = max(right, glyph.right)
+    return words
+
+
+def _read(word: Sequence[_Glyph], *, arabic: bool) -> tuple[str, bool]:
+    """The word's text, and whether it is one of Latin letters."""
+    plain = "".join(glyph.text[0] for glyph in word)
+    if not has_right_to_left(plain) and any(letter.isalpha() for letter in plain):
+        return "".join(glyph.text for glyph in word), True
+    parts: list[str] = []
+    for found in (_ARABIC_PARTS if arabic else _HEBREW_PARTS).finditer(plain):
+        own = [glyph.text for glyph in word[found.start() : found.end()]]
+        if has_right_to_left(found[0]):
+            parts.extend(own)
+        else:
+            parts.append("".join(own).translate(_MIRRORED))
+    return "".join(reversed(parts)), False
