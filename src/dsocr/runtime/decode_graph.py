@@ -161,10 +161,14 @@ class DecodeGraph:
         if self._captures and bucket not in self._graphs:
             self._graphs[bucket] = self._capture(bucket)
 
-    def capture_all(self) -> None:
-        """The largest first: the others find room in what it leaves."""
-        for bucket in reversed(self._buckets):
-            self.capture(bucket)
+    def capture_one(self) -> bool:
+        """One that is not there, the largest first: the others find room in what it leaves. False
+        where all are there."""
+        missing = [bucket for bucket in self._buckets if bucket not in self._graphs]
+        if not (self._captures and missing):
+            return False
+        self.capture(missing[-1])
+        return True
 
     def _bucket(self, num_rows: int) -> int:
         return next(size for size in self._buckets if size >= num_rows)

@@ -160,6 +160,10 @@ class Runtime:
         finally:
             self.cancel(request.request_id)
 
+    def use_quiet_moment(self) -> bool:
+        """With nothing to read: makes ready what pages will want. False where all is."""
+        return self._runner.make_ready()
+
     def step(self) -> list[Event]:
         """Goes on by at most one step of the device. Pages that start are told of before."""
         events = self._take_in()
@@ -257,7 +261,7 @@ def runtime_for(
         ),
         limits=Limits(
             max_num_seqs=room.max_num_seqs,
-            max_prefill_tokens=config.max_prefill_tokens,
+            max_prefill_tokens=room.max_prefill_tokens,
             prefill_share=config.prefill_share,
         ),
         lookahead=lookahead,
@@ -278,7 +282,6 @@ def _runner_for(
         max_num_seqs=room.max_num_seqs,
         special=tokenizer.special,
     )
-    runner.graph.capture_all()
     return runner, 1
 
 
