@@ -71,6 +71,7 @@ class Bench:
     room: Room
     num_tokens: int
     ends_at: float
+    in_flight: list[int]
     pictures: list[Image.Image]
     lines: list[dict[str, Any]] = field(default_factory=list)
     _next_id: int = 0
@@ -216,7 +217,7 @@ def decode_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def pages_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """Pages of two modes, so many in flight, twice as many in all: ramp and drain are in it."""
-    for in_flight in (256, 128, 32, 8, 1):
+    for in_flight in bench.in_flight:
         for mode in MODES:
             if bench.seconds_left > 0 and in_flight <= bench.room.max_num_seqs:
                 pages = max(3, 2 * in_flight)
@@ -238,12 +239,17 @@ def many_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 
 def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """Process start to first token through the engine, the weights in the page cache: with kernel
-    caches that are empty, and with those of the run before."""
+    """Process start to first token through the engine, the weights in the page cache: with the
+    kernel caches of this process, and with none. Last, since it gives the device back."""
     with TemporaryDirectory() as folder:
         write_checkpoint(bench.model, Path(folder))
-        for caches in ("cold", "warm", "warm"):
-            environment = {**os.environ, "TRITON_CACHE_DIR": f"{folder}/triton"}
+        del bench.model, bench.runtime
+        gc.collect()
+        torch.cuda.empty_cache()
+        for caches in ("warm", "warm", "cold"):
+            environment = dict(os.environ)
+            if caches == "cold":
+                environment["TRITON_CACHE_DIR"] = f"{folder}/triton"
             command = [sys.executable, str(ROOT / "bench" / "first_token.py"), folder]
             began = time.time()
             out = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -255,7 +261,7 @@ def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 
 def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """As on a card of 8 GB: the rest of the memory is taken away. Last, since it takes it."""
+    """As on a card of 8 GB: the rest of the memory is taken away."""
     room, runtime = bench.room, bench.runtime
     del bench.runtime, runtime
     gc.collect()
@@ -279,8 +285,8 @@ ROWS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {
     "lone": lone_row,
     "pages": pages_row,
     "many": many_row,
-    "start": start_row,
     "small": small_row,
+    "start": start_row,
 }
 
 
@@ -365,6 +371,7 @@ def start(arguments: argparse.Namespace) -> Bench:
     bench = Bench(
         *(model, tokenizer, config, runtime, room, arguments.tokens),
         ends_at=time.monotonic() + arguments.seconds,
+        in_flight=[int(count) for count in arguments.in_flight.split(",")],
         pictures=pictures,
     )
     print(
@@ -391,6 +398,7 @@ def main() -> None:
     parser.add_argument("--rows", default=",".join(ROWS), help="which measurements, by name")
     parser.add_argument("--seconds", type=float, default=600, help="start no row after this")
     parser.add_argument("--max-num-seqs", type=int, help="pages that run at once")
+    parser.add_argument("--in-flight", default="256,128,32,8,1", help="of the row pages")
     parser.add_argument(
         "--peer", choices=["hf"], help="plain eager PyTorch, a page at a time, as released"
     )

@@ -55,10 +55,6 @@ class GraphRunner(ModelRunner):
         )
         self._decode = make_decode(model, self.cache, max_num_seqs)
         self.graph = DecodeGraph(self._decode, self.state, max_rows=max_num_seqs)
-        # decoding waits for memory and hardly computes, the towers compute: side by side both are
-        # done sooner. Who decodes goes first.
-        on_cuda = model.device.type == "cuda"
-        self._streams = _Streams(model.device) if on_cuda else None
         self.graph.capture(max_num_seqs)
         self.graph.capture(1)
         # of each slot the block table that the device knows, and how much of it
@@ -70,25 +66,7 @@ class GraphRunner(ModelRunner):
 
     @torch.inference_mode()
     def launch(self, step: Step) -> Launched:
-        if self._streams is None:
-            self._encode([one for one in step.starts if not one.ended])
-            return self._launch(step)
-        with torch.cuda.stream(self._streams.encode):
-            self._encode_aside([one for one in step.starts if not one.ended])
-        with torch.cuda.stream(self._streams.decode):
-            return self._launch(step)
-
-    def _encode_aside(self, sequences: list[Sequence]) -> None:
-        assert self._streams is not None
-        self._encode(sequences)
-        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        done.record()
-        for sequence in sequences:
-            if sequence.features is not None:
-                sequence.features.record_stream(self._streams.decode)
-                sequence.encoded = done
-
-    def _launch(self, step: Step) -> Launched:
+        self._encode([one for one in step.starts if not one.ended])
         flight = _Flight(len(step.pieces))
         places = [place for place, one in enumerate(step.pieces) if not one.sequence.ended]
         decodes = [place for place in places if place < step.num_decodes]
@@ -107,10 +85,6 @@ class GraphRunner(ModelRunner):
 
     def _take_in(self, pieces: Many[Piece], places: Many[int], flight: _Flight) -> None:
         """Prompts into the cache; of those that are complete the first token of the answer."""
-        for piece in pieces:
-            if piece.sequence.encoded is not None:
-                torch.cuda.current_stream().wait_event(piece.sequence.encoded)
-                piece.sequence.encoded = None
         chunks = [piece.sequence.chunk(piece.start, piece.length) for piece in pieces]
         batch = make_batch(chunks, block_size=BLOCK_SIZE, device=self.model.device)
         hidden = self.model.forward(batch, self.cache)
@@ -172,15 +146,6 @@ class GraphRunner(ModelRunner):
         history = self.state.tokens[_slot(sequence)]
         newest = self.state.lengths[_slot(sequence)].reshape(1).long() - 1
         history.scatter_(0, newest, tokens)
-
-
-class _Streams:
-    """Two ways through the device. What was computed before they are made is there for both."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.decode = torch.cuda.Stream(device, priority=-1)  # type: ignore[no-untyped-call]
-        self.encode = torch.cuda.Stream(device, priority=0)  # type: ignore[no-untyped-call]
-        torch.cuda.synchronize(device)
 
 
 class _Flight:

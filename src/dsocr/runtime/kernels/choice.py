@@ -150,6 +150,8 @@ def _choose(
     sequence = tl.load(ROWS + row)
     logits = LOGITS + row.to(tl.int64) * vocabulary
     flags = 0
+    # of scores that are no numbers the best may lie behind the last
+    best = tl.minimum(best, vocabulary - 1)
     if sequence >= 0:
         params = PARAMS + sequence * FIELDS
         tokens = TOKENS + sequence.to(tl.int64) * most
