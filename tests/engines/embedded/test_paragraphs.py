@@ -1,5 +1,5 @@
 from dsocr.engines.embedded.line import Line, Rect
-from dsocr.engines.embedded.paragraphs import split, starts_with_mark
+from dsocr.engines.embedded.paragraphs import join_row, split, starts_with_mark
 
 LONG = "every word of this line reaches the far edge"
 
@@ -60,3 +60,38 @@ def test_numbers_that_begin_a_sentence_are_no_marks() -> None:
     assert starts_with_mark("（三）方案")
     assert not starts_with_mark("1990 was a good year")
     assert not starts_with_mark("3.14 is pi")
+
+
+def test_centred_rows_keep_their_lines() -> None:
+    rows = [
+        row("THE HARBOUR KITCHEN", 0, x0=60, x1=380),
+        row("No: 28, Mill Lane, the old town", 26, x0=20, x1=420),
+        row("41050 Nordhavn", 52, x0=110, x1=330),
+        row("Tel: 03-3362 4395 Fax: 03-3362 4395", 78),
+    ]
+    header = split(rows)
+    assert [part.flowing for part in header] == [False]
+
+
+def test_justified_rows_flow_though_the_last_is_short() -> None:
+    assert split([row(LONG, 0), row(LONG, 26), row(LONG, 52, x1=300)])[0].flowing
+
+
+def test_rows_that_lean_are_as_tall_as_their_print() -> None:
+    leaning = [Line(LONG, Rect(0, y, 440, y + 48), 1.0, lean=28) for y in (0, 26, 52 + 26, 78 + 26)]
+    assert [len(part.rows) for part in split(leaning)] == [2, 2]
+
+
+def test_pieces_far_apart_on_one_row_mark_it_as_parted() -> None:
+    near = join_row([row("Bill", 0, x1=60), row("No: 7", 0, x0=70, x1=150)])
+    far = join_row([row("Tea", 0, x1=60), row("2.80", 0, x0=380)])
+    assert not near.parted
+    assert far.parted and far.text == "Tea 2.80"
+
+
+def test_rows_of_labels_and_values_do_not_flow_though_each_reaches_the_edge() -> None:
+    rows = [
+        join_row([row("Name", y, x1=60), row("Anna Vogel, Nordhavn", y, x0=200)])
+        for y in (0, 26, 52)
+    ]
+    assert [part.flowing for part in split(rows)] == [False]

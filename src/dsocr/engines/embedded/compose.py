@@ -148,7 +148,7 @@ def text_pieces(rows: Sequence[Line], page: Page) -> list[Piece]:
 def text_piece(part: Paragraph, label: str) -> Piece:
     texts = [row.text for row in part.rows]
     text = join_lines(texts) if part.flowing or label != "text" else "  \n".join(texts)
-    height = median(row.rect.height for row in part.rows)
+    height = median(row.height for row in part.rows)
     return Piece(label, labels.as_list_item(text), part.rect, score_of(part.rows), height)
 
 

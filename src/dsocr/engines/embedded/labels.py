@@ -54,7 +54,7 @@ class Title:
 
 def body_height(lines: Sequence[Line]) -> float:
     """The usual height of a line of running text: that of the middle character."""
-    heights = sorted((line.rect.height, len(line.text)) for line in lines)
+    heights = sorted((line.height, len(line.text)) for line in lines)
     middle = sum(count for _, count in heights) / 2
     for height, count in heights:
         middle -= count
@@ -80,7 +80,7 @@ def label_of(paragraph: Paragraph, regions: Sequence[Region], body: float) -> st
 
 
 def _looks_like_title(paragraph: Paragraph, body: float) -> bool:
-    height = median(row.rect.height for row in paragraph.rows)
+    height = median(row.height for row in paragraph.rows)
     return (
         height > _LARGER * body
         and _can_be_title(paragraph)
@@ -125,7 +125,7 @@ def is_furniture(
         return False
     if len(paragraph.rows) == 1 and _PAGE_NUMBER.match(paragraph.rows[0].text):
         return True
-    if median(row.rect.height for row in paragraph.rows) > _LARGER_THAN_TEXT * body:
+    if median(row.height for row in paragraph.rows) > _LARGER_THAN_TEXT * body:
         return False
     return any(
         region.label in ("header", "footer") and share_inside(rect, region.rect) > 0.5
@@ -142,5 +142,5 @@ def is_worth_reading(lines: Sequence[Line], body: float) -> bool:
     """Whether the writing in a picture is text (a slide, a screenshot), not a chart's ticks."""
     words = [line for line in lines if sum(char.isalpha() for char in line.text) >= 3]
     letters = sum(char.isalpha() for line in words for char in line.text)
-    tall = [line for line in words if line.rect.height > 1.2 * body]
+    tall = [line for line in words if line.height > 1.2 * body]
     return bool(tall) or (letters >= 40 and len(words) >= 0.5 * len(lines))

@@ -17,6 +17,7 @@ _RAISED = 1.7
 _PARTED = 1.5  # of a row's height
 _NARROW = 0.6  # of the column: no row of such a paragraph had to end where it did
 _INDENT = 0.9  # of a row's height
+_RAGGED = 1.2  # of a row's height: what centred rows differ by on both sides
 _ENDS = tuple('.!?:;\u3002\uff01\uff1f\uff1a\uff1b\u2026"\u201d)\uff09')
 _MARK = re.compile(
     r"""^(?:
@@ -57,8 +58,10 @@ def join_row(lines: Sequence[Line], *, separator: str = " ") -> Line:
     weight = sum(len(line.text) for line in lines) or 1
     score = sum(line.score * len(line.text) for line in lines) / weight
     gaps = (right.rect.x0 - left.rect.x1 for left, right in zip(lines, lines[1:], strict=False))
-    parted = any(gap > _PARTED * lines[0].rect.height for gap in gaps)
-    return Line(text, enclose([line.rect for line in lines]), score, parted)
+    parted = any(gap > _PARTED * lines[0].height for gap in gaps)
+    rect = enclose([line.rect for line in lines])
+    lean = rect.height - max(line.height for line in lines)
+    return Line(text, rect, score, parted, lean)
 
 
 def split(rows: Sequence[Line]) -> list[Paragraph]:
@@ -94,7 +97,7 @@ def _usual_pitch(rows: Sequence[Line]) -> float:
         if _ratio(above, below) < _OTHER_SIZE and _middle(below) > _middle(above)
     ]
     if not steps:
-        return 1.6 * median(row.rect.height for row in rows)
+        return 1.6 * median(row.height for row in rows)
     near = sorted(steps)[: max(1, len(steps) * 3 // 4)]
     return float(median(near))
 
@@ -102,7 +105,7 @@ def _usual_pitch(rows: Sequence[Line]) -> float:
 def _breaks(rows: Sequence[Line], index: int, column: tuple[float, float], pitch: float) -> bool:
     above, row = rows[index - 1], rows[index]
     step = _middle(row) - _middle(above)
-    size = min(above.rect.height, row.rect.height)
+    size = min(above.height, row.height)
     if step > _WIDE_PITCH * max(pitch, 1.1 * size) or step > 2.6 * size:
         return True
     if _ratio(above, row) >= _OTHER_SIZE and not _runs_on(above, row):
@@ -111,8 +114,8 @@ def _breaks(rows: Sequence[Line], index: int, column: tuple[float, float], pitch
         return True
     short = not _full(above, row, column)
     ended = above.text.rstrip().endswith(_ENDS)
-    indented = row.rect.x0 - column[0] > _INDENT * row.rect.height
-    above_indented = above.rect.x0 - column[0] > _INDENT * above.rect.height
+    indented = row.rect.x0 - column[0] > _INDENT * row.height
+    above_indented = above.rect.x0 - column[0] > _INDENT * above.height
     centred = _is_centred(row, column) or _is_centred(above, column)
     if indented and not above_indented and not centred and (ended or short):
         return True
@@ -126,7 +129,7 @@ def _runs_on(above: Line, row: Line) -> bool:
         begins.islower()
         and not above.text.rstrip().endswith(_ENDS)
         and _ratio(above, row) < _RAISED
-        and abs(above.rect.x0 - row.rect.x0) < 2 * row.rect.height
+        and abs(above.rect.x0 - row.rect.x0) < 2 * row.height
     )
 
 
@@ -154,7 +157,7 @@ def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
     """Whether the rows of a paragraph run on: most reach so far that the next word had no room."""
     if len(rows) < 2:
         return True
-    if 3 * sum(row.parted for row in rows) >= len(rows):
+    if 3 * sum(row.parted for row in rows) >= len(rows) or _are_centred(rows):
         return False
     pairs = list(zip(rows, rows[1:], strict=False))
     right = max(row.rect.x1 for row in rows)
@@ -167,13 +170,23 @@ def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
     return sum(slack) >= 0.6 * len(pairs)
 
 
+def _are_centred(rows: Sequence[Line]) -> bool:
+    """Rows of different lengths set around one axis: each ends where its maker wanted it to."""
+    size = median(row.height for row in rows)
+    middles = [(row.rect.x0 + row.rect.x1) / 2 for row in rows]
+    lefts = [row.rect.x0 for row in rows]
+    rights = [row.rect.x1 for row in rows]
+    ragged = min(max(lefts) - min(lefts), max(rights) - min(rights))
+    return max(middles) - min(middles) < size and ragged > _RAGGED * size
+
+
 def _is_centred(row: Line, column: tuple[float, float]) -> bool:
     left, right = row.rect.x0 - column[0], column[1] - row.rect.x1
-    return left > 2 * row.rect.height and abs(left - right) < row.rect.height
+    return left > 2 * row.height and abs(left - right) < row.height
 
 
 def _ratio(first: Line, second: Line) -> float:
-    heights = sorted((first.rect.height, second.rect.height))
+    heights = sorted((first.height, second.height))
     return heights[1] / max(heights[0], 1e-9)
 
 
