@@ -12,12 +12,17 @@ from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.text_joins import is_cjk
 
 _WIDE_PITCH = 1.35  # of the column's usual distance from row to row
+_LEADING = 1.6  # of a row's height, where a page does not tell
+_FEW_ROWS = 4
+_NEAR_LINES = 30
 _OTHER_SIZE = 1.3
 _RAISED = 1.7
+_HEADING = 1.15  # a row so much taller that ends early is a heading
 _PARTED = 1.5  # of a row's height
 _NARROW = 0.6  # of the column: no row of such a paragraph had to end where it did
 _INDENT = 0.9  # of a row's height
-_RAGGED = 1.2  # of a row's height: what centred rows differ by on both sides
+_RAGGED = 1.2  # of a row's height: what is more is no uneven edge of print
+_MIN_FLOWING_CELLS = 18  # no running text is set in rows shorter than that
 _ENDS = tuple('.!?:;\u3002\uff01\uff1f\uff1a\uff1b\u2026"\u201d)\uff09')
 _MARK = re.compile(
     r"""^(?:
@@ -64,12 +69,12 @@ def join_row(lines: Sequence[Line], *, separator: str = " ") -> Line:
     return Line(text, rect, score, parted, lean)
 
 
-def split(rows: Sequence[Line]) -> list[Paragraph]:
-    """Paragraphs of one column, top to bottom."""
+def split(rows: Sequence[Line], *, leading: float = _LEADING) -> list[Paragraph]:
+    """Paragraphs of one column, top to bottom. `leading` is the page's, see `leading_of`."""
     if not rows:
         return []
     column = _edges(rows)
-    pitch = _usual_pitch(rows)
+    pitch = _usual_pitch(rows, leading)
     paragraphs: list[list[Line]] = [[rows[0]]]
     for index in range(1, len(rows)):
         if _breaks(rows, index, column, pitch):
@@ -90,16 +95,37 @@ def _edges(rows: Sequence[Line]) -> tuple[float, float]:
     return lefts[len(rows) // 10], rights[-1 - len(rows) // 10]
 
 
-def _usual_pitch(rows: Sequence[Line]) -> float:
-    steps = [
+def leading_of(lines: Sequence[Line]) -> float:
+    """A page's usual distance from a row to the one below, in heights of a row."""
+    ordered = sorted(lines, key=_middle)
+    steps: list[float] = []
+    for index, line in enumerate(ordered):
+        for below in ordered[index + 1 : index + 1 + _NEAR_LINES]:
+            step = (_middle(below) - _middle(line)) / max(line.height, 1e-9)
+            shared = min(line.rect.x1, below.rect.x1) - max(line.rect.x0, below.rect.x0)
+            if step > 0.7 and shared > 0.5 * min(line.rect.width, below.rect.width):
+                if _ratio(line, below) < _OTHER_SIZE:
+                    steps.append(step)
+                break
+    return float(median(steps)) if steps else _LEADING
+
+
+def _usual_pitch(rows: Sequence[Line], leading: float) -> float:
+    """From row to row. Few rows do not tell: they may all be paragraphs of their own."""
+    usual = leading * median(row.height for row in rows)
+    steps = _steps(rows)
+    if not steps:
+        return usual
+    own = float(median(sorted(steps)[: max(1, len(steps) * 3 // 4)]))
+    return own if len(rows) > _FEW_ROWS or own < _WIDE_PITCH * usual else usual
+
+
+def _steps(rows: Sequence[Line]) -> list[float]:
+    return [
         _middle(below) - _middle(above)
         for above, below in zip(rows, rows[1:], strict=False)
         if _ratio(above, below) < _OTHER_SIZE and _middle(below) > _middle(above)
     ]
-    if not steps:
-        return 1.6 * median(row.height for row in rows)
-    near = sorted(steps)[: max(1, len(steps) * 3 // 4)]
-    return float(median(near))
 
 
 def _breaks(rows: Sequence[Line], index: int, column: tuple[float, float], pitch: float) -> bool:
@@ -113,6 +139,8 @@ def _breaks(rows: Sequence[Line], index: int, column: tuple[float, float], pitch
     if starts_with_mark(row.text):
         return True
     short = not _full(above, row, column)
+    if short and above.height > _HEADING * row.height:
+        return True
     ended = above.text.rstrip().endswith(_ENDS)
     indented = row.rect.x0 - column[0] > _INDENT * row.height
     above_indented = above.rect.x0 - column[0] > _INDENT * above.height
@@ -149,15 +177,23 @@ def _first_word_width(row: Line) -> float:
 
 
 def _character_width(row: Line) -> float:
-    cells = sum(2 if is_cjk(char) else 1 for char in row.text) or 1
-    return row.rect.width / cells * (2 if row.text and is_cjk(row.text[0]) else 1)
+    return (
+        row.rect.width / max(1, _cells(row.text)) * (2 if row.text and is_cjk(row.text[0]) else 1)
+    )
+
+
+def _cells(text: str) -> int:
+    """Its length in the breadth of a Latin letter."""
+    return sum(2 if is_cjk(char) else 1 for char in text)
 
 
 def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
     """Whether the rows of a paragraph run on: most reach so far that the next word had no room."""
     if len(rows) < 2:
         return True
-    if 3 * sum(row.parted for row in rows) >= len(rows) or _are_centred(rows):
+    if 3 * sum(row.parted for row in rows) >= len(rows) or _wanders(rows):
+        return False
+    if median(_cells(row.text) for row in rows) < _MIN_FLOWING_CELLS:
         return False
     pairs = list(zip(rows, rows[1:], strict=False))
     right = max(row.rect.x1 for row in rows)
@@ -170,14 +206,20 @@ def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
     return sum(slack) >= 0.6 * len(pairs)
 
 
-def _are_centred(rows: Sequence[Line]) -> bool:
-    """Rows of different lengths set around one axis: each ends where its maker wanted it to."""
+def _wanders(rows: Sequence[Line]) -> bool:
+    """Whether rows begin where their maker put them: centred, set to the right, stepped as code.
+
+    The first row of running text may be indented, and once the rows may pass a picture's edge.
+    """
     size = median(row.height for row in rows)
     middles = [(row.rect.x0 + row.rect.x1) / 2 for row in rows]
     lefts = [row.rect.x0 for row in rows]
     rights = [row.rect.x1 for row in rows]
-    ragged = min(max(lefts) - min(lefts), max(rights) - min(rights))
-    return max(middles) - min(middles) < size and ragged > _RAGGED * size
+    ragged = min(max(lefts) - min(lefts), max(rights) - min(rights)) > _RAGGED * size
+    if ragged and max(middles) - min(middles) < size:
+        return True
+    steps = [abs(b - a) > _RAGGED * size for a, b in zip(lefts[1:], lefts[2:], strict=False)]
+    return sum(steps) > 1
 
 
 def _is_centred(row: Line, column: tuple[float, float]) -> bool:
