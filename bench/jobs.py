@@ -3,15 +3,17 @@
 python -m bench.jobs store          storing one page, beside listing 100,000 jobs
 python -m bench.jobs accept         from the last byte of a 100 MB PDF to the answer
 python -m bench.jobs memory         reading 3,000 pages, beside the idle server
+python -m bench.jobs fair           single images beside 2,000 pages; one key beside another
 python -m bench.jobs kills FILE...  300 pages of these files on the embedded engine, three kills
 
-The second and third read with the obedient engine of the tests, the last with a real one.
+All but the first and the last read with the obedient engine of the tests, the last with a real one.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import signal
@@ -31,7 +33,7 @@ from PIL import Image
 
 from dsocr.jobs import store, views
 from dsocr.jobs.database import Database
-from dsocr.jobs.job import JobFile, JobPage, NewJob
+from dsocr.jobs.job import JobFile, JobPage, NewJob, Taker
 from dsocr.jobs.views import Wanted
 from dsocr.types import Block, Box, OcrOptions, PageResult
 from tests.fakes import pdf
@@ -39,13 +41,13 @@ from tests.fakes import pdf
 OPTIONS = OcrOptions(
     "markdown", "gundam", "<image>\n<|grounding|>Convert the document to markdown."
 )
-WORDS = "Sixty words of one paragraph stand for what a dense page has in each of its blocks. " * 2
+WORDS = "Sixty words of one paragraph stand for what a dense page has in each of its blocks. " * 3
 NUM_JOBS = 100_000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("what", choices=("store", "accept", "memory", "kills"))
+    parser.add_argument("what", choices=("store", "accept", "memory", "fair", "kills"))
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--pages", type=int)
     parser.add_argument("--mode", default="gundam")
@@ -58,6 +60,8 @@ def main() -> None:
             measure_acceptance(place)
         elif given.what == "memory":
             measure_memory(place, given.pages or 3000)
+        elif given.what == "fair":
+            measure_fairness(place, given.pages or 2000)
         else:
             survive_kills(place, given.files, given.pages or 300, given.mode)
 
@@ -74,6 +78,12 @@ async def measure_store(place: Path) -> None:
         ("one status", Wanted(status="succeeded")),
         ("one owner", Wanted(owner="a")),
         ("by a name that one has", Wanted(search="scan 4711.")),
+        ("by a name that one of its owner has", Wanted(owner="a", search="scan 4711.")),
+        ("by a name that 111 have", Wanted(search="n 71")),
+        ("by a name that all have", Wanted(search="scan")),
+        ("by a name that all have, page 1,000", Wanted(search="scan", offset=50_000)),
+        ("by a name that all of a status have", Wanted(search="scan", status="succeeded")),
+        ("by a name that none has", Wanted(search="x")),
     ):
         times = [await _timed(database.read(views.listing, wanted, 0.0)) for _ in range(20)]
         say(f"list 50 of {NUM_JOBS:,} jobs, {label}", statistics.median(times), max(times))
@@ -81,10 +91,10 @@ async def measure_store(place: Path) -> None:
         store.accept, _job("f" * 32, "b", 500, 0.0), 0, most=10**9, most_of_owner=None
     )
     await database.write(_finish_all)
-    lease = await database.write(store.claim, "me", (), "fake", 0)
+    lease = await database.write(store.claim, Taker("me", "fake"), 0)
     assert lease is not None
     times = [await _timed(database.write(store.store_page, lease, _page(n))) for n in range(500)]
-    say("store a page of 3,400 characters in 20 blocks", statistics.median(times), max(times))
+    say("store a page of 10,000 characters in 40 blocks", statistics.median(times), max(times))
     await database.close()
 
 
@@ -135,6 +145,39 @@ def measure_memory(place: Path, pages: int) -> None:
         print(f"{name}: {idle[name]:.0f} MiB idle, {most[name]:.0f} MiB at most")
 
 
+def measure_fairness(place: Path, pages: int) -> None:
+    """20 ms a page, two at once."""
+    keys = {name: {"X-Api-Key": name} for name in ("one", "two")}
+    with Service(place, "fake", 0.02, server={"api_keys": list(keys)}) as service:
+        image = ("a.pdf", pdf([["a page"]]))
+
+        def ask() -> float:
+            began = time.perf_counter()
+            files = {"image": image}
+            answer = service.http.post("/api/ocr", files=files, headers=keys["two"])
+            assert answer.status_code == 200
+            return time.perf_counter() - began
+
+        ask()
+        quiet = sorted(ask() for _ in range(60))
+        service.http.headers.update(keys["one"])
+        ours = [service.submit(f"{n}.pdf", pdf([["one"]] * (pages // 4))) for n in range(4)]
+        service.until(lambda: service.job(ours[0])["pagesDone"] > 10)
+        busy = sorted(ask() for _ in range(60))
+        for label, times in (("nothing else", quiet), (f"jobs of {pages:,} pages", busy)):
+            p50, p95 = (1000 * times[int(len(times) * part)] for part in (0.5, 0.95))
+            print(f"a single image beside {label}: p50 {p50:.0f} ms, p95 {p95:.0f} ms")
+        before = sum(service.job(job_id)["pagesDone"] for job_id in ours)
+        files = {"file": ("two.pdf", pdf([["two"]] * (pages // 8)))}
+        theirs = service.http.post("/api/jobs", files=files, headers=keys["two"]).json()["jobId"]
+        service.http.headers.update(keys["two"])
+        service.until(lambda: service.job(theirs)["finishedAt"] is not None, 600)
+        service.http.headers.update(keys["one"])
+        of_one = sum(service.job(job_id)["pagesDone"] for job_id in ours) - before
+        of_two = pages // 8
+        print(f"four jobs of one key, {of_one} pages, while one job of another had {of_two}")
+
+
 def survive_kills(place: Path, files: list[Path], pages: int, mode: str) -> None:
     content = _book(files, pages)
     chance = random.Random(7)
@@ -176,7 +219,7 @@ def survive_kills(place: Path, files: list[Path], pages: int, mode: str) -> None
 class Service:
     """The service in a process of its own."""
 
-    def __init__(self, place: Path, engine: str, seconds: float) -> None:
+    def __init__(self, place: Path, engine: str, seconds: float, **settings: Any) -> None:
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             self.port: int = sock.getsockname()[1]
@@ -189,6 +232,7 @@ class Service:
         self._command = [sys.executable, "-m"]
         if engine == "fake":
             self._command += ["tests.jobs.serve", runs, str(self.port), str(seconds)]
+            self._command.append(json.dumps(settings))
         else:
             self._command += ["dsocr", "serve", "--port", str(self.port)]
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
@@ -279,7 +323,7 @@ def _finish_all(connection: Any) -> None:
 
 def _page(index: int) -> PageResult:
     blocks = tuple(
-        Block("text", WORDS, (Box(0.1, n / 25, 0.9, (n + 0.8) / 25),), 0.97) for n in range(20)
+        Block("text", WORDS, (Box(0.1, n / 40, 0.9, (n + 0.8) / 40),), 0.97) for n in range(40)
     )
     text = "\n\n".join(block.text for block in blocks)
     return PageResult(index, 1240, 1754, text, blocks, raw=text)

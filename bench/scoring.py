@@ -19,6 +19,7 @@ _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)\s]*\)")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _LINE_MARK = re.compile(r"^\s*(?:#{1,6}\s+|[-*+]\s+|>\s+|\|?(?:\s*:?-{3,}:?\s*\|?)+\s*$)", re.M)
+_ESCAPE = re.compile(r"\\(?=[!-/:-@\[-`{-~])")
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|`+|\|")
 _IDEOGRAPH = r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 _BLANK_IN_CJK = re.compile(rf"(?<={_IDEOGRAPH})\s+(?={_IDEOGRAPH})")
@@ -34,6 +35,7 @@ def plain(text: str) -> str:
         (_LINK, r"\1"),
         (_TAG, " "),
         (_LINE_MARK, " "),
+        (_ESCAPE, ""),
         (_EMPHASIS, " "),
     ):
         text = pattern.sub(replacement, text)

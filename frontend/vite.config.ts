@@ -1,12 +1,23 @@
 import react from '@vitejs/plugin-react'
+import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 
 const backend = process.env.DSOCR_BACKEND ?? 'http://127.0.0.1:8000'
 const routes = ['/api', '/health', '/ready', '/live', '/openapi.json']
 
+// KaTeX names each font in three formats; every browser that runs this page takes the first.
+const woff2Only: Plugin = {
+  name: 'woff2-only',
+  enforce: 'pre',
+  transform(code, id) {
+    if (!/katex.*\.css$/.test(id)) return
+    return code.replace(/,\s*url\([^)]*\.(?:woff|ttf)\)\s*format\([^)]*\)/g, '')
+  },
+}
+
 export default defineConfig({
   base: './', // the page may lie below any path of a proxy
-  plugins: [react()],
+  plugins: [react(), woff2Only],
   build: { target: 'es2022', chunkSizeWarningLimit: 700 },
   server: {
     proxy: Object.fromEntries(routes.map((route) => [route, { target: backend }])),

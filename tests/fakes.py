@@ -56,6 +56,8 @@ class FakeEngine:
         self.started = False
         self.closed = False
 
+    trouble = ""
+
     async def start(self) -> None:
         self.started = True
 

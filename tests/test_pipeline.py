@@ -117,7 +117,7 @@ async def test_many_documents_share_few_page_images() -> None:
     pipeline = Pipeline(FakeEngine(max_concurrency=2))
     readings = [asyncio.ensure_future(pipeline.read(source, OPTIONS)) for source in sources]
     await settle()
-    assert sum(source.most_alive for source in sources) == 4
+    assert sum(source.most_alive for source in sources) == 5
     await cancel(*readings)
 
 
@@ -328,3 +328,22 @@ async def test_a_document_is_read_before_what_is_read_behind() -> None:
     await asyncio.gather(*books)
     whose = "".join(name[0] for name in engine.read if name[0] in "ab")
     assert "aaa" not in whose[4:50] and "bbb" not in whose[4:50]
+
+
+@pytest.mark.parametrize("places", [1, 2, 3, 4])
+async def test_an_owner_of_many_documents_gets_no_more_than_one_of_a_single_one(
+    places: int,
+) -> None:
+    engine = FakeEngine(max_concurrency=places, seconds=0.001)
+    pipeline = Pipeline(engine)
+
+    async def keep(page: PageResult) -> None: ...
+
+    books = {"b": "b"} | {f"a{number}": "a" for number in range(7)}
+    reading = [
+        pipeline.read_behind(numbered(50, name), OPTIONS, keep, pages=range(50), owner=owner)
+        for name, owner in books.items()
+    ]
+    await asyncio.gather(*reading)
+    pages_of_one = [place for place, name in enumerate(engine.read) if name.startswith("b")]
+    assert 0.4 < 50 / (1 + pages_of_one[-1]) < 0.6

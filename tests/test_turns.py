@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -95,6 +96,34 @@ async def test_the_background_waits_for_all_in_front() -> None:
 async def test_owners_in_the_background_take_turns_however_much_each_wants() -> None:
     waiting = [(f"x{number}", "x") for number in range(4)] + [("y0", "y"), ("y1", "y")]
     assert await served_by(waiting) == ["x0", "y0", "x1", "y1", "x2", "x3"]
+
+
+async def test_an_owner_who_asks_a_moment_too_late_is_served_first_the_next_time() -> None:
+    turns, served = Turns(lambda: 3), []
+    for _ in range(4):  # three places at once: two for one owner, one for the other
+        async with AsyncExitStack() as places:
+            for _ in range(3):
+                await places.enter_async_context(turns.turn(newcomer=True))
+            waiting = [
+                asyncio.create_task(serve(turns, owner, served, newcomer=False, background=owner))
+                for owner in ("x", "x", "x", "y")
+            ]
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+    assert served[4:8].index("y") == 0
+
+
+async def test_the_background_leaves_places_for_those_in_front() -> None:
+    turns, served = Turns(lambda: 3, kept_free=1), []
+    async with AsyncExitStack() as places:
+        for _ in range(2):
+            await places.enter_async_context(turns.turn(newcomer=False, background="x"))
+        late = asyncio.create_task(serve(turns, "late", served, newcomer=False, background="x"))
+        await asyncio.sleep(0)
+        await serve(turns, "front", served, newcomer=True)
+        assert served == ["front"]
+    await late
+    assert served == ["front", "late"]
 
 
 async def test_the_background_is_slow_but_never_starved() -> None:

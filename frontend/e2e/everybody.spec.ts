@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import { expect, give, readPdf, readPicture, test, textOf } from './fixtures'
@@ -65,6 +66,28 @@ test('the history is searched, opened and cleared', async ({ app, pdf }) => {
   await expect(app.getByRole('link', { name: 'to-be-removed.pdf' })).toHaveCount(0)
   await app.goto(address)
   await expect(app.getByRole('heading', { name: 'not here any more' })).toBeVisible()
+})
+
+test('several documents are downloaded as one file', async ({ app, pdf }) => {
+  for (const name of ['bundled-a.pdf', 'bundled-b.pdf']) {
+    await readPdf(app, { ...pdf, name })
+    await app.goto('/#/')
+  }
+  await app.getByRole('button', { name: 'History' }).click()
+  await app.getByRole('searchbox', { name: 'Search by file name' }).fill('bundled-')
+  await expect(app.getByRole('listitem')).toHaveCount(2)
+  for (const name of ['bundled-a.pdf', 'bundled-b.pdf']) {
+    await app.getByRole('checkbox', { name: `Select ${name}` }).check()
+  }
+  await app.getByText('2 documents chosen').waitFor()
+  await app.getByRole('button', { name: 'Download' }).click()
+  const saving = app.waitForEvent('download')
+  await app.getByRole('menuitem', { name: 'Markdown', exact: true }).click()
+  const saved = await saving
+  expect(saved.suggestedFilename()).toBe('documents.zip')
+  const content = await readFile(await saved.path(), 'latin1')
+  expect(content).toContain('001-bundled-a.md')
+  expect(content).toContain('002-bundled-b.md')
 })
 
 test('a service that is away is told of, and comes back by itself', async ({ app }) => {

@@ -1,4 +1,5 @@
-import { expect, test as base, type Page } from '@playwright/test'
+import { expect, test as base, type Browser, type Page } from '@playwright/test'
+import type { Item } from '../src/lib/result'
 
 type Fixtures = {
   /** The page, opened on the start screen; errors in its console fail the test. */
@@ -39,14 +40,18 @@ export const test = base.extend<Fixtures>({
     await use({ name: 'harbour.png', mimeType: 'image/png', buffer })
   },
   pdf: async ({ browser }, use) => {
-    const page = await browser.newPage()
-    const pages = ['First page', 'Second page', 'Third page'].map(html)
-    await page.setContent(pages.join('<div style="break-after:page"></div>'))
-    const buffer = await page.pdf({ format: 'A4' })
-    await page.close()
-    await use({ name: 'harbour.pdf', mimeType: 'application/pdf', buffer })
+    await use(await pdfOf(browser, ['First page', 'Second page', 'Third page'].map(html)))
   },
 })
+
+/** One page a piece of HTML. */
+export async function pdfOf(browser: Browser, pages: string[]): Promise<Document> {
+  const page = await browser.newPage()
+  await page.setContent(pages.join('<div style="break-after:page"></div>'))
+  const buffer = await page.pdf({ format: 'A4' })
+  await page.close()
+  return { name: 'harbour.pdf', mimeType: 'application/pdf', buffer }
+}
 
 export { expect } from '@playwright/test'
 
@@ -86,6 +91,19 @@ export async function dispatchFiles(page: Page, event: 'drop' | 'paste', file: D
       document.body.dispatchEvent(pasted)
     }, transfer)
   }
+}
+
+type Written = { text: string; items?: Item[]; finishReason?: string; flags?: string[] }
+
+/** Lets the service answer with a page as a model might have written it. */
+export async function answerWith(page: Page, written: Written, name = 'page.png'): Promise<void> {
+  const { text, items = [], finishReason = 'stop', flags = [] } = written
+  const layout = { width: 900, height: 800, items }
+  const read = { pageIndex: 0, text, rawText: text, layout, durationMs: 1, finishReason, flags, error: null }
+  const about = { mode: 'gundam', prompt: '', fileName: name, fileSize: 1, engine: 'x', model: '' }
+  const answer = { ...about, text, rawText: text, durationMs: 1, layout, pages: [read] }
+  const body = `id: 1\nevent: done\ndata: ${JSON.stringify(answer)}\n\n`
+  await page.route('**/api/ocr', (route) => route.fulfill({ contentType: 'text/event-stream', body }))
 }
 
 export function textOf(page: Page) {

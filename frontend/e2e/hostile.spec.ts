@@ -1,5 +1,5 @@
 import { PAYLOADS } from '../src/lib/payloads'
-import { expect, give, test, textOf } from './fixtures'
+import { answerWith, expect, give, test, textOf } from './fixtures'
 
 test('whatever the model writes, no script runs and nobody else is asked', async ({ app, picture }) => {
   const asked: string[] = []
@@ -13,17 +13,8 @@ test('whatever the model writes, no script runs and nobody else is asked', async
     confidence: 0.5,
     boxes: [{ index: 0, absolute: [0, 0, 9, 9], normalized: [0.1, 0.1, 0.9, 0.2] }],
   }))
-  const text = PAYLOADS.join('\n\n')
-  const page = { pageIndex: 0, text, rawText: text, layout: { width: 900, height: 800, items } }
-  const rest = { durationMs: 1, finishReason: 'stop', flags: [PAYLOADS[0]], error: null }
-  const answer = { mode: 'gundam', prompt: '', text, rawText: text, pages: [{ ...page, ...rest }] }
-  const whole = { ...answer, durationMs: 1, fileName: PAYLOADS[0], fileSize: 1, engine: 'x', model: '' }
-  await app.route('**/api/ocr', (route) =>
-    route.fulfill({
-      contentType: 'text/event-stream',
-      body: `id: 1\nevent: done\ndata: ${JSON.stringify({ ...whole, layout: page.layout })}\n\n`,
-    }),
-  )
+  const written = { text: PAYLOADS.join('\n\n'), items, flags: PAYLOADS.slice(0, 1) }
+  await answerWith(app, written, PAYLOADS[0])
   await give(app, picture)
   await expect(textOf(app).locator('[data-block]')).toHaveCount(PAYLOADS.length)
   for (const link of await textOf(app).locator('a[href]').all()) {

@@ -1,4 +1,14 @@
-import { dispatchFiles, expect, give, readPdf, readPicture, test, textOf } from './fixtures'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { dispatchFiles, expect, give, readPdf, readPicture, test, textOf, type Document } from './fixtures'
+
+async function makeFolder(folder: string, picture: Document): Promise<string> {
+  await mkdir(join(folder, 'deeper'), { recursive: true })
+  await writeFile(join(folder, 'a.png'), picture.buffer)
+  await writeFile(join(folder, 'deeper', 'b.png'), picture.buffer)
+  await writeFile(join(folder, 'notes.txt'), 'no document')
+  return folder
+}
 
 test('a picture is read before one’s eyes', async ({ app, picture }) => {
   await readPicture(app, picture)
@@ -32,6 +42,48 @@ test('several pictures are one job', async ({ app, picture }) => {
   await give(app, picture, { ...picture, name: 'harbour2.png' })
   await expect(app.getByRole('heading', { name: 'harbour.png and 1 more' })).toBeVisible()
   await expect(app.getByText(/Read in/)).toBeVisible()
+})
+
+test('a folder is one job, without what is no document in it', async ({ app, picture }, info) => {
+  const folder = await makeFolder(info.outputPath('letters'), picture)
+  await app.locator('input[webkitdirectory]').setInputFiles(folder)
+  await expect(app.getByRole('heading', { name: 'a.png and 1 more' })).toBeVisible()
+  await expect(app.getByText(/Read in/)).toBeVisible()
+})
+
+test('a folder can be dropped', async ({ app, picture }, info) => {
+  const files = [await makeFolder(info.outputPath('letters'), picture)]
+  const zone = await app.getByRole('group', { name: 'Drop a document' }).boundingBox()
+  const browser = await app.context().newCDPSession(app)
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+    const place = { x: (zone?.x ?? 0) + 20, y: (zone?.y ?? 0) + 20 }
+    await browser.send('Input.dispatchDragEvent', { type, ...place, data: { items: [], files, dragOperationsMask: 1 } })
+  }
+  await expect(app.getByRole('heading', { name: 'a.png and 1 more' })).toBeVisible()
+})
+
+test('a phone takes a photo and reads it', async ({ app, picture }) => {
+  await app.setViewportSize({ width: 360, height: 700 })
+  await expect(app.locator('input[capture=environment]')).toHaveCount(1)
+  const choosing = app.waitForEvent('filechooser')
+  await app.getByRole('button', { name: 'Take a photo' }).click()
+  await (await choosing).setFiles(picture)
+  await expect(app.getByText(/Read in/)).toBeVisible()
+})
+
+test('an upload shows how far it is and can be cancelled; nothing of it is kept', async ({ app, picture }) => {
+  const network = await app.context().newCDPSession(app)
+  const slow = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 100_000 }
+  await network.send('Network.emulateNetworkConditions', slow)
+  const padded = Buffer.concat([picture.buffer, Buffer.alloc(4 << 20)])
+  const names = ['given-up-1.png', 'given-up-2.png']
+  await give(app, ...names.map((name) => ({ ...picture, name, buffer: padded })))
+  await expect(app.getByText(/Uploading, [1-9]/)).toBeVisible()
+  await app.getByRole('button', { name: 'Cancel' }).click()
+  await expect(app.getByText(/Uploading/)).toHaveCount(0)
+  await network.send('Network.emulateNetworkConditions', { ...slow, uploadThroughput: -1 })
+  const kept = await app.request.get('/api/jobs?search=given-up')
+  expect(await kept.json()).toMatchObject({ total: 0 })
 })
 
 test('limits are told before, and what breaks them is not sent', async ({ app }) => {

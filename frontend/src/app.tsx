@@ -118,7 +118,7 @@ export function App() {
               sending={sending}
             />
           )}
-          {address.screen === 'history' && <HistoryScreen onNew={() => go({ screen: 'new' })} />}
+          {address.screen === 'history' && <HistoryScreen modes={modes} onNew={() => go({ screen: 'new' })} />}
           {address.screen === 'result' && (
             <ResultScreen
               now={now}

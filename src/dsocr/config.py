@@ -37,6 +37,7 @@ PROMISED = {
     ("", "default_prompt"): "DEEPSEEK_OCR_DEFAULT_PROMPT",
     ("", "runs_dir"): "DEEPSEEK_OCR_RUNS_DIR",
     ("", "no_repeat_ngram"): "DEEPSEEK_OCR_NO_REPEAT_NGRAM",
+    ("", "retry"): "DEEPSEEK_OCR_RETRY",
     ("runtime", "model_path"): "DEEPSEEK_OCR_MODEL_PATH",
     ("runtime", "attn_impl"): "DEEPSEEK_ATTN_IMPL",
     ("runtime", "device"): "DEEPSEEK_OCR_DEVICE",
@@ -115,6 +116,9 @@ class Settings:
     no_repeat_ngram: NoRepeat | None = NoRepeat(30, 90)
     """Guard against repetition: `n/window` over generated tokens with `<td>` and `</td>` exempt,
     `n` over the whole sequence with nothing exempt, `off`."""
+    retry: bool = True
+    """Pages that loop or end too early are read again in other ways, and the best answer is kept;
+    `off` gives one plain pass."""
     pages: PagesConfig = field(default_factory=PagesConfig)
     embedded: EmbeddedConfig = field(default_factory=EmbeddedConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)

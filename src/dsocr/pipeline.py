@@ -6,6 +6,7 @@ Knows nothing of file formats, HTTP or jobs; what an engine does with a page is 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import re
 import time
@@ -17,6 +18,7 @@ from typing import Protocol
 from dsocr.engines.base import Engine, EngineInfo
 from dsocr.engines.grounding import BlockStream
 from dsocr.errors import BadRequest, DsocrError, UnsupportedMode, UnsupportedTask
+from dsocr.retry.ladder import climb, is_cut
 from dsocr.turns import Turns
 from dsocr.types import (
     Block,
@@ -94,12 +96,13 @@ class Pipeline:
     """Reads documents with one engine; as many `read` calls at once as you like.
 
     Each document renders one page ahead of the engine. Page images are few however long or many the
-    documents are: those being read and two more.
+    documents are: those being read and three more.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._images = Turns(lambda: engine.info.max_concurrency + 2)
+    def __init__(self, engine: Engine, *, retry: bool = True) -> None:
+        """Without `retry` every page is read once, whatever comes of it."""
+        self._engine, self._retry = engine, retry
+        self._images = Turns(lambda: engine.info.max_concurrency + 3, kept_free=1)
         self._desk = Turns(lambda: engine.info.max_concurrency)
 
     async def read(
@@ -163,6 +166,7 @@ class Pipeline:
         info = self._engine.info
         check_options(options, info)
         _check_pages(wanted, source.num_pages)
+        workers = min(len(wanted), info.max_concurrency + 1)
         reading = _Reading(
             source=source,
             options=options,
@@ -170,10 +174,10 @@ class Pipeline:
             on_event=on_event,
             owner=owner,
             places=iter(enumerate(wanted)),
+            asking=asyncio.Semaphore(1 if owner is None else workers),
             ahead=asyncio.Lock(),
             keep=keep,
         )
-        workers = min(len(wanted), info.max_concurrency + 1)
         await all_or_none([self._work(reading) for _ in range(workers)])
 
     async def _work(self, reading: _Reading) -> None:
@@ -183,7 +187,7 @@ class Pipeline:
     async def _read_next(self, reading: _Reading) -> bool:
         """Takes one page all the way; False when none is left. The image dies with this call."""
         async with AsyncExitStack() as held:
-            async with reading.ahead:
+            async with reading.asking:
                 upcoming = next(reading.places, None)
                 if upcoming is None:
                     return False
@@ -192,6 +196,7 @@ class Pipeline:
                 await held.enter_async_context(
                     self._images.turn(newcomer=newcomer, background=reading.owner)
                 )
+            async with reading.ahead:
                 rendered = await _render(reading, index)
                 if isinstance(rendered, PageImage):
                     await held.enter_async_context(
@@ -224,10 +229,19 @@ class Pipeline:
             )
 
     async def _ask(self, page: PageImage, reading: _Reading) -> PageResult:
-        if reading.on_event is None:
-            return await self._engine.recognize(page, reading.options)
-        telling = _Telling(page.index, reading.on_event)
-        result = await self._engine.recognize(page, reading.options, on_text=telling.text)
+        engine, options = self._engine, reading.options
+        telling = _Telling(page.index, reading.tell)
+        hear = None if reading.on_event is None else telling.text
+
+        async def ask_again(
+            page: PageImage, options: OcrOptions, *, step: str, aloud: bool
+        ) -> PageResult:
+            telling.start_over(f"the page is read again: {step}")
+            return await engine.recognize(page, options, on_text=hear if aloud else None)
+
+        result = _flagged(await engine.recognize(page, options, on_text=hear))
+        if self._retry and is_cut(result, options):
+            result = _flagged(await climb(result, page, options, engine.info, ask_again))
         telling.finish(result)
         return result
 
@@ -242,6 +256,9 @@ class _Reading:
     on_event: OnEvent | None
     places: Iterator[tuple[int, int]]
     """Place in the result and page index, of the pages nobody has begun."""
+    asking: asyncio.Semaphore
+    """One page of a document waits for its turn among others. In the background, where owners take
+    turns, all do: an owner of one document would else miss most of the turns that come at once."""
     ahead: asyncio.Lock
     """Whoever holds it has the one page of this document that waits for the engine."""
     keep: _Keep
@@ -268,12 +285,18 @@ class _Telling:
         self._on_event(TextDelta(self._index, piece))
         self._close(self._blocks.feed(piece))
 
+    def start_over(self, reason: str) -> None:
+        """What was told is void; nothing told, nothing void."""
+        if self._told:
+            self._on_event(PageReset(self._index, reason))
+        self._blocks, self._told = BlockStream(), ""
+
     def finish(self, result: PageResult) -> None:
         if self._told and self._told == result.raw:
             self._close(self._blocks.finish())
             return
-        if self._told:  # a second reading after a crash said something else
-            self._on_event(PageReset(self._index, "the page was read again"))
+        # it was cut, another reading was kept, or a second one after a crash said something else
+        self.start_over("what was said of the page is replaced")
         if result.raw:
             self._on_event(TextDelta(self._index, result.raw))
         self._close(result.blocks)
@@ -343,6 +366,14 @@ async def _render(reading: _Reading, index: int) -> PageImage | PageResult:
         usage = Usage(seconds=time.monotonic() - began)
         failure = _failure(error, index)
         return PageResult(index, 0, 0, finish_reason="error", usage=usage, error=failure)
+
+
+def _flagged(result: PageResult) -> PageResult:
+    """A page that was cut says so among its flags too, whatever the engine."""
+    reason = result.finish_reason
+    if reason == "stop" or reason in result.flags:
+        return result
+    return dataclasses.replace(result, flags=(reason, *result.flags))
 
 
 def _failure(error: Exception, index: int) -> PageFailure:

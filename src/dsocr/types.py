@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -147,6 +148,7 @@ class Document:
     engine: str
     model: str
     options: OcrOptions
-    pages: tuple[PageResult, ...]
+    pages: Sequence[PageResult]
+    """In order; of a stored document they may be loaded as they are asked for."""
     page_names: tuple[str, ...] = ()
     """The file each page comes from, where there are several; empty: all from `name`."""

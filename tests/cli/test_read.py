@@ -244,3 +244,15 @@ def test_what_the_engine_cannot_do_is_told_once(dsocr: Dsocr, tmp_path: Path) ->
     ran = dsocr("read", tmp_path, "--task", "describe")
     assert ran.status == 1
     assert ran.err.count("cannot do the task describe") == 1
+
+
+@pytest.mark.parametrize(("setting", "last"), [("on", "kept:as_asked"), ("off", "repetition")])
+def test_a_page_that_loops_is_read_again_unless_that_is_switched_off(
+    dsocr: Dsocr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, last: str
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_OCR_RETRY", setting)
+    file = tmp_path / "a.png"
+    file.write_bytes(png(["@loop"]))
+    ran = dsocr("read", file, "--format", "json")
+    (page,) = json.loads(ran.out)["pages"]
+    assert (ran.status, page["finishReason"], page["flags"][-1]) == (0, "repetition", last)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from dsocr.child import Channel, Header
@@ -47,6 +48,43 @@ def act(channel: Channel, order: str) -> None:
         for _ in range(12):
             time.sleep(0.1)
             channel.send({"kind": "beat"})
+
+
+def crowd(channel: Channel, arguments: Header) -> None:
+    """Reads many pages side by side, a letter of each at a time; `@crash`, `@hang` where the
+    order stands, `@..-once` once in all processes."""
+    notes = Path(arguments["notes"])
+    (notes / f"process-{os.getpid()}").touch()
+    channel.send(READY | {"max_pages": arguments["max_pages"]})
+    pages: dict[int, str] = {}
+    while True:
+        while channel.waiting() or not pages:
+            header, _ = channel.receive()
+            if header["kind"] == "cancel":
+                pages.pop(header["id"], None)
+                continue
+            pages[header["id"]] = header["prompt"]
+            with (notes / "seen").open("a") as seen:
+                seen.write(header["prompt"] + "\n")
+            channel.send({"kind": "started", "id": header["id"]})
+        channel.send({"kind": "events", "events": list(_letters(pages, channel, notes))})
+        time.sleep(0.002)
+
+
+def _letters(pages: dict[int, str], channel: Channel, notes: Path) -> Iterator[Header]:
+    for number, left in list(pages.items()):
+        if not left:
+            del pages[number]
+            yield {"kind": "done", "id": number}
+        elif left.startswith("@"):
+            once = notes / f"{number}{left}"
+            if not left.endswith("-once") or not once.exists():
+                once.touch()
+                act(channel, left[1:].removesuffix("-once"))
+            pages[number] = ""
+        else:
+            yield {"kind": "text", "id": number, "text": left[0]}
+            pages[number] = left[1:]
 
 
 def mute(channel: Channel, arguments: Header) -> None:

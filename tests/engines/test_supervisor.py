@@ -4,24 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from dsocr.engines.supervisor import CRASHES, Supervisor
-from dsocr.errors import EngineCrashed, EngineUnavailable
+from dsocr.engines.breaker import CRASHES
+from dsocr.engines.supervisor import Patience, Supervisor
+from dsocr.errors import EngineCrashed, EngineUnavailable, PageTimeout
 
 OBEY = "tests.engines.stubborn_worker:obey"
+CROWD = "tests.engines.stubborn_worker:crowd"
+PATIENCE = Patience(stall=0.8, start=20)
 
 
 @pytest.fixture
 async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
-    arguments = {"notes": str(tmp_path)}
-    supervisor = Supervisor(OBEY, arguments, stall_seconds=0.8, start_seconds=20)
+    """Of a process that reads one page after another."""
+    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, patience=PATIENCE)
     yield supervisor
     await supervisor.close()
+
+
+@pytest.fixture
+async def crowd(tmp_path: Path) -> AsyncIterator[Supervisor]:
+    """Of a process that reads fifty pages side by side."""
+    arguments = {"notes": str(tmp_path), "max_pages": 50}
+    supervisor = Supervisor(CROWD, arguments, patience=PATIENCE)
+    yield supervisor
+    await supervisor.close()
+
+
+def crowded(tmp_path: Path, prompt: str) -> int:
+    """How often a page was begun."""
+    return (tmp_path / "seen").read_text().splitlines().count(prompt)
+
+
+async def until(happened: Callable[[], bool], *, seconds: float = 10) -> None:
+    ends = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < ends, "it did not happen"
+        await asyncio.sleep(0.01)
 
 
 async def read(supervisor: Supervisor, prompt: str) -> str:
@@ -127,9 +152,8 @@ async def test_a_worker_that_keeps_dying_is_not_started_for_ever(
 
 
 async def test_a_worker_that_is_never_ready_is_ended(tmp_path: Path) -> None:
-    supervisor = Supervisor(
-        "tests.engines.stubborn_worker:mute", {}, stall_seconds=1, start_seconds=0.5
-    )
+    patience = Patience(stall=1, start=0.5)
+    supervisor = Supervisor("tests.engines.stubborn_worker:mute", {}, patience=patience)
     with pytest.raises(EngineUnavailable, match="too long"):
         await supervisor.start()
     assert supervisor.pid is None
@@ -149,3 +173,107 @@ async def test_closing_ends_the_process_and_tells_who_waits(supervisor: Supervis
         await task
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_killing_the_process_under_fifty_pages_loses_none(crowd: Supervisor) -> None:
+    await crowd.start()
+    prompts = [f"page {n} with some words" for n in range(60)]
+    reading = [asyncio.create_task(read(crowd, prompt)) for prompt in prompts]
+    await asyncio.sleep(0.02)
+    assert crowd.pid is not None
+    os.kill(crowd.pid, signal.SIGKILL)
+
+    assert await asyncio.gather(*reading) == prompts
+    assert crowd.restarts == {"crash": 1}
+    assert 0 < crowd.num_retries <= 50
+
+
+async def test_one_page_that_kills_costs_none_of_fifty_beside_it(
+    crowd: Supervisor, tmp_path: Path
+) -> None:
+    prompts = [f"page {n}" for n in range(49)]
+    prompts.insert(20, "poison@crash")
+
+    answers = await asyncio.gather(
+        *(read(crowd, prompt) for prompt in prompts), return_exceptions=True
+    )
+
+    assert isinstance(answers.pop(20), EngineCrashed)
+    assert answers == [prompt for prompt in prompts if "@" not in prompt]
+    assert crowded(tmp_path, "poison@crash") == 2
+    assert crowd.restarts == {"crash": 2}
+
+
+async def test_four_hundred_pages_of_which_every_twentieth_crashes_once_are_all_read(
+    tmp_path: Path,
+) -> None:
+    arguments = {"notes": str(tmp_path), "max_pages": 10}
+    supervisor = Supervisor(CROWD, arguments, patience=PATIENCE)
+    prompts = [f"{n}@crash-once" if n % 20 == 0 else f"{n}" for n in range(400)]
+
+    answers = await asyncio.gather(*(read(supervisor, prompt) for prompt in prompts))
+
+    assert answers == [prompt.partition("@")[0] for prompt in prompts]
+    assert supervisor.restarts == {"crash": 20}
+    await supervisor.close()
+
+
+async def test_a_page_that_hangs_among_others_is_read_again(crowd: Supervisor) -> None:
+    prompts = ["a", "b@hang-once", "c"]
+
+    assert await asyncio.gather(*(read(crowd, prompt) for prompt in prompts)) == ["a", "b", "c"]
+    assert crowd.restarts == {"stall": 1}
+
+
+async def test_a_process_that_dies_idle_is_missed_at_once_and_replaced_unasked(
+    crowd: Supervisor,
+) -> None:
+    await crowd.start()
+    first = crowd.pid
+    assert first is not None and crowd.trouble == ""
+    os.kill(first, signal.SIGKILL)
+
+    await until(lambda: crowd.trouble != "", seconds=2)
+    await until(lambda: crowd.trouble == "" and crowd.pid is not None, seconds=5)
+    assert crowd.pid != first
+
+
+async def test_an_engine_that_is_down_says_so_and_comes_back_by_itself(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    await supervisor.start()
+    (tmp_path / "stillborn").touch()
+    reading = asyncio.create_task(read(supervisor, "a@crash-once"))
+    with pytest.raises(EngineUnavailable, match="down"):
+        await reading
+    assert "died while it started" in supervisor.trouble
+
+    (tmp_path / "stillborn").unlink()
+    await until(lambda: supervisor.trouble == "")
+    assert await read(supervisor, "b") == "b!"
+
+
+async def test_a_page_over_its_time_is_given_up_however_busy_its_process_is(
+    tmp_path: Path,
+) -> None:
+    patience = Patience(stall=0.8, start=20, page=0.3)
+    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, patience=patience)
+    with pytest.raises(PageTimeout):
+        await read(supervisor, "a@slow")
+    assert await read(supervisor, "b") == "b!"
+    assert not supervisor.restarts
+    await supervisor.close()
+
+
+async def test_twenty_four_abandoned_pages_leave_their_places(
+    crowd: Supervisor, tmp_path: Path
+) -> None:
+    await crowd.start()
+    abandoned = [asyncio.create_task(read(crowd, "x" * 5000)) for _ in range(24)]
+    await until(lambda: (tmp_path / "seen").exists())
+    for task in abandoned:
+        task.cancel()
+    await asyncio.gather(*abandoned, return_exceptions=True)
+
+    assert await read(crowd, "next") == "next"
+    assert not crowd.restarts

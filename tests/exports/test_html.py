@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dsocr import exports
 from dsocr.exports import formula, markup
-from dsocr.exports.html import render
 from dsocr.types import Block, Document
 from tests.exports.documents import RAW, Elements, PageImages, document, failed_page, page
+
+render = partial(exports.render, format="html")
 
 PAGE_TAGS = {"html", "head", "meta", "title", "style", "body", "section"}
 ALLOWED = PAGE_TAGS | markup.TAGS | formula.TAGS
@@ -119,7 +122,7 @@ def test_no_script_and_no_request_comes_out_of_what_the_model_writes(payload: st
         f"before {payload} after",
         f"<table><tr><td>{payload}</td></tr></table>",
     ):
-        assert_harmless(render(one_page(markdown), PageImages()).decode())
+        assert_harmless(render(one_page(markdown), assets=PageImages()).decode())
 
 
 @settings(deadline=None)
@@ -142,7 +145,7 @@ def test_the_name_of_the_document_is_only_a_title() -> None:
 
 
 def test_figures_are_inside_the_page() -> None:
-    html = render(document(page(RAW["multi_box_image"])), PageImages()).decode()
+    html = render(document(page(RAW["multi_box_image"])), assets=PageImages()).decode()
     assert html.count('<img src="data:image/jpeg;base64,/9j/') == 3
     assert "images/" not in html
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
-from dsocr.exports.json import page_to_wire, render
+from dsocr import exports
+from dsocr.exports.json import page_to_wire
 from dsocr.exports.markdown import PAGE_BREAK
 from tests.exports.documents import RAW, document, failed_page, page
+
+render = partial(exports.render, format="json")
 
 
 def test_a_page_has_the_promised_keys() -> None:
@@ -60,3 +64,11 @@ def test_a_failed_page_carries_its_error_and_keeps_its_place() -> None:
     first, second, third = wire["text"].split(PAGE_BREAK)
     assert (first, third) == ("first", "third")
     assert second.startswith("*Page 2 could not be read")
+
+
+def test_what_is_written_page_by_page_is_one_json_text() -> None:
+    odd = 'a "word"\n\\ and \u2028 \x0c \x85 lines'
+    for whole in (document(), document(page(odd)), document(page(odd), page("b", 1))):
+        text = render(whole).decode()
+        assert text == json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
+        assert json.loads(text)["text"] == PAGE_BREAK.join(p.markdown for p in whole.pages)

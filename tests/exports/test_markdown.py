@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-from dsocr.exports.markdown import PAGE_BREAK, join_pages, render
+from functools import partial
+
+from dsocr import exports
+from dsocr.exports.markdown import PAGE_BREAK, join_pages
 from tests.exports.documents import RAW, document, failed_page, page
+
+render = partial(exports.render, format="markdown")
 
 
 def test_pages_are_parted_by_rules_and_an_empty_page_keeps_its_place() -> None:

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-from dsocr.exports.text import plain, render
+from functools import partial
+
+from dsocr import exports
+from dsocr.exports.text import plain
 from tests.exports.documents import document, page
+
+render = partial(exports.render, format="text")
 
 
 def test_markup_goes_and_words_stay() -> None:

@@ -88,6 +88,13 @@ class Server:
         exported = self.http.get(f"/api/jobs/{job_id}/export", params={"format": "json"}).json()
         return [page["text"] for page in exported["pages"]]
 
+    def download(self, job_id: str, format: str) -> Iterator[bytes]:
+        """An export, piece by piece."""
+        url = f"/api/jobs/{job_id}/export"
+        with self.http.stream("GET", url, params={"format": format}, timeout=600) as answer:
+            assert answer.status_code == 200
+            yield from answer.iter_bytes(1 << 20)
+
     def until(self, condition: Callable[[], bool], *, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
         while not condition():

@@ -7,7 +7,7 @@ from typing import Any
 
 from dsocr.jobs import store
 from dsocr.jobs.database import Database
-from dsocr.jobs.job import JobFile, JobPage, Lease, NewJob
+from dsocr.jobs.job import JobFile, JobPage, Lease, NewJob, Taker
 from dsocr.types import Block, Box, PageResult
 from tests.fakes import OPTIONS
 
@@ -35,7 +35,7 @@ async def accepted(database: Database, num_pages: int = 1, now: float = 0, **fie
 
 
 async def claimed(database: Database, process: str = "me", lost: tuple[str, ...] = ()) -> Lease:
-    lease = await database.write(store.claim, process, lost, "fake", 0)
+    lease = await database.write(store.claim, Taker(process, "fake", lost, 100), 0)
     assert lease is not None
     return lease
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import time
 from pathlib import Path
@@ -11,8 +12,11 @@ from PIL import Image, ImageDraw, ImageFont
 from starlette.testclient import TestClient
 
 from dsocr.config import Settings
+from dsocr.jobs import store
+from dsocr.jobs.database import Database
 from dsocr.server.app import create_app
 from tests.jobs.conftest import NewServer, numbered
+from tests.jobs.rows import accepted, claimed, read
 from tests.server.conftest import wait_until
 
 GROWTH_MIB = 300
@@ -61,3 +65,40 @@ def test_memory_does_not_grow_with_the_document(new_server: NewServer, pages: in
         time.sleep(0.1)
     assert server.job(job_id)["pagesDone"] == pages
     assert most - idle < (GROWTH_MIB if pages == 3000 else 60)
+
+
+async def stored_job(runs_dir: Path, pages: int) -> str:
+    """A finished job of wordy pages, 40 kB each, that nobody had to read."""
+    database = Database(runs_dir / "jobs" / "jobs.sqlite3")
+    await database.open()
+    job_id = await accepted(database, pages)
+    lease = await claimed(database)
+    for index in range(pages):
+        await database.write(store.store_page, lease, read(index, "words " * 6666))
+    assert await database.write(store.finish, lease, time.time())
+    await database.close()
+    return job_id
+
+
+@pytest.mark.parametrize("pages", [400, pytest.param(3000, marks=pytest.mark.slow)])
+def test_memory_does_not_grow_with_the_file_that_a_job_becomes(
+    new_server: NewServer, tmp_path: Path, pages: int
+) -> None:
+    short = asyncio.run(stored_job(tmp_path / "runs", 20))
+    long = asyncio.run(stored_job(tmp_path / "runs", pages))
+    server = new_server()
+    assert server.process is not None
+    for format in ("markdown", "text", "json", "html", "zip"):
+        assert sum(map(len, server.download(short, format))) > 0
+        before = peak_mib(server.process.pid)
+        size = sum(map(len, server.download(long, format)))
+        assert size > pages * (39_000 if format != "zip" else 100)
+        assert peak_mib(server.process.pid) - before < 30, format
+
+
+def peak_mib(pid: int) -> float:
+    """Most memory since this was asked last."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    (peak,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(peak.split()[1]) / 1024

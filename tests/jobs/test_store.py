@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from dsocr.errors import DiskFull, QueueFull
 from dsocr.jobs import store, views
 from dsocr.jobs.database import Database, UnsupportedStore, path_of
-from dsocr.jobs.job import Correction, IdempotencyConflict, JobConflict, JobNotFound
+from dsocr.jobs.job import Correction, IdempotencyConflict, JobConflict, JobFile, JobNotFound, Taker
 from dsocr.jobs.presence import Presence, Silence
 from dsocr.jobs.store import LeaseLost
 from dsocr.jobs.tables import metadata
+from dsocr.jobs.views import Wanted
 from dsocr.types import PageFailure, PageResult
 from tests.fakes import OPTIONS
 from tests.jobs.rows import accepted, claimed, finished_job, new_job, read
@@ -107,7 +110,7 @@ async def test_a_page_of_a_cancelled_or_deleted_job_is_not_stored(database: Data
 async def test_nobody_takes_a_job_that_is_held_by_the_living(database: Database) -> None:
     await accepted(database)
     await claimed(database, "one")
-    assert await database.write(store.claim, "two", (), "fake", 0) is None
+    assert await database.write(store.claim, Taker("two", "fake"), 0) is None
 
 
 async def test_what_a_process_leaves_is_taken_next(database: Database) -> None:
@@ -122,7 +125,7 @@ async def test_a_job_for_another_engine_is_passed_over(database: Database) -> No
     await accepted(database, wanted_engine="native")
     other = await accepted(database, now=1)
     assert (await claimed(database)).job_id == other
-    assert await database.write(store.claim, "me", (), "fake", 0) is None
+    assert await database.write(store.claim, Taker("me", "fake", (), 100), 0) is None
 
 
 async def test_owners_take_turns_and_each_is_served_in_order(database: Database) -> None:
@@ -132,6 +135,21 @@ async def test_owners_take_turns_and_each_is_served_in_order(database: Database)
     assert line == [a[0], b[0], a[1], b[1], a[2], a[3]]
     taken = [(await claimed(database)).job_id for _ in line]
     assert taken == line
+
+
+async def test_an_owner_with_many_jobs_keeps_nobody_else_waiting(database: Database) -> None:
+    for number in range(4):
+        await accepted(database, now=number, owner="a")
+    taker = Taker("me", "fake", most_of_owner=2)
+    for _ in range(2):
+        assert await database.write(store.claim, taker, 0)
+    assert await database.write(store.claim, taker, 0) is None
+    b = await accepted(database, now=9, owner="b")
+    lease = await database.write(store.claim, taker, 0)
+    assert lease is not None and lease.job_id == b
+    elsewhere = dataclasses.replace(taker, process="you", lost=("me",))  # what is lost counts too
+    assert all([await database.write(store.claim, elsewhere, 0) for _ in range(3)])
+    assert await database.write(store.claim, elsewhere, 0) is None
 
 
 async def test_every_change_has_its_own_number(database: Database) -> None:
@@ -277,3 +295,40 @@ def test_silence_is_measured_by_the_observers_own_clock() -> None:
     assert silence.silent({"a": 8, "b": 2}) == set()
     now = 110.0
     assert silence.silent({"a": 8, "b": 2}) == {"a"}
+
+
+@pytest.mark.parametrize("search", ["", "scan", "scan 1", "SCAN 12.", "%", "none"])
+@pytest.mark.parametrize("owner", [None, "a"])
+async def test_every_page_of_the_list_counts_all_that_are_wanted(
+    database: Database, search: str, owner: str | None
+) -> None:
+    names = [f"Scan {number}.pdf" for number in range(25)]
+    for number, name in enumerate(names):
+        file = JobFile(0, name, 1000, 1)
+        await accepted(database, now=number, files=(file,), owner="ab"[number % 2])
+    mine = names[::2] if owner else names
+    found = [name for name in reversed(mine) if search.lower() in name.lower()]
+    for offset in range(0, 35, 5):
+        wanted = Wanted(owner, None, search, limit=5, offset=offset)
+        listed, total = await database.read(views.listing, wanted, 0)
+        assert [job.name for job in listed] == found[offset : offset + 5]
+        assert total == len(found)
+
+
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(owner="a"), Wanted(status="succeeded")])
+async def test_names_are_searched_in_the_one_index_that_has_them(
+    database: Database, wanted: Wanted
+) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def listing(connection: Connection) -> None:
+        event.listen(connection, "before_cursor_execute", lambda *said: asked.append(said[2:4]))
+        views.listing(connection, dataclasses.replace(wanted, search="scan"), 0)
+
+    def plan(connection: Connection) -> str:
+        question, given = next(each for each in asked if "LIKE" in each[0])
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", given)
+        return " ".join(row.detail for row in rows)
+
+    await database.read(listing)
+    assert "SCAN jobs USING COVERING INDEX jobs_by_name" in await database.read(plan)

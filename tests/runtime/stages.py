@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dsocr.runtime.batch import Chunk, make_batch
-from dsocr.runtime.kv_cache import BlockAllocator, KVCache
+from dsocr.runtime.blocks import BlockAllocator
+from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 BLOCK_SIZE = 16

@@ -15,7 +15,8 @@ from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.model_runner import ModelRunner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
-from dsocr.runtime.sampler import NotANumber, sample
+from dsocr.runtime.sampler import NotANumber, Sampled, sample
+from dsocr.runtime.scheduler import Limits, Scheduler
 from dsocr.runtime.sequence import SamplingParams, Sequence
 from dsocr.runtime.tokenizer import SpecialTokens, Tokenizer
 from tests.runtime.reference import golden
@@ -53,22 +54,31 @@ def sampling(golden: dict[str, Any]) -> SamplingParams:
     return SamplingParams(max_tokens=golden["max_new_tokens"], no_repeat=guard)
 
 
-def generate(model: Any, sequences: Many[Sequence]) -> None:
+def generate(model: Any, sequences: Many[Sequence], limits: Limits | None = None) -> None:
     """Runs the sequences together until each has ended."""
     runner = ModelRunner(model, num_tokens=1024)
-    before = runner.allocator.num_free
-    running = list(sequences)
-    while running:
-        running.sort(key=lambda one: not one.is_decoding)
-        for one, choice in zip(running, runner.step(running), strict=True):
-            if choice is None:
-                one.finish_reason = "stop"
-            else:
-                one.append(choice.token, choice.logprob)
-        for one in [one for one in running if one.finish_reason]:
-            runner.release(one)
-            running.remove(one)
-    assert runner.allocator.num_free == before
+    scheduler = Scheduler(runner.allocator, limits or Limits(max_num_seqs=len(sequences)))
+    for one in sequences:
+        scheduler.add(one)
+    while scheduler.num_waiting + scheduler.num_running:
+        scheduler.start()
+        advance(scheduler, runner)
+    assert runner.allocator.num_free == runner.allocator.num_blocks
+
+
+def advance(scheduler: Scheduler, runner: ModelRunner) -> None:
+    step = scheduler.plan()
+    assert step is not None
+    for piece, choice in zip(step.pieces, runner.launch(step).collect(), strict=True):
+        if not piece.samples:
+            continue
+        if isinstance(choice, Sampled):
+            piece.sequence.append(choice.token, choice.logprob)
+        else:
+            piece.sequence.finish_reason = "stop"
+        if piece.sequence.finish_reason:
+            scheduler.drop(piece.sequence)
+    scheduler.collected(step)
 
 
 def sequence(ids: list[int], golden: dict[str, Any], tokenizer: Tokenizer) -> Sequence:
@@ -133,24 +143,17 @@ def test_a_sequence_alone_and_in_a_batch_say_the_same(
     assert [one.output_ids for one in together] == [one.output_ids for one in alone]
 
 
-def test_a_sequence_that_lost_its_blocks_goes_on_as_if_nothing_had_been(
-    tiny_model: DeepseekOcr, tokenizer: Tokenizer
+@pytest.mark.parametrize("size", [1, 3, 16, 47])
+def test_a_prompt_taken_in_by_chunks_is_continued_as_the_whole(
+    tiny_model: DeepseekOcr, tokenizer: Tokenizer, size: int
 ) -> None:
-    case = {"kind": "none", "params": {}, "max_new_tokens": 10}
-    whole = sequence(DECODER["input_ids"], case, tokenizer)
+    case = {"kind": "none", "params": {}, "max_new_tokens": 6}
+    whole, chunked = (sequence(DECODER["input_ids"], case, tokenizer) for _ in range(2))
     generate(tiny_model, [whole])
 
-    resumed = sequence(DECODER["input_ids"], case, tokenizer)
-    resumed.params = replace(resumed.params, max_tokens=None)
-    runner = ModelRunner(tiny_model, num_tokens=1024)
-    for step in range(10):
-        if step == 4:
-            runner.release(resumed)
-        [choice] = runner.step([resumed])
-        assert choice is not None
-        resumed.append(choice.token, choice.logprob)
+    generate(tiny_model, [chunked], Limits(max_prefill_tokens=size))
 
-    assert resumed.output_ids == whole.output_ids
+    assert chunked.output_ids == whole.output_ids
 
 
 SPECIAL = SpecialTokens(bos=0, eos=1, image=2, cells=frozenset())
@@ -187,7 +190,7 @@ def test_the_log_probability_is_of_the_scores_before_any_ban() -> None:
 
     [choice] = sample(scores.clone(), [one])
 
-    assert choice is not None and choice.token == 2
+    assert isinstance(choice, Sampled) and choice.token == 2
     assert choice.logprob == pytest.approx(expected, abs=1e-6)
 
 
@@ -198,35 +201,42 @@ def test_nothing_is_chosen_when_all_is_banned() -> None:
     assert sample(torch.tensor([[float("-inf"), 2.0, 1.0]]), [seq(), one][1:]) == [None]
 
 
-def test_scores_that_are_no_numbers_are_an_error() -> None:
-    with pytest.raises(NotANumber):
-        sample(torch.tensor([[float("nan"), 1.0]]), [seq()])
+def test_scores_that_are_no_numbers_are_the_fault_of_their_row_alone() -> None:
+    bad, good = sample(torch.tensor([[float("nan"), 1.0], [0.0, 1.0]]), [seq(), seq()])
+    assert isinstance(bad, NotANumber)
+    assert isinstance(good, Sampled) and good.token == 1
+
+
+def draw(scores: Tensor, one: Sequence) -> int:
+    [choice] = sample(scores.clone(), [one])
+    assert isinstance(choice, Sampled)
+    return choice.token
 
 
 def test_drawing_follows_the_probabilities_and_the_seed() -> None:
     scores = torch.tensor([[0.5, 0.3, 0.2]]).log()
     one = seq(temperature=1.0, seed=5)
-    drawn = [choice.token for _ in range(3000) if (choice := sample(scores.clone(), [one])[0])]
+    drawn = [draw(scores, one) for _ in range(3000)]
     shares = [drawn.count(token) / len(drawn) for token in range(3)]
     assert shares == pytest.approx([0.5, 0.3, 0.2], abs=0.04)
 
     again = seq(temperature=1.0, seed=5)
-    first = [choice.token for _ in range(50) if (choice := sample(scores.clone(), [again])[0])]
+    first = [draw(scores, again) for _ in range(50)]
     assert first == drawn[:50]
 
 
 def test_top_p_keeps_the_likeliest_that_reach_it() -> None:
     scores = torch.tensor([[0.15, 0.5, 0.35]]).log()
     one = seq(temperature=1.0, top_p=0.6)
-    drawn = {choice.token for _ in range(300) if (choice := sample(scores.clone(), [one])[0])}
+    drawn = {draw(scores, one) for _ in range(300)}
     assert drawn == {1, 2}
 
     tight = seq(temperature=1.0, top_p=0.01)
-    drawn = {choice.token for _ in range(50) if (choice := sample(scores.clone(), [tight])[0])}
+    drawn = {draw(scores, tight) for _ in range(50)}
     assert drawn == {1}
 
 
 def test_greedy_and_drawn_sequences_share_a_step() -> None:
     scores = torch.tensor([[0.0, 3.0], [3.0, 0.0]])
     choices = sample(scores, [seq(), seq(temperature=0.01)])
-    assert [choice and choice.token for choice in choices] == [1, 0]
+    assert [choice.token for choice in choices if isinstance(choice, Sampled)] == [1, 0]

@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from dsocr.runtime.devices import choose_device, choose_dtype
+from dsocr.runtime.intake import Request
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.ngram import NoRepeat
 from dsocr.runtime.preprocess import Resolution
-from dsocr.runtime.runtime import Done, Request, Runtime
+from dsocr.runtime.runtime import Done, Runtime
 from dsocr.runtime.sequence import SamplingParams
 from dsocr.runtime.tokenizer import Tokenizer
 from tests.runtime.goldens import golden_page
+from tests.runtime.reading import plain_runtime
 from tests.runtime.reference import golden
 
 pytestmark = pytest.mark.gpu
@@ -36,7 +38,7 @@ def runtime_of(folder: Path, tokenizer: Tokenizer, dtype: torch.dtype) -> Runtim
     model = load_model(
         folder, device=choose_device("cuda"), dtype=dtype, attention="flash_attention_2"
     )
-    return Runtime(model, tokenizer)
+    return plain_runtime(model, tokenizer)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['image'][:3]}-{case['mode']}")

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from dsocr.runtime.batch import Chunk, make_batch
-from dsocr.runtime.kv_cache import BlockAllocator, KVCache, OutOfBlocks
+from dsocr.runtime.blocks import BlockAllocator, OutOfBlocks
+from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 CPU = torch.device("cpu")

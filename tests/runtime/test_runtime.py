@@ -10,14 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
+from dsocr.runtime.intake import Request
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
 from dsocr.runtime.preprocess import Resolution, num_image_tokens, prepare
 from dsocr.runtime.prompt import prompt_ids
-from dsocr.runtime.runtime import Done, Event, Failed, Request, Runtime, Started, Text
+from dsocr.runtime.runtime import Done, Event, Failed, Runtime, Started, Text
+from dsocr.runtime.scheduler import Limits
 from dsocr.runtime.sequence import SamplingParams
 from dsocr.runtime.tokenizer import Tokenizer
 from tests.runtime.goldens import golden_page
+from tests.runtime.reading import plain_runtime
 from tests.runtime.reference import golden
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -40,7 +43,7 @@ E2E = [
 
 @pytest.fixture
 def runtime(tiny_model: DeepseekOcr, tokenizer: Tokenizer) -> Runtime:
-    return Runtime(tiny_model, tokenizer)
+    return plain_runtime(tiny_model, tokenizer)
 
 
 def request(number: int = 1, *, prompt: str = "<image>\nFree OCR.", **params: Any) -> Request:
@@ -101,42 +104,18 @@ def test_pages_are_read_in_the_order_they_came(runtime: Runtime) -> None:
     assert done == [3, 1, 2]
 
 
-def test_pages_together_say_what_they_say_alone(
-    tiny_model: DeepseekOcr, tokenizer: Tokenizer
-) -> None:
-    prompts = {1: "<image>\nFree OCR.", 2: "<image>\nParse the figure.", 3: "no image at all"}
-    alone = Runtime(tiny_model, tokenizer)
-    together = Runtime(tiny_model, tokenizer, max_num_seqs=3)
-    for number, prompt in prompts.items():
-        alone.submit(request(number, prompt=prompt))
-        together.submit(request(number, prompt=prompt))
-
-    def outputs(events: list[Event]) -> dict[int, list[int]]:
-        return {one.request_id: one.output_ids for one in events if isinstance(one, Done)}
-
-    assert outputs(run(together)) == outputs(run(alone))
-
-
 @pytest.fixture
 def crowded(tiny_model: DeepseekOcr, tokenizer: Tokenizer) -> Runtime:
     """Three places, but of the whole cache only 20 blocks are left to them."""
-    runtime = Runtime(tiny_model, tokenizer, max_num_seqs=3, cache_tokens=0)
-    runtime.runner.allocator.allocate(runtime.runner.allocator.num_free - 20)
+    runtime = plain_runtime(tiny_model, tokenizer, limits=Limits(max_num_seqs=3))
+    allocator = runtime.scheduler.allocator
+    allocator.allocate(allocator.num_free - 20)
     return runtime
 
 
 def test_pages_that_outgrow_the_cache_are_resumed_with_the_same_tokens(
-    runtime: Runtime, crowded: Runtime, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, crowded: Runtime
 ) -> None:
-    preempted: list[int] = []
-    real = crowded.runner.preempt
-
-    def preempt(sequence: Any) -> None:
-        if sequence.finish_reason is None and sequence.output_ids:
-            preempted.append(len(sequence.output_ids))
-        real(sequence)
-
-    monkeypatch.setattr(crowded.runner, "preempt", preempt)
     outputs = []
     for each in (runtime, crowded):
         for number in (1, 2, 3):
@@ -144,27 +123,27 @@ def test_pages_that_outgrow_the_cache_are_resumed_with_the_same_tokens(
         events = run(each)
         outputs.append({one.request_id: one.output_ids for one in events if isinstance(one, Done)})
 
-    assert preempted and len(outputs[0]) == 3
+    assert crowded.load.preemptions and len(outputs[0]) == 3
     assert outputs[1] == outputs[0]
-    assert crowded.runner.allocator.num_free == 20
+    assert crowded.scheduler.allocator.num_free == 20
 
 
 def test_cancelling_a_preempted_page_forgets_it(crowded: Runtime) -> None:
     for number in (1, 2, 3):
         crowded.submit(request(number, max_tokens=60))
-    while not crowded._preempted:
+    while not crowded.load.preemptions:
         crowded.step()
 
     for number in (1, 2, 3):
         crowded.cancel(number)
 
     assert not crowded.has_work
-    assert crowded.runner.allocator.num_free == 20
+    assert crowded.scheduler.allocator.num_free == 20
 
 
 @pytest.mark.parametrize("steps", [0, 1, 4])
 def test_cancelling_frees_every_block(runtime: Runtime, steps: int) -> None:
-    free = runtime.runner.allocator.num_free
+    free = runtime.scheduler.allocator.num_free
     runtime.submit(request(1))
     runtime.submit(request(2))
     for _ in range(steps):
@@ -174,24 +153,24 @@ def test_cancelling_frees_every_block(runtime: Runtime, steps: int) -> None:
     runtime.cancel(2)
 
     assert not runtime.has_work
-    assert runtime.runner.allocator.num_free == free
+    assert runtime.scheduler.allocator.num_free == free
     runtime.cancel(1)  # a page that is gone is no mistake
 
 
 def test_a_reader_that_stops_listening_cancels_its_page(runtime: Runtime) -> None:
-    free = runtime.runner.allocator.num_free
+    free = runtime.scheduler.allocator.num_free
     events = runtime.read(request())
     next(events)
     events.close()  # type: ignore[attr-defined]
 
     assert not runtime.has_work
-    assert runtime.runner.allocator.num_free == free
+    assert runtime.scheduler.allocator.num_free == free
 
 
 def test_a_page_that_ended_leaves_no_blocks_behind(runtime: Runtime) -> None:
-    free = runtime.runner.allocator.num_free
+    free = runtime.scheduler.allocator.num_free
     run_through = list(runtime.read(request()))
-    assert run_through and runtime.runner.allocator.num_free == free
+    assert run_through and runtime.scheduler.allocator.num_free == free
 
 
 def test_what_does_not_fit_fails_with_the_numbers_and_the_next_page_is_read(
@@ -227,33 +206,51 @@ def test_the_answer_stops_where_the_context_ends(runtime: Runtime) -> None:
     assert done.num_prompt_tokens + len(done.output_ids) == 8192
 
 
-def test_out_of_memory_costs_the_page_and_not_the_runtime(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+def test_a_fault_of_the_device_stays_loud(
+    runtime: Runtime, tiny_model: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = runtime.runner.allocator.num_free
-    real, calls = runtime.runner.step, iter(range(9))
-
-    def step(sequences: Any) -> Any:
-        if next(calls) == 2:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-        return real(sequences)
-
-    monkeypatch.setattr(runtime.runner, "step", step)
-    failed = list(runtime.read(request()))[-1]
-
-    assert isinstance(failed, Failed) and failed.code == "engine_crash"
-    assert "memory" in failed.message and "CUDA" not in failed.message
-    assert runtime.runner.allocator.num_free == free
-    monkeypatch.undo()
-    assert isinstance(list(runtime.read(request()))[-1], Done)
-
-
-def test_any_other_fault_of_the_device_stays_loud(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def step(_: Any) -> Any:
+    def forward(*_: Any) -> Any:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(runtime.runner, "step", step)
+    monkeypatch.setattr(tiny_model, "forward", forward)
     with pytest.raises(RuntimeError, match="illegal memory access"):
         list(runtime.read(request()))
+
+
+def test_a_page_that_repeats_itself_ends_where_it_began_to(
+    runtime: Runtime,
+    tiny_model: DeepseekOcr,
+    tokenizer: Tokenizer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phrase = tokenizer.encode(" again and again")
+    turn = 0
+
+    def only_the_phrase(hidden: torch.Tensor) -> torch.Tensor:
+        nonlocal turn
+        scores = torch.zeros(len(hidden), tokenizer.vocab_size)
+        scores[:, phrase[turn % len(phrase)]] = 9.0
+        turn += 1
+        return scores
+
+    monkeypatch.setattr(tiny_model, "logits", only_the_phrase)
+    events = list(runtime.read(request(max_tokens=900)))
+
+    done = events[-1]
+    assert isinstance(done, Done) and done.finish_reason == "repetition"
+    assert turn <= 400
+    assert done.output_ids == phrase
+    assert len(done.logprobs) == len(done.text_ends) == len(phrase)
+    assert text(events)[: done.text_ends[-1]] == " again and again"
+    assert not runtime.has_work
+
+
+def test_the_watch_can_be_left_out(
+    runtime: Runtime, tiny_model: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = torch.zeros(1, 9)
+    scores[0, 7] = 9.0
+    monkeypatch.setattr(tiny_model, "logits", lambda hidden: scores.clone())
+    done = list(runtime.read(request(max_tokens=420, watch=False)))[-1]
+    assert isinstance(done, Done)
+    assert (done.finish_reason, done.output_ids) == ("length", [7] * 420)

@@ -100,6 +100,17 @@ def test_a_page_may_send_its_key_and_read_a_refusal(client: Client) -> None:
     assert refused.headers["access-control-allow-origin"] == "*"
 
 
+def test_a_refused_preflight_is_an_error_like_all_others(client: Client) -> None:
+    with client(allowed_origins=("https://ours.example",)) as http:
+        asked = {"Origin": "https://else.example", "Access-Control-Request-Method": "POST"}
+        refused = http.options("/api/ocr", headers=asked)
+
+    assert refused.status_code == 400
+    assert refused.json()["error"]["requestId"] == refused.headers["x-request-id"]
+    assert refused.json()["detail"] == "Disallowed CORS origin."
+    assert "access-control-allow-origin" not in refused.headers
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [

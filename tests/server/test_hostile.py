@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
 import socket
 import threading
@@ -267,6 +269,48 @@ def test_too_many_fields_are_refused(client: Client) -> None:
     assert answer.status_code == 400 and "64" in answer.text
 
 
+def test_what_is_wrong_with_a_form_is_said(client: Client) -> None:
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    with client() as http:
+        long_name = http.post("/api/ocr", content=form(b"x", name="n" * 5000), headers=kind)
+        packed = http.post(
+            "/api/ocr",
+            content=gzip.compress(form(b"x")),
+            headers={**kind, "Content-Encoding": "gzip"},
+        )
+
+    assert long_name.status_code == 400 and "too long" in long_name.json()["detail"]
+    assert (packed.status_code, packed.json()["error"]["code"]) == (415, "encoded_body")
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_a_head_may_be_so_long_however_it_comes(serve: Serve, pieces: int) -> None:
+    with serve(max_header_bytes=8192) as served:
+        for size, status in ((7_000, 200), (9_000, 400), (60_000, 400)):
+            request = b"GET /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Long: "
+            request += b"x" * size + b"\r\n\r\n"
+            step = -(-len(request) // pieces)
+            with served.connect() as connection:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    for start in range(0, len(request), step):
+                        connection.sendall(request[start : start + step])
+                        time.sleep(0.05 * (pieces > 1))
+                answer = received(connection)
+            assert status_of(answer) == status
+            assert status == 200 or b'"code": "bad_request"' in answer
+
+
+def test_a_head_whose_end_comes_in_two_pieces_is_not_taken_for_its_body(serve: Serve) -> None:
+    body = form(b"words" * 20_000)
+    request = head(len(body), "Connection: close\r\n") + body
+    with serve(max_header_bytes=8192) as served, served.connect() as connection:
+        end = request.index(b"\r\n\r\n") + 2
+        connection.sendall(request[:end])
+        time.sleep(0.05)
+        connection.sendall(request[end:])
+        assert status_of(received(connection)) == 415
+
+
 def test_garbage_instead_of_http_is_closed(serve: Serve) -> None:
     with serve() as served:
         for garbage in (
@@ -278,6 +322,7 @@ def test_garbage_instead_of_http_is_closed(serve: Serve) -> None:
                 connection.sendall(garbage)
                 answer = received(connection)
                 assert answer == b"" or status_of(answer) == 400
+                assert answer == b"" or b'"requestId"' in answer
         assert health(served)["status"] == "ok"
 
 

@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import io
 import json
+import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -17,6 +19,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from dsocr.engines.base import Engine
+from dsocr.jobs import store, views
 from dsocr.jobs.config import JobsConfig
 from dsocr.server.app import create_app
 from tests.fakes import FakeEngine, pdf, png
@@ -426,6 +429,81 @@ def test_somebody_who_waits_is_read_before_the_pages_of_jobs(running: Running) -
         assert len(engine.read) < 121, "it waited until both books were read"
 
 
+def test_one_keys_jobs_share_with_those_of_another_however_many_there_are(
+    running: Running,
+) -> None:
+    engine = FakeEngine(max_concurrency=1, seconds=0.02)
+    one, two = ({"X-Api-Key": key} for key in ("key-one", "key-two"))
+    with running(engine, max_running=2, server={"api_keys": ("key-one", "key-two")}) as http:
+        for number in range(4):
+            content = pdf([[f"a{number}"]] * 500)
+            submit(http, (f"{number}.pdf", content), headers=one)
+        wait_until(lambda: len(engine.read) > 5)
+        submit(http, ("b.pdf", pdf([["b"]] * 30)), headers=two)
+        wait_until(lambda: engine.read.count("b") == 30)
+    assert {"a0", "a1", "b"} == set(engine.read), "more of one key were begun than may be"
+
+
+def test_a_job_claimed_while_others_are_checked_is_not_let_go(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check sees a moment before the claim and speaks of it after the claim."""
+    held = views.held
+    looked = threading.Event()
+
+    def slowly(connection: Any, process: str) -> dict[str, int]:
+        before = held(connection, process)
+        looked.set()
+        time.sleep(0.3)
+        return before
+
+    monkeypatch.setattr(views, "held", slowly)
+    with running(FakeEngine(seconds=0.01)) as http:
+        stuck = submit(http, ("a.png", png(["@hang"])))["jobId"]  # so that there is one to check
+        wait_until(lambda: http.get(f"/api/jobs/{stuck}").json()["status"] == "running")
+        looked.clear()
+        wait_until(looked.is_set)
+        job_id = submit(http, ("b.pdf", pdf([["b"]] * 40)))["jobId"]
+        assert finished(http, job_id)["status"] == "succeeded"
+
+
+def test_a_job_that_was_dropped_by_a_bug_is_taken_up_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    todo = views.todo
+    bugs = ["told as such", "and again"]
+
+    def fail(*about: Any) -> None:
+        raise RuntimeError(bugs.pop())
+
+    def broken_once(connection: Any, job_id: str) -> Any:
+        if bugs:
+            monkeypatch.setattr(store, "fail", fail)
+            raise RuntimeError(bugs.pop())
+        return todo(connection, job_id)
+
+    monkeypatch.setattr(views, "todo", broken_once)
+    with running() as http:
+        job_id = submit(http, ("a.png", png(["a"])))["jobId"]
+        assert finished(http, job_id)["status"] == "succeeded"
+
+
+def test_a_job_that_takes_too_long_fails_and_keeps_what_was_read(running: Running) -> None:
+    with running(FakeEngine(max_concurrency=1, seconds=0.1), max_seconds=0.01) as http:
+        job_id = submit(http, ("a.pdf", pdf([["one"], ["two"], ["three"]])))["jobId"]
+        over = finished(http, job_id)
+        assert (over["status"], over["error"]["code"]) == ("failed", "job_timeout")
+        assert (over["pagesDone"], over["pagesFailed"]) == (1, 0)
+        pages = exported(http, job_id)["pages"]
+        assert [page["text"] for page in pages] == ["one", "", ""]
+        assert pages[1]["error"]["code"] == "page_not_read"
+        again = http.post(f"/api/jobs/{job_id}/pages/1/retry").json()
+        assert (again["status"], again["error"]) == ("queued", None)
+        over = finished(http, job_id)
+        assert (over["status"], over["error"]["code"]) == ("failed", "job_timeout")
+        assert [page["text"] for page in exported(http, job_id)["pages"]] == ["one", "two", ""]
+
+
 def test_an_engine_that_comes_back_finds_its_job_waiting(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -474,7 +552,7 @@ def test_a_full_disk_makes_a_job_wait_and_not_fail(
             assert http.portal is not None
             return http.portal.call(database.write, ask)
 
-        job_id = submit(http, ("a.pdf", pdf([["@loop"] * 9] * 60)))["jobId"]
+        job_id = submit(http, ("a.pdf", pdf([["@html=" + "word " * 64] * 9] * 60)))["jobId"]
         wait_until(lambda: http.get(f"/api/jobs/{job_id}").json()["pagesDone"] > 3)
         pragma(f"max_page_count={pragma('page_count')}")
         wait_until(lambda: engine.running == 0 and len(engine.read) > 5)
@@ -487,3 +565,15 @@ def test_a_full_disk_makes_a_job_wait_and_not_fail(
         over = finished(http, job_id)
         assert (over["status"], over["pagesDone"], over["pagesFailed"]) == ("succeeded", 60, 0)
         assert len(engine.read) == 60
+
+
+def test_a_page_that_looped_keeps_its_flags_in_the_store(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.pdf", pdf([["fine"], ["@loop"]])))["jobId"]
+        finished(http, job_id)
+        page = http.get(f"/api/jobs/{job_id}/pages/1").json()
+        exported = http.get(f"/api/jobs/{job_id}/export?format=json").json()["pages"]
+    assert page["finishReason"] == "repetition"
+    assert page["flags"][:2] == ["repetition", "tried:as_asked=repetition"]
+    assert page["flags"][-1] == "kept:as_asked"
+    assert [one["flags"] for one in exported] == [[], page["flags"]]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from dsocr.server.app import create_app
 from dsocr.server.schemas import ErrorAnswer, OcrAnswer
 from tests.fakes import FakeEngine, pdf, png
-from tests.server.conftest import Client
+from tests.server.conftest import Client, settings_with
 
 IMAGE = {"image": ("math.png", png(["hello", "world"]), "image/png")}
 
@@ -209,3 +212,50 @@ def test_no_upload_stays_behind(client: Client, tmp_path: Path, headers: dict[st
             http.post("/api/ocr", files=files, headers=headers)
 
         assert [path.name for path in (tmp_path / "runs").iterdir()] == ["jobs"]
+
+
+TRIED = ["as_asked", "mode_base", "without_grounding", "halves"]
+
+
+def test_a_page_that_loops_however_it_is_read_is_answered_cut_and_flagged(client: Client) -> None:
+    engine = FakeEngine()
+    with client(engine) as http:
+        answer = http.post("/api/ocr", files=document(["fine"], ["@loop"]))
+
+    assert answer.status_code == 200
+    fine, looped = answer.json()["pages"]
+    assert (fine["finishReason"], fine["flags"]) == ("stop", [])
+    assert looped["finishReason"] == "repetition"
+    assert looped["flags"] == [
+        "repetition",
+        *(f"tried:{step}=repetition" for step in TRIED),
+        "kept:as_asked",
+    ]
+    assert engine.read.count("@loop") == 4
+
+
+def test_a_stream_is_told_to_drop_what_a_retry_replaces(client: Client) -> None:
+    with client() as http:
+        answer = http.post(
+            "/api/ocr", files=document(["@loop"]), headers={"Accept": "text/event-stream"}
+        )
+
+    events = events_of(answer.text)
+    assert [name for name, _ in events if name == "page_reset"] != []
+    last = max(at for at, (name, _) in enumerate(events) if name == "page_reset")
+    told = "".join(data["text"] for name, data in events[last:] if name == "delta")
+    blocks = [data["block"] for name, data in events[last:] if name == "block"]
+    done = events[-1]
+    assert done[0] == "done" and told == done[1]["rawText"]
+    assert blocks == done[1]["layout"]["items"]
+    assert "kept:as_asked" in done[1]["pages"][0]["flags"]
+
+
+def test_with_retries_switched_off_a_page_is_read_once(tmp_path: Path) -> None:
+    settings = dataclasses.replace(settings_with(tmp_path / "runs"), retry=False)
+    engine = FakeEngine()
+    with TestClient(create_app(settings, create_engine=lambda name, config: engine)) as http:
+        page = http.post("/api/ocr", files=document(["@loop"])).json()["pages"][0]
+
+    assert (page["finishReason"], page["flags"]) == ("repetition", ["repetition"])
+    assert engine.read == ["@loop"]

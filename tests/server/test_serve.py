@@ -34,6 +34,16 @@ class Process(NamedTuple):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return json.load(answer)
 
+    def ocr(self, words: str) -> Any:
+        """The open answer to a page that says these words."""
+        head = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.pdf"\r\n\r\n'
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/ocr",
+            data=head + pdf([[words]]) + b"\r\n--b--\r\n",
+            headers={"Content-Type": "multipart/form-data; boundary=b"},
+        )
+        return urllib.request.urlopen(request, timeout=60)
+
     def reads(self) -> bool:
         try:
             return bool(self.get("/ready"))
@@ -73,20 +83,9 @@ def test_a_terminated_service_answers_what_it_has_begun_and_leaves_nothing(
     process: Process, tmp_path: Path
 ) -> None:
     answers: list[Any] = []
-    content = pdf([["Before the end"]])
-    body = (
-        b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.pdf"\r\n\r\n'
-        + content
-        + b"\r\n--b--\r\n"
-    )
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{process.port}/api/ocr",
-        data=body,
-        headers={"Content-Type": "multipart/form-data; boundary=b"},
-    )
 
     def ask() -> None:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with process.ocr("Before the end") as answer:
             answers.append((answer.status, dict(answer.headers), json.load(answer)))
 
     asking = threading.Thread(target=ask)
@@ -103,6 +102,20 @@ def test_a_terminated_service_answers_what_it_has_begun_and_leaves_nothing(
     assert children and not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert [path.name for path in tmp_path.iterdir()] == ["jobs"]
     assert list((tmp_path / "jobs" / "incoming").iterdir()) == []
+
+
+@posix_only
+def test_a_child_that_is_killed_is_replaced_whichever_it_is(process: Process) -> None:
+    killed = 0
+    for child in range(3):
+        with process.ocr("Some words") as answer:  # has all kinds of children started
+            assert "Some words" in json.load(answer)["text"]
+        if child < len(process.children()):
+            os.kill(int(process.children()[child]), signal.SIGKILL)
+            killed += 1
+    assert killed >= 2, "one decodes and one reads at least"
+    with process.ocr("Other words") as answer:
+        assert "Other words" in json.load(answer)["text"]
 
 
 class NeverRuns:

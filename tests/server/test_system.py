@@ -42,6 +42,24 @@ def test_health_says_who_reads_and_why(client: Client) -> None:
     assert body["engine"]["reason"] == "rapidocr was asked for"
 
 
+def test_an_engine_that_heals_is_not_ready_and_what_is_asked_meanwhile_is_read(
+    client: Client,
+) -> None:
+    engine = FakeEngine()
+    with client(engine) as http:
+        wait_until(lambda: http.get("/ready").status_code == 200)
+        engine.trouble = "The engine's process ended; it is started again."
+
+        answer = http.get("/ready")
+        assert answer.status_code == 503 and "started again" in answer.json()["detail"]
+        assert http.get("/live").status_code == 200
+        assert http.get("/health").json()["engine"]["state"] == "starting"
+        assert http.post("/api/ocr", files={"image": png(["words"])}).status_code == 200
+
+        engine.trouble = ""
+        assert http.get("/ready").status_code == 200
+
+
 def test_modes_list_all_that_can_be_chosen(client: Client) -> None:
     with client(max_image_mb=7.5) as http:
         body = http.get("/api/modes").json()

@@ -86,6 +86,11 @@ export async function exportJob(id: string, format: string, signal?: AbortSignal
   return (await ask(`api/jobs/${id}/export?${words}`, { signal })).blob()
 }
 
+/** Several jobs as one zip. */
+export async function exportJobs(jobIds: string[], format: string): Promise<Blob> {
+  return (await ask('api/jobs/export', jsonBody('POST', { jobIds, format }))).blob()
+}
+
 /** A result that this page holds, as a file; `file` gives figures and page pictures. */
 export async function exportResult(
   result: Answer,

@@ -1,7 +1,7 @@
-import { Badge, Button, Container, Group, Modal, Stack, Text, TextInput, Title, Paper, Progress } from '@mantine/core'
+import { Badge, Button, Checkbox, Container, Group, Modal, Stack, Text, TextInput, Title, Paper, Progress } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { IconArchive, IconSearch, IconTrash } from '@tabler/icons-react'
-import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import * as api from '../api/client'
 import { useWords } from '../i18n/words'
@@ -10,6 +10,7 @@ import { moment } from '../lib/format'
 import { IconButton } from '../ui/icon-button'
 import { Message } from '../ui/message'
 import styles from './history.module.css'
+import { Chosen } from './chosen'
 import { nameOf } from './job-name'
 import { problemText, tell } from './problems'
 import { isRunning } from './use-job'
@@ -18,24 +19,40 @@ const STEP = 30
 const COLOURS = { queued: 'gray', running: 'blue', succeeded: 'teal', failed: 'red', cancelled: 'gray' }
 
 /** The documents that the service keeps. */
-export function HistoryScreen({ onNew }: { onNew: () => void }) {
+export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; onNew: () => void }) {
   const { words } = useWords()
   const cache = useQueryClient()
   const [search, setSearch] = useState('')
   const [wanted] = useDebouncedValue(search.trim(), 250)
-  const [limit, setLimit] = useState(STEP)
   const [doomed, setDoomed] = useState<api.Job | null>(null)
-  const { data, error } = useQuery({
-    queryKey: ['jobs', wanted, limit],
-    queryFn: ({ signal }) => api.listJobs({ search: wanted, limit, offset: 0 }, signal),
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
+  const { data, error, hasNextPage, fetchNextPage } = useInfiniteQuery({
+    queryKey: ['jobs', 'listed', wanted],
+    queryFn: ({ signal, pageParam }) =>
+      api.listJobs({ search: wanted, limit: STEP, offset: pageParam }, signal),
+    initialPageParam: 0,
+    getNextPageParam: (last, all) =>
+      last !== null && last.total > all.length * STEP ? all.length * STEP : undefined,
     placeholderData: keepPreviousData,
-    refetchInterval: ({ state }) => (state.data?.jobs.some(isRunning) ? 2000 : 20_000),
+    refetchInterval: ({ state }) =>
+      state.data?.pages.some((page) => page?.jobs.some(isRunning)) ? 2000 : 20_000,
   })
+  const jobs = listed(data?.pages ?? [])
+  const total = data?.pages.at(-1)?.total
   const action = { label: words.nav.new, onClick: onNew }
-  if (data === null) return <Message icon={<IconArchive />} title={words.history.none} action={action} />
+  if (data?.pages[0] === null)
+    return <Message icon={<IconArchive />} title={words.history.none} action={action} />
+
+  function choose(id: string, wanted: boolean) {
+    const next = new Set(chosen)
+    if (wanted) next.add(id)
+    else next.delete(id)
+    setChosen(next)
+  }
 
   async function remove(job: api.Job) {
     setDoomed(null)
+    choose(job.jobId, false)
     try {
       await api.deleteJob(job.jobId)
     } catch (problem) {
@@ -63,17 +80,26 @@ export function HistoryScreen({ onNew }: { onNew: () => void }) {
           />
         </Group>
         {problem && <Text c="red">{problem}</Text>}
-        {data?.total === 0 && wanted === '' && (
+        {chosen.size > 0 && (
+          <Chosen ids={[...chosen]} formats={modes?.formats ?? []} onNone={() => setChosen(new Set())} />
+        )}
+        {total === 0 && wanted === '' && (
           <Message icon={<IconArchive />} title={words.history.empty} action={action} />
         )}
-        {data?.total === 0 && wanted !== '' && <Text c="dimmed">{words.history.nothing}</Text>}
+        {total === 0 && wanted !== '' && <Text c="dimmed">{words.history.nothing}</Text>}
         <Stack gap="xs" role="list">
-          {data?.jobs.map((job) => (
-            <Row key={job.jobId} job={job} onRemove={() => setDoomed(job)} />
+          {jobs.map((job) => (
+            <Row
+              key={job.jobId}
+              job={job}
+              chosen={chosen.has(job.jobId)}
+              onChoose={(wanted) => choose(job.jobId, wanted)}
+              onRemove={() => setDoomed(job)}
+            />
           ))}
         </Stack>
-        {data !== undefined && data.total > data.jobs.length && (
-          <Button variant="default" onClick={() => setLimit(Math.min(200, limit + STEP))}>
+        {hasNextPage && (
+          <Button variant="default" onClick={() => void fetchNextPage()}>
             {words.history.more}
           </Button>
         )}
@@ -98,12 +124,29 @@ export function HistoryScreen({ onNew }: { onNew: () => void }) {
   )
 }
 
-function Row({ job, onRemove }: { job: api.Job; onRemove: () => void }) {
+/** Every job once: what is new pushes others into the next page of the list. */
+function listed(pages: (api.JobList | null)[]): api.Job[] {
+  const all = pages.flatMap((page) => page?.jobs ?? [])
+  return [...new Map(all.map((job) => [job.jobId, job])).values()]
+}
+
+function Row(props: {
+  job: api.Job
+  chosen: boolean
+  onChoose: (wanted: boolean) => void
+  onRemove: () => void
+}) {
+  const { job, onRemove } = props
   const { words, language } = useWords()
   const name = nameOf(job, words)
   const failed = job.pagesFailed > 0 ? ` · ${words.read.failedPages(job.pagesFailed)}` : ''
   return (
     <Paper withBorder p="sm" role="listitem" className={styles.row}>
+      <Checkbox
+        aria-label={words.history.select(name)}
+        checked={props.chosen}
+        onChange={(event) => props.onChoose(event.currentTarget.checked)}
+      />
       <div className={styles.what}>
         <a className={styles.link} href={formatAddress({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })}>
           {name}

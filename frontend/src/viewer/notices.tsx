@@ -74,5 +74,17 @@ export function saidOf(state: PageState, words: Words): string[] {
     length: words.flags.length,
   }
   const all = finishReason === 'stop' ? flags : [finishReason, ...flags]
-  return [...new Set(all.map((flag) => known[flag] ?? words.flags.other(flag)))]
+  const plain = all.filter((flag) => !/^(tried|kept):/.test(flag))
+  const said = plain.map((flag) => known[flag] ?? words.flags.other(flag))
+  return [...new Set([...said, ...saidOfRetries(flags, words)])]
+}
+
+/** What reading the page again brought: `tried:<way>=<outcome>` for each time, `kept:<way>`. */
+function saidOfRetries(flags: string[], words: Words): string[] {
+  const kept = flags.find((flag) => flag.startsWith('kept:'))?.slice('kept:'.length)
+  if (kept === undefined) return []
+  const times = flags.filter((flag) => flag.startsWith('tried:')).length - 1
+  if (kept === 'as_asked') return [words.flags.again_in_vain(times)]
+  const mode = /^mode_(.+)$/.exec(kept)?.[1]
+  return [words.flags.again(mode ? words.ways.mode(mode) : (words.ways.named[kept] ?? kept))]
 }

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dsocr import __version__
+from dsocr.cli.bench import bench
 from dsocr.cli.doctor import doctor
 from dsocr.cli.download import download
 from dsocr.cli.jobs import jobs
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (read, serve, doctor, download):
+for command in (read, serve, doctor, download, bench):
     app.command()(command)
 app.add_typer(jobs)
 

@@ -87,7 +87,7 @@ async def read_all(
         check_options(order.options, info)
         report.say(f"{info.name} ({info.model}, {info.device}) reads: {choice.reason}.")
         dpi = order.dpi or info.dpi
-        work = _Work(Pipeline(engine), sandbox, order, dpi, report, Tally())
+        work = _Work(Pipeline(engine, retry=settings.retry), sandbox, order, dpi, report, Tally())
         printer = _Printer(report)
         upcoming = iter(enumerate(inputs))
 

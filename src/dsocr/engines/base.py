@@ -26,6 +26,8 @@ class EngineInfo:
     """Pages worth keeping in flight; more only wait behind the engine's own door."""
     dpi: int = 144
     """Pixels per inch at which PDF pages suit it best."""
+    guards: bool = False
+    """Whether `no_repeat_ngram` means anything to it."""
     details: tuple[tuple[str, str], ...] = ()
     """What a person may want to know beside it, such as ("attention", "sdpa")."""
 
@@ -38,6 +40,11 @@ class Engine(Protocol):
 
     @property
     def info(self) -> EngineInfo: ...
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be read just now, though it was started; empty when it can. What is
+        asked meanwhile waits for it to heal."""
 
     async def start(self) -> None:
         """Loads what is needed to read; returns when the first page can be read."""

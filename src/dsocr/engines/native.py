@@ -14,7 +14,7 @@ from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.grounding import markdown_of, parse, references
 from dsocr.engines.modes import MODES, mode_of
 from dsocr.engines.prompts import TASKS
-from dsocr.engines.supervisor import PAGES_AHEAD, Supervisor
+from dsocr.engines.supervisor import PAGES_AHEAD, Patience, Supervisor
 from dsocr.engines.weights import REPOSITORY, find_weights, missing_files
 from dsocr.errors import BadCheckpoint
 from dsocr.runtime.config import RuntimeConfig
@@ -26,7 +26,7 @@ WORKER = "dsocr.runtime.worker:main"
 
 
 class NativeEngine:
-    """Reads with the released weights. Pages wait in line; one is read at a time."""
+    """Reads with the released weights, many pages at a time."""
 
     def __init__(self, config: RuntimeConfig, *, worker: str = WORKER) -> None:
         self._config, self._worker = config, worker
@@ -39,6 +39,7 @@ class NativeEngine:
             modes=tuple(MODES),
             streams=True,
             max_concurrency=PAGES_AHEAD,
+            guards=True,
             dpi=144,  # what the authors rasterise PDF pages at
         )
 
@@ -48,18 +49,13 @@ class NativeEngine:
         if weights is None:
             raise BadCheckpoint(_no_weights(self._config))
         if self._supervisor is None:
-            arguments = {
-                "model_path": str(weights.resolve()),
-                "device": self._config.device,
-                "dtype": self._config.dtype,
-                "attn_impl": self._config.attn_impl,
-                "max_tiles": self._config.max_tiles,
-            }
+            arguments = dataclasses.asdict(self._config) | {"model_path": str(weights.resolve())}
             self._supervisor = Supervisor(
                 self._worker,
                 arguments,
-                stall_seconds=self._config.stall_seconds,
-                start_seconds=self._config.start_seconds,
+                patience=Patience(
+                    stall=self._config.stall_seconds, start=self._config.start_seconds
+                ),
             )
         ready = await self._supervisor.start()
         logger.info(
@@ -69,12 +65,18 @@ class NativeEngine:
         self.info = dataclasses.replace(
             self.info,
             device=ready["device"],
+            max_concurrency=ready["max_pages"],
             details=(
                 ("dtype", ready["dtype"]),
                 ("attention", ready["attention"]),
+                ("cache", f"{ready['cache_tokens']} tokens, {ready['max_num_seqs']} pages"),
                 ("weights", weights.name),
             ),
         )
+
+    @property
+    def trouble(self) -> str:
+        return self._supervisor.trouble if self._supervisor is not None else ""
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
@@ -146,6 +148,8 @@ def _no_repeat(guard: NoRepeat | None) -> list[int | None] | None:
 def _result(page: PageImage, answer: dict[str, Any], seconds: float) -> PageResult:
     raw: str = answer["raw"]
     logprobs, text_ends = answer["logprobs"], answer["text_ends"]
+    if answer["finish_reason"] == "repetition":  # its loop was told before it was noticed
+        raw = raw[: text_ends[-1]]
     blocks = parse(raw, confidences=block_confidences(raw, logprobs, text_ends))
     if logprobs and not references(raw):
         whole = math.exp(sum(logprobs) / len(logprobs))

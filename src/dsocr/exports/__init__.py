@@ -6,8 +6,9 @@ A format's module is imported when it is asked for, so that listing them costs n
 from __future__ import annotations
 
 import importlib
+import io
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from dsocr.errors import BadRequest
 from dsocr.types import Document
@@ -30,7 +31,8 @@ class Format:
     """Without the dot."""
     media_type: str
     module: str
-    """Has `render(document, assets) -> bytes`."""
+    """Has `write(document, out, assets)`, which goes through the pages in order and may do so more
+    than once: they may be loaded as they are asked for."""
 
 
 FORMATS: tuple[Format, ...] = (
@@ -51,8 +53,14 @@ def format_of(key: str) -> Format:
     raise BadRequest(f"There is no format {key[:40]!r}. Choose one of: {keys}.")
 
 
-def render(document: Document, format: str, assets: Assets | None = None) -> bytes:
-    """The document as a file of that format. Without `assets` its figures are left out."""
+def write(document: Document, format: str, out: BinaryIO, assets: Assets | None = None) -> None:
+    """The document into a file of that format. Without `assets` its figures are left out."""
     module = importlib.import_module(f"{__name__}.{format_of(format).module}")
-    content: bytes = module.render(document, assets)
-    return content
+    module.write(document, out, assets)
+
+
+def render(document: Document, format: str, assets: Assets | None = None) -> bytes:
+    """What `write` writes."""
+    out = io.BytesIO()
+    write(document, format, out, assets)
+    return out.getvalue()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
+from typing import BinaryIO, cast
 
 from dsocr.exports import Assets, json, markdown
 from dsocr.exports.figures import crop_figures
@@ -13,21 +13,21 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold; files carry no other, so that equal documents are equal."""
 
 
-def render(document: Document, assets: Assets | None = None) -> bytes:
+def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
     """Every name in it is ours: none comes from the document's own name or text."""
-    out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        _add(archive, "document.md", markdown.render(document, assets))
-        _add(archive, "document.json", json.render(document, assets))
+        with archive.open(_entry("document.md", zipfile.ZIP_DEFLATED), "w") as entry:
+            markdown.write(document, cast(BinaryIO, entry))
+        with archive.open(_entry("document.json", zipfile.ZIP_DEFLATED), "w") as entry:
+            json.write(document, cast(BinaryIO, entry))
         for page in document.pages:
             for path, content in crop_figures(page, assets).items():
-                _add(archive, path, content, compress=False)
-    return out.getvalue()
+                archive.writestr(_entry(path, zipfile.ZIP_STORED), content)
 
 
-def _add(archive: zipfile.ZipFile, path: str, content: bytes, *, compress: bool = True) -> None:
+def _entry(path: str, method: int) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(path, EPOCH)
+    entry.compress_type = method
     entry.create_system = 3  # Unix, on whatever system it is made
     entry.external_attr = 0o644 << 16
-    method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-    archive.writestr(entry, content, method)
+    return entry

@@ -10,6 +10,7 @@ import base64
 import hashlib
 from html import escape
 from html.parser import HTMLParser
+from typing import BinaryIO
 
 from dsocr.exports import Assets
 from dsocr.exports.figures import crop_figures
@@ -42,9 +43,15 @@ _EMPTY = {"br", "hr", "img"}
 _SCHEMES = ("http://", "https://", "mailto:")
 
 
-def render(document: Document, assets: Assets | None = None) -> bytes:
+def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
     """UTF-8; a section a page, figures as `data:` images, formulas as MathML."""
-    pages = "\n".join(_section(page, assets) for page in document.pages)
+    out.write(_head(document.name).encode())
+    for page in document.pages:
+        out.write(f"{_section(page, assets)}\n".encode())
+    out.write(b"</body>\n</html>\n")
+
+
+def _head(title: str) -> str:
     return f"""<!doctype html>
 <html>
 <head>
@@ -52,14 +59,11 @@ def render(document: Document, assets: Assets | None = None) -> bytes:
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<title>{escape(document.name)}</title>
+<title>{escape(title)}</title>
 <style>{CSS}</style>
 </head>
 <body>
-{pages}
-</body>
-</html>
-""".encode()
+"""
 
 
 def _section(page: PageResult, assets: Assets | None) -> str:

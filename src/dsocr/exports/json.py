@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, BinaryIO
 
 from dsocr.exports import Assets
-from dsocr.exports.markdown import join_pages, page_text
+from dsocr.exports.markdown import PAGE_BREAK, page_text
 from dsocr.types import Block, Document, PageFailure, PageResult
 
 Wire = dict[str, Any]
@@ -61,23 +61,29 @@ def page_to_wire(page: PageResult) -> Wire:
     }
 
 
-def document_to_wire(document: Document) -> Wire:
-    """The JSON export: the whole text, and `pages` in order, each with its `fileName`."""
-    names = document.page_names or (document.name,) * len(document.pages)
-    return {
+def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
+    """UTF-8, indented for people: the whole text, and `pages` in order, each with its `fileName`.
+
+    Written page by page: what is in memory does not grow with the document.
+    """
+    head = {
         "fileName": document.name,
         "engine": document.engine,
         "model": document.model,
         "mode": document.options.mode,
         "prompt": document.options.prompt,
-        "text": join_pages(map(page_text, document.pages)),
-        "pages": [
-            {**page_to_wire(page), "fileName": name}
-            for page, name in zip(document.pages, names, strict=True)
-        ],
     }
+    out.write(_to_text(head).removesuffix("\n}").encode() + b',\n  "text": "')
+    for number, page in enumerate(document.pages):
+        said = _to_text((PAGE_BREAK if number else "") + page_text(page))
+        out.write(said[1:-1].encode())  # a piece of a longer string
+    out.write(b'",\n  "pages": [')
+    names = document.page_names or (document.name,) * len(document.pages)
+    for number, (page, name) in enumerate(zip(document.pages, names, strict=True)):
+        item = _to_text({**page_to_wire(page), "fileName": name}).replace("\n", "\n    ")
+        out.write((",\n    " if number else "\n    ").encode() + item.encode())
+    out.write(b"\n  ]\n}\n" if document.pages else b"]\n}\n")
 
 
-def render(document: Document, assets: Assets | None = None) -> bytes:
-    """UTF-8, indented for people."""
-    return (json.dumps(document_to_wire(document), ensure_ascii=False, indent=2) + "\n").encode()
+def _to_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from typing import BinaryIO
 
 from dsocr.exports import Assets
 from dsocr.types import Document, PageResult
@@ -25,6 +26,8 @@ def page_text(page: PageResult) -> str:
     return f"*Page {page.index + 1} could not be read: {escape(page.error.message)}*"
 
 
-def render(document: Document, assets: Assets | None = None) -> bytes:
+def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
     """UTF-8; figures are links to files that the zip export has."""
-    return (join_pages(map(page_text, document.pages)) + "\n").encode()
+    for number, page in enumerate(document.pages):
+        out.write(((PAGE_BREAK if number else "") + page_text(page)).encode())
+    out.write(b"\n")

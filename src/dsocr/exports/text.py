@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from typing import BinaryIO
 
 from dsocr.exports import Assets
 from dsocr.exports.markdown import page_text
@@ -19,9 +20,11 @@ _PARAGRAPHS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "blockquote"
 _LINES = {"li", "tr", "br", "hr", "caption"}
 
 
-def render(document: Document, assets: Assets | None = None) -> bytes:
+def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
     """UTF-8; the pages in order, parted by form feeds."""
-    return (PAGE_BREAK.join(plain(page_text(page)) for page in document.pages) + "\n").encode()
+    for number, page in enumerate(document.pages):
+        out.write(((PAGE_BREAK if number else "") + plain(page_text(page))).encode())
+    out.write(b"\n")
 
 
 def plain(markdown: str) -> str:

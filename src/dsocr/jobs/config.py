@@ -21,11 +21,16 @@ class JobsConfig:
     max_uploads: Annotated[int, Gt(0)] = 32
     """Most jobs that are being uploaded at once."""
     max_running: Annotated[int, Gt(0)] = 8
-    """Most jobs that one process reads side by side; their pages take turns."""
+    """Most jobs of one key that a process reads side by side; their pages take turns."""
     max_unfinished: Annotated[int, Gt(0)] = 1000
     """Most jobs that wait or run; one more is told to come back."""
     max_jobs_per_key: Annotated[int, Gt(0)] = 10
     """Most unfinished jobs of one key, where keys are set."""
+    seconds_per_page: Annotated[float, Ge(0)] = 120
+    """A job fails that takes longer than this for each of its pages, all together; what was read
+    stays. Waiting for an engine or for room on the disk does not count. 0: it has all the time."""
+    max_seconds: Annotated[float, Ge(0)] = 0
+    """Longest a job may take, however many pages it has; 0: its pages decide."""
     quota_mb: Annotated[float, Ge(0)] = 0
     """Most MiB that the files of all jobs may take; 0: as much as the disk has."""
     min_free_mb: Annotated[float, Ge(0)] = 256

@@ -3,25 +3,56 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import overload
 
 from dsocr.engines.grounding import markdown_of
 from dsocr.jobs.job import Correction, Job, StoredPage
 from dsocr.types import Block, Document, PageFailure, PageResult
 
+PAGES_AT_ONCE = 32
+Load = Callable[[int, int], Sequence[StoredPage | None]]
+"""The pages from one index to before another; None stands for one that nobody has read."""
 NOT_READ = PageFailure("page_not_read", "This page was not read.", retryable=True)
 
 
-def document_of(job: Job, pages: Sequence[StoredPage | None], names: Sequence[str]) -> Document:
-    """Every page of the job in its place; one that was not read says so. `names` are the files' of
-    the pages."""
-    results = tuple(
-        PageResult(index, 0, 0, finish_reason="error", error=NOT_READ)
-        if stored is None
-        else corrected(stored)
-        for index, stored in enumerate(pages)
-    )
-    return Document(job.name, job.engine, job.model, job.options, results, tuple(names))
+class StoredPages(Sequence[PageResult]):
+    """Every page of a job in its place, loaded some at a time; one that was not read says so."""
+
+    def __init__(self, total: int, load: Load) -> None:
+        self._total = total
+        self._load = load
+
+    def __len__(self) -> int:
+        return self._total
+
+    def __iter__(self) -> Iterator[PageResult]:
+        for first in range(0, self._total, PAGES_AT_ONCE):
+            yield from self._between(first, min(first + PAGES_AT_ONCE, self._total))
+
+    @overload
+    def __getitem__(self, index: int) -> PageResult: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[PageResult]: ...
+    def __getitem__(self, index: int | slice) -> PageResult | list[PageResult]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(self._total)[index]]
+        place = range(self._total)[index]
+        return self._between(place, place + 1)[0]
+
+    def _between(self, first: int, end: int) -> list[PageResult]:
+        return [
+            PageResult(index, 0, 0, finish_reason="error", error=NOT_READ)
+            if stored is None
+            else corrected(stored)
+            for index, stored in enumerate(self._load(first, end), first)
+        ]
+
+
+def document_of(job: Job, load: Load, names: Sequence[str]) -> Document:
+    """`names` are the files' of the pages."""
+    pages = StoredPages(job.pages_total, load)
+    return Document(job.name, job.engine, job.model, job.options, pages, tuple(names))
 
 
 def corrected(stored: StoredPage) -> PageResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -119,6 +119,18 @@ class Job:
     @property
     def name(self) -> str:
         return self.files[0].name if self.files else "document"
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """A process that has room for another job."""
+
+    process: str
+    engine: str
+    lost: Collection[str] = ()
+    """Processes whose jobs are free: they died, or were silent for too long."""
+    most_of_owner: int = 1
+    """Whoever has so many jobs read here already must wait: another owner need not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from dsocr.errors import DsocrError
-from dsocr.exports import render
+from dsocr.exports import write
 from dsocr.jobs import store, views
 from dsocr.jobs.callback import Callbacks
 from dsocr.jobs.config import JobsConfig
@@ -122,15 +123,23 @@ class JobQueue:
             raise PageNotFound()
         return await self._images.jpeg(job, pages[index], self._reads.info)
 
-    async def export(self, job_id: str, format: str, owner: str | None = None) -> bytes:
-        """The job as a file; pages that were not read yet say so in their places."""
+    async def export(
+        self, job_id: str, format: str, out: BinaryIO, owner: str | None = None
+    ) -> None:
+        """The job as a file into `out`; pages that were not read yet say so in their places. A
+        job of any length: its pages are loaded some at a time. Raises what `out` raises."""
         job = await self.get(job_id, owner)
-        stored = await self._database.read(views.stored_pages, job_id)
         pages = await self._database.read(views.job_pages, job_id)
         names = [job.files[page.file].name for page in pages]
-        document = document_of(job, stored, names)
-        assets = _Assets(self._images, job, pages, self._reads, asyncio.get_running_loop())
-        return await asyncio.to_thread(render, document, format, assets)
+        loop = asyncio.get_running_loop()
+
+        def load(first: int, end: int) -> list[StoredPage | None]:
+            some = self._database.read(views.stored_pages, job_id, first, end)
+            return asyncio.run_coroutine_threadsafe(some, loop).result()
+
+        assets = _Assets(self._images, job, pages, self._reads, loop)
+        document = document_of(job, load, names)
+        await asyncio.to_thread(write, document, format, out, assets)
 
     def follow(self, job_id: str, after: int) -> AsyncIterator[Told]:
         """All that happened to the job after event `after` (0: from the beginning), and happens."""

@@ -6,10 +6,10 @@ transaction, so whoever slept through the loss of the lease cannot harm his succ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from dsocr.errors import QueueFull
 from dsocr.jobs import records, views
@@ -23,6 +23,7 @@ from dsocr.jobs.job import (
     NewJob,
     PageNotFound,
     Status,
+    Taker,
 )
 from dsocr.jobs.tables import files, jobs, pages, processes
 from dsocr.types import OcrOptions, PageFailure, PageResult
@@ -84,20 +85,9 @@ def accept(
     return new.id
 
 
-def claim(
-    connection: Connection, process: str, lost: Collection[str], engine: str, now: float
-) -> Lease | None:
-    """The next job for this process: one that a `lost` process has left, or the first in line."""
-    job_id = connection.scalar(
-        select(jobs.c.id)
-        .where(jobs.c.status == "running")
-        .where(or_(jobs.c.leased_by.is_(None), jobs.c.leased_by.in_(list(lost))))
-        .where(or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine == engine))
-        .order_by(jobs.c.created_at)
-        .limit(1)
-    )
-    if job_id is None:
-        job_id = next(iter(views.line(connection, engine)), None)
+def claim(connection: Connection, taker: Taker, now: float) -> Lease | None:
+    """Takes what `views.next_job` says."""
+    job_id = views.next_job(connection, taker)
     if job_id is None:
         return None
     epoch = connection.scalar(
@@ -105,7 +95,7 @@ def claim(
         .where(jobs.c.id == job_id)
         .values(
             status="running",
-            leased_by=process,
+            leased_by=taker.process,
             epoch=jobs.c.epoch + 1,
             seq=jobs.c.seq + 1,
             started_at=func.coalesce(jobs.c.started_at, now),
@@ -173,16 +163,21 @@ def finish(connection: Connection, lease: Lease, now: float) -> bool:
 
     Raises `LeaseLost`.
     """
-    total, done, failed = connection.execute(
-        select(jobs.c.pages_total, jobs.c.pages_done, jobs.c.pages_failed).where(
-            jobs.c.id == lease.job_id
-        )
-    ).first() or (0, 0, 0)
+    total, done, failed, code, message = connection.execute(
+        select(
+            jobs.c.pages_total,
+            jobs.c.pages_done,
+            jobs.c.pages_failed,
+            jobs.c.error_code,
+            jobs.c.error_message,
+        ).where(jobs.c.id == lease.job_id)
+    ).first() or (0, 0, 0, None, None)
     wanted = select(pages.c.number).where(pages.c.job_id == lease.job_id, pages.c.wanted).limit(1)
     if connection.scalar(wanted) is not None:
         return False
-    if done < total:  # one page was read again of a job that had been cancelled
-        _end(connection, lease, "cancelled", now, None)
+    if done < total:  # a page was read again of a job that had ended early, which it stays
+        before = PageFailure(code, message or "") if code else None
+        _end(connection, lease, "failed" if before else "cancelled", now, before)
     elif failed < total:
         _end(connection, lease, "succeeded", now, None)
     else:
@@ -247,13 +242,14 @@ def want_again(
         .where(pages.c.job_id == job_id, pages.c.number == index)
         .values(wanted=True, options=records.options_to_text(options), dpi=dpi)
     )
+    ended_early = jobs.c.pages_done < jobs.c.pages_total
     values: dict[str, Any] = {"seq": jobs.c.seq + 1}
     if status != "running":
         values |= {
             "status": "queued",
             "finished_at": None,
-            "error_code": None,
-            "error_message": None,
+            "error_code": case((ended_early, jobs.c.error_code), else_=None),
+            "error_message": case((ended_early, jobs.c.error_message), else_=None),
             "callback_due_at": None,
             "callback_tries": 0,
         }
@@ -304,6 +300,15 @@ def leave(connection: Connection, process: str) -> None:
     """Gives back what a process holds, for others to go on with."""
     connection.execute(update(jobs).where(jobs.c.leased_by == process).values(leased_by=None))
     connection.execute(delete(processes).where(processes.c.id == process))
+
+
+def give_back(connection: Connection, lease: Lease) -> None:
+    """Lets whoever comes next have the job, where the lease still holds."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == lease.job_id, jobs.c.epoch == lease.epoch)
+        .values(leased_by=None)
+    )
 
 
 def take_callback(connection: Connection, now: float) -> tuple[str, str, int] | None:

@@ -38,7 +38,7 @@ jobs = Table(
     Column("callback_tries", Integer, nullable=False),
     Column("callback_due_at", Float),
 )
-Index("jobs_by_age", jobs.c.created_at, jobs.c.id)
+Index("jobs_by_name", jobs.c.created_at, jobs.c.id, jobs.c.owner, jobs.c.status, jobs.c.names)
 Index("jobs_by_status", jobs.c.status, jobs.c.created_at, jobs.c.id)
 Index("jobs_by_owner", jobs.c.owner, jobs.c.created_at, jobs.c.id)
 Index("jobs_by_end", jobs.c.finished_at)

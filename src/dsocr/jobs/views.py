@@ -7,10 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, union_all
 
 from dsocr.jobs import records
 from dsocr.jobs.job import (
+    FINISHED,
     Job,
     JobFile,
     JobNotFound,
@@ -20,6 +21,7 @@ from dsocr.jobs.job import (
     PageNotRead,
     Status,
     StoredPage,
+    Taker,
     Todo,
 )
 from dsocr.jobs.tables import files, jobs, pages, processes
@@ -44,13 +46,12 @@ class Wanted:
 
 def listing(connection: Connection, wanted: Wanted, now: float) -> tuple[list[Job], int]:
     """Newest first, and how many there are in all."""
-    if wanted.search:  # names are looked through once, not once more to count
-        found = connection.scalars(_newest(_filtered(wanted))).all()
-        total, ids = len(found), found[wanted.offset : wanted.offset + wanted.limit]
+    ids = connection.scalars(_slice(wanted)).all()
+    if len(ids) < wanted.limit and (ids or not wanted.offset):  # the last: no need to look again
+        total = wanted.offset + len(ids)
     else:
         count = select(func.count()).select_from(_filtered(wanted).subquery())
         total = connection.scalar(count) or 0
-        ids = connection.scalars(_slice(wanted)).all()
     rows = connection.execute(_newest(select(jobs).where(jobs.c.id.in_(ids)))).all()
     return _jobs(connection, rows, now), total
 
@@ -129,17 +130,40 @@ def seq(connection: Connection, job_id: str) -> int | None:
     return connection.scalar(select(jobs.c.seq).where(jobs.c.id == job_id))
 
 
-def line(connection: Connection, engine: str | None = None) -> list[str]:
+def next_job(connection: Connection, taker: Taker) -> str | None:
+    """The job for this process: one that a lost process has left, or the first in line."""
+    here = Counter(
+        connection.scalars(
+            select(jobs.c.owner).where(
+                jobs.c.status == "running", jobs.c.leased_by == taker.process
+            )
+        ).all()
+    )
+    served = [owner for owner, count in here.items() if count >= taker.most_of_owner]
+    left = connection.scalar(
+        select(jobs.c.id)
+        .where(jobs.c.status == "running", jobs.c.owner.not_in(served))
+        .where(or_(jobs.c.leased_by.is_(None), jobs.c.leased_by.in_(list(taker.lost))))
+        .where(_fits(taker.engine))
+        .order_by(jobs.c.created_at)
+        .limit(1)
+    )
+    return left or next(iter(line(connection, taker.engine, but=served)), None)
+
+
+def line(
+    connection: Connection, engine: str | None = None, *, but: Collection[str] = ()
+) -> list[str]:
     """Queued jobs in the order they will begin: first come first served within an owner, owners
-    with the fewest running jobs first."""
+    with the fewest running jobs first; `but` those of some owners."""
     running = Counter(
         connection.scalars(select(jobs.c.owner).where(jobs.c.status == "running")).all()
     )
-    question = select(jobs.c.owner, jobs.c.id).where(jobs.c.status == "queued")
+    question = select(jobs.c.owner, jobs.c.id).where(
+        jobs.c.status == "queued", jobs.c.owner.not_in(list(but))
+    )
     if engine is not None:
-        question = question.where(
-            or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine == engine)
-        )
+        question = question.where(_fits(engine))
     queued: dict[str, deque[str]] = defaultdict(deque)
     for owner, job_id in connection.execute(question.order_by(jobs.c.created_at, jobs.c.id)):
         queued[owner].append(job_id)
@@ -151,13 +175,6 @@ def line(connection: Connection, engine: str | None = None) -> list[str]:
         if not queued[owner]:
             del queued[owner]
     return order
-
-
-def claimable(connection: Connection, engine: str) -> bool:
-    """Whether there is a job that nobody holds and this engine may read."""
-    free = or_(jobs.c.status == "queued", (jobs.c.status == "running") & jobs.c.leased_by.is_(None))
-    fits = or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine == engine)
-    return connection.scalar(select(jobs.c.id).where(free, fits).limit(1)) is not None
 
 
 def held(connection: Connection, process: str) -> dict[str, int]:
@@ -230,23 +247,31 @@ def first_failure(connection: Connection, job_id: str) -> PageFailure | None:
     return records.news_of(text).error if text else None
 
 
+def _fits(engine: str) -> ColumnElement[bool]:
+    return or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine == engine)
+
+
 def _filtered(wanted: Wanted, owner: str | None = None) -> Select[Any]:
     """The ids that are wanted; of one `owner` alone, if given."""
     question = select(jobs.c.id)
-    if owner is not None:
-        question = question.where(jobs.c.owner == owner)
-    elif wanted.owner is not None:
-        question = question.where(jobs.c.owner.in_((wanted.owner, "")))
-    if wanted.status is not None:
-        question = question.where(jobs.c.status == wanted.status)
+    whose: ColumnElement[str] = jobs.c.owner
+    its_status: ColumnElement[str] = jobs.c.status
     if wanted.search:
         question = question.where(jobs.c.names.contains(wanted.search.lower(), autoescape=True))
+        # Expressions, so that no database answers from an index that lacks the names.
+        whose, its_status = jobs.c.owner + "", jobs.c.status + ""
+    if owner is not None:
+        question = question.where(whose == owner)
+    elif wanted.owner is not None:
+        question = question.where(whose.in_((wanted.owner, "")))
+    if wanted.status is not None:
+        question = question.where(its_status == wanted.status)
     return question
 
 
 def _slice(wanted: Wanted) -> Select[Any]:
     """The ids of one page of the list, out of indices that have them in this order."""
-    if wanted.owner is None:
+    if wanted.owner is None or wanted.search:
         return _newest(_filtered(wanted)).limit(wanted.limit).offset(wanted.offset)
     end = wanted.offset + wanted.limit
     parts = [
@@ -302,7 +327,9 @@ def _jobs(connection: Connection, rows: Sequence[Row[Any]], now: float) -> list[
 
 
 def _job(row: Row[Any], its_files: tuple[JobFile, ...]) -> Job:
-    error = PageFailure(row.error_code, row.error_message or "") if row.error_code else None
+    error = None
+    if row.error_code and row.status in FINISHED:  # while it is read again, nothing has failed yet
+        error = PageFailure(row.error_code, row.error_message or "")
     return Job(
         id=row.id,
         owner=row.owner,

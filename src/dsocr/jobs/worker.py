@@ -10,17 +10,18 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from dsocr.engines.base import EngineInfo
 from dsocr.errors import DiskFull, DsocrError, EngineUnavailable
 from dsocr.jobs import store, views
+from dsocr.jobs.budget import Budget
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.database import Database
 from dsocr.jobs.events import Bell
 from dsocr.jobs.files import JobFiles
-from dsocr.jobs.job import Lease, Todo
+from dsocr.jobs.job import Lease, Taker, Todo
 from dsocr.jobs.presence import Presence, Silence
 from dsocr.jobs.source import JobSource
 from dsocr.jobs.store import LeaseLost
@@ -34,6 +35,7 @@ T = TypeVar("T")
 FULL_DISK_PAUSE_SECONDS = 1.0
 ENGINE_PAUSE_SECONDS = 1.0
 ENGINE_WAIT_SECONDS = 30.0
+CANCEL_SECONDS = 1.0
 
 
 class Reads(Protocol):
@@ -74,6 +76,9 @@ class JobWorker:
         self._config = config
         self._silence = Silence(config.lease_seconds)
         self._running: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
+        self._leases = asyncio.Lock()
+        """Held while what we run and what the store says we hold are made one: a look at the store
+        from before a claim, judged after it, would take the new job for one that was lost."""
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
 
@@ -88,10 +93,7 @@ class JobWorker:
 
     async def close(self) -> None:
         """Stops reading; what was read is stored, and the rest left to whoever comes next."""
-        tasks = [*self._loops, *(task for _, task in self._running.values())]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end([*self._loops, *(task for _, task in self._running.values())])
         try:
             await self._database.write(store.leave, self._presence.id)
         except DiskFull:
@@ -111,31 +113,37 @@ class JobWorker:
         self, step: Callable[[], Awaitable[None]], seconds: float, wake: asyncio.Event | None = None
     ) -> None:
         """A step that fails is tried again: nothing else would get the jobs going."""
+        wake = wake or asyncio.Event()
         while True:
+            wake.clear()
             try:
                 await step()
             except DiskFull:
                 log.warning("the disk is full: jobs wait")
             except Exception:
                 log.exception("a bug in the care for jobs")
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for((wake or asyncio.Event()).wait(), seconds)
+            timer = asyncio.get_running_loop().call_later(seconds, wake.set)
+            try:
+                await wake.wait()
+            finally:
+                timer.cancel()
 
     async def _beat(self) -> None:
         await self._database.write(store.beat, self._presence.id)
 
     async def _check(self) -> None:
-        """Lets go of jobs that another process has cancelled, deleted or taken over."""
-        if not self._running:
-            return
-        held = await self._database.read(views.held, self._presence.id)
-        for job_id, (lease, task) in list(self._running.items()):
-            if held.get(job_id) != lease.epoch:
-                task.cancel()
+        """Lets go of jobs that another process has cancelled, deleted or taken over, and gives back
+        those that we hold and do not read: a bug ended their reading."""
+        async with self._leases:
+            held = await self._database.read(views.held, self._presence.id)
+            for job_id, (lease, task) in list(self._running.items()):
+                if held.pop(job_id, None) != lease.epoch:
+                    task.cancel()
+            for job_id, epoch in held.items():
+                await self._database.write(store.give_back, Lease(job_id, epoch))
 
     async def _take_jobs(self) -> None:
-        self._wake.clear()
-        while len(self._running) < self._config.max_running and await self._take_one():
+        while await self._take_one():
             pass
 
     async def _take_one(self) -> bool:
@@ -144,16 +152,20 @@ class JobWorker:
         except EngineUnavailable:
             return False
         lost = await self._lost()
-        if not lost and not await self._database.read(views.claimable, info.name):
+        taker = Taker(self._presence.id, info.name, lost, self._config.max_running)
+        if not lost and await self._database.read(views.next_job, taker) is None:
             return False
-        lease = await self._database.write(
-            store.claim, self._presence.id, lost, info.name, time.time()
-        )
-        if lease is None:
-            for process in lost:  # they have nothing left
-                await self._database.write(store.leave, process)
-                self._presence.forget(process)
-            return False
+        async with self._leases:
+            lease = await self._database.write(store.claim, taker, time.time())
+            if lease is not None:
+                self._begin(lease)
+                return True
+        for process in lost:  # they have nothing left
+            await self._database.write(store.leave, process)
+            self._presence.forget(process)
+        return False
+
+    def _begin(self, lease: Lease) -> None:
         self._bell.ring(lease.job_id)
         log.info("job %s: reading, for the %d. time", lease.job_id, lease.epoch)
         previous = self._running.get(lease.job_id)
@@ -162,7 +174,6 @@ class JobWorker:
         task = asyncio.create_task(self._read(lease))
         self._running[lease.job_id] = (lease, task)
         task.add_done_callback(lambda _: self._let_go(lease))
-        return True
 
     async def _lost(self) -> list[str]:
         """Processes whose jobs are free: they died, or were silent for too long."""
@@ -189,17 +200,17 @@ class JobWorker:
             await self._fail(lease, PageFailure(DsocrError.code, "Something went wrong inside."))
 
     async def _fail(self, lease: Lease, failure: PageFailure) -> None:
-        try:
+        with contextlib.suppress(LeaseLost):
             await self._in_spite_of_full_disks(
                 lambda: self._database.write(store.fail, lease, failure, time.time())
             )
-        except LeaseLost:
-            return
 
     async def _read_all(self, lease: Lease) -> None:
         job = await self._database.read(views.job, lease.job_id, time.time())
         pages = await self._database.read(views.job_pages, lease.job_id)
         source = JobSource(job, pages, files=self._files, sandbox=self._reads.sandbox)
+        todos = await self._database.read(views.todo, lease.job_id)
+        budget = Budget(sum(len(todo.pages) for todo in todos), self._config)
         pause = ENGINE_PAUSE_SECONDS
         try:
             while not await self._in_spite_of_full_disks(
@@ -207,25 +218,30 @@ class JobWorker:
             ):
                 try:
                     for todo in await self._database.read(views.todo, lease.job_id):
-                        await self._read_alike(lease, todo, source, job.owner)
+                        await self._read_alike(lease, todo, source, job.owner, budget)
                         pause = ENGINE_PAUSE_SECONDS
                 except (_EngineAway, EngineUnavailable):
                     log.info("job %s waits for the engine", lease.job_id)
-                    await asyncio.sleep(pause)
+                    with budget.paused():
+                        await asyncio.sleep(pause)
                     pause = min(2 * pause, ENGINE_WAIT_SECONDS)
         finally:
             await source.close()
 
-    async def _read_alike(self, lease: Lease, todo: Todo, source: JobSource, owner: str) -> None:
+    async def _read_alike(
+        self, lease: Lease, todo: Todo, source: JobSource, owner: str, budget: Budget
+    ) -> None:
         async def keep(result: PageResult) -> None:
             if result.error is not None and result.error.code == EngineUnavailable.code:
                 raise _EngineAway()
             await self._in_spite_of_full_disks(
-                lambda: self._database.write(store.store_page, lease, result)
+                lambda: self._database.write(store.store_page, lease, result), budget
             )
             self._bell.ring(lease.job_id)
+            budget.page_done()
 
-        pipeline, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
+        with budget.paused():
+            pipeline, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
         await self._in_spite_of_full_disks(
             lambda: self._database.write(store.name_engine, lease, info.name, info.model)
         )
@@ -233,11 +249,24 @@ class JobWorker:
             source, todo.options, keep, pages=todo.pages, owner=owner, dpi=todo.dpi
         )
 
-    async def _in_spite_of_full_disks(self, write: Callable[[], Awaitable[T]]) -> T:
+    async def _in_spite_of_full_disks(
+        self, write: Callable[[], Awaitable[T]], budget: Budget | None = None
+    ) -> T:
         """A full disk makes a job wait, not fail: its pages stay in hand until there is room."""
         while True:
             try:
                 return await write()
             except DiskFull:
                 log.warning("the disk is full: a job waits for room")
-                await asyncio.sleep(FULL_DISK_PAUSE_SECONDS)
+                with budget.paused() if budget else contextlib.nullcontext():
+                    await asyncio.sleep(FULL_DISK_PAUSE_SECONDS)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancels them until they have ended: `asyncio.wait_for` may swallow a cancellation that comes
+    when what it waits for is just done (Python 3.10 and 3.11)."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_SECONDS)

@@ -101,8 +101,8 @@ class Sandbox:
 
     async def forget(self, path: str) -> None:
         """Has the idle children close this file."""
-        for worker in [worker for worker in self._idle if worker.path == path]:
-            self._idle.remove(worker)
+        while worker := next((idle for idle in self._idle if idle.path == path), None):
+            self._idle.remove(worker)  # looked for anew each time: meanwhile others hire
             self._busy.add(worker.child)
             try:
                 with suppress(DsocrError):

@@ -23,6 +23,17 @@ class PageViews:
     grid: tuple[int, int] = (1, 1)
     """Tiles wide, tiles high."""
 
+    @property
+    def num_pixels(self) -> int:
+        """Of all views: what encoding them costs."""
+        pictures = [self.global_view, *([] if self.tiles is None else [self.tiles])]
+        return sum(picture.numel() // 3 for picture in pictures)
+
+    def pinned(self) -> PageViews:
+        """The same in memory that a GPU reads by itself, while the host goes on."""
+        tiles = None if self.tiles is None else self.tiles.pin_memory()
+        return PageViews(self.global_view.pin_memory(), tiles, self.grid)
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

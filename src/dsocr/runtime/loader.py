@@ -19,6 +19,7 @@ from torch import Tensor
 
 from dsocr.runtime.checkpoint import CheckpointError, DeepseekOcrSpec, read_spec
 from dsocr.runtime.config import AttentionName
+from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.layers.attention import usable_attention
 from dsocr.runtime.layers.moe import Experts, usable_experts
 from dsocr.runtime.models.deepseek_ocr import IGNORED, DeepseekOcr
@@ -68,21 +69,35 @@ class _Headers:
 
 
 def load_model(
-    path: Path, *, device: torch.device, dtype: torch.dtype, attention: AttentionName
+    path: Path,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    attention: AttentionName,
+    kernels: bool = False,
 ) -> DeepseekOcr:
     """The model with its weights, on the device, in eval mode. Raises `CheckpointError`.
 
-    `attention` is a wish; `DeepseekOcr.attention` says what is used.
+    `attention` is a wish; `DeepseekOcr.attention` says what is used. So are `kernels`: they need
+    a CUDA GPU and Triton.
     """
     spec = read_spec(path)
-    used = usable_attention(attention, device=device, dtype=dtype)
-    model = _without_memory(spec, used).to(dtype)
+    attention = usable_attention(attention, device=device, dtype=dtype)
+    model = _without_memory(spec, attention)
     headers = _read_headers(path)
     report = _compare(model, headers)
     if report.problems:
         raise CheckpointError(f"{path}: {report.problems}")
-    model = model.to_empty(device=device).requires_grad_(False).eval()
+    model = give_memory(model, device=device, dtype=dtype)
     _fill(dict(model.checkpoint_tensors()), headers)
+    if kernels and usable_kernels(device):
+        model.use_kernels()
+    return model
+
+
+def give_memory(model: DeepseekOcr, *, device: torch.device, dtype: torch.dtype) -> DeepseekOcr:
+    """A model laid out on `meta`, on its device and ready but for the numbers in it."""
+    model = model.to(dtype).to_empty(device=device).requires_grad_(False).eval()
     if dtype == torch.float32:
         torch.backends.cudnn.allow_tf32 = False  # float32 is asked for to compare; mean it
     experts = usable_experts(device=device, dtype=dtype)

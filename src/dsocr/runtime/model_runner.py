@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Many
+from collections.abc import Callable
+from typing import Protocol
 
-from dsocr.runtime.batch import PageViews, make_batch
-from dsocr.runtime.kv_cache import BlockAllocator, KVCache
+from dsocr.runtime.batch import make_batch
+from dsocr.runtime.blocks import BLOCK_SIZE, BlockAllocator
+from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.sampler import Sampled, sample
+from dsocr.runtime.sampler import Choice, sample
+from dsocr.runtime.scheduler import Piece, Step
 from dsocr.runtime.sequence import Sequence
 
-BLOCK_SIZE = 16
-"""Tokens a block of the cache holds."""
+
+class Launched(Protocol):
+    """A step under way."""
+
+    def collect(self) -> list[Choice]:
+        """Waits for it; one choice a piece, None where none was asked. Called once, in order."""
+
+
+class Runner(Protocol):
+    """What the loop asks of whoever computes. Either verb may raise out-of-memory errors; the step
+    can then be launched again, whole or in parts."""
+
+    @property
+    def allocator(self) -> BlockAllocator: ...
+
+    def launch(self, step: Step) -> Launched:
+        """Begins a step; does not wait for the device."""
 
 
 class ModelRunner:
@@ -28,37 +46,46 @@ class ModelRunner:
             dtype=model.dtype,
         )
 
-    def encode(self, sequences: Many[Sequence], views: Many[PageViews]) -> None:
-        """Gives each sequence the image features of its page."""
-        for sequence, features in zip(sequences, self.model.encode(views), strict=True):
-            sequence.features = features
+    def launch(self, step: Step) -> Launched:
+        """The plain form needs the last step's tokens on the host, so it runs when collected."""
+        return _Deferred(lambda: self._run(step))
 
-    def step(self, sequences: Many[Sequence]) -> list[Sampled | None]:
-        """Writes each sequence's new tokens to the cache and chooses the next one.
+    def _run(self, step: Step) -> list[Choice]:
+        self._encode([one for one in step.starts if not one.ended])
+        # one that ended in the step before has no token to go on from
+        live = [piece for piece in step.pieces if not piece.sequence.ended]
+        choices = dict(zip(map(id, live), self._forward(live), strict=True))
+        return [choices.get(id(piece)) for piece in step.pieces]
 
-        Sequences that decode come first: they run together.
-        """
-        for sequence in sequences:
-            self.allocator.extend(sequence.block_table, sequence.num_tokens)
-        chunks = [sequence.next_chunk() for sequence in sequences]
+    def _encode(self, sequences: list[Sequence]) -> None:
+        """Turns the views of all these pages into features."""
+        views = {one: one.views for one in sequences if one.views is not None}
+        if not views:
+            return
+        for sequence, features in zip(views, self.model.encode([*views.values()]), strict=True):
+            sequence.features, sequence.views = features, None
+
+    def _forward(self, pieces: list[Piece]) -> list[Choice]:
+        """Writes the pieces to the cache and chooses the tokens that follow them."""
+        if not pieces:
+            return []
+        chunks = [piece.sequence.chunk(piece.start, piece.length) for piece in pieces]
         batch = make_batch(chunks, block_size=BLOCK_SIZE, device=self.model.device)
         hidden = self.model.forward(batch, self.cache)
-        for sequence, chunk in zip(sequences, chunks, strict=True):
-            sequence.num_cached = chunk.end
-        return sample(self.model.logits(hidden[batch.last_rows]), sequences)
+        asked = [index for index, piece in enumerate(pieces) if piece.samples]
+        choices: list[Choice] = [None] * len(pieces)
+        if asked:
+            last = batch.last_rows
+            logits = self.model.logits(hidden[[last[index] for index in asked]])
+            chosen = sample(logits, [pieces[index].sequence for index in asked])
+            for index, choice in zip(asked, chosen, strict=True):
+                choices[index] = choice
+        return choices
 
-    def lacks_room(self, sequences: Many[Sequence]) -> bool:
-        """Whether the cache cannot take these sequences' next tokens together."""
-        blocks = self.allocator.blocks_for
-        wanted = sum(blocks(one.num_tokens) - len(one.block_table) for one in sequences)
-        return wanted > self.allocator.num_free
 
-    def preempt(self, sequence: Sequence) -> None:
-        """Takes its blocks; its tokens and features stay, so that it can come to the same place."""
-        self.allocator.free(sequence.block_table)
-        sequence.block_table, sequence.num_cached = [], 0
+class _Deferred:
+    def __init__(self, work: Callable[[], list[Choice]]) -> None:
+        self._work = work
 
-    def release(self, sequence: Sequence) -> None:
-        """Gives back what the sequence holds."""
-        self.preempt(sequence)
-        sequence.features = None
+    def collect(self) -> list[Choice]:
+        return self._work()

@@ -1,48 +1,48 @@
 """The loop: submit pages, step, and read what each step brought. Synchronous, one device.
 
-Pages are taken in the order they came, `max_num_seqs` at a time. When the cache is full, the
-youngest waits and is computed again later. Knows nothing of processes.
+With `lookahead` 1 the next step is planned and launched before the last one is collected, so that
+the device never waits for the host; the tokens are the same. Knows nothing of processes.
 """
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import torch
-from PIL.Image import Image
-
-from dsocr.runtime.model_runner import ModelRunner
+from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.halving import PatientRunner
+from dsocr.runtime.intake import Intake, Preparation, Request
+from dsocr.runtime.memory import Room, find_room
+from dsocr.runtime.model_runner import Launched, ModelRunner, Runner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.preprocess import Resolution, num_image_tokens, prepare
-from dsocr.runtime.prompt import PromptError, PromptTooLong, has_image, prompt_ids, room_for_answer
-from dsocr.runtime.sampler import NotANumber, Sampled
-from dsocr.runtime.sequence import FinishReason, SamplingParams, Sequence
+from dsocr.runtime.prompt import PromptError, PromptTooLong
+from dsocr.runtime.repetition import token_kinds
+from dsocr.runtime.sampler import Choice, NotANumber
+from dsocr.runtime.scheduler import Limits, Scheduler, Step
+from dsocr.runtime.sequence import FinishReason, Sequence
 from dsocr.runtime.tokenizer import Detokenizer, Tokenizer
 
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One page to read. `image` is upright and RGB; a prompt without `<image>` ignores it."""
-
-    request_id: int
-    image: Image
-    prompt: str
-    resolution: Resolution
-    params: SamplingParams
+PAGES_AHEAD = 16
+"""Pages prepared and not yet begun: a round of encoding. As many more are being prepared."""
+PREPARING_THREADS = 8
+"""At most. Resizing a picture leaves the interpreter to the others."""
+WAIT_SECONDS = 0.05
+"""A step with nothing to do but wait for a page's preparation returns after this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A page left the queue."""
+    """A page left the queue; the device has not touched it yet."""
 
     request_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """New text of a page; empty where a token completed no character."""
+    """New text of a page."""
 
     request_id: int
     text: str
@@ -50,7 +50,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A page was read. All its text has been handed out before."""
+    """A page was read. All its text has been handed out before.
+
+    Where it was cut because it repeated itself, more than its text was: what counts ends with the
+    last of `text_ends`.
+    """
 
     request_id: int
     finish_reason: FinishReason
@@ -75,57 +79,71 @@ class Failed:
 Event = Started | Text | Done | Failed
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How full the runtime is, and what went wrong without harm since it was made."""
+
+    running: int
+    waiting: int
+    cache_used: float
+    """0 to 1."""
+    preemptions: int
+    out_of_memory: int
+
+
 @dataclass(slots=True)
-class _Running:
-    request_id: int
+class _Page:
     sequence: Sequence
-    num_image_tokens: int
     detokenizer: Detokenizer
     num_characters: int = 0
     text_ends: list[int] = field(default_factory=list)
 
 
 class Runtime:
-    """Owns the model. Not to be used from two threads."""
+    """Owns the queue and the runner. Not to be used from two threads."""
 
     def __init__(
         self,
-        model: DeepseekOcr,
-        tokenizer: Tokenizer,
+        runner: Runner,
+        preparation: Preparation,
         *,
-        max_tiles: int = 9,
-        max_num_seqs: int = 1,
-        cache_tokens: int | None = None,
+        limits: Limits | None = None,
+        lookahead: int = 0,
+        pool: Executor | None = None,
     ) -> None:
-        """`cache_tokens` bounds what all pages together hold; None: each may fill the context."""
-        self.tokenizer = tokenizer
-        self._max_tiles, self._max_num_seqs = max_tiles, max_num_seqs
-        self._max_positions = model.spec.decoder.max_positions
-        whole = self._max_positions + 16
-        if cache_tokens is None:
-            cache_tokens = max_num_seqs * whole
-        # the oldest page is never preempted and must be able to fill the context
-        self.runner = ModelRunner(model, num_tokens=max(whole, cache_tokens))
-        self._waiting: deque[Request] = deque()
-        self._running: list[_Running] = []  # oldest first
-        self._preempted: deque[_Running] = deque()  # oldest first, all younger than those running
+        """The runner's cache must hold a whole context: the oldest page is never preempted. `pool`
+        prepares pages ahead."""
+        self.scheduler = Scheduler(runner.allocator, limits or Limits())
+        self._runner, self._tokenizer = PatientRunner(runner), preparation.tokenizer
+        self._intake = Intake(preparation, ahead=PAGES_AHEAD, pool=pool)
+        self._lookahead = lookahead
+        self._pages: dict[int, _Page] = {}
+        self._flights: deque[tuple[Step, Launched | None]] = deque()
 
     @property
     def has_work(self) -> bool:
-        return bool(self._waiting or self._preempted or self._running)
+        return bool(self._intake or self._pages or self._flights)
+
+    @property
+    def load(self) -> Load:
+        allocator = self.scheduler.allocator
+        return Load(
+            running=self.scheduler.num_running,
+            waiting=len(self._intake) + self.scheduler.num_waiting,
+            cache_used=1 - allocator.num_free / allocator.num_blocks,
+            preemptions=self.scheduler.num_preemptions,
+            out_of_memory=self._runner.num_out_of_memory,
+        )
 
     def submit(self, request: Request) -> None:
         """Puts a page at the end of the queue."""
-        self._waiting.append(request)
+        self._intake.add(request)
 
     def cancel(self, request_id: int) -> None:
-        """Forgets a page and frees its blocks. One that is done or unknown is no mistake."""
-        self._waiting = deque(one for one in self._waiting if one.request_id != request_id)
-        for preempted in [one for one in self._preempted if one.request_id == request_id]:
-            self._preempted.remove(preempted)
-            self.runner.release(preempted.sequence)
-        for running in [one for one in self._running if one.request_id == request_id]:
-            self._remove(running)
+        """Forgets a page and frees its blocks, at once or with the step in flight. One that is
+        done or unknown is no mistake."""
+        self._intake.cancel(request_id)
+        self._drop(request_id)
 
     def read(self, request: Request) -> Iterator[Event]:
         """Submits one page and steps until it is done. Closing the iterator cancels it."""
@@ -141,111 +159,108 @@ class Runtime:
             self.cancel(request.request_id)
 
     def step(self) -> list[Event]:
-        """Takes in what may run, then one token for every page that runs."""
-        events: list[Event] = []
-        self._resume()
-        while self._waiting and not self._preempted and len(self._running) < self._max_num_seqs:
-            events += self._admit(self._waiting.popleft())
-            self._preempt()
-        if not self._running:
-            return events
-        self._preempt()
-        # those that decode come first: they run together
-        running = sorted(self._running, key=lambda one: not one.sequence.is_decoding)
-        try:
-            sampled = self.runner.step([one.sequence for one in running])
-        except (RuntimeError, NotANumber) as error:
-            message = _what_failed(error)
-            for one in running:
-                self._remove(one)
-            return [*events, *(Failed(one.request_id, "engine_crash", message) for one in running)]
-        for one, choice in zip(running, sampled, strict=True):
-            events += self._advance(one, choice)
+        """Goes on by at most one step of the device. Pages that start are told of before."""
+        events = self._take_in()
+        if starts := self.scheduler.start():
+            return [*events, *(Started(one.request_id) for one in starts)]
+        # not past a step that did not fit and waits to be computed in parts: the order matters
+        fits = all(launched is not None for _, launched in self._flights)
+        if fits and (planned := self.scheduler.plan()) is not None:
+            self._flights.append((planned, self._runner.launch(planned)))
+            if len(self._flights) <= self._lookahead:
+                return events
+        if self._flights:
+            return events + self._collect(*self._flights.popleft())
+        if not events:
+            self._intake.wait(WAIT_SECONDS)
         return events
 
-    def _admit(self, request: Request) -> list[Event]:
-        started = Started(request.request_id)
-        try:
-            sequence, num_placeholders = self._sequence(request)
-        except PromptTooLong as error:
-            return [started, Failed(request.request_id, "context_too_long", str(error))]
-        except PromptError as error:
-            return [started, Failed(request.request_id, "bad_request", str(error))]
-        except RuntimeError as error:
-            return [started, Failed(request.request_id, "engine_crash", _what_failed(error))]
-        self._running.append(
-            _Running(request.request_id, sequence, num_placeholders, Detokenizer(self.tokenizer))
-        )
-        return [started]
+    def _take_in(self) -> list[Event]:
+        """Moves pages that are prepared to the scheduler's queue."""
+        events: list[Event] = []
+        while self.scheduler.num_waiting < PAGES_AHEAD and (prepared := self._intake.take()):
+            request, sequence = prepared
+            if isinstance(sequence, PromptError):
+                code = "context_too_long" if isinstance(sequence, PromptTooLong) else "bad_request"
+                events.append(Started(request.request_id))
+                events.append(Failed(request.request_id, code, str(sequence)))
+            else:
+                self._pages[request.request_id] = _Page(sequence, Detokenizer(self._tokenizer))
+                self.scheduler.add(sequence)
+        return events
 
-    def _resume(self) -> None:
-        """Takes preempted pages back, oldest first, as far as the cache has room for them."""
-        while self._preempted and len(self._running) < self._max_num_seqs:
-            together = [one.sequence for one in (*self._running, self._preempted[0])]
-            if self.runner.lacks_room(together):
-                return
-            self._running.append(self._preempted.popleft())
+    def _collect(self, step: Step, launched: Launched | None) -> list[Event]:
+        choices, misfits = self._runner.collect(step, launched)
+        events = [self._fail(one, _TOO_LARGE) for one in misfits if not one.ended]
+        for piece, choice in zip(step.pieces, choices, strict=True):
+            if piece.samples and not piece.sequence.ended:
+                events += self._advance(piece.sequence, choice)
+        self.scheduler.collected(step)
+        return events
 
-    def _preempt(self) -> None:
-        """Takes the youngest pages' blocks until the next step has room."""
-        while self.runner.lacks_room([one.sequence for one in self._running]):
-            youngest = self._running.pop()
-            self.runner.preempt(youngest.sequence)
-            self._preempted.appendleft(youngest)
-
-    def _sequence(self, request: Request) -> tuple[Sequence, int]:
-        views = None
-        if has_image(request.prompt):
-            views = prepare(request.image, request.resolution, max_tiles=self._max_tiles)
-        count = 0 if views is None else num_image_tokens(views)
-        ids = prompt_ids(self.tokenizer, request.prompt, num_image_tokens=count)
-        room = room_for_answer(len(ids), max_positions=self._max_positions)
-        sequence = Sequence(ids, request.params, room, self.tokenizer.special)
-        if views is not None:
-            self.runner.encode([sequence], [views])
-        return sequence, count
-
-    def _advance(self, running: _Running, sampled: Sampled | None) -> list[Event]:
-        sequence = running.sequence
-        if sampled is None:  # the guard banned every token: there is nothing left to say
+    def _advance(self, sequence: Sequence, choice: Choice) -> list[Event]:
+        if isinstance(choice, NotANumber):
+            return [self._fail(sequence, _NOT_A_NUMBER)]
+        if choice is None:  # the guard banned every token: there is nothing left to say
             sequence.finish_reason = "stop"
         else:
-            sequence.append(sampled.token, sampled.logprob)
+            sequence.append(choice.token, choice.logprob)
+        page = self._pages[sequence.request_id]
         text = ""
-        if len(sequence.output_ids) > len(running.text_ends):
-            text = running.detokenizer.push(sequence.output_ids[-1])
-            running.num_characters += len(text)
-            running.text_ends.append(running.num_characters)
+        if len(sequence.output_ids) > len(page.text_ends):
+            text = page.detokenizer.push(sequence.output_ids[-1])
+            page.num_characters += len(text)
+            page.text_ends.append(page.num_characters)
         if sequence.finish_reason is None:
-            return [Text(running.request_id, text)]
-        text += running.detokenizer.finish()
+            return [Text(sequence.request_id, text)] if text else []
+        text += page.detokenizer.finish()
+        self._drop(sequence.request_id)
         done = Done(
-            request_id=running.request_id,
+            request_id=sequence.request_id,
             finish_reason=sequence.finish_reason,
             num_prompt_tokens=len(sequence.prompt_ids),
-            num_image_tokens=running.num_image_tokens,
+            num_image_tokens=sequence.num_image_tokens,
             output_ids=sequence.output_ids,
             logprobs=sequence.logprobs,
-            text_ends=running.text_ends,
+            text_ends=page.text_ends[: len(sequence.output_ids)],
         )
-        self._remove(running)
-        return [Text(running.request_id, text), done]
+        return [Text(sequence.request_id, text), done]
 
-    def _remove(self, running: _Running) -> None:
-        self._running.remove(running)
-        self.runner.release(running.sequence)
+    def _fail(self, sequence: Sequence, message: str) -> Event:
+        self._drop(sequence.request_id)
+        return Failed(sequence.request_id, "engine_crash", message)
+
+    def _drop(self, request_id: int) -> None:
+        page = self._pages.pop(request_id, None)
+        if page is not None:
+            self.scheduler.drop(page.sequence)
 
 
-def _what_failed(error: Exception) -> str:
-    """A sentence for what only this page suffers from; anything else is raised again.
+def runtime_for(
+    model: DeepseekOcr, tokenizer: Tokenizer, config: RuntimeConfig
+) -> tuple[Runtime, Room]:
+    """A runtime that fills what the device has left, with threads that prepare pages for it.
+    Raises `DeviceError` where it has too little."""
+    room = find_room(model, config)
+    threads = max(1, min(PREPARING_THREADS, (os.cpu_count() or 1) - 1))
+    runtime = Runtime(
+        ModelRunner(model, num_tokens=room.cache_tokens),
+        Preparation(
+            tokenizer,
+            token_kinds(tokenizer),
+            model.spec.decoder.max_positions,
+            config.max_tiles,
+            pin=model.device.type == "cuda",
+        ),
+        limits=Limits(
+            max_num_seqs=room.max_num_seqs,
+            max_prefill_tokens=config.max_prefill_tokens,
+            prefill_share=config.prefill_share,
+        ),
+        pool=ThreadPoolExecutor(threads, thread_name_prefix="prepare"),
+    )
+    return runtime, room
 
-    An error of the device itself leaves it unusable: then the process has to end.
-    """
-    words = str(error)
-    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in words:
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        return "The device has not enough memory for this page; a smaller mode needs less."
-    if isinstance(error, NotANumber):
-        return f"{NotANumber.__doc__} Try DEEPSEEK_OCR_DTYPE=float32."
-    raise error
+
+_TOO_LARGE = "The device has not enough memory for this page; a smaller mode needs less."
+_NOT_A_NUMBER = f"{NotANumber.__doc__} Try DEEPSEEK_OCR_DTYPE=float32."

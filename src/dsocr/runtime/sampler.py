@@ -25,12 +25,13 @@ class Sampled:
     logprob: float
 
 
-@torch.inference_mode()
-def sample(logits: Tensor, sequences: Many[Sequence]) -> list[Sampled | None]:
-    """The next token of each sequence from float32 scores (N, vocabulary), which it may change.
+Choice = Sampled | NotANumber | None
+"""What a step brought a sequence. None: the guard left nothing to choose, or nothing was asked."""
 
-    None where the guard left nothing to choose. Raises `NotANumber`.
-    """
+
+@torch.inference_mode()
+def sample(logits: Tensor, sequences: Many[Sequence]) -> list[Choice]:
+    """The next token of each sequence from float32 scores (N, vocabulary), which it may change."""
     total = logits.logsumexp(dim=-1)  # (N,), of the scores as the model gave them
     _ban(logits, sequences)
     tokens = logits.argmax(dim=-1)  # (N,)
@@ -40,12 +41,13 @@ def sample(logits: Tensor, sequences: Many[Sequence]) -> list[Sampled | None]:
     chosen = logits.gather(1, tokens[:, None])[:, 0]
     # the one sync of a step; token ids are exact in float32
     rows = torch.stack((tokens.float(), chosen, total), dim=1).tolist()
-    if any(score != score or whole != whole for _, score, whole in rows):
-        raise NotANumber
-    return [
-        None if score == _STUCK else Sampled(int(token), min(0.0, score - whole))
-        for token, score, whole in rows
-    ]
+    return [_choice(*row) for row in rows]
+
+
+def _choice(token: float, score: float, whole: float) -> Choice:
+    if score != score or whole != whole:
+        return NotANumber()
+    return None if score == _STUCK else Sampled(int(token), min(0.0, score - whole))
 
 
 def _ban(logits: Tensor, sequences: Many[Sequence]) -> None:

@@ -1,19 +1,23 @@
-"""One page on its way through the decoder: its tokens, its place in the cache, its limits."""
+"""One page on its way through the decoder: its tokens, its place in the cache, its limits.
+
+The host may plan ahead of the device. `num_cached` and `num_pending` count what was launched, the
+tokens and `finish_reason` only what was collected.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Ids
 from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from dsocr.runtime.batch import Chunk
+from dsocr.runtime.batch import Chunk, PageViews
 from dsocr.runtime.ngram import NgramGuard, NoRepeat
+from dsocr.runtime.repetition import RepetitionWatch
 from dsocr.runtime.tokenizer import SpecialTokens
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "repetition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +32,15 @@ class SamplingParams:
     seed: int = 0
     """The same seed, page and device give the same tokens."""
     no_repeat: NoRepeat | None = None
+    watch: bool = True
+    """Whether a page that repeats itself is ended; random weights do nothing else."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Sequence:
-    """What is known of a page's tokens. Whoever drops it gives its blocks back first.
+    """What is known of a page's tokens. Its blocks and its slot are the scheduler's to give.
 
-    `num_cached` tokens of prompt and output are in the cache; a sequence that lost its blocks
-    starts again from 0 and comes to the same place.
+    A sequence that lost its blocks starts again from 0 and comes to the same place.
     """
 
     prompt_ids: list[int]
@@ -43,16 +48,30 @@ class Sequence:
     room: int
     """Most tokens that may be generated."""
     special: SpecialTokens
+    request_id: int = 0
+    views: PageViews | None = None
+    """The page's picture, until it is encoded."""
     features: Tensor | None = None
-    """Image features (F, hidden) for the placeholders in the prompt."""
+    """Image features (F, hidden) for the placeholders in the prompt, which stand together."""
     output_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     """Of each output token before any ban, natural logarithm."""
-    num_cached: int = 0
-    block_table: list[int] = field(default_factory=list)
     finish_reason: FinishReason | None = None
+    watch: RepetitionWatch | None = None
+    ended: bool = False
+    """Nothing more is to be computed of it; what is still under way is dropped."""
+    num_cached: int = 0
+    """Tokens that are in the cache once all that was launched has run."""
+    num_pending: int = 0
+    """Tokens being chosen by steps that were launched and not yet collected."""
+    num_in_flight: int = 0
+    """Such steps that it takes part in."""
+    block_table: list[int] = field(default_factory=list)
+    slot: int | None = None
+    """Its row in the device's tables of running sequences."""
     guard: NgramGuard | None = field(init=False)
     generator: torch.Generator | None = field(init=False, default=None)
+    _placeholders: range = field(init=False)
 
     def __post_init__(self) -> None:
         no_repeat = self.params.no_repeat
@@ -62,30 +81,45 @@ class Sequence:
             self.guard = NgramGuard(no_repeat, prompt=self.prompt_ids, exempt=exempt)
         if self.params.max_tokens is not None:
             self.room = min(self.room, self.params.max_tokens)
+        count = self.prompt_ids.count(self.special.image)
+        first = self.prompt_ids.index(self.special.image) if count else 0
+        self._placeholders = range(first, first + count)
 
     @property
     def num_tokens(self) -> int:
-        return len(self.prompt_ids) + len(self.output_ids)
+        """Prompt and output, those being chosen included."""
+        return len(self.prompt_ids) + len(self.output_ids) + self.num_pending
 
     @property
     def is_decoding(self) -> bool:
         """Only its newest token is not yet in the cache."""
-        return self.num_cached == self.num_tokens - 1 and bool(self.output_ids)
+        return self.num_cached >= len(self.prompt_ids) and self.num_cached == self.num_tokens - 1
 
-    def next_chunk(self) -> Chunk:
-        """All tokens that are not yet in the cache."""
-        start = self.num_cached
-        tokens: Ids[int] = [*self.prompt_ids[start:], *self.output_ids[self._output_start(start) :]]
-        if self.features is None or start >= len(self.prompt_ids):
+    @property
+    def has_room(self) -> bool:
+        """Whether another token may be chosen."""
+        return len(self.output_ids) + self.num_pending < self.room
+
+    @property
+    def num_image_tokens(self) -> int:
+        return len(self._placeholders)
+
+    def chunk(self, start: int, length: int) -> Chunk:
+        """`length` of its known tokens from `start` on, with the image features among them."""
+        end, prompt = start + length, len(self.prompt_ids)
+        tokens = self.prompt_ids[start:end]
+        if end > prompt:
+            tokens = tokens + self.output_ids[max(0, start - prompt) : end - prompt]
+        seen = self._placeholders
+        first, last = max(start, seen.start), min(end, seen.stop)
+        if self.features is None or first >= last:
             return Chunk(tokens, start, self.block_table)
-        image = self.special.image
-        rows = [row for row, token in enumerate(self.prompt_ids[start:]) if token == image]
         return Chunk(
             tokens,
             start,
             self.block_table,
-            features=self.features[len(self.features) - len(rows) :],
-            feature_rows=rows,
+            features=self.features[first - seen.start : last - seen.start],
+            feature_rows=range(first - start, last - start),
         )
 
     def append(self, token: int, logprob: float) -> None:
@@ -99,6 +133,7 @@ class Sequence:
             self.guard.push(token)
         if len(self.output_ids) >= self.room:
             self.finish_reason = "length"
-
-    def _output_start(self, start: int) -> int:
-        return max(0, start - len(self.prompt_ids))
+        keep = self.watch.push(token) if self.watch is not None else None
+        if keep is not None:
+            del self.output_ids[keep:], self.logprobs[keep:]
+            self.finish_reason = "repetition"

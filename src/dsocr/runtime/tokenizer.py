@@ -40,6 +40,8 @@ class Tokenizer:
             self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for a broken file
             raise CheckpointError(f"{path} cannot be read: {error}") from error
+        self._bytes: dict[int, bytes] = {}
+        """Remembered: a page is spelled token by token, and asking the library takes longer."""
         wanted = (BOS, EOS, IMAGE, *CELLS, *GROUNDING)
         found = {word: self._tokenizer.token_to_id(word) for word in wanted}
         ids = {word: token for word, token in found.items() if token is not None}
@@ -64,6 +66,12 @@ class Tokenizer:
 
     def token_bytes(self, token: int) -> bytes:
         """What one token adds to the text; nothing for the ids that pad the vocabulary."""
+        known = self._bytes.get(token)
+        if known is None:
+            known = self._bytes[token] = self._spell(token)
+        return known
+
+    def _spell(self, token: int) -> bytes:
         word = self._tokenizer.id_to_token(token)
         if word is None:
             return b""

@@ -1,11 +1,20 @@
 """The runtime in a process of its own: frames in, frames out (`dsocr.child`).
 
-In: `read` (a page with its pixels), `cancel`. Out: `loading`, `ready` or `unusable`; then
-`started`, `text`, `done`, `failed` with the page's id, and `beat` while one step takes long.
+In: `read` (a page with its pixels) and `cancel`, any number at any time. Out, while it starts:
+`loading`, then `ready` or `unusable`. `ready` says how many pages are worth having in flight
+(`max_pages`: those that run and a short queue) and how many tokens the cache holds
+(`cache_tokens`).
+
+Then `events`: a list of `started`, `text`, `done` and `failed`, each with its page's `id`, in the
+order they came; the text of many tokens and the news of many pages share a frame, sent every 25 ms.
+`started` is sent before the device first touches the page, so that a death finds its suspects.
+A `beat` says that work goes on, and how full the runtime is (`Load`). After a `cancel` an event of
+that page may still be under way; none follows a `done` or a `failed`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import queue
 import threading
@@ -18,18 +27,22 @@ from PIL import Image
 
 from dsocr.child import Channel, Header
 from dsocr.runtime.checkpoint import CheckpointError
+from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import DeviceError, choose_device, choose_dtype, dtype_name
+from dsocr.runtime.intake import Request
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
 from dsocr.runtime.preprocess import Resolution
-from dsocr.runtime.runtime import Done, Event, Failed, Request, Runtime, Started, Text
+from dsocr.runtime.runtime import Done, Event, Failed, Runtime, Started, Text, runtime_for
 from dsocr.runtime.sequence import SamplingParams
 from dsocr.runtime.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
+FRAME_SECONDS = 0.025
+"""News younger than this waits for more, unless a page starts."""
 
 Mail = tuple[Header, bytearray] | None
 
@@ -37,15 +50,53 @@ Mail = tuple[Header, bytearray] | None
 def main(channel: Channel, arguments: Header) -> None:
     """Loads the model, then reads pages until the other side hangs up."""
     try:
-        runtime = _load(channel, arguments)
+        runtime, outbox = _load(channel, arguments)
     except (CheckpointError, DeviceError, RuntimeError) as error:
         channel.send(_unusable(error))
         return
     inbox: queue.SimpleQueue[Mail] = queue.SimpleQueue()
     threading.Thread(target=_collect, args=(channel, inbox), daemon=True).start()
     while _take_mail(runtime, inbox):
-        for event in runtime.step():
-            channel.send(_frame(event))
+        outbox.put(runtime.step())
+        if not runtime.has_work:
+            outbox.flush()
+
+
+class Outbox:
+    """Gathers events, so that a frame carries the news of many tokens."""
+
+    def __init__(self, channel: Channel, runtime: Runtime) -> None:
+        self._channel, self._runtime = channel, runtime
+        self._frames: list[Header] = []
+        self._texts: dict[int, Header] = {}
+        self._sent_at = self._beat_at = time.monotonic()
+
+    def put(self, events: list[Event]) -> None:
+        at_once = False
+        for event in events:
+            if isinstance(event, Text) and event.request_id in self._texts:
+                self._texts[event.request_id]["text"] += event.text
+                continue
+            frame = _frame(event)
+            self._frames.append(frame)
+            if isinstance(event, Text):
+                self._texts[event.request_id] = frame
+            at_once = at_once or isinstance(event, Started)
+        if at_once or time.monotonic() - self._sent_at >= FRAME_SECONDS:
+            self.flush()
+        self.beat()
+
+    def flush(self) -> None:
+        if self._frames:
+            self._channel.send({"kind": "events", "events": self._frames})
+        self._frames, self._texts = [], {}
+        self._sent_at = time.monotonic()
+
+    def beat(self, *_: Any) -> None:
+        """At most one a second, also within a step: on a CPU a page's first takes minutes."""
+        if time.monotonic() - self._beat_at >= BEAT_SECONDS:
+            self._beat_at = time.monotonic()
+            self._channel.send({"kind": "beat", **dataclasses.asdict(self._runtime.load)})
 
 
 def _unusable(error: Exception) -> Header:
@@ -57,18 +108,20 @@ def _unusable(error: Exception) -> Header:
     return {"kind": "unusable", "code": "engine_unavailable", "message": message}
 
 
-def _load(channel: Channel, arguments: Header) -> Runtime:
+def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     began = time.monotonic()
     path = Path(arguments["model_path"])
-    wish = arguments["attn_impl"]
-    device = choose_device(arguments["device"])
-    dtype = choose_dtype(arguments["dtype"], device)
+    config = RuntimeConfig(**{**arguments, "model_path": path})
+    device = choose_device(config.device)
+    dtype = choose_dtype(config.dtype, device)
     words = f"{path.name} to {device} as {dtype_name(dtype)}"
     channel.send({"kind": "loading", "message": words})
     tokenizer = Tokenizer(path)
-    model = load_model(path, device=device, dtype=dtype, attention=wish)
-    runtime = Runtime(model, tokenizer, max_tiles=arguments["max_tiles"])
-    _beat_while_computing(model, channel)
+    wish = config.attn_impl
+    model = load_model(path, device=device, dtype=dtype, attention=wish, kernels=config.kernels)
+    runtime, room = runtime_for(model, tokenizer, config)
+    outbox = Outbox(channel, runtime)
+    _beat_while_computing(model, outbox)
     used = model.attention
     channel.send(
         {
@@ -77,9 +130,13 @@ def _load(channel: Channel, arguments: Header) -> Runtime:
             "dtype": dtype_name(dtype),
             "attention": used if used == wish else f"{used} ({wish} cannot run here)",
             "seconds": time.monotonic() - began,
+            "max_pages": room.max_num_seqs + max(2, room.max_num_seqs // 4),
+            "max_num_seqs": room.max_num_seqs,
+            "cache_tokens": room.cache_tokens,
+            "reserve_bytes": room.reserve_bytes,
         }
     )
-    return runtime
+    return runtime, outbox
 
 
 def _collect(channel: Channel, inbox: queue.SimpleQueue[Mail]) -> None:
@@ -142,23 +199,15 @@ def _frame(event: Event) -> Header:
             }
 
 
-def _beat_while_computing(model: DeepseekOcr, channel: Channel) -> None:
-    """On a CPU one page's first step takes minutes; every layer done is progress."""
-    last = time.monotonic()
-
-    def beat(*_: Any) -> None:
-        nonlocal last
-        if time.monotonic() - last >= BEAT_SECONDS:
-            last = time.monotonic()
-            channel.send({"kind": "beat"})
-
+def _beat_while_computing(model: DeepseekOcr, outbox: Outbox) -> None:
+    """Every layer done is progress."""
     for layers in (
         model.sam_model.blocks,
         model.vision_model.transformer.layers,
         model.decoder.layers,
     ):
         for layer in layers:
-            layer.register_forward_hook(beat)
+            layer.register_forward_hook(outbox.beat)
 
 
 def _describe(device: torch.device) -> str:

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from dsocr import __version__, engines
 from dsocr.config import MIB, Settings
@@ -17,9 +16,9 @@ from dsocr.server import page, problems
 from dsocr.server.admission import Door
 from dsocr.server.deps import KeyRing, Service
 from dsocr.server.forms import FORM_OVERHEAD_BYTES
-from dsocr.server.middleware import BodyGuard, Envelope, HostGuard, OriginGuard
+from dsocr.server.middleware import BodyGuard, Cors, Envelope, HostGuard, OriginGuard
 from dsocr.server.reader import CreateEngine, Reader
-from dsocr.server.routes import export, jobs, ocr, system
+from dsocr.server.routes import bundle, export, jobs, ocr, system
 from dsocr.server.signals import told_of_the_end
 
 DESCRIPTION = (
@@ -53,6 +52,7 @@ def create_app(settings: Settings, *, create_engine: CreateEngine = engines.crea
     app.include_router(system.open_router)
     app.include_router(system.router)
     app.include_router(ocr.router)
+    app.include_router(bundle.router)
     app.include_router(jobs.router)
     app.include_router(export.router)
     page.install(app, settings.server)
@@ -104,7 +104,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     )
     app.add_middleware(OriginGuard, allowed=config.allowed_origins)
     app.add_middleware(
-        CORSMiddleware,
+        Cors,
         allow_origins=config.allowed_origins,
         allow_methods=("GET", "POST", "PATCH", "DELETE"),
         allow_headers=ALLOWED_HEADERS,

@@ -124,6 +124,15 @@ class PageRetry(BaseModel):
     dpi: float | None = Field(default=None, ge=36, le=600)
 
 
+class Bundle(BaseModel):
+    """Jobs to be had as one zip."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    jobIds: list[str] = Field(min_length=1, max_length=200)
+    format: str = "markdown"
+
+
 class HeldPage(BaseModel):
     """A page of an answer that a client holds; what it lacks is empty."""
 

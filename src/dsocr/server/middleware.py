@@ -13,9 +13,11 @@ import uuid
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dsocr.errors import DsocrError, TooLarge
+from dsocr.errors import BadRequest, DsocrError, TooLarge
 from dsocr.server import problems
 from dsocr.server.problems import ClientGone, ForeignOrigin, SlowUpload, UnknownHost
 
@@ -132,6 +134,26 @@ class OriginGuard:
             return False
         own = origin.partition("://")[2] == headers.get("host")  # a proxy may speak TLS for us
         return origin not in self.allowed and not own
+
+
+class Cors(CORSMiddleware):
+    """Whose refusals look like all others."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        answer = super().preflight_response(request_headers)
+        return answer if answer.status_code == 200 else _RefusedPreflight(answer)
+
+
+class _RefusedPreflight(Response):
+    def __init__(self, refusal: Response) -> None:
+        super().__init__(status_code=refusal.status_code)
+        self._words = bytes(refusal.body).decode()
+        self._vary = refusal.headers.get("vary", "Origin")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = problems.answer(BadRequest(f"{self._words}."), scope)
+        answer.headers["Vary"] = self._vary
+        await answer(scope, receive, send)
 
 
 class BodyGuard:

@@ -52,6 +52,12 @@ class SlowUpload(DsocrError):
     retryable = True
 
 
+class EncodedBody(DsocrError):
+    """The body of the request is compressed: send it as it is."""
+
+    code = "encoded_body"
+
+
 class PageFailed(DsocrError):
     """None of the document's pages could be read."""
 
@@ -95,6 +101,7 @@ STATUS: dict[type[DsocrError], int] = {
     ForeignOrigin: 403,
     UnknownHost: 421,
     SlowUpload: 408,
+    EncodedBody: 415,
 }
 
 _STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()}

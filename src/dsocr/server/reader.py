@@ -44,10 +44,9 @@ class Reader:
     """One engine, its pipeline and the sandbox that decodes for it."""
 
     def __init__(self, settings: Settings, create_engine: CreateEngine = engines.create) -> None:
-        self.state: State = "starting"
+        self._state: State = "starting"
         self.choice: Choice = choose(settings.engine, settings.runtime.model_path)
-        self.trouble = ""
-        """Why the engine does not read, for people; empty when it does."""
+        self._trouble = ""
         self.seconds_to_start = 0.0
         self.sandbox = Sandbox(settings.pages)
         self._settings = settings
@@ -60,9 +59,20 @@ class Reader:
         """What kind of fault `trouble` is."""
 
     @property
+    def state(self) -> State:
+        """An engine that heals is starting once more; what is asked meanwhile waits for it."""
+        return "starting" if self._state == "ready" and self.trouble else self._state
+
+    @property
+    def trouble(self) -> str:
+        """Why the engine does not read, for people; empty when it does."""
+        healing = self._engine.trouble if self._engine is not None else ""
+        return self._trouble or healing
+
+    @property
     def info(self) -> EngineInfo | None:
         """None until the engine reads."""
-        return self._engine.info if self._engine and self.state == "ready" else None
+        return self._engine.info if self._engine and self._state == "ready" else None
 
     def start(self) -> None:
         """Returns at once; `pipeline` waits for the engine."""
@@ -71,7 +81,7 @@ class Reader:
     async def pipeline(self, wait_seconds: float) -> tuple[Pipeline, EngineInfo]:
         """With its engine. Raises what keeps it from reading, or `EngineUnavailable`, when it
         does not read by then."""
-        if self.state == "starting":
+        if self._state == "starting":
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._ready.wait(), wait_seconds)
         info = self.info
@@ -80,7 +90,7 @@ class Reader:
         return self._pipeline, info
 
     async def close(self) -> None:
-        self.state = "stopped"
+        self._state = "stopped"
         self._ready.set()
         if self._starting is not None:
             self._starting.cancel()
@@ -93,10 +103,10 @@ class Reader:
         pause = FIRST_PAUSE_SECONDS
         while not await self._start_once():
             if self._settings.engine == "auto" and self.choice.name != "rapidocr":
-                reason = f"{self.choice.name} did not start: {self.trouble}"
+                reason = f"{self.choice.name} did not start: {self._trouble}"
                 self.choice = Choice("rapidocr", reason)
                 continue
-            self.state = "failed"
+            self._state = "failed"
             # broken weights do not mend themselves; loading them again and again helps nobody
             await asyncio.sleep(pause if self._kind.retryable else LONGEST_PAUSE_SECONDS)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
@@ -116,12 +126,12 @@ class Reader:
             self._kind = type(error) if isinstance(error, DsocrError) else EngineUnavailable
             trouble = error.message if isinstance(error, DsocrError) else "it failed to start"
             logger.error("%s: %s", name, trouble, exc_info=None if known else error)
-            self.trouble = without_folder(trouble, self._settings.runtime.model_path)
+            self._trouble = without_folder(trouble, self._settings.runtime.model_path)
             return False
         self._engine = engine
-        self._pipeline = Pipeline(engine)
+        self._pipeline = Pipeline(engine, retry=self._settings.retry)
         self.seconds_to_start = time.monotonic() - began
-        self.state, self.trouble = "ready", ""
+        self._state, self._trouble = "ready", ""
         self._ready.set()
         logger.info(
             "%s (%s, %s) reads, because %s; it was ready in %.1f s",

@@ -8,9 +8,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import json
 import logging
 import signal
 import socket
+import uuid
+from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
@@ -21,14 +24,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dsocr.config import ServerConfig, Settings
 from dsocr.errors import CannotListen
+from dsocr.server import problems
 from dsocr.server.app import create_app
 
 logger = logging.getLogger(__name__)
 
-NO_PLACE = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
-    b"Content-Length: 0\r\n\r\n"
-)
+NO_PLACE = "Too many connections are open."
+LONG_HEAD = "The head of the request is longer than {} bytes."
 
 
 def run(settings: Settings, host: str, port: int) -> None:
@@ -97,12 +99,14 @@ def is_loopback(host: str) -> bool:
 def protocol_class(config: ServerConfig) -> type[asyncio.Protocol]:
     """uvicorn's HTTP/1.1 with a deadline for request heads and a bound on connections."""
 
+    most = config.max_header_bytes
+
     class GuardedProtocol(H11Protocol):
         _head_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             if len(self.connections) >= config.max_connections:
-                transport.write(NO_PLACE)
+                transport.write(_unasked(503, NO_PLACE, retryable=True))
                 transport.close()
                 return
             super().connection_made(transport)
@@ -114,11 +118,25 @@ def protocol_class(config: ServerConfig) -> type[asyncio.Protocol]:
                 super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
+            if self.conn.their_state is h11.IDLE and self._head_bytes(data) > most:
+                self.send_400_response(LONG_HEAD.format(most))
+                return
             super().data_received(data)
             if self.conn.their_state is h11.IDLE:
                 self._watch_head()
             else:
                 self._stop_watching()
+
+        def send_400_response(self, msg: str) -> None:
+            """Also for what h11 cannot make sense of."""
+            self.transport.write(_unasked(400, msg))
+            self.transport.close()
+
+        def _head_bytes(self, data: bytes) -> int:
+            """How long the head is, or is so far: h11 itself looks only at heads that are cut."""
+            before, _ = self.conn.trailing_data
+            end = (before[-3:] + data).find(b"\r\n\r\n")
+            return len(before) + (len(data) if end < 0 else end - len(before[-3:]))
 
         def _watch_head(self) -> None:
             """Armed once a head: a byte now and then does not buy more time."""
@@ -135,6 +153,20 @@ def protocol_class(config: ServerConfig) -> type[asyncio.Protocol]:
                 self.transport.abort()
 
     return GuardedProtocol
+
+
+def _unasked(status: int, words: str, *, retryable: bool = False) -> bytes:
+    """An answer to what never became a request, in the shape of all others."""
+    code = "unavailable" if status == 503 else "bad_request"
+    body = problems.body_of(code, words, uuid.uuid4().hex, retryable=retryable)
+    content = json.dumps(body).encode()
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+    )
+    if retryable:
+        head += f"Retry-After: {problems.RETRY_AFTER_SECONDS}\r\n"
+    return f"{head}\r\n".encode() + content
 
 
 class _Server(uvicorn.Server):

@@ -20,7 +20,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from dsocr.errors import BadRequest, DiskFull, TooLarge
-from dsocr.server.problems import ClientGone, InvalidField
+from dsocr.server.problems import ClientGone, EncodedBody, InvalidField
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -63,7 +63,7 @@ async def received_form(request: Request, folder: Path, limits: FormLimits) -> A
         folder.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix="upload-", dir=folder))  # mode 0700
     except OSError as error:
-        raise _disk_problem(error) from error
+        raise disk_problem(error) from error
     receiver = _Receiver(place, limits)
     try:
         yield await _receive(request, receiver)
@@ -80,6 +80,9 @@ def clean_name(name: str) -> str:
 
 
 async def _receive(request: Request, receiver: _Receiver) -> Form:
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.lower() != "identity":  # a small body must not become a large one in here
+        raise EncodedBody()
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
@@ -97,9 +100,11 @@ async def _receive(request: Request, receiver: _Receiver) -> Form:
         parser.finalize()
         await receiver.flush(at_least=0)
     except FormParserError as error:
+        if "header size" in str(error):
+            raise BadRequest("The name of a file or a field is too long.") from error
         raise BadRequest("The multipart form is broken.") from error
     except OSError as error:
-        raise _disk_problem(error) from error
+        raise disk_problem(error) from error
     if not receiver.ended:
         raise BadRequest("The multipart form is cut short.")
     return receiver.form
@@ -210,7 +215,8 @@ def _write(pending: list[tuple[BinaryIO, bytes]]) -> None:
             view = view[file.write(view) :]
 
 
-def _disk_problem(error: OSError) -> Exception:
+def disk_problem(error: OSError) -> Exception:
+    """What a full disk is called here; any other trouble stays what it is."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull()
     return error

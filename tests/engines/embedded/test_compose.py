@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from dsocr.engines.embedded.compose import LayoutModels, compose_blocks
-from dsocr.engines.embedded.line import Line, Rect
+from dsocr.engines.embedded.compose import (
+    LayoutModels,
+    atoms_of,
+    compose_blocks,
+    paragraph_text,
+    without_frames,
+)
+from dsocr.engines.embedded.line import Line, Rect, Region
 from dsocr.engines.embedded.network import Networks
 from dsocr.types import Block
 
@@ -80,3 +86,43 @@ def test_no_line_is_lost_and_boxes_are_fractions(models: LayoutModels) -> None:
 
 def test_page_without_lines_has_no_text(models: LayoutModels) -> None:
     assert all(not block.text for block in Sheet().read(models))
+
+
+def test_a_frame_around_most_of_the_writing_is_no_figure() -> None:
+    lines = [Line("words on a receipt", Rect(50, 40 * i, 400, 40 * i + 20), 0.9) for i in range(9)]
+    frame = Region("figure", Rect(20, 0, 500, 400), 0.9)
+    logo = Region("figure", Rect(40, 0, 450, 60), 0.9)
+    assert without_frames([frame, logo], lines) == [logo]
+    assert without_frames([frame], []) == [frame]
+
+
+def test_a_bullet_makes_an_item_and_a_factor_in_a_row_of_prices_does_not() -> None:
+    assert paragraph_text("\u2022 bread *fresh*", can_be_item=True) == "- bread \\*fresh\\*"
+    assert paragraph_text("* 33.02 66.04", can_be_item=False) == "\\* 33.02 66.04"
+
+
+def test_text_above_and_below_a_table_is_not_ordered_as_one() -> None:
+    head = Line("Corner Market", Rect(100, 0, 300, 20), 0.9)
+    cell = Line("Butter 9.18", Rect(0, 100, 400, 120), 0.9)
+    thanks = Line("Thank you", Rect(150, 300, 250, 320), 0.9)
+    text = (Region("text", Rect(100, 0, 300, 320), 0.9), (head, thanks))
+    table = (Region("table", Rect(90, 60, 310, 280), 0.9), (cell,))
+    assert [atom.lines for atom in atoms_of([table, text], [])] == [(cell,), (head,), (thanks,)]
+    assert [atom.lines for atom in atoms_of([text], [])] == [(head, thanks)]
+
+
+def test_a_text_region_over_two_columns_is_not_ordered_as_one() -> None:
+    words = "words of a column up to its edge"
+    left = tuple(Line(words, Rect(0, 30 * i, 300, 30 * i + 20), 0.9) for i in range(4))
+    right = tuple(Line(words, Rect(340, 30 * i, 640, 30 * i + 20), 0.9) for i in range(4))
+    both = Region("text", Rect(0, 0, 640, 120), 0.9)
+    assert len(atoms_of([(both, (*left, *right))], [])) == 8
+    assert len(atoms_of([(both, left)], [])) == 1
+
+
+def test_a_text_region_around_a_line_of_another_is_not_ordered_as_one() -> None:
+    rows = tuple(Line("the text goes on", Rect(0, y, 300, y + 20), 0.9) for y in (0, 30, 90))
+    heading = Line("2 Method", Rect(0, 60, 100, 80), 0.9)
+    assigned = [(Region("text", Rect(0, 0, 300, 110), 0.9), rows)]
+    assigned += [(Region("title", Rect(0, 60, 100, 80), 0.9), (heading,))]
+    assert [atom.lines for atom in atoms_of(assigned, [])][:3] == [(row,) for row in rows]

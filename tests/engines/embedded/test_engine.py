@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib import metadata
@@ -47,6 +49,48 @@ async def test_plain_text_has_no_references() -> None:
     assert "<|" not in result.raw
     assert result.raw.split() == " ".join(typeset.FOX).split()
     assert result.blocks[0].boxes
+
+
+async def test_a_process_that_is_killed_costs_no_page_and_is_replaced_when_idle() -> None:
+    engine = EmbeddedEngine(EmbeddedConfig())
+    await engine.start()
+    supervisor = engine._supervisor
+    first = supervisor.pid
+    assert first is not None
+    reading = [asyncio.create_task(engine.recognize(typeset.page(), options("text")))]
+    reading += [asyncio.create_task(engine.recognize(typeset.page(), options("text")))]
+    await asyncio.sleep(0.1)
+    os.kill(first, signal.SIGKILL)
+
+    for result in await asyncio.gather(*reading):
+        assert result.raw.split() == " ".join(typeset.FOX).split()
+    assert supervisor.restarts == {"crash": 1}
+
+    second = supervisor.pid
+    assert second is not None and second != first
+    os.kill(second, signal.SIGKILL)
+    while not engine.trouble:
+        await asyncio.sleep(0.01)
+    while engine.trouble:
+        await asyncio.sleep(0.01)
+    assert supervisor.pid != second
+    await engine.close()
+
+
+async def test_a_page_that_nobody_waits_for_is_dropped_and_the_models_stay_loaded() -> None:
+    engine = EmbeddedEngine(EmbeddedConfig())
+    await engine.start()
+    first = engine._supervisor.pid
+    abandoned = asyncio.create_task(engine.recognize(typeset.page(), options("text")))
+    await asyncio.sleep(0.05)
+    abandoned.cancel()
+    await asyncio.gather(abandoned, return_exceptions=True)
+
+    result = await engine.recognize(typeset.page(), options("text"))
+
+    assert result.raw.split() == " ".join(typeset.FOX).split()
+    assert engine._supervisor.pid == first
+    await engine.close()
 
 
 _QUIET = """

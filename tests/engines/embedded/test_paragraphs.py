@@ -1,5 +1,7 @@
+import pytest
+
 from dsocr.engines.embedded.line import Line, Rect
-from dsocr.engines.embedded.paragraphs import join_row, split, starts_with_mark
+from dsocr.engines.embedded.paragraphs import join_row, leading_of, split, starts_with_mark
 
 LONG = "every word of this line reaches the far edge"
 
@@ -62,23 +64,23 @@ def test_numbers_that_begin_a_sentence_are_no_marks() -> None:
     assert not starts_with_mark("3.14 is pi")
 
 
-def test_centred_rows_keep_their_lines() -> None:
+def test_short_centred_lines_keep_their_rows() -> None:
     rows = [
-        row("THE HARBOUR KITCHEN", 0, x0=60, x1=380),
-        row("No: 28, Mill Lane, the old town", 26, x0=20, x1=420),
-        row("41050 Nordhavn", 52, x0=110, x1=330),
-        row("Tel: 03-3362 4395 Fax: 03-3362 4395", 78),
+        row("ABC TRADING", 0, x0=60, x1=380),
+        row("2 Harmony Road, Johor", 26, x0=10, x1=430),
+        row("Unit 14", 52, x0=150, x1=290),
+        row("07-355 2616", 78, x0=100, x1=340),
     ]
-    header = split(rows)
-    assert [part.flowing for part in header] == [False]
+    assert not split(rows)[0].flowing
 
 
-def test_justified_rows_flow_though_the_last_is_short() -> None:
-    assert split([row(LONG, 0), row(LONG, 26), row(LONG, 52, x1=300)])[0].flowing
+def test_a_justified_paragraph_with_a_short_last_row_still_flows() -> None:
+    rows = [row(LONG, 0, x0=30), row(LONG, 26), row(LONG, 52), row("the end.", 78, x1=90)]
+    assert split(rows)[0].flowing
 
 
 def test_rows_that_lean_are_as_tall_as_their_print() -> None:
-    leaning = [Line(LONG, Rect(0, y, 440, y + 48), 1.0, lean=28) for y in (0, 26, 52 + 26, 78 + 26)]
+    leaning = [Line(LONG, Rect(0, y, 440, y + 48), 1.0, lean=28) for y in (0, 26, 78, 104)]
     assert [len(part.rows) for part in split(leaning)] == [2, 2]
 
 
@@ -95,3 +97,30 @@ def test_rows_of_labels_and_values_do_not_flow_though_each_reaches_the_edge() ->
         for y in (0, 26, 52)
     ]
     assert [part.flowing for part in split(rows)] == [False]
+
+
+def test_steps_of_code_keep_their_rows() -> None:
+    rows = [row(LONG, 26 * i, x0=x0) for i, x0 in enumerate((0, 40, 80, 40, 0))]
+    assert not split(rows)[0].flowing
+
+
+def test_a_sender_set_to_the_right_keeps_its_rows() -> None:
+    rows = [row("Anna Vogel", 0, x0=330), row("7 Mill Lane", 26, x0=325)]
+    assert not split(rows)[0].flowing
+
+
+def test_a_larger_row_that_ends_early_is_a_heading_though_hardly_larger() -> None:
+    rows = [row("Wind and hay", 0, x1=150, height=24), row(LONG, 28), row(LONG, 54)]
+    assert firsts(rows) == ["Wind and hay", LONG]
+
+
+def test_a_few_rows_are_parted_by_the_leading_of_their_page() -> None:
+    rows = [row("Yours sincerely, in some haste", 46 * i) for i in range(3)]
+    assert len(split(rows, leading=1.3)) == 3
+    assert len(split(rows, leading=2.3)) == 1
+
+
+def test_leading_is_that_of_most_lines_of_every_column() -> None:
+    lines = [row(LONG, 26 * i, x0=x0, x1=x0 + 440) for x0 in (0, 500) for i in range(5)]
+    assert leading_of(lines) == pytest.approx(1.3)
+    assert leading_of([]) > 1

@@ -33,7 +33,7 @@ def test_a_page_full_of_holes_is_an_unknown_script_however_sure_its_letters() ->
     readings = [reading("   2024 ", 0.9)] * 5
     quads = [quad(500)] * 5
 
-    marks = flags([one.line for one in readings], legibility(readings, quads))
+    marks = flags([one.line for one in readings], legibility(readings, quads), seen=5)
 
     assert marks == ["unsupported_script", "low_confidence"]
 
@@ -41,7 +41,7 @@ def test_a_page_full_of_holes_is_an_unknown_script_however_sure_its_letters() ->
 def test_a_poor_scan_is_of_low_confidence_only() -> None:
     readings = [reading("a hardly readable line of words", 0.78)] * 5
 
-    marks = flags([one.line for one in readings], legibility(readings, [quad(300)] * 5))
+    marks = flags([one.line for one in readings], legibility(readings, [quad(300)] * 5), seen=5)
 
     assert marks == ["low_confidence"]
 
@@ -49,5 +49,18 @@ def test_a_poor_scan_is_of_low_confidence_only() -> None:
 def test_a_good_page_and_an_empty_one_have_no_flags() -> None:
     good = [reading("a clean line of words", 0.99)]
 
-    assert flags([one.line for one in good], legibility(good, [quad(200)])) == []
-    assert flags([], legibility([], [])) == []
+    assert flags([one.line for one in good], legibility(good, [quad(200)]), seen=1) == []
+    assert flags([], legibility([], []), seen=0) == []
+
+
+def test_lines_of_which_none_can_be_read_are_a_script_and_a_speck_is_not() -> None:
+    assert flags([], 0.0, seen=9) == ["unsupported_script"]
+    assert flags([], 0.0, seen=1) == []
+
+
+def test_letters_that_are_mostly_greek_are_not_believed() -> None:
+    greek = [reading("\u03b7 \u03b1\u03c6 \u03b1\u03bb \u03b7 \u03bd\u03c9 a", 0.9)]
+
+    marks = flags([greek[0].line], 0.8, seen=1)
+
+    assert marks == ["unsupported_script", "low_confidence"]

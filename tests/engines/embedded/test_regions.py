@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dsocr.engines.embedded.line import Line, Rect, Region
-from dsocr.engines.embedded.regions import heading_above, with_grids
+from dsocr.engines.embedded.regions import heading_above, settle, with_grids
 
 
 def at(words: str, x: float, y: float, width: float = 60) -> Line:
@@ -52,3 +52,15 @@ def test_figures_in_rows_are_a_table_though_the_layout_says_equation() -> None:
 
     assert found.label == "table"
     assert len(lines) == len(TABLE)
+
+
+def test_prose_that_flows_around_a_table_is_not_in_it() -> None:
+    prose = [at("a line of running text in a column", 0, 30 * row, 300) for row in range(12)]
+    facts = [at(f"{row}{c}", 340 + 80 * c, 30 * row) for row in range(12) for c in range(2)]
+    box = Region("table", Rect(330, 0, 500, 360), 0.5)
+    whole = Region("table", Rect(0, 0, 500, 360), 0.6)
+
+    assigned, free = settle([whole, box], [*prose, *facts])
+
+    assert [(region.label, lines) for region, lines in assigned] == [("table", tuple(facts))]
+    assert free == prose

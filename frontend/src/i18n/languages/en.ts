@@ -161,7 +161,19 @@ export const words = {
     unsupported_script: 'This page is in a script that this engine was not taught.',
     blank: 'This page looks blank.',
     failed: 'This page could not be read.',
+    again: (way: string) =>
+      `The first reading did not come to the page's end. It was read again; this is the answer ${way}.`,
+    again_in_vain: (times: number) =>
+      `Read again ${times} ${times === 1 ? 'time' : 'times'} in other ways; none came out better.`,
     other: (flag: string) => `Note: ${flag}`,
+  },
+  ways: {
+    mode: (mode: string) => `in the mode ${mode}`,
+    named: {
+      tighter_guard: 'with a tighter guard against repetition',
+      without_grounding: 'as plain text, without boxes',
+      halves: 'for the upper and the lower half, put together',
+    } as Record<string, string>,
   },
   out: {
     copy: 'Copy',
@@ -197,6 +209,9 @@ export const words = {
     sure: (name: string) => `Delete ${name} and all that was read of it?`,
     removeYes: 'Delete',
     more: 'Show more',
+    select: (name: string) => `Select ${name}`,
+    chosen: (count: number) => (count === 1 ? '1 document chosen' : `${count} documents chosen`),
+    chooseNone: 'Choose none',
     files: (first: string, others: number) => `${first} and ${others} more`,
     status: {
       queued: 'in the queue',

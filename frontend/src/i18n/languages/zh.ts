@@ -153,7 +153,17 @@ export const words: Words = {
     unsupported_script: '此页的文字系统不在该引擎的支持范围内。',
     blank: '此页似乎是空白页。',
     failed: '此页无法识别。',
+    again: (way) => `首次识别未读完此页，已重新识别；当前结果来自：${way}。`,
+    again_in_vain: (times) => `已用其他方式重读 ${times} 次，没有更好的结果。`,
     other: (flag) => `注意：${flag}`,
+  },
+  ways: {
+    mode: (mode) => `${mode} 模式`,
+    named: {
+      tighter_guard: '更严格的防重复设置',
+      without_grounding: '纯文本，不带位置框',
+      halves: '上下两半分别识别后合并',
+    },
   },
   out: {
     copy: '复制',
@@ -189,6 +199,9 @@ export const words: Words = {
     sure: (name) => `删除 ${name} 及其全部识别结果？`,
     removeYes: '删除',
     more: '显示更多',
+    select: (name) => `选择 ${name}`,
+    chosen: (count) => `已选 ${count} 个文档`,
+    chooseNone: '取消选择',
     files: (first, others) => `${first} 等 ${others + 1} 个文件`,
     status: {
       queued: '排队中',

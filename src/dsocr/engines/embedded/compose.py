@@ -16,6 +16,7 @@ from dsocr.engines.embedded.line import Line, Rect, Region
 from dsocr.engines.embedded.network import Networks
 from dsocr.engines.embedded.order import Atom
 from dsocr.engines.embedded.paragraphs import Paragraph
+from dsocr.engines.embedded.printed import as_printed
 from dsocr.engines.embedded.table_model import TableModel
 from dsocr.engines.embedded.text_joins import is_right_to_left, join_lines
 from dsocr.types import Block, Box
@@ -24,6 +25,9 @@ Pixels = NDArray[np.uint8]
 
 _TRUSTED_COVER = 0.7
 _TABLE_MARGIN = 0.01
+_FRAME = 0.7
+_AROUND = 0.5
+_STRUCTURES = ("figure", "table")
 
 
 class LayoutModels:
@@ -63,6 +67,8 @@ class Page:
     ruled: tuple[rules.RuledTable, ...]
     body: float
     """Height of a line of its running text."""
+    leading: float
+    """From one row of it to the next, in heights of a row."""
     right_to_left: bool
 
     def arrange(self, atoms: Sequence[Atom]) -> list[order.Run]:
@@ -77,11 +83,19 @@ def compose_blocks(image: Pixels, lines: Sequence[Line], *, models: LayoutModels
     right_to_left = is_right_to_left(line.text for line in lines)
     ruled = rules.ruled_tables(image, lines, body)
     drawn, outside = regions.in_ruled(ruled, lines)
-    seen = regions.beside_ruled(models.layout.detect(image), ruled)
-    seen = figures.without_false_figures(seen, lines, image)
+    seen = without_frames(models.layout.detect(image), lines)
+    seen = figures.without_false_figures(regions.beside_ruled(seen, ruled), lines, image)
     assigned, free = regions.settle(seen, outside)
     assigned, free = regions.with_grids(assigned, free, right_to_left=right_to_left)
-    page = Page(image, models, tuple(region for region, _ in assigned), ruled, body, right_to_left)
+    page = Page(
+        image=image,
+        models=models,
+        regions=tuple(region for region, _ in assigned),
+        ruled=ruled,
+        body=body,
+        leading=paragraphs.leading_of(lines),
+        right_to_left=right_to_left,
+    )
     assigned = [*drawn, *assigned]
     atoms = atoms_of(assigned, free)
     pieces: list[Piece] = []
@@ -90,20 +104,64 @@ def compose_blocks(image: Pixels, lines: Sequence[Line], *, models: LayoutModels
     return [to_block(piece, width, height) for piece in rank_titles(pieces, page.body, height)]
 
 
+def without_frames(found: Sequence[Region], lines: Sequence[Line]) -> list[Region]:
+    """Without figures that hold most of the page's writing: a receipt on a table, a photo of one.
+
+    Such a frame is the page itself; its lines are ordered like any other page's.
+    """
+    characters = sum(len(line.text) for line in lines)
+
+    def held(region: Region) -> int:
+        return sum(
+            len(line.text) for line in lines if regions.share_inside(line.rect, region.rect) > 0.5
+        )
+
+    return [
+        region
+        for region in found
+        if region.label != "figure" or held(region) <= _FRAME * characters or not characters
+    ]
+
+
 def atoms_of(assigned: regions.Assigned, free: Sequence[Line]) -> list[Atom]:
     """What gets ordered. Text regions count as one thing only where the layout saw most lines."""
     covered = sum(len(inside) for _, inside in assigned)
     trusted = covered >= _TRUSTED_COVER * (covered + len(free))
+    structures = [region.rect for region, _ in assigned if region.label in _STRUCTURES]
+    lines = [*free, *(line for _, inside in assigned for line in inside)]
     atoms = [Atom(line.rect, (line,)) for line in free]
     for region, inside in assigned:
-        if region.label in ("figure", "table"):
+        if region.label in _STRUCTURES:
             atoms.append(Atom(region.rect, inside, region.label))
-        elif trusted:
-            rect = paragraphs.enclose([line.rect for line in inside])
+            continue
+        rect = paragraphs.enclose([line.rect for line in inside])
+        # Text above and below a table is one region where the layout took the table for text.
+        around = any(_is_around(rect, structure) for structure in structures)
+        if trusted and not around and is_one_thing(region, inside, lines):
             atoms.append(Atom(rect, inside, region.label))
         else:
             atoms.extend(Atom(line.rect, (line,)) for line in inside)
     return atoms
+
+
+def is_one_thing(region: Region, inside: Sequence[Line], lines: Sequence[Line]) -> bool:
+    """Whether a region of text can be ordered as a whole.
+
+    Not one that holds several columns, the headings over them, or lines that are another's.
+    """
+    if region.label == "equation" and any(labels.has_words(line.text) for line in inside):
+        return False
+    rect = paragraphs.enclose([line.rect for line in inside])
+    own = {id(line) for line in inside}
+    if any(regions.share_inside(line.rect, rect) > 0.5 for line in lines if id(line) not in own):
+        return False
+    return len(order.arrange([Atom(line.rect, (line,)) for line in inside])) == 1
+
+
+def _is_around(rect: Rect, structure: Rect) -> bool:
+    """Whether text stands both above and below it: boxes need not be equally wide."""
+    shared = min(rect.y1, structure.y1) - max(rect.y0, structure.y0)
+    return rect.intersection(structure) > 0 and shared > _AROUND * structure.height
 
 
 def pieces_of(run: order.Run, page: Page) -> list[Piece]:
@@ -140,16 +198,27 @@ def text_pieces(rows: Sequence[Line], page: Page) -> list[Piece]:
     height = page.image.shape[0]
     return [
         text_piece(part, labels.label_of(part, page.regions, page.body))
-        for part in paragraphs.split(rows)
+        for part in paragraphs.split(rows, leading=page.leading)
         if not labels.is_furniture(part, page.regions, page_height=height, body=page.body)
     ]
 
 
 def text_piece(part: Paragraph, label: str) -> Piece:
-    texts = [row.text for row in part.rows]
-    text = join_lines(texts) if part.flowing or label != "text" else "  \n".join(texts)
+    texts = [row.text.strip() for row in part.rows]
     height = median(row.height for row in part.rows)
-    return Piece(label, labels.as_list_item(text), part.rect, score_of(part.rows), height)
+    if part.flowing or label != "text":
+        shown = paragraph_text(join_lines(texts), can_be_item=not part.rows[0].parted)
+    else:
+        shown = "  \n".join(as_printed(text) for text in texts)
+    return Piece(label, shown, part.rect, score_of(part.rows), height)
+
+
+def paragraph_text(text: str, *, can_be_item: bool) -> str:
+    """In markdown. A row of pieces far apart ("* 33.02   66.04") is no item of a list."""
+    item = labels.as_list_item(text)
+    if can_be_item and item.startswith("- "):
+        return f"- {as_printed(item[2:])}"
+    return as_printed(text)
 
 
 def figure_pieces(atom: Atom, page: Page) -> list[Piece]:
@@ -177,10 +246,7 @@ def table_piece(atom: Atom, page: Page) -> Piece:
     if drawn is not None:
         html = tables.drawn_html(drawn.cells, atom.lines)
         return Piece("table", html, atom.rect, score_of(atom.lines))
-    cells = []
-    if 0 < len(moved) <= tables.MAX_MODEL_LINES:
-        cells = page.models.table.read(page.image[y0:y1, x0:x1])
-    html = tables.table_html(cells, moved)
+    html = tables.table_html(lambda: page.models.table.read(page.image[y0:y1, x0:x1]), moved)
     return Piece("table", html, atom.rect, score_of(atom.lines))
 
 

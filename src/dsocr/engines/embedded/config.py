@@ -12,4 +12,6 @@ class EmbeddedConfig:
     threads: int = 0
     """CPU threads of the one reading process; 0: all cores this process may use."""
     page_timeout_seconds: float = 120.0
-    """A page that takes longer is given up and its process replaced."""
+    """A page that takes longer is given up."""
+    stall_seconds: float = 60.0
+    """A reading process without any progress for this long is replaced. Slow is not stalled."""

@@ -11,20 +11,23 @@ from typing import Any
 
 from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.embedded.config import EmbeddedConfig
-from dsocr.engines.embedded.reader import Reader
+from dsocr.engines.embedded.printed import words_of
 from dsocr.engines.grounding import compose_raw, markdown_of
 from dsocr.engines.modes import MODES
 from dsocr.engines.prompts import TASKS, locate_query
-from dsocr.errors import EngineCrashed, UnsupportedTask
+from dsocr.engines.supervisor import Patience, Supervisor
+from dsocr.errors import UnsupportedTask
 from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, Task, Usage
 
+WORKER = "dsocr.engines.embedded.worker:serve"
+START_SECONDS = 60.0
 _CAN: tuple[Task, ...] = ("markdown", "text", "ocr", "locate")
 
 
 class EmbeddedEngine:
     """Reads what is printed. It has no language model, so it answers no free questions."""
 
-    def __init__(self, config: EmbeddedConfig) -> None:
+    def __init__(self, config: EmbeddedConfig, *, worker: str = WORKER) -> None:
         threads = config.threads or _cores()
         self.info = EngineInfo(
             name="rapidocr",
@@ -37,29 +40,33 @@ class EmbeddedEngine:
             dpi=144,
             details=(("threads", str(threads)),),
         )
-        self._reader = Reader(
-            "dsocr.engines.embedded.worker:serve",
+        self._supervisor = Supervisor(
+            worker,
             {"threads": threads},
-            page_timeout_seconds=config.page_timeout_seconds,
+            patience=Patience(
+                stall=config.stall_seconds, start=START_SECONDS, page=config.page_timeout_seconds
+            ),
         )
 
+    @property
+    def trouble(self) -> str:
+        return self._supervisor.trouble
+
     async def start(self) -> None:
-        await self._reader.start()
+        await self._supervisor.start()
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
     ) -> PageResult:
-        """Raises `UnsupportedTask`, and what `Reader.read` raises."""
+        """Raises `UnsupportedTask`, `EngineCrashed`, `EngineUnavailable` and `PageTimeout`."""
         question = _question(page, options)
         started = time.monotonic()
         pixels = await asyncio.to_thread(page.image.tobytes)
-        answer = await self._reader.read(question, pixels)
-        if problem := answer.get("problem"):
-            raise EngineCrashed(f"The engine failed on this page ({problem}).")
+        answer = await self._supervisor.read(question, pixels)
         return _result(page, options, answer, time.monotonic() - started, on_text)
 
     async def close(self) -> None:
-        await self._reader.close()
+        await self._supervisor.close()
 
 
 def _question(page: PageImage, options: OcrOptions) -> dict[str, Any]:
@@ -118,7 +125,7 @@ def _result(
 def _plain(blocks: Sequence[Block]) -> str:
     """The words alone: no references, no signs of headings."""
     return "\n\n".join(
-        block.text.lstrip("# ") if block.label in ("title", "sub_title") else block.text
+        words_of(block.text.lstrip("# ") if block.label in ("title", "sub_title") else block.text)
         for block in blocks
         if block.text
     )

@@ -25,7 +25,7 @@ NAMES = {
 }
 """CDLA's classes in the words of DeepSeek-OCR."""
 
-_LARGER = 1.3
+_LARGER = 1.25
 _MUCH_LARGER = 1.6
 _MAX_TITLE_ROWS = 4
 _MAX_TITLE_CHARACTERS = 160
@@ -42,6 +42,10 @@ _CAPTION = re.compile(
     r"^(?:(fig(?:ure|\.)?|abbildung|abb\.|图|圖)|(table|tab\.|tabelle|tableau|表))\s*[\dIVX一-十]+[\s.:：|-]",
     re.I,
 )
+
+_OPERATOR = re.compile(r"[=\u2200-\u22ff]")
+_WORD = re.compile(r"[^\W\d_]{3,}|[\u3040-\u30ff\u3400-\u9fff]+")
+_SENTENCE_ENDS = (".", ",", ";", "\u3002", "\uff0c", "\uff1b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,12 @@ def label_of(paragraph: Paragraph, regions: Sequence[Region], body: float) -> st
     if caption and (region is None or region.label != "title"):
         return "image_caption" if caption[1] else "table_caption"
     if region is not None and region.label == "title":
-        return "sub_title" if _can_be_title(paragraph) else "text"
-    if region is not None and region.label in ("figure_caption", "table_caption", "equation"):
+        return (
+            "sub_title" if _can_be_title(paragraph) and not _reads_on(paragraph, body) else "text"
+        )
+    if region is not None and region.label == "equation":
+        return "text" if has_words(text) else "equation"
+    if region is not None and region.label in ("figure_caption", "table_caption"):
         return NAMES[region.label]
     return "sub_title" if _looks_like_title(paragraph, body) else "text"
 
@@ -95,7 +103,27 @@ def _can_be_title(paragraph: Paragraph) -> bool:
         len(paragraph.rows) <= _MAX_TITLE_ROWS
         and len(text) <= _MAX_TITLE_CHARACTERS
         and letters >= max(2, 0.4 * len(text.replace(" ", "")))
+        and not _is_formula(text)
+        and not _BULLET.match(text)
     )
+
+
+def _reads_on(paragraph: Paragraph, body: float) -> bool:
+    """Whether it ends like a sentence, in letters no larger than the text's: a false title."""
+    last = paragraph.rows[-1].text.rstrip()
+    height = median(row.height for row in paragraph.rows)
+    return height < _LARGER_THAN_TEXT * body and last.endswith(_SENTENCE_ENDS)
+
+
+def _is_formula(text: str) -> bool:
+    """Operators between letters, and no word: large, but no heading."""
+    return bool(_OPERATOR.search(text)) and not has_words(text)
+
+
+def has_words(text: str) -> bool:
+    """Whether most letters stand in words, as they do not in a formula."""
+    letters = sum(char.isalpha() for char in text)
+    return 2 * sum(len(word) for word in _WORD.findall(text)) > letters
 
 
 def title_levels(titles: Sequence[Title], body: float, page_height: float) -> list[int]:
@@ -134,8 +162,18 @@ def is_furniture(
 
 
 def as_list_item(text: str) -> str:
-    """A bullet of any shape as markdown's own; numbers stay as they are printed."""
-    return _BULLET.sub("- ", text)
+    """A bullet of any shape as markdown's own; numbers stay as they are printed.
+
+    A star or dash before figures and signs is no bullet but a times, a minus, an ornament.
+    """
+    found = _BULLET.match(text)
+    if not found:
+        return text
+    rest = text[found.end() :].replace(" ", "")
+    weak = found[0][0] in "*-\u2013"
+    if weak and 2 * sum(char.isalpha() for char in rest) <= len(rest):
+        return text
+    return f"- {text[found.end() :]}"
 
 
 def is_worth_reading(lines: Sequence[Line], body: float) -> bool:

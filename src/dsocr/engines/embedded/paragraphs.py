@@ -196,6 +196,8 @@ def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
     if median(_cells(row.text) for row in rows) < _MIN_FLOWING_CELLS:
         return False
     pairs = list(zip(rows, rows[1:], strict=False))
+    if 2 * sum(_is_centred_under(above, below) for above, below in pairs) > len(pairs):
+        return False
     right = max(row.rect.x1 for row in rows)
     narrow = right - column[0] < _NARROW * (column[1] - column[0])
     edge = (column[0], column[1] if narrow or len(rows) == 2 else right)
@@ -207,19 +209,21 @@ def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
 
 
 def _wanders(rows: Sequence[Line]) -> bool:
-    """Whether rows begin where their maker put them: centred, set to the right, stepped as code.
+    """Whether rows begin where their maker put them: set to the right, stepped as code is.
 
     The first row of running text may be indented, and once the rows may pass a picture's edge.
     """
     size = median(row.height for row in rows)
-    middles = [(row.rect.x0 + row.rect.x1) / 2 for row in rows]
     lefts = [row.rect.x0 for row in rows]
-    rights = [row.rect.x1 for row in rows]
-    ragged = min(max(lefts) - min(lefts), max(rights) - min(rights)) > _RAGGED * size
-    if ragged and max(middles) - min(middles) < size:
-        return True
     steps = [abs(b - a) > _RAGGED * size for a, b in zip(lefts[1:], lefts[2:], strict=False)]
     return sum(steps) > 1
+
+
+def _is_centred_under(above: Line, below: Line) -> bool:
+    """Around one middle, but not as wide: a shop's address, a title page, an invitation."""
+    height = min(above.height, below.height)
+    left, right = below.rect.x0 - above.rect.x0, above.rect.x1 - below.rect.x1
+    return min(abs(left), abs(right)) > 0.5 * height and abs(left - right) < 1.5 * height
 
 
 def _is_centred(row: Line, column: tuple[float, float]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,8 @@ In a script it was not taught the network is silent on most letters: Arabic 0.2,
 LEGIBLE = 0.62
 """Below this the page is in a script the recogniser does not know."""
 _GOOD_SCORE = 0.85
+_FEW_LINES = 3
+_KNOWN = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH")
 
 
 def density(text: str, quad: Quad) -> float:
@@ -47,11 +50,21 @@ def confidence(lines: Sequence[Line]) -> float | None:
     return sum(line.score * len(line.text) for line in lines) / characters
 
 
-def flags(lines: Sequence[Line], page_legibility: float) -> list[str]:
-    """What a person should know before believing the page."""
+def flags(lines: Sequence[Line], page_legibility: float, *, seen: int) -> list[str]:
+    """What a person should know before believing the page on which `seen` lines were found.
+
+    A speck is found on blank pages too; several lines of which none can be read are a script.
+    """
     if not lines:
-        return []
-    if page_legibility < LEGIBLE:
+        return [UNSUPPORTED_SCRIPT] if seen >= _FEW_LINES else []
+    if page_legibility < LEGIBLE or is_foreign(lines):
         return [UNSUPPORTED_SCRIPT, LOW_CONFIDENCE]
     mean = confidence(lines)
     return [LOW_CONFIDENCE] if mean is not None and mean < _GOOD_SCORE else []
+
+
+def is_foreign(lines: Sequence[Line]) -> bool:
+    """Mostly letters outside Latin, Chinese and Japanese."""
+    letters = [letter for line in lines for letter in line.text if letter.isalpha()]
+    strange = sum(not unicodedata.name(letter, "").startswith(_KNOWN) for letter in letters)
+    return strange > len(letters) / 2

@@ -20,6 +20,7 @@ _SENTENCE = 40
 _MANY_ROWS = 12
 _SHORT_CELL = 10
 _HEADING_ROWS = 4
+_NEARLY_ALL = 0.85
 _WIDE_STEP = 1.8  # of the usual distance from row to row
 _STRUCTURES = ("figure", "table")
 
@@ -28,7 +29,13 @@ Assigned = list[tuple[Region, tuple[Line, ...]]]
 
 def settle(regions: Sequence[Region], lines: Sequence[Line]) -> tuple[Assigned, list[Line]]:
     """Regions with their lines, and the lines in none. Tables choose first, empty texts go."""
-    kept = drop_doubles([region for region in regions if not is_false(region, lines)])
+    kept = drop_doubles(
+        [
+            region
+            for region in regions
+            if not (is_false(region, lines) or _is_prose_around_table(region, regions, lines))
+        ]
+    )
     left = list(lines)
     assigned: Assigned = []
     for region in kept:
@@ -64,6 +71,26 @@ def is_false(region: Region, lines: Sequence[Line]) -> bool:
     if _is_columns_of_text(inside) or (is_prose(inside) and not _has_short_cells(rows)):
         return True
     return sum(len(row) > 1 for row in rows) < max(2, 0.3 * len(rows))
+
+
+def _is_prose_around_table(
+    region: Region, regions: Sequence[Region], lines: Sequence[Line]
+) -> bool:
+    """A table with a smaller one in it and prose beside that: text and the box it flows around."""
+    inner = [
+        other.rect
+        for other in regions
+        if region.label == other.label == "table"
+        and share_inside(other.rect, region.rect) > _DOUBLE_SHARE
+        and other.rect.area < _DOUBLE_SHARE * region.rect.area
+    ]
+    beside = [
+        line
+        for line in lines
+        if share_inside(line.rect, region.rect) > _LINE_SHARE
+        and all(share_inside(line.rect, rect) <= _LINE_SHARE for rect in inner)
+    ]
+    return bool(inner) and is_prose(beside)
 
 
 def share_inside(rect: Rect, other: Rect) -> float:
@@ -169,24 +196,30 @@ def _without_surroundings(
     """A table's own lines, and those around it: the layout took a whole form for a table."""
     if region.label != "table":
         return lines, []
-    atoms = [Atom(line.rect, (line,)) for line in lines]
-    rows = rows_of(atoms)
-    grids = grids_in([rows])
-    if len(grids) == 1 and 0.3 * len(lines) < len(grids[0]) < 0.85 * len(lines):
-        inside = tuple(grids[0])
-        return inside, [line for line in lines if line not in inside]
-    blocks = [[line for atom in block for line in atom.lines] for block in _blocks(rows)]
-    if len(blocks) > 1 and len(largest := max(blocks, key=len)) > 0.5 * len(lines):
-        found = grids_in([rows_of([Atom(line.rect, (line,)) for line in largest])])
-        if len(found) == 1 and len(found[0]) > 0.85 * len(largest):
-            return tuple(largest), [line for line in lines if line not in largest]
-    beside: list[Line] = []
+    inside = _only_grid(lines)
+    beside = [line for line in lines if line not in inside]
+    rows = rows_of([Atom(line.rect, (line,)) for line in inside])
     for end in (0, -1):
         while len(rows) > 2 and len(rows[end]) == 1 and _is_sentence(rows[end][0], region):
             beside.extend(rows.pop(end)[0].lines)
     if len(rows) > 3 and _is_lead(rows, region):
         beside.extend(rows.pop(0)[0].lines)
     return tuple(line for line in lines if line not in beside), beside
+
+
+def _only_grid(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The lines of the one grid among them, or of the block it stands in; else all."""
+    rows = rows_of([Atom(line.rect, (line,)) for line in lines])
+    grids = grids_in([rows])
+    if len(grids) == 1 and 0.3 * len(lines) < len(grids[0]) < _NEARLY_ALL * len(lines):
+        return tuple(grids[0])
+    blocks = [[line for atom in block for line in atom.lines] for block in _blocks(rows)]
+    largest = max(blocks, key=len, default=[])
+    if not 0.5 * len(lines) < len(largest) < len(lines):
+        return lines
+    found = grids_in([rows_of([Atom(line.rect, (line,)) for line in largest])])
+    whole = len(found) == 1 and len(found[0]) > _NEARLY_ALL * len(largest)
+    return tuple(largest) if whole else lines
 
 
 def _blocks(rows: Run) -> list[list[Atom]]:

@@ -6,7 +6,7 @@ White space is believed where everything fits; the model where it does not and t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from dsocr.engines.embedded.entries import Entry, divided, entries_of, to_html, without_empty
@@ -19,7 +19,7 @@ from dsocr.engines.embedded.white_space import (
     printed_rows,
 )
 
-MAX_MODEL_LINES = 150
+_MAX_MODEL_LINES = 150
 _MAX_LOST = 0.05
 _MAX_SWALLOWED = 3
 _MAX_ASKEW = 0.05  # of the printed rows
@@ -28,12 +28,13 @@ _MIN_PART = 0.8  # of a line's height: less of a line reaches over a rule by cha
 _SURE_FIGURE = re.compile(r"[-+(]?[$\u20ac\u00a3\u00a5]?\d[\d,]*(?:[.,]\d+|%)[%)]*|[\u2013\u2014]")
 
 
-def table_html(cells: Sequence[Cell], lines: Sequence[Line]) -> str:
-    """A table without rules as HTML; `cells` are the model's."""
+def table_html(read_cells: Callable[[], Sequence[Cell]], lines: Sequence[Line]) -> str:
+    """A table without rules as HTML. `read_cells` asks the model, which white space often saves."""
     lines = [part for line in lines for part in figures_apart(line)]
     lattice = lattice_of(lines)
     if is_clear(lattice):
         return to_html(entries_of(lattice))
+    cells = read_cells() if 0 < len(lines) <= _MAX_MODEL_LINES else ()
     entries = fill(cells, lines)
     if entries is None or _merges_columns(cells, lines):
         entries = entries_of(lattice)
@@ -56,7 +57,7 @@ def figures_apart(line: Line) -> list[Line]:
 
 def fill(cells: Sequence[Cell], lines: Sequence[Line]) -> list[Entry] | None:
     """Each line into the cell that covers it best; None when that loses too much."""
-    if not cells or len(lines) > MAX_MODEL_LINES:
+    if not cells:
         return None
     found: dict[int, list[Line]] = {}
     lost = 0

@@ -1,9 +1,11 @@
-"""The reading process: the engine as the list of its steps. `reader.py` is the other side."""
+"""The reading process: the engine as the list of its steps. `supervisor.py` is the other side."""
 
 from __future__ import annotations
 
 import logging
 import os
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +21,13 @@ from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.locate import NOT_FOUND, evenly, locate
 from dsocr.engines.embedded.network import Networks
 from dsocr.engines.embedded.ocr import Detail, Ocr, Pixels, Quad, Reading
-from dsocr.engines.embedded.quality import BLANK, LEGIBLE, flags, legibility
+from dsocr.engines.embedded.quality import (
+    BLANK,
+    LEGIBLE,
+    UNSUPPORTED_SCRIPT,
+    flags,
+    legibility,
+)
 from dsocr.engines.embedded.turn import (
     Turn,
     TurnModel,
@@ -29,6 +37,7 @@ from dsocr.engines.embedded.turn import (
     straightened,
     turned_back,
 )
+from dsocr.errors import EngineCrashed, EngineUnavailable
 from dsocr.types import Block
 
 log = logging.getLogger(__name__)
@@ -46,6 +55,9 @@ DETAILS = {
 """How closely a page is looked at, by mode."""
 
 
+_MAX_PAGES = 2
+"""One is read, the next is there."""
+_BEAT_SECONDS = 1.0
 _LOOK_SIDE = 960
 """Enough to see whether there is text that the PDF's own layer lacks."""
 _MIN_SCORE = 0.5
@@ -86,34 +98,64 @@ def serve(channel: Channel, arguments: Header) -> None:
     try:
         page_reader = PageReader(arguments["threads"])
     except (FileNotFoundError, ImportError) as error:
-        channel.send({"problem": f"missing: {error}"})
+        message = f"The embedded engine cannot start, missing: {error}"
+        channel.send({"kind": "unusable", "code": EngineUnavailable.code, "message": message})
         return
-    channel.send({})
+    channel.send({"kind": "ready", "max_pages": _MAX_PAGES})
+    inbox = _Inbox(channel)
     while True:
-        question, pixels = channel.receive()
-        if "cancel" in question:  # for a page that was just answered
-            continue
+        question, pixels = inbox.take()
+        page = {"id": question["id"]}
+        channel.send({"kind": "started", **page})
         image = np.frombuffer(pixels, np.uint8).reshape(question["height"], question["width"], 3)
         try:
-            answer = page_reader.read(image, question, poll=_listen(channel, question["page"]))
+            channel.send(
+                {"kind": "done", **page, **page_reader.read(image, question, poll=inbox.poll)}
+            )
         except _Dropped:
-            answer = {"dropped": True}
+            continue
         except Exception as error:  # one page's bug costs that page; models stay loaded
             log.exception("reading a page failed")
-            answer = {"problem": type(error).__name__}
-        channel.send(answer)
+            message = f"The engine failed on this page ({type(error).__name__})."
+            code = EngineCrashed.code
+            channel.send({"kind": "failed", **page, "code": code, "message": message})
 
 
-def _listen(channel: Channel, page: int) -> Callable[[], None]:
-    """Raises once the other side has given this page up."""
+class _Inbox:
+    """What the other side sent: pages in their order, less those that nobody waits for."""
 
-    def poll() -> None:
-        while channel.waiting():
-            message, _ = channel.receive()
-            if message.get("cancel") == page:
-                raise _Dropped
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._waiting: deque[tuple[Header, bytearray]] = deque()
+        self._current: int | None = None
+        self._beaten = time.monotonic()
 
-    return poll
+    def take(self) -> tuple[Header, bytearray]:
+        """The next page; waits for it."""
+        self._current = None
+        while not self._waiting:
+            self._sort(*self._channel.receive())
+        question, pixels = self._waiting.popleft()
+        self._current = question["id"]
+        return question, pixels
+
+    def poll(self) -> None:
+        """Between two steps: tells that there is progress; raises once the page was given up."""
+        if time.monotonic() - self._beaten >= _BEAT_SECONDS:
+            self._beaten = time.monotonic()
+            self._channel.send({"kind": "beat"})
+        while self._channel.waiting():
+            self._sort(*self._channel.receive())
+        if self._current is None:
+            raise _Dropped
+
+    def _sort(self, header: Header, pixels: bytearray) -> None:
+        if header["kind"] == "read":
+            self._waiting.append((header, pixels))
+            return
+        if header["id"] == self._current:
+            self._current = None
+        self._waiting = deque(one for one in self._waiting if one[0]["id"] != header["id"])
 
 
 class PageReader:
@@ -132,7 +174,8 @@ class PageReader:
         page = self._own_text(image, question, poll) or self._seen_text(image, detail, poll)
         poll()
         found, nothing = self._blocks(page, question)
-        marks = page.flags if found else [*page.flags, nothing]
+        unread = UNSUPPORTED_SCRIPT in page.flags and nothing == BLANK
+        marks = page.flags if found or unread else [*page.flags, nothing]
         return {"blocks": [_as_given(page.view, block) for block in found], "flags": marks}
 
     def _blocks(self, page: ReadPage, question: Header) -> tuple[list[Found], str]:
@@ -176,7 +219,8 @@ class PageReader:
         quads = cut_at_gutters(view.image, quads)
         readings = self._ocr.read(view.image, quads, poll=poll, squeeze=detail.squeeze)
         believed = _believable(readings)
-        marks = flags([reading.line for reading in believed], legibility(readings, quads))
+        lines = [reading.line for reading in believed]
+        marks = flags(lines, legibility(readings, quads), seen=len(quads))
         return ReadPage(view, believed, [*([f"turned_{turn}"] if turn else []), *marks])
 
     def _upright(

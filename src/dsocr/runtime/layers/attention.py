@@ -16,6 +16,8 @@ from dsocr.runtime.config import AttentionName
 from dsocr.runtime.kv_cache import KVCache
 
 _AMPERE = (8, 0)
+MAX_GATHERED_TOKENS = 1 << 18
+"""Cached tokens, padding included, that are gathered at once; it bounds the memory of a step."""
 
 
 def usable_attention(
@@ -89,17 +91,22 @@ def _attend_decodes(
     q: Tensor, cache: KVCache, layer: int, batch: Batch, *, kind: AttentionName
 ) -> Tensor:
     """One token each of the first sequences, together: no host values, no syncs."""
-    k, v = cache.gather(layer, batch.block_tables[: batch.num_decodes])
-    lengths = batch.context_lens[: batch.num_decodes]
-    visible = torch.arange(k.shape[1], device=q.device) < lengths[:, None]  # (N, most tokens)
-    attended = attend(
-        q.unsqueeze(2),  # (N, heads, 1, head_dim)
-        k.transpose(1, 2),
-        v.transpose(1, 2),
-        kind=kind,
-        bias=visible[:, None, None, :],
-    )
-    return attended.squeeze(2)
+    tables, lengths = batch.block_tables, batch.context_lens
+    together = max(1, MAX_GATHERED_TOKENS // (tables.shape[1] * cache.block_size))
+    parts = []
+    for start in range(0, batch.num_decodes, together):
+        rows = slice(start, min(start + together, batch.num_decodes))
+        k, v = cache.gather(layer, tables[rows])
+        visible = torch.arange(k.shape[1], device=q.device) < lengths[rows, None]
+        attended = attend(
+            q[rows].unsqueeze(2),  # (N, heads, 1, head_dim)
+            k.transpose(1, 2),
+            v.transpose(1, 2),
+            kind=kind,
+            bias=visible[:, None, None, :],  # (N, 1, 1, most tokens)
+        )
+        parts.append(attended.squeeze(2))
+    return torch.cat(parts)
 
 
 def _attend_eager(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:

@@ -10,6 +10,12 @@ from torch import Tensor, nn
 
 from dsocr.runtime.checkpoint import ClipSpec
 from dsocr.runtime.config import AttentionName
+from dsocr.runtime.kernels.elementwise import (
+    add_norm,
+    add_norm_fused,
+    quick_gelu,
+    quick_gelu_fused,
+)
 from dsocr.runtime.layers.attention import attend
 from dsocr.runtime.layers.resize import ResizedTable, resize_grid
 
@@ -57,10 +63,11 @@ class MLP(nn.Module):
         super().__init__()
         self.fc1 = nn.Linear(width, 4 * width)
         self.fc2 = nn.Linear(4 * width, width)
+        self.fused = False
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.fc1(x)
-        return self.fc2(x * torch.sigmoid(1.702 * x))
+        activate = quick_gelu_fused if self.fused else quick_gelu
+        return self.fc2(activate(self.fc1(x)))
 
 
 class Layer(nn.Module):
@@ -70,10 +77,13 @@ class Layer(nn.Module):
         self.self_attn = Attention(spec, kind)
         self.layer_norm2 = nn.LayerNorm(spec.width, eps=EPS)
         self.mlp = MLP(spec.width)
+        self.fused = False
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.self_attn(self.layer_norm1(x))
-        return x + self.mlp(self.layer_norm2(x))
+        attended = self.self_attn(self.layer_norm1(x))
+        add = add_norm_fused if self.fused else add_norm
+        x, normed = add(x, attended, self.layer_norm2.weight, self.layer_norm2.bias, EPS)
+        return x + self.mlp(normed)
 
 
 class Transformer(nn.Module):
@@ -95,6 +105,11 @@ class Clip(nn.Module):
         self.embeddings = Embeddings(spec)
         self.pre_layrnorm = nn.LayerNorm(spec.width, eps=EPS)  # the checkpoint's spelling
         self.transformer = Transformer(spec, kind)
+
+    def use_kernels(self) -> None:
+        for module in self.modules():
+            if isinstance(module, MLP | Layer):
+                module.fused = True
 
     def forward(self, features: Tensor) -> Tensor:
         return self.transformer(self.pre_layrnorm(self.embeddings(features)))

@@ -6,13 +6,16 @@ Knows how an image's features are laid out as tokens; knows nothing of prompts o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dsocr.runtime.batch import Batch, PageViews
 from dsocr.runtime.checkpoint import DeepseekOcrSpec
 from dsocr.runtime.config import AttentionName
+from dsocr.runtime.encode_graph import EncodeGraphs
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.layers.moe import Experts
 from dsocr.runtime.models.clip import Clip
@@ -29,8 +32,11 @@ IGNORED = frozenset(
 )
 """Tensors a checkpoint may have or lack; they are never read."""
 
-MAX_PIXELS_A_PASS = 2 * 1024 * 1024
-"""Views go through the towers in passes of at most this many pixels, which bounds the memory."""
+PASS_PIXELS, FUSED_PASS_PIXELS = 2 << 20, 16 << 20
+"""Views go through the towers in passes of at most this many pixels, which bounds the memory. The
+fused attention needs far less of it: passes then grow with the device's."""
+FUSED_BYTES_A_PIXEL, PASS_SHARE = 80, 1 / 8
+"""What a pass needs, and how much of the free memory it may."""
 
 
 class Projector(nn.Module):
@@ -58,6 +64,17 @@ class DeepseekOcr(nn.Module):
         self.view_seperator = nn.Parameter(torch.empty(hidden))  # the checkpoint's spelling
         self.decoder = DeepseekMoe(spec.decoder, attention)
         self.lm_head = nn.Linear(hidden, spec.decoder.vocab_size, bias=False)
+        self._graphs: EncodeGraphs | None = None
+        self._pass_pixels = PASS_PIXELS
+
+    def use_kernels(self) -> None:
+        """Lets the vision towers run by Triton kernels and CUDA graphs from now on."""
+        self.sam_model.use_kernels()
+        self.vision_model.use_kernels()
+        self._graphs = EncodeGraphs(self._project, self.device)
+        free, _ = torch.cuda.mem_get_info(self.device)
+        fitting = int(free * PASS_SHARE / FUSED_BYTES_A_PIXEL)
+        self._pass_pixels = min(FUSED_PASS_PIXELS, max(PASS_PIXELS, fitting))
 
     @property
     def device(self) -> torch.device:
@@ -82,12 +99,9 @@ class DeepseekOcr(nn.Module):
         """
         pictures = [picture for page in views for picture in _pictures(page)]
         features = iter(self._project_all(pictures))
-        pages = []
-        for page in views:
-            global_view = next(features)
-            tiles = [next(features) for _ in range(0 if page.tiles is None else len(page.tiles))]
-            pages.append(self._lay_out(global_view, tiles, page.grid))
-        return pages
+        return [
+            self._lay_out([next(features) for _ in _pictures(page)], page.grid) for page in views
+        ]
 
     def vision(self, pixels: Tensor) -> Tensor:
         """Normalised pixels (B, 3, S, S) to projected features (B, m*m, hidden), m = S/64."""
@@ -110,25 +124,25 @@ class DeepseekOcr(nn.Module):
         features: dict[int, Tensor] = {}
         for side in {len(picture) for picture in pictures}:
             indices = [i for i, picture in enumerate(pictures) if len(picture) == side]
-            for some in _passes(indices, max(1, MAX_PIXELS_A_PASS // side**2)):
-                pixels = torch.stack([pictures[index].to(self.device) for index in some])
-                features |= zip(some, self.vision(normalize(pixels, self.dtype)), strict=True)
+            for some in _passes(indices, max(1, self._pass_pixels // side**2)):
+                views = [pictures[index] for index in some]
+                if self._graphs is not None:
+                    projected = self._graphs(views)
+                else:
+                    projected = self._project(torch.stack([view.to(self.device) for view in views]))
+                features |= zip(some, projected, strict=True)
         return [features[index] for index in range(len(pictures))]
 
-    def _lay_out(self, global_view: Tensor, tiles: list[Tensor], grid: tuple[int, int]) -> Tensor:
-        """Local rows, global rows, one separator; every row of a picture ends in a newline."""
-        parts = [self._rows(_square(global_view)), self.view_seperator.unsqueeze(0)]
-        if tiles:
-            wide, high = grid
-            local = torch.stack([_square(tile) for tile in tiles]).unflatten(0, (high, wide))
-            local = local.transpose(1, 2).flatten(2, 3).flatten(0, 1)  # (high*m, wide*m, hidden)
-            parts.insert(0, self._rows(local))
-        return torch.cat(parts)
+    def _project(self, views: Tensor) -> Tensor:
+        """uint8 views (B, S, S, 3) to features (B, m*m, hidden)."""
+        return self.vision(normalize(views, self.dtype))
 
-    def _rows(self, picture: Tensor) -> Tensor:
-        """(R, C, hidden) to (R * (C + 1), hidden)."""
-        newlines = self.image_newline.expand(picture.shape[0], 1, -1)
-        return torch.cat((picture, newlines), dim=1).flatten(0, 1)
+    def _lay_out(self, pictures: list[Tensor], grid: tuple[int, int]) -> Tensor:
+        """A page's placeholders, taken from its global view, its tiles and two learned tokens."""
+        learned = torch.stack((self.image_newline, self.view_seperator))
+        sides = [int(len(picture) ** 0.5) for picture in pictures]
+        tile = sides[1] if len(pictures) > 1 else 0
+        return torch.cat((*pictures, learned))[_order(sides[0], tile, grid, self.device)]
 
 
 def normalize(pictures: Tensor, dtype: torch.dtype) -> Tensor:
@@ -147,9 +161,20 @@ def _pictures(page: PageViews) -> list[Tensor]:
     return [page.global_view, *([] if page.tiles is None else page.tiles)]
 
 
-def _square(features: Tensor) -> Tensor:
-    side = int(features.shape[0] ** 0.5)
-    return features.unflatten(0, (side, side))
+@lru_cache(maxsize=256)
+def _order(side: int, tile: int, grid: tuple[int, int], device: torch.device) -> Tensor:
+    """Which row each placeholder takes of a global view (side * side), tiles (tile * tile each), a
+    newline and a separator: local rows, global rows, one separator; every row of a picture ends in
+    a newline (spec 2.4)."""
+    wide, high = grid
+    num_local = wide * high * tile * tile
+    newline = side * side + num_local
+    whole = torch.arange(side * side).view(side, side)
+    local = side * side + torch.arange(num_local).view(high, wide, tile, tile)
+    local = local.transpose(1, 2).reshape(high * tile, wide * tile)
+    rows = [F.pad(picture, (0, 1), value=newline).flatten() for picture in (local, whole)]
+    rows = rows if tile else rows[1:]
+    return torch.cat((*rows, torch.tensor([newline + 1]))).to(device)
 
 
 def _passes(indices: list[int], size: int) -> Iterator[list[int]]:

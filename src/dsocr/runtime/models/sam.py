@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from dsocr.runtime.checkpoint import SamSpec
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.layers.attention import attend
+from dsocr.runtime.kernels.elementwise import add_norm, add_norm_fused
+from dsocr.runtime.kernels.sam_attention import attend_square, attend_square_fused
 from dsocr.runtime.layers.norm import ChannelNorm
 from dsocr.runtime.layers.resize import ResizedTable, resize_grid, resize_line
 
@@ -26,29 +27,24 @@ class Attention(nn.Module):
     def __init__(self, spec: SamSpec, side: int, kind: AttentionName) -> None:
         super().__init__()
         self.num_heads, self.kind = spec.num_heads, kind
+        self.fused = False
         self.qkv = nn.Linear(spec.width, 3 * spec.width)
         self.proj = nn.Linear(spec.width, spec.width)
         self.rel_pos_h = nn.Parameter(torch.empty(2 * side - 1, spec.head_dim))
         self.rel_pos_w = nn.Parameter(torch.empty(2 * side - 1, spec.head_dim))
         self.rows, self.columns = ResizedTable(resize_line), ResizedTable(resize_line)
 
-    def forward(self, x: Tensor) -> Tensor:
-        batch, side, _, width = x.shape  # (B, L, L, C)
-        qkv = self.qkv(x).view(batch, side * side, 3, self.num_heads, -1)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, L*L, head_dim) each
-        bias = self._relative_positions(q, side)
-        x = attend(q, k, v, kind=self.kind, bias=bias)
-        return self.proj(x.transpose(1, 2).reshape(batch, side, side, width))
-
-    def _relative_positions(self, q: Tensor, side: int) -> Tensor:
-        """q · Rh[row of q, row of k] + q · Rw[column, column], with q unscaled."""
-        rel_h = _by_distance(self.rows(self.rel_pos_h, 2 * side - 1), side)  # (L, L, head_dim)
-        rel_w = _by_distance(self.columns(self.rel_pos_w, 2 * side - 1), side)
-        q = q.unflatten(2, (side, side))  # (B, heads, rows, columns, head_dim)
-        from_rows = torch.einsum("bnhwc,hkc->bnhwk", q, rel_h)
-        from_columns = torch.einsum("bnhwc,wkc->bnhwk", q, rel_w)
-        bias = from_rows.unsqueeze(-1) + from_columns.unsqueeze(-2)  # (B, heads, h, w, L, L)
-        return bias.flatten(4, 5).flatten(2, 3)  # (B, heads, L*L, L*L)
+    def forward(self, x: Tensor, window: int) -> Tensor:
+        """x (B, S, S, C), within windows of that side. What lies outside is zero before `qkv`."""
+        distances = 2 * window - 1
+        rel_h = self.rows(self.rel_pos_h, distances)
+        rel_w = self.columns(self.rel_pos_w, distances)
+        pairs = (self.qkv(x), self.qkv.bias, rel_h, rel_w)
+        if self.fused:
+            x = attend_square_fused(*pairs, num_heads=self.num_heads, window=window)
+        else:
+            x = attend_square(*pairs, num_heads=self.num_heads, window=window, kind=self.kind)
+        return self.proj(x)
 
 
 class MLP(nn.Module):
@@ -64,26 +60,17 @@ class MLP(nn.Module):
 class Block(nn.Module):
     def __init__(self, spec: SamSpec, *, is_global: bool, kind: AttentionName) -> None:
         super().__init__()
-        self.is_global = is_global
+        self.is_global, self.fused = is_global, False
         self.norm1 = nn.LayerNorm(spec.width, eps=EPS)
         self.attn = Attention(spec, TRAINED_GRID if is_global else WINDOW, kind)
         self.norm2 = nn.LayerNorm(spec.width, eps=EPS)
         self.mlp = MLP(spec.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        normed = self.norm1(x)
-        x = x + (self.attn(normed) if self.is_global else self._attend_in_windows(normed))
-        return x + self.mlp(self.norm2(x))
-
-    def _attend_in_windows(self, x: Tensor) -> Tensor:
-        """The padding takes part unmasked, as zeros before the qkv bias: upstream does so."""
-        batch, side, _, width = x.shape
-        pad = -side % WINDOW
-        count = (side + pad) // WINDOW
-        x = F.pad(x, (0, 0, 0, pad, 0, pad)).view(batch, count, WINDOW, count, WINDOW, width)
-        x = self.attn(x.transpose(2, 3).reshape(-1, WINDOW, WINDOW, width))
-        x = x.view(batch, count, count, WINDOW, WINDOW, width).transpose(2, 3)
-        return x.reshape(batch, side + pad, side + pad, width)[:, :side, :side]
+        attended = self.attn(self.norm1(x), x.shape[1] if self.is_global else WINDOW)
+        add = add_norm_fused if self.fused else add_norm
+        x, normed = add(x, attended, self.norm2.weight, self.norm2.bias, EPS)
+        return x + self.mlp(normed)
 
 
 class PatchEmbed(nn.Module):
@@ -92,7 +79,10 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, width, kernel_size=PATCH, stride=PATCH)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.proj(pixels).permute(0, 2, 3, 1)  # (B, n, n, width)
+        # as one product: the convolution is slow where the patches do not overlap
+        patches = pixels.unflatten(3, (-1, PATCH)).unflatten(2, (-1, PATCH))
+        patches = patches.permute(0, 2, 4, 1, 3, 5).flatten(3)  # (B, n, n, 3 * 16 * 16)
+        return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)  # (B, n, n, width)
 
 
 class Sam(nn.Module):
@@ -116,6 +106,13 @@ class Sam(nn.Module):
         self.net_2 = _halving(NECK, spec.net_2_channels)
         self.net_3 = _halving(spec.net_2_channels, spec.net_3_channels)
 
+    def use_kernels(self) -> None:
+        for module in self.modules():
+            if isinstance(module, Attention | Block):
+                module.fused = True
+            elif isinstance(module, nn.Conv2d):  # theirs wants the channels last
+                module.weight.data = module.weight.data.to(memory_format=torch.channels_last)
+
     def forward(self, pixels: Tensor) -> Tensor:
         x = self.patch_embed(pixels)
         x = x + self.positions(self.pos_embed, x.shape[1])
@@ -126,9 +123,3 @@ class Sam(nn.Module):
 
 def _halving(channels_in: int, channels_out: int) -> nn.Conv2d:
     return nn.Conv2d(channels_in, channels_out, kernel_size=3, stride=2, padding=1, bias=False)
-
-
-def _by_distance(table: Tensor, side: int) -> Tensor:
-    """(2 * side - 1, C) to (side, side, C): entry [a, b] is row a - b + side - 1."""
-    index = torch.arange(side, device=table.device)
-    return table[index[:, None] - index[None, :] + side - 1]

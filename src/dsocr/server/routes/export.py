@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from pathlib import PurePosixPath
-from urllib.parse import quote
+from typing import BinaryIO
 
 from fastapi import Request, Response
 from pydantic import ValidationError
 
-from dsocr.exports import format_of, render
+from dsocr.exports import format_of, write
 from dsocr.pages.source import open_source
 from dsocr.server.deps import RunningService, locked_router
+from dsocr.server.download import download
 from dsocr.server.forms import FORM_OVERHEAD_BYTES, announced_bytes
 from dsocr.server.held import HeldImages, document_of
 from dsocr.server.job_schemas import EXPORT_REQUEST_BODY, HeldResult
@@ -53,19 +53,11 @@ async def export_result(request: Request, service: RunningService) -> Response:
             )
             stack.push_async_callback(source.close)
             images = HeldImages(source, asyncio.get_running_loop())
-        content = await asyncio.to_thread(render, document, key, images)
-    return download(content, document.name, key)
 
+        async def into(out: BinaryIO) -> None:
+            await asyncio.to_thread(write, document, key, out, images)
 
-def download(content: bytes, name: str, key: str) -> Response:
-    """A file to be saved under the document's name with the format's extension."""
-    format = format_of(key)
-    named = f"{PurePosixPath(name).stem or 'document'}.{format.extension}"
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_. ") else "_" for c in named)
-    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(named, safe='')}"
-    return Response(
-        content, media_type=format.media_type, headers={"Content-Disposition": disposition}
-    )
+        return await download(into, document.name, key, service.settings.runs_dir)
 
 
 def _held(form: Form) -> HeldResult:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 from fastapi import Body, Query, Request, Response
 from starlette.responses import JSONResponse
@@ -23,6 +23,7 @@ from dsocr.jobs.views import Wanted
 from dsocr.pages.source import open_source
 from dsocr.pipeline import check_options, pages_of
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
+from dsocr.server.download import download
 from dsocr.server.forms import announced_bytes, check_engine, checked, options_of
 from dsocr.server.job_schemas import (
     JOB_REQUEST_BODY,
@@ -36,7 +37,6 @@ from dsocr.server.job_schemas import (
 )
 from dsocr.server.job_wire import job_to_wire, news_to_wire, stored_page_to_wire
 from dsocr.server.problems import InvalidField
-from dsocr.server.routes.export import download
 from dsocr.server.schemas import error_answers
 from dsocr.server.sse import Emit, EventStream
 from dsocr.server.uploads import Form, FormLimits, Upload, received_form
@@ -156,7 +156,7 @@ async def page_image(job_id: str, index: int, service: RunningService, owner: Ow
     "/api/jobs/{job_id}/export",
     response_class=Response,
     summary="A job as a file",
-    responses=error_answers(400, 401, 404, 422),
+    responses=error_answers(400, 401, 404, 422, 507),
 )
 async def export(
     job_id: str, service: RunningService, owner: Owner, format: str = "markdown"
@@ -164,7 +164,11 @@ async def export(
     """Also of a job that is not over: pages that were not read say so in their places."""
     format_of(format)
     job = await service.jobs.get(job_id, owner)
-    return download(await service.jobs.export(job_id, format, owner), job.name, format)
+
+    async def write(out: BinaryIO) -> None:
+        await service.jobs.export(job_id, format, out, owner)
+
+    return await download(write, job.name, format, service.jobs.files.incoming)
 
 
 @router.post(

@@ -44,7 +44,7 @@ async def live() -> dict[str, str]:
     "/ready", response_model=Live, summary="Does it read?", responses=error_answers(503)
 )
 async def ready(service: RunningService) -> dict[str, str]:
-    if service.reader.info is None:
+    if service.reader.state != "ready":
         raise EngineUnavailable(service.reader.trouble or "The engine is starting.")
     if service.door.full:
         raise EngineUnavailable("The queue is full.")

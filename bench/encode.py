@@ -1,0 +1,161 @@
+"""How long the vision towers take on this GPU: full size, random weights, one mode after another.
+
+Checks the kernels against plain float32 first. A page's time runs from its views in pinned memory
+to its features on the device.
+
+    python bench/encode.py [--profile] [--report FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import statistics
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from bench.gpu import make_pictures, random_model, table  # noqa: E402
+from dsocr.runtime.batch import PageViews  # noqa: E402
+from dsocr.runtime.config import RuntimeConfig  # noqa: E402
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
+from dsocr.runtime.preprocess import Resolution, prepare  # noqa: E402
+
+MODES = {
+    "tiny": Resolution(512, 512, False),
+    "small": Resolution(640, 640, False),
+    "base": Resolution(1024, 1024, False),
+    "large": Resolution(1280, 1280, False),
+    "gundam": Resolution(1024, 640, True),
+}
+FLOOR_MS = {"small": 0.6, "base": 1.7, "gundam": 5.2}
+"""Operations over 670 TFLOP/s, as counted for an H200."""
+BOUND = 0.03
+"""Relative error of bfloat16 features to plain float32 ones."""
+
+
+def error(ours: torch.Tensor, exact: torch.Tensor) -> float:
+    return ((ours.float() - exact).norm() / exact.norm()).item()
+
+
+def check(model: DeepseekOcr, pages: dict[str, PageViews]) -> list[dict[str, Any]]:
+    """The fast bfloat16 path and the plain one, each against plain float32."""
+    plain = copy.deepcopy(model)
+    exact, exact_fast = copy.deepcopy(model).float(), copy.deepcopy(model).float()
+    model.use_kernels()
+    lines = []
+    for mode in ("small", "base", "gundam"):
+        wanted = exact.encode([pages[mode]])[0]
+        fast, slow = model.encode([pages[mode]])[0], plain.encode([pages[mode]])[0]
+        many = model.encode([pages[mode]] * 3)[2]
+        line = {
+            "mode": mode,
+            "fast": round(error(fast, wanted), 5),
+            "plain bf16": round(error(slow, wanted), 5),
+            "third of three": round(error(many, wanted), 5),
+        }
+        assert line["fast"] < BOUND and line["third of three"] < BOUND, line
+        lines.append(line)
+    exact_fast.use_kernels()
+    wanted = exact.encode([pages["small"]])[0]
+    off = error(exact_fast.encode([pages["small"]])[0], wanted)
+    return [*lines, {"mode": "small", "fast float32": off}]
+
+
+def milliseconds(work: Any, repeats: int = 15) -> float:
+    """Median of device times between events, after two warm-ups."""
+    for _ in range(2):
+        work()
+    times = []
+    for _ in range(repeats):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        begin.record()
+        work()
+        end.record()
+        torch.cuda.synchronize()
+        times.append(begin.elapsed_time(end))
+    return statistics.median(times)
+
+
+def measure(model: DeepseekOcr, pages: dict[str, PageViews]) -> list[dict[str, Any]]:
+    lines = []
+    for mode, page in pages.items():
+        began = time.perf_counter()
+        model.encode([page])
+        torch.cuda.synchronize()
+        first = (time.perf_counter() - began) * 1000
+        alone = milliseconds(lambda page=page: model.encode([page]))
+        line: dict[str, Any] = {"mode": mode, "alone ms": round(alone, 2), "first ms": round(first)}
+        for count in (4, 8, 16):
+            together = milliseconds(lambda page=page, n=count: model.encode([page] * n), 5)
+            line[f"of {count} ms"] = round(together / count, 2)
+        line["floor ms"] = FLOOR_MS.get(mode)
+        lines.append(line)
+        print(line, flush=True)
+    return lines
+
+
+def prepare_rates() -> list[dict[str, Any]]:
+    pictures = make_pictures()
+    lines = []
+    for mode, resolution in MODES.items():
+        line: dict[str, Any] = {"mode": mode}
+        for threads in (1, 8, 16):
+            with ThreadPoolExecutor(threads) as pool:
+                work = pictures * (1 if threads == 1 else 8)
+                began = time.perf_counter()
+                list(pool.map(lambda one, r=resolution: prepare(one, r, max_tiles=9), work))
+                seconds = time.perf_counter() - began
+            line[f"pages/s, {threads} threads"] = round(len(work) / seconds, 1)
+        lines.append(line)
+    return lines
+
+
+def profile(model: DeepseekOcr, page: PageViews) -> None:
+    activities = [torch.profiler.ProfilerActivity.CUDA, torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activities) as seen:
+        for _ in range(5):
+            model.encode([page])
+        torch.cuda.synchronize()
+    events = [one for one in seen.key_averages() if one.self_device_time_total > 0]
+    events.sort(key=lambda one: -one.self_device_time_total)
+    for one in events[:32]:
+        microseconds = one.self_device_time_total / 5
+        print(f"{microseconds:9.1f} us {one.count / 5:6.0f} x  {one.key[:110]}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--profile", action="store_true", help="list a gundam page's kernels")
+    parser.add_argument("--report", type=Path, help="a JSON file for the figures")
+    arguments = parser.parse_args()
+    device = torch.device("cuda")
+    picture = make_pictures()[0]
+    pages = {mode: prepare(picture, one, max_tiles=6) for mode, one in MODES.items()}
+    pages = {mode: page.pinned() for mode, page in pages.items()}
+    model = random_model(device, torch.bfloat16, RuntimeConfig(attn_impl="sdpa", kernels=False))
+    model.decoder = torch.nn.Identity()  # not looked at here; copies are dear
+    checked = check(model, pages)
+    print(table(checked), flush=True)
+    lines = measure(model, pages)
+    if arguments.profile:
+        profile(model, pages["gundam"])
+    rates = prepare_rates()
+    if arguments.report:
+        arguments.report.write_text(json.dumps([checked, lines, rates], indent=1))
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
+    print(table(lines))
+    print(table(rates))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""A process that starts the native engine on a checkpoint and reads one page: when what was there.
+
+    python bench/first_token.py FOLDER
+
+The last line is JSON, seconds since 1970: the engine `ready`, the `first token`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from PIL import Image  # noqa: E402
+
+from dsocr.engines.native import NativeEngine  # noqa: E402
+from dsocr.runtime.config import RuntimeConfig  # noqa: E402
+from dsocr.types import OcrOptions, PageImage  # noqa: E402
+
+
+async def main(folder: Path) -> None:
+    engine = NativeEngine(RuntimeConfig(model_path=folder, device="cuda"))
+    at: dict[str, float] = {}
+    await engine.start()
+    at["ready"] = time.time()
+    picture = Image.effect_noise((1200, 1600), 40).convert("RGB")
+    page = PageImage(0, picture, picture.width, picture.height)
+    options = OcrOptions("custom", "gundam", "<image>\nFree OCR.", max_tokens=64)
+    await engine.recognize(
+        page, options, on_text=lambda _: at.setdefault("first token", time.time())
+    )
+    await engine.close()
+    print(json.dumps(at))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

@@ -1,0 +1,418 @@
+"""How fast the native runtime reads on this GPU: full size, random weights, synthetic pages.
+
+Needs no checkpoint: the 3.34 billion parameters are drawn on the device. Speed carries over to the
+released weights, text does not exist here. Every page writes a fixed number of tokens: the runtime
+is told an end token that no score belongs to, and the repetition watch is off; the no-repeat rule
+30/90 is on. Everything goes through `Runtime`, pictures in, text out, but for the process boundary.
+
+    python bench/gpu.py [--tokens 800] [--rows decode,pages] [--seconds S] [--report FILE]
+
+A row is a function in `ROWS` that yields lines of the table; one that fails does not stop the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from safetensors.torch import save_file
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from dsocr.runtime.checkpoint import read_spec  # noqa: E402
+from dsocr.runtime.config import RuntimeConfig  # noqa: E402
+from dsocr.runtime.devices import choose_device, choose_dtype  # noqa: E402
+from dsocr.runtime.intake import Request  # noqa: E402
+from dsocr.runtime.kernels.triton_language import usable_kernels  # noqa: E402
+from dsocr.runtime.layers.attention import usable_attention  # noqa: E402
+from dsocr.runtime.loader import give_memory  # noqa: E402
+from dsocr.runtime.memory import Room  # noqa: E402
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
+from dsocr.runtime.ngram import NoRepeat  # noqa: E402
+from dsocr.runtime.preprocess import Resolution, prepare  # noqa: E402
+from dsocr.runtime.runtime import Done, Failed, Runtime, Text, runtime_for  # noqa: E402
+from dsocr.runtime.sequence import SamplingParams  # noqa: E402
+from dsocr.runtime.tokenizer import Tokenizer  # noqa: E402
+from tests.runtime.goldens import GOLDENS, genuine_tokenizer  # noqa: E402
+
+MODES = {"gundam": Resolution(1024, 640, True), "base": Resolution(1024, 1024, False)}
+DECODE_AFTER, DECODE_STEPS = 350, 200
+GOALS = ((1100, 1500), (31000, 36000), (14, 9), (22, 28), (32, 40), (1.1, 0.75), (8, 5))
+"""Of the figures in `summary`: what an H200 must reach, and what is aimed at."""
+NUM_PICTURES = 16
+"""Different pictures; more pages than that repeat them, which no cache here could notice."""
+
+
+@dataclass
+class Bench:
+    """What a row has to work with, and what is reported."""
+
+    model: DeepseekOcr
+    tokenizer: Tokenizer
+    config: RuntimeConfig
+    runtime: Runtime
+    room: Room
+    num_tokens: int
+    ends_at: float
+    pictures: list[Image.Image]
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    _next_id: int = 0
+
+    def request(self, mode: str, num_tokens: int) -> Request:
+        self._next_id += 1
+        params = SamplingParams(max_tokens=num_tokens, no_repeat=NoRepeat(30, 90), watch=False)
+        picture = self.pictures[self._next_id % len(self.pictures)]
+        return Request(self._next_id, picture, "<image>\nFree OCR.", MODES[mode], params)
+
+    @property
+    def seconds_left(self) -> float:
+        return self.ends_at - time.monotonic()
+
+
+def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig) -> DeepseekOcr:
+    """The released sizes; matrices of N(0, 0.02), norms of 1."""
+    attention = usable_attention(config.attn_impl, device=device, dtype=dtype)
+    with torch.device("meta"):
+        model = DeepseekOcr(read_spec(GOLDENS / "checkpoint-files"), attention=attention)
+    model = give_memory(model, device=device, dtype=dtype)
+    generator = torch.Generator(device).manual_seed(1)
+    for name, parameter in model.named_parameters():
+        if parameter.dim() == 1 and name.endswith("weight"):
+            parameter.fill_(1.0)
+        else:
+            parameter.normal_(0.0, 0.02, generator=generator)
+    if config.kernels and usable_kernels(device):
+        model.use_kernels()
+    return model
+
+
+def endless_tokenizer() -> Tokenizer:
+    """The genuine one, with an end token that is never chosen."""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "tokenizer.json").write_bytes(genuine_tokenizer())
+        tokenizer = Tokenizer(Path(folder))
+    tokenizer.special = replace(tokenizer.special, eos=-1)
+    return tokenizer
+
+
+def make_pictures() -> list[Image.Image]:
+    """Pages of 1200 x 1600 pixels with lines of grey words; all different."""
+    pictures = []
+    for number in range(NUM_PICTURES):
+        dice = np.random.default_rng(number)
+        picture = Image.fromarray(dice.integers(235, 256, (1600, 1200, 3), dtype=np.uint8))
+        draw = ImageDraw.Draw(picture)
+        for y in range(100, 1500, 28):
+            x = 100
+            while x < 1050:
+                width = int(dice.integers(20, 110))
+                draw.rectangle((x, y, x + width, y + 14), fill=(int(dice.integers(0, 90)),) * 3)
+                x += width + 14
+        pictures.append(picture)
+    return pictures
+
+
+def read_pages(
+    bench: Bench, mode: str, *, pages: int, in_flight: int, tokens: int
+) -> dict[str, Any]:
+    """Reads that many pages, so many at a time, and counts."""
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    runtime, failed, done = bench.runtime, 0, 0
+    first: dict[int, float] = {}
+    began, submitted = {}, 0
+    start = time.perf_counter()
+    while done + failed < pages:
+        while submitted < pages and submitted - done - failed < in_flight:
+            request = bench.request(mode, tokens)
+            runtime.submit(request)
+            began[request.request_id] = time.perf_counter()
+            submitted += 1
+        for event in runtime.step():
+            if isinstance(event, Text):
+                first.setdefault(event.request_id, time.perf_counter())
+            elif isinstance(event, Done):
+                assert len(event.output_ids) == tokens, event.finish_reason
+                done += 1
+            elif isinstance(event, Failed):
+                print(event.message, flush=True)
+                failed += 1
+    seconds = time.perf_counter() - start
+    waits = [first[number] - began[number] for number in first]
+    load = runtime.load
+    return {
+        "mode": mode,
+        "in flight": in_flight,
+        "pages": pages,
+        "failed": failed,
+        "seconds": round(seconds, 2),
+        "pages/s": round(done / seconds, 3),
+        "tokens/s": round(done * tokens / seconds),
+        "first text s": round(statistics.median(waits), 2) if waits else None,
+        "peak GiB": round(torch.cuda.max_memory_allocated() / 2**30, 1),
+        "preempted": load.preemptions,
+        "out of memory": load.out_of_memory,
+    }
+
+
+def limits_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """What the card can do at best: memory and matrix products, each in one long run."""
+    source, copy = torch.empty(2, 2 << 30, dtype=torch.uint8, device="cuda")
+    seconds = _median_seconds(lambda: copy.copy_(source))
+    yield {"what": "copy, TB/s read and written", "best": round(2 * len(copy) / seconds / 1e12, 2)}
+    x = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
+    seconds = _median_seconds(lambda: x @ x)
+    yield {"what": "bfloat16 product, TFLOP/s", "best": round(2 * 8192**3 / seconds / 1e12)}
+
+
+def encode_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """A page's views in pinned memory to its features, alone and eight together."""
+    for mode in MODES:
+        page = prepare(bench.pictures[0], MODES[mode], max_tiles=6).pinned()
+        alone = _median_seconds(lambda page=page: bench.model.encode([page]))
+        eight = _median_seconds(lambda page=page: bench.model.encode([page] * 8)) / 8
+        milliseconds = {"alone ms": round(alone * 1e3, 2), "of eight ms": round(eight * 1e3, 2)}
+        yield {"mode": mode, **milliseconds}
+
+
+def decode_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Steps in which so many pages write a token each, at 1,263 to 1,463 tokens of context."""
+    for size in (256, 128, 64, 32, 8, 1):
+        if size > bench.room.max_num_seqs or bench.seconds_left < 0:
+            continue
+        requests = [bench.request("gundam", 800) for _ in range(size)]
+        for request in requests:
+            bench.runtime.submit(request)
+        wrote: dict[int, int] = {}
+        while len(wrote) < size:
+            wrote.update(
+                (one.request_id, 1) for one in bench.runtime.step() if isinstance(one, Text)
+            )
+        seconds = _seconds_of_steps(bench.runtime, DECODE_STEPS, after=DECODE_AFTER)
+        for request in requests:
+            bench.runtime.cancel(request.request_id)
+        while bench.runtime.has_work:
+            bench.runtime.step()
+        rate = round(DECODE_STEPS * size / seconds)
+        yield {"pages": size, "ms a step": round(seconds / DECODE_STEPS * 1e3, 3), "tokens/s": rate}
+
+
+def pages_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Pages of two modes, so many in flight, twice as many in all: ramp and drain are in it."""
+    for in_flight in (256, 128, 32, 8, 1):
+        for mode in MODES:
+            if bench.seconds_left > 0 and in_flight <= bench.room.max_num_seqs:
+                pages = max(3, 2 * in_flight)
+                yield read_pages(
+                    bench, mode, pages=pages, in_flight=in_flight, tokens=bench.num_tokens
+                )
+
+
+def lone_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """One page on an idle device, from the picture to its last token; the median of three."""
+    for mode in MODES:
+        lines = [read_pages(bench, mode, pages=1, in_flight=1, tokens=1000) for _ in range(3)]
+        yield sorted(lines, key=lambda line: float(line["seconds"]))[1]
+
+
+def many_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """1,000 pages submitted at once, with short answers."""
+    yield read_pages(bench, "gundam", pages=1000, in_flight=1000, tokens=min(64, bench.num_tokens))
+
+
+def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Process start to first token through the engine, the weights in the page cache: with kernel
+    caches that are empty, and with those of the run before."""
+    with TemporaryDirectory() as folder:
+        write_checkpoint(bench.model, Path(folder))
+        for caches in ("cold", "warm", "warm"):
+            environment = {**os.environ, "TRITON_CACHE_DIR": f"{folder}/triton"}
+            command = [sys.executable, str(ROOT / "bench" / "first_token.py"), folder]
+            began = time.time()
+            out = subprocess.run(command, env=environment, capture_output=True, text=True)
+            if out.returncode != 0:
+                raise RuntimeError(out.stderr[-2000:])
+            at = json.loads(out.stdout.splitlines()[-1])
+            seconds = {name: round(when - began, 2) for name, when in at.items()}
+            yield {"kernel caches": caches, **seconds}
+
+
+def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """As on a card of 8 GB: the rest of the memory is taken away. Last, since it takes it."""
+    room, runtime = bench.room, bench.runtime
+    del bench.runtime, runtime
+    gc.collect()
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info()
+    held = torch.cuda.memory_allocated()
+    ballast = torch.empty(held + free - (8 << 30), dtype=torch.uint8, device="cuda")
+    bench.model.use_kernels() if bench.config.kernels else None
+    bench.runtime, bench.room = runtime_for(bench.model, bench.tokenizer, bench.config)
+    line = read_pages(bench, "gundam", pages=32, in_flight=32, tokens=100)
+    peak = torch.cuda.max_memory_allocated() - len(ballast)
+    yield {**line, "cache tokens": bench.room.cache_tokens, "peak GiB": round(peak / 2**30, 2)}
+    del ballast
+    bench.room = room
+
+
+ROWS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {
+    "limits": limits_row,
+    "encode": encode_row,
+    "decode": decode_row,
+    "lone": lone_row,
+    "pages": pages_row,
+    "many": many_row,
+    "start": start_row,
+    "small": small_row,
+}
+
+
+def summary(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The figures that are aimed at, by name, as far as their rows were run."""
+
+    def figure(row: str, column: str, best: Callable[[list[Any]], Any], **same: Any) -> Any:
+        found = [
+            line[column]
+            for line in lines
+            if line["row"] == row and all(line.get(name) == value for name, value in same.items())
+        ]
+        return best(found) if found else None
+
+    named = {
+        "single-stream decode tok/s": figure("decode", "tokens/s", max, pages=1),
+        "decode B=256 tok/s": figure("decode", "tokens/s", max, pages=256),
+        "gundam encode ms": figure("encode", "alone ms", min, mode="gundam"),
+        "gundam pages/s": figure("pages", "pages/s", max, mode="gundam"),
+        "base pages/s": figure("pages", "pages/s", max, mode="base"),
+        "gundam page alone s, 1,000 tokens": figure("lone", "seconds", min, mode="gundam"),
+        "start to first token s, warm": figure(
+            "start", "first token", min, **{"kernel caches": "warm"}
+        ),
+    }
+    return [
+        {"figure": name, "measured": value, "must": must, "aim": aim}
+        for (name, value), (must, aim) in zip(named.items(), GOALS, strict=True)
+        if value is not None
+    ]
+
+
+def write_checkpoint(model: DeepseekOcr, folder: Path) -> None:
+    """The model as a released checkpoint would lie there, in one file, with its tokenizer."""
+    shutil.copy(GOLDENS / "checkpoint-files" / "config.json", folder)
+    (folder / "tokenizer.json").write_bytes(genuine_tokenizer())
+    tensors = {name: one.detach().cpu().contiguous() for name, one in model.checkpoint_tensors()}
+    save_file(tensors, folder / "model.safetensors")
+
+
+def _median_seconds(work: Callable[[], Any], repeats: int = 15) -> float:
+    """Between events on the device, after two warm-ups."""
+    times = []
+    for _ in range(repeats + 2):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        begin.record()
+        work()
+        end.record()
+        torch.cuda.synchronize()
+        times.append(begin.elapsed_time(end) / 1e3)
+    return statistics.median(times[2:])
+
+
+def _seconds_of_steps(runtime: Runtime, count: int, *, after: int) -> float:
+    """Of so many steps in a row, once so many have passed; nothing may end meanwhile."""
+    began = 0.0
+    for step in range(after + count):
+        if step == after:
+            began = time.perf_counter()
+        events = runtime.step()
+        assert not any(isinstance(one, Done | Failed) for one in events)
+    torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def start(arguments: argparse.Namespace) -> Bench:
+    """The model, the runtime, and one short page of each mode so that every kernel is loaded."""
+    device = choose_device("auto")
+    config = RuntimeConfig(max_num_seqs=arguments.max_num_seqs)
+    if arguments.peer == "hf":
+        config = RuntimeConfig(max_num_seqs=1, kernels=False, attn_impl="eager")
+    pictures = make_pictures()
+    began = time.perf_counter()
+    model = random_model(device, choose_dtype("auto", device), config)
+    torch.cuda.synchronize()
+    loaded = time.perf_counter()
+    tokenizer = endless_tokenizer()
+    runtime, room = runtime_for(model, tokenizer, config)
+    torch.cuda.synchronize()
+    ready = time.perf_counter()
+    bench = Bench(
+        *(model, tokenizer, config, runtime, room, arguments.tokens),
+        ends_at=time.monotonic() + arguments.seconds,
+        pictures=pictures,
+    )
+    print(
+        f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {os.cpu_count()} cores; "
+        f"weights {loaded - began:.1f} s, runtime {ready - loaded:.1f} s; {room}; "
+        f"{torch.cuda.memory_allocated() / 2**30:.1f} GiB taken",
+        flush=True,
+    )
+    for mode in MODES:
+        read_pages(bench, mode, pages=2, in_flight=2, tokens=4)
+    return bench
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    rows = [columns, ["---"] * len(columns)]
+    rows += [[str(line.get(name, "")) for name in columns] for line in lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--tokens", type=int, default=800, help="new tokens of every page")
+    parser.add_argument("--rows", default=",".join(ROWS), help="which measurements, by name")
+    parser.add_argument("--seconds", type=float, default=600, help="start no row after this")
+    parser.add_argument("--max-num-seqs", type=int, help="pages that run at once")
+    parser.add_argument(
+        "--peer", choices=["hf"], help="plain eager PyTorch, a page at a time, as released"
+    )
+    parser.add_argument("--report", type=Path, help="a JSON file for the figures")
+    arguments = parser.parse_args()
+    bench = start(arguments)
+    for name in arguments.rows.split(","):
+        try:
+            for line in ROWS[name](bench):
+                bench.lines.append({"row": name, **line})
+                print(bench.lines[-1], flush=True)
+        except Exception:
+            traceback.print_exc()
+        if bench.seconds_left <= 0:
+            print(f"no time left after {name}", flush=True)
+            break
+    if arguments.report:
+        arguments.report.write_text(json.dumps(bench.lines, indent=1))
+    for name in dict.fromkeys(line["row"] for line in bench.lines):
+        print(table([line for line in bench.lines if line["row"] == name]) + "\n")
+    print(table(summary(bench.lines)))
+
+
+if __name__ == "__main__":
+    main()

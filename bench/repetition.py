@@ -1,0 +1,114 @@
+"""How soon planted loops are noticed, and how often honest pages are taken for one.
+
+    python -m bench.repetition CHECKPOINT [--each 50] [--first-seed 0]
+
+CHECKPOINT is a folder with the model's tokenizer.json; tests/data/goldens/checkpoint-files has it
+compressed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bench.honest_texts import KINDS, honest_text
+from bench.planted_loops import LATE, Planted, loops, wide_numbered_rows
+from dsocr.runtime.repetition import RepetitionWatch, TokenKinds, token_kinds
+from dsocr.runtime.tokenizer import Tokenizer
+
+LIMIT = 400
+DATA = Path(__file__).parents[1] / "tests" / "data"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--each", type=int, default=50, help="pages and loops of every kind")
+    parser.add_argument("--first-seed", type=int, default=0, help="other seeds, other pages")
+    arguments = parser.parse_args()
+    tokenizer = Tokenizer(arguments.checkpoint)
+    kinds = token_kinds(tokenizer)
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.each)
+    _tell_of_honest_pages(kinds, tokenizer, seeds)
+    _tell_of_loops(kinds, tokenizer, seeds)
+
+
+def alarm(kinds: TokenKinds, tokens: Iterable[int]) -> tuple[int, int] | None:
+    """Tokens written when the watch spoke up, and how many it would keep; None if it did not."""
+    watch = RepetitionWatch(kinds)
+    for place, token in enumerate(tokens, 1):
+        keep = watch.push(token)
+        if keep is not None:
+            return place, keep
+    return None
+
+
+def real_texts() -> Iterator[tuple[str, str]]:
+    """Outputs of the model and texts of real pages."""
+    grammar = json.loads((DATA / "grammar.json").read_text("utf-8"))
+    for case in grammar["cases"]:
+        yield case["name"], case["raw"]
+    for path in sorted((DATA / "texts").iterdir()):
+        if path.name != "README.md":
+            yield path.name, path.read_text("utf-8")
+
+
+def _tell_of_honest_pages(kinds: TokenKinds, tokenizer: Tokenizer, seeds: range) -> None:
+    texts = list(real_texts())
+    texts += [(kind, honest_text(kind, seed)) for kind in KINDS for seed in seeds]
+    pages = [(name, tokenizer.encode(text)) for name, text in texts]
+    seconds = float("inf")
+    for _ in range(3):  # the machine may be busy: the best of three is the watch's own cost
+        began = time.process_time()
+        alarms = [(name, found) for name, tokens in pages if (found := alarm(kinds, tokens))]
+        seconds = min(seconds, time.process_time() - began)
+    count = sum(len(tokens) for _, tokens in pages)
+    longest = max(len(tokens) for _, tokens in pages)
+    print(f"honest pages: {len(pages)}, {count} tokens, the longest {longest}")
+    print(f"false alarms: {len(alarms)}")
+    for name, (place, keep) in alarms:
+        print(f"  {name}: at {place}, keeping {keep}")
+    print(f"cost: {seconds / count * 1e6:.2f} µs a token")
+
+
+def _tell_of_loops(kinds: TokenKinds, tokenizer: Tokenizer, seeds: range) -> None:
+    delays: dict[str, list[int]] = defaultdict(list)
+    cuts: dict[str, list[int]] = defaultdict(list)
+    for kind, one in loops(tokenizer, seeds):
+        _note(kinds, one, delays[kind], cuts[kind])
+    print("\n| loop | found | median delay | longest | cut, from the second copy |")
+    print("| --- | --- | --- | --- | --- |")
+    for kind in delays:
+        _tell(kind, delays[kind], cuts[kind])
+    _tell("all", sum(delays.values(), []), sum(cuts.values(), []))
+    late: tuple[list[int], list[int]] = ([], [])
+    for seed in seeds:
+        _note(kinds, wide_numbered_rows(tokenizer, seed), *late)
+    _tell(f"({LATE})", *late)
+
+
+def _note(kinds: TokenKinds, one: Planted, delays: list[int], cuts: list[int]) -> None:
+    found = alarm(kinds, one.tokens)
+    early = found is not None and found[0] < one.start
+    delays.append(10_000 if found is None or early else found[0] - one.start)
+    if found is not None:
+        cuts.append(found[1] - one.start)
+
+
+def _tell(kind: str, delays: list[int], cuts: list[int]) -> None:
+    found = sum(delay <= LIMIT for delay in delays)
+    middle = statistics.median(cuts) if cuts else 0
+    print(
+        f"| {kind.replace('_', ' ')} | {found} of {len(delays)} ({found / len(delays):.1%}) "
+        f"| {statistics.median(delays):.0f} | {max(delays)} "
+        f"| {min(cuts, default=0)} … {middle:.0f} … {max(cuts, default=0)} |"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+import { Button, Group, Menu, Paper, Text } from '@mantine/core'
+import { IconChevronDown, IconDownload } from '@tabler/icons-react'
+import { exportJobs, type Modes } from '../api/client'
+import { useWords } from '../i18n/words'
+import { save } from './out'
+
+/** The documents chosen from the history: one zip of them all, in a format of one's own. */
+export function Chosen(props: { ids: string[]; formats: Modes['formats']; onNone: () => void }) {
+  const { words } = useWords()
+  const { ids } = props
+  return (
+    <Paper withBorder p="xs">
+      <Group gap="sm">
+        <Text size="sm" role="status">
+          {words.history.chosen(ids.length)}
+        </Text>
+        <Menu position="bottom-start">
+          <Menu.Target>
+            <Button
+              size="xs"
+              leftSection={<IconDownload size={15} />}
+              rightSection={<IconChevronDown size={14} />}
+            >
+              {words.out.download}
+            </Button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            {props.formats.map(({ key, label }) => (
+              <Menu.Item key={key} onClick={() => void save(exportJobs(ids, key), 'documents.zip', words)}>
+                {words.out.formats[key] ?? label}
+              </Menu.Item>
+            ))}
+          </Menu.Dropdown>
+        </Menu>
+        <Button size="xs" variant="subtle" onClick={props.onNone}>
+          {words.history.chooseNone}
+        </Button>
+      </Group>
+    </Paper>
+  )
+}

@@ -1,0 +1,149 @@
+"""`dsocr bench`: how fast the engine reads here, on pages made for it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from PIL import Image, ImageDraw, ImageFont
+from rich.console import Console
+from rich.table import Table
+
+from dsocr.cli.engine import started_engine
+from dsocr.cli.options import EngineOption, choice
+from dsocr.config import Settings
+from dsocr.engines.base import Engine
+from dsocr.engines.modes import DEFAULT_MODE, MODES, mode_of
+from dsocr.engines.prompts import TASKS
+from dsocr.types import OcrOptions, PageImage
+
+WIDTH, HEIGHT = 1200, 1600
+IN_FLIGHT = (1, 8, 32, 128, 256)
+"""Pages at a time, as far as the engine takes as many."""
+LEAST_PAGES = 3
+
+
+def bench(
+    mode: Annotated[
+        str, choice(MODES, help="How finely to look.", default=DEFAULT_MODE)
+    ] = DEFAULT_MODE,
+    in_flight: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,...",
+            help="Pages at a time, one row each.",
+            show_default="1,8,32,128,256 as far as the engine takes as many",
+        ),
+    ] = None,
+    pages: Annotated[
+        int | None,
+        typer.Option(min=1, help="Pages of a row.", show_default="twice as many as in flight"),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Most tokens of a page.", show_default="the model's")
+    ] = None,
+    engine: EngineOption = None,
+) -> None:
+    """Measures this machine: pages a second and tokens a second, so many pages in flight.
+
+    The pages are made up and all different; nothing is read from the disk or written to it.
+    """
+    counts = _counts(in_flight)
+    settings = Settings.from_environment()
+    if engine is not None:
+        settings = dataclasses.replace(settings, engine=engine)
+    prompt = TASKS["markdown"].prompt
+    options = OcrOptions("markdown", mode_of(mode).key, prompt, max_tokens=max_tokens)
+    asyncio.run(_measure_all(settings, options, counts, pages))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    in_flight: int
+    pages: int
+    seconds: float
+    tokens: int
+    slowest: float
+    """Seconds of the page that took longest, its wait included."""
+
+
+async def _measure_all(
+    settings: Settings, options: OcrOptions, counts: tuple[int, ...] | None, pages: int | None
+) -> None:
+    console = Console()
+    async with started_engine(settings) as (engine, chosen):
+        info = engine.info
+        console.print(f"{info.name} ({info.model}, {info.device}) reads: {chosen.reason}.")
+        made = made_pages()
+        await engine.recognize(next(made), options)  # what is loaded on first use is loaded
+        table = Table("in flight", "pages", "seconds", "pages/s", "tokens/s", "slowest page")
+        for count in counts or [one for one in IN_FLIGHT if one <= max(1, info.max_concurrency)]:
+            row = await measure(
+                engine, options, made, in_flight=count, pages=pages or max(LEAST_PAGES, 2 * count)
+            )
+            rate = row.tokens / row.seconds if row.tokens else None
+            table.add_row(
+                *(str(row.in_flight), str(row.pages), f"{row.seconds:.2f}"),
+                f"{row.pages / row.seconds:.2f}",
+                "–" if rate is None else f"{rate:,.0f}",
+                f"{row.slowest:.2f} s",
+            )
+        console.print(table)
+
+
+async def measure(
+    engine: Engine, options: OcrOptions, made: Iterator[PageImage], *, in_flight: int, pages: int
+) -> _Row:
+    """Reads so many pages, so many at a time; ramp and drain are in it."""
+    waiting = iter([next(made) for _ in range(pages)])
+    tokens, slowest = 0, 0.0
+    began = time.perf_counter()
+
+    async def one_after_another() -> None:
+        nonlocal tokens, slowest
+        for page in waiting:
+            start = time.perf_counter()
+            result = await engine.recognize(page, options)
+            tokens += result.usage.completion_tokens
+            slowest = max(slowest, time.perf_counter() - start)
+
+    await asyncio.gather(*(one_after_another() for _ in range(in_flight)))
+    return _Row(in_flight, pages, time.perf_counter() - began, tokens, slowest)
+
+
+def made_pages() -> Iterator[PageImage]:
+    """Pages of made-up words under a heading, each different."""
+    dice = random.Random(1)
+    heading, body = ImageFont.load_default(44), ImageFont.load_default(24)
+    number = 0
+    while True:
+        image = Image.new("RGB", (WIDTH, HEIGHT), "white")
+        draw = ImageDraw.Draw(image)
+        draw.text((100, 90), f"Page {number + 1}: {_words(dice, 3)}", fill="black", font=heading)
+        for y in range(180, HEIGHT - 120, 34):
+            draw.text((100, y), _words(dice, 13), fill="black", font=body)
+        yield PageImage(number, image, WIDTH, HEIGHT)
+        number += 1
+
+
+def _words(dice: random.Random, count: int) -> str:
+    sounds = [c + v for c in "bdfglmnprstv" for v in "aeiou"]
+    return " ".join("".join(dice.choices(sounds, k=dice.randint(1, 4))) for _ in range(count))
+
+
+def _counts(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        counts = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        counts = ()
+    if not counts or min(counts) < 1:
+        raise typer.BadParameter(f"{text!r} is no list of numbers such as 1,8,32.")
+    return counts

@@ -1,0 +1,128 @@
+"""Pages on their way through a process that may die: which may go next, and whom to blame.
+
+When a process dies, every page that it was reading is a suspect. Suspects are then read one at a
+time, each until it has come further than when the process died: one that kills again was alone, and
+is the one; all others have cost their neighbours nothing but time. Knows no processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from dsocr.child import Buffer, Header
+from dsocr.errors import DsocrError, EngineCrashed
+
+MAX_DEATHS = 2
+"""A page that was blamed for that many deaths is given up."""
+
+
+@dataclass(slots=True, eq=False)
+class Page:
+    """A question on its way. `answer` is resolved once, whatever happens to processes."""
+
+    question: Header
+    payload: Buffer
+    answer: asyncio.Future[Header]
+    on_text: Callable[[str], None] | None
+    sent: bool = False
+    """To the present process."""
+    started_at: float | None = None
+    """When the present process began to read it."""
+    deaths: int = 0
+    is_suspect: bool = False
+    came_to: int = 0
+    """Characters it had said when it became a suspect."""
+    text: str = ""
+    """What the present process has said of it."""
+    told: str = ""
+    """What was handed on."""
+
+    def hear(self, piece: str) -> None:
+        """Hands on what is new. A second reading repeats the first one's words before it."""
+        self.text += piece
+        if self.on_text and len(self.text) > len(self.told) and self.text.startswith(self.told):
+            new, self.told = self.text[len(self.told) :], self.text
+            self.on_text(new)
+
+    def fail(self, error: DsocrError) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+    def start_over(self) -> None:
+        self.sent, self.started_at, self.text = False, None, ""
+
+
+@dataclass(slots=True)
+class Flight:
+    """All pages that were taken in and not answered, the oldest first."""
+
+    pages: dict[int, Page] = field(default_factory=dict)
+    num_retries: int = 0
+
+    def hear(self, header: Header) -> bool:
+        """A process's word on one page. True if it was the last."""
+        kind, page = header["kind"], self.pages.get(header.get("id", 0))
+        if page is None or page.answer.done():
+            return False
+        if kind == "started":
+            page.started_at = time.monotonic()
+        elif kind == "text":
+            page.hear(header["text"])
+            page.is_suspect = page.is_suspect and len(page.text) <= page.came_to
+        elif kind in ("done", "failed"):
+            page.is_suspect = False
+            if kind == "done":
+                page.answer.set_result({**header, "raw": page.text})
+            else:
+                page.fail(problem(header))
+            return True
+        return False
+
+    def to_send(self) -> Iterator[Page]:
+        """Pages that the present process may have now; each is counted as sent."""
+        waiting = [page for page in self.pages.values() if not page.answer.done()]
+        suspects = [page for page in waiting if page.is_suspect]
+        if any(page.sent for page in suspects):
+            return
+        for page in suspects[:1] or waiting:
+            if not page.sent:
+                page.sent = True
+                yield page
+
+    def blame(self) -> None:
+        """The process died. Those it may have died of are suspects, or given up; all begin anew."""
+        reading = [page for page in self.pages.values() if page.started_at is not None]
+        # if it cannot be told which one was being read, all are that it was given
+        possible = reading or [page for page in self.pages.values() if page.sent]
+        for page in [page for page in possible if page.is_suspect] or possible:
+            page.deaths += 1
+            page.is_suspect, page.came_to = True, len(page.text)
+            if page.deaths >= MAX_DEATHS:
+                page.fail(EngineCrashed())
+        for page in self.pages.values():
+            self.num_retries += page.sent and not page.answer.done()
+            page.start_over()
+
+    def overdue(self, seconds: float) -> list[Page]:
+        """Pages that are being read for longer than that."""
+        since = time.monotonic() - seconds
+        return [
+            page
+            for page in self.pages.values()
+            if page.started_at is not None and page.started_at < since and not page.answer.done()
+        ]
+
+    def give_up(self, error: DsocrError) -> None:
+        for page in self.pages.values():
+            page.fail(error)
+
+
+def problem(header: Header) -> DsocrError:
+    """A process's words as the error of that code."""
+    for kind in DsocrError.__subclasses__():
+        if kind.code == header["code"]:
+            return kind(header["message"])
+    return EngineCrashed(header["message"])

@@ -1,0 +1,1 @@
+"""Reading a page again that was not read to its end."""

@@ -1,0 +1,41 @@
+"""Triton where it is installed; elsewhere stand-ins, so that kernels can be defined, never run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+__all__ = ["INSTALLED", "power_of_two", "precision_of", "tl", "triton", "usable_kernels"]
+
+try:
+    import triton
+    from triton import language as tl
+
+    INSTALLED = True
+except ImportError:
+    INSTALLED = False
+
+    class _Absent:
+        """`@triton.jit` leaves a function as it is; `tl.constexpr` is a mere name."""
+
+        constexpr = None
+
+        def jit(self, function: Any) -> Any:
+            return function
+
+    triton = tl = _Absent()
+
+
+def usable_kernels(device: torch.device) -> bool:
+    return INSTALLED and device.type == "cuda"
+
+
+def precision_of(dtype: torch.dtype) -> str:
+    """How `tl.dot` multiplies: float32 is asked for to compare, so it is meant."""
+    return "ieee" if dtype == torch.float32 else "tf32"
+
+
+def power_of_two(size: int, *, least: int = 16) -> int:
+    """The smallest block that Triton can lay over `size`; products want 16 at least."""
+    return max(least, 1 << (size - 1).bit_length())

@@ -1,0 +1,123 @@
+"""How many tokens the cache may hold: fixed at the start, so that no number of pages can run the
+device out of memory.
+
+What a step needs beside the cache is measured by rehearsing the largest one there can be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from dsocr.runtime.batch import Chunk, PageViews, make_batch
+from dsocr.runtime.blocks import BLOCK_SIZE
+from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.devices import DeviceError
+from dsocr.runtime.kv_cache import KVCache
+from dsocr.runtime.layers.attention import MAX_GATHERED_TOKENS
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.preprocess import num_image_tokens
+
+MAX_SEQS = 256
+"""Pages that run at once on a GPU, unless told otherwise; more bring nothing."""
+MAX_SEQS_ELSEWHERE = 4
+TOKENS_A_PAGE = 1024
+"""A full page of text with its picture has more: less cache than this for each is no use."""
+MARGIN = 1.25
+"""Of what was measured: the allocator's splinters."""
+FIXED_BYTES = 512 << 20
+"""What libraries and graphs keep for themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What there is room for."""
+
+    max_num_seqs: int
+    cache_tokens: int
+    reserve_bytes: int | None
+    """Left to everything but weights and cache; None where the device's memory is not counted."""
+
+
+def find_room(model: DeepseekOcr, config: RuntimeConfig) -> Room:
+    """Fills in what the config leaves open, from the memory that is free now that the weights are
+    loaded. Raises `DeviceError` where not even one page fits."""
+    context = model.spec.decoder.max_positions
+    if model.device.type != "cuda":
+        seats = config.max_num_seqs or MAX_SEQS_ELSEWHERE
+        return Room(seats, max(context, config.cache_tokens or 2 * context), None)
+    seats = config.max_num_seqs or MAX_SEQS
+    reserve = config.memory_reserve_mb
+    reserve_bytes = rehearse(model, config, seats) if reserve is None else int(reserve * (1 << 20))
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(model.device)
+    usable = int(free * config.memory_share)
+    tokens = fitting_tokens(
+        usable, reserve_bytes, KVCache.bytes_per_token(model.spec.decoder, model.dtype), context
+    )
+    wished = config.cache_tokens or seats * context
+    tokens = min(tokens, max(context, wished))
+    if config.max_num_seqs is None:
+        seats = max(1, min(seats, tokens // TOKENS_A_PAGE))
+    return Room(seats, tokens, reserve_bytes)
+
+
+def fitting_tokens(usable_bytes: int, reserve_bytes: int, token_bytes: int, context: int) -> int:
+    """Tokens that fit beside the reserve, a whole context at least. A device too small for both is
+    used without a reserve: a step that does not fit is then computed in parts."""
+    tokens = (usable_bytes - reserve_bytes) // token_bytes
+    if tokens >= context:
+        return tokens
+    if usable_bytes < context * token_bytes:
+        raise DeviceError(
+            f"Beside the weights the device has {usable_bytes >> 20} MiB to use; the model's "
+            f"context of {context} tokens takes {context * token_bytes >> 20}."
+        )
+    return context
+
+
+def rehearse(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int:
+    """Bytes that the largest step needs beside weights and cache, and pictures that wait."""
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(model.device)
+    before = torch.cuda.memory_allocated(model.device)
+    try:
+        features = rehearse_steps(model, config, seats)
+        torch.cuda.synchronize(model.device)
+    except torch.OutOfMemoryError:  # a small device: all that one page's cache leaves is needed
+        return torch.cuda.mem_get_info(model.device)[1]
+    peak = torch.cuda.max_memory_allocated(model.device) - before
+    torch.cuda.empty_cache()
+    return int(peak * MARGIN) + FIXED_BYTES + 2 * seats * features
+
+
+def rehearse_steps(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int:
+    """Encodes, prefills and decodes; returns the bytes of one page's features."""
+    tiles = _grey(640).expand(config.max_tiles, -1, -1, -1)
+    page = PageViews(_grey(1024), tiles, (1, config.max_tiles))
+    model.encode([page, page])
+    for side in (512, 1280):  # theirs is a smaller need; but each size has kernels to be loaded
+        model.encode([PageViews(_grey(side))])
+    most = min(config.max_prefill_tokens, model.spec.decoder.max_positions)
+    length = min(model.spec.decoder.max_positions, MAX_GATHERED_TOKENS // seats)
+    num_blocks = -(-max(most, length) // BLOCK_SIZE)
+    cache = KVCache(
+        model.spec.decoder,
+        num_blocks=num_blocks,
+        block_size=BLOCK_SIZE,
+        device=model.device,
+        dtype=model.dtype,
+    )
+    table = list(range(num_blocks))
+    prompt = Chunk([0] * most, 0, table)
+    token = Chunk([0], length - 1, table)  # all in one place: only their number counts
+    for chunks in ([prompt], [token] * seats):
+        batch = make_batch(chunks, block_size=BLOCK_SIZE, device=model.device)
+        model.logits(model.forward(batch, cache)[-seats:]).logsumexp(dim=-1)
+    width = model.spec.decoder.hidden_size
+    return num_image_tokens(page) * width * model.dtype.itemsize
+
+
+def _grey(side: int) -> torch.Tensor:
+    return torch.full((side, side, 3), 127, dtype=torch.uint8)

@@ -1,0 +1,48 @@
+"""`POST /api/jobs/export`: several jobs as one zip, a file each."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import PurePosixPath
+from typing import BinaryIO, cast
+
+from fastapi import Response
+
+from dsocr.exports import format_of
+from dsocr.server.deps import Owner, RunningService, locked_router
+from dsocr.server.download import download
+from dsocr.server.job_schemas import Bundle
+from dsocr.server.schemas import error_answers
+
+router = locked_router("jobs")
+
+MAX_STEM = 80
+"""Characters of a document's name that go into the name of its file."""
+
+
+@router.post(
+    "/api/jobs/export",
+    response_class=Response,
+    summary="Several jobs as one zip",
+    responses=error_answers(400, 401, 403, 404, 422, 507),
+)
+async def export_several(bundle: Bundle, service: RunningService, owner: Owner) -> Response:
+    """One file a job, numbered in the order asked for."""
+    extension = format_of(bundle.format).extension
+    jobs = [await service.jobs.get(job_id, owner) for job_id in bundle.jobIds]
+
+    async def write(out: BinaryIO) -> None:
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for number, job in enumerate(jobs, start=1):
+                name = f"{number:03d}-{safe_stem(job.name)}.{extension}"
+                with archive.open(name, "w", force_zip64=True) as entry:
+                    await service.jobs.export(job.id, bundle.format, cast(BinaryIO, entry), owner)
+
+    return await download(write, "documents", "zip", service.jobs.files.incoming)
+
+
+def safe_stem(name: str) -> str:
+    """A document's name as part of a file's, whatever its owner called it."""
+    stem = PurePosixPath(name).stem
+    plain = "".join(letter if letter.isalnum() or letter in "-_ " else "_" for letter in stem)
+    return plain.strip()[:MAX_STEM] or "document"

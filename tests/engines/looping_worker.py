@@ -1,0 +1,28 @@
+"""A worker whose page falls into a loop, in a real process: what the native engine makes of it."""
+
+from __future__ import annotations
+
+from dsocr.child import Channel, Header
+from tests.engines.stubborn_worker import READY
+
+GOOD = "<|ref|>text<|/ref|><|det|>[[10, 10, 500, 90]]<|/det|>\nOnce upon a time, "
+AGAIN = "once upon a time, "
+
+
+def loop(channel: Channel, arguments: Header) -> None:
+    """Tells a loop as it comes, a character a token, and then where it began."""
+    channel.send(READY | {"max_pages": 2, "max_num_seqs": 1, "cache_tokens": 8192})
+    while True:
+        header, _ = channel.receive()
+        number = header["id"]
+        channel.send({"kind": "started", "id": number})
+        for piece in (GOOD, *[AGAIN] * 20):
+            channel.send({"kind": "text", "id": number, "text": piece})
+        done = {
+            "finish_reason": "repetition",
+            "prompt_tokens": 3,
+            "image_tokens": 1,
+            "logprobs": [-0.1] * len(GOOD),
+            "text_ends": list(range(1, len(GOOD) + 1)),
+        }
+        channel.send({"kind": "done", "id": number, **done})

@@ -1,0 +1,139 @@
+"""How a process ends when it is told to, and how it heals when one of its children ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+
+import httpx2 as httpx
+import pytest
+
+from tests.jobs.conftest import NewServer, Server, alive, children, numbered
+
+ABORTED = 200
+
+
+def watched(server: Server, job_id: str) -> threading.Thread:
+    """Somebody who follows the events of a job to their end."""
+
+    def watch() -> None:
+        url = f"{server.http.base_url}/api/jobs/{job_id}/events"
+        with contextlib.suppress(httpx.TransportError), httpx.stream("GET", url) as events:
+            for _ in events.iter_lines():
+                pass
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    return watching
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_page_that_hangs_keeps_no_process_from_ending(
+    new_server: NewServer, signals: int
+) -> None:
+    server = new_server(seconds=0.01)
+    job_id = server.submit(numbered(30), name="good.pdf")["jobId"]
+    stuck = server.submit(numbered(2, "@hang"), name="stuck.pdf")["jobId"]
+    server.until(lambda: server.job(stuck)["status"] == "running")
+    watching = watched(server, stuck)
+    assert server.process is not None
+    below = children(server.process.pid)
+    done = server.job(job_id)["pagesDone"]
+    if signals == 2:
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+    assert server.end(signal.SIGTERM) == 0
+    watching.join()
+    assert not any(map(alive, below))
+    server.start()
+    assert server.job(job_id)["pagesDone"] >= done
+    assert server.job(stuck)["status"] in ("queued", "running")
+
+
+def test_a_second_signal_does_not_wait_for_those_who_are_answered(new_server: NewServer) -> None:
+    server = new_server(server={"drain_seconds": 600})
+    job_id = server.submit(numbered(1, "@hang"))["jobId"]
+    server.until(lambda: server.job(job_id)["status"] == "running")
+    image = numbered(1, "@hang")
+
+    def ask() -> None:
+        with contextlib.suppress(httpx.TransportError):
+            httpx.post(
+                f"{server.http.base_url}/api/ocr", files={"image": ("a.pdf", image)}, timeout=60
+            )
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    server.until(lambda: server.http.get("/health").json()["queue"]["running"] == 1)
+    assert server.process is not None
+    server.process.send_signal(signal.SIGTERM)
+    server.until(lambda: refuses(server))
+    assert server.process.poll() is None, "it did not wait for the one who is answered"
+    assert server.end(signal.SIGTERM) == 0
+    asking.join()
+
+
+def refuses(server: Server) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_a_decoder_that_is_killed_costs_its_page_at_most(new_server: NewServer) -> None:
+    server = new_server(seconds=0.02)
+    job_id = server.submit(numbered(60))["jobId"]
+    kills = 3
+    for kill in range(1, kills + 1):
+        server.until(lambda kill=kill: server.job(job_id)["pagesDone"] >= 10 * kill)
+        assert server.process is not None
+        for child in children(server.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+    job = server.until_over(job_id)
+    assert (job["status"], job["pagesDone"]) == ("succeeded", 60)
+    assert job["pagesFailed"] <= 2 * kills, "more failed than there are decoders"
+    again = server.submit(numbered(20))["jobId"]
+    assert server.until_over(again)["pagesFailed"] == 0
+
+
+def test_a_killed_process_leaves_its_port_and_its_jobs_to_the_next_at_once(
+    new_server: NewServer,
+) -> None:
+    server = new_server(seconds=0.02)
+    job_id = server.submit(numbered(60))["jobId"]
+    for life in range(3):
+        server.until(lambda life=life: server.job(job_id)["pagesDone"] >= 10 * life)
+        assert server.process is not None
+        below = children(server.process.pid)
+        server.kill()
+        server.start()  # on the same port
+        server.until(lambda below=below: not any(map(alive, below)), seconds=10)
+    assert server.until_over(job_id)["pagesFailed"] == 0
+
+
+def test_uploads_that_break_off_leave_nothing(new_server: NewServer) -> None:
+    server = new_server()
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    request = (
+        b"POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n"
+        b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+    )
+    reset = struct.pack("ii", 1, 0)
+    for number in range(ABORTED):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(request + head + b"x" * (number % 20 * 100_000))
+            if number % 2:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+    (incoming,) = (server.runs_dir / "jobs" / "incoming").iterdir()
+    server.until(lambda: not any(incoming.iterdir()))
+    assert not any((server.runs_dir / "jobs" / "files").iterdir())
+    assert server.http.get("/api/jobs").json()["total"] == 0
+    taken = server.submit(numbered(1))["jobId"]  # and no place is taken for ever
+    assert server.until_over(taken)["status"] == "succeeded"

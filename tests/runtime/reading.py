@@ -1,0 +1,44 @@
+"""Runtimes without a process around them, and what they said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from dsocr.runtime.intake import Preparation
+from dsocr.runtime.model_runner import ModelRunner
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.repetition import TokenKinds, token_kinds
+from dsocr.runtime.runtime import Done, Event, Runtime, Text
+from dsocr.runtime.tokenizer import Tokenizer
+
+
+def plain_runtime(model: DeepseekOcr, tokenizer: Tokenizer, **settings: Any) -> Runtime:
+    """Its cache holds one context."""
+    context = model.spec.decoder.max_positions
+    preparation = Preparation(tokenizer, _kinds(tokenizer), context, max_tiles=9)
+    return Runtime(ModelRunner(model, num_tokens=context), preparation, **settings)
+
+
+@cache
+def _kinds(tokenizer: Tokenizer) -> TokenKinds:
+    return token_kinds(tokenizer)
+
+
+def run(runtime: Runtime, between: Callable[[], object] = lambda: None) -> list[Event]:
+    """Everything the runtime says until it has no work, with something done after every step."""
+    events: list[Event] = []
+    while runtime.has_work:
+        events += runtime.step()
+        between()
+    return events
+
+
+def text(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Text))
+
+
+def outputs(events: list[Event]) -> dict[int, list[int]]:
+    """The tokens of each page that was read."""
+    return {one.request_id: one.output_ids for one in events if isinstance(one, Done)}

@@ -1,0 +1,95 @@
+"""The worker's frames: news gathered, starts told at once, beats while it works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dsocr.runtime import worker
+from dsocr.runtime.runtime import Done, Failed, Load, Started, Text
+from dsocr.runtime.worker import Outbox
+
+
+class Listener:
+    """A channel that remembers."""
+
+    def __init__(self) -> None:
+        self.frames: list[dict[str, Any]] = []
+
+    def send(self, frame: dict[str, Any]) -> None:
+        self.frames.append(frame)
+
+
+class Busy:
+    load = Load(running=3, waiting=5, cache_used=0.5, preemptions=1, out_of_memory=2)
+
+
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(worker.time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def outbox() -> tuple[Outbox, Listener]:
+    listener = Listener()
+    channel, runtime = listener, Busy()
+    return Outbox(channel, runtime), listener  # type: ignore[arg-type]
+
+
+def test_texts_of_many_steps_and_pages_share_a_frame(clock: Clock) -> None:
+    box, heard = outbox()
+    for word in ("a", "b", "c"):
+        box.put([Text(1, word), Text(2, word.upper())])
+    assert heard.frames == []
+
+    clock.now += 0.03
+    box.put([Text(1, "d"), Failed(2, "engine_crash", "why")])
+
+    [frame] = heard.frames
+    assert frame == {
+        "kind": "events",
+        "events": [
+            {"kind": "text", "id": 1, "text": "abcd"},
+            {"kind": "text", "id": 2, "text": "ABC"},
+            {"kind": "failed", "id": 2, "code": "engine_crash", "message": "why"},
+        ],
+    }
+
+
+def test_a_start_is_told_at_once(clock: Clock) -> None:
+    box, heard = outbox()
+    box.put([Text(1, "a")])
+    box.put([Started(2)])
+    assert [one["kind"] for one in heard.frames[0]["events"]] == ["text", "started"]
+
+
+def test_the_text_of_a_page_stands_before_its_end(clock: Clock) -> None:
+    box, heard = outbox()
+    box.put([Text(1, "a")])
+    box.put([Text(1, "b"), Done(1, "stop", 5, 2, [7, 8], [-0.12345, -0.1], [1, 2])])
+    box.flush()
+    text, done = heard.frames[0]["events"]
+    assert text["text"] == "ab"
+    assert done["logprobs"] == [-0.1235, -0.1] and done["text_ends"] == [1, 2]
+
+
+def test_a_beat_a_second_says_how_full_it_is(clock: Clock) -> None:
+    box, heard = outbox()
+    for _ in range(30):
+        clock.now += 0.1
+        box.beat()
+    assert len(heard.frames) in (2, 3)  # tenths of a second do not add up exactly
+    assert heard.frames[0] == {
+        "kind": "beat",
+        "running": 3,
+        "waiting": 5,
+        "cache_used": 0.5,
+        "preemptions": 1,
+        "out_of_memory": 2,
+    }
