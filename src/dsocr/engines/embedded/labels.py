@@ -112,7 +112,7 @@ def _reads_on(paragraph: Paragraph, body: float) -> bool:
     """Whether it ends like a sentence, in letters no larger than the text's: a false title."""
     last = paragraph.rows[-1].text.rstrip()
     height = median(row.height for row in paragraph.rows)
-    return height < _LARGER_THAN_TEXT * body and last.endswith(_SENTENCE_ENDS)
+    return height < _LARGER * body and last.endswith(_SENTENCE_ENDS)
 
 
 def _is_formula(text: str) -> bool:

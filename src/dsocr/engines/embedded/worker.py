@@ -62,6 +62,8 @@ _LOOK_SIDE = 960
 """Enough to see whether there is text that the PDF's own layer lacks."""
 _MIN_SCORE = 0.5
 _READS_WELL = 0.8
+_READS_TURNED = 0.7
+"""Other scripts on their heads look a little like Latin."""
 _WORTH_TURNING = 0.1
 
 
@@ -245,7 +247,7 @@ class PageReader:
             if score >= _READS_WELL:
                 break
         best = max(tried, key=lambda turn: tried[turn][0])
-        if 0 in tried and tried[best][0] < max(LEGIBLE, tried[0][0] + _WORTH_TURNING):
+        if 0 in tried and tried[best][0] < max(_READS_TURNED, tried[0][0] + _WORTH_TURNING):
             best = 0
         _, view, quads = tried[best]
         return view, quads, best
