@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsocr.engines.embedded import figures, labels, order, paragraphs, regions, rules, tables
+from dsocr.engines.embedded.drop_caps import with_drop_caps
 from dsocr.engines.embedded.layout import LayoutModel
 from dsocr.engines.embedded.line import Line, Rect, Region
 from dsocr.engines.embedded.network import Networks
@@ -78,7 +79,7 @@ class Page:
 def compose_blocks(image: Pixels, lines: Sequence[Line], *, models: LayoutModels) -> list[Block]:
     """The page's blocks in reading order. `image` is (H, W, 3) RGB, lines are in its pixels."""
     height, width = image.shape[:2]
-    lines = [line for line in lines if line.text.strip()]
+    lines = with_drop_caps([line for line in lines if line.text.strip()])
     body = labels.body_height(lines)
     right_to_left = is_right_to_left(line.text for line in lines)
     ruled = rules.ruled_tables(image, lines, body)
