@@ -15,7 +15,7 @@ import numpy as np
 from dsocr.child import Channel, Header
 from dsocr.engines.embedded import text_layer
 from dsocr.engines.embedded.compose import LayoutModels, compose_blocks
-from dsocr.engines.embedded.gutters import cut_at_gutters
+from dsocr.engines.embedded.gutters import apart, cut_at_gutters
 from dsocr.engines.embedded.layer_gaps import cut_at_gaps
 from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.locate import NOT_FOUND, evenly, locate
@@ -218,7 +218,7 @@ class PageReader:
         """Everything by recognition: the page laid upright, its lines found and read."""
         view, quads, turn = self._upright(image, detail, poll)
         view, quads = straightened(view, quads)
-        quads = cut_at_gutters(view.image, quads)
+        quads = apart(view.image, cut_at_gutters(view.image, quads))
         readings = self._ocr.read(view.image, quads, poll=poll, squeeze=detail.squeeze)
         believed = _believable(readings)
         lines = [reading.line for reading in believed]
