@@ -53,3 +53,9 @@ def test_boxes_of_different_rows_or_far_apart_stay() -> None:
     ]
     kept = apart(page([[291]] * 3), quads)
     assert all((new == old).all() for new, old in zip(kept, quads, strict=True))
+
+
+def test_specks_of_a_scan_do_not_hide_a_gutter() -> None:
+    image = page([[291]] * 8).copy()
+    image[2::7, 293:307:5] = 0
+    assert len(cut_at_gutters(image, [quad(8, 123, 592, 147)])) == 2

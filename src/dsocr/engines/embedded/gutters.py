@@ -20,6 +20,7 @@ _MIN_RUN = 5.0
 _MIN_PART = 1.2
 _MAX_TILT = 0.3
 _MAX_SHARED = 1.5  # of its height
+_SPECK = 0.09  # of a line's height; full stops are larger
 _CLEAR = 0.1
 _EDGE = 0.2  # of the height at a line's top and bottom, where its neighbours' ink may reach in
 
@@ -98,9 +99,18 @@ def ink_of(image: NDArray[np.uint8], line_height: float) -> NDArray[np.uint8]:
     _, dark = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
     if dark.mean() > 0.5:
         dark = 1 - dark
+    dark = _without_specks(dark, (_SPECK * line_height) ** 2)
     tall = np.ones((max(3, int(3 * line_height)), 1), np.uint8)
     rules = cv2.dilate(cv2.morphologyEx(dark, cv2.MORPH_OPEN, tall), np.ones((1, 3), np.uint8))
     return np.asarray(dark & (1 - rules), np.uint8)
+
+
+def _without_specks(dark: NDArray[np.uint8], area: float) -> NDArray[np.uint8]:
+    """Without a scan's specks, which would close every white stripe; letters keep their edges."""
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] > area
+    large[0] = False  # the paper
+    return np.asarray(large[parts], np.uint8)
 
 
 def _gutters_through(
