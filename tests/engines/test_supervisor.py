@@ -277,3 +277,58 @@ async def test_twenty_four_abandoned_pages_leave_their_places(
 
     assert await read(crowd, "next") == "next"
     assert not crowd.restarts
+
+
+async def all_reading(crowd: Supervisor, heard: list[str], characters: int) -> None:
+    """Every page has said that much, and none is a suspect."""
+    pages = crowd._flight.pages.values()
+    await until(
+        lambda: (
+            min(map(len, heard)) >= characters
+            and all(page.started_at is not None and not page.is_suspect for page in pages)
+        ),
+        seconds=30,
+    )
+
+
+async def read_aloud(crowd: Supervisor, prompt: str, heard: list[str], place: int) -> None:
+    def hear(piece: str) -> None:
+        heard[place] += piece
+
+    await crowd.read({"prompt": prompt}, b"", on_text=hear)
+
+
+async def test_pages_that_two_processes_died_beside_are_read(crowd: Supervisor) -> None:
+    prompts, heard = ["x" * 800] * 4, [""] * 4
+    await crowd.start()
+    reading = [
+        asyncio.create_task(read_aloud(crowd, prompt, heard, place))
+        for place, prompt in enumerate(prompts)
+    ]
+    for characters in (1, 20):
+        await all_reading(crowd, heard, characters)
+        assert crowd.pid is not None
+        os.kill(crowd.pid, signal.SIGKILL)
+        await until(lambda: crowd.trouble != "")
+
+    await asyncio.gather(*reading)
+    assert heard == prompts
+    assert crowd.restarts == {"crash": 2}
+
+
+async def test_a_later_page_that_kills_costs_none_that_an_earlier_one_did_not(
+    crowd: Supervisor,
+) -> None:
+    prompts, heard = ["x" * 800] * 4, [""] * 4
+    reading = [
+        asyncio.create_task(read_aloud(crowd, prompt, heard, place))
+        for place, prompt in enumerate(prompts)
+    ]
+    for _ in range(2):
+        await all_reading(crowd, heard, 1)
+        with pytest.raises(EngineCrashed):
+            await read(crowd, "@crash")
+
+    await asyncio.gather(*reading)
+    assert heard == prompts
+    assert crowd.restarts == {"crash": 4}
