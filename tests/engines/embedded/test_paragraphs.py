@@ -124,3 +124,12 @@ def test_leading_is_that_of_most_lines_of_every_column() -> None:
     lines = [row(LONG, 26 * i, x0=x0, x1=x0 + 440) for x0 in (0, 500) for i in range(5)]
     assert leading_of(lines) == pytest.approx(1.3)
     assert leading_of([]) > 1
+
+
+def test_two_rows_of_a_heading_stay_together() -> None:
+    rows = [
+        row("Harbour decision", 0, x1=180, height=24),
+        row("delayed again", 32, x1=150, height=24),
+    ]
+    rows += [row(LONG, 66 + 26 * i) for i in range(4)]
+    assert firsts(rows) == ["Harbour decision", LONG]

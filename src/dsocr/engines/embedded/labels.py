@@ -80,8 +80,8 @@ def label_of(paragraph: Paragraph, regions: Sequence[Region], body: float) -> st
         return (
             "sub_title" if _can_be_title(paragraph) and not _reads_on(paragraph, body) else "text"
         )
-    if region is not None and region.label == "equation":
-        return "text" if has_words(text) else "equation"
+    if region is not None and region.label == "equation" and not has_words(text):
+        return "equation"
     if region is not None and region.label in ("figure_caption", "table_caption"):
         return NAMES[region.label]
     return "sub_title" if _looks_like_title(paragraph, body) else "text"

@@ -75,9 +75,10 @@ def split(rows: Sequence[Line], *, leading: float = _LEADING) -> list[Paragraph]
         return []
     column = _edges(rows)
     pitch = _usual_pitch(rows, leading)
+    usual = median(row.height for row in rows)
     paragraphs: list[list[Line]] = [[rows[0]]]
     for index in range(1, len(rows)):
-        if _breaks(rows, index, column, pitch):
+        if _breaks(rows[index - 1], rows[index], column, pitch=pitch, usual=usual):
             paragraphs.append([])
         paragraphs[-1].append(rows[index])
     return [Paragraph(tuple(part), _flows(part, column)) for part in paragraphs]
@@ -128,18 +129,20 @@ def _steps(rows: Sequence[Line]) -> list[float]:
     ]
 
 
-def _breaks(rows: Sequence[Line], index: int, column: tuple[float, float], pitch: float) -> bool:
-    above, row = rows[index - 1], rows[index]
+def _breaks(
+    above: Line, row: Line, column: tuple[float, float], *, pitch: float, usual: float
+) -> bool:
+    """Whether a paragraph begins; `usual` is the height of the column's rows."""
     step = _middle(row) - _middle(above)
     size = min(above.height, row.height)
-    if step > _WIDE_PITCH * max(pitch, 1.1 * size) or step > 2.6 * size:
+    if step > _WIDE_PITCH * max(pitch, 0.55 * (above.height + row.height)) or step > 2.6 * size:
         return True
     if _ratio(above, row) >= _OTHER_SIZE and not _runs_on(above, row):
         return True
     if starts_with_mark(row.text):
         return True
     short = not _full(above, row, column)
-    if short and above.height > _HEADING * row.height:
+    if short and above.height > _HEADING * usual > row.height:
         return True
     ended = above.text.rstrip().endswith(_ENDS)
     indented = row.rect.x0 - column[0] > _INDENT * row.height
