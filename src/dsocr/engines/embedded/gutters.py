@@ -20,7 +20,7 @@ _MIN_RUN = 5.0
 _MIN_PART = 1.2
 _MAX_TILT = 0.3
 _MAX_SHARED = 1.5  # of its height
-_SPECK = 0.09  # of a line's height; full stops are larger
+_SPECK = 0.07  # of a line's height; full stops are larger
 _CLEAR = 0.1
 _EDGE = 0.2  # of the height at a line's top and bottom, where its neighbours' ink may reach in
 
