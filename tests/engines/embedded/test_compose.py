@@ -109,3 +109,20 @@ def test_text_above_and_below_a_table_is_not_ordered_as_one() -> None:
     table = (Region("table", Rect(90, 60, 310, 280), 0.9), (cell,))
     assert [atom.lines for atom in atoms_of([table, text], [])] == [(cell,), (head,), (thanks,)]
     assert [atom.lines for atom in atoms_of([text], [])] == [(head, thanks)]
+
+
+def test_a_text_region_over_two_columns_is_not_ordered_as_one() -> None:
+    words = "words of a column up to its edge"
+    left = tuple(Line(words, Rect(0, 30 * i, 300, 30 * i + 20), 0.9) for i in range(4))
+    right = tuple(Line(words, Rect(340, 30 * i, 640, 30 * i + 20), 0.9) for i in range(4))
+    both = Region("text", Rect(0, 0, 640, 120), 0.9)
+    assert len(atoms_of([(both, (*left, *right))], [])) == 8
+    assert len(atoms_of([(both, left)], [])) == 1
+
+
+def test_a_text_region_around_a_line_of_another_is_not_ordered_as_one() -> None:
+    rows = tuple(Line("the text goes on", Rect(0, y, 300, y + 20), 0.9) for y in (0, 30, 90))
+    heading = Line("2 Method", Rect(0, 60, 100, 80), 0.9)
+    assigned = [(Region("text", Rect(0, 0, 300, 110), 0.9), rows)]
+    assigned += [(Region("title", Rect(0, 60, 100, 80), 0.9), (heading,))]
+    assert [atom.lines for atom in atoms_of(assigned, [])][:3] == [(row,) for row in rows]

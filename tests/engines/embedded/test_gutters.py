@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dsocr.engines.embedded.gutters import cut_at_gutters
+from dsocr.engines.embedded.gutters import apart, cut_at_gutters
 
 
 def quad(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
@@ -34,4 +34,28 @@ def test_blank_between_words_is_no_gutter() -> None:
 def test_rule_in_the_gutter_does_not_hide_it() -> None:
     image = page([[291]] * 8).copy()
     image[:, 299:301] = 0
+    assert len(cut_at_gutters(image, [quad(8, 123, 592, 147)])) == 2
+
+
+def test_boxes_that_grew_into_each_other_are_drawn_back_to_the_white_between_them() -> None:
+    image = page([[291]] * 3)
+    left, right = apart(image, [quad(8, 33, 306, 57), quad(294, 33, 592, 57)])
+    assert left[:, 0].max() < 300 < right[:, 0].min()
+    assert left[:, 0].min() == 8 and right[:, 0].max() == 592
+
+
+def test_boxes_of_different_rows_or_far_apart_stay() -> None:
+    quads = [
+        quad(8, 3, 306, 27),
+        quad(294, 33, 592, 57),
+        quad(8, 63, 200, 87),
+        quad(400, 63, 592, 87),
+    ]
+    kept = apart(page([[291]] * 3), quads)
+    assert all((new == old).all() for new, old in zip(kept, quads, strict=True))
+
+
+def test_specks_of_a_scan_do_not_hide_a_gutter() -> None:
+    image = page([[291]] * 8).copy()
+    image[2::7, 293:307:5] = 0
     assert len(cut_at_gutters(image, [quad(8, 123, 592, 147)])) == 2

@@ -68,3 +68,25 @@ def test_table_survives_a_text_box_inside_it() -> None:
 def test_large_formula_is_no_title() -> None:
     assert labels.label_of(paragraph("f(x) dx = F(b) \u2212 F(a)", 0, 34), [], 20) == "text"
     assert labels.label_of(paragraph("What a = b means", 0, 34), [], 20) == "sub_title"
+
+
+def test_a_sentence_no_larger_than_the_text_is_no_title_whatever_the_layout_says() -> None:
+    region = [Region("title", Rect(0, 0, 400, 40), 0.9)]
+    assert labels.label_of(paragraph("It reads a file and counts.", 0, 20), region, 20) == "text"
+    assert labels.label_of(paragraph("Counting words", 0, 20), region, 20) == "sub_title"
+
+
+def test_a_bullet_is_an_item_however_large() -> None:
+    assert labels.label_of(paragraph("\u2022 Cellars flood", 0, 40), [], 20) == "text"
+
+
+def test_a_star_before_figures_is_no_bullet() -> None:
+    assert labels.as_list_item("* RM 33.02") == "* RM 33.02"
+    assert labels.as_list_item("* *") == "* *"
+    assert labels.as_list_item("* two eggs") == "- two eggs"
+
+
+def test_headings_that_the_layout_took_for_a_formula_are_text() -> None:
+    region = [Region("equation", Rect(0, 0, 400, 40), 0.9)]
+    assert labels.label_of(paragraph("Wind and hay", 0), region, 20) == "text"
+    assert labels.label_of(paragraph("x2 + y2 = z2", 0), region, 20) == "equation"

@@ -5,7 +5,7 @@ import pytest
 
 from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.ocr import Quad, Reading
-from dsocr.engines.embedded.quality import confidence, density, flags, legibility
+from dsocr.engines.embedded.quality import LEGIBLE, confidence, density, flags, legibility
 
 
 def quad(width: float, height: float = 20) -> Quad:
@@ -64,3 +64,11 @@ def test_letters_that_are_mostly_greek_are_not_believed() -> None:
     marks = flags([greek[0].line], 0.8, seen=1)
 
     assert marks == ["unsupported_script", "low_confidence"]
+
+
+def test_a_script_taken_for_latin_without_its_cases_is_not_legible() -> None:
+    hebrew = [reading("Ca at uIN arILu xN cl uIx ulCa quulL xu vaGua cuIl aCiAa", 0.7)] * 3
+    poor = [reading("hardly readable words that Mrs McIntyre wrote about her house", 0.7)] * 3
+
+    assert legibility(hebrew, [quad(400)] * 3) < LEGIBLE
+    assert legibility(poor, [quad(400)] * 3) > LEGIBLE

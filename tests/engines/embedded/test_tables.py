@@ -3,7 +3,13 @@ import numpy as np
 from dsocr.engines.embedded.entries import Entry, entries_of, to_html, without_empty
 from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.table_model import Cell, cells
-from dsocr.engines.embedded.tables import drawn_html, figures_apart, fill, table_html
+from dsocr.engines.embedded.tables import (
+    drawn_html,
+    figures_apart,
+    fill,
+    merges_columns,
+    table_html,
+)
 from dsocr.engines.embedded.white_space import lattice_of
 
 
@@ -121,3 +127,24 @@ def test_spans_push_later_cells_aside() -> None:
 
 def test_empty_table_is_still_a_table() -> None:
     assert to_html([]) == "<table></table>"
+
+
+def test_a_model_whose_cells_hold_figures_of_two_columns_is_not_used() -> None:
+    names = [text(f"Ward {row}", 0, 30 * row) for row in range(4)]
+    pairs = [text(str(10 + row), x, 30 * row, width=30) for row in range(4) for x in (100, 160)]
+    wide = [Cell(row, 0, 1, 1, Rect(0, 30 * row, 90, 30 * row + 25)) for row in range(4)]
+    merged = [Cell(row, 1, 1, 1, Rect(95, 30 * row, 260, 30 * row + 25)) for row in range(4)]
+
+    assert merges_columns([*wide, *merged], [*names, *pairs])
+
+
+def test_words_of_one_cell_and_a_heading_over_two_columns_merge_nothing() -> None:
+    heading = [Cell(0, 0, 1, 2, Rect(0, 0, 200, 25))]
+    below = [Cell(row, 0, 1, 1, Rect(0, 30 * row, 200, 30 * row + 25)) for row in range(1, 5)]
+    words = [
+        text(word, x, 30 * row, width=60)
+        for row in range(5)
+        for word, x in (("left", 0), ("right", 64))
+    ]
+
+    assert not merges_columns([*heading, *below], words)

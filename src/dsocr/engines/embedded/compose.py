@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsocr.engines.embedded import figures, labels, order, paragraphs, regions, rules, tables
+from dsocr.engines.embedded.drop_caps import with_drop_caps
 from dsocr.engines.embedded.layout import LayoutModel
 from dsocr.engines.embedded.line import Line, Rect, Region
 from dsocr.engines.embedded.network import Networks
@@ -67,6 +68,8 @@ class Page:
     ruled: tuple[rules.RuledTable, ...]
     body: float
     """Height of a line of its running text."""
+    leading: float
+    """From one row of it to the next, in heights of a row."""
     right_to_left: bool
 
     def arrange(self, atoms: Sequence[Atom]) -> list[order.Run]:
@@ -76,7 +79,7 @@ class Page:
 def compose_blocks(image: Pixels, lines: Sequence[Line], *, models: LayoutModels) -> list[Block]:
     """The page's blocks in reading order. `image` is (H, W, 3) RGB, lines are in its pixels."""
     height, width = image.shape[:2]
-    lines = [line for line in lines if line.text.strip()]
+    lines = with_drop_caps([line for line in lines if line.text.strip()])
     body = labels.body_height(lines)
     right_to_left = is_right_to_left(line.text for line in lines)
     ruled = rules.ruled_tables(image, lines, body)
@@ -85,7 +88,15 @@ def compose_blocks(image: Pixels, lines: Sequence[Line], *, models: LayoutModels
     seen = figures.without_false_figures(regions.beside_ruled(seen, ruled), lines, image)
     assigned, free = regions.settle(seen, outside)
     assigned, free = regions.with_grids(assigned, free, right_to_left=right_to_left)
-    page = Page(image, models, tuple(region for region, _ in assigned), ruled, body, right_to_left)
+    page = Page(
+        image=image,
+        models=models,
+        regions=tuple(region for region, _ in assigned),
+        ruled=ruled,
+        body=body,
+        leading=paragraphs.leading_of(lines),
+        right_to_left=right_to_left,
+    )
     assigned = [*drawn, *assigned]
     atoms = atoms_of(assigned, free)
     pieces: list[Piece] = []
@@ -118,6 +129,7 @@ def atoms_of(assigned: regions.Assigned, free: Sequence[Line]) -> list[Atom]:
     covered = sum(len(inside) for _, inside in assigned)
     trusted = covered >= _TRUSTED_COVER * (covered + len(free))
     structures = [region.rect for region, _ in assigned if region.label in _STRUCTURES]
+    lines = [*free, *(line for _, inside in assigned for line in inside)]
     atoms = [Atom(line.rect, (line,)) for line in free]
     for region, inside in assigned:
         if region.label in _STRUCTURES:
@@ -125,11 +137,26 @@ def atoms_of(assigned: regions.Assigned, free: Sequence[Line]) -> list[Atom]:
             continue
         rect = paragraphs.enclose([line.rect for line in inside])
         # Text above and below a table is one region where the layout took the table for text.
-        if trusted and not any(_is_around(rect, structure) for structure in structures):
+        around = any(_is_around(rect, structure) for structure in structures)
+        if trusted and not around and is_one_thing(region, inside, lines):
             atoms.append(Atom(rect, inside, region.label))
         else:
             atoms.extend(Atom(line.rect, (line,)) for line in inside)
     return atoms
+
+
+def is_one_thing(region: Region, inside: Sequence[Line], lines: Sequence[Line]) -> bool:
+    """Whether a region of text can be ordered as a whole.
+
+    Not one that holds several columns, the headings over them, or lines that are another's.
+    """
+    if region.label == "equation" and any(labels.has_words(line.text) for line in inside):
+        return False
+    rect = paragraphs.enclose([line.rect for line in inside])
+    own = {id(line) for line in inside}
+    if any(regions.share_inside(line.rect, rect) > 0.5 for line in lines if id(line) not in own):
+        return False
+    return len(order.arrange([Atom(line.rect, (line,)) for line in inside])) == 1
 
 
 def _is_around(rect: Rect, structure: Rect) -> bool:
@@ -172,14 +199,14 @@ def text_pieces(rows: Sequence[Line], page: Page) -> list[Piece]:
     height = page.image.shape[0]
     return [
         text_piece(part, labels.label_of(part, page.regions, page.body))
-        for part in paragraphs.split(rows)
+        for part in paragraphs.split(rows, leading=page.leading)
         if not labels.is_furniture(part, page.regions, page_height=height, body=page.body)
     ]
 
 
 def text_piece(part: Paragraph, label: str) -> Piece:
     texts = [row.text.strip() for row in part.rows]
-    height = median(row.rect.height for row in part.rows)
+    height = median(row.height for row in part.rows)
     if part.flowing or label != "text":
         shown = paragraph_text(join_lines(texts), can_be_item=not part.rows[0].parted)
     else:

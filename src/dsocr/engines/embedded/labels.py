@@ -25,7 +25,7 @@ NAMES = {
 }
 """CDLA's classes in the words of DeepSeek-OCR."""
 
-_LARGER = 1.3
+_LARGER = 1.25
 _MUCH_LARGER = 1.6
 _MAX_TITLE_ROWS = 4
 _MAX_TITLE_CHARACTERS = 160
@@ -44,7 +44,8 @@ _CAPTION = re.compile(
 )
 
 _OPERATOR = re.compile(r"[=\u2200-\u22ff]")
-_WORD = re.compile(r"[^\W\d_]{4}|[\u3040-\u30ff\u3400-\u9fff]")
+_WORD = re.compile(r"[^\W\d_]{3,}|[\u3040-\u30ff\u3400-\u9fff]+")
+_SENTENCE_ENDS = (".", ",", ";", "\u3002", "\uff0c", "\uff1b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Title:
 
 def body_height(lines: Sequence[Line]) -> float:
     """The usual height of a line of running text: that of the middle character."""
-    heights = sorted((line.rect.height, len(line.text)) for line in lines)
+    heights = sorted((line.height, len(line.text)) for line in lines)
     middle = sum(count for _, count in heights) / 2
     for height, count in heights:
         middle -= count
@@ -76,14 +77,18 @@ def label_of(paragraph: Paragraph, regions: Sequence[Region], body: float) -> st
     if caption and (region is None or region.label != "title"):
         return "image_caption" if caption[1] else "table_caption"
     if region is not None and region.label == "title":
-        return "sub_title" if _can_be_title(paragraph) else "text"
-    if region is not None and region.label in ("figure_caption", "table_caption", "equation"):
+        return (
+            "sub_title" if _can_be_title(paragraph) and not _reads_on(paragraph, body) else "text"
+        )
+    if region is not None and region.label == "equation" and not has_words(text):
+        return "equation"
+    if region is not None and region.label in ("figure_caption", "table_caption"):
         return NAMES[region.label]
     return "sub_title" if _looks_like_title(paragraph, body) else "text"
 
 
 def _looks_like_title(paragraph: Paragraph, body: float) -> bool:
-    height = median(row.rect.height for row in paragraph.rows)
+    height = median(row.height for row in paragraph.rows)
     return (
         height > _LARGER * body
         and _can_be_title(paragraph)
@@ -99,12 +104,26 @@ def _can_be_title(paragraph: Paragraph) -> bool:
         and len(text) <= _MAX_TITLE_CHARACTERS
         and letters >= max(2, 0.4 * len(text.replace(" ", "")))
         and not _is_formula(text)
+        and not _BULLET.match(text)
     )
+
+
+def _reads_on(paragraph: Paragraph, body: float) -> bool:
+    """Whether it ends like a sentence, in letters no larger than the text's: a false title."""
+    last = paragraph.rows[-1].text.rstrip()
+    height = median(row.height for row in paragraph.rows)
+    return height < _LARGER * body and last.endswith(_SENTENCE_ENDS)
 
 
 def _is_formula(text: str) -> bool:
     """Operators between letters, and no word: large, but no heading."""
-    return bool(_OPERATOR.search(text)) and not _WORD.search(text)
+    return bool(_OPERATOR.search(text)) and not has_words(text)
+
+
+def has_words(text: str) -> bool:
+    """Whether most letters stand in words, as they do not in a formula."""
+    letters = sum(char.isalpha() for char in text)
+    return 2 * sum(len(word) for word in _WORD.findall(text)) > letters
 
 
 def title_levels(titles: Sequence[Title], body: float, page_height: float) -> list[int]:
@@ -134,7 +153,7 @@ def is_furniture(
         return False
     if len(paragraph.rows) == 1 and _PAGE_NUMBER.match(paragraph.rows[0].text):
         return True
-    if median(row.rect.height for row in paragraph.rows) > _LARGER_THAN_TEXT * body:
+    if median(row.height for row in paragraph.rows) > _LARGER_THAN_TEXT * body:
         return False
     return any(
         region.label in ("header", "footer") and share_inside(rect, region.rect) > 0.5
@@ -143,13 +162,23 @@ def is_furniture(
 
 
 def as_list_item(text: str) -> str:
-    """A bullet of any shape as markdown's own; numbers stay as they are printed."""
-    return _BULLET.sub("- ", text)
+    """A bullet of any shape as markdown's own; numbers stay as they are printed.
+
+    A star or dash before figures and signs is no bullet but a times, a minus, an ornament.
+    """
+    found = _BULLET.match(text)
+    if not found:
+        return text
+    rest = text[found.end() :].replace(" ", "")
+    weak = found[0][0] in "*-\u2013"
+    if weak and 2 * sum(char.isalpha() for char in rest) <= len(rest):
+        return text
+    return f"- {text[found.end() :]}"
 
 
 def is_worth_reading(lines: Sequence[Line], body: float) -> bool:
     """Whether the writing in a picture is text (a slide, a screenshot), not a chart's ticks."""
     words = [line for line in lines if sum(char.isalpha() for char in line.text) >= 3]
     letters = sum(char.isalpha() for line in words for char in line.text)
-    tall = [line for line in words if line.rect.height > 1.2 * body]
+    tall = [line for line in words if line.height > 1.2 * body]
     return bool(tall) or (letters >= 40 and len(words) >= 0.5 * len(lines))

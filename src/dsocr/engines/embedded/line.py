@@ -52,6 +52,13 @@ class Line:
     """Mean confidence of its characters, 0-1; 1.0 for a text layer."""
     parted: bool = False
     """A row of pieces far apart: a label and its value, an article and its price."""
+    lean: float = 0.0
+    """How much taller its rectangle is than its print, because it slopes. Pixels."""
+
+    @property
+    def height(self) -> float:
+        """Of its print: what sizes of type and distances between rows are measured by."""
+        return self.rect.height - self.lean
 
     def with_text(self, text: str) -> Line:
         return replace(self, text=text)

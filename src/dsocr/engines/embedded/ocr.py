@@ -134,7 +134,9 @@ class Ocr:
         text = "".join(self._characters[index] for index in classes[kept])
         score = float(chances[kept].mean()) if len(kept) else 0.0
         centres = tuple(np.clip((kept + 0.5) / len(classes) / share, 0.0, 1.0).tolist())
-        self._answers[place] = Reading(Line(text, _around(_tightened(quad)), score), centres)
+        tight = _tightened(quad)
+        line = Line(text, _around(tight), score, lean=_lean(tight))
+        self._answers[place] = Reading(line, centres)
 
 
 def quads_of(ink: NDArray[np.float32]) -> list[Quad]:
@@ -213,6 +215,12 @@ def _tightened(quad: Quad) -> Quad:
     if _length(quad[0], quad[3]) > _length(quad[0], quad[1]):  # text that runs downwards
         air = (1 - _LETTERS) / 2 * (quad[[1, 0, 3, 2]] - quad)
     return quad + air
+
+
+def _lean(quad: Quad) -> float:
+    """How much the upright rectangle around it is taller than itself; 0 for text running down."""
+    across, down = _length(quad[0], quad[1]), _length(quad[0], quad[3])
+    return max(0.0, float(np.ptp(quad[:, 1])) - down) if across > down else 0.0
 
 
 def _around(quad: Quad) -> Rect:

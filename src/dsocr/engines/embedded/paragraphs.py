@@ -12,11 +12,17 @@ from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.text_joins import is_cjk
 
 _WIDE_PITCH = 1.35  # of the column's usual distance from row to row
+_LEADING = 1.6  # of a row's height, where a page does not tell
+_FEW_ROWS = 4
+_NEAR_LINES = 30
 _OTHER_SIZE = 1.3
 _RAISED = 1.7
+_HEADING = 1.15  # a row so much taller that ends early is a heading
 _PARTED = 1.5  # of a row's height
 _NARROW = 0.6  # of the column: no row of such a paragraph had to end where it did
 _INDENT = 0.9  # of a row's height
+_RAGGED = 1.2  # of a row's height: what is more is no uneven edge of print
+_MIN_FLOWING_CELLS = 18  # no running text is set in rows shorter than that
 _ENDS = tuple('.!?:;\u3002\uff01\uff1f\uff1a\uff1b\u2026"\u201d)\uff09')
 _MARK = re.compile(
     r"""^(?:
@@ -57,19 +63,22 @@ def join_row(lines: Sequence[Line], *, separator: str = " ") -> Line:
     weight = sum(len(line.text) for line in lines) or 1
     score = sum(line.score * len(line.text) for line in lines) / weight
     gaps = (right.rect.x0 - left.rect.x1 for left, right in zip(lines, lines[1:], strict=False))
-    parted = any(gap > _PARTED * lines[0].rect.height for gap in gaps)
-    return Line(text, enclose([line.rect for line in lines]), score, parted)
+    parted = any(gap > _PARTED * lines[0].height for gap in gaps)
+    rect = enclose([line.rect for line in lines])
+    lean = rect.height - max(line.height for line in lines)
+    return Line(text, rect, score, parted, lean)
 
 
-def split(rows: Sequence[Line]) -> list[Paragraph]:
-    """Paragraphs of one column, top to bottom."""
+def split(rows: Sequence[Line], *, leading: float = _LEADING) -> list[Paragraph]:
+    """Paragraphs of one column, top to bottom. `leading` is the page's, see `leading_of`."""
     if not rows:
         return []
     column = _edges(rows)
-    pitch = _usual_pitch(rows)
+    pitch = _usual_pitch(rows, leading)
+    usual = median(row.height for row in rows)
     paragraphs: list[list[Line]] = [[rows[0]]]
     for index in range(1, len(rows)):
-        if _breaks(rows, index, column, pitch):
+        if _breaks(rows[index - 1], rows[index], column, pitch=pitch, usual=usual):
             paragraphs.append([])
         paragraphs[-1].append(rows[index])
     return [Paragraph(tuple(part), _flows(part, column)) for part in paragraphs]
@@ -87,32 +96,57 @@ def _edges(rows: Sequence[Line]) -> tuple[float, float]:
     return lefts[len(rows) // 10], rights[-1 - len(rows) // 10]
 
 
-def _usual_pitch(rows: Sequence[Line]) -> float:
-    steps = [
+def leading_of(lines: Sequence[Line]) -> float:
+    """A page's usual distance from a row to the one below, in heights of a row."""
+    ordered = sorted(lines, key=_middle)
+    steps: list[float] = []
+    for index, line in enumerate(ordered):
+        for below in ordered[index + 1 : index + 1 + _NEAR_LINES]:
+            step = (_middle(below) - _middle(line)) / max(line.height, 1e-9)
+            shared = min(line.rect.x1, below.rect.x1) - max(line.rect.x0, below.rect.x0)
+            if step > 0.7 and shared > 0.5 * min(line.rect.width, below.rect.width):
+                if _ratio(line, below) < _OTHER_SIZE:
+                    steps.append(step)
+                break
+    return float(median(steps)) if steps else _LEADING
+
+
+def _usual_pitch(rows: Sequence[Line], leading: float) -> float:
+    """From row to row. Few rows do not tell: they may all be paragraphs of their own."""
+    usual = leading * median(row.height for row in rows)
+    steps = _steps(rows)
+    if not steps:
+        return usual
+    own = float(median(sorted(steps)[: max(1, len(steps) * 3 // 4)]))
+    return own if len(rows) > _FEW_ROWS or own < _WIDE_PITCH * usual else usual
+
+
+def _steps(rows: Sequence[Line]) -> list[float]:
+    return [
         _middle(below) - _middle(above)
         for above, below in zip(rows, rows[1:], strict=False)
         if _ratio(above, below) < _OTHER_SIZE and _middle(below) > _middle(above)
     ]
-    if not steps:
-        return 1.6 * median(row.rect.height for row in rows)
-    near = sorted(steps)[: max(1, len(steps) * 3 // 4)]
-    return float(median(near))
 
 
-def _breaks(rows: Sequence[Line], index: int, column: tuple[float, float], pitch: float) -> bool:
-    above, row = rows[index - 1], rows[index]
+def _breaks(
+    above: Line, row: Line, column: tuple[float, float], *, pitch: float, usual: float
+) -> bool:
+    """Whether a paragraph begins; `usual` is the height of the column's rows."""
     step = _middle(row) - _middle(above)
-    size = min(above.rect.height, row.rect.height)
-    if step > _WIDE_PITCH * max(pitch, 1.1 * size) or step > 2.6 * size:
+    size = min(above.height, row.height)
+    if step > _WIDE_PITCH * max(pitch, 0.55 * (above.height + row.height)) or step > 2.6 * size:
         return True
     if _ratio(above, row) >= _OTHER_SIZE and not _runs_on(above, row):
         return True
     if starts_with_mark(row.text):
         return True
     short = not _full(above, row, column)
+    if short and above.height > _HEADING * usual > row.height:
+        return True
     ended = above.text.rstrip().endswith(_ENDS)
-    indented = row.rect.x0 - column[0] > _INDENT * row.rect.height
-    above_indented = above.rect.x0 - column[0] > _INDENT * above.rect.height
+    indented = row.rect.x0 - column[0] > _INDENT * row.height
+    above_indented = above.rect.x0 - column[0] > _INDENT * above.height
     centred = _is_centred(row, column) or _is_centred(above, column)
     if indented and not above_indented and not centred and (ended or short):
         return True
@@ -126,7 +160,7 @@ def _runs_on(above: Line, row: Line) -> bool:
         begins.islower()
         and not above.text.rstrip().endswith(_ENDS)
         and _ratio(above, row) < _RAISED
-        and abs(above.rect.x0 - row.rect.x0) < 2 * row.rect.height
+        and abs(above.rect.x0 - row.rect.x0) < 2 * row.height
     )
 
 
@@ -146,15 +180,23 @@ def _first_word_width(row: Line) -> float:
 
 
 def _character_width(row: Line) -> float:
-    cells = sum(2 if is_cjk(char) else 1 for char in row.text) or 1
-    return row.rect.width / cells * (2 if row.text and is_cjk(row.text[0]) else 1)
+    return (
+        row.rect.width / max(1, _cells(row.text)) * (2 if row.text and is_cjk(row.text[0]) else 1)
+    )
+
+
+def _cells(text: str) -> int:
+    """Its length in the breadth of a Latin letter."""
+    return sum(2 if is_cjk(char) else 1 for char in text)
 
 
 def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
     """Whether the rows of a paragraph run on: most reach so far that the next word had no room."""
     if len(rows) < 2:
         return True
-    if 3 * sum(row.parted for row in rows) >= len(rows):
+    if 3 * sum(row.parted for row in rows) >= len(rows) or _wanders(rows):
+        return False
+    if median(_cells(row.text) for row in rows) < _MIN_FLOWING_CELLS:
         return False
     pairs = list(zip(rows, rows[1:], strict=False))
     if 2 * sum(_is_centred_under(above, below) for above, below in pairs) > len(pairs):
@@ -169,20 +211,31 @@ def _flows(rows: Sequence[Line], column: tuple[float, float]) -> bool:
     return sum(slack) >= 0.6 * len(pairs)
 
 
+def _wanders(rows: Sequence[Line]) -> bool:
+    """Whether rows begin where their maker put them: set to the right, stepped as code is.
+
+    The first row of running text may be indented, and once the rows may pass a picture's edge.
+    """
+    size = median(row.height for row in rows)
+    lefts = [row.rect.x0 for row in rows]
+    steps = [abs(b - a) > _RAGGED * size for a, b in zip(lefts[1:], lefts[2:], strict=False)]
+    return sum(steps) > 1
+
+
 def _is_centred_under(above: Line, below: Line) -> bool:
     """Around one middle, but not as wide: a shop's address, a title page, an invitation."""
-    height = min(above.rect.height, below.rect.height)
+    height = min(above.height, below.height)
     left, right = below.rect.x0 - above.rect.x0, above.rect.x1 - below.rect.x1
     return min(abs(left), abs(right)) > 0.5 * height and abs(left - right) < 1.5 * height
 
 
 def _is_centred(row: Line, column: tuple[float, float]) -> bool:
     left, right = row.rect.x0 - column[0], column[1] - row.rect.x1
-    return left > 2 * row.rect.height and abs(left - right) < row.rect.height
+    return left > 2 * row.height and abs(left - right) < row.height
 
 
 def _ratio(first: Line, second: Line) -> float:
-    heights = sorted((first.rect.height, second.rect.height))
+    heights = sorted((first.height, second.height))
     return heights[1] / max(heights[0], 1e-9)
 
 

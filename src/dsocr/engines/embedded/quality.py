@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -21,6 +22,9 @@ LEGIBLE = 0.62
 """Below this the page is in a script the recogniser does not know."""
 _GOOD_SCORE = 0.85
 _FEW_LINES = 3
+_CASELESS = re.compile(r"[a-z][A-Z]+[a-z]|[a-z]{2}[A-Z]{2}|[A-Z]{2}[a-z][A-Z]")
+_MIXED = 0.1  # of the words
+_GUESSED = 0.5
 _KNOWN = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH")
 
 
@@ -39,7 +43,16 @@ def legibility(readings: Sequence[Reading], quads: Sequence[Quad]) -> float:
         share = min(1.0, density(reading.line.text, quad) / _FEW_CHARACTERS)
         total += weight * share * reading.line.score
         weights += weight
+    if _is_guessed(readings):
+        total *= _GUESSED
     return total / weights if weights else 0.0
+
+
+def _is_guessed(readings: Sequence[Reading]) -> bool:
+    """Whether poor readings know no upper and lower case: `arILu`, Hebrew taken for Latin."""
+    poor = [reading.line.text for reading in readings if reading.line.score < _GOOD_SCORE]
+    words = [word for text in poor for word in text.split() if sum(map(str.isalpha, word)) > 2]
+    return sum(bool(_CASELESS.search(word)) for word in words) > _MIXED * len(words)
 
 
 def confidence(lines: Sequence[Line]) -> float | None:

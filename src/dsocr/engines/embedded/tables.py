@@ -36,7 +36,7 @@ def table_html(read_cells: Callable[[], Sequence[Cell]], lines: Sequence[Line]) 
         return to_html(entries_of(lattice))
     cells = read_cells() if 0 < len(lines) <= _MAX_MODEL_LINES else ()
     entries = fill(cells, lines)
-    if entries is None or _merges_columns(cells, lines):
+    if entries is None or merges_columns(cells, lines):
         entries = entries_of(lattice)
     return to_html(entries)
 
@@ -166,7 +166,7 @@ def _mixes_rows(
     return stacked + torn > _MAX_ASKEW * len(rows)
 
 
-def _merges_columns(cells: Sequence[Cell], lines: Sequence[Line]) -> bool:
+def merges_columns(cells: Sequence[Cell], lines: Sequence[Line]) -> bool:
     """Cells that hold figures of two columns, again and again down the table."""
     found: dict[int, list[Line]] = {}
     for line in lines:

@@ -16,6 +16,7 @@ from rapidfuzz import fuzz
 
 from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.ocr import Quad, Reading
+from dsocr.engines.embedded.quality import is_foreign
 
 _MAX_NONSENSE = 0.02
 _MIN_AGREEMENT = 93.0
@@ -94,7 +95,7 @@ def agrees(
     if not lines:
         return False
     if not legible:
-        return image_share < _SCAN_SHARE or _foreign(lines)
+        return image_share < _SCAN_SHARE or is_foreign(lines)
     ratios = [
         fuzz.ratio(_letters(line.text), _letters(reading.line.text))
         for line, reading in zip(lines, readings, strict=True)
@@ -178,11 +179,3 @@ def _printable(text: str) -> str:
 def _letters(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
     return "".join(letter for letter in folded if letter.isalnum())
-
-
-def _foreign(lines: Sequence[Line]) -> bool:
-    """Mostly letters outside Latin, Chinese and Japanese."""
-    letters = [letter for line in lines for letter in line.text if letter.isalpha()]
-    known = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH")
-    strange = sum(not unicodedata.name(letter, "").startswith(known) for letter in letters)
-    return strange > len(letters) / 2

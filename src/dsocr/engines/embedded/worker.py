@@ -15,7 +15,7 @@ import numpy as np
 from dsocr.child import Channel, Header
 from dsocr.engines.embedded import text_layer
 from dsocr.engines.embedded.compose import LayoutModels, compose_blocks
-from dsocr.engines.embedded.gutters import cut_at_gutters
+from dsocr.engines.embedded.gutters import apart, cut_at_gutters
 from dsocr.engines.embedded.layer_gaps import cut_at_gaps
 from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.locate import NOT_FOUND, evenly, locate
@@ -62,6 +62,8 @@ _LOOK_SIDE = 960
 """Enough to see whether there is text that the PDF's own layer lacks."""
 _MIN_SCORE = 0.5
 _READS_WELL = 0.8
+_READS_TURNED = 0.7
+"""Other scripts on their heads look a little like Latin."""
 _WORTH_TURNING = 0.1
 
 
@@ -216,7 +218,7 @@ class PageReader:
         """Everything by recognition: the page laid upright, its lines found and read."""
         view, quads, turn = self._upright(image, detail, poll)
         view, quads = straightened(view, quads)
-        quads = cut_at_gutters(view.image, quads)
+        quads = apart(view.image, cut_at_gutters(view.image, quads))
         readings = self._ocr.read(view.image, quads, poll=poll, squeeze=detail.squeeze)
         believed = _believable(readings)
         lines = [reading.line for reading in believed]
@@ -245,7 +247,7 @@ class PageReader:
             if score >= _READS_WELL:
                 break
         best = max(tried, key=lambda turn: tried[turn][0])
-        if 0 in tried and tried[best][0] < max(LEGIBLE, tried[0][0] + _WORTH_TURNING):
+        if 0 in tried and tried[best][0] < max(_READS_TURNED, tried[0][0] + _WORTH_TURNING):
             best = 0
         _, view, quads = tried[best]
         return view, quads, best

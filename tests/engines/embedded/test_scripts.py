@@ -1,0 +1,41 @@
+"""Which scripts are read and which are flagged, on pages typeset in each of them.
+
+The pictures in `tests/data/scripts` say when a library opens, in words written for this test.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dsocr.engines.embedded.worker import PageReader
+
+FOLDER = Path(__file__).parents[2] / "data" / "scripts"
+
+
+def flags_of(page_reader: PageReader, name: str) -> list[str]:
+    image = np.asarray(Image.open(FOLDER / f"{name}.png").convert("RGB"))
+    question = {
+        "mode": "base",
+        "task": "markdown",
+        "query": None,
+        "text_lines": None,
+        "image_share": 0.0,
+    }
+    flags: list[str] = page_reader.read(image, question, poll=lambda: None)["flags"]
+    return flags
+
+
+@pytest.mark.parametrize("script", ["ar", "el", "he", "hy", "ka", "ko", "ru"])
+def test_a_script_that_cannot_be_read_is_flagged_and_neither_blank_nor_turned(
+    page_reader: PageReader, script: str
+) -> None:
+    assert set(flags_of(page_reader, script)) - {"low_confidence"} == {"unsupported_script"}
+
+
+@pytest.mark.parametrize("script", ["fr", "ja", "pl", "zhtw"])
+def test_scripts_that_are_read_have_no_flag(page_reader: PageReader, script: str) -> None:
+    assert flags_of(page_reader, script) == []
