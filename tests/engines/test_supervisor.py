@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,62 @@ async def test_one_page_that_kills_costs_none_of_fifty_beside_it(
     assert answers == [prompt for prompt in prompts if "@" not in prompt]
     assert crowded(tmp_path, "poison@crash") == 2
     assert crowd.restarts == {"crash": 2}
+
+
+async def test_pages_that_kill_one_after_the_other_cost_none_of_those_beside_them(
+    crowd: Supervisor,
+) -> None:
+    """The second kills when the first was given up and all others were cleared of that."""
+    killers, others = ["soon@crash", f"{'later' * 10}@crash"], [f"{n}" * 200 for n in range(5)]
+
+    answers = await asyncio.gather(
+        *(read(crowd, prompt) for prompt in killers + others), return_exceptions=True
+    )
+
+    assert [type(answer) for answer in answers[:2]] == [EngineCrashed] * 2
+    assert answers[2:] == others
+
+
+async def test_a_process_that_is_killed_twice_while_pages_get_on_loses_none(
+    crowd: Supervisor,
+) -> None:
+    await crowd.start()
+    prompts = [f"{n}" * 300 for n in range(6)]
+    told = [0] * len(prompts)
+
+    def count(place: int, text: str) -> None:
+        told[place] += len(text)
+
+    reading = [
+        asyncio.create_task(crowd.read({"prompt": prompt}, b"", on_text=partial(count, place)))
+        for place, prompt in enumerate(prompts)
+    ]
+    for _ in range(2):
+        before = list(told)
+        await until(lambda: all(now > then for now, then in zip(told, before, strict=True)))  # noqa: B023
+        assert crowd.pid is not None
+        os.kill(crowd.pid, signal.SIGKILL)
+        await until(lambda: crowd.trouble != "")
+
+    answers = await asyncio.gather(*reading)
+    assert [answer["raw"] for answer in answers] == prompts
+    assert crowd.restarts == {"crash": 2}
+
+
+async def test_a_listener_that_fails_costs_the_other_pages_nothing(crowd: Supervisor) -> None:
+    def listener(text: str) -> None:
+        raise ZeroDivisionError
+
+    bad = crowd.read({"prompt": "bad"}, b"", on_text=listener)
+    prompts = [f"page {n}" for n in range(10)]
+
+    first, *others = await asyncio.gather(
+        bad, *(read(crowd, prompt) for prompt in prompts), return_exceptions=True
+    )
+
+    assert isinstance(first, ZeroDivisionError)
+    assert others == prompts
+    assert not crowd.restarts
 
 
 async def test_four_hundred_pages_of_which_every_twentieth_crashes_once_are_all_read(

@@ -2,7 +2,8 @@
 
 When a process dies, every page that it was reading is a suspect. Suspects are then read one at a
 time, each until it has come further than when the process died: one that kills again was alone, and
-is the one; all others have cost their neighbours nothing but time. Knows no processes.
+is the one; all others have cost their neighbours nothing but time. A death in company proves
+nothing against anyone, so it takes many of them to be given up. Knows no processes.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from dataclasses import dataclass, field
 from dsocr.child import Buffer, Header
 from dsocr.errors import DsocrError, EngineCrashed
 
-MAX_DEATHS = 2
-"""A page that was blamed for that many deaths is given up."""
+MAX_DEATHS = 8
+"""A page that was there at that many is given up, though it never killed alone: one that kills now
+here, now there would else never end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,9 +47,12 @@ class Page:
         self.text += piece
         if self.on_text and len(self.text) > len(self.told) and self.text.startswith(self.told):
             new, self.told = self.text[len(self.told) :], self.text
-            self.on_text(new)
+            try:
+                self.on_text(new)
+            except Exception as error:  # its listener's affair, not that of the pages beside it
+                self.fail(error)
 
-    def fail(self, error: DsocrError) -> None:
+    def fail(self, error: Exception) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
 
@@ -94,13 +99,15 @@ class Flight:
 
     def blame(self) -> None:
         """The process died. Those it may have died of are suspects, or given up; all begin anew."""
-        reading = [page for page in self.pages.values() if page.started_at is not None]
+        owed = [page for page in self.pages.values() if not page.answer.done()]
+        reading = [page for page in owed if page.started_at is not None]
         # if it cannot be told which one was being read, all are that it was given
-        possible = reading or [page for page in self.pages.values() if page.sent]
-        for page in [page for page in possible if page.is_suspect] or possible:
+        possible = reading or [page for page in owed if page.sent]
+        alone = [page for page in possible if page.is_suspect]
+        for page in alone or possible:
             page.deaths += 1
             page.is_suspect, page.came_to = True, len(page.text)
-            if page.deaths >= MAX_DEATHS:
+            if alone or page.deaths >= MAX_DEATHS:
                 page.fail(EngineCrashed())
         for page in self.pages.values():
             self.num_retries += page.sent and not page.answer.done()
