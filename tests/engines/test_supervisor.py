@@ -176,6 +176,19 @@ async def test_closing_ends_the_process_and_tells_who_waits(supervisor: Supervis
         os.kill(pid, 0)
 
 
+async def test_closing_while_it_starts_tells_who_waits_and_cancels_nobody(tmp_path: Path) -> None:
+    supervisor = Supervisor(
+        "tests.engines.stubborn_worker:mute", {"notes": str(tmp_path)}, patience=PATIENCE
+    )
+    task = asyncio.create_task(read(supervisor, "page"))
+    await until(lambda: supervisor.pid is not None)
+
+    await supervisor.close()
+
+    with pytest.raises(EngineUnavailable):
+        await task
+
+
 async def test_killing_the_process_under_fifty_pages_loses_none(crowd: Supervisor) -> None:
     await crowd.start()
     prompts = [f"page {n} with some words" for n in range(60)]
