@@ -193,11 +193,11 @@ def encode_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 
 def decode_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """Steps in which so many pages write a token each, at 1,263 to 1,463 tokens of context."""
+    """Steps in which so many pages write a token each, with 1,263 tokens of context and more."""
     for size in (256, 128, 64, 32, 8, 1):
         if size > bench.room.max_num_seqs or bench.seconds_left < 0:
             continue
-        requests = [bench.request("gundam", 800) for _ in range(size)]
+        requests = [bench.request("gundam", 4000) for _ in range(size)]
         for request in requests:
             bench.runtime.submit(request)
         wrote: dict[int, int] = {}

@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -218,46 +217,6 @@ async def test_one_page_that_kills_costs_none_of_fifty_beside_it(
     assert crowd.restarts == {"crash": 2}
 
 
-async def test_pages_that_kill_one_after_the_other_cost_none_of_those_beside_them(
-    crowd: Supervisor,
-) -> None:
-    """The second kills when the first was given up and all others were cleared of that."""
-    killers, others = ["soon@crash", f"{'later' * 10}@crash"], [f"{n}" * 200 for n in range(5)]
-
-    answers = await asyncio.gather(
-        *(read(crowd, prompt) for prompt in killers + others), return_exceptions=True
-    )
-
-    assert [type(answer) for answer in answers[:2]] == [EngineCrashed] * 2
-    assert answers[2:] == others
-
-
-async def test_a_process_that_is_killed_twice_while_pages_get_on_loses_none(
-    crowd: Supervisor,
-) -> None:
-    await crowd.start()
-    prompts = [f"{n}" * 300 for n in range(6)]
-    told = [0] * len(prompts)
-
-    def count(place: int, text: str) -> None:
-        told[place] += len(text)
-
-    reading = [
-        asyncio.create_task(crowd.read({"prompt": prompt}, b"", on_text=partial(count, place)))
-        for place, prompt in enumerate(prompts)
-    ]
-    for _ in range(2):
-        before = list(told)
-        await until(lambda: all(now > then for now, then in zip(told, before, strict=True)))  # noqa: B023
-        assert crowd.pid is not None
-        os.kill(crowd.pid, signal.SIGKILL)
-        await until(lambda: crowd.trouble != "")
-
-    answers = await asyncio.gather(*reading)
-    assert [answer["raw"] for answer in answers] == prompts
-    assert crowd.restarts == {"crash": 2}
-
-
 async def test_a_listener_that_fails_costs_the_other_pages_nothing(crowd: Supervisor) -> None:
     def listener(text: str) -> None:
         raise ZeroDivisionError
@@ -347,3 +306,58 @@ async def test_twenty_four_abandoned_pages_leave_their_places(
 
     assert await read(crowd, "next") == "next"
     assert not crowd.restarts
+
+
+async def all_reading(crowd: Supervisor, heard: list[str], characters: int) -> None:
+    """Every page has said that much, and none is a suspect."""
+    pages = crowd._flight.pages.values()
+    await until(
+        lambda: (
+            min(map(len, heard)) >= characters
+            and all(page.started_at is not None and not page.is_suspect for page in pages)
+        ),
+        seconds=30,
+    )
+
+
+async def read_aloud(crowd: Supervisor, prompt: str, heard: list[str], place: int) -> None:
+    def hear(piece: str) -> None:
+        heard[place] += piece
+
+    await crowd.read({"prompt": prompt}, b"", on_text=hear)
+
+
+async def test_pages_that_two_processes_died_beside_are_read(crowd: Supervisor) -> None:
+    prompts, heard = ["x" * 800] * 4, [""] * 4
+    await crowd.start()
+    reading = [
+        asyncio.create_task(read_aloud(crowd, prompt, heard, place))
+        for place, prompt in enumerate(prompts)
+    ]
+    for characters in (1, 20):
+        await all_reading(crowd, heard, characters)
+        assert crowd.pid is not None
+        os.kill(crowd.pid, signal.SIGKILL)
+        await until(lambda: crowd.trouble != "")
+
+    await asyncio.gather(*reading)
+    assert heard == prompts
+    assert crowd.restarts == {"crash": 2}
+
+
+async def test_a_later_page_that_kills_costs_none_that_an_earlier_one_did_not(
+    crowd: Supervisor,
+) -> None:
+    prompts, heard = ["x" * 800] * 4, [""] * 4
+    reading = [
+        asyncio.create_task(read_aloud(crowd, prompt, heard, place))
+        for place, prompt in enumerate(prompts)
+    ]
+    for _ in range(2):
+        await all_reading(crowd, heard, 1)
+        with pytest.raises(EngineCrashed):
+            await read(crowd, "@crash")
+
+    await asyncio.gather(*reading)
+    assert heard == prompts
+    assert crowd.restarts == {"crash": 4}

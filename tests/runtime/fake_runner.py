@@ -33,6 +33,9 @@ class FakeRunner:
     steps: list[Step] = field(default_factory=list)
     _cache: dict[int, tuple[int, int]] = field(default_factory=dict)
 
+    def make_ready(self) -> bool:
+        return False
+
     def launch(self, step: Step) -> FakeLaunched:
         if self.most is not None and sum(piece.length for piece in step.pieces) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from dsocr.runtime.graph_runner import GraphRunner, MakeDecode
 from dsocr.runtime.intake import Preparation
 from dsocr.runtime.model_runner import ModelRunner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
@@ -17,8 +18,27 @@ from dsocr.runtime.tokenizer import Tokenizer
 def plain_runtime(model: DeepseekOcr, tokenizer: Tokenizer, **settings: Any) -> Runtime:
     """Its cache holds one context."""
     context = model.spec.decoder.max_positions
+    return _runtime(ModelRunner(model, num_tokens=context), tokenizer, **settings)
+
+
+def graph_runtime(
+    model: DeepseekOcr, tokenizer: Tokenizer, make_decode: MakeDecode, **settings: Any
+) -> Runtime:
+    """One that chooses tokens on the device, a step ahead; 8 pages at most."""
+    runner = GraphRunner(
+        model,
+        num_tokens=model.spec.decoder.max_positions,
+        max_num_seqs=8,
+        special=tokenizer.special,
+        make_decode=make_decode,
+    )
+    return _runtime(runner, tokenizer, lookahead=1, **settings)
+
+
+def _runtime(runner: ModelRunner, tokenizer: Tokenizer, **settings: Any) -> Runtime:
+    context = runner.model.spec.decoder.max_positions
     preparation = Preparation(tokenizer, _kinds(tokenizer), context, max_tiles=9)
-    return Runtime(ModelRunner(model, num_tokens=context), preparation, **settings)
+    return Runtime(runner, preparation, **settings)
 
 
 @cache

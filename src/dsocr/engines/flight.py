@@ -1,14 +1,14 @@
 """Pages on their way through a process that may die: which may go next, and whom to blame.
 
 When a process dies, every page that it was reading is a suspect. Suspects are then read one at a
-time, each until it has come further than when the process died: one that kills again was alone, and
-is the one; all others have cost their neighbours nothing but time. A death in company proves
-nothing against anyone, so it takes many of them to be given up. Knows no processes.
+time, each until it has come further than when the process died: one that kills before that is the
+one; all others are cleared, and have cost their neighbours nothing but time. Knows no processes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from dsocr.child import Buffer, Header
 from dsocr.errors import DsocrError, EngineCrashed
 
-MAX_DEATHS = 8
-"""A page that was there at that many is given up, though it never killed alone: one that kills now
-here, now there would else never end."""
+LOST_CHARACTERS = 64
+"""A process may have come that much further than it had told: it tells what it reads in batches."""
+MAX_SUSPICIONS = 3
+"""A page that so many processes died beside is cleared by nothing but its end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,10 +34,10 @@ class Page:
     """To the present process."""
     started_at: float | None = None
     """When the present process began to read it."""
-    deaths: int = 0
+    suspicions: int = 0
     is_suspect: bool = False
-    came_to: int = 0
-    """Characters it had said when it became a suspect."""
+    clears_at: float = 0
+    """Characters it must say to be no suspect any more."""
     text: str = ""
     """What the present process has said of it."""
     told: str = ""
@@ -55,6 +56,13 @@ class Page:
     def fail(self, error: Exception) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
+
+    def suspect(self) -> None:
+        self.is_suspect = True
+        self.suspicions += 1
+        self.clears_at = len(self.text) + LOST_CHARACTERS
+        if self.suspicions >= MAX_SUSPICIONS:
+            self.clears_at = math.inf
 
     def start_over(self) -> None:
         self.sent, self.started_at, self.text = False, None, ""
@@ -76,7 +84,7 @@ class Flight:
             page.started_at = time.monotonic()
         elif kind == "text":
             page.hear(header["text"])
-            page.is_suspect = page.is_suspect and len(page.text) <= page.came_to
+            page.is_suspect = page.is_suspect and len(page.text) < page.clears_at
         elif kind in ("done", "failed"):
             page.is_suspect = False
             if kind == "done":
@@ -98,17 +106,17 @@ class Flight:
                 yield page
 
     def blame(self) -> None:
-        """The process died. Those it may have died of are suspects, or given up; all begin anew."""
+        """The process died. A suspect it was reading is given up; if it read none, all it read
+        are suspects. All begin anew."""
         owed = [page for page in self.pages.values() if not page.answer.done()]
         reading = [page for page in owed if page.started_at is not None]
         # if it cannot be told which one was being read, all are that it was given
         possible = reading or [page for page in owed if page.sent]
-        alone = [page for page in possible if page.is_suspect]
-        for page in alone or possible:
-            page.deaths += 1
-            page.is_suspect, page.came_to = True, len(page.text)
-            if alone or page.deaths >= MAX_DEATHS:
-                page.fail(EngineCrashed())
+        guilty = [page for page in possible if page.is_suspect]
+        for page in guilty:
+            page.fail(EngineCrashed())
+        for page in possible if not guilty else ():
+            page.suspect()
         for page in self.pages.values():
             self.num_retries += page.sent and not page.answer.done()
             page.start_over()

@@ -234,9 +234,9 @@ class Supervisor:
             )
             process.ready.exception()
             return
+        self._breaker.died()
         if process.ready.exception() is not None:
             return
-        self._breaker.died()
         self.restarts["stall" if process.verdict else "crash"] += 1
         self.trouble = "The engine's process ended; it is started again."
         logger.error(

@@ -71,7 +71,9 @@ class EncodeGraphs:
             # asked before: a capture that runs out of memory half way leaves a broken graph
             raise torch.OutOfMemoryError("no room for the graph of a pass")
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=stream):
+        # other threads pin memory meanwhile, which is no business of the capture
+        kind = "thread_local"
+        with torch.cuda.graph(graph, self._pool, stream, capture_error_mode=kind):
             features = self._project(views)
         return _Captured(graph, views, features)
 

@@ -26,6 +26,9 @@ class PatientRunner:
         self.num_out_of_memory = 0
         """Steps and parts of steps that did not fit."""
 
+    def make_ready(self) -> bool:
+        return self._runner.make_ready()
+
     def launch(self, step: Step) -> Launched | None:
         """None: it did not fit. What is under way has to be collected, then this in parts."""
         try:

@@ -6,7 +6,7 @@ What a step needs beside the cache is measured by rehearsing the largest one the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -30,12 +30,19 @@ FIXED_BYTES = 512 << 20
 """What libraries and graphs keep for themselves."""
 
 
+PREFILL_TOKENS, PREFILL_TOKENS_LARGE = 2048, 8192
+"""Of a step: many keep a large GPU busier than the host that feeds it."""
+LARGE_BYTES = 16 << 30
+"""A GPU with so much free beside the weights is large."""
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """What there is room for."""
 
     max_num_seqs: int
     cache_tokens: int
+    max_prefill_tokens: int
     reserve_bytes: int | None
     """Left to everything but weights and cache; None where the device's memory is not counted."""
 
@@ -46,8 +53,13 @@ def find_room(model: DeepseekOcr, config: RuntimeConfig) -> Room:
     context = model.spec.decoder.max_positions
     if model.device.type != "cuda":
         seats = config.max_num_seqs or MAX_SEQS_ELSEWHERE
-        return Room(seats, max(context, config.cache_tokens or 2 * context), None)
+        prefill = config.max_prefill_tokens or PREFILL_TOKENS
+        return Room(seats, max(context, config.cache_tokens or 2 * context), prefill, None)
     seats = config.max_num_seqs or MAX_SEQS
+    if config.max_prefill_tokens is None:
+        free, _ = torch.cuda.mem_get_info(model.device)
+        prefill = PREFILL_TOKENS_LARGE if free >= LARGE_BYTES else PREFILL_TOKENS
+        config = replace(config, max_prefill_tokens=prefill)
     reserve = config.memory_reserve_mb
     reserve_bytes = rehearse(model, config, seats) if reserve is None else int(reserve * (1 << 20))
     torch.cuda.empty_cache()
@@ -60,7 +72,7 @@ def find_room(model: DeepseekOcr, config: RuntimeConfig) -> Room:
     tokens = min(tokens, max(context, wished))
     if config.max_num_seqs is None:
         seats = max(1, min(seats, tokens // TOKENS_A_PAGE))
-    return Room(seats, tokens, reserve_bytes)
+    return Room(seats, tokens, config.max_prefill_tokens or PREFILL_TOKENS, reserve_bytes)
 
 
 def fitting_tokens(usable_bytes: int, reserve_bytes: int, token_bytes: int, context: int) -> int:
@@ -99,7 +111,7 @@ def rehearse_steps(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int
     model.encode([page, page])
     for side in (512, 1280):  # theirs is a smaller need; but each size has kernels to be loaded
         model.encode([PageViews(_grey(side))])
-    most = min(config.max_prefill_tokens, model.spec.decoder.max_positions)
+    most = min(config.max_prefill_tokens or PREFILL_TOKENS, model.spec.decoder.max_positions)
     length = min(model.spec.decoder.max_positions, MAX_GATHERED_TOKENS // seats)
     num_blocks = -(-max(most, length) // BLOCK_SIZE)
     cache = KVCache(

@@ -31,6 +31,9 @@ class Runner(Protocol):
     def launch(self, step: Step) -> Launched:
         """Begins a step; does not wait for the device."""
 
+    def make_ready(self) -> bool:
+        """Does a little of what would take time later. False where nothing is left of it."""
+
 
 class ModelRunner:
     """Runs the model on what it is given; who runs when is not its affair."""
@@ -45,6 +48,9 @@ class ModelRunner:
             device=model.device,
             dtype=model.dtype,
         )
+
+    def make_ready(self) -> bool:
+        return False
 
     def launch(self, step: Step) -> Launched:
         """The plain form needs the last step's tokens on the host, so it runs when collected."""

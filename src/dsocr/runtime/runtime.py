@@ -13,6 +13,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.decode_step import can_decode
+from dsocr.runtime.graph_runner import GraphRunner
 from dsocr.runtime.halving import PatientRunner
 from dsocr.runtime.intake import Intake, Preparation, Request
 from dsocr.runtime.memory import Room, find_room
@@ -158,6 +160,10 @@ class Runtime:
         finally:
             self.cancel(request.request_id)
 
+    def use_quiet_moment(self) -> bool:
+        """With nothing to read: makes ready what pages will want. False where all is."""
+        return self._runner.make_ready()
+
     def step(self) -> list[Event]:
         """Goes on by at most one step of the device. Pages that start are told of before."""
         events = self._take_in()
@@ -249,8 +255,9 @@ def runtime_for(
     Raises `DeviceError` where it has too little."""
     room = find_room(model, config)
     threads = max(1, min(PREPARING_THREADS, (os.cpu_count() or 1) - 1))
+    runner, lookahead = _runner_for(model, tokenizer, config, room)
     runtime = Runtime(
-        ModelRunner(model, num_tokens=room.cache_tokens),
+        runner,
         Preparation(
             tokenizer,
             token_kinds(tokenizer),
@@ -260,12 +267,28 @@ def runtime_for(
         ),
         limits=Limits(
             max_num_seqs=room.max_num_seqs,
-            max_prefill_tokens=config.max_prefill_tokens,
+            max_prefill_tokens=room.max_prefill_tokens,
             prefill_share=config.prefill_share,
         ),
+        lookahead=lookahead,
         pool=ThreadPoolExecutor(threads, thread_name_prefix="prepare"),
     )
     return runtime, room
+
+
+def _runner_for(
+    model: DeepseekOcr, tokenizer: Tokenizer, config: RuntimeConfig, room: Room
+) -> tuple[Runner, int]:
+    """The quickest that runs here, and how many steps it may be ahead."""
+    if not (config.kernels and can_decode(model)):
+        return ModelRunner(model, num_tokens=room.cache_tokens), 0
+    runner = GraphRunner(
+        model,
+        num_tokens=room.cache_tokens,
+        max_num_seqs=room.max_num_seqs,
+        special=tokenizer.special,
+    )
+    return runner, 1
 
 
 _NOT_PREPARED = "The page's picture could not be prepared for the model; the log has the details."

@@ -37,7 +37,7 @@ def sample(logits: Tensor, sequences: Many[Sequence]) -> list[Choice]:
     tokens = logits.argmax(dim=-1)  # (N,)
     for row, sequence in enumerate(sequences):
         if sequence.params.temperature > 0:
-            tokens[row] = _draw(logits[row], sequence)
+            tokens[row] = draw(logits[row], sequence)
     chosen = logits.gather(1, tokens[:, None])[:, 0]
     # the one sync of a step; token ids are exact in float32
     rows = torch.stack((tokens.float(), chosen, total), dim=1).tolist()
@@ -62,7 +62,7 @@ def _ban(logits: Tensor, sequences: Many[Sequence]) -> None:
         logits[places[0], places[1]] = _STUCK
 
 
-def _draw(scores: Tensor, sequence: Sequence) -> Tensor:
+def draw(scores: Tensor, sequence: Sequence) -> Tensor:
     """A token drawn from the most likely ones that together reach `top_p`, on the device."""
     params = sequence.params
     if sequence.generator is None:

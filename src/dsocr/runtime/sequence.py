@@ -60,6 +60,8 @@ class Sequence:
     watch: RepetitionWatch | None = None
     ended: bool = False
     """Nothing more is to be computed of it; what is still under way is dropped."""
+    encoded: torch.cuda.Event | None = None
+    """Where its features are computed beside other work: when they are there."""
     num_cached: int = 0
     """Tokens that are in the cache once all that was launched has run."""
     num_pending: int = 0

@@ -151,6 +151,8 @@ def _collect(channel: Channel, inbox: queue.SimpleQueue[Mail]) -> None:
 def _take_mail(runtime: Runtime, inbox: queue.SimpleQueue[Mail]) -> bool:
     """Hands over what has come; waits where there is nothing to do. False at the end."""
     while not (runtime.has_work and inbox.empty()):
+        while inbox.empty() and runtime.use_quiet_moment():
+            pass
         mail = inbox.get()
         if mail is None:
             return False

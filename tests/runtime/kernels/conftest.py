@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
+from dsocr.runtime.kernels.experts import ExpertWeights
 from dsocr.runtime.kernels.triton_language import INSTALLED
+
+if INSTALLED:
+    from triton.runtime import interpreter
+
+    _patch = interpreter._patch_lang_tensor
+
+    def _patch_more(tensor: Any, scope: Any) -> None:
+        """The interpreter of Triton 3.6 makes bounds of loops in a way that NumPy 2.4 refuses."""
+        _patch(tensor, scope)
+        scope.set_attr(tensor, "__index__", lambda self: int(self.handle.data.item()))
+
+    interpreter._patch_lang_tensor = _patch_more
 
 
 @pytest.fixture
@@ -24,8 +39,39 @@ class Draw:
     """Random tensors that are the same on every device."""
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device
+        self.device = device
         self._dice = torch.Generator().manual_seed(7)
 
     def __call__(self, *shape: int, scale: float = 1.0) -> torch.Tensor:
-        return (torch.randn(*shape, generator=self._dice) * scale).to(self._device)
+        return (torch.randn(*shape, generator=self._dice) * scale).to(self.device)
+
+
+def drawn_experts(
+    draw: Draw,
+    num_experts: int,
+    num_chosen: int,
+    *,
+    normalize: bool = False,
+    hidden: int = 48,
+    width: int = 40,
+) -> ExpertWeights:
+    """Two shared ones, or without any to choose from one: a dense MLP."""
+    shared = 2 if num_experts else 1
+    small, smaller = hidden**-0.5, width**-0.5
+    return ExpertWeights(
+        gate=draw(shared * width, hidden, scale=small),
+        up=draw(shared * width, hidden, scale=small),
+        down=draw(hidden, shared * width, scale=smaller),
+        width=width,
+        w13=draw(num_experts, 2 * width, hidden, scale=small) if num_experts else None,
+        w2=draw(num_experts, hidden, width, scale=smaller) if num_experts else None,
+        num_chosen=num_chosen,
+        normalize=normalize,
+        scale=1.5 if normalize else 1.0,
+    )
+
+
+def near(ours: torch.Tensor, expected: torch.Tensor, bound: float) -> None:
+    """Their difference is at most so large a part of what was expected."""
+    assert ours.shape == expected.shape
+    assert ((ours - expected).norm() / expected.norm()).item() <= bound

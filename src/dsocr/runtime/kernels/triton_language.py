@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["INSTALLED", "power_of_two", "precision_of", "tl", "triton", "usable_kernels"]
+__all__ = ["INSTALLED", "halves", "power_of_two", "precision_of", "tl", "triton", "usable_kernels"]
 
 try:
     import triton
@@ -39,3 +39,10 @@ def precision_of(dtype: torch.dtype) -> str:
 def power_of_two(size: int, *, least: int = 16) -> int:
     """The smallest block that Triton can lay over `size`; products want 16 at least."""
     return max(least, 1 << (size - 1).bit_length())
+
+
+def halves(size: int) -> tuple[int, int]:
+    """The largest power of two in `size` and one that covers the rest, or 0: together they waste
+    less of a width like 1280 than a single block would."""
+    first = 1 << (size.bit_length() - 1)
+    return first, 0 if first == size else power_of_two(size - first)

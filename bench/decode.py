@@ -1,0 +1,227 @@
+"""How long a decode step takes on this GPU: full size, random weights, scattered cache blocks.
+
+Checks the kernels against plain PyTorch in float32 first. Sequences hold 914 to 1,714 tokens, as
+pages of a full house do that have 914 in their prompt and write 800; no-repeat rules are on, 30/90
+for the even ones and 35 over the whole sequence for the odd. Steps are launched one after another
+as the runtime does, tokens and all; the parts are what a profiler sees of the same steps.
+
+    python bench/decode.py [--rows 1,8,32,64,128,256] [--report FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import random
+import statistics
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from bench.gpu import random_model, table  # noqa: E402
+from dsocr.runtime.batch import Chunk, make_batch  # noqa: E402
+from dsocr.runtime.config import RuntimeConfig  # noqa: E402
+from dsocr.runtime.decode_graph import DecodeGraph, DecodeState  # noqa: E402
+from dsocr.runtime.decode_step import DecodeStep  # noqa: E402
+from dsocr.runtime.kv_cache import KVCache  # noqa: E402
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
+from dsocr.runtime.ngram import NoRepeat  # noqa: E402
+
+RULES = (NoRepeat(30, 90), NoRepeat(35))
+CELLS = (128821, 128822)
+BLOCK_SIZE = 16
+SHORTEST, LONGEST = 914, 1714
+ROOM = 400
+"""Tokens a sequence may grow by while it is measured."""
+READ_BYTES = 4.52e12
+"""Bytes a second that an H200 reads, measured."""
+BOUND = 0.03
+"""Relative error of bfloat16 scores to plain float32 ones."""
+PARTS = {
+    "attention": ("_attend",),
+    "experts": ("_up", "_down", "_route"),
+    "choice": ("_look", "_choose", "_embed"),
+}
+
+
+class House:
+    """Sequences that decode together, with random histories and cached values."""
+
+    def __init__(self, model: DeepseekOcr, rows: int, *, graphs: bool = True) -> None:
+        spec = model.spec.decoder
+        dice = random.Random(rows)
+        lengths = [SHORTEST + (LONGEST - SHORTEST) * row // max(1, rows - 1) for row in range(rows)]
+        lengths = [sum((SHORTEST, LONGEST)) // 2] if rows == 1 else lengths
+        dice.shuffle(lengths)
+        blocks = [-(-(length + ROOM) // BLOCK_SIZE) for length in lengths]
+        numbers = list(range(sum(blocks)))
+        dice.shuffle(numbers)
+        free = iter(numbers)
+        self.lengths = lengths
+        self.tables = [[next(free) for _ in range(count)] for count in blocks]
+        self.tokens = [[dice.randrange(3, 128000) for _ in range(length)] for length in lengths]
+        self.cache = KVCache(
+            spec,
+            num_blocks=len(numbers),
+            block_size=BLOCK_SIZE,
+            device=model.device,
+            dtype=model.dtype,
+        )
+        self.cache.blocks.normal_()
+        self.slots = list(range(rows))
+        self.state = DecodeState(
+            num_slots=rows,
+            max_positions=spec.max_positions,
+            max_blocks=-(-spec.max_positions // BLOCK_SIZE),
+            exempt=CELLS,
+            end=-1,
+            device=model.device,
+        )
+        self.load()
+
+    def load(self) -> None:
+        for slot, (tokens, blocks) in enumerate(zip(self.tokens, self.tables, strict=True)):
+            self.state.load(
+                slot,
+                tokens,
+                blocks,
+                num_prompt=SHORTEST,
+                limit=len(tokens) + ROOM,
+                no_repeat=RULES[slot % 2],
+            )
+
+    def plain_scores(self, model: DeepseekOcr) -> torch.Tensor:
+        """What the plain path says, in the model's own dtype, on a copy of the cache."""
+        chunks = [
+            Chunk([tokens[-1]], len(tokens) - 1, blocks)
+            for tokens, blocks in zip(self.tokens, self.tables, strict=True)
+        ]
+        cache = copy.copy(self.cache)
+        cache.blocks = self.cache.blocks.to(model.dtype, copy=True)
+        batch = make_batch(chunks, block_size=BLOCK_SIZE, device=model.device)
+        return model.logits(model.forward(batch, cache))
+
+    def floor_ms(self, model: DeepseekOcr) -> float:
+        """Every weight that is needed and every cached value read once, at the card's rate."""
+        spec, rows = model.spec.decoder, len(self.slots)
+        hit = spec.num_experts * (1 - (1 - spec.num_experts_per_token / spec.num_experts) ** rows)
+        expert = 3 * spec.hidden_size * spec.expert_width
+        layers = spec.num_layers - spec.num_dense_layers
+        weights = (
+            4 * spec.num_layers * spec.hidden_size**2
+            + 3 * spec.num_dense_layers * spec.hidden_size * spec.dense_width
+            + layers * (hit * expert + 3 * spec.hidden_size * spec.shared_width)
+            + spec.vocab_size * spec.hidden_size
+        )
+        cached = sum(self.lengths) * 2 * spec.num_layers * spec.hidden_size
+        return 1000 * model.dtype.itemsize * (weights + cached) / READ_BYTES
+
+
+def check(model: DeepseekOcr, rows: int) -> dict[str, Any]:
+    """Scores of the kernels and of plain bfloat16, each against plain float32."""
+    house = House(model, rows)
+    step = DecodeStep(model, house.cache, rows)
+    plain = house.plain_scores(model)
+    exact = house.plain_scores(copy.deepcopy(model).float())
+    device_rows = torch.tensor(house.slots, dtype=torch.int32, device=model.device)
+    with torch.inference_mode():
+        ours = step.scores(device_rows, house.state)
+    line = {
+        "rows": rows,
+        "kernels": round(((ours - exact).norm() / exact.norm()).item(), 4),
+        "plain": round(((plain - exact).norm() / exact.norm()).item(), 4),
+        "same best": round((ours.argmax(-1) == exact.argmax(-1)).float().mean().item(), 3),
+        "plain same best": round((plain.argmax(-1) == exact.argmax(-1)).float().mean().item(), 3),
+    }
+    assert line["kernels"] < BOUND, line
+    return line
+
+
+def measure(model: DeepseekOcr, rows: int, *, steps: int = 100) -> dict[str, Any]:
+    house = House(model, rows)
+    step = DecodeStep(model, house.cache, rows)
+    graph = DecodeGraph(step, house.state, max_rows=rows, buckets=[])
+    began = time.perf_counter()
+    graph.capture(rows)
+    torch.cuda.synchronize()
+    captured = time.perf_counter() - began
+    times = []
+    for _ in range(3):
+        house.load()
+        graph.step(house.slots)
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        for _ in range(steps):
+            graph.step(house.slots)
+        torch.cuda.synchronize()
+        times.append((time.perf_counter() - began) / steps)
+    seconds = statistics.median(times)
+    newest = house.state.tokens[torch.arange(rows), (house.state.lengths - 1).long()]
+    return {
+        "rows": rows,
+        "ms": round(seconds * 1000, 3),
+        "tokens/s": round(rows / seconds),
+        "floor ms": round(house.floor_ms(model), 3),
+        "capture s": round(captured, 2),
+        "distinct": int(newest.unique().numel()),
+        **parts(graph, house),
+    }
+
+
+def parts(graph: DecodeGraph, house: House, *, steps: int = 10) -> dict[str, Any]:
+    """Milliseconds of a step that kernels of each kind are at work."""
+    house.load()
+    activities = [torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profile:
+        for _ in range(steps):
+            graph.step(house.slots)
+        torch.cuda.synchronize()
+    spent: dict[str, float] = defaultdict(float)
+    for event in profile.key_averages():
+        kind = next((part for part, names in PARTS.items() if event.key in names), "products")
+        spent[kind] += event.device_time_total / 1000 / steps
+        if VERBOSE:
+            each = event.device_time_total / event.count
+            print(f"   {event.key[:70]:70s} x{event.count / steps:5.1f} {each:8.2f} us")
+    return {f"{name} ms": round(spent[name], 3) for name in (*PARTS, "products")}
+
+
+VERBOSE = False
+
+
+def main() -> None:
+    global VERBOSE
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rows", default="1,8,32,64,128,256", help="sequences at once")
+    parser.add_argument("--no-check", action="store_true")
+    parser.add_argument("--kernels", action="store_true", help="list every kernel")
+    parser.add_argument("--report", type=Path, help="a JSON file for the figures")
+    arguments = parser.parse_args()
+    VERBOSE = arguments.kernels
+    device = torch.device("cuda")
+    model = random_model(device, torch.bfloat16, RuntimeConfig())
+    lines = []
+    if not arguments.no_check:
+        for rows in (1, 3, 64):
+            lines.append(check(model, rows))
+            print(lines[-1], flush=True)
+    for rows in map(int, arguments.rows.split(",")):
+        lines.append(measure(model, rows))
+        print(lines[-1], flush=True)
+        torch.cuda.empty_cache()
+    if arguments.report:
+        arguments.report.write_text(json.dumps(lines, indent=1))
+    print(torch.cuda.get_device_name(), "torch", torch.__version__)
+    print(table(lines))
+
+
+if __name__ == "__main__":
+    main()

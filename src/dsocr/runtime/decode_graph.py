@@ -1,0 +1,194 @@
+"""One decoded token of every running sequence as one CUDA graph; what the device must know for it.
+
+Nothing here waits for the device. A sequence that decodes owns a slot, a row of the tables in
+`DecodeState`; a step is told the slots, reads their newest tokens and writes the next ones down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from dsocr.runtime.kernels.choice import (
+    LENGTH,
+    LIMIT,
+    NGRAM,
+    NUM_FIELDS,
+    PROMPT,
+    WINDOW,
+    Histories,
+)
+from dsocr.runtime.kernels.paged_attention import Sequences
+from dsocr.runtime.ngram import NoRepeat
+
+BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
+
+
+class DecodeState:
+    """Tables of all slots, on the device: tokens, blocks, parameters."""
+
+    def __init__(
+        self,
+        *,
+        num_slots: int,
+        max_positions: int,
+        max_blocks: int,
+        exempt: Sequence[int],
+        end: int,
+        device: torch.device,
+    ) -> None:
+        def table(width: int) -> Tensor:
+            return torch.zeros(num_slots, width, dtype=torch.int32, device=device)
+
+        self.tokens = table(max_positions)
+        self.params = table(NUM_FIELDS)
+        self.block_tables = table(max_blocks)
+        self.device = device
+        self.histories = Histories(
+            self.tokens,
+            self.params,
+            torch.tensor(exempt, dtype=torch.int32, device=device),
+            end,
+        )
+
+    @property
+    def lengths(self) -> Tensor:
+        """(slots,) int32 tokens known."""
+        return self.params[:, LENGTH]
+
+    def load(
+        self,
+        slot: int,
+        tokens: Sequence[int],
+        block_table: Sequence[int],
+        *,
+        num_prompt: int,
+        limit: int,
+        no_repeat: NoRepeat | None = None,
+    ) -> None:
+        """A sequence takes the slot: its tokens so far, its blocks and its rules.
+
+        `limit` is the most tokens there may be, the prompt's counted.
+        """
+        params = [0] * NUM_FIELDS
+        params[LENGTH], params[PROMPT], params[LIMIT] = len(tokens), num_prompt, limit
+        if no_repeat is not None:
+            params[NGRAM], params[WINDOW] = no_repeat.ngram, no_repeat.window or 0
+        news = self.send([*params, *tokens, *block_table])
+        parts = torch.split(news, [NUM_FIELDS, len(tokens), len(block_table)])
+        for table, part in zip((self.params, self.tokens, self.block_tables), parts, strict=True):
+            table[slot, : len(part)] = part
+
+    def grow(self, blocks: Sequence[tuple[int, int, int]]) -> None:
+        """Further blocks, as (slot, place in its table, block)."""
+        if blocks:
+            slots, places, numbers = self.send([*zip(*blocks, strict=True)])
+            self.block_tables[slots.long(), places.long()] = numbers
+
+    def sequences(self, rows: Tensor) -> Sequences:
+        return Sequences(rows, self.lengths, self.block_tables)
+
+    def send(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+        """int32 to the device without waiting."""
+        pinned = self.device.type == "cuda"
+        there = torch.tensor(values, dtype=torch.int32, pin_memory=pinned)
+        return there.to(self.device, non_blocking=True)
+
+
+class Step(Protocol):
+    """The computation; `DecodeStep` is one. All is on the device and nothing waits for it."""
+
+    def scores(self, rows: Tensor, state: DecodeState) -> Tensor:
+        """float32 (B, vocabulary) of what follows the newest token of these slots; below 0 are
+        nobody's."""
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """The same of hidden states (B, hidden) after the final norm."""
+
+    def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
+        """Writes the next token of each slot down; (3, B), see `kernels.choice.choose`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A step's results on the device. The next step writes over them."""
+
+    choices: Tensor
+    """(3, B) int32: tokens, log-probabilities (float32's bits), flags (see `kernels.choice`)."""
+    logits: Tensor
+    """(B, vocabulary) float32, the banned tokens taken out."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Captured:
+    graph: torch.cuda.CUDAGraph
+    rows: Tensor
+    chosen: Chosen
+
+
+class DecodeGraph:
+    """Replays a step for as many rows as are asked for, padded to the next bucket. Where there is
+    no CUDA it just computes."""
+
+    def __init__(
+        self, step: Step, state: DecodeState, *, max_rows: int, buckets: Sequence[int] = BUCKETS
+    ) -> None:
+        self._step, self._state = step, state
+        self._buckets = sorted({min(size, max_rows) for size in (*buckets, max_rows)})
+        self._graphs: dict[int, _Captured] = {}
+        self._captures = state.device.type == "cuda"
+        self._pool = torch.cuda.graph_pool_handle() if self._captures else None
+
+    def step(self, slots: Sequence[int]) -> Chosen:
+        """The next token of each slot, enqueued; results have the bucket's rows, these first."""
+        bucket = self._bucket(len(slots))
+        rows = self._state.send([*slots, *[-1] * (bucket - len(slots))])
+        if not self._captures:
+            return self._run(rows)
+        self.capture(len(slots))
+        captured = self._graphs[bucket]
+        captured.rows.copy_(rows)
+        captured.graph.replay()
+        return captured.chosen
+
+    def capture(self, num_rows: int) -> None:
+        """Makes the graph for so many rows, if it is not there."""
+        bucket = self._bucket(num_rows)
+        if self._captures and bucket not in self._graphs:
+            self._graphs[bucket] = self._capture(bucket)
+
+    def capture_one(self) -> bool:
+        """One that is not there, the largest first: the others find room in what it leaves. False
+        where all are there."""
+        missing = [bucket for bucket in self._buckets if bucket not in self._graphs]
+        if not (self._captures and missing):
+            return False
+        self.capture(missing[-1])
+        return True
+
+    def _bucket(self, num_rows: int) -> int:
+        return next(size for size in self._buckets if size >= num_rows)
+
+    def _capture(self, bucket: int) -> _Captured:
+        device = self._state.device
+        rows = torch.full((bucket,), -1, dtype=torch.int32, device=device)
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):
+            self._run(rows)  # kernels are compiled, libraries make their plans
+        torch.cuda.current_stream(device).wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        # other threads pin memory meanwhile, which is no business of the capture
+        kind = "thread_local"
+        with torch.cuda.graph(graph, self._pool, stream, capture_error_mode=kind):
+            chosen = self._run(rows)
+        return _Captured(graph, rows, chosen)
+
+    @torch.inference_mode()
+    def _run(self, rows: Tensor) -> Chosen:
+        logits = self._step.scores(rows, self._state)
+        return Chosen(self._step.choose(logits, self._state, rows), logits)

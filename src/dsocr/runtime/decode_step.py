@@ -1,0 +1,221 @@
+"""The decoder on one new token a sequence, by kernels that each do as much as they can.
+
+Computes what `DeepseekMoe` computes on a batch of decodes, with as few roundings or fewer. Two
+ways: of a single row the matrices are walked through by kernels that also norm, route and add; of
+many rows the large products are the library's, and the experts' go expert by expert.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dsocr.runtime.decode_graph import DecodeState
+from dsocr.runtime.kernels.choice import choose_fused
+from dsocr.runtime.kernels.experts import ExpertWeights
+from dsocr.runtime.kernels.experts_row import experts_row_fused
+from dsocr.runtime.kernels.experts_rows import experts_rows_fused, norm_route_fused
+from dsocr.runtime.kernels.paged_attention import Sequences, Split, attend_newest_fused
+from dsocr.runtime.kernels.row import linear_row_fused, norm_linear_row_fused
+from dsocr.runtime.kernels.sum_norm import gate_fused, newest_embeddings_fused, sum_norm_fused
+from dsocr.runtime.kernels.triton_language import usable_kernels
+from dsocr.runtime.kernels.tuning import RowTuning, Tuning, tuning_for
+from dsocr.runtime.kv_cache import KVCache
+from dsocr.runtime.layers.moe import MoE, SwiGLU
+from dsocr.runtime.models.deepseek_moe import DecoderLayer
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One layer's weights as the kernels want them; the modules' are views of the same memory."""
+
+    blocks: Tensor  # (2, blocks, block_size, heads, head_dim)
+    attention_norm: Tensor
+    qkv: Tensor  # (3 * hidden, hidden)
+    out: Tensor  # (hidden, hidden)
+    experts_norm: Tensor
+    experts: ExpertWeights
+    router: Tensor | None  # (experts, hidden)
+    gate_up: Tensor | None  # (2 * width, hidden), of a dense layer
+
+
+class DecodeStep:
+    """Enqueues a step; can be captured. Tables of slots are passed, nothing is kept but weights."""
+
+    def __init__(self, model: DeepseekOcr, cache: KVCache, max_rows: int) -> None:
+        decoder, spec = model.decoder, model.spec.decoder
+        self.ahead = _has_programmatic_launch(model.device)
+        self.row_tuning, self.tuning_for = RowTuning(), tuning_for
+        self._eps = spec.rms_norm_eps
+        self._embeddings = decoder.embed_tokens.weight
+        self._norm, self._head = decoder.norm.weight, model.lm_head.weight
+        self._layers = [
+            _layer(layer, cache.blocks[number], spec.expert_width)
+            for number, layer in enumerate(decoder.layers)
+        ]
+        places = torch.arange(spec.max_positions, device=model.device)
+        self._rotation = tuple(
+            table.squeeze(1).contiguous() for table in decoder.rotary(places, model.dtype)
+        )
+        # one for all graphs: theirs would be kept side by side
+        self._logits = torch.empty(
+            max_rows, spec.vocab_size, dtype=torch.float32, device=model.device
+        )
+        # the attention kernel leaves it as it found it
+        self._arrived = torch.zeros(
+            max_rows * spec.num_heads, dtype=torch.int32, device=model.device
+        )
+
+    def scores(self, rows: Tensor, state: DecodeState) -> Tensor:
+        """float32 scores (B, vocabulary) of what follows each slot's newest token."""
+        x = newest_embeddings_fused(self._embeddings, state.tokens, state.lengths, rows)
+        sequences = state.sequences(rows)
+        if len(rows) == 1:
+            return self._alone(x, sequences, self.row_tuning)
+        return self._together(x, sequences, self.tuning_for(len(rows)))
+
+    def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
+        return choose_fused(logits, state.histories, rows)
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """float32 scores of normed hidden states, not rounded to the weights' dtype before."""
+        out = self._logits[: len(hidden)]
+        if hidden.dtype == torch.float32:
+            return torch.mm(hidden, self._head.t(), out=out)
+        return torch.mm(hidden, self._head.t(), out_dtype=torch.float32, out=out)
+
+    def _alone(self, residual: Tensor, sequences: Sequences, tuning: RowTuning) -> Tensor:
+        change: Tensor | None = None
+        eps, ahead = self._eps, self.ahead
+        for layer in self._layers:
+            residual, qkv = norm_linear_row_fused(
+                *(residual, change, layer.attention_norm, eps, layer.qkv, residual.dtype),
+                cut=tuning.qkv,
+                ahead=ahead,
+            )
+            attended = self._attend(qkv, layer, sequences, tuning.split, ahead=ahead)
+            change = linear_row_fused(attended, layer.out, cut=tuning.out, ahead=ahead)
+            logits = None
+            if layer.router is not None:
+                residual, logits = norm_linear_row_fused(
+                    *(residual, change, layer.experts_norm, eps, layer.router, torch.float32),
+                    cut=tuning.router,
+                    ahead=ahead,
+                )
+                change = None
+            residual, change = experts_row_fused(
+                *(residual, change, layer.experts_norm, eps, logits, layer.experts),
+                up=tuning.up,
+                down=tuning.down,
+                ahead=ahead,
+            )
+        return norm_linear_row_fused(
+            *(residual, change, self._norm, eps, self._head, torch.float32),
+            cut=tuning.head,
+            ahead=ahead,
+            out=self._logits[:1],
+        )[1]
+
+    def _together(self, residual: Tensor, sequences: Sequences, tuning: Tuning) -> Tensor:
+        changes: Tensor | None = None
+        experts = len(self._layers), max(layer.experts.num_experts for layer in self._layers)
+        counts = residual.new_zeros(experts, dtype=torch.int32)
+        for layer, counted in zip(self._layers, counts, strict=True):
+            residual, x = sum_norm_fused(residual, changes, layer.attention_norm, self._eps)
+            attended = self._attend(F.linear(x, layer.qkv), layer, sequences, tuning.split)
+            change = F.linear(attended, layer.out)
+            if layer.router is None:
+                residual, x = sum_norm_fused(
+                    residual, change.unsqueeze(1), layer.experts_norm, self._eps
+                )
+                assert layer.gate_up is not None
+                inner = gate_fused(F.linear(x, layer.gate_up))
+                changes = F.linear(inner, layer.experts.down).unsqueeze(1)
+            else:
+                residual, x, routes = norm_route_fused(
+                    *(residual, change, layer.experts_norm, self._eps, layer.router),
+                    *(layer.experts, sequences.rows, counted),
+                    cut=tuning.router,
+                )
+                changes = experts_rows_fused(
+                    x, routes, layer.experts, up=tuning.up, down=tuning.down
+                )
+        return self.head(sum_norm_fused(residual, changes, self._norm, self._eps)[1])
+
+    def _attend(
+        self,
+        qkv: Tensor,
+        layer: _Layer,
+        sequences: Sequences,
+        split: Split,
+        *,
+        ahead: bool = False,
+    ) -> Tensor:
+        return attend_newest_fused(
+            *(qkv, *self._rotation, layer.blocks, sequences),
+            split=split,
+            arrived=self._arrived,
+            ahead=ahead,
+        )
+
+
+def _layer(layer: nn.Module, blocks: Tensor, width: int) -> _Layer:
+    assert isinstance(layer, DecoderLayer)
+    attention, mlp = layer.self_attn, layer.mlp
+    router = gate_up = None
+    if isinstance(mlp, MoE):
+        shared, routed, router = mlp.shared_experts, mlp.experts, mlp.gate.weight
+        experts = ExpertWeights(
+            gate=shared.gate_proj.weight,
+            up=shared.up_proj.weight,
+            down=shared.down_proj.weight,
+            width=width,
+            w13=routed.w13,
+            w2=routed.w2,
+            num_chosen=mlp.gate.num_chosen,
+            normalize=mlp.gate.normalize,
+            scale=mlp.gate.scale,
+        )
+    else:
+        assert isinstance(mlp, SwiGLU)
+        gate_up = _side_by_side(mlp.gate_proj, mlp.up_proj)
+        gate, up = gate_up.chunk(2)
+        experts = ExpertWeights(gate=gate, up=up, down=mlp.down_proj.weight, width=len(gate))
+    return _Layer(
+        blocks=blocks,
+        attention_norm=layer.input_layernorm.weight,
+        qkv=_side_by_side(attention.q_proj, attention.k_proj, attention.v_proj),
+        out=attention.o_proj.weight,
+        experts_norm=layer.post_attention_layernorm.weight,
+        experts=experts,
+        router=router,
+        gate_up=gate_up,
+    )
+
+
+def _side_by_side(*linears: nn.Linear) -> Tensor:
+    """Their weights in one piece of memory, of which each keeps its part."""
+    together = torch.cat([linear.weight for linear in linears])
+    parts = torch.split(together, [len(linear.weight) for linear in linears])
+    for linear, part in zip(linears, parts, strict=True):
+        linear.weight.data = part
+    return together
+
+
+def _has_programmatic_launch(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
+
+
+def can_decode(model: DeepseekOcr) -> bool:
+    """Whether the kernels run here: Triton, a head that fills a block, products to float32."""
+    dim = model.spec.decoder.head_dim
+    return (
+        usable_kernels(model.device)
+        and dim >= 16
+        and dim & (dim - 1) == 0
+        and "out_dtype" in (torch.mm.__doc__ or "")
+    )

@@ -1,0 +1,226 @@
+"""The runner that stays ahead of the host: steps are enqueued, tokens stay on the device.
+
+Pages are encoded and prompts taken in as `ModelRunner` does; the first token of an answer and all
+that follow are chosen on the device. What can run out of memory is done before a token is written
+down, so that a step that failed can be launched again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as Many
+
+import torch
+from torch import Tensor
+
+from dsocr.runtime.batch import make_batch
+from dsocr.runtime.blocks import BLOCK_SIZE
+from dsocr.runtime.decode_graph import Chosen, DecodeGraph, DecodeState
+from dsocr.runtime.decode_graph import Step as Decode
+from dsocr.runtime.decode_step import DecodeStep
+from dsocr.runtime.kernels.choice import NOT_A_NUMBER, STUCK
+from dsocr.runtime.kv_cache import KVCache
+from dsocr.runtime.model_runner import Launched, ModelRunner
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.sampler import Choice, NotANumber, Sampled, draw
+from dsocr.runtime.scheduler import Piece, Step
+from dsocr.runtime.sequence import Sequence
+from dsocr.runtime.tokenizer import SpecialTokens
+
+MakeDecode = Callable[[DeepseekOcr, KVCache, int], Decode]
+"""From the model, the cache and the most rows there can be."""
+
+
+class GraphRunner(ModelRunner):
+    """Owns the tables of all slots and the graphs."""
+
+    def __init__(
+        self,
+        model: DeepseekOcr,
+        *,
+        num_tokens: int,
+        max_num_seqs: int,
+        special: SpecialTokens,
+        make_decode: MakeDecode = DecodeStep,
+    ) -> None:
+        super().__init__(model, num_tokens=num_tokens)
+        positions = model.spec.decoder.max_positions
+        self.state = DecodeState(
+            num_slots=max_num_seqs,
+            max_positions=positions,
+            max_blocks=-(-positions // BLOCK_SIZE),
+            exempt=sorted(special.cells),
+            end=special.eos,
+            device=model.device,
+        )
+        self._decode = make_decode(model, self.cache, max_num_seqs)
+        self.graph = DecodeGraph(self._decode, self.state, max_rows=max_num_seqs)
+        # decoding waits for memory and hardly computes, the towers compute: side by side both are
+        # done sooner. Who decodes goes first.
+        on_cuda = model.device.type == "cuda"
+        self._streams = _Streams(model.device) if on_cuda else None
+        self.graph.capture(max_num_seqs)
+        self.graph.capture(1)
+        # of each slot the block table that the device knows, and how much of it
+        self._tables: list[list[int] | None] = [None] * max_num_seqs
+        self._num_blocks = [0] * max_num_seqs
+
+    def make_ready(self) -> bool:
+        return self.graph.capture_one()
+
+    @torch.inference_mode()
+    def launch(self, step: Step) -> Launched:
+        if self._streams is None:
+            self._encode([one for one in step.starts if not one.ended])
+            return self._launch(step)
+        with torch.cuda.stream(self._streams.encode):
+            self._encode_aside([one for one in step.starts if not one.ended])
+        with torch.cuda.stream(self._streams.decode):
+            return self._launch(step)
+
+    def _encode_aside(self, sequences: list[Sequence]) -> None:
+        assert self._streams is not None
+        self._encode(sequences)
+        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        done.record()
+        for sequence in sequences:
+            if sequence.features is not None:
+                sequence.features.record_stream(self._streams.decode)
+                sequence.encoded = done
+
+    def _launch(self, step: Step) -> Launched:
+        flight = _Flight(len(step.pieces))
+        places = [place for place, one in enumerate(step.pieces) if not one.sequence.ended]
+        decodes = [place for place in places if place < step.num_decodes]
+        chunks = [place for place in places if place >= step.num_decodes]
+        if decodes:
+            self.graph.capture(len(decodes))
+        if chunks:
+            self._take_in([step.pieces[place] for place in chunks], chunks, flight)
+        if decodes:
+            sequences = [step.pieces[place].sequence for place in decodes]
+            self._make_known(sequences)
+            chosen = self.graph.step([_slot(one) for one in sequences])
+            self._keep(chosen, sequences, decodes, flight)
+        flight.leave()
+        return flight
+
+    def _take_in(self, pieces: Many[Piece], places: Many[int], flight: _Flight) -> None:
+        """Prompts into the cache; of those that are complete the first token of the answer."""
+        for piece in pieces:
+            if piece.sequence.encoded is not None:
+                torch.cuda.current_stream().wait_event(piece.sequence.encoded)
+                piece.sequence.encoded = None
+        chunks = [piece.sequence.chunk(piece.start, piece.length) for piece in pieces]
+        batch = make_batch(chunks, block_size=BLOCK_SIZE, device=self.model.device)
+        hidden = self.model.forward(batch, self.cache)
+        asked = [number for number, piece in enumerate(pieces) if piece.samples]
+        if not asked:
+            return
+        sequences = [pieces[number].sequence for number in asked]
+        last = self.state.send([batch.last_rows[number] for number in asked])
+        rows = self.state.send([_slot(one) for one in sequences])
+        logits = self._decode.head(hidden[last.long()])
+        for sequence in sequences:
+            self._load(sequence)
+        chosen = Chosen(self._decode.choose(logits, self.state, rows), logits)
+        self._keep(chosen, sequences, [places[number] for number in asked], flight)
+
+    def _make_known(self, sequences: Many[Sequence]) -> None:
+        """Tells the device of blocks that were added, and of sequences that it does not hold: one
+        that was put away and came back may have but its newest token to compute."""
+        grown = []
+        for sequence in sequences:
+            slot, table = _slot(sequence), sequence.block_table
+            if self._tables[slot] is not table:
+                self._load(sequence)
+                continue
+            for place in range(self._num_blocks[slot], len(table)):
+                grown.append((slot, place, table[place]))
+            self._num_blocks[slot] = len(table)
+        self.state.grow(grown)
+
+    def _load(self, sequence: Sequence) -> None:
+        slot, table = _slot(sequence), sequence.block_table
+        self._tables[slot], self._num_blocks[slot] = table, len(table)
+        self.state.load(
+            slot,
+            [*sequence.prompt_ids, *sequence.output_ids],
+            table,
+            num_prompt=len(sequence.prompt_ids),
+            limit=len(sequence.prompt_ids) + sequence.room,
+            no_repeat=sequence.params.no_repeat,
+        )
+
+    def _keep(
+        self, chosen: Chosen, sequences: Many[Sequence], places: Many[int], flight: _Flight
+    ) -> None:
+        for row, sequence in enumerate(sequences):
+            if sequence.params.temperature > 0:
+                self._draw(chosen, row, sequence)
+        flight.take(chosen.choices, places)
+
+    def _draw(self, chosen: Chosen, row: int, sequence: Sequence) -> None:
+        """Another token in place of the best one. Every index is a tensor: a number would be asked
+        of the device."""
+        scores = chosen.logits[row]
+        token = draw(scores, sequence).reshape(1)
+        tokens, logprobs, _ = chosen.choices[:, row : row + 1].unbind()
+        worse = scores.gather(0, token) - scores.gather(0, tokens.long())
+        logprobs.copy_((logprobs.view(torch.float32) + worse).view(torch.int32))
+        tokens.copy_(token)
+        history = self.state.tokens[_slot(sequence)]
+        newest = self.state.lengths[_slot(sequence)].reshape(1).long() - 1
+        history.scatter_(0, newest, tokens)
+
+
+class _Streams:
+    """Two ways through the device. What was computed before they are made is there for both."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.decode = torch.cuda.Stream(device, priority=-1)  # type: ignore[no-untyped-call]
+        self.encode = torch.cuda.Stream(device, priority=0)  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize(device)
+
+
+class _Flight:
+    """A step under way, and where its results are being copied to."""
+
+    def __init__(self, num_pieces: int) -> None:
+        self._choices: list[Choice] = [None] * num_pieces
+        self._parts: list[tuple[Tensor, Many[int]]] = []
+        self._done: torch.cuda.Event | None = None
+
+    def take(self, choices: Tensor, places: Many[int]) -> None:
+        """Columns of (3, B) belong to these pieces; on the device they will be written over."""
+        on_cuda = choices.device.type == "cuda"
+        host = torch.empty(choices.shape, dtype=choices.dtype, pin_memory=on_cuda)
+        self._parts.append((host.copy_(choices, non_blocking=True), places))
+
+    def leave(self) -> None:
+        if any(part.is_pinned() for part, _ in self._parts):
+            self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._done.record()
+
+    def collect(self) -> list[Choice]:
+        if self._done is not None:
+            self._done.synchronize()  # the one sync of a step
+        for part, places in self._parts:
+            tokens, bits, flags = part
+            results = zip(
+                tokens.tolist(), bits.view(torch.float32).tolist(), flags.tolist(), strict=True
+            )
+            for place, result in zip(places, results, strict=False):  # the bucket has more
+                self._choices[place] = _choice(*result)
+        return self._choices
+
+
+def _choice(token: int, logprob: float, flags: int) -> Choice:
+    if flags & NOT_A_NUMBER:
+        return NotANumber()
+    return None if flags & STUCK else Sampled(token, logprob)
+
+
+def _slot(sequence: Sequence) -> int:
+    assert sequence.slot is not None
+    return sequence.slot

@@ -1,0 +1,80 @@
+"""One new token a sequence against blocks that lie anywhere."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dsocr.runtime.kernels.paged_attention import (
+    Sequences,
+    Split,
+    attend_newest,
+    attend_newest_fused,
+)
+from tests.runtime.kernels.conftest import Draw, near
+
+SIZE = 16
+
+
+def house(
+    draw: Draw, lengths: list[int], *, heads: int, dim: int
+) -> tuple[list[torch.Tensor], Sequences]:
+    """qkv, cosines, sines and a cache in which the sequences' blocks are scattered; the tables
+    have a sequence more, and one row is nobody's."""
+    most = max(lengths)
+    counts = [-(-length // SIZE) for length in lengths]
+    shuffled = torch.randperm(sum(counts), generator=torch.Generator().manual_seed(3)).int()
+    tables = torch.zeros(len(lengths) + 1, max(counts), dtype=torch.int32)
+    for row, part in enumerate(shuffled.split(counts)):
+        tables[row + 1, : len(part)] = part
+    known = torch.tensor([[0, 7], *([length, 7] for length in lengths)], dtype=torch.int32)
+    rows = torch.tensor([*range(len(lengths), 0, -1), -1], dtype=torch.int32)
+    tensors = [
+        draw(len(rows), 3 * heads * dim),
+        draw(most, dim),
+        draw(most, dim),
+        draw(2, sum(counts), SIZE, heads, dim),
+    ]
+    device = draw.device
+    return tensors, Sequences(rows.to(device), known.to(device)[:, 0], tables.to(device))
+
+
+@pytest.mark.parametrize("split", [Split(1, 16, 4, 1), Split(3, 16, 4, 2)])
+@pytest.mark.parametrize("lengths", [[1], [2, 17, 16], [70, 33]])
+def test_scattered_blocks_are_attended_to_in_order(
+    draw: Draw, lengths: list[int], split: Split
+) -> None:
+    (qkv, cosine, sine, blocks), sequences = house(draw, lengths, heads=2, dim=16)
+    written = blocks.clone()
+    plain = attend_newest(qkv, cosine, sine, blocks, sequences)
+    arrived = torch.zeros(len(qkv) * 2, dtype=torch.int32, device=draw.device)
+    fused = attend_newest_fused(
+        *(qkv, cosine, sine, written, sequences), split=split, arrived=arrived
+    )
+    near(fused, plain, 1e-5)
+    near(written, blocks, 1e-6)
+    assert not arrived.any()
+
+
+def test_numbers_past_a_sequence_s_end_have_no_part(draw: Draw) -> None:
+    (qkv, cosine, sine, blocks), sequences = house(draw, [19], heads=2, dim=16)
+    block = sequences.block_tables[1, 1]
+    blocks[:, block, 3:] = float("nan")
+    arrived = torch.zeros(len(qkv) * 2, dtype=torch.int32, device=draw.device)
+    given = (qkv, cosine, sine, blocks, sequences)
+    out = attend_newest_fused(*given, split=Split(2, 16, 4, 1), arrived=arrived)
+    assert out.isfinite().all()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    "split", [Split(1, 64, 4, 3), Split(2, 64, 4, 2), Split(8, 32, 4, 4), Split(48, 32, 4, 2)]
+)
+def test_sizes_of_the_released_model_stay_near_in_bfloat16(draw: Draw, split: Split) -> None:
+    tensors, sequences = house(draw, [1700, 1, 31, 900, 64], heads=10, dim=128)
+    plain = attend_newest(*(tensor.clone() for tensor in tensors), sequences)
+    arrived = torch.zeros(len(tensors[0]) * 10, dtype=torch.int32, device=draw.device)
+    given = [tensor.bfloat16() for tensor in tensors]
+    for _ in range(3):  # the second finds what the first left
+        fused = attend_newest_fused(*given, sequences, split=split, arrived=arrived)
+    near(fused.float(), plain, 0.02)

@@ -1,0 +1,39 @@
+"""A decode step without kernels: the tables of the device by way of the plain model."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dsocr.runtime.batch import Chunk, make_batch
+from dsocr.runtime.decode_graph import DecodeState
+from dsocr.runtime.kernels.choice import choose
+from dsocr.runtime.kv_cache import KVCache
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+
+
+class PlainStep:
+    def __init__(self, model: DeepseekOcr, cache: KVCache, max_rows: int) -> None:
+        self._model, self._cache, self._max_rows = model, cache, max_rows
+
+    def scores(self, rows: Tensor, state: DecodeState) -> Tensor:
+        assert len(rows) <= self._max_rows
+        slots = [slot for slot in rows.tolist() if slot >= 0]
+        scores = torch.zeros(len(rows), self._model.spec.decoder.vocab_size)
+        if slots:
+            chunks = [self._newest(slot, state) for slot in slots]
+            size = self._cache.block_size
+            batch = make_batch(chunks, block_size=size, device=state.device)
+            scores[: len(slots)] = self.head(self._model.forward(batch, self._cache))
+        return scores
+
+    def head(self, hidden: Tensor) -> Tensor:
+        return self._model.logits(hidden)
+
+    def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
+        return choose(logits, state.histories, rows)
+
+    def _newest(self, slot: int, state: DecodeState) -> Chunk:
+        newest = int(state.lengths[slot]) - 1
+        blocks = state.block_tables[slot, : newest // self._cache.block_size + 1]
+        return Chunk([int(state.tokens[slot, newest])], newest, blocks.tolist())

@@ -1,0 +1,171 @@
+"""The runner that is a step ahead, on the tiny checkpoint: what it says is what the plain one says.
+
+Without a GPU its steps are computed by the plain model and the kernels' twins, one after another;
+with one they are the graphs and kernels themselves.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+
+from dsocr.runtime.decode_step import DecodeStep, can_decode
+from dsocr.runtime.graph_runner import MakeDecode
+from dsocr.runtime.intake import Request
+from dsocr.runtime.loader import load_model
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.ngram import NoRepeat
+from dsocr.runtime.preprocess import Resolution
+from dsocr.runtime.runtime import Done, Failed
+from dsocr.runtime.scheduler import Limits
+from dsocr.runtime.sequence import SamplingParams
+from dsocr.runtime.tokenizer import Tokenizer
+from tests.runtime.goldens import golden_page
+from tests.runtime.plain_decode import PlainStep
+from tests.runtime.reading import graph_runtime, outputs, plain_runtime, run
+from tests.runtime.reference import golden
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CASES = [case for case in golden("e2e")["cases"] if case["mode"] in ("tiny", "small")]
+RULES = (NoRepeat(3), NoRepeat(2, 20), NoRepeat(1), NoRepeat(20), None)
+
+
+@pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def kit(
+    request: pytest.FixtureRequest, tiny_checkpoint: object, tiny_model: DeepseekOcr
+) -> tuple[DeepseekOcr, MakeDecode]:
+    """The model and what computes its steps."""
+    if request.param == "cpu":
+        return tiny_model, PlainStep
+    device = torch.device("cuda")
+    model = load_model(tiny_checkpoint, device=device, dtype=torch.float32, attention="sdpa")
+    assert can_decode(model)
+    return model, DecodeStep
+
+
+def pages(count: int, *, temperature: float = 0.0) -> list[Request]:
+    """Different in prompt, rule and length; pictures of the two smallest modes, or none."""
+    requests = []
+    for number in range(count):
+        case = CASES[number % len(CASES)]
+        params = SamplingParams(
+            max_tokens=6 + 5 * (number % 7),
+            temperature=temperature * (number % 2),
+            top_p=0.9,
+            seed=number,
+            no_repeat=RULES[number % len(RULES)],
+            watch=False,
+        )
+        prompt = case["prompt"] if number % 3 == 0 else "a few words, " * (5 * number + 1)
+        resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
+        requests.append(Request(number, golden_page(case["image"]), prompt, resolution, params))
+    return requests
+
+
+@pytest.mark.parametrize(
+    ("seed", "limits"),
+    [
+        (1, Limits(max_num_seqs=8)),
+        (2, Limits(max_num_seqs=5, max_prefill_tokens=33, prefill_share=0.5)),
+        (3, Limits(max_num_seqs=1)),
+    ],
+)
+def test_a_step_ahead_every_page_says_the_same(
+    kit: tuple[DeepseekOcr, MakeDecode], tokenizer: Tokenizer, seed: int, limits: Limits
+) -> None:
+    model, make_decode = kit
+    plain = plain_runtime(model, tokenizer, limits=limits)
+    for one in pages(11):
+        plain.submit(one)
+    ahead = graph_runtime(model, tokenizer, make_decode, limits=limits)
+    coming = pages(11)
+    order = random.Random(seed)
+    order.shuffle(coming)
+    ahead.submit(coming.pop())
+
+    def arrive() -> None:
+        if coming and order.random() < 0.4:
+            ahead.submit(coming.pop())
+
+    events = run(ahead, arrive)
+    while coming:
+        ahead.submit(coming.pop())
+        events += run(ahead)
+
+    expected = {one.request_id: one for one in run(plain) if isinstance(one, Done)}
+    assert outputs(events) == {number: one.output_ids for number, one in expected.items()}
+    for one in events:
+        if isinstance(one, Done):
+            logprobs = expected[one.request_id].logprobs
+            assert one.logprobs == pytest.approx(logprobs, abs=1e-4)
+
+
+def test_pages_that_lose_their_blocks_come_back_to_the_same_tokens(
+    kit: tuple[DeepseekOcr, MakeDecode], tokenizer: Tokenizer
+) -> None:
+    model, make_decode = kit
+    wordy = [
+        replace(one, prompt="a word", params=replace(one.params, max_tokens=40 + one.request_id))
+        for one in pages(6)
+    ]
+    plain = plain_runtime(model, tokenizer, limits=Limits(max_num_seqs=6))
+    for one in wordy:
+        plain.submit(one)
+    expected = outputs(run(plain))
+    runtime = graph_runtime(model, tokenizer, make_decode, limits=Limits(max_num_seqs=6))
+    allocator = runtime.scheduler.allocator
+    allocator.allocate(allocator.num_free - 9)
+    for one in wordy:
+        runtime.submit(one)
+
+    events = run(runtime)
+
+    assert runtime.load.preemptions > 0
+    assert outputs(events) == expected
+
+
+def test_drawn_tokens_are_the_plain_runner_s(
+    kit: tuple[DeepseekOcr, MakeDecode], tokenizer: Tokenizer
+) -> None:
+    model, make_decode = kit
+    said = []
+    for runtime in (
+        plain_runtime(model, tokenizer, limits=Limits(max_num_seqs=4)),
+        graph_runtime(model, tokenizer, make_decode, limits=Limits(max_num_seqs=4)),
+    ):
+        for one in pages(4, temperature=0.8):
+            runtime.submit(one)
+        done = [one for one in run(runtime) if isinstance(one, Done)]
+        said.append({one.request_id: (one.output_ids, one.logprobs) for one in done})
+    for number, (tokens, logprobs) in said[0].items():
+        assert said[1][number][0] == tokens
+        assert said[1][number][1] == pytest.approx(logprobs, abs=1e-3)
+
+
+def test_damaged_scores_cost_their_page_alone(
+    kit: tuple[DeepseekOcr, MakeDecode], tokenizer: Tokenizer
+) -> None:
+    model, make_decode = kit
+    alone = outputs(list(plain_runtime(model, tokenizer).read(pages(5)[2])))
+    runtime = graph_runtime(model, tokenizer, make_decode, limits=Limits(max_num_seqs=2))
+    one, other = pages(5)[2], pages(5)[4]
+    runtime.submit(one)
+    runtime.submit(replace(other, params=replace(other.params, max_tokens=30)))
+    events = runtime.step()
+    while not any(sequence.slot is not None for sequence in runtime.scheduler._active[1:]):
+        events += runtime.step()
+    for _ in range(3):
+        events += runtime.step()
+    damaged = runtime.scheduler._active[1]
+    runner = runtime._runner._runner
+    runner.cache.blocks[:, :, damaged.block_table[0]] = float("nan")
+
+    events += run(runtime)
+
+    [failed] = [event for event in events if isinstance(event, Failed)]
+    assert failed.request_id == damaged.request_id
+    assert outputs(events) == alone
