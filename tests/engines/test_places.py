@@ -62,6 +62,14 @@ async def test_who_stops_waiting_stands_in_nobodys_way() -> None:
         await asyncio.wait_for(next_one, 1)
 
 
+async def test_a_large_page_that_stops_waiting_lets_smaller_ones_in() -> None:
+    places = Places(50, max_bytes=100)
+    await take(places, 70)
+    async with waiting(places, 40) as gone, waiting(places, 10) as next_one:
+        gone.cancel()
+        await asyncio.wait_for(next_one, 1)
+
+
 async def test_more_places_let_those_in_who_wait() -> None:
     places = Places(1, max_bytes=100)
     await take(places, 1)

@@ -175,6 +175,19 @@ async def test_closing_ends_the_process_and_tells_who_waits(supervisor: Supervis
         os.kill(pid, 0)
 
 
+async def test_closing_while_it_starts_tells_who_waits_and_cancels_nobody(tmp_path: Path) -> None:
+    supervisor = Supervisor(
+        "tests.engines.stubborn_worker:mute", {"notes": str(tmp_path)}, patience=PATIENCE
+    )
+    task = asyncio.create_task(read(supervisor, "page"))
+    await until(lambda: supervisor.pid is not None)
+
+    await supervisor.close()
+
+    with pytest.raises(EngineUnavailable):
+        await task
+
+
 async def test_killing_the_process_under_fifty_pages_loses_none(crowd: Supervisor) -> None:
     await crowd.start()
     prompts = [f"page {n} with some words" for n in range(60)]
@@ -202,6 +215,22 @@ async def test_one_page_that_kills_costs_none_of_fifty_beside_it(
     assert answers == [prompt for prompt in prompts if "@" not in prompt]
     assert crowded(tmp_path, "poison@crash") == 2
     assert crowd.restarts == {"crash": 2}
+
+
+async def test_a_listener_that_fails_costs_the_other_pages_nothing(crowd: Supervisor) -> None:
+    def listener(text: str) -> None:
+        raise ZeroDivisionError
+
+    bad = crowd.read({"prompt": "bad"}, b"", on_text=listener)
+    prompts = [f"page {n}" for n in range(10)]
+
+    first, *others = await asyncio.gather(
+        bad, *(read(crowd, prompt) for prompt in prompts), return_exceptions=True
+    )
+
+    assert isinstance(first, ZeroDivisionError)
+    assert others == prompts
+    assert not crowd.restarts
 
 
 async def test_four_hundred_pages_of_which_every_twentieth_crashes_once_are_all_read(

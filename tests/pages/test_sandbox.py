@@ -15,6 +15,9 @@ from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_source
 from tests.pages import made
 
+NASTY = Path(__file__).parents[1] / "data" / "nasty"
+DOUBTFUL = NASTY / "crash-1152ec2d1a1a71395b6f2ce6721c38924d025bf3.tif"
+
 
 @pytest.fixture
 def document(tmp_path: Path) -> Path:
@@ -215,3 +218,13 @@ async def test_a_broken_image_leaves_its_child_alive(tmp_path: Path, sandbox: Sa
         with pytest.raises(BadImage):
             await (await open_source(path, name="p", sandbox=sandbox)).page(0)
         assert len(children()) == 1
+
+
+async def test_a_librarys_doubts_on_a_file_are_not_printed(
+    sandbox: Sandbox, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """They name folders of this machine, and the user is told of what matters anyway."""
+    with pytest.raises(BadImage):
+        async with await open_source(DOUBTFUL, name="d", sandbox=sandbox) as source:
+            await source.page(0)
+    assert "UserWarning" not in capfd.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import struct
 from typing import Any
@@ -190,6 +191,18 @@ def test_what_does_not_fit_fails_with_the_numbers_and_the_next_page_is_read(
 def test_two_images_in_one_prompt_are_a_bad_request(runtime: Runtime) -> None:
     [_, failed] = list(runtime.read(request(prompt="<image><image>")))
     assert isinstance(failed, Failed) and failed.code == "bad_request"
+
+
+def test_a_picture_that_cannot_be_prepared_costs_its_own_page_only(runtime: Runtime) -> None:
+    """The process would else die of a page that nobody could suspect: it was not begun."""
+    runtime.submit(dataclasses.replace(request(1), resolution=Resolution(0, 0, False)))
+    runtime.submit(request(2))
+
+    events = run(runtime)
+
+    [failed] = [event for event in events if isinstance(event, Failed)]
+    assert (failed.request_id, failed.code) == (1, "engine_crash")
+    assert [event.request_id for event in events if isinstance(event, Done)] == [2]
 
 
 def test_a_prompt_without_an_image_reads_no_image(runtime: Runtime) -> None:

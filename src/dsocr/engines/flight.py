@@ -48,9 +48,12 @@ class Page:
         self.text += piece
         if self.on_text and len(self.text) > len(self.told) and self.text.startswith(self.told):
             new, self.told = self.text[len(self.told) :], self.text
-            self.on_text(new)
+            try:
+                self.on_text(new)
+            except Exception as error:  # its listener's affair, not that of the pages beside it
+                self.fail(error)
 
-    def fail(self, error: DsocrError) -> None:
+    def fail(self, error: Exception) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
 
@@ -105,9 +108,10 @@ class Flight:
     def blame(self) -> None:
         """The process died. A suspect it was reading is given up; if it read none, all it read
         are suspects. All begin anew."""
-        reading = [page for page in self.pages.values() if page.started_at is not None]
+        owed = [page for page in self.pages.values() if not page.answer.done()]
+        reading = [page for page in owed if page.started_at is not None]
         # if it cannot be told which one was being read, all are that it was given
-        possible = reading or [page for page in self.pages.values() if page.sent]
+        possible = reading or [page for page in owed if page.sent]
         guilty = [page for page in possible if page.is_suspect]
         for page in guilty:
             page.fail(EngineCrashed())

@@ -31,6 +31,8 @@ class Places:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # admitted and cancelled in one breath
                 self._leave(num_bytes)
+            else:
+                self._admit()  # a large page may have held up smaller ones
             raise
         try:
             yield

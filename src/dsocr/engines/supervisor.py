@@ -156,7 +156,13 @@ class Supervisor:
         if self._starting is None or self._starting.done():
             self._starting = asyncio.create_task(self._start_process())
         # shielded: who stops waiting must not stop the start for the others
-        return await asyncio.shield(self._starting)
+        starting = self._starting
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            if starting.cancelled():  # by `close`: nobody cancelled who waits
+                raise EngineUnavailable("The engine was shut down.") from None
+            raise
 
     async def _start_process(self) -> Header:
         if self._breaker.wait_seconds > 0:

@@ -7,6 +7,7 @@ opens, an empty `path` only closes. The last file stays open: its next page cost
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +35,7 @@ class _Opened:
 
 def main(channel: Channel, arguments: Header) -> None:
     """Answers until the parent hangs up."""
+    warnings.simplefilter("ignore")  # a library's doubts on a file are no news to who gave it
     opened: _Opened | None = None
     while True:
         question, _ = channel.receive()

@@ -6,6 +6,7 @@ the order they came. Knows nothing of the device.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
@@ -31,7 +32,10 @@ class Request:
     params: SamplingParams
 
 
-Prepared = tuple[Request, Sequence | PromptError]
+logger = logging.getLogger(__name__)
+
+Prepared = tuple[Request, Sequence | Exception]
+"""What kept a page from being prepared is that page's failure, not the process's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,9 @@ class Preparation:
         try:
             return request, self._sequence(request)
         except PromptError as error:
+            return request, error
+        except Exception as error:
+            logger.exception("a page could not be prepared")
             return request, error
 
     def _sequence(self, request: Request) -> Sequence:

@@ -186,10 +186,9 @@ class Runtime:
         events: list[Event] = []
         while self.scheduler.num_waiting < PAGES_AHEAD and (prepared := self._intake.take()):
             request, sequence = prepared
-            if isinstance(sequence, PromptError):
-                code = "context_too_long" if isinstance(sequence, PromptTooLong) else "bad_request"
+            if isinstance(sequence, Exception):
                 events.append(Started(request.request_id))
-                events.append(Failed(request.request_id, code, str(sequence)))
+                events.append(_unprepared(request.request_id, sequence))
             else:
                 self._pages[request.request_id] = _Page(sequence, Detokenizer(self._tokenizer))
                 self.scheduler.add(sequence)
@@ -242,6 +241,13 @@ class Runtime:
             self.scheduler.drop(page.sequence)
 
 
+def _unprepared(request_id: int, error: Exception) -> Failed:
+    if not isinstance(error, PromptError):
+        return Failed(request_id, "engine_crash", _NOT_PREPARED)
+    code = "context_too_long" if isinstance(error, PromptTooLong) else "bad_request"
+    return Failed(request_id, code, str(error))
+
+
 def runtime_for(
     model: DeepseekOcr, tokenizer: Tokenizer, config: RuntimeConfig
 ) -> tuple[Runtime, Room]:
@@ -285,5 +291,6 @@ def _runner_for(
     return runner, 1
 
 
+_NOT_PREPARED = "The page's picture could not be prepared for the model; the log has the details."
 _TOO_LARGE = "The device has not enough memory for this page; a smaller mode needs less."
 _NOT_A_NUMBER = f"{NotANumber.__doc__} Try DEEPSEEK_OCR_DTYPE=float32."
