@@ -89,7 +89,7 @@ export const words = {
     reading: 'Reading…',
     queued: (place: number) => `In the queue, place ${place}`,
     queuedNext: 'In the queue',
-    progress: (done: number, total: number) => `${done} of ${total} pages`,
+    progress: (done: number, total: number) => `${done} of ${total} ${total === 1 ? 'page' : 'pages'}`,
     pace: (pace: string) => `${pace} pages/s`,
     left: (time: string) => `${time} left`,
     took: (time: string) => `Read in ${time}`,
@@ -160,6 +160,7 @@ export const words = {
     low_confidence: 'The reader is not sure of this page.',
     unsupported_script: 'This page is in a script that this engine was not taught.',
     blank: 'This page looks blank.',
+    not_found: 'What was to be located is not on this page.',
     failed: 'This page could not be read.',
     again: (way: string) =>
       `The first reading did not come to the page's end. It was read again; this is the answer ${way}.`,

@@ -152,6 +152,7 @@ export const words: Words = {
     low_confidence: '此页识别结果不太确定。',
     unsupported_script: '此页的文字系统不在该引擎的支持范围内。',
     blank: '此页似乎是空白页。',
+    not_found: '本页没有要定位的内容。',
     failed: '此页无法识别。',
     again: (way) => `首次识别未读完此页，已重新识别；当前结果来自：${way}。`,
     again_in_vain: (times) => `已用其他方式重读 ${times} 次，没有更好的结果。`,
