@@ -90,6 +90,15 @@ test('several documents are downloaded as one file', async ({ app, pdf }) => {
   expect(content).toContain('002-bundled-b.md')
 })
 
+test('what is told of the engine closes by Escape, and leaves the keys to the page', async ({ app }) => {
+  await app.getByRole('button', { name: /^Engine: rapidocr/ }).click()
+  await expect(app.getByText('The better engine')).toBeVisible()
+  await app.keyboard.press('Escape')
+  await expect(app.getByText('The better engine')).toHaveCount(0)
+  await app.keyboard.press('h')
+  await expect(app.getByRole('heading', { name: 'History' })).toBeVisible()
+})
+
 test('a service that is away is told of, and comes back by itself', async ({ app }) => {
   await app.route(/\/(health|api)/, (route) => route.abort())
   await expect(app.getByRole('alert')).toContainText('not answering')

@@ -8,19 +8,20 @@ export function EngineBadge({ health, down }: { health: Health | undefined; down
   const { words } = useWords()
   const said = words.engine
   const engine = health?.engine
-  const state = down || engine === undefined ? 'unreachable' : engine.state
+  const state = down ? 'unreachable' : (engine?.state ?? 'asked')
   const known: Record<string, [string, string]> = {
     ready: ['teal', said.ready],
     starting: ['yellow', said.starting],
     failed: ['red', said.failed],
     stopped: ['gray', said.stopped],
     unreachable: ['red', said.unreachable],
+    asked: ['gray', '…'],
   }
   const [colour, label] = known[state] ?? ['gray', state]
   const waiting = health?.queue.waiting ?? 0
   const running = health?.queue.running ?? 0
   return (
-    <Popover width={330} position="bottom-end" shadow="md" withArrow>
+    <Popover width={330} position="bottom-end" shadow="md" withArrow trapFocus returnFocus>
       <Popover.Target>
         <UnstyledButton className={styles.badge} aria-label={`${said.title}: ${engine?.name ?? ''} ${label}`}>
           <Indicator color={colour} processing={state === 'starting'} position="middle-start" size={9} offset={4}>
