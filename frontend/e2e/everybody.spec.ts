@@ -99,6 +99,13 @@ test('what is told of the engine closes by Escape, and leaves the keys to the pa
   await expect(app.getByRole('heading', { name: 'History' })).toBeVisible()
 })
 
+test('the engine says how many jobs keep it busy', async ({ app }) => {
+  const busy = { ...(await (await app.request.get('/health')).json()), queue: { running: 0, waiting: 0, maxRequests: 64, jobs: 2 } }
+  await app.route('**/health', (route) => route.fulfill({ json: busy }))
+  await app.reload()
+  await expect(app.getByRole('button', { name: /^Engine/ })).toContainText('2 jobs')
+})
+
 test('a service that is away is told of, and comes back by itself', async ({ app }) => {
   await app.route(/\/(health|api)/, (route) => route.abort())
   await expect(app.getByRole('alert')).toContainText('not answering')

@@ -20,6 +20,8 @@ export function EngineBadge({ health, down }: { health: Health | undefined; down
   const [colour, label] = known[state] ?? ['gray', state]
   const waiting = health?.queue.waiting ?? 0
   const running = health?.queue.running ?? 0
+  const jobs = health?.queue.jobs ?? 0
+  const busy = [running + waiting > 0 && said.queue(running, waiting), jobs > 0 && said.jobs(jobs)].filter(Boolean)
   return (
     <Popover width={330} position="bottom-end" shadow="md" withArrow trapFocus returnFocus>
       <Popover.Target>
@@ -28,7 +30,7 @@ export function EngineBadge({ health, down }: { health: Health | undefined; down
             <span className={styles.name}>{engine?.name ?? said.title}</span>
           </Indicator>
           <span className={styles.state}>{label}</span>
-          {running + waiting > 0 && <span className={styles.queue}>{said.queue(running, waiting)}</span>}
+          {busy.length > 0 && <span className={styles.queue}>{busy.join(' · ')}</span>}
         </UnstyledButton>
       </Popover.Target>
       <Popover.Dropdown>
@@ -37,7 +39,7 @@ export function EngineBadge({ health, down }: { health: Health | undefined; down
             {engine?.name ?? said.title} · {label}
           </Text>
           {engine?.trouble && <Text size="sm" c="red">{engine.trouble}</Text>}
-          {health && <Text size="sm">{said.queue(running, waiting)}</Text>}
+          {health && <Text size="sm">{said.queue(running, waiting)} · {said.jobs(jobs)}</Text>}
           {engine && (
             <Text size="sm">
               {[engine.model, engine.device, ...Object.entries(engine.details).map(([key, value]) => `${key} ${value}`)]

@@ -72,6 +72,7 @@ export const words = {
     failed: 'down',
     stopped: 'stopped',
     unreachable: 'no answer',
+    jobs: (count: number) => (count === 1 ? '1 job' : `${count} jobs`),
     queue: (running: number, waiting: number) => `${running} reading, ${waiting} waiting`,
     why: 'Why this one',
     better: 'The better engine',

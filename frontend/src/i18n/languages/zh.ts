@@ -64,6 +64,7 @@ export const words: Words = {
     failed: '故障',
     stopped: '已停止',
     unreachable: '无响应',
+    jobs: (count) => `${count} 个作业`,
     queue: (running, waiting) => `${running} 个识别中，${waiting} 个等待`,
     why: '选用原因',
     better: '更好的引擎',
