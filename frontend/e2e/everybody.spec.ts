@@ -52,6 +52,13 @@ test('a phone sees all of it at 360 px', async ({ app, picture }) => {
   expect(await overflow()).toBeLessThanOrEqual(360)
 })
 
+test('a phone keeps its height for the page: what can be done with it takes two rows', async ({ app, pdf }) => {
+  await app.setViewportSize({ width: 360, height: 700 })
+  await readPdf(app, pdf)
+  const top = async (name: string) => (await app.getByRole('button', { name }).first().boundingBox())?.y
+  expect(Math.abs(((await top('Next page')) ?? 0) - ((await top('Read again with')) ?? 99))).toBeLessThan(20)
+})
+
 test('the history is searched, opened and cleared', async ({ app, pdf }) => {
   await readPdf(app, { ...pdf, name: 'to-be-removed.pdf' })
   await app.getByRole('button', { name: 'History' }).click()
