@@ -48,6 +48,20 @@ def test_every_token_finds_its_experts(
     near(said[owned], experts_rows(x, routes, experts)[owned], 1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy, which interprets, warns of NaN
+def test_scores_that_are_no_numbers_lead_nowhere_else(draw: Draw) -> None:
+    experts = drawn_experts(draw, 8, 3)
+    residual = draw(2, 48)
+    residual[0] = float("nan")
+    owners, counts = (torch.zeros(size, dtype=torch.int32, device=draw.device) for size in (2, 8))
+    given = (residual, draw(2, 48), draw(48), EPS, draw(8, 48), experts, owners, counts)
+    _, x, routes = norm_route_fused(*given)
+    assert routes.counts.sum() == 2 * 3
+    assert routes.ids.min() >= 0 and routes.ids.max() < 8
+    said = experts_rows_fused(x, routes, experts, up=SMALL, down=SMALL)
+    assert said[0].isnan().all() and said[1].isfinite().all()
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("count", [2, 32, 256])
 def test_sizes_of_the_released_model_stay_near_in_bfloat16(draw: Draw, count: int) -> None:

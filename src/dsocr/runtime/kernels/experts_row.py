@@ -6,14 +6,8 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.kernels.experts import ExpertWeights, choose_experts, pass_experts
-from dsocr.runtime.kernels.row import (
-    Cut,
-    _normed,
-    _ranked,
-    _wide_sum,
-    launched,
-    norm_row,
-)
+from dsocr.runtime.kernels.parts import launched, normed, ranked, wide_sum
+from dsocr.runtime.kernels.row import Cut, norm_row
 from dsocr.runtime.kernels.triton_language import halves, power_of_two, tl, triton
 
 DOWN_COLUMNS = 1024
@@ -99,7 +93,7 @@ def _pick(LOGITS, place, scale, EXPERTS: tl.constexpr, ALL: tl.constexpr,
     """The expert that is at this place, and its weight."""
     expert = tl.arange(0, ALL)
     logits = tl.load(LOGITS + expert, mask=expert < EXPERTS, other=float("-inf"))
-    share, rank = _ranked(logits, expert)
+    share, rank = ranked(logits, expert)
     weight = tl.sum(tl.where(rank == place, share, 0.0), 0)
     if NORMALIZES:
         weight = weight / tl.sum(tl.where(rank < CHOSEN, share, 0.0), 0)
@@ -142,10 +136,10 @@ def _up(
         u2 = tl.load(up + begin + rest[None, :], mask=known & real[None, :], other=0.0)
     if AHEAD:
         tl.extra.cuda.gdc_wait()
-    x1 = _wide_sum(X, CHANGE, first, first < INPUTS, ADDS)
+    x1 = wide_sum(X, CHANGE, first, first < INPUTS, ADDS)
     squares = tl.sum(x1.to(tl.float32) * x1.to(tl.float32), 0)
     if REST > 0:
-        x2 = _wide_sum(X, CHANGE, rest, real, ADDS)
+        x2 = wide_sum(X, CHANGE, rest, real, ADDS)
         squares += tl.sum(x2.to(tl.float32) * x2.to(tl.float32), 0)
     if ADDS:
         if (tl.program_id(0) == 0) & (place == 0):
@@ -153,11 +147,11 @@ def _up(
             if REST > 0:
                 tl.store(NEW + rest, x2, mask=real)
     norm_scale = tl.rsqrt(squares / INPUTS + eps)
-    y1 = _normed(x1, norm_scale, NORM, first, first < INPUTS)
+    y1 = normed(x1, norm_scale, NORM, first, first < INPUTS)
     g = tl.sum(g1.to(tl.float32) * y1[None, :], 1)
     u = tl.sum(u1.to(tl.float32) * y1[None, :], 1)
     if REST > 0:
-        y2 = _normed(x2, norm_scale, NORM, rest, real)
+        y2 = normed(x2, norm_scale, NORM, rest, real)
         g += tl.sum(g2.to(tl.float32) * y2[None, :], 1)
         u += tl.sum(u2.to(tl.float32) * y2[None, :], 1)
     inner = g / (1.0 + tl.exp(-g)) * u

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dsocr.runtime.kernels.experts import ExpertWeights, choose_experts, pass_experts
-from dsocr.runtime.kernels.row import _normed, _ranked, _wide_sum, norm_row
+from dsocr.runtime.kernels.parts import normed, ranked, wide_sum
+from dsocr.runtime.kernels.row import norm_row
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
 
 
@@ -157,7 +158,7 @@ def _route(
     token = tl.program_id(0)
     expert, column = tl.arange(0, ALL), tl.arange(0, WHOLE)
     real = column < INPUTS
-    x = _wide_sum(X, CHANGE, token * INPUTS + column, real, True)
+    x = wide_sum(X, CHANGE, token * INPUTS + column, real, True)
     tl.store(NEW + token * INPUTS + column, x, mask=real)
     squares = tl.sum(x.to(tl.float32) * x.to(tl.float32), 0)
     norm_scale = tl.rsqrt(squares / INPUTS + eps)
@@ -169,15 +170,15 @@ def _route(
     for k in tl.static_range(0, INPUTS, BLOCK):
         part = k + tl.arange(0, BLOCK)
         inside = part < INPUTS
-        x = _wide_sum(X, CHANGE, token * INPUTS + part, inside, True)
-        y = _normed(x, norm_scale, NORM, part, inside)
+        x = wide_sum(X, CHANGE, token * INPUTS + part, inside, True)
+        y = normed(x, norm_scale, NORM, part, inside)
         router = tl.load(
             ROUTER + expert[:, None] * INPUTS + part[None, :],
             mask=exists[:, None] & inside[None, :], other=0.0,
         )  # fmt: skip
         products += router.to(tl.float32) * y[None, :]
     scores = tl.where(exists, tl.sum(products, 1), float("-inf"))
-    share, rank = _ranked(scores, expert)
+    share, rank = ranked(scores, expert)
     if NORMALIZES:
         share = share / tl.sum(tl.where(rank < CHOSEN, share, 0.0), 0)
     chosen = rank < CHOSEN

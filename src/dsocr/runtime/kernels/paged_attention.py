@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dsocr.runtime.kernels.row import launched
+from dsocr.runtime.kernels.parts import launched
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
 from dsocr.runtime.layers.rotary import rotate
 

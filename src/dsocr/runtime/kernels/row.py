@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dsocr.runtime.kernels.parts import launched, normed, wide_sum
 from dsocr.runtime.kernels.triton_language import halves, tl, triton
 
 Cut = tuple[int, int]
@@ -103,38 +104,6 @@ def linear_row_fused(
     return out
 
 
-def launched(ahead: bool) -> dict[str, bool]:
-    """Triton's option for programmatic launch; the interpreter does not know it."""
-    return {"launch_pdl": True} if ahead else {}
-
-
-@triton.jit
-def _wide_sum(ROW, CHANGE, place, real, ADDS: tl.constexpr):
-    """The residual after a change, rounded as it is stored, in float32."""
-    x = tl.load(ROW + place, mask=real, other=0.0)
-    if ADDS:
-        change = tl.load(CHANGE + place, mask=real, other=0.0).to(tl.float32)
-        x = (x.to(tl.float32) + change).to(ROW.dtype.element_ty)
-    return x
-
-
-@triton.jit
-def _normed(x, scale, NORM, place, real):
-    weight = tl.load(NORM + place, mask=real, other=0.0)
-    return ((x.to(tl.float32) * scale).to(x.dtype) * weight).to(tl.float32)
-
-
-@triton.jit
-def _ranked(scores, expert):
-    """Softmax, and how many experts are better than each; of equal ones the first. Ranks are all
-    different whatever the scores are: one is a place in memory, and scores may be no numbers."""
-    share = tl.exp(scores - tl.max(scores, 0))
-    share = share / tl.sum(share, 0)
-    worse = share[None, :] < share[:, None]
-    better = (share[None, :] > share[:, None]) | (~worse & (expert[None, :] < expert[:, None]))
-    return share, tl.sum(better.to(tl.int32), 1)
-
-
 @triton.jit
 def _linear(
     X, CHANGE, NORM, WEIGHT, OUT, NEW, eps, outputs,
@@ -155,10 +124,10 @@ def _linear(
         w2 = tl.load(begin + rest[None, :], mask=known & real[None, :], other=0.0)
     if AHEAD:
         tl.extra.cuda.gdc_wait()
-    x1 = _wide_sum(X, CHANGE, first, first < INPUTS, ADDS)
+    x1 = wide_sum(X, CHANGE, first, first < INPUTS, ADDS)
     squares = tl.sum(x1.to(tl.float32) * x1.to(tl.float32), 0)
     if REST > 0:
-        x2 = _wide_sum(X, CHANGE, rest, real, ADDS)
+        x2 = wide_sum(X, CHANGE, rest, real, ADDS)
         squares += tl.sum(x2.to(tl.float32) * x2.to(tl.float32), 0)
     if ADDS:
         if tl.program_id(0) == 0:
@@ -167,13 +136,13 @@ def _linear(
                 tl.store(NEW + rest, x2, mask=real)
     scale = tl.rsqrt(squares / INPUTS + eps)
     if NORMS:
-        y1 = _normed(x1, scale, NORM, first, first < INPUTS)
+        y1 = normed(x1, scale, NORM, first, first < INPUTS)
     else:
         y1 = x1.to(tl.float32)
     out = tl.sum(w1.to(tl.float32) * y1[None, :], 1)
     if REST > 0:
         if NORMS:
-            y2 = _normed(x2, scale, NORM, rest, real)
+            y2 = normed(x2, scale, NORM, rest, real)
         else:
             y2 = x2.to(tl.float32)
         out += tl.sum(w2.to(tl.float32) * y2[None, :], 1)
