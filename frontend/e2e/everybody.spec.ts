@@ -75,6 +75,14 @@ test('the history is searched, opened and cleared', async ({ app, pdf }) => {
   await expect(app.getByRole('heading', { name: 'not here any more' })).toBeVisible()
 })
 
+test('a document that somebody else deletes is missed when it is turned over', async ({ app, pdf }) => {
+  await readPdf(app, pdf)
+  const jobId = /jobs\/([\w-]+)/.exec(app.url())?.[1]
+  await app.request.delete(`/api/jobs/${jobId}`)
+  await app.getByRole('button', { name: 'Next page' }).click()
+  await expect(app.getByRole('heading', { name: 'not here any more' })).toBeVisible()
+})
+
 test('several documents are downloaded as one file', async ({ app, pdf }) => {
   for (const name of ['bundled-a.pdf', 'bundled-b.pdf']) {
     await readPdf(app, { ...pdf, name })

@@ -55,7 +55,11 @@ export function useJob(jobId: string) {
   const marks = useMemo(() => {
     return Array.from({ length: total }, (_, index) => markOf(news.get(index)))
   }, [news, total])
-  return { job, marks, error: error ?? (known ? null : loadError) }
+  return { job, marks, error: error ?? (known && !isNotThere(loadError) ? null : loadError) }
+}
+
+export function isNotThere(error: Error | null): boolean {
+  return error instanceof api.ApiError && error.status === 404
 }
 
 export function isRunning(job: api.Job): boolean {
