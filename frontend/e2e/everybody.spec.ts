@@ -52,6 +52,13 @@ test('a phone sees all of it at 360 px', async ({ app, picture }) => {
   expect(await overflow()).toBeLessThanOrEqual(360)
 })
 
+test('a phone keeps its height for the page: what can be done with it takes two rows', async ({ app, pdf }) => {
+  await app.setViewportSize({ width: 360, height: 700 })
+  await readPdf(app, pdf)
+  const top = async (name: string) => (await app.getByRole('button', { name }).first().boundingBox())?.y
+  expect(Math.abs(((await top('Next page')) ?? 0) - ((await top('Read again with')) ?? 99))).toBeLessThan(20)
+})
+
 test('the history is searched, opened and cleared', async ({ app, pdf }) => {
   await readPdf(app, { ...pdf, name: 'to-be-removed.pdf' })
   await app.getByRole('button', { name: 'History' }).click()
@@ -65,6 +72,14 @@ test('the history is searched, opened and cleared', async ({ app, pdf }) => {
   await app.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
   await expect(app.getByRole('link', { name: 'to-be-removed.pdf' })).toHaveCount(0)
   await app.goto(address)
+  await expect(app.getByRole('heading', { name: 'not here any more' })).toBeVisible()
+})
+
+test('a document that somebody else deletes is missed when it is turned over', async ({ app, pdf }) => {
+  await readPdf(app, pdf)
+  const jobId = /jobs\/([\w-]+)/.exec(app.url())?.[1]
+  await app.request.delete(`/api/jobs/${jobId}`)
+  await app.getByRole('button', { name: 'Next page' }).click()
   await expect(app.getByRole('heading', { name: 'not here any more' })).toBeVisible()
 })
 
@@ -88,6 +103,22 @@ test('several documents are downloaded as one file', async ({ app, pdf }) => {
   const content = await readFile(await saved.path(), 'latin1')
   expect(content).toContain('001-bundled-a.md')
   expect(content).toContain('002-bundled-b.md')
+})
+
+test('what is told of the engine closes by Escape, and leaves the keys to the page', async ({ app }) => {
+  await app.getByRole('button', { name: /^Engine: rapidocr/ }).click()
+  await expect(app.getByText('The better engine')).toBeVisible()
+  await app.keyboard.press('Escape')
+  await expect(app.getByText('The better engine')).toHaveCount(0)
+  await app.keyboard.press('h')
+  await expect(app.getByRole('heading', { name: 'History' })).toBeVisible()
+})
+
+test('the engine says how many jobs keep it busy', async ({ app }) => {
+  const busy = { ...(await (await app.request.get('/health')).json()), queue: { running: 0, waiting: 0, maxRequests: 64, jobs: 2 } }
+  await app.route('**/health', (route) => route.fulfill({ json: busy }))
+  await app.reload()
+  await expect(app.getByRole('button', { name: /^Engine/ })).toContainText('2 jobs')
 })
 
 test('a service that is away is told of, and comes back by itself', async ({ app }) => {

@@ -5,6 +5,7 @@ const NOTICES = [
   { finishReason: 'length', flags: ['truncated'], said: 'longer than the reader may write' },
   { finishReason: 'stop', flags: ['unsupported_script'], said: 'in a script that this engine was not taught' },
   { finishReason: 'stop', flags: ['low_confidence'], said: 'not sure of this page' },
+  { finishReason: 'stop', flags: ['not_found'], said: 'to be located is not on this page' },
 ]
 
 for (const { said, ...page } of NOTICES) {
@@ -20,6 +21,13 @@ for (const { said, ...page } of NOTICES) {
     await expect(notice).toHaveCount(0)
   })
 }
+
+test('a page that was read turned is nothing to be warned of', async ({ app, picture }) => {
+  await answerWith(app, { text: 'What was read.', flags: ['turned_90'] })
+  await give(app, picture)
+  await expect(textOf(app)).toContainText('What was read.')
+  await expect(textOf(app).getByRole('status').filter({ hasText: 'turned' })).toHaveCount(0)
+})
 
 test('an empty sheet is called blank', async ({ app, browser }) => {
   const sheet = await browser.newPage({ viewport: { width: 700, height: 900 } })

@@ -1,3 +1,4 @@
+import AxeBuilder from '@axe-core/playwright'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { dispatchFiles, expect, give, readPdf, readPicture, test, textOf, type Document } from './fixtures'
@@ -113,6 +114,14 @@ test('a broken file is refused in words', async ({ app }) => {
   await give(app, { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('\x89PNG\r\n') })
   await expect(app.getByRole('heading', { name: 'That did not work' })).toBeVisible()
   await expect(app.getByText(/broken\.png:/)).toBeVisible()
+})
+
+test('a broken PDF is refused in words that can be read', async ({ app }) => {
+  await give(app, { name: 'broken.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.7 and no more') })
+  const told = app.getByRole('alert').filter({ hasText: 'That did not work: broken.pdf' })
+  await expect(told).toContainText('The PDF is broken')
+  const { violations } = await new AxeBuilder({ page: app }).withRules(['color-contrast']).analyze()
+  expect(violations).toEqual([])
 })
 
 test('modes, tasks and the prompt are what the service offers', async ({ app, picture }) => {

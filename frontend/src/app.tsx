@@ -10,6 +10,7 @@ import { goesAtOnce, sorted, type Refusal } from './lib/files'
 import { ASKED, type Asked } from './screens/ask'
 import { Header } from './screens/header'
 import { HistoryScreen } from './screens/history'
+import { nameOfFiles } from './screens/job-name'
 import { KeyDialog } from './screens/key-dialog'
 import { tell } from './screens/problems'
 import { UploadScreen, type Sending } from './screens/upload'
@@ -61,7 +62,8 @@ export function App() {
       const job = await api.submitJob(files, optionsOf(asked), upload)
       go({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })
     } catch (problem) {
-      tell(problem, words)
+      const called = nameOfFiles(files.map((file) => file.name), words)
+      tell(problem, words, `${words.problem.title}: ${called}`)
     }
     setSending(null)
   }

@@ -252,6 +252,7 @@ def test_jobs_are_listed_newest_first_by_status_and_name(running: Running) -> No
         stuck = submit(http, ("photo.png", png(["@hang"])), ("INVOICE_2.png", png(["b"])))["jobId"]
         wait_until(lambda: http.get(f"/api/jobs/{stuck}").json()["status"] == "running")
         waiting = [submit(http, ("later.png", png(["c"])))["jobId"] for _ in range(2)]
+        assert http.get("/health").json()["queue"]["jobs"] == 3
 
         def listed(**query: Any) -> list[str]:
             return [job["jobId"] for job in http.get("/api/jobs", params=query).json()["jobs"]]

@@ -854,6 +854,11 @@ export interface components {
             waiting: number;
             /** Maxrequests */
             maxRequests: number;
+            /**
+             * Jobs
+             * @description Jobs that are read or wait for it, whoever's
+             */
+            jobs: number;
         };
         /** TaskAnswer */
         TaskAnswer: {

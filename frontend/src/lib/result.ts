@@ -20,6 +20,11 @@ export type Reading = {
   failure: Failure | null
 }
 
+/** A page that lay on its side was read as well as any other. */
+export function isHarmless(flag: string): boolean {
+  return flag.startsWith('turned_')
+}
+
 export const NOTHING_READ: Reading = { pages: [], answer: null, failure: null }
 
 /** The reading after one event of `/api/ocr`. */

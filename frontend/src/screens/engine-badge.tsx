@@ -8,26 +8,29 @@ export function EngineBadge({ health, down }: { health: Health | undefined; down
   const { words } = useWords()
   const said = words.engine
   const engine = health?.engine
-  const state = down || engine === undefined ? 'unreachable' : engine.state
+  const state = down ? 'unreachable' : (engine?.state ?? 'asked')
   const known: Record<string, [string, string]> = {
     ready: ['teal', said.ready],
     starting: ['yellow', said.starting],
     failed: ['red', said.failed],
     stopped: ['gray', said.stopped],
     unreachable: ['red', said.unreachable],
+    asked: ['gray', '…'],
   }
   const [colour, label] = known[state] ?? ['gray', state]
   const waiting = health?.queue.waiting ?? 0
   const running = health?.queue.running ?? 0
+  const jobs = health?.queue.jobs ?? 0
+  const busy = [running + waiting > 0 && said.queue(running, waiting), jobs > 0 && said.jobs(jobs)].filter(Boolean)
   return (
-    <Popover width={330} position="bottom-end" shadow="md" withArrow>
+    <Popover width={330} position="bottom-end" shadow="md" withArrow trapFocus returnFocus>
       <Popover.Target>
         <UnstyledButton className={styles.badge} aria-label={`${said.title}: ${engine?.name ?? ''} ${label}`}>
           <Indicator color={colour} processing={state === 'starting'} position="middle-start" size={9} offset={4}>
             <span className={styles.name}>{engine?.name ?? said.title}</span>
           </Indicator>
           <span className={styles.state}>{label}</span>
-          {running + waiting > 0 && <span className={styles.queue}>{said.queue(running, waiting)}</span>}
+          {busy.length > 0 && <span className={styles.queue}>{busy.join(' · ')}</span>}
         </UnstyledButton>
       </Popover.Target>
       <Popover.Dropdown>
@@ -36,7 +39,7 @@ export function EngineBadge({ health, down }: { health: Health | undefined; down
             {engine?.name ?? said.title} · {label}
           </Text>
           {engine?.trouble && <Text size="sm" c="red">{engine.trouble}</Text>}
-          {health && <Text size="sm">{said.queue(running, waiting)}</Text>}
+          {health && <Text size="sm">{said.queue(running, waiting)} · {said.jobs(jobs)}</Text>}
           {engine && (
             <Text size="sm">
               {[engine.model, engine.device, ...Object.entries(engine.details).map(([key, value]) => `${key} ${value}`)]

@@ -3,6 +3,9 @@ import type { Words } from '../i18n/words'
 
 /** What people call a job: its file, or the first of them. */
 export function nameOf(job: Job, words: Words): string {
-  const first = job.files[0]?.fileName ?? job.jobId
-  return job.files.length > 1 ? words.history.files(first, job.files.length - 1) : first
+  return nameOfFiles(job.files.map(({ fileName }) => fileName), words) || job.jobId
+}
+
+export function nameOfFiles([first = '', ...others]: string[], words: Words): string {
+  return others.length > 0 ? words.history.files(first, others.length) : first
 }

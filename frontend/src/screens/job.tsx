@@ -1,7 +1,7 @@
 import { Loader, Center } from '@mantine/core'
 import { IconFileOff } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useCallback, useMemo } from 'react'
+import { useCallback, useEffect, useMemo } from 'react'
 import * as api from '../api/client'
 import { useWords } from '../i18n/words'
 import type { Address, Tab } from '../lib/address'
@@ -15,7 +15,7 @@ import { nameOf } from './job-name'
 import { JobStatus } from './job-status'
 import { copiesOf, copy, save } from './out'
 import { problemText, tell } from './problems'
-import { useJob } from './use-job'
+import { isNotThere, useJob } from './use-job'
 
 type Props = {
   jobId: string
@@ -37,6 +37,11 @@ export function JobScreen({ jobId, pageIndex, tab, modes, go }: Props) {
     enabled: isRead,
     staleTime: Infinity,
   })
+  const isMissing = isNotThere(page.error)
+  useEffect(() => {
+    // Perhaps somebody deleted the job while it was looked at: of that no event tells.
+    if (isMissing) void cache.invalidateQueries({ queryKey: ['job', jobId] })
+  }, [cache, isMissing, jobId])
   const load = useCallback(
     (index: number) =>
       cache.fetchQuery({
@@ -59,11 +64,7 @@ export function JobScreen({ jobId, pageIndex, tab, modes, go }: Props) {
       <Message
         icon={<IconFileOff />}
         title={words.history.gone}
-        hint={
-          error instanceof api.ApiError && error.status === 404
-            ? words.history.goneHint
-            : (problemText(error, words) ?? undefined)
-        }
+        hint={isNotThere(error) ? words.history.goneHint : (problemText(error, words) ?? undefined)}
         action={{ label: words.nav.history, onClick: () => go({ screen: 'history' }) }}
       />
     )

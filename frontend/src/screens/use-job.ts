@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useMemo, useState } from 'react'
 import * as api from '../api/client'
+import { isHarmless } from '../lib/result'
 import type { PageMark } from '../viewer/page-list'
 
 type News = Pick<api.JobPage, 'flags' | 'error' | 'finishReason'>
@@ -54,7 +55,11 @@ export function useJob(jobId: string) {
   const marks = useMemo(() => {
     return Array.from({ length: total }, (_, index) => markOf(news.get(index)))
   }, [news, total])
-  return { job, marks, error: error ?? (known ? null : loadError) }
+  return { job, marks, error: error ?? (known && !isNotThere(loadError) ? null : loadError) }
+}
+
+export function isNotThere(error: Error | null): boolean {
+  return error instanceof api.ApiError && error.status === 404
 }
 
 export function isRunning(job: api.Job): boolean {
@@ -64,5 +69,6 @@ export function isRunning(job: api.Job): boolean {
 function markOf(news: News | undefined): PageMark {
   if (news === undefined) return 'waiting'
   if (news.error !== null) return 'failed'
-  return news.flags.length > 0 || news.finishReason !== 'stop' ? 'flagged' : 'done'
+  const fine = news.finishReason === 'stop' && news.flags.every(isHarmless)
+  return fine ? 'done' : 'flagged'
 }

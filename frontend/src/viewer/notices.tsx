@@ -1,7 +1,7 @@
 import { Alert, Button, Menu, Stack } from '@mantine/core'
 import { IconAlertTriangle, IconChevronDown, IconRefresh } from '@tabler/icons-react'
 import { useWords, type Words } from '../i18n/words'
-import type { PageState } from '../lib/result'
+import { isHarmless, type PageState } from '../lib/result'
 
 /** Another way to read a page. */
 export type Choice = { key: string; label: string; hint: string; mode: string; prompt: string }
@@ -69,12 +69,13 @@ export function saidOf(state: PageState, words: Words): string[] {
     low_confidence: words.flags.low_confidence,
     unsupported_script: words.flags.unsupported_script,
     blank: words.flags.blank,
+    not_found: words.flags.not_found,
     repetition: words.flags.repetition,
     truncated: words.flags.length,
     length: words.flags.length,
   }
   const all = finishReason === 'stop' ? flags : [finishReason, ...flags]
-  const plain = all.filter((flag) => !/^(tried|kept):/.test(flag))
+  const plain = all.filter((flag) => !/^(tried|kept):/.test(flag) && !isHarmless(flag))
   const said = plain.map((flag) => known[flag] ?? words.flags.other(flag))
   return [...new Set([...said, ...saidOfRetries(flags, words)])]
 }

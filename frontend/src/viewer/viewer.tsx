@@ -156,10 +156,10 @@ export function Viewer(props: {
           </Group>
         )}
         {state.status === 'done' && (
-          <Group gap="xs">
+          <>
             <ReadAgain choices={props.choices} onAgain={props.onAgain} />
             <Out copies={props.copies} downloads={props.downloads} pages={marks.length} />
-          </Group>
+          </>
         )}
       </div>
       {narrow && (

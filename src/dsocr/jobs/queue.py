@@ -106,6 +106,9 @@ class JobQueue:
     async def list(self, wanted: Wanted) -> tuple[list[Job], int]:
         return await self._database.read(views.listing, wanted, time.time())
 
+    async def num_unfinished(self) -> int:
+        return await self._database.read(views.num_unfinished)
+
     async def get(self, job_id: str, owner: str | None = None) -> Job:
         """Raises `JobNotFound`, as all below do."""
         return await self._database.read(views.job, job_id, time.time(), owner)

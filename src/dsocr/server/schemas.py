@@ -155,6 +155,7 @@ class QueueState(BaseModel):
     running: int
     waiting: int
     maxRequests: int
+    jobs: int = Field(description="Jobs that are read or wait for it, whoever's")
 
 
 class Health(BaseModel):

@@ -59,7 +59,12 @@ async def health(service: RunningService) -> Health:
         modelLoaded=service.reader.info is not None,
         modes=list(MODES),
         engine=_engine_state(service.reader),
-        queue=QueueState(running=door.running, waiting=door.waiting, maxRequests=door.max_requests),
+        queue=QueueState(
+            running=door.running,
+            waiting=door.waiting,
+            maxRequests=door.max_requests,
+            jobs=await service.jobs.num_unfinished(),
+        ),
         version=__version__,
     )
 
