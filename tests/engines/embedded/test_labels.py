@@ -21,8 +21,15 @@ def test_number_in_the_middle_of_the_page_is_text() -> None:
 def test_header_region_in_the_middle_is_kept() -> None:
     header = Region("header", Rect(0, 490, 400, 530), 0.9)
     assert not labels.is_furniture(paragraph("Results", 500), [header], page_height=1000, body=20)
-    top = Region("header", Rect(0, 0, 400, 60), 0.9)
+    top = Region("header", Rect(0, 10, 400, 60), 0.9)
     assert labels.is_furniture(paragraph("Journal of Rivers", 20), [top], page_height=1000, body=20)
+
+
+def test_the_head_of_a_letter_is_no_running_head() -> None:
+    sender = Region("header", Rect(0, 10, 400, 95), 0.9)
+    assert not labels.is_furniture(
+        paragraph("12 Mill Lane", 40), [sender], page_height=1000, body=20
+    )
 
 
 def test_captions_are_known_by_their_first_word() -> None:

@@ -29,6 +29,8 @@ _LARGER = 1.25
 _MUCH_LARGER = 1.6
 _MAX_TITLE_ROWS = 4
 _MAX_TITLE_CHARACTERS = 160
+_RUNNING_HEIGHT = 3.3
+"""In heights of the text: two rows with their leading."""
 _EDGE = 0.1
 _LARGER_THAN_TEXT = 1.2
 _PAGE_NUMBER = re.compile(
@@ -146,7 +148,8 @@ def is_furniture(
 ) -> bool:
     """Running heads, footers and page numbers: only in the top or bottom tenth of the page.
 
-    What is set larger than the text is no running head but a title.
+    What is set larger than the text is no running head but a title, and what has more than two
+    rows is the head of a letter.
     """
     rect = paragraph.rect
     if rect.y1 > _EDGE * page_height and rect.y0 < (1 - _EDGE) * page_height:
@@ -156,7 +159,9 @@ def is_furniture(
     if median(row.height for row in paragraph.rows) > _LARGER_THAN_TEXT * body:
         return False
     return any(
-        region.label in ("header", "footer") and share_inside(rect, region.rect) > 0.5
+        region.label in ("header", "footer")
+        and region.rect.height <= _RUNNING_HEIGHT * body
+        and share_inside(rect, region.rect) > 0.5
         for region in regions
     )
 
