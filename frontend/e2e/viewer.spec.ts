@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { expect, readPdf, readPicture, test, textOf } from './fixtures'
+import { answerWith, expect, give, readPdf, readPicture, test, textOf } from './fixtures'
 
 test('a box and its text light up together, by pointer and by keyboard', async ({ app, picture }) => {
   await readPicture(app, picture)
@@ -34,6 +34,35 @@ test('labels can be hidden, words be found, the page be zoomed', async ({ app, p
   const before = await sheet.boundingBox()
   await app.getByRole('button', { name: 'Zoom in' }).click()
   await expect.poll(async () => (await sheet.boundingBox())?.width).toBeGreaterThan(before?.width ?? 0)
+})
+
+test('the bar between page and text is moved by keyboard and by pointer', async ({ app, picture }) => {
+  await readPicture(app, picture)
+  const bar = app.getByRole('separator', { name: 'Width of the picture' })
+  await bar.focus()
+  await app.keyboard.press('ArrowLeft')
+  await expect(bar).toHaveAttribute('aria-valuenow', '47')
+  const place = await bar.boundingBox()
+  await app.mouse.move((place?.x ?? 0) + 1, 400)
+  await app.mouse.down()
+  await app.mouse.move(400, 400)
+  await app.mouse.up()
+  await expect(bar).toHaveAttribute('aria-valuenow', '31')
+})
+
+test('what the reader is not sure of is tinted, on the page and in the text', async ({ app, picture }) => {
+  const item = (id: number, text: string, confidence: number) => ({
+    id,
+    label: 'text',
+    text,
+    confidence,
+    boxes: [{ index: 0, absolute: [0, 0, 9, 9], normalized: [0.1, 0.1 + id / 10, 0.9, 0.15 + id / 10] }],
+  })
+  const items = [item(0, 'Clear words.', 0.98), item(1, 'Faint words.', 0.4)]
+  await answerWith(app, { text: 'Clear words.\n\nFaint words.', items })
+  await give(app, picture)
+  await expect(textOf(app).locator('[data-block][data-unsure]')).toHaveText(/Faint words/)
+  await expect(app.locator('[data-box][data-unsure]')).toHaveCount(1)
 })
 
 test('a result has four views', async ({ app, picture }) => {
