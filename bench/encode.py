@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import statistics
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from bench.gpu import make_pictures, random_model, table  # noqa: E402
+from bench.gpu import make_pictures, median_seconds, random_model, table  # noqa: E402
 from dsocr.runtime.batch import PageViews  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
@@ -70,22 +69,6 @@ def check(model: DeepseekOcr, pages: dict[str, PageViews]) -> list[dict[str, Any
     return [*lines, {"mode": "small", "fast float32": off}]
 
 
-def milliseconds(work: Any, repeats: int = 15) -> float:
-    """Median of device times between events, after two warm-ups."""
-    for _ in range(2):
-        work()
-    times = []
-    for _ in range(repeats):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        torch.cuda.synchronize()
-        begin.record()
-        work()
-        end.record()
-        torch.cuda.synchronize()
-        times.append(begin.elapsed_time(end))
-    return statistics.median(times)
-
-
 def measure(model: DeepseekOcr, pages: dict[str, PageViews]) -> list[dict[str, Any]]:
     lines = []
     for mode, page in pages.items():
@@ -93,10 +76,10 @@ def measure(model: DeepseekOcr, pages: dict[str, PageViews]) -> list[dict[str, A
         model.encode([page])
         torch.cuda.synchronize()
         first = (time.perf_counter() - began) * 1000
-        alone = milliseconds(lambda page=page: model.encode([page]))
+        alone = median_seconds(lambda page=page: model.encode([page])) * 1e3
         line: dict[str, Any] = {"mode": mode, "alone ms": round(alone, 2), "first ms": round(first)}
         for count in (4, 8, 16):
-            together = milliseconds(lambda page=page, n=count: model.encode([page] * n), 5)
+            together = median_seconds(lambda page=page, n=count: model.encode([page] * n), 5) * 1e3
             line[f"of {count} ms"] = round(together / count, 2)
         line["floor ms"] = FLOOR_MS.get(mode)
         lines.append(line)

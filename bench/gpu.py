@@ -176,10 +176,10 @@ def read_pages(
 def limits_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """What the card can do at best: memory and matrix products, each in one long run."""
     source, copy = torch.empty(2, 2 << 30, dtype=torch.uint8, device="cuda")
-    seconds = _median_seconds(lambda: copy.copy_(source))
+    seconds = median_seconds(lambda: copy.copy_(source))
     yield {"what": "copy, TB/s read and written", "best": round(2 * len(copy) / seconds / 1e12, 2)}
     x = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
-    seconds = _median_seconds(lambda: x @ x)
+    seconds = median_seconds(lambda: x @ x)
     yield {"what": "bfloat16 product, TFLOP/s", "best": round(2 * 8192**3 / seconds / 1e12)}
 
 
@@ -187,8 +187,8 @@ def encode_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """A page's views in pinned memory to its features, alone and eight together."""
     for mode in MODES:
         page = prepare(bench.pictures[0], MODES[mode], max_tiles=6).pinned()
-        alone = _median_seconds(lambda page=page: bench.model.encode([page]))
-        eight = _median_seconds(lambda page=page: bench.model.encode([page] * 8)) / 8
+        alone = median_seconds(lambda page=page: bench.model.encode([page]))
+        eight = median_seconds(lambda page=page: bench.model.encode([page] * 8)) / 8
         milliseconds = {"alone ms": round(alone * 1e3, 2), "of eight ms": round(eight * 1e3, 2)}
         yield {"mode": mode, **milliseconds}
 
@@ -327,7 +327,7 @@ def write_checkpoint(model: DeepseekOcr, folder: Path) -> None:
     save_file(tensors, folder / "model.safetensors")
 
 
-def _median_seconds(work: Callable[[], Any], repeats: int = 15) -> float:
+def median_seconds(work: Callable[[], Any], repeats: int = 15) -> float:
     """Between events on the device, after two warm-ups."""
     times = []
     for _ in range(repeats + 2):

@@ -1,7 +1,7 @@
 import { Button, Group, Menu, Paper, Text } from '@mantine/core'
-import { IconChevronDown, IconDownload } from '@tabler/icons-react'
 import { exportJobs, type Modes } from '../api/client'
 import { useWords } from '../i18n/words'
+import { DownloadMenu } from '../ui/download-menu'
 import { save } from './out'
 
 /** The documents chosen from the history: one zip of them all, in a format of one's own. */
@@ -14,24 +14,13 @@ export function Chosen(props: { ids: string[]; formats: Modes['formats']; onNone
         <Text size="sm" role="status">
           {words.history.chosen(ids.length)}
         </Text>
-        <Menu position="bottom-start">
-          <Menu.Target>
-            <Button
-              size="xs"
-              leftSection={<IconDownload size={15} />}
-              rightSection={<IconChevronDown size={14} />}
-            >
-              {words.out.download}
-            </Button>
-          </Menu.Target>
-          <Menu.Dropdown>
-            {props.formats.map(({ key, label }) => (
-              <Menu.Item key={key} onClick={() => void save(exportJobs(ids, key), 'documents.zip', words)}>
-                {words.out.formats[key] ?? label}
-              </Menu.Item>
-            ))}
-          </Menu.Dropdown>
-        </Menu>
+        <DownloadMenu label={words.out.download} position="bottom-start">
+          {props.formats.map(({ key, label }) => (
+            <Menu.Item key={key} onClick={() => void save(exportJobs(ids, key), 'documents.zip', words)}>
+              {words.out.formats[key] ?? label}
+            </Menu.Item>
+          ))}
+        </DownloadMenu>
         <Button size="xs" variant="subtle" onClick={props.onNone}>
           {words.history.chooseNone}
         </Button>

@@ -1,8 +1,9 @@
 import { Button, CloseButton, Group, Menu, SegmentedControl, Text, TextInput } from '@mantine/core'
-import { IconChevronDown, IconCopy, IconDownload, IconSearch } from '@tabler/icons-react'
+import { IconChevronDown, IconCopy, IconSearch } from '@tabler/icons-react'
 import type { Ref } from 'react'
 import { useWords } from '../i18n/words'
 import { TABS, type Tab } from '../lib/address'
+import { DownloadMenu } from '../ui/download-menu'
 
 export type Copyable = { key: string; label: string; copy: () => void }
 export type Downloadable = { key: string; label: string; download: (scope: Scope) => void }
@@ -82,32 +83,21 @@ export function Out(props: { copies: Copyable[]; downloads: Downloadable[]; page
           ))}
         </Menu.Dropdown>
       </Menu>
-      <Menu position="bottom-end" width={240}>
-        <Menu.Target>
-          <Button
-            size="xs"
-            leftSection={<IconDownload size={15} />}
-            rightSection={<IconChevronDown size={14} />}
-          >
-            {words.out.download}
-          </Button>
-        </Menu.Target>
-        <Menu.Dropdown mah="70vh" style={{ overflowY: 'auto' }}>
-          {props.pages > 1 && <Menu.Label>{words.out.document}</Menu.Label>}
-          {props.downloads.map(({ key, label, download }) => (
-            <Menu.Item key={key} onClick={() => download('document')}>
+      <DownloadMenu label={words.out.download} position="bottom-end">
+        {props.pages > 1 && <Menu.Label>{words.out.document}</Menu.Label>}
+        {props.downloads.map(({ key, label, download }) => (
+          <Menu.Item key={key} onClick={() => download('document')}>
+            {label}
+          </Menu.Item>
+        ))}
+        {props.pages > 1 && <Menu.Label>{words.out.page}</Menu.Label>}
+        {props.pages > 1 &&
+          props.downloads.map(({ key, label, download }) => (
+            <Menu.Item key={key} onClick={() => download('page')}>
               {label}
             </Menu.Item>
           ))}
-          {props.pages > 1 && <Menu.Label>{words.out.page}</Menu.Label>}
-          {props.pages > 1 &&
-            props.downloads.map(({ key, label, download }) => (
-              <Menu.Item key={key} onClick={() => download('page')}>
-                {label}
-              </Menu.Item>
-            ))}
-        </Menu.Dropdown>
-      </Menu>
+      </DownloadMenu>
     </Group>
   )
 }
