@@ -210,8 +210,8 @@ def _copy(source: Tensor, target: Tensor) -> None:
         target.copy_(source.to(target.device))
         return
     # all cores copy into pinned memory while the bus carries the piece before
-    pieces = zip(source.flatten().split(_PIECE), target.view(-1).split(_PIECE), strict=True)
-    for piece, place in pieces:
+    pieces, places = (torch.split(one, _PIECE) for one in (source.flatten(), target.view(-1)))
+    for piece, place in zip(pieces, places, strict=True):
         place.copy_(piece.pin_memory().to(place.device, non_blocking=True))
 
 
