@@ -112,7 +112,9 @@ def make_batch(chunks: Sequence[Chunk], *, block_size: int, device: torch.device
     ]
 
     def tensor(values: list[int] | list[list[int]]) -> Tensor:
-        return torch.tensor(values, dtype=torch.int64).to(device, non_blocking=True)
+        # from memory that is not pinned a copy waits for all that was enqueued before
+        there = torch.tensor(values, dtype=torch.int64, pin_memory=device.type == "cuda")
+        return there.to(device, non_blocking=True)
 
     return Batch(
         input_ids=tensor([token for chunk in chunks for token in chunk.token_ids]),
