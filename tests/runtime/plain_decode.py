@@ -1,15 +1,22 @@
-"""A decode step without kernels: the tables of the device by way of the plain model."""
+"""Steps without kernels: the tables of the device by way of the plain model."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from dsocr.runtime.batch import Chunk, make_batch
 from dsocr.runtime.decode_graph import DecodeState
+from dsocr.runtime.graph_runner import Prefill
 from dsocr.runtime.kernels.choice import choose
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+
+
+def plain_steps(model: DeepseekOcr, cache: KVCache, max_rows: int) -> tuple[Prefill, PlainStep]:
+    return partial(model.forward, cache=cache), PlainStep(model, cache, max_rows)
 
 
 class PlainStep:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from dsocr.runtime.graph_runner import GraphRunner, MakeDecode
+from dsocr.runtime.graph_runner import GraphRunner, MakeSteps
 from dsocr.runtime.intake import Preparation
 from dsocr.runtime.model_runner import ModelRunner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
@@ -22,7 +22,7 @@ def plain_runtime(model: DeepseekOcr, tokenizer: Tokenizer, **settings: Any) -> 
 
 
 def graph_runtime(
-    model: DeepseekOcr, tokenizer: Tokenizer, make_decode: MakeDecode, **settings: Any
+    model: DeepseekOcr, tokenizer: Tokenizer, make_steps: MakeSteps, **settings: Any
 ) -> Runtime:
     """One that chooses tokens on the device, a step ahead; 8 pages at most."""
     runner = GraphRunner(
@@ -30,7 +30,7 @@ def graph_runtime(
         num_tokens=model.spec.decoder.max_positions,
         max_num_seqs=8,
         special=tokenizer.special,
-        make_decode=make_decode,
+        make_steps=make_steps,
     )
     return _runtime(runner, tokenizer, lookahead=1, **settings)
 

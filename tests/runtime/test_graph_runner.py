@@ -12,8 +12,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dsocr.runtime.decode_step import DecodeStep, can_decode
-from dsocr.runtime.graph_runner import MakeDecode
+from dsocr.runtime.decode_step import can_decode
+from dsocr.runtime.graph_runner import MakeSteps, kernel_steps
 from dsocr.runtime.intake import Request
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
@@ -24,7 +24,7 @@ from dsocr.runtime.scheduler import Limits
 from dsocr.runtime.sequence import SamplingParams
 from dsocr.runtime.tokenizer import Tokenizer
 from tests.runtime.goldens import golden_page
-from tests.runtime.plain_decode import PlainStep
+from tests.runtime.plain_decode import plain_steps
 from tests.runtime.reading import graph_runtime, outputs, plain_runtime, run
 from tests.runtime.reference import golden
 
@@ -37,14 +37,14 @@ RULES = (NoRepeat(3), NoRepeat(2, 20), NoRepeat(1), NoRepeat(20), None)
 @pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def kit(
     request: pytest.FixtureRequest, tiny_checkpoint: object, tiny_model: DeepseekOcr
-) -> tuple[DeepseekOcr, MakeDecode]:
+) -> tuple[DeepseekOcr, MakeSteps]:
     """The model and what computes its steps."""
     if request.param == "cpu":
-        return tiny_model, PlainStep
+        return tiny_model, plain_steps
     device = torch.device("cuda")
     model = load_model(tiny_checkpoint, device=device, dtype=torch.float32, attention="sdpa")
     assert can_decode(model)
-    return model, DecodeStep
+    return model, kernel_steps
 
 
 def pages(count: int, *, temperature: float = 0.0) -> list[Request]:
@@ -75,13 +75,13 @@ def pages(count: int, *, temperature: float = 0.0) -> list[Request]:
     ],
 )
 def test_a_step_ahead_every_page_says_the_same(
-    kit: tuple[DeepseekOcr, MakeDecode], tokenizer: Tokenizer, seed: int, limits: Limits
+    kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer, seed: int, limits: Limits
 ) -> None:
-    model, make_decode = kit
+    model, make_steps = kit
     plain = plain_runtime(model, tokenizer, limits=limits)
     for one in pages(11):
         plain.submit(one)
-    ahead = graph_runtime(model, tokenizer, make_decode, limits=limits)
+    ahead = graph_runtime(model, tokenizer, make_steps, limits=limits)
     coming = pages(11)
     order = random.Random(seed)
     order.shuffle(coming)
@@ -105,9 +105,9 @@ def test_a_step_ahead_every_page_says_the_same(
 
 
 def test_pages_that_lose_their_blocks_come_back_to_the_same_tokens(
-    kit: tuple[DeepseekOcr, MakeDecode], tokenizer: Tokenizer
+    kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
-    model, make_decode = kit
+    model, make_steps = kit
     wordy = [
         replace(one, prompt="a word", params=replace(one.params, max_tokens=40 + one.request_id))
         for one in pages(6)
@@ -116,7 +116,7 @@ def test_pages_that_lose_their_blocks_come_back_to_the_same_tokens(
     for one in wordy:
         plain.submit(one)
     expected = outputs(run(plain))
-    runtime = graph_runtime(model, tokenizer, make_decode, limits=Limits(max_num_seqs=6))
+    runtime = graph_runtime(model, tokenizer, make_steps, limits=Limits(max_num_seqs=6))
     allocator = runtime.scheduler.allocator
     allocator.allocate(allocator.num_free - 9)
     for one in wordy:
@@ -129,13 +129,13 @@ def test_pages_that_lose_their_blocks_come_back_to_the_same_tokens(
 
 
 def test_drawn_tokens_are_the_plain_runner_s(
-    kit: tuple[DeepseekOcr, MakeDecode], tokenizer: Tokenizer
+    kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
-    model, make_decode = kit
+    model, make_steps = kit
     said = []
     for runtime in (
         plain_runtime(model, tokenizer, limits=Limits(max_num_seqs=4)),
-        graph_runtime(model, tokenizer, make_decode, limits=Limits(max_num_seqs=4)),
+        graph_runtime(model, tokenizer, make_steps, limits=Limits(max_num_seqs=4)),
     ):
         for one in pages(4, temperature=0.8):
             runtime.submit(one)
@@ -147,11 +147,11 @@ def test_drawn_tokens_are_the_plain_runner_s(
 
 
 def test_damaged_scores_cost_their_page_alone(
-    kit: tuple[DeepseekOcr, MakeDecode], tokenizer: Tokenizer
+    kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
-    model, make_decode = kit
+    model, make_steps = kit
     alone = outputs(list(plain_runtime(model, tokenizer).read(pages(5)[2])))
-    runtime = graph_runtime(model, tokenizer, make_decode, limits=Limits(max_num_seqs=2))
+    runtime = graph_runtime(model, tokenizer, make_steps, limits=Limits(max_num_seqs=2))
     one, other = pages(5)[2], pages(5)[4]
     runtime.submit(one)
     runtime.submit(replace(other, params=replace(other.params, max_tokens=30)))

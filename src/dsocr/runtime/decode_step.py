@@ -7,15 +7,13 @@ many rows the large products are the library's, and the experts' go expert by ex
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from dsocr.runtime.decode_graph import DecodeState
+from dsocr.runtime.decoder_weights import LayerWeights, layer_weights, rotation_tables
 from dsocr.runtime.kernels.choice import choose_fused
-from dsocr.runtime.kernels.experts import ExpertWeights
 from dsocr.runtime.kernels.experts_row import experts_row_fused
 from dsocr.runtime.kernels.experts_rows import experts_rows_fused, norm_route_fused
 from dsocr.runtime.kernels.paged_attention import Sequences, Split, attend_newest_fused
@@ -24,23 +22,7 @@ from dsocr.runtime.kernels.sum_norm import gate_fused, newest_embeddings_fused, 
 from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.kernels.tuning import RowTuning, Tuning, tuning_for
 from dsocr.runtime.kv_cache import KVCache
-from dsocr.runtime.layers.moe import MoE, SwiGLU
-from dsocr.runtime.models.deepseek_moe import DecoderLayer
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """One layer's weights as the kernels want them; the modules' are views of the same memory."""
-
-    blocks: Tensor  # (2, blocks, block_size, heads, head_dim)
-    attention_norm: Tensor
-    qkv: Tensor  # (3 * hidden, hidden)
-    out: Tensor  # (hidden, hidden)
-    experts_norm: Tensor
-    experts: ExpertWeights
-    router: Tensor | None  # (experts, hidden)
-    gate_up: Tensor | None  # (2 * width, hidden), of a dense layer
 
 
 class DecodeStep:
@@ -53,14 +35,8 @@ class DecodeStep:
         self._eps = spec.rms_norm_eps
         self._embeddings = decoder.embed_tokens.weight
         self._norm, self._head = decoder.norm.weight, model.lm_head.weight
-        self._layers = [
-            _layer(layer, cache.blocks[number], spec.expert_width)
-            for number, layer in enumerate(decoder.layers)
-        ]
-        places = torch.arange(spec.max_positions, device=model.device)
-        self._rotation = tuple(
-            table.squeeze(1).contiguous() for table in decoder.rotary(places, model.dtype)
-        )
+        self._layers = layer_weights(model, cache)
+        self._rotation = rotation_tables(model)
         # one for all graphs: theirs would be kept side by side
         self._logits = torch.empty(
             max_rows, spec.vocab_size, dtype=torch.float32, device=model.device
@@ -132,7 +108,6 @@ class DecodeStep:
                 residual, x = sum_norm_fused(
                     residual, change.unsqueeze(1), layer.experts_norm, self._eps
                 )
-                assert layer.gate_up is not None
                 inner = gate_fused(F.linear(x, layer.gate_up))
                 changes = F.linear(inner, layer.experts.down).unsqueeze(1)
             else:
@@ -149,7 +124,7 @@ class DecodeStep:
     def _attend(
         self,
         qkv: Tensor,
-        layer: _Layer,
+        layer: LayerWeights,
         sequences: Sequences,
         split: Split,
         *,
@@ -161,49 +136,6 @@ class DecodeStep:
             arrived=self._arrived,
             ahead=ahead,
         )
-
-
-def _layer(layer: nn.Module, blocks: Tensor, width: int) -> _Layer:
-    assert isinstance(layer, DecoderLayer)
-    attention, mlp = layer.self_attn, layer.mlp
-    router = gate_up = None
-    if isinstance(mlp, MoE):
-        shared, routed, router = mlp.shared_experts, mlp.experts, mlp.gate.weight
-        experts = ExpertWeights(
-            gate=shared.gate_proj.weight,
-            up=shared.up_proj.weight,
-            down=shared.down_proj.weight,
-            width=width,
-            w13=routed.w13,
-            w2=routed.w2,
-            num_chosen=mlp.gate.num_chosen,
-            normalize=mlp.gate.normalize,
-            scale=mlp.gate.scale,
-        )
-    else:
-        assert isinstance(mlp, SwiGLU)
-        gate_up = _side_by_side(mlp.gate_proj, mlp.up_proj)
-        gate, up = gate_up.chunk(2)
-        experts = ExpertWeights(gate=gate, up=up, down=mlp.down_proj.weight, width=len(gate))
-    return _Layer(
-        blocks=blocks,
-        attention_norm=layer.input_layernorm.weight,
-        qkv=_side_by_side(attention.q_proj, attention.k_proj, attention.v_proj),
-        out=attention.o_proj.weight,
-        experts_norm=layer.post_attention_layernorm.weight,
-        experts=experts,
-        router=router,
-        gate_up=gate_up,
-    )
-
-
-def _side_by_side(*linears: nn.Linear) -> Tensor:
-    """Their weights in one piece of memory, of which each keeps its part."""
-    together = torch.cat([linear.weight for linear in linears])
-    parts = torch.split(together, [len(linear.weight) for linear in linears])
-    for linear, part in zip(linears, parts, strict=True):
-        linear.weight.data = part
-    return together
 
 
 def _has_programmatic_launch(device: torch.device) -> bool:

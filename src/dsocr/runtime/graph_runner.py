@@ -1,8 +1,8 @@
 """The runner that stays ahead of the host: steps are enqueued, tokens stay on the device.
 
-Pages are encoded and prompts taken in as `ModelRunner` does; the first token of an answer and all
-that follow are chosen on the device. What can run out of memory is done before a token is written
-down, so that a step that failed can be launched again.
+Pages are encoded as `ModelRunner` does; the first token of an answer and all that follow are chosen
+on the device. What can run out of memory is done before a token is written down, so that a step
+that failed can be launched again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence as Many
 import torch
 from torch import Tensor
 
-from dsocr.runtime.batch import make_batch
+from dsocr.runtime.batch import Batch, make_batch
 from dsocr.runtime.blocks import BLOCK_SIZE
 from dsocr.runtime.decode_graph import Chosen, DecodeGraph, DecodeState
 from dsocr.runtime.decode_graph import Step as Decode
@@ -22,13 +22,20 @@ from dsocr.runtime.kernels.choice import NOT_A_NUMBER, STUCK
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.model_runner import Launched, ModelRunner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.prefill_step import PrefillStep
 from dsocr.runtime.sampler import Choice, NotANumber, Sampled, draw
 from dsocr.runtime.scheduler import Piece, Step
 from dsocr.runtime.sequence import Sequence
 from dsocr.runtime.tokenizer import SpecialTokens
 
-MakeDecode = Callable[[DeepseekOcr, KVCache, int], Decode]
-"""From the model, the cache and the most rows there can be."""
+Prefill = Callable[[Batch], Tensor]
+"""A batch of prompts to hidden states (T, hidden) after the final norm; fills the cache."""
+MakeSteps = Callable[[DeepseekOcr, KVCache, int], tuple[Prefill, Decode]]
+"""From the model, the cache and the most rows that decode."""
+
+
+def kernel_steps(model: DeepseekOcr, cache: KVCache, max_rows: int) -> tuple[Prefill, Decode]:
+    return PrefillStep(model, cache).hidden, DecodeStep(model, cache, max_rows)
 
 
 class GraphRunner(ModelRunner):
@@ -41,7 +48,7 @@ class GraphRunner(ModelRunner):
         num_tokens: int,
         max_num_seqs: int,
         special: SpecialTokens,
-        make_decode: MakeDecode = DecodeStep,
+        make_steps: MakeSteps = kernel_steps,
     ) -> None:
         super().__init__(model, num_tokens=num_tokens)
         positions = model.spec.decoder.max_positions
@@ -53,7 +60,7 @@ class GraphRunner(ModelRunner):
             end=special.eos,
             device=model.device,
         )
-        self._decode = make_decode(model, self.cache, max_num_seqs)
+        self._prefill, self._decode = make_steps(model, self.cache, max_num_seqs)
         self.graph = DecodeGraph(self._decode, self.state, max_rows=max_num_seqs)
         self.graph.capture(max_num_seqs)
         self.graph.capture(1)
@@ -72,7 +79,7 @@ class GraphRunner(ModelRunner):
         decodes = [place for place in places if place < step.num_decodes]
         chunks = [place for place in places if place >= step.num_decodes]
         if decodes:
-            self.graph.capture(len(decodes))
+            self.graph.prepare(len(decodes))
         if chunks:
             self._take_in([step.pieces[place] for place in chunks], chunks, flight)
         if decodes:
@@ -87,7 +94,7 @@ class GraphRunner(ModelRunner):
         """Prompts into the cache; of those that are complete the first token of the answer."""
         chunks = [piece.sequence.chunk(piece.start, piece.length) for piece in pieces]
         batch = make_batch(chunks, block_size=BLOCK_SIZE, device=self.model.device)
-        hidden = self.model.forward(batch, self.cache)
+        hidden = self._prefill(batch)
         asked = [number for number, piece in enumerate(pieces) if piece.samples]
         if not asked:
             return

@@ -7,16 +7,19 @@ What a step needs beside the cache is measured by rehearsing the largest one the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
 from dsocr.runtime.batch import Chunk, PageViews, make_batch
 from dsocr.runtime.blocks import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.decode_step import can_decode
 from dsocr.runtime.devices import DeviceError
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.layers.attention import MAX_GATHERED_TOKENS
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.prefill_step import PrefillStep
 from dsocr.runtime.preprocess import num_image_tokens
 
 MAX_SEQS = 256
@@ -122,11 +125,13 @@ def rehearse_steps(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int
         dtype=model.dtype,
     )
     table = list(range(num_blocks))
+    kernels = config.kernels and can_decode(model)
+    forward = PrefillStep(model, cache).hidden if kernels else partial(model.forward, cache=cache)
     prompt = Chunk([0] * most, 0, table)
     token = Chunk([0], length - 1, table)  # all in one place: only their number counts
     for chunks in ([prompt], [token] * seats):
         batch = make_batch(chunks, block_size=BLOCK_SIZE, device=model.device)
-        model.logits(model.forward(batch, cache)[-seats:]).logsumexp(dim=-1)
+        model.logits(forward(batch)[-seats:]).logsumexp(dim=-1)
     width = model.spec.decoder.hidden_size
     return num_image_tokens(page) * width * model.dtype.itemsize
 

@@ -7,6 +7,7 @@ weights lie elsewhere; a dense MLP is one shared expert and no others. Nothing i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +42,18 @@ class ExpertWeights:
         return self.num_chosen + self.num_shared
 
 
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Where T tokens go. In what order an expert's tokens are listed differs from run to run and
+    has no effect."""
+
+    weights: Tensor  # (T, K) float32
+    ids: Tensor  # (T, K) int32
+    counts: Tensor  # (experts,) int32 tokens of each expert
+    lists: Tensor
+    """(experts, T) int32: an expert's tokens, each as token * stride + place among its choices."""
+
+
 def choose_experts(logits: Tensor, experts: ExpertWeights) -> tuple[Tensor, Tensor]:
     """Weights (B, K) float32 and experts (B, K) int32, best first, from scores (B, experts)."""
     weights, ids = logits.softmax(-1).topk(experts.num_chosen, dim=-1)
@@ -51,16 +64,17 @@ def choose_experts(logits: Tensor, experts: ExpertWeights) -> tuple[Tensor, Tens
 
 def pass_experts(x: Tensor, weights: Tensor, ids: Tensor, experts: ExpertWeights) -> Tensor:
     """What every expert of a token says, weighed: (B, slots, hidden); the shared ones last."""
-    said = torch.stack(
-        [
-            _one(row, float(weights[number, place]), int(ids[number, place]), experts)
-            if place < experts.num_chosen
-            else _shared(row, place - experts.num_chosen, experts)
-            for number, row in enumerate(x)
-            for place in range(experts.slots)
-        ]
-    )
-    return said.view(len(x), experts.slots, -1)
+    shared = [_shared(x, number, experts) for number in range(experts.num_shared)]
+    return torch.cat((pass_chosen(x, weights, ids, experts), torch.stack(shared, dim=1)), dim=1)
+
+
+def pass_chosen(x: Tensor, weights: Tensor, ids: Tensor, experts: ExpertWeights) -> Tensor:
+    """The same of the chosen ones alone: (B, K, hidden)."""
+    said = x.new_empty(len(x), experts.num_chosen, x.shape[1])
+    for token, place in product(range(len(x)), range(experts.num_chosen)):
+        weight, expert = float(weights[token, place]), int(ids[token, place])
+        said[token, place] = _one(x[token], weight, expert, experts)
+    return said
 
 
 def _one(row: Tensor, weight: float, expert: int, experts: ExpertWeights) -> Tensor:
@@ -70,7 +84,7 @@ def _one(row: Tensor, weight: float, expert: int, experts: ExpertWeights) -> Ten
     return (said.float() * weight).to(row.dtype)
 
 
-def _shared(row: Tensor, number: int, experts: ExpertWeights) -> Tensor:
+def _shared(x: Tensor, number: int, experts: ExpertWeights) -> Tensor:
     part = slice(number * experts.width, (number + 1) * experts.width)
-    hidden = F.silu(F.linear(row, experts.gate[part])) * F.linear(row, experts.up[part])
+    hidden = F.silu(F.linear(x, experts.gate[part])) * F.linear(x, experts.up[part])
     return F.linear(hidden, experts.down[:, part])

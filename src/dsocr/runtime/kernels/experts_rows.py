@@ -12,21 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dsocr.runtime.kernels.experts import ExpertWeights, choose_experts, pass_experts
+from dsocr.runtime.kernels.experts import ExpertWeights, Routes, choose_experts, pass_experts
 from dsocr.runtime.kernels.parts import normed, ranked, wide_sum
 from dsocr.runtime.kernels.row import norm_row
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
-
-
-@dataclass(frozen=True, slots=True)
-class Routes:
-    """Where B tokens go. `lists` (experts, B) holds token * slots + place of each expert's tokens,
-    `counts` (experts,) how many; in what order differs from run to run and has no effect."""
-
-    weights: Tensor  # (B, K) float32
-    ids: Tensor  # (B, K) int32
-    counts: Tensor  # (experts,) int32
-    lists: Tensor  # (experts, B) int32
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +42,7 @@ def norm_route(
     """residual + change (B, hidden), its norm, and the experts that choose it.
 
     `owners` (B,) int32 below 0 mark rows that nobody reads; they are given to no expert. `counts`
-    (experts,) must be zeros.
+    (experts,) must be zeros. The lists' stride is `experts.slots`.
     """
     residual, x = norm_row(residual, change, norm, eps)
     weights, ids = choose_experts(F.linear(x.float(), router.float()), experts)

@@ -110,7 +110,7 @@ def attend_newest_fused(
 
 
 @triton.jit
-def _turned(X, dim, cosine, sine, DIM: tl.constexpr):
+def turned(X, dim, cosine, sine, DIM: tl.constexpr):
     """One head, rotated in float32 and rounded."""
     HALF: tl.constexpr = DIM // 2
     x = tl.load(X + dim).to(tl.float32)
@@ -145,8 +145,8 @@ def _attend(
     cosine = tl.load(COSINE + newest * DIM + dim).to(tl.float32)
     sine = tl.load(SINE + newest * DIM + dim).to(tl.float32)
     mine = QKV + (row * 3 * HEADS + head) * DIM
-    q = _turned(mine, dim, cosine, sine, DIM)
-    k_new = _turned(mine + HEADS * DIM, dim, cosine, sine, DIM)
+    q = turned(mine, dim, cosine, sine, DIM)
+    k_new = turned(mine + HEADS * DIM, dim, cosine, sine, DIM)
     v_new = tl.load(mine + 2 * HEADS * DIM + dim)
     queries = tl.broadcast_to(q[None, :], (COPIES, DIM))
     is_first = part == 0

@@ -1,10 +1,11 @@
-"""How the decode kernels are cut for a batch. Measured on an H200; elsewhere only slower."""
+"""How the kernels are cut for a batch. Measured on an H200; elsewhere only slower."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from dsocr.runtime.kernels.experts_rows import Tiles
+from dsocr.runtime.kernels.experts_tiles import Tile
 from dsocr.runtime.kernels.paged_attention import Split
 from dsocr.runtime.kernels.row import Cut
 
@@ -49,3 +50,28 @@ TUNINGS = (
 
 def tuning_for(rows: int) -> Tuning:
     return next(tuning for tuning in TUNINGS if rows <= tuning.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillTuning:
+    """For prompts of so many tokens together: the attention's queries and keys, warps and stages,
+    and the experts' tiles."""
+
+    tokens: int
+    queries: int
+    keys: int
+    warps: int
+    stages: int
+    up: Tile
+    down: Tile
+
+
+PREFILL_TUNINGS = (
+    PrefillTuning(512, 64, 128, 4, 2, Tile(32, 64, 64, 4, 4), Tile(32, 128, 64, 4, 3)),
+    PrefillTuning(1536, 64, 128, 4, 2, Tile(32, 128, 64, 4, 3), Tile(32, 128, 64, 4, 3)),
+    PrefillTuning(1 << 30, 64, 64, 4, 2, Tile(128, 128, 64, 8, 3), Tile(128, 256, 64, 8, 3)),
+)
+
+
+def prefill_tuning_for(tokens: int) -> PrefillTuning:
+    return next(tuning for tuning in PREFILL_TUNINGS if tokens <= tuning.tokens)

@@ -1,0 +1,181 @@
+"""How long prompts take on this GPU: full size, random weights, by kernels and by plain PyTorch.
+
+Checks the kernels against plain PyTorch in float32 first. A prompt is a gundam page's, 913 tokens,
+into an empty cache whose blocks lie scattered; its features are random. Times are of the whole way
+from token ids on the host to hidden states, as `Runtime` goes it.
+
+    python bench/prefill.py [--prompts 1,2,4,8] [--kernels] [--report FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import random
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from bench.gpu import median_seconds, random_model, table  # noqa: E402
+from dsocr.runtime.batch import Batch, Chunk, make_batch  # noqa: E402
+from dsocr.runtime.config import RuntimeConfig  # noqa: E402
+from dsocr.runtime.kv_cache import KVCache  # noqa: E402
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
+from dsocr.runtime.prefill_step import PrefillStep  # noqa: E402
+
+LENGTH, IMAGE_TOKENS, BLOCK_SIZE = 913, 903, 16
+FLOPS = 670e12
+"""bfloat16 operations a second that an H200 keeps up."""
+READ_BYTES = 4.52e12
+BOUND = 0.03
+"""Relative error of bfloat16 hidden states to plain float32 ones."""
+PARTS = {
+    "attention": ("_attend", "_rotate_write"),
+    "experts": ("_up", "_down", "_route"),
+    "sums and norms": ("_sum_norm", "_gate"),
+}
+
+
+class Prompts:
+    """So many of them, and a cache that they fill."""
+
+    def __init__(self, model: DeepseekOcr, count: int, *, blocks_each: int = 64) -> None:
+        dice = random.Random(count)
+        numbers = list(range(count * blocks_each))
+        dice.shuffle(numbers)
+        hidden, self.device = model.spec.decoder.hidden_size, model.device
+        self.cache = KVCache(
+            model.spec.decoder,
+            num_blocks=len(numbers),
+            block_size=BLOCK_SIZE,
+            device=model.device,
+            dtype=model.dtype,
+        )
+        features = torch.randn(count, IMAGE_TOKENS, hidden, device=model.device) * 0.05
+        self.chunks = [
+            Chunk(
+                [dice.randrange(3, 128000) for _ in range(LENGTH)],
+                0,
+                numbers[number * blocks_each : (number + 1) * blocks_each],
+                features[number].to(model.dtype),
+                range(1, IMAGE_TOKENS + 1),
+            )
+            for number in range(count)
+        ]
+
+    def batch(self) -> Batch:
+        return make_batch(self.chunks, block_size=BLOCK_SIZE, device=self.device)
+
+
+def check(model: DeepseekOcr, count: int) -> dict[str, Any]:
+    """Last hidden states of the kernels and of plain bfloat16, each against plain float32."""
+    prompts = Prompts(model, count)
+    batch = prompts.batch()
+    exact_model = copy.deepcopy(model).float()
+    exact_cache = copy.copy(prompts.cache)
+    exact_cache.blocks = prompts.cache.blocks.float()
+    exact = exact_model.forward(batch, exact_cache)
+    plain = model.forward(batch, prompts.cache).float()
+    ours = PrefillStep(model, prompts.cache).hidden(batch).float()
+    line = {
+        "prompts": count,
+        "kernels": round(((ours - exact).norm() / exact.norm()).item(), 4),
+        "plain": round(((plain - exact).norm() / exact.norm()).item(), 4),
+        "worst row": round(((ours - exact).norm(dim=1) / exact.norm(dim=1)).max().item(), 4),
+        "plain's": round(((plain - exact).norm(dim=1) / exact.norm(dim=1)).max().item(), 4),
+    }
+    assert line["kernels"] < max(BOUND, 1.2 * line["plain"]), line
+    return line
+
+
+def measure(model: DeepseekOcr, count: int, *, lists: bool) -> dict[str, Any]:
+    prompts = Prompts(model, count)
+    step = PrefillStep(model, prompts.cache)
+    began = time.perf_counter()
+    step.hidden(prompts.batch())
+    torch.cuda.synchronize()
+    first = time.perf_counter() - began
+    plain = median_seconds(lambda: model.forward(prompts.batch(), prompts.cache), 5)
+    ours = median_seconds(lambda: step.hidden(prompts.batch()), 9)
+    began = time.perf_counter()
+    step.hidden(prompts.batch())
+    host = time.perf_counter() - began
+    torch.cuda.synchronize()
+    spent = parts(step, prompts, lists=lists)
+    return {
+        "prompts": count,
+        "plain ms": round(plain * 1e3, 2),
+        "kernels ms": round(ours * 1e3, 2),
+        "host ms": round(host * 1e3, 2),
+        "floor ms": round(floor_ms(model, count), 2),
+        "first ms": round(first * 1e3),
+        **spent,
+    }
+
+
+def floor_ms(model: DeepseekOcr, count: int) -> float:
+    """Every multiplication at the card's rate, or every weight read once, whichever is longer."""
+    spec, tokens = model.spec.decoder, count * LENGTH
+    layers, hidden = spec.num_layers - spec.num_dense_layers, spec.hidden_size
+    expert = 3 * hidden * spec.expert_width
+    attention = 4 * spec.num_layers * hidden**2
+    dense = 3 * spec.num_dense_layers * hidden * spec.dense_width
+    shared = layers * 3 * hidden * spec.shared_width
+    met = attention + dense + shared + layers * spec.num_experts_per_token * expert
+    seen = 2 * spec.num_layers * hidden * count * LENGTH**2  # half of q by k, half of its v
+    read = attention + dense + shared + layers * spec.num_experts * expert
+    return 1e3 * max(
+        2 * (met * tokens + seen / 2) / FLOPS, model.dtype.itemsize * read / READ_BYTES
+    )
+
+
+def parts(step: PrefillStep, prompts: Prompts, *, lists: bool, times: int = 5) -> dict[str, Any]:
+    """Milliseconds that kernels of each kind are at work."""
+    batch = prompts.batch()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        for _ in range(times):
+            step.hidden(batch)
+        torch.cuda.synchronize()
+    spent: dict[str, float] = defaultdict(float)
+    for event in profile.key_averages():
+        kind = next((part for part, names in PARTS.items() if event.key in names), "products")
+        spent[kind] += event.device_time_total / 1000 / times
+        if lists:
+            each = event.device_time_total / event.count
+            print(f"   {event.key[:70]:70s} x{event.count / times:5.1f} {each:8.2f} us")
+    return {f"{name} ms": round(spent[name], 2) for name in (*PARTS, "products")}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--prompts", default="1,2,4,8", help="of 913 tokens, together")
+    parser.add_argument("--no-check", action="store_true")
+    parser.add_argument("--kernels", action="store_true", help="list every kernel")
+    parser.add_argument("--report", type=Path, help="a JSON file for the figures")
+    arguments = parser.parse_args()
+    model = random_model(torch.device("cuda"), torch.bfloat16, RuntimeConfig(attn_impl="sdpa"))
+    lines = []
+    if not arguments.no_check:
+        for count in (1, 3):
+            lines.append(check(model, count))
+            print(lines[-1], flush=True)
+        torch.cuda.empty_cache()
+    for count in map(int, arguments.prompts.split(",")):
+        lines.append(measure(model, count, lists=arguments.kernels))
+        print(lines[-1], flush=True)
+    if arguments.report:
+        arguments.report.write_text(json.dumps(lines, indent=1))
+    print(torch.cuda.get_device_name(), "torch", torch.__version__)
+    print(table(lines))
+
+
+if __name__ == "__main__":
+    main()

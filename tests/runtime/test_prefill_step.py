@@ -1,0 +1,60 @@
+"""Prompts by kernels on the tiny checkpoint: hidden states and cache are the plain model's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dsocr.runtime.batch import Chunk, make_batch
+from dsocr.runtime.kernels.triton_language import INSTALLED
+from dsocr.runtime.kv_cache import KVCache
+from dsocr.runtime.loader import load_model
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.prefill_step import PrefillStep
+
+pytestmark = pytest.mark.skipif(not INSTALLED, reason="needs triton")
+
+BLOCK_SIZE = 16
+
+
+@pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def model(request: pytest.FixtureRequest, tiny_checkpoint: Path) -> DeepseekOcr:
+    """One of our own: its weights are laid out anew."""
+    device = torch.device(request.param)
+    return load_model(tiny_checkpoint, device=device, dtype=torch.float32, attention="sdpa")
+
+
+def cache_for(model: DeepseekOcr) -> KVCache:
+    return KVCache(
+        model.spec.decoder,
+        num_blocks=12,
+        block_size=BLOCK_SIZE,
+        device=model.device,
+        dtype=model.dtype,
+    )
+
+
+def test_pieces_of_prompts_are_taken_in_as_by_the_plain_model(model: DeepseekOcr) -> None:
+    features = torch.randn(5, model.spec.decoder.hidden_size, device=model.device) * 0.05
+    tables = [[7, 2, 9], [4, 11], [0, 5]]
+    steps = [
+        [Chunk(range(3, 40), 0, tables[0], features, [1, 2, 3, 10, 30])],
+        [Chunk([8], 37, tables[0]), Chunk(range(50, 71), 0, tables[1])],
+        [Chunk(range(9), 21, tables[1]), Chunk([12, 13], 0, tables[2])],
+    ]
+    caches = [cache_for(model) for _ in range(2)]
+    prefill = PrefillStep(model, caches[1])
+    for chunks in steps:
+        batch = make_batch(chunks, block_size=BLOCK_SIZE, device=model.device)
+        expected = model.forward(batch, caches[0])
+        torch.testing.assert_close(prefill.hidden(batch), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(caches[1].blocks, caches[0].blocks, rtol=1e-4, atol=1e-4)
+
+
+def test_weights_that_lie_side_by_side_stay_where_they_are(model: DeepseekOcr) -> None:
+    PrefillStep(model, cache_for(model))
+    before = {name: one.data_ptr() for name, one in model.decoder.named_parameters()}
+    PrefillStep(model, cache_for(model))
+    assert {name: one.data_ptr() for name, one in model.decoder.named_parameters()} == before
