@@ -110,6 +110,7 @@ LIMITS = st.builds(
     max_prefill_tokens=st.integers(1, 80),
     max_encode_pixels=st.integers(1, 5 * SIDE * SIDE),
     prefill_share=st.floats(0.05, 1),
+    gather_rows=st.integers(1, 20),
 )
 
 
@@ -224,6 +225,32 @@ def test_no_more_than_a_round_is_encoded_ahead_of_the_places() -> None:
         runtime.step()
         most = max(most, runtime.load.running)
     assert most == 3 + 2
+
+
+@pytest.mark.parametrize(("gather_rows", "rounds"), [(4, [4]), (8, [3, 1]), (32, [1, 1, 1, 1])])
+def test_the_more_pages_write_the_longer_others_are_gathered(
+    gather_rows: int, rounds: list[int]
+) -> None:
+    limits = Limits(max_num_seqs=20, gather_rows=gather_rows)
+    writing = [Page(prompt=4, answer=50) for _ in range(16)]
+    pages = [*writing, *(Page(prompt=4, answer=5, comes=20 + number) for number in range(4))]
+    runtime, runner = fake_runtime(pages, limits, blocks=400, lookahead=0)
+
+    play(pages, runtime)
+
+    assert [len(step.starts) for step in runner.steps[10:] if step.starts] == rounds
+
+
+def test_places_that_become_free_one_by_one_are_taken_a_few_at_a_time() -> None:
+    limits = Limits(max_num_seqs=16, gather_rows=2)
+    pages = [Page(prompt=4, answer=20 + number) for number in range(16)]
+    pages += [Page(prompt=4, answer=40) for _ in range(8)]
+    runtime, runner = fake_runtime(pages, limits, blocks=400, lookahead=0)
+
+    play(pages, runtime)
+
+    busy = [len(step.pieces) - step.num_decodes for step in runner.steps[10:] if step.num_decodes]
+    assert [count for count in busy if count] == [4, 4]
 
 
 def test_where_nobody_writes_pages_are_taken_in_at_full_speed() -> None:

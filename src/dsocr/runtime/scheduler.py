@@ -3,7 +3,7 @@
 A page waits, is encoded, is prefilled in chunks and decodes; when the cache is full the youngest
 loses its blocks and comes back later. Pages are served in the order they came. Everything that
 decodes takes part in every step; what a step may do for pages that come in is bounded, so that the
-text of the others keeps flowing.
+text of the others keeps flowing. In a full house they come in a few together, not one by one.
 
 Plans may be made before the last step was collected. What a step in flight writes into is never
 taken away: a plan that would have to is put off until the step is collected.
@@ -21,6 +21,10 @@ PIXELS_A_TOKEN = 800
 """Encoding so many pixels costs a device about as much as prefilling one token: 1.0 TFLOP a
 megapixel against 0.8 GFLOP a token."""
 
+GATHERED = 4
+"""So many pages come in without waiting for more. One alone makes all that write wait for every
+weight to be read; of four, each costs a quarter of that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -35,6 +39,9 @@ class Limits:
     prefill_share: float = 1.0
     """While pages decode, a step does on average this share of `max_prefill_tokens` for others,
     pixels counted too."""
+    gather_rows: int = 16
+    """A page waits for others to come in with, at most a step for every so many that write: the
+    more there are, the dearer is a stop. The fewer, the sooner its text begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class Scheduler:
         self._slots = list(range(limits.max_num_seqs - 1, -1, -1))
         self._num_flights = 0
         self._credit = float(limits.max_prefill_tokens)
+        self._num_held = 0  # steps that pages were held back to be gathered
 
     @property
     def num_waiting(self) -> int:
@@ -102,6 +110,8 @@ class Scheduler:
         """The pages that the next step encodes together, if it is time for some. None while others
         were encoded and lack a place: what is encoded ahead is bounded by one round."""
         if self._credit <= 0 or self._starting or self._encoded or self._preempted:
+            return []
+        if not self._waiting or not self._gathered(len(self._waiting)):
             return []
         pixels = 0
         while self._waiting and len(self._starting) < self.limits.max_num_seqs:
@@ -140,6 +150,15 @@ class Scheduler:
             if piece.sequence.ended:
                 self._release_if_idle(piece.sequence)
 
+    def _gathered(self, num_pages: int) -> bool:
+        """Whether these should come in now, rather than with others a little later."""
+        writing = sum(one.is_decoding for one in self._active)
+        if num_pages < GATHERED and self._num_held < writing // self.limits.gather_rows:
+            self._num_held += 1
+            return False
+        self._num_held = 0
+        return True
+
     def _make_room(self) -> bool:
         """Blocks for the next token of all that decode, the oldest first; the youngest pages lose
         theirs for it. False while a step in flight may still write into those."""
@@ -165,6 +184,9 @@ class Scheduler:
     def _admit(self) -> None:
         """Gives places to those that lost theirs, then to those encoded, with all the blocks they
         need to come to their next token. New ones must leave the others a block each to grow."""
+        lacking = len(self._slots) < len(self._encoded) and not self._preempted
+        if lacking and self._slots and not self._gathered(len(self._slots)):
+            return
         while self._slots:
             queue = self._preempted or self._encoded
             if not queue or not self._extend(
