@@ -17,7 +17,6 @@ import random
 import statistics
 import sys
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench.gpu import random_model, table  # noqa: E402
+from bench.profiling import DECODE_PARTS, by_part, kernels_of  # noqa: E402
 from dsocr.runtime.batch import Chunk, make_batch  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.decode_graph import DecodeGraph, DecodeState  # noqa: E402
@@ -45,11 +45,6 @@ READ_BYTES = 4.52e12
 """Bytes a second that an H200 reads, measured."""
 BOUND = 0.03
 """Relative error of bfloat16 scores to plain float32 ones."""
-PARTS = {
-    "attention": ("_attend",),
-    "experts": ("_up", "_down", "_route"),
-    "choice": ("_look", "_choose", "_embed"),
-}
 
 
 class House:
@@ -176,22 +171,14 @@ def measure(model: DeepseekOcr, rows: int, *, steps: int = 100) -> dict[str, Any
     }
 
 
-def parts(graph: DecodeGraph, house: House, *, steps: int = 10) -> dict[str, Any]:
+def parts(graph: DecodeGraph, house: House) -> dict[str, Any]:
     """Milliseconds of a step that kernels of each kind are at work."""
     house.load()
-    activities = [torch.profiler.ProfilerActivity.CUDA]
-    with torch.profiler.profile(activities=activities) as profile:
-        for _ in range(steps):
-            graph.step(house.slots)
-        torch.cuda.synchronize()
-    spent: dict[str, float] = defaultdict(float)
-    for event in profile.key_averages():
-        kind = next((part for part, names in PARTS.items() if event.key in names), "products")
-        spent[kind] += event.device_time_total / 1000 / steps
-        if VERBOSE:
-            each = event.device_time_total / event.count
-            print(f"   {event.key[:70]:70s} x{event.count / steps:5.1f} {each:8.2f} us")
-    return {f"{name} ms": round(spent[name], 3) for name in (*PARTS, "products")}
+    kernels = kernels_of(lambda: graph.step(house.slots), times=10)
+    if VERBOSE:
+        print(*kernels, sep="\n")
+    spent = by_part(kernels, DECODE_PARTS, rest="products")
+    return {f"{name} ms": round(milliseconds, 3) for name, milliseconds in spent.items()}
 
 
 VERBOSE = False

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench.gpu import make_pictures, median_seconds, random_model, table  # noqa: E402
+from bench.profiling import kernels_of  # noqa: E402
 from dsocr.runtime.batch import PageViews  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
@@ -103,19 +104,6 @@ def prepare_rates() -> list[dict[str, Any]]:
     return lines
 
 
-def profile(model: DeepseekOcr, page: PageViews) -> None:
-    activities = [torch.profiler.ProfilerActivity.CUDA, torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities) as seen:
-        for _ in range(5):
-            model.encode([page])
-        torch.cuda.synchronize()
-    events = [one for one in seen.key_averages() if one.self_device_time_total > 0]
-    events.sort(key=lambda one: -one.self_device_time_total)
-    for one in events[:32]:
-        microseconds = one.self_device_time_total / 5
-        print(f"{microseconds:9.1f} us {one.count / 5:6.0f} x  {one.key[:110]}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--profile", action="store_true", help="list a gundam page's kernels")
@@ -131,7 +119,8 @@ def main() -> None:
     print(table(checked), flush=True)
     lines = measure(model, pages)
     if arguments.profile:
-        profile(model, pages["gundam"])
+        for kernel in kernels_of(lambda: model.encode([pages["gundam"]]), times=5)[:32]:
+            print(kernel)
     rates = prepare_rates()
     if arguments.report:
         arguments.report.write_text(json.dumps([checked, lines, rates], indent=1))

@@ -15,7 +15,6 @@ import json
 import random
 import sys
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench.gpu import median_seconds, random_model, table  # noqa: E402
+from bench.profiling import by_part, kernels_of  # noqa: E402
 from dsocr.runtime.batch import Batch, Chunk, make_batch  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.kv_cache import KVCache  # noqa: E402
@@ -137,21 +137,14 @@ def floor_ms(model: DeepseekOcr, count: int) -> float:
     )
 
 
-def parts(step: PrefillStep, prompts: Prompts, *, lists: bool, times: int = 5) -> dict[str, Any]:
+def parts(step: PrefillStep, prompts: Prompts, *, lists: bool) -> dict[str, Any]:
     """Milliseconds that kernels of each kind are at work."""
     batch = prompts.batch()
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-        for _ in range(times):
-            step.hidden(batch)
-        torch.cuda.synchronize()
-    spent: dict[str, float] = defaultdict(float)
-    for event in profile.key_averages():
-        kind = next((part for part, names in PARTS.items() if event.key in names), "products")
-        spent[kind] += event.device_time_total / 1000 / times
-        if lists:
-            each = event.device_time_total / event.count
-            print(f"   {event.key[:70]:70s} x{event.count / times:5.1f} {each:8.2f} us")
-    return {f"{name} ms": round(spent[name], 2) for name in (*PARTS, "products")}
+    kernels = kernels_of(lambda: step.hidden(batch), times=5)
+    if lists:
+        print(*kernels, sep="\n")
+    spent = by_part(kernels, PARTS, rest="products")
+    return {f"{name} ms": round(milliseconds, 2) for name, milliseconds in spent.items()}
 
 
 def main() -> None:
