@@ -37,6 +37,7 @@ from safetensors.torch import save_file
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
+from bench.where import where_row  # noqa: E402
 from dsocr.runtime.checkpoint import read_spec  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.devices import choose_device, choose_dtype  # noqa: E402
@@ -141,13 +142,42 @@ def make_pictures() -> list[Image.Image]:
     return pictures
 
 
+@dataclass
+class FullHouse:
+    """From when all places first have pages that write until the last page begins to. Meanwhile
+    each place goes around, once or a few times, from somewhere in one page to the same place in a
+    later one, so that as many pages come in as are written, however they clump. How many these are
+    is told by that time's share of all text."""
+
+    texts: int = 0
+    full: tuple[float, int] | None = None
+    """When, and how many pieces of text there were."""
+    last: tuple[float, int] | None = None
+
+    def wrote(self, *, first: bool, full: bool) -> None:
+        """A piece of text came: whether its page's first, and whether all places have pages now."""
+        self.texts += 1
+        if first:
+            self.last = (time.perf_counter(), self.texts)
+        if self.full is None and full:
+            self.full = self.last
+
+    def rate(self, pages: int) -> float | None:
+        """Pages a second, of so many in all; None where no page came into a full house."""
+        if self.full is None or self.last is None or self.last == self.full:
+            return None
+        seconds, texts = (at - since for at, since in zip(self.last, self.full, strict=True))
+        return round(pages * texts / self.texts / seconds, 3)
+
+
 def read_pages(
     bench: Bench, mode: str, *, pages: int, in_flight: int, tokens: int
 ) -> dict[str, Any]:
-    """Reads that many pages, so many at a time, and counts."""
+    """Reads that many pages, so many at a time, and counts. `saturated pages/s` leaves out ramp and
+    drain, see `FullHouse`; all else is of the whole run."""
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
-    runtime, failed, done = bench.runtime, 0, 0
+    runtime, failed, done, house = bench.runtime, 0, 0, FullHouse()
     first: dict[int, float] = {}
     began, submitted = {}, 0
     start = time.perf_counter()
@@ -159,7 +189,9 @@ def read_pages(
             submitted += 1
         for event in runtime.step():
             if isinstance(event, Text):
+                begins = event.request_id not in first
                 first.setdefault(event.request_id, time.perf_counter())
+                house.wrote(first=begins, full=len(first) - done >= in_flight)
             elif isinstance(event, Done):
                 assert len(event.output_ids) == tokens, event.finish_reason
                 done += 1
@@ -176,6 +208,7 @@ def read_pages(
         "failed": failed,
         "seconds": round(seconds, 2),
         "pages/s": round(done / seconds, 3),
+        "saturated pages/s": house.rate(done),
         "tokens/s": round(done * tokens / seconds),
         "first text s": round(statistics.median(waits), 2) if waits else None,
         "peak GiB": round(torch.cuda.max_memory_allocated() / 2**30, 1),
@@ -295,6 +328,7 @@ ROWS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {
     "decode": decode_row,
     "lone": lone_row,
     "pages": pages_row,
+    "where": where_row,
     "many": many_row,
     "small": small_row,
     "start": start_row,

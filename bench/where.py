@@ -1,0 +1,223 @@
+"""Where the time goes in a full house: the GPU's, by the profiler, and the host's, by the clock.
+
+Gundam pages fill every place, and as many more wait as are prepared ahead. The first ones are of
+all lengths, so that from then on pages begin and end evenly. The same house is looked at twice in a
+row: by the clock alone, for the host and the rate; then with the profiler on, for the GPU.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from bench.profiling import DECODE_PARTS, Stretch, phase, spent, stretches, trace_of
+from dsocr.runtime.graph_runner import GraphRunner
+from dsocr.runtime.runtime import PAGES_AHEAD, Done, Event, Failed
+from dsocr.runtime.scheduler import Step
+
+if TYPE_CHECKING:
+    from bench.gpu import Bench
+
+STEPS = 300
+PRODUCTS = ("gemm", "gemv", "cutlass", "nvjet", "splitk", "matmul")
+"""In the names of the library's kernels for matrix products."""
+
+
+class House:
+    """Keeps the runtime full, and counts what its steps do."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._runtime = bench, bench.runtime
+        self._open: set[int] = set()
+        self.done: Counter[str] = Counter()
+        """Steps, tokens, pages begun, prompts taken in."""
+
+    def fill(self) -> None:
+        """Until no place is free. Lengths in disorder: from then on pages end at an even rate."""
+        count = self._bench.room.max_num_seqs + PAGES_AHEAD
+        lengths = [1 + place * self._bench.num_tokens // count for place in range(count)]
+        random.Random(0).shuffle(lengths)
+        for length in lengths:
+            self._submit(length)
+        while self._runtime.load.running <= self._bench.room.max_num_seqs:
+            self.step()
+
+    def step(self) -> list[Event]:
+        events = self._runtime.step()
+        for event in events:
+            if isinstance(event, Failed):
+                raise RuntimeError(event.message)
+            if isinstance(event, Done):
+                self._open.remove(event.request_id)
+                self._submit(self._bench.num_tokens)
+        return events
+
+    def run(self, steps: int) -> float:
+        """Seconds for so many steps of the device."""
+        torch.cuda.synchronize()
+        self.done.clear()
+        began = time.perf_counter()
+        while self.done["steps"] < steps:
+            self.step()
+        torch.cuda.synchronize()
+        return time.perf_counter() - began
+
+    def empty(self) -> None:
+        for number in self._open:
+            self._runtime.cancel(number)
+        while self._runtime.has_work:
+            self._runtime.step()
+
+    def count(self, step: Step) -> None:
+        self.done["steps"] += 1
+        self.done["tokens"] += sum(piece.samples for piece in step.pieces)
+        self.done["begun"] += len(step.starts)
+        self.done["prompts"] += sum(piece.samples for piece in step.pieces[step.num_decodes :])
+
+    def _submit(self, num_tokens: int) -> None:
+        request = self._bench.request("gundam", num_tokens)
+        self._open.add(request.request_id)
+        self._runtime.submit(request)
+
+
+def where_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Each part's share of the time and milliseconds a page, that is for as many tokens as a page
+    has; a second look at the host, in milliseconds a step."""
+    patient = bench.runtime._runner
+    runner = patient._runner
+    if not isinstance(runner, GraphRunner):
+        print("where: only for the runner with kernels", flush=True)
+        return
+    house = House(bench)
+    try:
+        with around(patient, "launch", lambda step: _counted(house, step)):
+            house.fill()
+            yield from _host(bench, house)
+            yield from _device(bench, house, runner)
+    finally:
+        house.empty()
+
+
+def _host(bench: Bench, house: House) -> Iterator[dict[str, Any]]:
+    runtime, clock = bench.runtime, Clock()
+    with ExitStack() as stack:
+        for owner, name, part in (
+            (runtime.scheduler, "start", "plan"),
+            (runtime.scheduler, "plan", "plan"),
+            (runtime._runner, "launch", "launch"),
+            (runtime._runner, "collect", "wait"),
+        ):
+            stack.enter_context(around(owner, name, lambda *_, part=part: clock.running(part)))
+        seconds = house.run(STEPS)
+    steps, tokens = house.done["steps"], house.done["tokens"]
+    parts = dict(clock.seconds)
+    parts["text, queues and the bench"] = seconds - sum(parts.values())
+    for name, taken in parts.items():
+        yield {
+            "what": f"host: {name}",
+            "share %": _percent(taken, seconds),
+            "ms a step": round(1e3 * taken / steps, 3),
+        }
+    yield {
+        "what": "by the clock",
+        "share %": 100.0,
+        "ms a step": round(1e3 * seconds / steps, 3),
+        "ms a page": round(1e3 * seconds * bench.num_tokens / tokens, 2),
+        "pages/s": round(tokens / bench.num_tokens / seconds, 2),
+        **_counts(house),
+    }
+
+
+def _device(bench: Bench, house: House, runner: GraphRunner) -> Iterator[dict[str, Any]]:
+    with ExitStack() as stack:
+        for name, part in (("launch", "decode"), ("_encode", "encode"), ("_take_in", "prompts")):
+            stack.enter_context(around(runner, name, lambda *_, part=part: phase(part)))
+        trace = trace_of(lambda: house.run(STEPS))
+    parts, idle = spent(stretches(trace), part_of)
+    total, pages = sum(parts.values()) + idle, house.done["tokens"] / bench.num_tokens
+    for name, taken in [*sorted(parts.items(), key=lambda one: -one[1]), ("idle", idle)]:
+        yield {
+            "what": name,
+            "share %": _percent(taken, total),
+            "ms a step": round(taken / 1e3 / house.done["steps"], 3),
+            "ms a page": round(taken / 1e3 / pages, 2),
+        }
+    yield {
+        "what": "with the profiler on",
+        "share %": 100.0,
+        "ms a step": round(total / 1e3 / house.done["steps"], 3),
+        "ms a page": round(total / 1e3 / pages, 2),
+        "pages/s": round(pages * 1e6 / total, 2),
+        **_counts(house),
+    }
+
+
+def part_of(stretch: Stretch) -> str:
+    """Encoding and prompts as they are, a decode step in parts, copies whoever asked for them."""
+    if stretch.copies:
+        return "copies"
+    if stretch.phase != "decode":
+        return stretch.phase or "other"
+    for part, names in DECODE_PARTS.items():
+        if stretch.name in names:
+            return f"decode: {part}"
+    if any(word in stretch.name.lower() for word in PRODUCTS):
+        return "decode: head and other products"
+    return "decode: small kernels"
+
+
+class Clock:
+    """Seconds of the host, by part."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def running(self, part: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[part] += time.perf_counter() - began
+
+
+@contextmanager
+def around(
+    owner: object, name: str, context: Callable[..., AbstractContextManager[Any]]
+) -> Iterator[None]:
+    """Meanwhile that method of this one object runs within a context, which is made of the same
+    arguments."""
+    before, method = vars(owner).get(name), getattr(owner, name)
+
+    def within(*args: Any) -> Any:
+        with context(*args):
+            return method(*args)
+
+    setattr(owner, name, within)
+    try:
+        yield
+    finally:
+        if before is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
+
+
+@contextmanager
+def _counted(house: House, step: Step) -> Iterator[None]:
+    house.count(step)
+    yield
+
+
+def _counts(house: House) -> dict[str, int]:
+    return {name: house.done[name] for name in ("tokens", "begun", "prompts")}
+
+
+def _percent(part: float, whole: float) -> float:
+    return round(100 * part / whole, 1)
