@@ -5,7 +5,7 @@ released weights, text does not exist here. Every page writes a fixed number of 
 is told an end token that no score belongs to, and the repetition watch is off; the no-repeat rule
 30/90 is on. Everything goes through `Runtime`, pictures in, text out, but for the process boundary.
 
-    python bench/gpu.py [--tokens 800] [--rows decode,pages] [--seconds S] [--report FILE]
+    python bench/gpu.py [--tokens 800] [--rows decode,pages] [--cache fp8] [--report FILE]
 
 A row is a function in `ROWS` that yields lines of the table; one that fails does not stop the rest.
 """
@@ -356,7 +356,7 @@ def _seconds_of_steps(runtime: Runtime, count: int, *, after: int) -> float:
 def start(arguments: argparse.Namespace) -> Bench:
     """The model, the runtime, and one short page of each mode so that every kernel is loaded."""
     device = choose_device("auto")
-    config = RuntimeConfig(max_num_seqs=arguments.max_num_seqs)
+    config = RuntimeConfig(max_num_seqs=arguments.max_num_seqs, cache_dtype=arguments.cache)
     if arguments.peer == "hf":
         config = RuntimeConfig(max_num_seqs=1, kernels=False, attn_impl="eager")
     pictures = make_pictures()
@@ -398,6 +398,7 @@ def main() -> None:
     parser.add_argument("--rows", default=",".join(ROWS), help="which measurements, by name")
     parser.add_argument("--seconds", type=float, default=600, help="start no row after this")
     parser.add_argument("--max-num-seqs", type=int, help="pages that run at once")
+    parser.add_argument("--cache", choices=["auto", "fp8"], default="auto", help="its dtype")
     parser.add_argument("--in-flight", default="256,128,32,8,1", help="of the row pages")
     parser.add_argument(
         "--peer", choices=["hf"], help="plain eager PyTorch, a page at a time, as released"

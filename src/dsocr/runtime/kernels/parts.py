@@ -11,6 +11,25 @@ def launched(ahead: bool) -> dict[str, bool]:
 
 
 @triton.jit
+def kept(x, CACHE):
+    """x as the cache holds it: fp8 ends at 448, and has no infinity."""
+    KEPT: tl.constexpr = CACHE.dtype.element_ty
+    if tl.float8e4nv == KEPT:
+        low = tl.maximum(x.to(tl.float32), -448.0, propagate_nan=tl.PropagateNan.ALL)
+        x = tl.minimum(low, 448.0, propagate_nan=tl.PropagateNan.ALL)
+    return x.to(KEPT)
+
+
+@triton.jit
+def to_meet(q, CACHE):
+    """A query in the type in which it meets what the cache holds: fp8 widens to float16 at once and
+    exactly, to bfloat16 only by way of it."""
+    if (tl.float8e4nv == CACHE.dtype.element_ty) & (q.dtype == tl.bfloat16):
+        q = q.to(tl.float16)
+    return q
+
+
+@triton.jit
 def wide_sum(ROW, CHANGE, place, real, ADDS: tl.constexpr):
     """The residual after a change, rounded as it is stored, in float32."""
     x = tl.load(ROW + place, mask=real, other=0.0)
