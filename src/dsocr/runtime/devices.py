@@ -65,9 +65,9 @@ def choose_cache_dtype(
         )
     if kernels and torch.cuda.get_device_capability(device) < _ADA:
         raise DeviceError(
-            "A cache in fp8 needs a GPU of compute capability 8.9 or more. Say "
-            "DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=auto, or DEEPSEEK_OCR_RUNTIME__KERNELS=false to have "
-            "it in plain PyTorch, which is slower."
+            "A cache in fp8 needs a GPU of compute capability 8.9 or more: say "
+            "DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=auto, or DEEPSEEK_OCR_RUNTIME__KERNELS=false for "
+            "plain PyTorch, which is slower."
         )
     return FP8
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dsocr.runtime.kernels import fp8_cache
 from dsocr.runtime.kernels.paged_attention import (
     Sequences,
     Split,
     attend_newest,
     attend_newest_fused,
 )
+from dsocr.runtime.kernels.triton_language import tl, triton
 from tests.runtime.kernels.conftest import Draw, near
 
 FP8 = torch.float8_e4m3fn
@@ -57,6 +59,30 @@ def test_scattered_blocks_are_attended_to_in_order(
     near(fused, plain, 1e-5)
     near(written.float(), blocks.float(), 1e-6)
     assert not arrived.any()
+
+
+@triton.jit
+def unpaired_in_words(x):
+    """What the assembly does, for the interpreter, which knows none."""
+    first = (x & 255).to(tl.uint8).to(tl.float8e4nv, bitcast=True)
+    second = ((x >> 8) & 255).to(tl.uint8).to(tl.float8e4nv, bitcast=True)
+    return first.to(tl.float32).to(tl.float16), second.to(tl.float32).to(tl.float16)
+
+
+@pytest.mark.parametrize("split", [Split(1, 16, 4, 1), Split(3, 16, 4, 2)])
+def test_fp8_in_pairs_is_fp8(draw: Draw, monkeypatch: pytest.MonkeyPatch, split: Split) -> None:
+    if draw.device.type == "cpu":
+        monkeypatch.setattr(fp8_cache, "unpaired", unpaired_in_words)
+    tensors, sequences = house(draw, [70, 33, 1], heads=2, dim=32)
+    qkv, cosine, sine, blocks = (tensor.half() for tensor in tensors)
+    blocks = blocks.to(FP8)
+    written = blocks.clone()
+    plain = attend_newest(qkv.float(), cosine.float(), sine.float(), blocks, sequences)
+    arrived = torch.zeros(len(qkv) * 2, dtype=torch.int32, device=draw.device)
+    given = (qkv, cosine, sine, written, sequences)
+    fused = attend_newest_fused(*given, split=split, arrived=arrived)
+    near(fused.float(), plain, 1e-3)
+    near(written.float(), blocks.float(), 1e-3)
 
 
 def test_what_fp8_cannot_hold_is_kept_as_its_greatest_number(draw: Draw) -> None:

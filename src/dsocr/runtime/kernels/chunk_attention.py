@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dsocr.runtime.kernels.fp8_cache import kept, to_meet
 from dsocr.runtime.kernels.paged_attention import turned
-from dsocr.runtime.kernels.parts import kept, to_meet
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
 from dsocr.runtime.kv_cache import as_kept
 from dsocr.runtime.layers.attention import attend_causal

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dsocr.runtime.kernels.parts import kept, launched, to_meet
+from dsocr.runtime.kernels.fp8_cache import kept, to_meet, walk_pairs
+from dsocr.runtime.kernels.parts import launched, softmax_on
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
 from dsocr.runtime.kv_cache import as_kept
 from dsocr.runtime.layers.rotary import rotate
@@ -167,23 +168,24 @@ def _attend(
         tl.store(keys + place, k_new)
         tl.store(values + place, v_new)
 
-    for first in tl.range(begin, end, KEYS, num_stages=STAGES):
-        token = first + tl.arange(0, KEYS)
-        seen = token < end
-        block = tl.load(table + token // BLOCK_SIZE, mask=seen, other=0).to(tl.int64)
-        place = block * block_stride + token % BLOCK_SIZE * token_stride
-        k = tl.load(keys + place[None, :] + dim[:, None], mask=seen[None, :], other=0.0)
-        v = tl.load(values + place[:, None] + dim[None, :], mask=seen[:, None], other=0.0)
-        k, v = k.to(queries.dtype), v.to(queries.dtype)
-        scores = tl.dot(queries, k, input_precision=PRECISION) * (scale * LOG2E)
-        scores = tl.where(seen[None, :], scores, -1e30)
-        higher = tl.maximum(highest, tl.max(scores, 1))
-        faded = tl.exp2(highest - higher)
-        weights = tl.exp2(scores - higher[:, None])
-        total = total * faded + tl.sum(weights, 1)
-        mixed = mixed * faded[:, None]
-        mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
-        highest = higher
+    if (tl.float8e4nv == CACHE.dtype.element_ty) & (queries.dtype == tl.float16):
+        highest, total, mixed = walk_pairs(
+            queries, highest, total, mixed, keys, values, table, begin, end, scale * LOG2E,
+            block_stride, token_stride, COPIES, DIM, BLOCK_SIZE, KEYS, STAGES,
+        )  # fmt: skip
+    else:
+        for first in tl.range(begin, end, KEYS, num_stages=STAGES):
+            token = first + tl.arange(0, KEYS)
+            seen = token < end
+            block = tl.load(table + token // BLOCK_SIZE, mask=seen, other=0).to(tl.int64)
+            place = block * block_stride + token % BLOCK_SIZE * token_stride
+            k = tl.load(keys + place[None, :] + dim[:, None], mask=seen[None, :], other=0.0)
+            v = tl.load(values + place[:, None] + dim[None, :], mask=seen[:, None], other=0.0)
+            k, v = k.to(queries.dtype), v.to(queries.dtype)
+            scores = tl.dot(queries, k, input_precision=PRECISION) * (scale * LOG2E)
+            weights, faded, highest, total = softmax_on(scores, seen, highest, total)
+            mixed = mixed * faded[:, None]
+            mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
 
     only = copy == 0
     at = row * HEADS + head

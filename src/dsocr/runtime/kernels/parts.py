@@ -11,25 +11,6 @@ def launched(ahead: bool) -> dict[str, bool]:
 
 
 @triton.jit
-def kept(x, CACHE):
-    """x as the cache holds it: fp8 ends at 448, and has no infinity."""
-    KEPT: tl.constexpr = CACHE.dtype.element_ty
-    if tl.float8e4nv == KEPT:
-        low = tl.maximum(x.to(tl.float32), -448.0, propagate_nan=tl.PropagateNan.ALL)
-        x = tl.minimum(low, 448.0, propagate_nan=tl.PropagateNan.ALL)
-    return x.to(KEPT)
-
-
-@triton.jit
-def to_meet(q, CACHE):
-    """A query in the type in which it meets what the cache holds: fp8 widens to float16 at once and
-    exactly, to bfloat16 only by way of it."""
-    if (tl.float8e4nv == CACHE.dtype.element_ty) & (q.dtype == tl.bfloat16):
-        q = q.to(tl.float16)
-    return q
-
-
-@triton.jit
 def wide_sum(ROW, CHANGE, place, real, ADDS: tl.constexpr):
     """The residual after a change, rounded as it is stored, in float32."""
     x = tl.load(ROW + place, mask=real, other=0.0)
@@ -43,6 +24,16 @@ def wide_sum(ROW, CHANGE, place, real, ADDS: tl.constexpr):
 def normed(x, scale, NORM, place, real):
     weight = tl.load(NORM + place, mask=real, other=0.0)
     return ((x.to(tl.float32) * scale).to(x.dtype) * weight).to(tl.float32)
+
+
+@triton.jit
+def softmax_on(scores, seen, highest, total):
+    """Weights of further scores, and what fades by them: highest and total so far go on."""
+    scores = tl.where(seen[None, :], scores, -1e30)
+    higher = tl.maximum(highest, tl.max(scores, 1))
+    faded = tl.exp2(highest - higher)
+    weights = tl.exp2(scores - higher[:, None])
+    return weights, faded, higher, total * faded + tl.sum(weights, 1)
 
 
 @triton.jit
