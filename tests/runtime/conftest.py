@@ -1,18 +1,46 @@
-"""The tiny checkpoint, made once a session, and its model."""
+"""The tiny checkpoint, made once a session, and its model; Triton's interpreter, mended."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy
 import pytest
 import torch
 
+from dsocr.runtime.kernels.triton_language import INSTALLED
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.tokenizer import Tokenizer
 from tests.runtime.goldens import genuine_tokenizer
 from tests.runtime.recipe import write_tiny_checkpoint
+
+if INSTALLED:
+    from triton.runtime import interpreter
+
+    _patch = interpreter._patch_lang_tensor
+
+    def _patch_more(tensor: Any, scope: Any) -> None:
+        """The interpreter of Triton 3.6 makes bounds of loops in a way that NumPy 2.4 refuses."""
+        _patch(tensor, scope)
+        scope.set_attr(tensor, "__index__", lambda self: int(self.handle.data.item()))
+
+    interpreter._patch_lang_tensor = _patch_more
+    _convert = interpreter._convert_float
+
+    def _convert_as_torch(x: Any, source: Any, target: Any, rounding: Any) -> Any:
+        """Of fp8 the interpreter drops carries when it rounds, and it knows no NaN."""
+        if target.name == "fp8e4nv" and source.name == "fp32":
+            wide = torch.from_numpy(x.view(numpy.float32).copy())
+            return wide.to(torch.float8_e4m3fn).view(torch.uint8).numpy()
+        if source.name == "fp8e4nv" and target.name == "fp32":
+            narrow = torch.from_numpy(x.view(numpy.uint8).copy()).view(torch.float8_e4m3fn)
+            return narrow.float().numpy().view(numpy.uint32)
+        return _convert(x, source, target, rounding)
+
+    interpreter._convert_float = _convert_as_torch
 
 
 @pytest.fixture
