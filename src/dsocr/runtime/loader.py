@@ -102,7 +102,12 @@ def load_model(
 
 def give_memory(model: DeepseekOcr, *, device: torch.device, dtype: torch.dtype) -> DeepseekOcr:
     """A model laid out on `meta`, on its device and ready but for the numbers in it."""
-    model = model.to(dtype).to_empty(device=device).requires_grad_(False).eval()
+    for module in model.modules():
+        for name, empty in module.named_parameters(recurse=False):
+            # `to_empty` asks `meta` for its strides, and torch imports its algebra to answer
+            memory = torch.empty(empty.shape, dtype=dtype, device=device)
+            setattr(module, name, nn.Parameter(memory, requires_grad=False))
+    model.eval()
     if dtype == torch.float32:
         torch.backends.cudnn.allow_tf32 = False  # float32 is asked for to compare; mean it
     experts = usable_experts(device=device, dtype=dtype)
