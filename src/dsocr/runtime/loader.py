@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from dsocr.runtime.checkpoint import CheckpointError, DeepseekOcrSpec, read_spec
-from dsocr.runtime.config import AttentionName
+from dsocr.runtime.config import AttentionName, ExpertDtypeName
+from dsocr.runtime.int8 import Place
 from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.layers.attention import usable_attention
 from dsocr.runtime.layers.moe import Experts, usable_experts
@@ -75,6 +75,7 @@ def load_model(
     dtype: torch.dtype,
     attention: AttentionName,
     kernels: bool = False,
+    expert_dtype: ExpertDtypeName = "auto",
 ) -> DeepseekOcr:
     """The model with its weights, on the device, in eval mode. Raises `CheckpointError`.
 
@@ -88,23 +89,30 @@ def load_model(
     report = _compare(model, headers)
     if report.problems:
         raise CheckpointError(f"{path}: {report.problems}")
-    model = give_memory(model, device=device, dtype=dtype)
+    model = give_memory(model, device=device, dtype=dtype, expert_dtype=expert_dtype)
     _fill(dict(model.checkpoint_tensors()), headers)
     if kernels and usable_kernels(device):
         model.use_kernels()
     return model
 
 
-def give_memory(model: DeepseekOcr, *, device: torch.device, dtype: torch.dtype) -> DeepseekOcr:
+def give_memory(
+    model: DeepseekOcr,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    expert_dtype: ExpertDtypeName = "auto",
+) -> DeepseekOcr:
     """A model laid out on `meta`, on its device and ready but for the numbers in it."""
-    model = model.to(dtype).to_empty(device=device).requires_grad_(False).eval()
-    if dtype == torch.float32:
-        torch.backends.cudnn.allow_tf32 = False  # float32 is asked for to compare; mean it
-    experts = usable_experts(device=device, dtype=dtype)
+    model = model.to(dtype)
     for module in model.modules():
         if isinstance(module, Experts):
-            module.kind = experts
-    return model
+            module.kind = usable_experts(device=device, dtype=dtype)
+            if expert_dtype == "int8":
+                module.use_int8()
+    if dtype == torch.float32:
+        torch.backends.cudnn.allow_tf32 = False  # float32 is asked for to compare; mean it
+    return model.to_empty(device=device).requires_grad_(False).eval()
 
 
 def check_checkpoint(path: Path) -> CheckpointReport:
@@ -168,7 +176,7 @@ def _compare(model: DeepseekOcr, headers: _Headers) -> CheckpointReport:
     )
 
 
-def _fill(tensors: dict[str, Tensor], headers: _Headers) -> None:
+def _fill(tensors: dict[str, Place], headers: _Headers) -> None:
     """Copies every tensor of the files into its place, cast on the way."""
     with ExitStack() as stack, torch.no_grad():
         opened: dict[Path, Any] = {}

@@ -114,11 +114,21 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     config = RuntimeConfig(**{**arguments, "model_path": path})
     device = choose_device(config.device)
     dtype = choose_dtype(config.dtype, device)
-    words = f"{path.name} to {device} as {dtype_name(dtype)}"
+    number_type = dtype_name(dtype)
+    if config.expert_dtype != "auto":
+        number_type += f", experts {config.expert_dtype}"
+    words = f"{path.name} to {device} as {number_type}"
     channel.send({"kind": "loading", "message": words})
     tokenizer = Tokenizer(path)
     wish = config.attn_impl
-    model = load_model(path, device=device, dtype=dtype, attention=wish, kernels=config.kernels)
+    model = load_model(
+        path,
+        device=device,
+        dtype=dtype,
+        attention=wish,
+        kernels=config.kernels,
+        expert_dtype=config.expert_dtype,
+    )
     runtime, room = runtime_for(model, tokenizer, config)
     outbox = Outbox(channel, runtime)
     _beat_while_computing(model, outbox)
@@ -127,7 +137,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
         {
             "kind": "ready",
             "device": _describe(device),
-            "dtype": dtype_name(dtype),
+            "dtype": number_type,
             "attention": used if used == wish else f"{used} ({wish} cannot run here)",
             "seconds": time.monotonic() - began,
             "max_pages": room.max_num_seqs + max(2, room.max_num_seqs // 4),
