@@ -2,7 +2,8 @@
 
     python bench/first_token.py FOLDER
 
-The last line is JSON, seconds since 1970: the engine `ready`, the `first token`.
+The last line is JSON, seconds since 1970: this process's imports done (`parent`), the stages of the
+worker's start, the engine `ready`, the `first token`.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from dsocr.types import OcrOptions, PageImage  # noqa: E402
 
 async def main(folder: Path) -> None:
     engine = NativeEngine(RuntimeConfig(model_path=folder, device="cuda"))
-    at: dict[str, float] = {}
+    at = {"parent": time.time()}
     await engine.start()
+    at |= engine.stages
     at["ready"] = time.time()
     picture = Image.effect_noise((1200, 1600), 40).convert("RGB")
     page = PageImage(0, picture, picture.width, picture.height)

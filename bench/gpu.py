@@ -2,8 +2,9 @@
 
 Needs no checkpoint: the 3.34 billion parameters are drawn on the device. Speed carries over to the
 released weights, text does not exist here. Every page writes a fixed number of tokens: the runtime
-is told an end token that no score belongs to, and the repetition watch is off; the no-repeat rule
-30/90 is on. Everything goes through `Runtime`, pictures in, text out, but for the process boundary.
+is told an end token that no score belongs to, and the repetition watch looks at every token but is
+not heeded; the no-repeat rule 30/90 is on. Everything goes through `Runtime`, pictures in, text
+out, but for the process boundary.
 
     python bench/gpu.py [--tokens 800] [--rows decode,pages] [--seconds S] [--report FILE]
 
@@ -47,6 +48,7 @@ from dsocr.runtime.memory import Room  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
 from dsocr.runtime.ngram import NoRepeat  # noqa: E402
 from dsocr.runtime.preprocess import Resolution, prepare  # noqa: E402
+from dsocr.runtime.repetition import RepetitionWatch  # noqa: E402
 from dsocr.runtime.runtime import Done, Failed, Runtime, Text, runtime_for  # noqa: E402
 from dsocr.runtime.sequence import SamplingParams  # noqa: E402
 from dsocr.runtime.tokenizer import Tokenizer  # noqa: E402
@@ -78,7 +80,7 @@ class Bench:
 
     def request(self, mode: str, num_tokens: int) -> Request:
         self._next_id += 1
-        params = SamplingParams(max_tokens=num_tokens, no_repeat=NoRepeat(30, 90), watch=False)
+        params = SamplingParams(max_tokens=num_tokens, no_repeat=NoRepeat(30, 90))
         picture = self.pictures[self._next_id % len(self.pictures)]
         return Request(self._next_id, picture, "<image>\nFree OCR.", MODES[mode], params)
 
@@ -103,6 +105,15 @@ def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig
     if config.kernels and usable_kernels(device):
         model.use_kernels()
     return model
+
+
+def unheeded(push: Callable[..., int | None]) -> Callable[..., None]:
+    """A watch that looks and says nothing: what random weights write is nothing but repetition."""
+
+    def look(watch: RepetitionWatch, token: int) -> None:
+        push(watch, token)
+
+    return look
 
 
 def endless_tokenizer() -> Tokenizer:
@@ -357,8 +368,10 @@ def _seconds_of_steps(runtime: Runtime, count: int, *, after: int) -> float:
 
 
 def start(arguments: argparse.Namespace) -> Bench:
-    """The model, the runtime, and one short page of each mode so that every kernel is loaded."""
+    """The model, the runtime, and short pages of each mode so that every kernel is loaded; then
+    what the runtime makes ready in quiet moments, as after a service's start."""
     device = choose_device("auto")
+    RepetitionWatch.push = unheeded(RepetitionWatch.push)
     config = RuntimeConfig(max_num_seqs=arguments.max_num_seqs, expert_dtype=arguments.experts)
     if arguments.peer == "hf":
         config = RuntimeConfig(max_num_seqs=1, kernels=False, attn_impl="eager")
@@ -385,6 +398,10 @@ def start(arguments: argparse.Namespace) -> Bench:
     )
     for mode in MODES:
         read_pages(bench, mode, pages=2, in_flight=2, tokens=4)
+    began = time.perf_counter()
+    while runtime.use_quiet_moment():
+        pass
+    print(f"made ready in {time.perf_counter() - began:.1f} s", flush=True)
     return bench
 
 

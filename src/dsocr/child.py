@@ -36,6 +36,8 @@ _BEGIN = (
 )
 """The child's program. `python -m` would look for modules in the folder somebody stands in, where
 a document's neighbour may be called types.py."""
+BEGAN_AT = time.time()
+"""In a child: when its interpreter was up, before the target's imports. Seconds since 1970."""
 MAX_HEADER_BYTES = 64 << 20
 MAX_PAYLOAD_BYTES = 4 << 30
 """A child that went wrong must not make us reserve whatever it claims."""

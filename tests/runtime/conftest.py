@@ -1,18 +1,32 @@
-"""The tiny checkpoint, made once a session, and its model."""
+"""The tiny checkpoint, made once a session, and its model; Triton's interpreter, mended."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from dsocr.runtime.kernels.triton_language import INSTALLED
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.tokenizer import Tokenizer
 from tests.runtime.goldens import genuine_tokenizer
 from tests.runtime.recipe import write_tiny_checkpoint
+
+if INSTALLED:
+    from triton.runtime import interpreter
+
+    _patch = interpreter._patch_lang_tensor
+
+    def _patch_more(tensor: Any, scope: Any) -> None:
+        """The interpreter of Triton 3.6 makes bounds of loops in a way that NumPy 2.4 refuses."""
+        _patch(tensor, scope)
+        scope.set_attr(tensor, "__index__", lambda self: int(self.handle.data.item()))
+
+    interpreter._patch_lang_tensor = _patch_more
 
 
 @pytest.fixture

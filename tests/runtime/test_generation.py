@@ -196,8 +196,7 @@ def test_the_log_probability_is_of_the_scores_before_any_ban() -> None:
 
 def test_nothing_is_chosen_when_all_is_banned() -> None:
     one = seq(no_repeat=NoRepeat(1))
-    for token in (1, 2):
-        one.guard.push(token)  # type: ignore[union-attr]
+    one.output_ids += [1, 2]
     assert sample(torch.tensor([[float("-inf"), 2.0, 1.0]]), [seq(), one][1:]) == [None]
 
 

@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,15 @@ def test_several_shards_load_like_one(
         (folder / INDEX).write_text(json.dumps({"weight_map": weight_map}))
         (folder / "leftover.safetensors").write_bytes(b"not named by the index")
     assert same_weights(load(folder), tiny_model)
+
+
+def test_loading_does_not_import_torchs_compiler(tiny_checkpoint: Path) -> None:
+    program = (
+        "import sys, torch; from pathlib import Path; from dsocr.runtime.loader import load_model;"
+        "load_model(Path(sys.argv[1]), device=torch.device('cpu'), dtype=torch.float32,"
+        " attention='sdpa'); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(tiny_checkpoint)]).returncode == 0
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])

@@ -31,6 +31,8 @@ class NativeEngine:
     def __init__(self, config: RuntimeConfig, *, worker: str = WORKER) -> None:
         self._config, self._worker = config, worker
         self._supervisor: Supervisor | None = None
+        self.stages: dict[str, float] = {}
+        """When each part of the start was done, in order; seconds since 1970."""
         self.info = EngineInfo(
             name="native",
             model="DeepSeek-OCR",
@@ -58,9 +60,11 @@ class NativeEngine:
                 ),
             )
         ready = await self._supervisor.start()
+        self.stages = ready.get("stages", {})
         logger.info(
-            "DeepSeek-OCR is ready on %s: %s, attention %s, loaded in %.1f s",
+            "DeepSeek-OCR is ready on %s: %s, attention %s, loaded in %.1f s%s",
             *(ready["device"], ready["dtype"], ready["attention"], ready["seconds"]),
+            _spent(self.stages),
         )
         self.info = dataclasses.replace(
             self.info,
@@ -126,6 +130,15 @@ def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> 
         math.exp(total / count) if count else None
         for total, count in zip(sums, counts, strict=True)
     ]
+
+
+def _spent(stages: dict[str, float]) -> str:
+    """Of a start: what each part took."""
+    parts = [
+        f"{name} {end - begin:.1f} s"
+        for begin, (name, end) in zip(stages.values(), [*stages.items()][1:], strict=False)
+    ]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _question(page: PageImage, options: OcrOptions) -> dict[str, Any]:

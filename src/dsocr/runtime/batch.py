@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,10 +55,6 @@ class Chunk:
         """Tokens of the sequence in the cache once these are written."""
         return self.num_cached + len(self.token_ids)
 
-    @property
-    def positions(self) -> range:
-        return range(self.num_cached, self.end)
-
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -95,30 +92,27 @@ class Batch:
 def make_batch(chunks: Sequence[Chunk], *, block_size: int, device: torch.device) -> Batch:
     """Lays the chunks end to end, in order. Put one-token chunks first: they run together."""
     starts = [0, *accumulate(len(chunk.token_ids) for chunk in chunks)]
-    slots = [
-        chunk.block_table[position // block_size] * block_size + position % block_size
-        for chunk in chunks
-        for position in chunk.positions
-    ]
-    width = max(-(-chunk.end // block_size) for chunk in chunks)
-    tables = [
-        [*chunk.block_table[:width], *[0] * (width - len(chunk.block_table))] for chunk in chunks
-    ]
+    positions = np.concatenate([np.arange(chunk.num_cached, chunk.end) for chunk in chunks])
+    tables = np.zeros((len(chunks), max(-(-chunk.end // block_size) for chunk in chunks)), np.int64)
+    for table, chunk in zip(tables, chunks, strict=True):
+        known = chunk.block_table[: len(table)]
+        table[: len(known)] = known
+    owners = np.repeat(np.arange(len(chunks)), np.diff(starts))
+    slots = tables[owners, positions // block_size] * block_size + positions % block_size
     features = [chunk.features for chunk in chunks if chunk.features is not None]
     feature_rows = [
-        start + row
+        np.asarray(chunk.feature_rows, np.int64) + start
         for start, chunk in zip(starts[:-1], chunks, strict=True)
-        for row in chunk.feature_rows
     ]
 
-    def tensor(values: list[int] | list[list[int]]) -> Tensor:
+    def tensor(values: np.ndarray | list[int]) -> Tensor:
         # from memory that is not pinned a copy waits for all that was enqueued before
         there = torch.tensor(values, dtype=torch.int64, pin_memory=device.type == "cuda")
         return there.to(device, non_blocking=True)
 
     return Batch(
-        input_ids=tensor([token for chunk in chunks for token in chunk.token_ids]),
-        positions=tensor([position for chunk in chunks for position in chunk.positions]),
+        input_ids=tensor(np.concatenate([np.asarray(chunk.token_ids) for chunk in chunks])),
+        positions=tensor(positions),
         slots=tensor(slots),
         block_tables=tensor(tables),
         context_lens=tensor([chunk.end for chunk in chunks]),
@@ -126,7 +120,7 @@ def make_batch(chunks: Sequence[Chunk], *, block_size: int, device: torch.device
         context_lens_host=tuple(chunk.end for chunk in chunks),
         num_decodes=_leading_ones(chunks),
         features=torch.cat(features) if features else None,
-        feature_rows=tensor(feature_rows) if features else None,
+        feature_rows=tensor(np.concatenate(feature_rows)) if features else None,
     )
 
 

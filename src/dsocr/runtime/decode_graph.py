@@ -6,6 +6,7 @@ Nothing here waits for the device. A sequence that decodes owns a slot, a row of
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,6 +25,10 @@ from dsocr.runtime.kernels.choice import (
 )
 from dsocr.runtime.kernels.paged_attention import Sequences
 from dsocr.runtime.ngram import NoRepeat
+
+PATIENCE = 64
+"""Steps of so many rows that make do with a larger graph before theirs is made, unless there is a
+quiet moment for it."""
 
 BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
 
@@ -140,20 +145,31 @@ class DecodeGraph:
         self._step, self._state = step, state
         self._buckets = sorted({min(size, max_rows) for size in (*buckets, max_rows)})
         self._graphs: dict[int, _Captured] = {}
+        self._misses: Counter[int] = Counter()
         self._captures = state.device.type == "cuda"
         self._pool = torch.cuda.graph_pool_handle() if self._captures else None
 
     def step(self, slots: Sequence[int]) -> Chosen:
-        """The next token of each slot, enqueued; results have the bucket's rows, these first."""
-        bucket = self._bucket(len(slots))
-        rows = self._state.send([*slots, *[-1] * (bucket - len(slots))])
+        """The next token of each slot, enqueued; results have the bucket's rows, these first. To be
+        prepared before."""
         if not self._captures:
-            return self._run(rows)
-        self.capture(len(slots))
+            bucket = self._bucket(len(slots))
+            return self._run(self._rows(slots, bucket))
+        bucket = min(bucket for bucket in self._graphs if bucket >= len(slots))
         captured = self._graphs[bucket]
-        captured.rows.copy_(rows)
+        captured.rows.copy_(self._rows(slots, bucket))
         captured.graph.replay()
         return captured.chosen
+
+    def prepare(self, num_rows: int) -> None:
+        """Sees to it that there is a graph for so many rows. A larger one will do for a while: to
+        make one takes as long as many steps, and all pages would wait for it."""
+        bucket = self._bucket(num_rows)
+        if not self._captures or bucket in self._graphs:
+            return
+        self._misses[bucket] += 1
+        if self._misses[bucket] > PATIENCE or bucket > max(self._graphs, default=0):
+            self.capture(num_rows)
 
     def capture(self, num_rows: int) -> None:
         """Makes the graph for so many rows, if it is not there."""
@@ -169,6 +185,9 @@ class DecodeGraph:
             return False
         self.capture(missing[-1])
         return True
+
+    def _rows(self, slots: Sequence[int], bucket: int) -> Tensor:
+        return self._state.send([*slots, *[-1] * (bucket - len(slots))])
 
     def _bucket(self, num_rows: int) -> int:
         return next(size for size in self._buckets if size >= num_rows)

@@ -1,6 +1,6 @@
 """The vision towers as CUDA graphs: few views at a time are held up by the host, not the device.
 
-One graph a (side, number of views), captured when such a pass is first wanted. Passes too large to
+One graph a (side, number of views), captured when such a pass is wanted again. Passes too large to
 gain from it run as they are. Knows nothing of pages.
 """
 
@@ -36,6 +36,7 @@ class EncodeGraphs:
     def __init__(self, project: Project, device: torch.device) -> None:
         self._project, self._device = project, device
         self._graphs: dict[tuple[int, int], _Captured | None] = {}
+        self._wanted: set[tuple[int, int]] = set()
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, views: Sequence[Tensor]) -> Tensor:
@@ -51,8 +52,11 @@ class EncodeGraphs:
         return captured.features.clone()  # the next replay writes over them
 
     def _captured(self, side: int, count: int) -> _Captured | None:
-        """None where a pass is better off without a graph, or had no memory for one once."""
+        """None where a pass is better off without a graph, is new, or had no memory for one."""
         if count * side * side > MAX_PIXELS:
+            return None
+        if (side, count) not in self._wanted:
+            self._wanted.add((side, count))  # to make a graph takes longer than to go without
             return None
         if (side, count) not in self._graphs:
             self._graphs[side, count] = None

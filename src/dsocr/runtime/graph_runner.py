@@ -79,7 +79,7 @@ class GraphRunner(ModelRunner):
         decodes = [place for place in places if place < step.num_decodes]
         chunks = [place for place in places if place >= step.num_decodes]
         if decodes:
-            self.graph.capture(len(decodes))
+            self.graph.prepare(len(decodes))
         if chunks:
             self._take_in([step.pieces[place] for place in chunks], chunks, flight)
         if decodes:

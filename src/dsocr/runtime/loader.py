@@ -8,6 +8,7 @@ before a byte of weights is read.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from dsocr.runtime.checkpoint import CheckpointError, DeepseekOcrSpec, read_spec
 from dsocr.runtime.config import AttentionName, ExpertDtypeName
@@ -29,6 +32,9 @@ SHOWN = 8
 """So many names of each kind of fault are told; of the rest only the number."""
 
 _FLOATS = {"BF16", "F16", "F32"}
+
+_PIECE = 8 << 20
+"""Elements staged at once on the way to a GPU: pinned blocks are rounded up to powers of two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +127,25 @@ def check_checkpoint(path: Path) -> CheckpointReport:
 
 
 def _without_memory(spec: DeepseekOcrSpec, attention: AttentionName) -> DeepseekOcr:
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         return DeepseekOcr(spec, attention=attention)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Layers are made without first numbers. On `meta` there is nothing to fill, but torch imports
+    its compiler to do so: a second at every start."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -185,10 +208,23 @@ def _fill(tensors: dict[str, Place], headers: _Headers) -> None:
             if file not in opened:
                 opened[file] = stack.enter_context(safe_open(file, framework="pt"))
             try:
-                # cast on the device: fewer bytes travel, and the CPU is spared
-                tensor.copy_(opened[file].get_tensor(name).to(tensor.device))
+                _copy(opened[file].get_tensor(name), tensor)
             except (SafetensorError, OSError) as error:
                 raise CheckpointError(f"{file.name} cannot be read at {name}: {error}") from error
+
+
+def _copy(source: Tensor, target: Place) -> None:
+    """Cast on the device: fewer bytes travel, and the CPU is spared."""
+    if target.device.type != "cuda":
+        target.copy_(source.to(target.device))
+        return
+    pieces: Sequence[Tensor] = [source]
+    places: Sequence[Place] = [target]
+    if isinstance(target, Tensor):  # others are small, and rounded row by row
+        pieces, places = (torch.split(one, _PIECE) for one in (source.flatten(), target.view(-1)))
+    # all cores copy into pinned memory while the bus carries the piece before
+    for piece, place in zip(pieces, places, strict=True):
+        place.copy_(piece.pin_memory().to(place.device, non_blocking=True))
 
 
 def _listed(what: str, names: tuple[str, ...]) -> str:

@@ -19,6 +19,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import sub
 
 from dsocr.runtime.tokenizer import Tokenizer
@@ -76,8 +77,10 @@ class TokenKinds:
     """`</td>`, or -1."""
 
 
+@lru_cache(maxsize=1)
 def token_kinds(tokenizer: Tokenizer) -> TokenKinds:
-    """Goes through the whole vocabulary once: about 0.2 seconds."""
+    """Goes through the whole vocabulary once: about 0.2 seconds. Remembered, so that a thread can
+    do it before it is asked for."""
     texts = [tokenizer.token_bytes(token) for token in range(tokenizer.vocab_size)]
     return TokenKinds(
         digits={token: text.decode() for token, text in enumerate(texts) if text.isdigit()},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -249,11 +249,16 @@ def _unprepared(request_id: int, error: Exception) -> Failed:
 
 
 def runtime_for(
-    model: DeepseekOcr, tokenizer: Tokenizer, config: RuntimeConfig
+    model: DeepseekOcr,
+    tokenizer: Tokenizer,
+    config: RuntimeConfig,
+    *,
+    mark: Callable[[str], None] = lambda stage: None,
 ) -> tuple[Runtime, Room]:
     """A runtime that fills what the device has left, with threads that prepare pages for it.
-    Raises `DeviceError` where it has too little."""
+    `mark` is told when the room is known. Raises `DeviceError` where there is too little."""
     room = find_room(model, config)
+    mark("room")
     threads = max(1, min(PREPARING_THREADS, (os.cpu_count() or 1) - 1))
     runner, lookahead = _runner_for(model, tokenizer, config, room)
     runtime = Runtime(

@@ -54,7 +54,7 @@ def _ban(logits: Tensor, sequences: Many[Sequence]) -> None:
     rows: list[int] = []
     columns: list[int] = []
     for row, sequence in enumerate(sequences):
-        banned = sequence.guard.banned() if sequence.guard is not None else []
+        banned = sequence.banned()
         rows += [row] * len(banned)
         columns += banned
     if rows:

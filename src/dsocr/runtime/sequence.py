@@ -69,16 +69,12 @@ class Sequence:
     block_table: list[int] = field(default_factory=list)
     slot: int | None = None
     """Its row in the device's tables of running sequences."""
-    guard: NgramGuard | None = field(init=False)
     generator: torch.Generator | None = field(init=False, default=None)
+    _guard: NgramGuard | None = field(init=False, default=None)
+    _num_guarded: int = field(init=False, default=0)
     _placeholders: range = field(init=False)
 
     def __post_init__(self) -> None:
-        no_repeat = self.params.no_repeat
-        self.guard = None
-        if no_repeat is not None:
-            exempt = self.special.cells
-            self.guard = NgramGuard(no_repeat, prompt=self.prompt_ids, exempt=exempt)
         if self.params.max_tokens is not None:
             self.room = min(self.room, self.params.max_tokens)
         count = self.prompt_ids.count(self.special.image)
@@ -122,6 +118,20 @@ class Sequence:
             feature_rows=range(first - start, last - start),
         )
 
+    def banned(self) -> list[int]:
+        """Tokens that must not come next. Asked by those alone who choose tokens on the host: what
+        was written is only then gone through."""
+        no_repeat = self.params.no_repeat
+        if no_repeat is None:
+            return []
+        if self._guard is None:
+            exempt = self.special.cells
+            self._guard = NgramGuard(no_repeat, prompt=self.prompt_ids, exempt=exempt)
+        for token in self.output_ids[self._num_guarded :]:
+            self._guard.push(token)
+        self._num_guarded = len(self.output_ids)
+        return self._guard.banned()
+
     def append(self, token: int, logprob: float) -> None:
         """The next token came. Sets `finish_reason` where the page ends; eos is no output."""
         if token == self.special.eos:
@@ -129,8 +139,6 @@ class Sequence:
             return
         self.output_ids.append(token)
         self.logprobs.append(logprob)
-        if self.guard is not None:
-            self.guard.push(token)
         if len(self.output_ids) >= self.room:
             self.finish_reason = "length"
         keep = self.watch.push(token) if self.watch is not None else None

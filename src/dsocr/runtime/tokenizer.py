@@ -76,8 +76,8 @@ class Tokenizer:
         if word is None:
             return b""
         try:
-            return bytes(_BYTE_OF_CHARACTER[character] for character in word)
-        except KeyError:  # an added token, spelled as it is
+            return word.translate(_BYTES).encode("latin-1")
+        except UnicodeEncodeError:  # an added token, spelled as it is
             return word.encode()
 
 
@@ -101,12 +101,12 @@ class Detokenizer:
         return self._decoder.decode(b"", final=True)
 
 
-def _byte_of_character() -> dict[str, int]:
-    """Byte-level BPE spells bytes as printable characters: itself, or the next free above 255."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+def _bytes_of_characters() -> dict[int, int]:
+    """Byte-level BPE spells bytes as printable characters: itself, or the next free above 255. The
+    characters it passes over become one that is no byte."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = [byte for byte in range(256) if byte not in printable]
-    spelled = {chr(byte): byte for byte in printable}
-    return spelled | {chr(256 + place): byte for place, byte in enumerate(others)}
+    return dict.fromkeys(others, 0xFFFF) | {256 + place: byte for place, byte in enumerate(others)}
 
 
-_BYTE_OF_CHARACTER = _byte_of_character()
+_BYTES = _bytes_of_characters()

@@ -2,8 +2,8 @@
 
 In: `read` (a page with its pixels) and `cancel`, any number at any time. Out, while it starts:
 `loading`, then `ready` or `unusable`. `ready` says how many pages are worth having in flight
-(`max_pages`: those that run and a short queue) and how many tokens the cache holds
-(`cache_tokens`).
+(`max_pages`: those that run and a short queue), how many tokens the cache holds (`cache_tokens`),
+and when each part of the start was done (`stages`: name -> seconds since 1970, in order).
 
 Then `events`: a list of `started`, `text`, `done` and `failed`, each with its page's `id`, in the
 order they came; the text of many tokens and the news of many pages share a frame, sent every 25 ms.
@@ -19,13 +19,14 @@ import logging
 import queue
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 
-from dsocr.child import Channel, Header
+from dsocr.child import BEGAN_AT, Channel, Header
 from dsocr.runtime.checkpoint import CheckpointError
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import DeviceError, choose_device, choose_dtype, dtype_name
@@ -34,6 +35,7 @@ from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
 from dsocr.runtime.preprocess import Resolution
+from dsocr.runtime.repetition import token_kinds
 from dsocr.runtime.runtime import Done, Event, Failed, Runtime, Started, Text, runtime_for
 from dsocr.runtime.sequence import SamplingParams
 from dsocr.runtime.tokenizer import Tokenizer
@@ -110,6 +112,11 @@ def _unusable(error: Exception) -> Header:
 
 def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     began = time.monotonic()
+    stages = {"process": BEGAN_AT, "imports": time.time()}
+
+    def mark(stage: str) -> None:
+        stages[stage] = time.time()
+
     path = Path(arguments["model_path"])
     config = RuntimeConfig(**{**arguments, "model_path": path})
     device = choose_device(config.device)
@@ -119,17 +126,25 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
         number_type += f", experts {config.expert_dtype}"
     words = f"{path.name} to {device} as {number_type}"
     channel.send({"kind": "loading", "message": words})
-    tokenizer = Tokenizer(path)
     wish = config.attn_impl
-    model = load_model(
-        path,
-        device=device,
-        dtype=dtype,
-        attention=wish,
-        kernels=config.kernels,
-        expert_dtype=config.expert_dtype,
-    )
-    runtime, room = runtime_for(model, tokenizer, config)
+    with ThreadPoolExecutor(1) as beside:
+        vocabulary = beside.submit(_vocabulary, path)
+        _wait_for(device)
+        mark("device")
+        model = load_model(
+            path,
+            device=device,
+            dtype=dtype,
+            attention=wish,
+            kernels=config.kernels,
+            expert_dtype=config.expert_dtype,
+        )
+        _wait_for(device)
+        mark("weights")
+        tokenizer = vocabulary.result()
+    mark("vocabulary")
+    runtime, room = runtime_for(model, tokenizer, config, mark=mark)
+    mark("runtime")
     outbox = Outbox(channel, runtime)
     _beat_while_computing(model, outbox)
     used = model.attention
@@ -140,6 +155,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
             "dtype": number_type,
             "attention": used if used == wish else f"{used} ({wish} cannot run here)",
             "seconds": time.monotonic() - began,
+            "stages": stages,
             "max_pages": room.max_num_seqs + max(2, room.max_num_seqs // 4),
             "max_num_seqs": room.max_num_seqs,
             "cache_tokens": room.cache_tokens,
@@ -147,6 +163,18 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
         }
     )
     return runtime, outbox
+
+
+def _vocabulary(path: Path) -> Tokenizer:
+    tokenizer = Tokenizer(path)
+    token_kinds(tokenizer)
+    return tokenizer
+
+
+def _wait_for(device: torch.device) -> None:
+    """The first time it opens the device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _collect(channel: Channel, inbox: queue.SimpleQueue[Mail]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
@@ -11,18 +10,6 @@ import torch
 from dsocr.runtime.int8 import Int8Rows
 from dsocr.runtime.kernels.experts import ExpertWeights
 from dsocr.runtime.kernels.triton_language import INSTALLED
-
-if INSTALLED:
-    from triton.runtime import interpreter
-
-    _patch = interpreter._patch_lang_tensor
-
-    def _patch_more(tensor: Any, scope: Any) -> None:
-        """The interpreter of Triton 3.6 makes bounds of loops in a way that NumPy 2.4 refuses."""
-        _patch(tensor, scope)
-        scope.set_attr(tensor, "__index__", lambda self: int(self.handle.data.item()))
-
-    interpreter._patch_lang_tensor = _patch_more
 
 
 @pytest.fixture
