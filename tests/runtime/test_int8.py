@@ -115,8 +115,8 @@ def test_kernels_compute_what_the_plain_model_does(model: DeepseekOcr, rows: int
     with torch.inference_mode():
         expected = PlainStep(model, plain, rows).scores(slots, state)
         step = DecodeStep(model, fused, rows)
-        # as few programs as can be: elsewhere than on a GPU they run one after another
-        split = Split(1, 32, 4, 2)
-        step.row_tuning = replace(step.row_tuning, split=split, head=(8192, 4))
-        step.tuning_for = lambda rows: replace(tuning_for(rows), split=split)
-        near(step.scores(slots, state), expected, 1e-5)
+        if device.type == "cpu":  # programs run one after another: as few as can be
+            split = Split(1, 32, 4, 2)
+            step.row_tuning = replace(step.row_tuning, split=split, head=(8192, 4))
+            step.tuning_for = lambda rows: replace(tuning_for(rows), split=split)
+        near(step.scores(slots, state).cpu(), expected, 1e-5)

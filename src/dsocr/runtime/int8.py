@@ -30,7 +30,7 @@ class Int8Rows:
         wide = weight.to(self.device).float()
         scales = wide.abs().amax(-1) / _LARGEST
         # of a row of zeros any scale is right but zero, which divides
-        scales = torch.where(scales > 0, scales, 1.0)
+        scales = torch.where(scales == 0, 1.0, scales)
         self.scales.copy_(scales)
         self.values.copy_((wide / scales.unsqueeze(-1)).round())
 

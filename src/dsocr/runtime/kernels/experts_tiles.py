@@ -234,9 +234,8 @@ def _down(
                 w2 = tl.load(down + (k + part)[:, None], mask=real, other=0.0)
             said = tl.dot(x, w2.to(x.dtype), said, input_precision=PRECISION)
         if SCALE2 is not None:
-            said *= tl.load(SCALE2 + expert * HIDDEN + column, mask=column < HIDDEN, other=0.0)[
-                None, :
-            ]
+            scales = SCALE2 + expert * HIDDEN + column
+            said *= tl.load(scales, mask=column < HIDDEN, other=0.0)[None, :]
         said *= tl.load(WEIGHTS + place, mask=known, other=0.0)[:, None]
         slot = place // CHOSEN * SLOTS + place % CHOSEN
         tl.store(
