@@ -6,7 +6,7 @@ is told an end token that no score belongs to, and the repetition watch looks at
 not heeded; the no-repeat rule 30/90 is on. Everything goes through `Runtime`, pictures in, text
 out, but for the process boundary.
 
-    python bench/gpu.py [--tokens 800] [--rows decode,pages] [--seconds S] [--report FILE]
+    python bench/gpu.py [--tokens 800] [--rows decode,pages] [--cache fp8] [--report FILE]
 
 A row is a function in `ROWS` that yields lines of the table; one that fails does not stop the rest.
 """
@@ -372,7 +372,11 @@ def start(arguments: argparse.Namespace) -> Bench:
     what the runtime makes ready in quiet moments, as after a service's start."""
     device = choose_device("auto")
     RepetitionWatch.push = unheeded(RepetitionWatch.push)
-    config = RuntimeConfig(max_num_seqs=arguments.max_num_seqs, expert_dtype=arguments.experts)
+    config = RuntimeConfig(
+        max_num_seqs=arguments.max_num_seqs,
+        expert_dtype=arguments.experts,
+        cache_dtype=arguments.cache,
+    )
     if arguments.peer == "hf":
         config = RuntimeConfig(max_num_seqs=1, kernels=False, attn_impl="eager")
     pictures = make_pictures()
@@ -419,6 +423,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600, help="start no row after this")
     parser.add_argument("--max-num-seqs", type=int, help="pages that run at once")
     parser.add_argument("--experts", choices=["auto", "int8"], default="auto")
+    parser.add_argument("--cache", choices=["auto", "fp8"], default="auto", help="its dtype")
     parser.add_argument("--in-flight", default="256,128,32,8,1", help="of the row pages")
     parser.add_argument(
         "--peer", choices=["hf"], help="plain eager PyTorch, a page at a time, as released"
