@@ -5,7 +5,7 @@ pages of a full house do that have 914 in their prompt and write 800; no-repeat 
 for the even ones and 35 over the whole sequence for the odd. Steps are launched one after another
 as the runtime does, tokens and all; the parts are what a profiler sees of the same steps.
 
-    python bench/decode.py [--rows 1,8,32,64,128,256] [--cache fp8] [--report FILE]
+    python bench/decode.py [--rows 1,8,32,64,128,256] [--experts int8] [--cache fp8]
 
 All are checked against plain float32 over a cache in float32, of which theirs are roundings.
 """
@@ -118,6 +118,8 @@ class House:
         spec, rows = model.spec.decoder, len(self.slots)
         hit = spec.num_experts * (1 - (1 - spec.num_experts_per_token / spec.num_experts) ** rows)
         expert = 3 * spec.hidden_size * spec.expert_width
+        # in numbers of the others' size
+        expert *= model.decoder.layers[-1].mlp.experts.w13.itemsize / model.dtype.itemsize
         layers = spec.num_layers - spec.num_dense_layers
         weights = (
             4 * spec.num_layers * spec.hidden_size**2
@@ -130,13 +132,19 @@ class House:
         return 1000 * read / READ_BYTES
 
 
-def check(model: DeepseekOcr, rows: int, kept: torch.dtype) -> dict[str, Any]:
-    """Scores of the kernels and of plain bfloat16, each against plain float32."""
+def check(model: DeepseekOcr, whole: DeepseekOcr, rows: int, kept: torch.dtype) -> dict[str, Any]:
+    """Scores of the kernels and of plain bfloat16, each against plain float32. `whole` is the model
+    before its experts were rounded, if they are."""
     house = House(model, rows, torch.float32)
-    exact = house.plain_scores(copy.deepcopy(model).float())
+    exact = house.plain_scores(copy.deepcopy(whole).float())
+    bound, more = BOUNDS[kept], {}
+    if whole is not model:
+        rounded = house.plain_scores(copy.deepcopy(model).float())
+        more["experts alone"] = round(((rounded - exact).norm() / exact.norm()).item(), 4)
+        bound += more["experts alone"]
     house.cache.blocks = as_kept(house.cache.blocks, kept)
     step = DecodeStep(model, house.cache, rows)
-    plain = house.plain_scores(model)
+    plain = house.plain_scores(whole)
     device_rows = torch.tensor(house.slots, dtype=torch.int32, device=model.device)
     with torch.inference_mode():
         ours = step.scores(device_rows, house.state)
@@ -147,9 +155,24 @@ def check(model: DeepseekOcr, rows: int, kept: torch.dtype) -> dict[str, Any]:
         "plain": round(((plain - exact).norm() / exact.norm()).item(), 4),
         "same best": round((ours.argmax(-1) == exact.argmax(-1)).float().mean().item(), 3),
         "plain same best": round((plain.argmax(-1) == exact.argmax(-1)).float().mean().item(), 3),
+        **more,
     }
-    assert line["kernels"] < BOUNDS[kept], line
+    assert line["kernels"] < bound, line
     return line
+
+
+def check_experts(model: DeepseekOcr, whole: DeepseekOcr) -> dict[str, Any]:
+    """What a layer's chosen experts say, in int8 and in bfloat16, each against plain float32. Of
+    random weights it is a small part of the scores; of trained ones it may be a large one."""
+    rounded, plain = (one.decoder.layers[-1].mlp for one in (model, whole))
+    x = torch.randn(64, model.spec.decoder.hidden_size, device=model.device, dtype=model.dtype)
+    wide, routed = copy.deepcopy(plain.experts).float(), plain.gate(x)
+    exact = wide(x.float(), *routed)
+    said = {"int8": rounded.experts(x, *routed), "bfloat16": plain.experts(x, *routed)}
+    return {
+        f"experts in {name}": round(((one - exact).norm() / exact.norm()).item(), 4)
+        for name, one in said.items()
+    }
 
 
 def measure(
@@ -211,6 +234,7 @@ def main() -> None:
     global VERBOSE
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", default="1,8,32,64,128,256", help="sequences at once")
+    parser.add_argument("--experts", choices=["auto", "int8"], default="auto")
     parser.add_argument("--cache", choices=["auto", "fp8"], default="auto")
     parser.add_argument("--no-check", action="store_true")
     parser.add_argument("--kernels", action="store_true", help="list every kernel")
@@ -218,13 +242,20 @@ def main() -> None:
     arguments = parser.parse_args()
     VERBOSE = arguments.kernels
     device = torch.device("cuda")
-    model = random_model(device, torch.bfloat16, RuntimeConfig())
+    model = random_model(device, torch.bfloat16, RuntimeConfig(expert_dtype=arguments.experts))
     kept = FP8 if arguments.cache == "fp8" else model.dtype
     lines = []
     if not arguments.no_check:
+        whole = model
+        if arguments.experts != "auto":
+            whole = random_model(device, torch.bfloat16, RuntimeConfig())
         for rows in (1, 3, 64):
-            lines.append(check(model, rows, kept))
+            lines.append(check(model, whole, rows, kept))
             print(lines[-1], flush=True)
+        if whole is not model:
+            lines.append(check_experts(model, whole))
+            print(lines[-1], flush=True)
+        del whole
     for rows in map(int, arguments.rows.split(",")):
         lines.append(measure(model, rows, kept))
         print(lines[-1], flush=True)
