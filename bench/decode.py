@@ -5,7 +5,9 @@ pages of a full house do that have 914 in their prompt and write 800; no-repeat 
 for the even ones and 35 over the whole sequence for the odd. Steps are launched one after another
 as the runtime does, tokens and all; the parts are what a profiler sees of the same steps.
 
-    python bench/decode.py [--rows 1,8,32,64,128,256] [--report FILE]
+    python bench/decode.py [--rows 1,8,32,64,128,256] [--experts int8] [--cache fp8]
+
+All are checked against plain float32 over a cache in float32, of which theirs are roundings.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from dsocr.runtime.batch import Chunk, make_batch  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.decode_graph import DecodeGraph, DecodeState  # noqa: E402
 from dsocr.runtime.decode_step import DecodeStep  # noqa: E402
-from dsocr.runtime.kv_cache import KVCache  # noqa: E402
+from dsocr.runtime.devices import FP8, dtype_name  # noqa: E402
+from dsocr.runtime.kv_cache import KVCache, as_kept  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
 from dsocr.runtime.ngram import NoRepeat  # noqa: E402
 
@@ -43,14 +46,14 @@ ROOM = 400
 """Tokens a sequence may grow by while it is measured."""
 READ_BYTES = 4.52e12
 """Bytes a second that an H200 reads, measured."""
-BOUND = 0.03
-"""Relative error of bfloat16 scores to plain float32 ones."""
+BOUNDS = {torch.bfloat16: 0.03, FP8: 0.3}
+"""Relative error of scores, by what the cache keeps, to plain float32 ones."""
 
 
 class House:
     """Sequences that decode together, with random histories and cached values."""
 
-    def __init__(self, model: DeepseekOcr, rows: int, *, graphs: bool = True) -> None:
+    def __init__(self, model: DeepseekOcr, rows: int, kept: torch.dtype) -> None:
         spec = model.spec.decoder
         dice = random.Random(rows)
         lengths = [SHORTEST + (LONGEST - SHORTEST) * row // max(1, rows - 1) for row in range(rows)]
@@ -68,9 +71,10 @@ class House:
             num_blocks=len(numbers),
             block_size=BLOCK_SIZE,
             device=model.device,
-            dtype=model.dtype,
+            dtype=kept,
         )
-        self.cache.blocks.normal_()
+        for layer in self.cache.blocks:  # fp8 cannot be drawn, and all in float32 do not fit
+            layer.copy_(as_kept(torch.randn(layer.shape, device=model.device), kept))
         self.slots = list(range(rows))
         self.state = DecodeState(
             num_slots=rows,
@@ -94,13 +98,13 @@ class House:
             )
 
     def plain_scores(self, model: DeepseekOcr) -> torch.Tensor:
-        """What the plain path says, in the model's own dtype, on a copy of the cache."""
+        """What the plain path says, on a copy of the cache."""
         chunks = [
             Chunk([tokens[-1]], len(tokens) - 1, blocks)
             for tokens, blocks in zip(self.tokens, self.tables, strict=True)
         ]
         cache = copy.copy(self.cache)
-        cache.blocks = self.cache.blocks.to(model.dtype, copy=True)
+        cache.blocks = self.cache.blocks.clone()
         batch = make_batch(chunks, block_size=BLOCK_SIZE, device=model.device)
         return model.logits(model.forward(batch, cache))
 
@@ -109,6 +113,8 @@ class House:
         spec, rows = model.spec.decoder, len(self.slots)
         hit = spec.num_experts * (1 - (1 - spec.num_experts_per_token / spec.num_experts) ** rows)
         expert = 3 * spec.hidden_size * spec.expert_width
+        # in numbers of the others' size
+        expert *= model.decoder.layers[-1].mlp.experts.w13.itemsize / model.dtype.itemsize
         layers = spec.num_layers - spec.num_dense_layers
         weights = (
             4 * spec.num_layers * spec.hidden_size**2
@@ -117,31 +123,57 @@ class House:
             + spec.vocab_size * spec.hidden_size
         )
         cached = sum(self.lengths) * 2 * spec.num_layers * spec.hidden_size
-        return 1000 * model.dtype.itemsize * (weights + cached) / READ_BYTES
+        read = weights * model.dtype.itemsize + cached * self.cache.blocks.itemsize
+        return 1000 * read / READ_BYTES
 
 
-def check(model: DeepseekOcr, rows: int) -> dict[str, Any]:
-    """Scores of the kernels and of plain bfloat16, each against plain float32."""
-    house = House(model, rows)
+def check(model: DeepseekOcr, whole: DeepseekOcr, rows: int, kept: torch.dtype) -> dict[str, Any]:
+    """Scores of the kernels and of plain bfloat16, each against plain float32. `whole` is the model
+    before its experts were rounded, if they are."""
+    house = House(model, rows, torch.float32)
+    exact = house.plain_scores(copy.deepcopy(whole).float())
+    bound, more = BOUNDS[kept], {}
+    if whole is not model:
+        rounded = house.plain_scores(copy.deepcopy(model).float())
+        more["experts alone"] = round(((rounded - exact).norm() / exact.norm()).item(), 4)
+        bound += more["experts alone"]
+    house.cache.blocks = as_kept(house.cache.blocks, kept)
     step = DecodeStep(model, house.cache, rows)
-    plain = house.plain_scores(model)
-    exact = house.plain_scores(copy.deepcopy(model).float())
+    plain = house.plain_scores(whole)
     device_rows = torch.tensor(house.slots, dtype=torch.int32, device=model.device)
     with torch.inference_mode():
         ours = step.scores(device_rows, house.state)
     line = {
         "rows": rows,
+        "cache": dtype_name(kept),
         "kernels": round(((ours - exact).norm() / exact.norm()).item(), 4),
         "plain": round(((plain - exact).norm() / exact.norm()).item(), 4),
         "same best": round((ours.argmax(-1) == exact.argmax(-1)).float().mean().item(), 3),
         "plain same best": round((plain.argmax(-1) == exact.argmax(-1)).float().mean().item(), 3),
+        **more,
     }
-    assert line["kernels"] < BOUND, line
+    assert line["kernels"] < bound, line
     return line
 
 
-def measure(model: DeepseekOcr, rows: int, *, steps: int = 100) -> dict[str, Any]:
-    house = House(model, rows)
+def check_experts(model: DeepseekOcr, whole: DeepseekOcr) -> dict[str, Any]:
+    """What a layer's chosen experts say, in int8 and in bfloat16, each against plain float32. Of
+    random weights it is a small part of the scores; of trained ones it may be a large one."""
+    rounded, plain = (one.decoder.layers[-1].mlp for one in (model, whole))
+    x = torch.randn(64, model.spec.decoder.hidden_size, device=model.device, dtype=model.dtype)
+    wide, routed = copy.deepcopy(plain.experts).float(), plain.gate(x)
+    exact = wide(x.float(), *routed)
+    said = {"int8": rounded.experts(x, *routed), "bfloat16": plain.experts(x, *routed)}
+    return {
+        f"experts in {name}": round(((one - exact).norm() / exact.norm()).item(), 4)
+        for name, one in said.items()
+    }
+
+
+def measure(
+    model: DeepseekOcr, rows: int, kept: torch.dtype, *, steps: int = 100
+) -> dict[str, Any]:
+    house = House(model, rows, kept)
     step = DecodeStep(model, house.cache, rows)
     graph = DecodeGraph(step, house.state, max_rows=rows, buckets=[])
     began = time.perf_counter()
@@ -162,6 +194,7 @@ def measure(model: DeepseekOcr, rows: int, *, steps: int = 100) -> dict[str, Any
     newest = house.state.tokens[torch.arange(rows), (house.state.lengths - 1).long()]
     return {
         "rows": rows,
+        "cache": dtype_name(kept),
         "ms": round(seconds * 1000, 3),
         "tokens/s": round(rows / seconds),
         "floor ms": round(house.floor_ms(model), 3),
@@ -188,20 +221,30 @@ def main() -> None:
     global VERBOSE
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", default="1,8,32,64,128,256", help="sequences at once")
+    parser.add_argument("--experts", choices=["auto", "int8"], default="auto")
+    parser.add_argument("--cache", choices=["auto", "fp8"], default="auto")
     parser.add_argument("--no-check", action="store_true")
     parser.add_argument("--kernels", action="store_true", help="list every kernel")
     parser.add_argument("--report", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
     VERBOSE = arguments.kernels
     device = torch.device("cuda")
-    model = random_model(device, torch.bfloat16, RuntimeConfig())
+    model = random_model(device, torch.bfloat16, RuntimeConfig(expert_dtype=arguments.experts))
+    kept = FP8 if arguments.cache == "fp8" else model.dtype
     lines = []
     if not arguments.no_check:
+        whole = model
+        if arguments.experts != "auto":
+            whole = random_model(device, torch.bfloat16, RuntimeConfig())
         for rows in (1, 3, 64):
-            lines.append(check(model, rows))
+            lines.append(check(model, whole, rows, kept))
             print(lines[-1], flush=True)
+        if whole is not model:
+            lines.append(check_experts(model, whole))
+            print(lines[-1], flush=True)
+        del whole
     for rows in map(int, arguments.rows.split(",")):
-        lines.append(measure(model, rows))
+        lines.append(measure(model, rows, kept))
         print(lines[-1], flush=True)
         torch.cuda.empty_cache()
     if arguments.report:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import torch
+
 from dsocr.runtime.graph_runner import GraphRunner, MakeSteps
 from dsocr.runtime.intake import Preparation
 from dsocr.runtime.model_runner import ModelRunner
@@ -15,10 +17,17 @@ from dsocr.runtime.runtime import Done, Event, Runtime, Text
 from dsocr.runtime.tokenizer import Tokenizer
 
 
-def plain_runtime(model: DeepseekOcr, tokenizer: Tokenizer, **settings: Any) -> Runtime:
+def plain_runtime(
+    model: DeepseekOcr,
+    tokenizer: Tokenizer,
+    *,
+    cache_dtype: torch.dtype | None = None,
+    **settings: Any,
+) -> Runtime:
     """Its cache holds one context."""
     context = model.spec.decoder.max_positions
-    return _runtime(ModelRunner(model, num_tokens=context), tokenizer, **settings)
+    runner = ModelRunner(model, num_tokens=context, cache_dtype=cache_dtype)
+    return _runtime(runner, tokenizer, **settings)
 
 
 def graph_runtime(

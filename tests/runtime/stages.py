@@ -74,14 +74,16 @@ def distance(ours: Tensor, theirs: Tensor) -> float:
 class Reader:
     """One sequence at a time through the paged cache, as the runner does it, in few lines."""
 
-    def __init__(self, model: DeepseekOcr, *, num_blocks: int = 96) -> None:
+    def __init__(
+        self, model: DeepseekOcr, *, num_blocks: int = 96, cache_dtype: torch.dtype | None = None
+    ) -> None:
         self.model = model
         self.cache = KVCache(
             model.spec.decoder,
             num_blocks=num_blocks,
             block_size=BLOCK_SIZE,
             device=model.device,
-            dtype=model.dtype,
+            dtype=cache_dtype or model.dtype,
         )
         self.allocator = BlockAllocator(num_blocks, block_size=BLOCK_SIZE)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dsocr.runtime.config import DtypeName
-from dsocr.runtime.devices import DeviceError, choose_device, choose_dtype
+from dsocr.runtime.devices import FP8, DeviceError, choose_cache_dtype, choose_device, choose_dtype
 
 CPU = torch.device("cpu")
 
@@ -60,3 +60,23 @@ def test_the_cpu_computes_in_float32_or_bfloat16(wish: DtypeName, dtype: torch.d
 def test_the_cpu_refuses_float16() -> None:
     with pytest.raises(DeviceError, match="say float32 or bfloat16"):
         choose_dtype("float16", CPU)
+
+
+@pytest.mark.parametrize(
+    ("capability", "kernels"), [((8, 9), True), ((9, 0), True), ((7, 5), False)]
+)
+def test_fp8_is_kept_where_it_can_be(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], kernels: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    given = {"dtype": torch.bfloat16, "device": torch.device("cuda"), "kernels": kernels}
+    assert choose_cache_dtype("fp8", **given) is FP8
+    assert choose_cache_dtype("auto", **given) is torch.bfloat16
+
+
+def test_older_cards_are_told_what_to_do_without_fp8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 6))
+    with pytest.raises(DeviceError, match="CACHE_DTYPE=auto, or .*KERNELS=false"):
+        choose_cache_dtype("fp8", dtype=torch.float16, device=torch.device("cuda"), kernels=True)
+    with pytest.raises(DeviceError, match="Apple's devices"):
+        choose_cache_dtype("fp8", dtype=torch.float16, device=torch.device("mps"), kernels=False)

@@ -45,18 +45,21 @@ def test_a_table_grows_only_when_its_blocks_are_full() -> None:
     assert sizes == [1, 1, 2, 2, 3]
 
 
-def test_tokens_are_gathered_in_the_order_of_their_table(tiny_model: DeepseekOcr) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float8_e4m3fn])
+def test_tokens_are_gathered_in_the_order_of_their_table(
+    tiny_model: DeepseekOcr, dtype: torch.dtype
+) -> None:
     spec = tiny_model.spec.decoder
-    cache = KVCache(spec, num_blocks=6, block_size=4, device=CPU, dtype=torch.float32)
+    cache = KVCache(spec, num_blocks=6, block_size=4, device=CPU, dtype=dtype)
     batch = make_batch(
         [Chunk([7] * 6, 0, [5, 2]), Chunk([7] * 3, 0, [0])], block_size=4, device=CPU
     )
     k = torch.arange(9.0).view(9, 1, 1).expand(9, spec.num_heads, spec.head_dim)
     cache.write(1, k, -k, batch.slots)
-    keys, values = cache.gather(1, batch.block_tables)
+    keys, values = cache.gather(1, batch.block_tables, torch.float32)
     assert keys[0, :6, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
     assert values[1, :3, 0, 0].tolist() == [-6, -7, -8]
-    assert cache.blocks[0].count_nonzero() == 0
+    assert cache.blocks[0].float().count_nonzero() == 0
 
 
 def test_a_batch_lays_sequences_end_to_end() -> None:

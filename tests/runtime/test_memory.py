@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import DeviceError
@@ -48,7 +49,9 @@ def test_the_rehearsal_runs_every_part_of_the_model(tiny_model: DeepseekOcr) -> 
     ]
     try:
         config = RuntimeConfig(max_tiles=2, max_prefill_tokens=64)
-        feature_bytes = rehearse_steps(tiny_model, config, seats=4096)
+        feature_bytes = rehearse_steps(
+            tiny_model, config, seats=4096, cache_dtype=torch.float8_e4m3fn
+        )
     finally:
         for hook in hooks:
             hook.remove()

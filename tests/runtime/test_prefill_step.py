@@ -13,6 +13,7 @@ from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.prefill_step import PrefillStep
+from tests.runtime.kernels.conftest import near
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="needs triton")
 
@@ -26,17 +27,23 @@ def model(request: pytest.FixtureRequest, tiny_checkpoint: Path) -> DeepseekOcr:
     return load_model(tiny_checkpoint, device=device, dtype=torch.float32, attention="sdpa")
 
 
-def cache_for(model: DeepseekOcr) -> KVCache:
+def cache_for(model: DeepseekOcr, kept: torch.dtype = torch.float32) -> KVCache:
     return KVCache(
         model.spec.decoder,
         num_blocks=12,
         block_size=BLOCK_SIZE,
         device=model.device,
-        dtype=model.dtype,
+        dtype=kept,
     )
 
 
-def test_pieces_of_prompts_are_taken_in_as_by_the_plain_model(model: DeepseekOcr) -> None:
+@pytest.mark.parametrize(
+    ("kept", "bound"),
+    [(torch.float32, 1e-5), (torch.float8_e4m3fn, 1e-3)],  # in fp8 a last digit becomes a step
+)
+def test_pieces_of_prompts_are_taken_in_as_by_the_plain_model(
+    model: DeepseekOcr, kept: torch.dtype, bound: float
+) -> None:
     features = torch.randn(5, model.spec.decoder.hidden_size, device=model.device) * 0.05
     tables = [[7, 2, 9], [4, 11], [0, 5]]
     steps = [
@@ -44,13 +51,13 @@ def test_pieces_of_prompts_are_taken_in_as_by_the_plain_model(model: DeepseekOcr
         [Chunk([8], 37, tables[0]), Chunk(range(50, 71), 0, tables[1])],
         [Chunk(range(9), 21, tables[1]), Chunk([12, 13], 0, tables[2])],
     ]
-    caches = [cache_for(model) for _ in range(2)]
+    caches = [cache_for(model, kept) for _ in range(2)]
     prefill = PrefillStep(model, caches[1])
     for chunks in steps:
         batch = make_batch(chunks, block_size=BLOCK_SIZE, device=model.device)
         expected = model.forward(batch, caches[0])
-        torch.testing.assert_close(prefill.hidden(batch), expected, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(caches[1].blocks, caches[0].blocks, rtol=1e-4, atol=1e-4)
+        near(prefill.hidden(batch), expected, bound)
+        near(caches[1].blocks.float(), caches[0].blocks.float(), bound)
 
 
 def test_weights_that_lie_side_by_side_stay_where_they_are(model: DeepseekOcr) -> None:

@@ -106,9 +106,11 @@ def make_batch(chunks: Sequence[Chunk], *, block_size: int, device: torch.device
     ]
 
     def tensor(values: np.ndarray | list[int]) -> Tensor:
+        there = torch.from_numpy(np.asarray(values, np.int64))
         # from memory that is not pinned a copy waits for all that was enqueued before
-        there = torch.tensor(values, dtype=torch.int64, pin_memory=device.type == "cuda")
-        return there.to(device, non_blocking=True)
+        return (there.pin_memory() if device.type == "cuda" else there).to(
+            device, non_blocking=True
+        )
 
     return Batch(
         input_ids=tensor(np.concatenate([np.asarray(chunk.token_ids) for chunk in chunks])),

@@ -57,6 +57,8 @@ def _of(layer: nn.Module, blocks: Tensor, width: int) -> LayerWeights:
             num_chosen=mlp.gate.num_chosen,
             normalize=mlp.gate.normalize,
             scale=mlp.gate.scale,
+            scale13=mlp.experts.scale13,
+            scale2=mlp.experts.scale2,
         )
     return LayerWeights(
         blocks=blocks,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import torch
 
-from dsocr.runtime.config import DtypeName
+from dsocr.runtime.config import CacheDtypeName, DtypeName
 
 _DTYPES: dict[str, torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
     "float32": torch.float32,
 }
+FP8 = torch.float8_e4m3fn
+"""Four bits of exponent and three of mantissa: up to 448, and no infinity."""
+_ADA = (8, 9)
 
 
 class DeviceError(Exception):
@@ -48,6 +51,25 @@ def choose_dtype(wish: DtypeName, device: torch.device) -> torch.dtype:
     if wish == "float16" and device.type == "cpu":
         raise DeviceError("The CPU does not compute in float16: say float32 or bfloat16.")
     return _DTYPES[wish]
+
+
+def choose_cache_dtype(
+    wish: CacheDtypeName, *, dtype: torch.dtype, device: torch.device, kernels: bool
+) -> torch.dtype:
+    """`auto`: what the model computes in. Raises `DeviceError` where fp8 is not to be had."""
+    if wish == "auto":
+        return dtype
+    if device.type == "mps":
+        raise DeviceError(
+            "Apple's devices do not know fp8: say DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=auto."
+        )
+    if kernels and torch.cuda.get_device_capability(device) < _ADA:
+        raise DeviceError(
+            "A cache in fp8 needs a GPU of compute capability 8.9 or more: say "
+            "DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=auto, or DEEPSEEK_OCR_RUNTIME__KERNELS=false for "
+            "plain PyTorch, which is slower."
+        )
+    return FP8
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -48,9 +48,10 @@ class GraphRunner(ModelRunner):
         num_tokens: int,
         max_num_seqs: int,
         special: SpecialTokens,
+        cache_dtype: torch.dtype | None = None,
         make_steps: MakeSteps = kernel_steps,
     ) -> None:
-        super().__init__(model, num_tokens=num_tokens)
+        super().__init__(model, num_tokens=num_tokens, cache_dtype=cache_dtype)
         positions = model.spec.decoder.max_positions
         self.state = DecodeState(
             num_slots=max_num_seqs,

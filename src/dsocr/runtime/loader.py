@@ -8,7 +8,7 @@ before a byte of weights is read.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from dsocr.runtime.checkpoint import CheckpointError, DeepseekOcrSpec, read_spec
-from dsocr.runtime.config import AttentionName
+from dsocr.runtime.config import AttentionName, ExpertDtypeName
+from dsocr.runtime.int8 import Place
 from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.layers.attention import usable_attention
 from dsocr.runtime.layers.moe import Experts, usable_experts
@@ -80,6 +81,7 @@ def load_model(
     dtype: torch.dtype,
     attention: AttentionName,
     kernels: bool = False,
+    expert_dtype: ExpertDtypeName = "auto",
 ) -> DeepseekOcr:
     """The model with its weights, on the device, in eval mode. Raises `CheckpointError`.
 
@@ -93,23 +95,40 @@ def load_model(
     report = _compare(model, headers)
     if report.problems:
         raise CheckpointError(f"{path}: {report.problems}")
-    model = give_memory(model, device=device, dtype=dtype)
+    model = give_memory(model, device=device, dtype=dtype, expert_dtype=expert_dtype)
     _fill(dict(model.checkpoint_tensors()), headers)
     if kernels and usable_kernels(device):
         model.use_kernels()
     return model
 
 
-def give_memory(model: DeepseekOcr, *, device: torch.device, dtype: torch.dtype) -> DeepseekOcr:
+def give_memory(
+    model: DeepseekOcr,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    expert_dtype: ExpertDtypeName = "auto",
+) -> DeepseekOcr:
     """A model laid out on `meta`, on its device and ready but for the numbers in it."""
-    model = model.to(dtype).to_empty(device=device).requires_grad_(False).eval()
-    if dtype == torch.float32:
-        torch.backends.cudnn.allow_tf32 = False  # float32 is asked for to compare; mean it
-    experts = usable_experts(device=device, dtype=dtype)
+    model = model.to(dtype)
     for module in model.modules():
         if isinstance(module, Experts):
-            module.kind = experts
-    return model
+            module.kind = usable_experts(device=device, dtype=dtype)
+            if expert_dtype == "int8":
+                module.use_int8()
+    if dtype == torch.float32:
+        torch.backends.cudnn.allow_tf32 = False  # float32 is asked for to compare; mean it
+    for module in model.modules():
+        for name, empty in _tensors(module):
+            # `to_empty` asks `meta` for its like, and torch imports its algebra to answer
+            memory = torch.empty(empty.shape, dtype=empty.dtype, device=device)
+            is_weight = isinstance(empty, nn.Parameter)
+            setattr(module, name, nn.Parameter(memory, False) if is_weight else memory)
+    return model.eval()
+
+
+def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    return [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
 
 
 def check_checkpoint(path: Path) -> CheckpointReport:
@@ -190,7 +209,7 @@ def _compare(model: DeepseekOcr, headers: _Headers) -> CheckpointReport:
     )
 
 
-def _fill(tensors: dict[str, Tensor], headers: _Headers) -> None:
+def _fill(tensors: dict[str, Place], headers: _Headers) -> None:
     """Copies every tensor of the files into its place, cast on the way."""
     with ExitStack() as stack, torch.no_grad():
         opened: dict[Path, Any] = {}
@@ -204,13 +223,16 @@ def _fill(tensors: dict[str, Tensor], headers: _Headers) -> None:
                 raise CheckpointError(f"{file.name} cannot be read at {name}: {error}") from error
 
 
-def _copy(source: Tensor, target: Tensor) -> None:
+def _copy(source: Tensor, target: Place) -> None:
     """Cast on the device: fewer bytes travel, and the CPU is spared."""
     if target.device.type != "cuda":
         target.copy_(source.to(target.device))
         return
+    pieces: Sequence[Tensor] = [source]
+    places: Sequence[Place] = [target]
+    if isinstance(target, Tensor):  # others are small, and rounded row by row
+        pieces, places = (torch.split(one, _PIECE) for one in (source.flatten(), target.view(-1)))
     # all cores copy into pinned memory while the bus carries the piece before
-    pieces, places = (torch.split(one, _PIECE) for one in (source.flatten(), target.view(-1)))
     for piece, place in zip(pieces, places, strict=True):
         place.copy_(piece.pin_memory().to(place.device, non_blocking=True))
 

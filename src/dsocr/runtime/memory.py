@@ -15,7 +15,7 @@ from dsocr.runtime.batch import Chunk, PageViews, make_batch
 from dsocr.runtime.blocks import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.decode_step import can_decode
-from dsocr.runtime.devices import DeviceError
+from dsocr.runtime.devices import DeviceError, choose_cache_dtype
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.layers.attention import MAX_GATHERED_TOKENS
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
@@ -45,6 +45,7 @@ class Room:
 
     max_num_seqs: int
     cache_tokens: int
+    cache_dtype: torch.dtype
     max_prefill_tokens: int
     reserve_bytes: int | None
     """Left to everything but weights and cache; None where the device's memory is not counted."""
@@ -52,30 +53,37 @@ class Room:
 
 def find_room(model: DeepseekOcr, config: RuntimeConfig) -> Room:
     """Fills in what the config leaves open, from the memory that is free now that the weights are
-    loaded. Raises `DeviceError` where not even one page fits."""
+    loaded. Raises `DeviceError` where not even one page fits, or fp8 is not to be had."""
     context = model.spec.decoder.max_positions
+    kept = choose_cache_dtype(
+        config.cache_dtype,
+        dtype=model.dtype,
+        device=model.device,
+        kernels=config.kernels and can_decode(model),
+    )
     if model.device.type != "cuda":
         seats = config.max_num_seqs or MAX_SEQS_ELSEWHERE
         prefill = config.max_prefill_tokens or PREFILL_TOKENS
-        return Room(seats, max(context, config.cache_tokens or 2 * context), prefill, None)
+        return Room(seats, max(context, config.cache_tokens or 2 * context), kept, prefill, None)
     seats = config.max_num_seqs or MAX_SEQS
     if config.max_prefill_tokens is None:
         free, _ = torch.cuda.mem_get_info(model.device)
         prefill = PREFILL_TOKENS_LARGE if free >= LARGE_BYTES else PREFILL_TOKENS
         config = replace(config, max_prefill_tokens=prefill)
     reserve = config.memory_reserve_mb
-    reserve_bytes = rehearse(model, config, seats) if reserve is None else int(reserve * (1 << 20))
+    reserve_bytes = (
+        rehearse(model, config, seats, kept) if reserve is None else int(reserve * (1 << 20))
+    )
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(model.device)
     usable = int(free * config.memory_share)
-    tokens = fitting_tokens(
-        usable, reserve_bytes, KVCache.bytes_per_token(model.spec.decoder, model.dtype), context
-    )
+    token_bytes = KVCache.bytes_per_token(model.spec.decoder, kept)
+    tokens = fitting_tokens(usable, reserve_bytes, token_bytes, context)
     wished = config.cache_tokens or seats * context
     tokens = min(tokens, max(context, wished))
     if config.max_num_seqs is None:
         seats = max(1, min(seats, tokens // TOKENS_A_PAGE))
-    return Room(seats, tokens, config.max_prefill_tokens or PREFILL_TOKENS, reserve_bytes)
+    return Room(seats, tokens, kept, config.max_prefill_tokens or PREFILL_TOKENS, reserve_bytes)
 
 
 def fitting_tokens(usable_bytes: int, reserve_bytes: int, token_bytes: int, context: int) -> int:
@@ -92,13 +100,15 @@ def fitting_tokens(usable_bytes: int, reserve_bytes: int, token_bytes: int, cont
     return context
 
 
-def rehearse(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int:
+def rehearse(
+    model: DeepseekOcr, config: RuntimeConfig, seats: int, cache_dtype: torch.dtype
+) -> int:
     """Bytes that the largest step needs beside weights and cache, and pictures that wait."""
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(model.device)
     before = torch.cuda.memory_allocated(model.device)
     try:
-        features = rehearse_steps(model, config, seats)
+        features = rehearse_steps(model, config, seats, cache_dtype)
         torch.cuda.synchronize(model.device)
     except torch.OutOfMemoryError:  # a small device: all that one page's cache leaves is needed
         return torch.cuda.mem_get_info(model.device)[1]
@@ -107,7 +117,9 @@ def rehearse(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int:
     return int(peak * MARGIN) + FIXED_BYTES + 2 * seats * features
 
 
-def rehearse_steps(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int:
+def rehearse_steps(
+    model: DeepseekOcr, config: RuntimeConfig, seats: int, cache_dtype: torch.dtype
+) -> int:
     """Encodes, prefills and decodes; returns the bytes of one page's features."""
     tiles = _grey(640).expand(config.max_tiles, -1, -1, -1)
     page = PageViews(_grey(1024), tiles, (1, config.max_tiles))
@@ -122,7 +134,7 @@ def rehearse_steps(model: DeepseekOcr, config: RuntimeConfig, seats: int) -> int
         num_blocks=num_blocks,
         block_size=BLOCK_SIZE,
         device=model.device,
-        dtype=model.dtype,
+        dtype=cache_dtype,
     )
     table = list(range(num_blocks))
     kernels = config.kernels and can_decode(model)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import torch
+
 from dsocr.runtime.batch import make_batch
 from dsocr.runtime.blocks import BLOCK_SIZE, BlockAllocator
 from dsocr.runtime.kv_cache import KVCache
@@ -38,7 +40,9 @@ class Runner(Protocol):
 class ModelRunner:
     """Runs the model on what it is given; who runs when is not its affair."""
 
-    def __init__(self, model: DeepseekOcr, *, num_tokens: int) -> None:
+    def __init__(
+        self, model: DeepseekOcr, *, num_tokens: int, cache_dtype: torch.dtype | None = None
+    ) -> None:
         self.model = model
         self.allocator = BlockAllocator(-(-num_tokens // BLOCK_SIZE), block_size=BLOCK_SIZE)
         self.cache = KVCache(
@@ -46,7 +50,7 @@ class ModelRunner:
             num_blocks=self.allocator.num_free,
             block_size=BLOCK_SIZE,
             device=model.device,
-            dtype=model.dtype,
+            dtype=cache_dtype or model.dtype,
         )
 
     def make_ready(self) -> bool:

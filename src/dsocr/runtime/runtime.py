@@ -286,12 +286,13 @@ def _runner_for(
 ) -> tuple[Runner, int]:
     """The quickest that runs here, and how many steps it may be ahead."""
     if not (config.kernels and can_decode(model)):
-        return ModelRunner(model, num_tokens=room.cache_tokens), 0
+        return ModelRunner(model, num_tokens=room.cache_tokens, cache_dtype=room.cache_dtype), 0
     runner = GraphRunner(
         model,
         num_tokens=room.cache_tokens,
         max_num_seqs=room.max_num_seqs,
         special=tokenizer.special,
+        cache_dtype=room.cache_dtype,
     )
     return runner, 1
 

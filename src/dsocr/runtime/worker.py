@@ -121,14 +121,24 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     config = RuntimeConfig(**{**arguments, "model_path": path})
     device = choose_device(config.device)
     dtype = choose_dtype(config.dtype, device)
-    words = f"{path.name} to {device} as {dtype_name(dtype)}"
+    number_type = dtype_name(dtype)
+    if config.expert_dtype != "auto":
+        number_type += f", experts {config.expert_dtype}"
+    words = f"{path.name} to {device} as {number_type}"
     channel.send({"kind": "loading", "message": words})
     wish = config.attn_impl
     with ThreadPoolExecutor(1) as beside:
         vocabulary = beside.submit(_vocabulary, path)
         _wait_for(device)
         mark("device")
-        model = load_model(path, device=device, dtype=dtype, attention=wish, kernels=config.kernels)
+        model = load_model(
+            path,
+            device=device,
+            dtype=dtype,
+            attention=wish,
+            kernels=config.kernels,
+            expert_dtype=config.expert_dtype,
+        )
         _wait_for(device)
         mark("weights")
         tokenizer = vocabulary.result()
@@ -142,7 +152,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
         {
             "kind": "ready",
             "device": _describe(device),
-            "dtype": dtype_name(dtype),
+            "dtype": number_type,
             "attention": used if used == wish else f"{used} ({wish} cannot run here)",
             "seconds": time.monotonic() - began,
             "stages": stages,

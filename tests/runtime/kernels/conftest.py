@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from dsocr.runtime.int8 import Int8Rows
 from dsocr.runtime.kernels.experts import ExpertWeights
 from dsocr.runtime.kernels.triton_language import INSTALLED
 
@@ -55,6 +58,21 @@ def drawn_experts(
         normalize=normalize,
         scale=1.5 if normalize else 1.0,
     )
+
+
+def in_int8(experts: ExpertWeights) -> ExpertWeights:
+    """Those to choose from, rounded."""
+    assert experts.w13 is not None and experts.w2 is not None
+    (w13, scale13), (w2, scale2) = _rounded(experts.w13), _rounded(experts.w2)
+    return replace(experts, w13=w13, scale13=scale13, w2=w2, scale2=scale2)
+
+
+def _rounded(weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    rows = Int8Rows(
+        torch.empty_like(weights, dtype=torch.int8), weights.new_empty(weights.shape[:2])
+    )
+    rows.copy_(weights)
+    return rows.values, rows.scales
 
 
 def near(ours: torch.Tensor, expected: torch.Tensor, bound: float) -> None:

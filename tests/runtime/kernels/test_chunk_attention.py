@@ -18,6 +18,7 @@ from dsocr.runtime.kernels.chunk_attention import (
 from tests.runtime.kernels.conftest import Draw, near
 
 BLOCK_SIZE = 16
+FP8 = torch.float8_e4m3fn
 
 
 def chunks_of(
@@ -43,16 +44,16 @@ def chunks_of(
     return chunks, positions, blocks * BLOCK_SIZE + positions % BLOCK_SIZE
 
 
-@pytest.mark.parametrize("heads", [3, 4])
+@pytest.mark.parametrize(("heads", "kept"), [(3, torch.float32), (4, torch.float32), (3, FP8)])
 @pytest.mark.parametrize(
     ("lengths", "before"), [([1], [0]), ([37], [0]), ([5, 1, 40, 16], [0, 70, 3, 32])]
 )
 def test_every_query_sees_what_came_before_it(
-    draw: Draw, heads: int, lengths: list[int], before: list[int]
+    draw: Draw, heads: int, kept: torch.dtype, lengths: list[int], before: list[int]
 ) -> None:
     dim, queries = 16, 16
     chunks, positions, slots = chunks_of(draw, lengths, before, queries)
-    cache = draw(2, chunks.block_tables.numel(), BLOCK_SIZE, heads, dim)
+    cache = draw(2, chunks.block_tables.numel(), BLOCK_SIZE, heads, dim).to(kept)
     cosine, sine = draw(128, dim), draw(128, dim)
     qkv = draw(sum(lengths), 3 * heads * dim)
     given = (qkv, cosine, sine, positions, slots)
@@ -61,7 +62,7 @@ def test_every_query_sees_what_came_before_it(
     q = rotate_write_fused(*given, ours)
 
     near(q, rotate_write(*given, expected), 1e-6)
-    near(ours, expected, 1e-6)
+    near(ours.float(), expected.float(), 1e-6)
     out = attend_chunks_fused(q, ours, chunks, queries=queries, keys=32, stages=2)
     near(out, attend_chunks(q, expected, chunks), 1e-5)
 
@@ -74,13 +75,14 @@ def test_tiles_cover_every_row_once_and_the_longest_walk_comes_first() -> None:
 
 
 @pytest.mark.gpu
-def test_sizes_of_the_released_model_stay_near_in_bfloat16(draw: Draw) -> None:
+@pytest.mark.parametrize("kept", [torch.bfloat16, FP8])
+def test_sizes_of_the_released_model_stay_near_in_bfloat16(draw: Draw, kept: torch.dtype) -> None:
     from dsocr.runtime.kernels.tuning import PREFILL_TUNINGS
 
     heads, dim, lengths, before = 10, 128, [913, 1, 300, 700], [0, 1200, 613, 5]
     for tuning in PREFILL_TUNINGS:
         chunks, positions, slots = chunks_of(draw, lengths, before, tuning.queries)
-        cache = draw(2, chunks.block_tables.numel(), BLOCK_SIZE, heads, dim).bfloat16()
+        cache = draw(2, chunks.block_tables.numel(), BLOCK_SIZE, heads, dim).to(kept)
         angles = torch.rand(2048, dim // 2, device=draw.device).repeat(1, 2)
         cosine, sine = angles.cos().bfloat16(), angles.sin().bfloat16()
         qkv = draw(sum(lengths), 3 * heads * dim).bfloat16()

@@ -12,18 +12,22 @@ from dsocr.runtime.kernels.experts_rows import (
     norm_route,
     norm_route_fused,
 )
-from tests.runtime.kernels.conftest import Draw, drawn_experts, near
+from tests.runtime.kernels.conftest import Draw, drawn_experts, in_int8, near
 from tests.runtime.kernels.test_row import EPS, rounded
 
 SMALL = Tiles(32, 32, 16, 4, 2)
 
 
 @pytest.mark.parametrize("normalize", [False, True])
-@pytest.mark.parametrize(("count", "num_experts"), [(1, 8), (5, 11), (18, 4)])
+@pytest.mark.parametrize(
+    ("count", "num_experts", "rounds"),
+    [(1, 8, False), (5, 11, False), (18, 4, False), (9, 5, True)],
+)
 def test_every_token_finds_its_experts(
-    draw: Draw, normalize: bool, count: int, num_experts: int
+    draw: Draw, normalize: bool, count: int, num_experts: int, rounds: bool
 ) -> None:
     experts = drawn_experts(draw, num_experts, 3, normalize=normalize)
+    experts = in_int8(experts) if rounds else experts
     owners = torch.arange(count, dtype=torch.int32, device=draw.device)
     if count > 1:
         owners[1] = -1  # nobody's
@@ -64,10 +68,14 @@ def test_scores_that_are_no_numbers_lead_nowhere_else(draw: Draw) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("count", [2, 32, 256])
-def test_sizes_of_the_released_model_stay_near_in_bfloat16(draw: Draw, count: int) -> None:
+@pytest.mark.parametrize("rounds", [False, True])
+def test_sizes_of_the_released_model_stay_near_in_bfloat16(
+    draw: Draw, count: int, rounds: bool
+) -> None:
     from dsocr.runtime.kernels.tuning import tuning_for
 
     experts = drawn_experts(draw, 64, 6, hidden=1280, width=896)
+    experts = in_int8(experts) if rounds else experts
     owners = torch.arange(count, dtype=torch.int32, device=draw.device)
     given = [draw(count, 1280).bfloat16(), draw(count, 1280).bfloat16(), draw(1280).bfloat16()]
     counts = torch.zeros(64, dtype=torch.int32, device=draw.device)

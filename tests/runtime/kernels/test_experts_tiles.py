@@ -12,18 +12,22 @@ from dsocr.runtime.kernels.experts_tiles import (
     route,
     route_fused,
 )
-from tests.runtime.kernels.conftest import Draw, drawn_experts, near
+from tests.runtime.kernels.conftest import Draw, drawn_experts, in_int8, near
 from tests.runtime.kernels.test_row import rounded
 
 SMALL = Tile(16, 32, 16, 4, 2)
 
 
 @pytest.mark.parametrize("normalize", [False, True])
-@pytest.mark.parametrize(("count", "num_experts"), [(1, 8), (5, 11), (70, 4)])
+@pytest.mark.parametrize(
+    ("count", "num_experts", "rounds"),
+    [(1, 8, False), (5, 11, False), (70, 4, False), (20, 5, True)],
+)
 def test_every_token_finds_its_experts(
-    draw: Draw, normalize: bool, count: int, num_experts: int
+    draw: Draw, normalize: bool, count: int, num_experts: int, rounds: bool
 ) -> None:
     experts = drawn_experts(draw, num_experts, 3, normalize=normalize)
+    experts = in_int8(experts) if rounds else experts
     logits = draw(count, num_experts)
     routes, ours = route(logits, experts), route_fused(logits, experts)
     assert ours.ids.equal(routes.ids)
@@ -66,10 +70,14 @@ def test_scores_that_are_no_numbers_lead_nowhere_else(draw: Draw) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("count", [7, 913, 3000])
-def test_sizes_of_the_released_model_stay_near_in_bfloat16(draw: Draw, count: int) -> None:
+@pytest.mark.parametrize("rounds", [False, True])
+def test_sizes_of_the_released_model_stay_near_in_bfloat16(
+    draw: Draw, count: int, rounds: bool
+) -> None:
     from dsocr.runtime.kernels.tuning import prefill_tuning_for
 
     experts = drawn_experts(draw, 64, 6, hidden=1280, width=896)
+    experts = in_int8(experts) if rounds else experts
     x = draw(count, 1280).bfloat16()
     routes = route_fused(draw(count, 64), experts)
     tuning, some = prefill_tuning_for(count), slice(0, 40)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ from dsocr.runtime.kernels.row import (
     norm_linear_row,
     norm_linear_row_fused,
 )
-from tests.runtime.kernels.conftest import Draw, drawn_experts, near
+from tests.runtime.kernels.conftest import Draw, drawn_experts, in_int8, near
 
 EPS = 1e-6
 
@@ -37,11 +39,15 @@ def test_a_product_alone_takes_no_norm(draw: Draw) -> None:
 
 
 @pytest.mark.parametrize("normalize", [False, True])
-@pytest.mark.parametrize(("num_experts", "num_chosen"), [(8, 3), (11, 2), (0, 0)])
+@pytest.mark.parametrize(
+    ("num_experts", "num_chosen", "rounds"),
+    [(8, 3, False), (11, 2, False), (0, 0, False), (7, 3, True)],
+)
 def test_a_token_passes_the_experts_it_chose_and_those_all_share(
-    draw: Draw, normalize: bool, num_experts: int, num_chosen: int
+    draw: Draw, normalize: bool, num_experts: int, num_chosen: int, rounds: bool
 ) -> None:
     experts = drawn_experts(draw, num_experts, num_chosen, normalize=normalize)
+    experts = in_int8(experts) if rounds else experts
     hidden = experts.down.shape[0]
     logits = draw(1, num_experts) if num_experts else None
     given = (draw(1, hidden), draw(1, hidden), draw(hidden), EPS, logits, experts)
@@ -53,8 +59,12 @@ def test_a_token_passes_the_experts_it_chose_and_those_all_share(
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("ahead", [False, True])
-def test_sizes_of_the_released_model_stay_near_in_bfloat16(draw: Draw, ahead: bool) -> None:
+@pytest.mark.parametrize("rounds", [False, True])
+def test_sizes_of_the_released_model_stay_near_in_bfloat16(
+    draw: Draw, ahead: bool, rounds: bool
+) -> None:
     experts = drawn_experts(draw, 64, 6, hidden=1280, width=896)
+    experts = in_int8(experts) if rounds else experts
     residual, change, norm, logits = draw(1, 1280), draw(1, 1280), draw(1280), draw(1, 64)
     exact = experts_row(residual, change, norm, EPS, logits, experts)[1]
     given = [tensor.bfloat16() for tensor in (residual, change, norm)]
@@ -67,13 +77,14 @@ def test_sizes_of_the_released_model_stay_near_in_bfloat16(draw: Draw, ahead: bo
 
 
 def rounded(experts: ExpertWeights) -> ExpertWeights:
+    """In bfloat16, but for what is int8."""
     assert experts.w13 is not None and experts.w2 is not None
-    return ExpertWeights(
+    stays = experts.scale13 is not None
+    return replace(
+        experts,
         gate=experts.gate.bfloat16(),
         up=experts.up.bfloat16(),
         down=experts.down.bfloat16(),
-        width=experts.width,
-        w13=experts.w13.bfloat16(),
-        w2=experts.w2.bfloat16(),
-        num_chosen=experts.num_chosen,
+        w13=experts.w13 if stays else experts.w13.bfloat16(),
+        w2=experts.w2 if stays else experts.w2.bfloat16(),
     )

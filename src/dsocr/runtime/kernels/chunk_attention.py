@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dsocr.runtime.kernels.fp8_cache import kept, to_meet
 from dsocr.runtime.kernels.paged_attention import turned
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
+from dsocr.runtime.kv_cache import as_kept
 from dsocr.runtime.layers.attention import attend_causal
 from dsocr.runtime.layers.rotary import rotate
 
@@ -55,8 +57,8 @@ def rotate_write(
     block_size, heads, dim = blocks.shape[2:]
     q, k, v = qkv.view(len(qkv), 3, heads, dim).unbind(1)
     turns = cosine[positions].unsqueeze(1), sine[positions].unsqueeze(1)
-    blocks[0, slots // block_size, slots % block_size] = rotate(k, *turns)
-    blocks[1, slots // block_size, slots % block_size] = v
+    for part, new in zip(blocks, (rotate(k, *turns), v), strict=True):
+        part[slots // block_size, slots % block_size] = as_kept(new, blocks.dtype)
     return rotate(q, *turns).flatten(1)
 
 
@@ -87,7 +89,8 @@ def attend_chunks(q: Tensor, blocks: Tensor, chunks: Chunks) -> Tensor:
     out, starts = [], chunks.starts.tolist()
     for number, length in enumerate(chunks.lengths.tolist()):
         table = chunks.block_tables[number, : -(-length // block_size)]
-        keys, values = blocks[:, table].flatten(1, 2)[:, :length].transpose(1, 2)
+        cached = blocks[:, table].flatten(1, 2)[:, :length].transpose(1, 2)
+        keys, values = cached.to(q.dtype)
         mine = q[starts[number] : starts[number + 1]].view(-1, heads, dim).transpose(0, 1)
         out.append(attend_causal(mine[None], keys[None], values[None], kind="eager")[0])
     return torch.cat(out, dim=1).transpose(0, 1).flatten(1)
@@ -141,8 +144,8 @@ def _rotate_write(
     tl.store(Q + token * (HEADS * DIM) + head * DIM + dim, q, mask=real)
     place = slot // BLOCK_SIZE * block_stride + slot % BLOCK_SIZE * token_stride
     keys = CACHE + place + head * head_stride + dim
-    tl.store(keys, k, mask=real)
-    tl.store(keys + value_stride, v, mask=real)
+    tl.store(keys, kept(k, CACHE), mask=real)
+    tl.store(keys + value_stride, kept(v, CACHE), mask=real)
 
 
 @triton.jit
@@ -160,7 +163,7 @@ def _attend(
     table = TABLES + sequence * table_stride
     dim, row = tl.arange(0, DIM), first + tl.arange(0, QUERIES)
     mine = row[:, None] * (HEADS * DIM) + head * DIM + dim[None, :]
-    q = tl.load(Q + mine, mask=(row < end)[:, None], other=0.0)
+    q = to_meet(tl.load(Q + mine, mask=(row < end)[:, None], other=0.0), CACHE)
     keys = CACHE + head * head_stride
     values = keys + value_stride
     highest = tl.full((QUERIES,), -1e30, tl.float32)
@@ -174,6 +177,7 @@ def _attend(
         place = block * block_stride + token % BLOCK_SIZE * token_stride
         k = tl.load(keys + place[None, :] + dim[:, None], mask=known[None, :], other=0.0)
         v = tl.load(values + place[:, None] + dim[None, :], mask=known[:, None], other=0.0)
+        k, v = k.to(q.dtype), v.to(q.dtype)
         scores = tl.dot(q, k, input_precision=PRECISION) * (scale * LOG2E)
         seen = token[None, :] <= (before + row)[:, None]
         scores = tl.where(seen & known[None, :], scores, -1e30)

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dsocr.runtime.int8 import dequantized_one
+
 
 @dataclass(frozen=True, slots=True)
 class ExpertWeights:
@@ -27,6 +29,10 @@ class ExpertWeights:
     num_chosen: int = 0
     normalize: bool = False
     scale: float = 1.0
+    scale13: Tensor | None = None
+    """(experts, 2 * width) float32, a row's; None unless `w13` and `w2` are int8."""
+    scale2: Tensor | None = None
+    """(experts, hidden)."""
 
     @property
     def num_experts(self) -> int:
@@ -79,8 +85,10 @@ def pass_chosen(x: Tensor, weights: Tensor, ids: Tensor, experts: ExpertWeights)
 
 def _one(row: Tensor, weight: float, expert: int, experts: ExpertWeights) -> Tensor:
     assert experts.w13 is not None and experts.w2 is not None
-    gate, up = F.linear(row, experts.w13[expert]).chunk(2)
-    said: Tensor = F.linear(F.silu(gate) * up, experts.w2[expert])
+    w13 = dequantized_one(experts.w13, experts.scale13, expert, row.dtype)
+    gate, up = F.linear(row, w13).chunk(2)
+    w2 = dequantized_one(experts.w2, experts.scale2, expert, row.dtype)
+    said: Tensor = F.linear(F.silu(gate) * up, w2)
     return (said.float() * weight).to(row.dtype)
 
 

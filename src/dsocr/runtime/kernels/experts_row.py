@@ -55,7 +55,7 @@ def experts_row_fused(
     weights = residual.new_empty(max(1, experts.num_chosen), dtype=torch.float32)
     first, rest = halves(hidden)
     _up[(-(-width // up[0]), slots)](
-        *(residual, change, norm, logits, experts.w13, experts.gate, experts.up),
+        *(residual, change, norm, logits, experts.w13, experts.gate, experts.up, experts.scale13),
         *(new, inner, chosen, weights, eps, experts.scale),
         INPUTS=hidden,
         FIRST=first,
@@ -73,7 +73,7 @@ def experts_row_fused(
     )
     out = torch.empty_like(residual)
     _down[(-(-hidden // down[0]),)](
-        *(inner, chosen, weights, experts.w2, experts.down, out),
+        *(inner, chosen, weights, experts.w2, experts.down, experts.scale2, out),
         OUTPUTS=hidden,
         WIDTH=width,
         ROWS=down[0],
@@ -102,7 +102,7 @@ def _pick(LOGITS, place, scale, EXPERTS: tl.constexpr, ALL: tl.constexpr,
 
 @triton.jit
 def _up(
-    X, CHANGE, NORM, LOGITS, W13, GATE, UP, NEW, INNER, IDS, WEIGHTS, eps, scale,
+    X, CHANGE, NORM, LOGITS, W13, GATE, UP, SCALE13, NEW, INNER, IDS, WEIGHTS, eps, scale,
     INPUTS: tl.constexpr, FIRST: tl.constexpr, REST: tl.constexpr, WIDTH: tl.constexpr,
     ROWS: tl.constexpr, EXPERTS: tl.constexpr, ALL: tl.constexpr, CHOSEN: tl.constexpr,
     NORMALIZES: tl.constexpr, ADDS: tl.constexpr, AHEAD: tl.constexpr,
@@ -114,16 +114,57 @@ def _up(
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     gate = GATE + (place - CHOSEN) * (WIDTH * INPUTS)
     up = UP + (place - CHOSEN) * (WIDTH * INPUTS)
-    if CHOSEN > 0:
-        if place < CHOSEN:
-            if AHEAD:
-                tl.extra.cuda.gdc_wait()
-            expert, weight = _pick(LOGITS, place, scale, EXPERTS, ALL, CHOSEN, NORMALIZES)
-            gate = W13 + expert.to(tl.int64) * (2 * WIDTH * INPUTS)
-            up = gate + WIDTH * INPUTS
-            if tl.program_id(0) == 0:
-                tl.store(IDS + place, expert)
-                tl.store(WEIGHTS + place, weight)
+    # pointers to int8 and to floats are of two types, which no branch can join
+    if SCALE13 is None:
+        if CHOSEN > 0:
+            if place < CHOSEN:
+                expert = _chosen(
+                    LOGITS, IDS, WEIGHTS, place, scale, EXPERTS, ALL, CHOSEN, NORMALIZES, AHEAD
+                )
+                gate = W13 + expert * (2 * WIDTH * INPUTS)
+                up = gate + WIDTH * INPUTS
+        _gated(
+            gate, up, None, X, CHANGE, NORM, NEW, INNER, row, place, eps,
+            INPUTS, FIRST, REST, WIDTH, ADDS, AHEAD,
+        )  # fmt: skip
+    elif place < CHOSEN:
+        expert = _chosen(
+            LOGITS, IDS, WEIGHTS, place, scale, EXPERTS, ALL, CHOSEN, NORMALIZES, AHEAD
+        )
+        own = W13 + expert * (2 * WIDTH * INPUTS)
+        _gated(
+            own, own + WIDTH * INPUTS, SCALE13 + expert * (2 * WIDTH), X, CHANGE, NORM, NEW, INNER,
+            row, place, eps, INPUTS, FIRST, REST, WIDTH, ADDS, AHEAD,
+        )  # fmt: skip
+    else:
+        _gated(
+            gate, up, None, X, CHANGE, NORM, NEW, INNER, row, place, eps,
+            INPUTS, FIRST, REST, WIDTH, ADDS, AHEAD,
+        )  # fmt: skip
+
+
+@triton.jit
+def _chosen(
+    LOGITS, IDS, WEIGHTS, place, scale, EXPERTS: tl.constexpr, ALL: tl.constexpr,
+    CHOSEN: tl.constexpr, NORMALIZES: tl.constexpr, AHEAD: tl.constexpr,
+):  # fmt: skip
+    """The expert at this place, as soon as the scores are there; written down with its weight."""
+    if AHEAD:
+        tl.extra.cuda.gdc_wait()
+    expert, weight = _pick(LOGITS, place, scale, EXPERTS, ALL, CHOSEN, NORMALIZES)
+    if tl.program_id(0) == 0:
+        tl.store(IDS + place, expert)
+        tl.store(WEIGHTS + place, weight)
+    return expert.to(tl.int64)
+
+
+@triton.jit
+def _gated(
+    gate, up, SCALES, X, CHANGE, NORM, NEW, INNER, row, place, eps,
+    INPUTS: tl.constexpr, FIRST: tl.constexpr, REST: tl.constexpr, WIDTH: tl.constexpr,
+    ADDS: tl.constexpr, AHEAD: tl.constexpr,
+):  # fmt: skip
+    """The rows of these two matrices; SCALES of the first, then of the second, if they have any."""
     known = (row < WIDTH)[:, None]
     begin = row[:, None] * INPUTS
     first = tl.arange(0, FIRST)
@@ -154,13 +195,16 @@ def _up(
         y2 = normed(x2, norm_scale, NORM, rest, real)
         g += tl.sum(g2.to(tl.float32) * y2[None, :], 1)
         u += tl.sum(u2.to(tl.float32) * y2[None, :], 1)
+    if SCALES is not None:
+        g *= tl.load(SCALES + row, mask=row < WIDTH, other=0.0)
+        u *= tl.load(SCALES + WIDTH + row, mask=row < WIDTH, other=0.0)
     inner = g / (1.0 + tl.exp(-g)) * u
     tl.store(INNER + place * WIDTH + row, inner.to(INNER.dtype.element_ty), mask=row < WIDTH)
 
 
 @triton.jit
 def _down(
-    INNER, IDS, WEIGHTS, W2, DOWN, OUT,
+    INNER, IDS, WEIGHTS, W2, DOWN, SCALE2, OUT,
     OUTPUTS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
     CHOSEN: tl.constexpr, SHARED: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
@@ -177,11 +221,16 @@ def _down(
         expert = tl.load(IDS + place).to(tl.int64)
         weight = tl.load(WEIGHTS + place)
         begin = W2 + expert * (OUTPUTS * WIDTH) + row[:, None] * WIDTH
+        if SCALE2 is not None:
+            scales = tl.load(SCALE2 + expert * OUTPUTS + row, mask=row < OUTPUTS, other=0.0)
         for k in tl.static_range(0, WIDTH, COLUMNS):
             real = k + column < WIDTH
             w = tl.load(begin + (k + column)[None, :], mask=known & real[None, :], other=0.0)
             x = tl.load(INNER + place * WIDTH + k + column, mask=real, other=0.0)
-            total += w.to(tl.float32) * (x.to(tl.float32) * weight)[None, :]
+            w = w.to(tl.float32)
+            if SCALE2 is not None:
+                w *= scales[:, None]
+            total += w * (x.to(tl.float32) * weight)[None, :]
     for number in tl.static_range(SHARED):
         begin = DOWN + row[:, None] * (SHARED * WIDTH) + number * WIDTH
         for k in tl.static_range(0, WIDTH, COLUMNS):

@@ -110,7 +110,8 @@ def experts_rows_fused(
         "PRECISION": precision_of(x.dtype),
     }
     _up[(-(-width // up.rows), experts.num_experts + experts.num_shared * -(-count // up.tokens))](
-        *(x, routes.counts, routes.lists, experts.w13, experts.gate, experts.up, inner, count),
+        *(x, routes.counts, routes.lists, experts.w13, experts.gate, experts.up),
+        *(experts.scale13, inner, count),
         INPUTS=hidden,
         WIDTH=width,
         ROWS=up.rows,
@@ -123,7 +124,8 @@ def experts_rows_fused(
     )
     tiles = experts.num_experts + experts.num_shared * -(-count // down.tokens)
     _down[(-(-hidden // down.rows), tiles)](
-        *(inner, routes.counts, routes.lists, routes.weights, experts.w2, experts.down, out, count),
+        *(inner, routes.counts, routes.lists, routes.weights, experts.w2, experts.down),
+        *(experts.scale2, out, count),
         OUTPUTS=hidden,
         WIDTH=width,
         ROWS=down.rows,
@@ -197,7 +199,7 @@ def _whose(COUNTS, count, TOKENS: tl.constexpr, SHARED: tl.constexpr):
 
 @triton.jit
 def _up(
-    X, COUNTS, LISTS, W13, GATE, UP, INNER, count,
+    X, COUNTS, LISTS, W13, GATE, UP, SCALE13, INNER, count,
     INPUTS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
     TOKENS: tl.constexpr, EVEN: tl.constexpr, EXPERTS: tl.constexpr, CHOSEN: tl.constexpr,
     SHARED: tl.constexpr, PRECISION: tl.constexpr,
@@ -205,13 +207,42 @@ def _up(
     """silu(gate) * up of ROWS rows of one expert for its tokens."""
     expert, begin, end = _whose(COUNTS, count, TOKENS, SHARED)
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    column = tl.arange(0, BLOCK)
-    if expert < 0:
-        gate = GATE + (-1 - expert) * (WIDTH * INPUTS)
-        up = UP + (-1 - expert) * (WIDTH * INPUTS)
+    # pointers to int8 and to floats are of two types, which no branch can join
+    if SCALE13 is None:
+        if expert < 0:
+            gate = GATE + (-1 - expert) * (WIDTH * INPUTS)
+            up = UP + (-1 - expert) * (WIDTH * INPUTS)
+        else:
+            gate = W13 + expert.to(tl.int64) * (2 * WIDTH * INPUTS)
+            up = gate + WIDTH * INPUTS
+        _gated(
+            gate, up, None, X, LISTS, INNER, count, expert, begin, end, row,
+            INPUTS, WIDTH, ROWS, BLOCK, TOKENS, EVEN, CHOSEN, SHARED, PRECISION,
+        )  # fmt: skip
+    elif expert < 0:
+        shared = (-1 - expert) * (WIDTH * INPUTS)
+        _gated(
+            GATE + shared, UP + shared, None, X, LISTS, INNER, count, expert, begin, end, row,
+            INPUTS, WIDTH, ROWS, BLOCK, TOKENS, EVEN, CHOSEN, SHARED, PRECISION,
+        )  # fmt: skip
     else:
-        gate = W13 + expert.to(tl.int64) * (2 * WIDTH * INPUTS)
-        up = gate + WIDTH * INPUTS
+        own = W13 + expert.to(tl.int64) * (2 * WIDTH * INPUTS)
+        _gated(
+            own, own + WIDTH * INPUTS, SCALE13 + expert * (2 * WIDTH), X, LISTS, INNER, count,
+            expert, begin, end, row, INPUTS, WIDTH, ROWS, BLOCK, TOKENS, EVEN, CHOSEN, SHARED,
+            PRECISION,
+        )  # fmt: skip
+
+
+@triton.jit
+def _gated(
+    gate, up, SCALES, X, LISTS, INNER, count, expert, begin, end, row,
+    INPUTS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+    TOKENS: tl.constexpr, EVEN: tl.constexpr, CHOSEN: tl.constexpr, SHARED: tl.constexpr,
+    PRECISION: tl.constexpr,
+):  # fmt: skip
+    """The rows of these two matrices; SCALES of the first, then of the second, if they have any."""
+    column = tl.arange(0, BLOCK)
     for first in tl.range(begin, end, TOKENS):
         number = first + tl.arange(0, TOKENS)
         known = number < end
@@ -235,8 +266,11 @@ def _up(
                 X + token[None, :] * INPUTS + k + column[:, None],
                 mask=known[None, :] & inside[:, None], other=0.0,
             )  # fmt: skip
-            g = tl.dot(w1, x, g, input_precision=PRECISION)
-            u = tl.dot(w3, x, u, input_precision=PRECISION)
+            g = tl.dot(w1.to(x.dtype), x, g, input_precision=PRECISION)
+            u = tl.dot(w3.to(x.dtype), x, u, input_precision=PRECISION)
+        if SCALES is not None:
+            g *= tl.load(SCALES + row, mask=row < WIDTH, other=0.0)[:, None]
+            u *= tl.load(SCALES + WIDTH + row, mask=row < WIDTH, other=0.0)[:, None]
         inner = g / (1.0 + tl.exp(-g)) * u
         tl.store(
             INNER + place[None, :].to(tl.int64) * WIDTH + row[:, None],
@@ -246,7 +280,7 @@ def _up(
 
 @triton.jit
 def _down(
-    INNER, COUNTS, LISTS, WEIGHTS, W2, DOWN, OUT, count,
+    INNER, COUNTS, LISTS, WEIGHTS, W2, DOWN, SCALE2, OUT, count,
     OUTPUTS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
     TOKENS: tl.constexpr, EVEN: tl.constexpr, EXPERTS: tl.constexpr, CHOSEN: tl.constexpr,
     SHARED: tl.constexpr, PRECISION: tl.constexpr,
@@ -254,11 +288,38 @@ def _down(
     """ROWS outputs of one expert for its tokens, weighed."""
     expert, begin, end = _whose(COUNTS, count, TOKENS, SHARED)
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    column = tl.arange(0, BLOCK)
-    if expert < 0:
-        down = DOWN + (-1 - expert) * WIDTH + row[:, None] * (SHARED * WIDTH)
+    if SCALE2 is None:
+        if expert < 0:
+            down = DOWN + (-1 - expert) * WIDTH + row[:, None] * (SHARED * WIDTH)
+        else:
+            down = W2 + expert.to(tl.int64) * (OUTPUTS * WIDTH) + row[:, None] * WIDTH
+        _said(
+            down, None, INNER, LISTS, WEIGHTS, OUT, count, expert, begin, end, row,
+            OUTPUTS, WIDTH, ROWS, BLOCK, TOKENS, EVEN, CHOSEN, SHARED, PRECISION,
+        )  # fmt: skip
+    elif expert < 0:
+        shared = DOWN + (-1 - expert) * WIDTH + row[:, None] * (SHARED * WIDTH)
+        _said(
+            shared, None, INNER, LISTS, WEIGHTS, OUT, count, expert, begin, end, row,
+            OUTPUTS, WIDTH, ROWS, BLOCK, TOKENS, EVEN, CHOSEN, SHARED, PRECISION,
+        )  # fmt: skip
     else:
-        down = W2 + expert.to(tl.int64) * (OUTPUTS * WIDTH) + row[:, None] * WIDTH
+        own = W2 + expert.to(tl.int64) * (OUTPUTS * WIDTH) + row[:, None] * WIDTH
+        _said(
+            own, SCALE2 + expert * OUTPUTS, INNER, LISTS, WEIGHTS, OUT, count, expert, begin, end,
+            row, OUTPUTS, WIDTH, ROWS, BLOCK, TOKENS, EVEN, CHOSEN, SHARED, PRECISION,
+        )  # fmt: skip
+
+
+@triton.jit
+def _said(
+    down, SCALES, INNER, LISTS, WEIGHTS, OUT, count, expert, begin, end, row,
+    OUTPUTS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+    TOKENS: tl.constexpr, EVEN: tl.constexpr, CHOSEN: tl.constexpr, SHARED: tl.constexpr,
+    PRECISION: tl.constexpr,
+):  # fmt: skip
+    """The rows that begin at `down`."""
+    column = tl.arange(0, BLOCK)
     for first in tl.range(begin, end, TOKENS):
         number = first + tl.arange(0, TOKENS)
         known = number < end
@@ -280,7 +341,9 @@ def _down(
                 INNER + place[None, :].to(tl.int64) * WIDTH + k + column[:, None],
                 mask=known[None, :] & inside[:, None], other=0.0,
             )  # fmt: skip
-            said = tl.dot(w2, x, said, input_precision=PRECISION)
+            said = tl.dot(w2.to(x.dtype), x, said, input_precision=PRECISION)
+        if SCALES is not None:
+            said *= tl.load(SCALES + row, mask=row < OUTPUTS, other=0.0)[:, None]
         said = said * weight[None, :]
         tl.store(
             OUT + place[None, :].to(tl.int64) * OUTPUTS + row[:, None],

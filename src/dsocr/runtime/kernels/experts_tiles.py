@@ -83,14 +83,15 @@ def experts_tiles_fused(
         "PRECISION": precision_of(x.dtype),
     }
     _up[(_most_tiles(count, experts, up), -(-width // up.outputs))](
-        *(x, routes.counts, routes.lists, experts.w13, inner, count),
+        *(x, routes.counts, routes.lists, experts.w13, experts.scale13, inner, count),
         INPUTS=hidden,
         EVEN=width % up.outputs == 0 and hidden % up.inputs == 0,
         **_cut(up),
         **sizes,
     )
     _down[(_most_tiles(count, experts, down), -(-hidden // down.outputs))](
-        *(inner, routes.counts, routes.lists, routes.weights, experts.w2, out, count),
+        *(inner, routes.counts, routes.lists, routes.weights, experts.w2, experts.scale2),
+        *(out, count),
         HIDDEN=hidden,
         SLOTS=out.shape[1],
         EVEN=hidden % down.outputs == 0 and width % down.inputs == 0,
@@ -165,7 +166,7 @@ def _mine(COUNTS, TOKENS: tl.constexpr, EXPERTS: tl.constexpr, ALL: tl.constexpr
 
 @triton.jit
 def _up(
-    X, COUNTS, LISTS, W13, INNER, count,
+    X, COUNTS, LISTS, W13, SCALE13, INNER, count,
     INPUTS: tl.constexpr, WIDTH: tl.constexpr, TOKENS: tl.constexpr, COLUMNS: tl.constexpr,
     BLOCK: tl.constexpr, EVEN: tl.constexpr, EXPERTS: tl.constexpr, ALL: tl.constexpr,
     CHOSEN: tl.constexpr, PRECISION: tl.constexpr,
@@ -192,8 +193,12 @@ def _up(
                 x = tl.load(x_row + (k + part)[None, :], mask=inside[None, :], other=0.0)
                 w1 = tl.load(gate + (k + part)[:, None], mask=real, other=0.0)
                 w3 = tl.load(gate + WIDTH * INPUTS + (k + part)[:, None], mask=real, other=0.0)
-            g = tl.dot(x, w1, g, input_precision=PRECISION)
-            u = tl.dot(x, w3, u, input_precision=PRECISION)
+            g = tl.dot(x, w1.to(x.dtype), g, input_precision=PRECISION)
+            u = tl.dot(x, w3.to(x.dtype), u, input_precision=PRECISION)
+        if SCALE13 is not None:
+            scales = SCALE13 + expert * (2 * WIDTH) + column
+            g *= tl.load(scales, mask=column < WIDTH, other=0.0)[None, :]
+            u *= tl.load(scales + WIDTH, mask=column < WIDTH, other=0.0)[None, :]
         inner = g / (1.0 + tl.exp(-g)) * u
         tl.store(
             INNER + place[:, None] * WIDTH + column[None, :], inner.to(INNER.dtype.element_ty),
@@ -203,7 +208,7 @@ def _up(
 
 @triton.jit
 def _down(
-    INNER, COUNTS, LISTS, WEIGHTS, W2, OUT, count,
+    INNER, COUNTS, LISTS, WEIGHTS, W2, SCALE2, OUT, count,
     HIDDEN: tl.constexpr, WIDTH: tl.constexpr, SLOTS: tl.constexpr, TOKENS: tl.constexpr,
     COLUMNS: tl.constexpr, BLOCK: tl.constexpr, EVEN: tl.constexpr, EXPERTS: tl.constexpr,
     ALL: tl.constexpr, CHOSEN: tl.constexpr, PRECISION: tl.constexpr,
@@ -227,7 +232,10 @@ def _down(
                 real = inside[:, None] & (column < HIDDEN)[None, :]
                 x = tl.load(row + (k + part)[None, :], mask=inside[None, :], other=0.0)
                 w2 = tl.load(down + (k + part)[:, None], mask=real, other=0.0)
-            said = tl.dot(x, w2, said, input_precision=PRECISION)
+            said = tl.dot(x, w2.to(x.dtype), said, input_precision=PRECISION)
+        if SCALE2 is not None:
+            scales = SCALE2 + expert * HIDDEN + column
+            said *= tl.load(scales, mask=column < HIDDEN, other=0.0)[None, :]
         said *= tl.load(WEIGHTS + place, mask=known, other=0.0)[:, None]
         slot = place // CHOSEN * SLOTS + place % CHOSEN
         tl.store(

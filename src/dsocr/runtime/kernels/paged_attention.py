@@ -1,7 +1,8 @@
 """Attention of one new token a sequence over the paged cache, its rotation and its place in it.
 
 The cached tokens of a head are split among programs; the last one to finish merges the parts. The
-new token's key and value are taken from registers by the first split, which also writes them.
+new token's key and value are taken from registers by the first split, which also writes them; they
+are rounded as the cache holds them, so that a token says the same in every step.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dsocr.runtime.kernels.parts import launched
+from dsocr.runtime.kernels.fp8_cache import kept, to_meet, walk_pairs
+from dsocr.runtime.kernels.parts import launched, softmax_on
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
+from dsocr.runtime.kv_cache import as_kept
 from dsocr.runtime.layers.rotary import rotate
 
 COPIES = 16
@@ -54,14 +57,15 @@ def attend_newest(
     out = []
     for row, sequence in enumerate(sequences.rows.tolist()):
         q, k, v = qkv[row].view(3, heads, dim)
+        v = as_kept(v, blocks.dtype)
         if sequence < 0:
-            out.append(v)
+            out.append(v.to(qkv.dtype))
             continue
         newest = int(sequences.lengths[sequence]) - 1
         q, k = rotate(torch.stack((q, k)), cosine[newest], sine[newest])
         place = torch.arange(newest + 1, device=qkv.device)
         block = sequences.block_tables[sequence, place // block_size].long()
-        blocks[0, block[-1], newest % block_size] = k
+        blocks[0, block[-1], newest % block_size] = as_kept(k, blocks.dtype)
         blocks[1, block[-1], newest % block_size] = v
         keys, values = blocks[:, block, place % block_size].float()  # (tokens, heads, dim) each
         scores = torch.einsum("hd,thd->ht", q.float() * dim**-0.5, keys)
@@ -146,9 +150,9 @@ def _attend(
     sine = tl.load(SINE + newest * DIM + dim).to(tl.float32)
     mine = QKV + (row * 3 * HEADS + head) * DIM
     q = turned(mine, dim, cosine, sine, DIM)
-    k_new = turned(mine + HEADS * DIM, dim, cosine, sine, DIM)
-    v_new = tl.load(mine + 2 * HEADS * DIM + dim)
-    queries = tl.broadcast_to(q[None, :], (COPIES, DIM))
+    k_new = kept(turned(mine + HEADS * DIM, dim, cosine, sine, DIM), CACHE)
+    v_new = kept(tl.load(mine + 2 * HEADS * DIM + dim), CACHE)
+    queries = tl.broadcast_to(to_meet(q, CACHE)[None, :], (COPIES, DIM))
     is_first = part == 0
     score = tl.sum(q.to(tl.float32) * k_new.to(tl.float32), 0) * (scale * LOG2E)
     highest = tl.full((COPIES,), 0.0, tl.float32) + tl.where(is_first, score, -1e30)
@@ -164,22 +168,24 @@ def _attend(
         tl.store(keys + place, k_new)
         tl.store(values + place, v_new)
 
-    for first in tl.range(begin, end, KEYS, num_stages=STAGES):
-        token = first + tl.arange(0, KEYS)
-        seen = token < end
-        block = tl.load(table + token // BLOCK_SIZE, mask=seen, other=0).to(tl.int64)
-        place = block * block_stride + token % BLOCK_SIZE * token_stride
-        k = tl.load(keys + place[None, :] + dim[:, None], mask=seen[None, :], other=0.0)
-        v = tl.load(values + place[:, None] + dim[None, :], mask=seen[:, None], other=0.0)
-        scores = tl.dot(queries, k, input_precision=PRECISION) * (scale * LOG2E)
-        scores = tl.where(seen[None, :], scores, -1e30)
-        higher = tl.maximum(highest, tl.max(scores, 1))
-        faded = tl.exp2(highest - higher)
-        weights = tl.exp2(scores - higher[:, None])
-        total = total * faded + tl.sum(weights, 1)
-        mixed = mixed * faded[:, None]
-        mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
-        highest = higher
+    if (tl.float8e4nv == CACHE.dtype.element_ty) & (queries.dtype == tl.float16):
+        highest, total, mixed = walk_pairs(
+            queries, highest, total, mixed, keys, values, table, begin, end, scale * LOG2E,
+            block_stride, token_stride, COPIES, DIM, BLOCK_SIZE, KEYS, STAGES,
+        )  # fmt: skip
+    else:
+        for first in tl.range(begin, end, KEYS, num_stages=STAGES):
+            token = first + tl.arange(0, KEYS)
+            seen = token < end
+            block = tl.load(table + token // BLOCK_SIZE, mask=seen, other=0).to(tl.int64)
+            place = block * block_stride + token % BLOCK_SIZE * token_stride
+            k = tl.load(keys + place[None, :] + dim[:, None], mask=seen[None, :], other=0.0)
+            v = tl.load(values + place[:, None] + dim[None, :], mask=seen[:, None], other=0.0)
+            k, v = k.to(queries.dtype), v.to(queries.dtype)
+            scores = tl.dot(queries, k, input_precision=PRECISION) * (scale * LOG2E)
+            weights, faded, highest, total = softmax_on(scores, seen, highest, total)
+            mixed = mixed * faded[:, None]
+            mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
 
     only = copy == 0
     at = row * HEADS + head

@@ -27,6 +27,16 @@ def normed(x, scale, NORM, place, real):
 
 
 @triton.jit
+def softmax_on(scores, seen, highest, total):
+    """Weights of further scores, and what fades by them: highest and total so far go on."""
+    scores = tl.where(seen[None, :], scores, -1e30)
+    higher = tl.maximum(highest, tl.max(scores, 1))
+    faded = tl.exp2(highest - higher)
+    weights = tl.exp2(scores - higher[:, None])
+    return weights, faded, higher, total * faded + tl.sum(weights, 1)
+
+
+@triton.jit
 def ranked(scores, expert):
     """Softmax, and how many experts are better than each; of equal ones the first. Ranks are all
     different whatever the scores are: one is a place in memory, and scores may be no numbers."""

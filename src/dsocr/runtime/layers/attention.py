@@ -76,7 +76,9 @@ def attend_paged(
         start, end = batch.query_starts[sequence : sequence + 2]
         length = batch.context_lens_host[sequence]
         num_blocks = -(-length // cache.block_size)
-        k, v = cache.gather(layer, batch.block_tables[sequence : sequence + 1, :num_blocks])
+        k, v = cache.gather(
+            layer, batch.block_tables[sequence : sequence + 1, :num_blocks], q.dtype
+        )
         attended = attend_causal(
             q[start:end].unsqueeze(0).transpose(1, 2),
             k[:, :length].transpose(1, 2),
@@ -96,7 +98,7 @@ def _attend_decodes(
     parts = []
     for start in range(0, batch.num_decodes, together):
         rows = slice(start, min(start + together, batch.num_decodes))
-        k, v = cache.gather(layer, tables[rows])
+        k, v = cache.gather(layer, tables[rows], q.dtype)
         visible = torch.arange(k.shape[1], device=q.device) < lengths[rows, None]
         attended = attend(
             q[rows].unsqueeze(2),  # (N, heads, 1, head_dim)

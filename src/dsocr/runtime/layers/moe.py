@@ -7,7 +7,7 @@ walks over the experts that got any, and runs everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import torch
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dsocr.runtime.checkpoint import DecoderSpec
+from dsocr.runtime.int8 import Int8Rows, Place, dequantized, dequantized_one
 
 ExpertsName = Literal["grouped", "looped"]
 
@@ -52,22 +53,36 @@ class Router(nn.Module):
 
 
 class Experts(nn.Module):
-    """All experts of a layer, stacked: w13 holds gate over up, w2 holds down."""
+    """All experts of a layer, stacked: w13 holds gate over up, w2 holds down. The scales of their
+    rows are None unless they are int8."""
+
+    scale13: Tensor | None  # (experts, 2 * width)
+    scale2: Tensor | None  # (experts, hidden)
 
     def __init__(self, spec: DecoderSpec) -> None:
         super().__init__()
         num_experts, hidden, width = spec.num_experts, spec.hidden_size, spec.expert_width
         self.w13 = nn.Parameter(torch.empty(num_experts, 2 * width, hidden))
         self.w2 = nn.Parameter(torch.empty(num_experts, hidden, width))
+        self.register_buffer("scale13", None)
+        self.register_buffer("scale2", None)
         self.kind: ExpertsName = "looped"
 
-    def checkpoint_tensors(self) -> Iterator[tuple[str, Tensor]]:
+    def use_int8(self) -> None:
+        """Weights that are not filled yet are laid out in int8, with scales."""
+        self.w13, self.scale13 = _int8_like(self.w13)
+        self.w2, self.scale2 = _int8_like(self.w2)
+
+    def checkpoint_tensors(self) -> Iterator[tuple[str, Place]]:
         """The checkpoint's names (spec 1.2) and the slices of ours they fill."""
         for index in range(self.w13.shape[0]):
-            gate, up = self.w13[index].chunk(2)
-            yield f"{index}.gate_proj.weight", gate
-            yield f"{index}.up_proj.weight", up
-            yield f"{index}.down_proj.weight", self.w2[index]
+            weights = (*self.w13[index].chunk(2), self.w2[index])
+            places: Iterable[Place] = weights
+            if self.scale13 is not None and self.scale2 is not None:
+                scales = (*self.scale13[index].chunk(2), self.scale2[index])
+                places = map(Int8Rows, weights, scales)
+            for name, place in zip(("gate", "up", "down"), places, strict=True):
+                yield f"{index}.{name}_proj.weight", place
 
     def forward(self, x: Tensor, weights: Tensor, experts: Tensor) -> Tensor:
         """x (T, hidden) through its K experts each; the weighted sum is taken in float32."""
@@ -83,16 +98,26 @@ class Experts(nn.Module):
 
     def _grouped(self, rows: Tensor, counts: Tensor) -> Tensor:
         ends = counts.cumsum(0, dtype=torch.int32)
-        gate, up = F.grouped_mm(rows, self.w13.transpose(1, 2), offs=ends).chunk(2, dim=-1)
-        return F.grouped_mm(F.silu(gate) * up, self.w2.transpose(1, 2), offs=ends)
+        w13 = dequantized(self.w13, self.scale13, rows.dtype).transpose(1, 2)
+        gate, up = F.grouped_mm(rows, w13, offs=ends).chunk(2, dim=-1)
+        w2 = dequantized(self.w2, self.scale2, rows.dtype).transpose(1, 2)
+        return F.grouped_mm(F.silu(gate) * up, w2, offs=ends)
 
     def _looped(self, rows: Tensor, counts: Tensor) -> Tensor:
         parts = []
         for index, part in enumerate(rows.split(counts.tolist())):  # the plain path's one sync
             if len(part):
-                gate, up = F.linear(part, self.w13[index]).chunk(2, dim=-1)
-                parts.append(F.linear(F.silu(gate) * up, self.w2[index]))
+                w13 = dequantized_one(self.w13, self.scale13, index, rows.dtype)
+                gate, up = F.linear(part, w13).chunk(2, dim=-1)
+                w2 = dequantized_one(self.w2, self.scale2, index, rows.dtype)
+                parts.append(F.linear(F.silu(gate) * up, w2))
         return torch.cat(parts)
+
+
+def _int8_like(weight: Tensor) -> tuple[nn.Parameter, Tensor]:
+    values = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
+    scales = torch.empty(weight.shape[:-1], dtype=torch.float32, device=weight.device)
+    return nn.Parameter(values, requires_grad=False), scales
 
 
 class MoE(nn.Module):

@@ -16,6 +16,7 @@ from dsocr.runtime.batch import Batch, PageViews
 from dsocr.runtime.checkpoint import DeepseekOcrSpec
 from dsocr.runtime.config import AttentionName
 from dsocr.runtime.encode_graph import EncodeGraphs
+from dsocr.runtime.int8 import Place
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.layers.moe import Experts
 from dsocr.runtime.models.clip import Clip
@@ -84,7 +85,7 @@ class DeepseekOcr(nn.Module):
     def dtype(self) -> torch.dtype:
         return self.image_newline.dtype
 
-    def checkpoint_tensors(self) -> Iterator[tuple[str, Tensor]]:
+    def checkpoint_tensors(self) -> Iterator[tuple[str, Place]]:
         """Every tensor a checkpoint must have (spec 1.2), and the memory of ours it fills."""
         for path, module in self.named_modules():
             for name, tensor in _own_tensors(module):
@@ -150,7 +151,7 @@ def normalize(pictures: Tensor, dtype: torch.dtype) -> Tensor:
     return ((pictures.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5).to(dtype)
 
 
-def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Place]]:
     """A module's parameters as the checkpoint names them; stacked ones are taken apart."""
     if isinstance(module, Experts):
         return module.checkpoint_tensors()
