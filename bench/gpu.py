@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib.util
 import json
 import os
 import shutil
@@ -59,6 +60,10 @@ MODES = {"gundam": Resolution(1024, 640, True), "base": Resolution(1024, 1024, F
 DECODE_AFTER, DECODE_STEPS = 350, 200
 GOALS = ((1100, 1500), (31000, 36000), (14, 9), (22, 28), (32, 40), (1.1, 0.75), (8, 5))
 """Of the figures in `summary`: what an H200 must reach, and what is aimed at."""
+QUOTED = ("568", "25,900", "~100", "9.0", "15.2", "2.4", "41")
+"""vLLM 0.26.0 at its best on one H200, 2026-11-22, measured elsewhere; of the same figures."""
+PEER_TOKENS = 100
+"""Of the page that the eager peer reads."""
 NUM_PICTURES = 16
 """Different pictures; more pages than that repeat them, which no cache here could notice."""
 
@@ -291,9 +296,7 @@ def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
         return  # its weights are not the ones that a checkpoint holds
     with TemporaryDirectory() as folder:
         write_checkpoint(bench.model, Path(folder))
-        del bench.model, bench.runtime
-        gc.collect()
-        torch.cuda.empty_cache()
+        _give_back(bench)
         for caches in ("filled", "warm", "warm", "warm", "cold"):
             environment = {**os.environ, "PYTHONPYCACHEPREFIX": f"{folder}/bytecode"}
             if caches == "cold":
@@ -339,6 +342,53 @@ ROWS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {
 }
 
 
+def hf_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """The released code's way, by our plain modules: eager attention, one page at a time, tokens
+    chosen on the host. A short page, since it takes long."""
+    _give_back(bench)
+    config = RuntimeConfig(max_num_seqs=1, kernels=False, attn_impl="eager")
+    bench.model = random_model(*_device(), config)
+    bench.runtime, bench.room = runtime_for(bench.model, bench.tokenizer, config)
+    read_pages(bench, "gundam", pages=1, in_flight=1, tokens=4)
+    page = prepare(bench.pictures[0], MODES["gundam"], max_tiles=6)
+    seconds = median_seconds(lambda: bench.model.encode([page]), 5)
+    yield {"figure": "gundam encode ms", "measured": round(seconds * 1e3, 1)}
+    line = read_pages(bench, "gundam", pages=1, in_flight=1, tokens=PEER_TOKENS)
+    writing = line["seconds"] - line["first text s"]
+    yield {"figure": "single-stream decode tok/s", "measured": round((PEER_TOKENS - 1) / writing)}
+    name = f"gundam page alone s, {PEER_TOKENS} tokens"
+    yield {"figure": name, "measured": line["seconds"]}
+
+
+def vllm_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """In a process of its own, see `bench/vllm_peer.py`. Quoted in `QUOTED` where it is missing."""
+    if importlib.util.find_spec("vllm") is None:
+        print("vLLM is not installed; the table quotes what it did elsewhere", flush=True)
+        return
+    _give_back(bench)
+    with TemporaryDirectory() as folder:
+        shutil.copy(GOLDENS / "checkpoint-files" / "config.json", folder)
+        (Path(folder) / "tokenizer.json").write_bytes(genuine_tokenizer())
+        program = str(ROOT / "bench" / "vllm_peer.py")
+        command = [sys.executable, program, folder, "--tokens", str(bench.num_tokens)]
+        out = subprocess.run(command, capture_output=True, text=True)
+    if out.returncode != 0:
+        raise RuntimeError(out.stderr[-2000:])
+    for name, value in json.loads(out.stdout.splitlines()[-1]).items():
+        yield {"figure": name, "measured": value}
+
+
+def _give_back(bench: Bench) -> None:
+    """All that the device holds of ours, as far as it is there."""
+    vars(bench).pop("model", None)
+    vars(bench).pop("runtime", None)
+    gc.collect()
+    torch.cuda.empty_cache()
+
+
+PEERS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {"hf": hf_row, "vllm": vllm_row}
+
+
 def summary(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The figures that are aimed at, by name, as far as their rows were run."""
 
@@ -361,9 +411,17 @@ def summary(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "start", "first token", statistics.median, **{"kernel caches": "warm"}
         ),
     }
+    peers = dict.fromkeys(line["row"] for line in lines if line["row"].startswith("peer"))
     return [
-        {"figure": name, "measured": value, "must": must, "aim": aim}
-        for (name, value), (must, aim) in zip(named.items(), GOALS, strict=True)
+        {
+            "figure": name,
+            "measured": value,
+            "must": must,
+            "aim": aim,
+            **{peer: figure(peer, "measured", max, figure=name) or "" for peer in peers},
+            "vLLM, quoted": quoted,
+        }
+        for (name, value), (must, aim), quoted in zip(named.items(), GOALS, QUOTED, strict=True)
         if value is not None
     ]
 
@@ -402,21 +460,24 @@ def _seconds_of_steps(runtime: Runtime, count: int, *, after: int) -> float:
     return time.perf_counter() - began
 
 
+def _device() -> tuple[torch.device, torch.dtype]:
+    device = choose_device("auto")
+    return device, choose_dtype("auto", device)
+
+
 def start(arguments: argparse.Namespace) -> Bench:
     """The model, the runtime, and short pages of each mode so that every kernel is loaded; then
     what the runtime makes ready in quiet moments, as after a service's start."""
-    device = choose_device("auto")
+    device, dtype = _device()
     RepetitionWatch.push = unheeded(RepetitionWatch.push)
     config = RuntimeConfig(
         max_num_seqs=arguments.max_num_seqs,
         expert_dtype=arguments.experts,
         cache_dtype=arguments.cache,
     )
-    if arguments.peer == "hf":
-        config = RuntimeConfig(max_num_seqs=1, kernels=False, attn_impl="eager")
     pictures = make_pictures()
     began = time.perf_counter()
-    model = random_model(device, choose_dtype("auto", device), config)
+    model = random_model(device, dtype, config)
     torch.cuda.synchronize()
     loaded = time.perf_counter()
     tokenizer = endless_tokenizer()
@@ -461,14 +522,19 @@ def main() -> None:
     parser.add_argument("--cache", choices=["auto", "fp8"], default="auto", help="its dtype")
     parser.add_argument("--in-flight", default="256,128,32,8,1", help="of the row pages")
     parser.add_argument(
-        "--peer", choices=["hf"], help="plain eager PyTorch, a page at a time, as released"
+        "--peer",
+        choices=[*PEERS],
+        action="append",
+        default=[],
+        help="measured last: hf, plain eager PyTorch a page at a time, as released; vllm",
     )
     parser.add_argument("--report", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
     bench = start(arguments)
-    for name in arguments.rows.split(","):
+    rows = {name: ROWS[name] for name in arguments.rows.split(",")}
+    for name, row in (rows | {f"peer {name}": PEERS[name] for name in arguments.peer}).items():
         try:
-            for line in ROWS[name](bench):
+            for line in row(bench):
                 bench.lines.append({"row": name, **line})
                 print(bench.lines[-1], flush=True)
         except Exception:
