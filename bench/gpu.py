@@ -290,15 +290,15 @@ def many_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """Process start to first token through the engine, the weights in the page cache: with the
-    kernel caches of this process, and with none. Python finds its bytecode, as where pip put it.
-    Last, since it gives the device back; the first line only fills the caches."""
+    kernel caches of this process, and with none. Last, since it gives the device back; the first
+    line only fills the caches."""
     if bench.config.expert_dtype == "int8":
         return  # its weights are not the ones that a checkpoint holds
     with TemporaryDirectory() as folder:
         write_checkpoint(bench.model, Path(folder))
         _give_back(bench)
         for caches in ("filled", "warm", "warm", "warm", "cold"):
-            environment = {**os.environ, "PYTHONPYCACHEPREFIX": f"{folder}/bytecode"}
+            environment = dict(os.environ)
             if caches == "cold":
                 environment["TRITON_CACHE_DIR"] = f"{folder}/triton"
             command = [sys.executable, str(ROOT / "bench" / "first_token.py"), folder]
