@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import sys
+from collections.abc import AsyncIterator
+from itertools import groupby
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -11,39 +15,67 @@ from typing import Any
 import pytest
 
 from bench import gpu, vllm_peer
+from tests.runtime.goldens import genuine_tokenizer
 
 
-class FakeLlm:
-    """Answers every page with as many tokens as it was asked for."""
+class FakeEngine:
+    """Answers every page with as many tokens as it was asked for, once others had their turn."""
 
     made: dict[str, Any]
-    asked: list[tuple[int, SimpleNamespace]]
+    asked: list[SimpleNamespace]
+    most: int
 
-    def __init__(self, **settings: Any) -> None:
-        type(self).made, type(self).asked = settings, []
+    def __init__(self) -> None:
+        self.renderer, self._open = self, 0
+        type(self).asked, type(self).most = [], 0
 
-    def generate(
-        self, pages: list[dict[str, Any]], params: SimpleNamespace, *, use_tqdm: bool
-    ) -> list[SimpleNamespace]:
+    @classmethod
+    def from_engine_args(cls, settings: SimpleNamespace) -> FakeEngine:
+        assert os.environ["VLLM_LOGGING_STREAM"] == "ext://sys.stderr"
+        cls.made = vars(settings)
+        return cls()
+
+    async def render_cmpl_async(self, pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         assert all(page["prompt"].count("<image>") == 1 for page in pages)
         assert all(page["multi_modal_data"]["image"].size == (1200, 1600) for page in pages)
-        self.asked.append((len(pages), params))
-        output = SimpleNamespace(token_ids=range(params.max_tokens))
-        return [SimpleNamespace(outputs=[output]) for _ in pages]
+        return [{"type": "multimodal"} for _ in pages]
+
+    async def generate(
+        self, page: dict[str, Any], params: SimpleNamespace, request_id: str
+    ) -> AsyncIterator[SimpleNamespace]:
+        assert page["type"] == "multimodal"
+        assert int(request_id) == len(self.asked)
+        self.asked.append(params)
+        self._open += 1
+        type(self).most = max(self.most, self._open)
+        await asyncio.sleep(0.001)
+        self._open -= 1
+        yield SimpleNamespace(outputs=[SimpleNamespace(token_ids=range(params.max_tokens))])
+
+    def shutdown(self) -> None:
+        print("its last words", file=sys.stderr)
 
 
 @pytest.fixture
-def vllm(monkeypatch: pytest.MonkeyPatch) -> type[FakeLlm]:
-    module, models = ModuleType("vllm"), ModuleType("vllm.model_executor.models.deepseek_ocr")
-    vars(module).update(LLM=FakeLlm, SamplingParams=SimpleNamespace)
-    vars(models).update(NGramPerReqLogitsProcessor="the rule")
-    monkeypatch.setitem(sys.modules, "vllm", module)
-    monkeypatch.setitem(sys.modules, models.__name__, models)
-    return FakeLlm
+def vllm(monkeypatch: pytest.MonkeyPatch) -> type[FakeEngine]:
+    names = {
+        "vllm": {"SamplingParams": SimpleNamespace},
+        "vllm.sampling_params": {"RequestOutputKind": SimpleNamespace(FINAL_ONLY=2)},
+        "vllm.engine.arg_utils": {"AsyncEngineArgs": SimpleNamespace},
+        "vllm.v1.engine.async_llm": {"AsyncLLM": FakeEngine},
+        "vllm.model_executor.models.deepseek_ocr": {"NGramPerReqLogitsProcessor": "the rule"},
+    }
+    for name, what in names.items():
+        module = ModuleType(name)
+        vars(module).update(what)
+        monkeypatch.setitem(sys.modules, name, module)
+    for name in vllm_peer.ENVIRONMENT:
+        monkeypatch.setenv(name, "")
+    return FakeEngine
 
 
 def test_vllm_reads_the_same_pages_by_the_same_rules(
-    vllm: type[FakeLlm],
+    vllm: type[FakeEngine],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -56,15 +88,22 @@ def test_vllm_reads_the_same_pages_by_the_same_rules(
     assert figures.keys() <= {line["figure"] for line in gpu.summary(everything())}
     assert vllm.made["logits_processors"] == ["the rule"]
     assert vllm.made["load_format"] == "dummy"
-    assert [(count, params.max_tokens) for count, params in vllm.asked] == [
-        (4, 8),
-        *[(1, 1000)] * 3,
-        (1, 1),
-        (512, 20),
-    ]
-    for _, params in vllm.asked:
+    assert vllm.made["max_num_seqs"] == vllm.most == 256
+    counts = [(n, len(list(same))) for n, same in groupby(one.max_tokens for one in vllm.asked)]
+    assert counts == [(8, 4), (1, 3), (1000, 3), (20, 2 * 256 + 2 * 128)]
+    for params in vllm.asked:
         assert params.ignore_eos and params.temperature == 0
         assert (params.extra_args["ngram_size"], params.extra_args["window_size"]) == (30, 90)
+
+
+def test_vllm_is_told_which_tokens_begin_end_and_pad(
+    vllm: type[FakeEngine], tmp_path: Path
+) -> None:
+    vllm_peer.start(tmp_path)
+
+    told = json.loads((tmp_path / "tokenizer_config.json").read_text("utf-8"))
+    genuine = {one["content"]: one["id"] for one in json.loads(genuine_tokenizer())["added_tokens"]}
+    assert [genuine[told[f"{name}_token"]] for name in ("bos", "eos", "pad")] == [0, 1, 2]
 
 
 def everything() -> list[dict[str, Any]]:
