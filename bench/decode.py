@@ -27,7 +27,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from bench.gpu import random_model, table  # noqa: E402
+from bench.gpu import parsed, random_model, table  # noqa: E402
 from bench.profiling import DECODE_PARTS, by_part, kernels_of  # noqa: E402
 from dsocr.runtime.batch import Chunk, make_batch  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--no-check", action="store_true")
     parser.add_argument("--kernels", action="store_true", help="list every kernel")
     parser.add_argument("--report", type=Path, help="a JSON file for the figures")
-    arguments = parser.parse_args()
+    arguments = parsed(parser)
     VERBOSE = arguments.kernels
     device = torch.device("cuda")
     model = random_model(device, torch.bfloat16, RuntimeConfig(expert_dtype=arguments.experts))

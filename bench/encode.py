@@ -22,7 +22,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from bench.gpu import make_pictures, median_seconds, random_model, table  # noqa: E402
+from bench.gpu import make_pictures, median_seconds, parsed, random_model, table  # noqa: E402
 from bench.profiling import kernels_of  # noqa: E402
 from dsocr.runtime.batch import PageViews  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
@@ -108,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--profile", action="store_true", help="list a gundam page's kernels")
     parser.add_argument("--report", type=Path, help="a JSON file for the figures")
-    arguments = parser.parse_args()
+    arguments = parsed(parser)
     device = torch.device("cuda")
     picture = make_pictures()[0]
     pages = {mode: prepare(picture, one, max_tiles=6) for mode, one in MODES.items()}

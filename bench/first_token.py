@@ -8,6 +8,7 @@ worker's start, the engine `ready`, the `first token`.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import sys
@@ -41,4 +42,6 @@ async def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="a checkpoint")
+    asyncio.run(main(parser.parse_args().folder))

@@ -505,6 +505,16 @@ def start(arguments: argparse.Namespace) -> Bench:
     return bench
 
 
+def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments, where there is a GPU to measure."""
+    arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        parser.error(
+            "this measures a CUDA GPU, and torch finds none here (`dsocr bench` needs none)"
+        )
+    return arguments
+
+
 def table(lines: list[dict[str, Any]]) -> str:
     columns = list(dict.fromkeys(name for line in lines for name in line))
     rows = [columns, ["---"] * len(columns)]
@@ -514,13 +524,21 @@ def table(lines: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--tokens", type=int, default=800, help="new tokens of every page")
-    parser.add_argument("--rows", default=",".join(ROWS), help="which measurements, by name")
-    parser.add_argument("--seconds", type=float, default=600, help="start no row after this")
+    parser.add_argument("--tokens", type=int, default=800, help="every page's (default 800)")
+    parser.add_argument("--rows", default=",".join(ROWS), help=f"of {', '.join(ROWS)}; default all")
+    parser.add_argument("--seconds", type=float, default=600, help="start no row after this (600)")
     parser.add_argument("--max-num-seqs", type=int, help="pages that run at once")
-    parser.add_argument("--experts", choices=["auto", "int8"], default="auto")
-    parser.add_argument("--cache", choices=["auto", "fp8"], default="auto", help="its dtype")
-    parser.add_argument("--in-flight", default="256,128,32,8,1", help="of the row pages")
+    parser.add_argument(
+        "--experts", choices=["auto", "int8"], default="auto", help="how their weights are held"
+    )
+    parser.add_argument(
+        "--cache", choices=["auto", "fp8"], default="auto", help="how keys and values are held"
+    )
+    parser.add_argument(
+        "--in-flight",
+        default="256,128,32,8,1",
+        help="pages at a time in the row pages (256,128,32,8,1)",
+    )
     parser.add_argument(
         "--peer",
         choices=[*PEERS],
@@ -529,7 +547,7 @@ def main() -> None:
         help="measured last: hf, plain eager PyTorch a page at a time, as released; vllm",
     )
     parser.add_argument("--report", type=Path, help="a JSON file for the figures")
-    arguments = parser.parse_args()
+    arguments = parsed(parser)
     bench = start(arguments)
     rows = {name: ROWS[name] for name in arguments.rows.split(",")}
     for name, row in (rows | {f"peer {name}": PEERS[name] for name in arguments.peer}).items():

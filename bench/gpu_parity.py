@@ -254,6 +254,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="keep the checkpoint there")
     parser.add_argument("--report", type=Path, help="write all figures there as JSON")
     arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        parser.error("this compares on a CUDA GPU, and torch finds none here")
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="parity"))
     folder.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()

@@ -23,7 +23,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from bench.gpu import median_seconds, random_model, table  # noqa: E402
+from bench.gpu import median_seconds, parsed, random_model, table  # noqa: E402
 from bench.profiling import by_part, kernels_of  # noqa: E402
 from dsocr.runtime.batch import Batch, Chunk, make_batch  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--no-check", action="store_true")
     parser.add_argument("--kernels", action="store_true", help="list every kernel")
     parser.add_argument("--report", type=Path, help="a JSON file for the figures")
-    arguments = parser.parse_args()
+    arguments = parsed(parser)
     model = random_model(torch.device("cuda"), torch.bfloat16, RuntimeConfig(attn_impl="sdpa"))
     lines = []
     if not arguments.no_check:

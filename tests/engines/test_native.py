@@ -8,6 +8,7 @@ import math
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,20 @@ async def test_what_it_says_of_itself(engine: NativeEngine) -> None:
     details = dict(engine.info.details)
     assert details["dtype"] == "float32"
     assert details["attention"] == "sdpa (flash_attention_2 cannot run here)"
+
+
+async def test_memory_that_is_saved_is_told_and_pages_are_read_all_the_same(
+    config: RuntimeConfig,
+) -> None:
+    engine = NativeEngine(replace(config, expert_dtype="int8", cache_dtype="fp8"))
+    await engine.start()
+    try:
+        assert dict(engine.info.details)["dtype"] == "float32, experts int8, cache fp8"
+        assert list(engine.stages) == sorted(engine.stages, key=lambda stage: engine.stages[stage])
+        result = await engine.recognize(page(), options(max_tokens=5))
+        assert result.usage.completion_tokens == 5
+    finally:
+        await engine.close()
 
 
 async def test_a_page_is_read_in_pieces_that_add_up(engine: NativeEngine, tokenizer: Any) -> None:

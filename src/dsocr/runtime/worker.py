@@ -124,6 +124,8 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     number_type = dtype_name(dtype)
     if config.expert_dtype != "auto":
         number_type += f", experts {config.expert_dtype}"
+    if config.cache_dtype != "auto":
+        number_type += f", cache {config.cache_dtype}"
     words = f"{path.name} to {device} as {number_type}"
     channel.send({"kind": "loading", "message": words})
     wish = config.attn_impl

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dsocr.runtime.kernels.fp8_cache import kept, to_meet
 from dsocr.runtime.kernels.paged_attention import turned
+from dsocr.runtime.kernels.parts import softmax_on
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
 from dsocr.runtime.kv_cache import as_kept
 from dsocr.runtime.layers.attention import attend_causal
@@ -181,12 +182,8 @@ def _attend(
         scores = tl.dot(q, k, input_precision=PRECISION) * (scale * LOG2E)
         seen = token[None, :] <= (before + row)[:, None]
         scores = tl.where(seen & known[None, :], scores, -1e30)
-        higher = tl.maximum(highest, tl.max(scores, 1))
-        faded = tl.exp2(highest - higher)
-        weights = tl.exp2(scores - higher[:, None])
-        total = total * faded + tl.sum(weights, 1)
+        weights, faded, highest, total = softmax_on(scores, highest, total)
         mixed = mixed * faded[:, None]
         mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
-        highest = higher
     out = (mixed / total[:, None]).to(OUT.dtype.element_ty)
     tl.store(OUT + mine, out, mask=(row < end)[:, None])

@@ -54,7 +54,8 @@ def walk_pairs(
         v = tl.load(values + place[:, None] + pair[None, :], mask=seen[:, None], other=0)
         k1, k2 = unpaired(k)
         scores = tl.dot(q2, k2, tl.dot(q1, k1)) * scale
-        weights, faded, highest, total = softmax_on(scores, seen, highest, total)
+        scores = tl.where(seen[None, :], scores, -1e30)
+        weights, faded, highest, total = softmax_on(scores, highest, total)
         weights = weights.to(tl.float16)
         v1, v2 = unpaired(v)
         mixed1 = tl.dot(weights, v1, mixed1 * faded[:, None])

@@ -183,7 +183,8 @@ def _attend(
             v = tl.load(values + place[:, None] + dim[None, :], mask=seen[:, None], other=0.0)
             k, v = k.to(queries.dtype), v.to(queries.dtype)
             scores = tl.dot(queries, k, input_precision=PRECISION) * (scale * LOG2E)
-            weights, faded, highest, total = softmax_on(scores, seen, highest, total)
+            scores = tl.where(seen[None, :], scores, -1e30)
+            weights, faded, highest, total = softmax_on(scores, highest, total)
             mixed = mixed * faded[:, None]
             mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
 

@@ -27,9 +27,9 @@ def normed(x, scale, NORM, place, real):
 
 
 @triton.jit
-def softmax_on(scores, seen, highest, total):
-    """Weights of further scores, and what fades by them: highest and total so far go on."""
-    scores = tl.where(seen[None, :], scores, -1e30)
+def softmax_on(scores, highest, total):
+    """Weights of further scores, to the base 2, and by how much what was summed before them fades;
+    then the highest score so far and the sum of weights."""
     higher = tl.maximum(highest, tl.max(scores, 1))
     faded = tl.exp2(highest - higher)
     weights = tl.exp2(scores - higher[:, None])

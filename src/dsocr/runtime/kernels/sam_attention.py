@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dsocr.runtime.config import AttentionName
+from dsocr.runtime.kernels.parts import softmax_on
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
 from dsocr.runtime.layers.attention import attend
 
@@ -220,13 +221,9 @@ def _attend_rows(
         by_row = tl.load(by_rows + row * TOKENS + query, mask=asked, other=0.0).to(tl.float32)
         scores = tl.dot(q, k, input_precision=PRECISION) * (scale * LOG2E)
         scores = scores + by_row[:, None] * LOG2E + by_column
-        higher = tl.maximum(highest, tl.max(scores, 1))
-        faded = tl.exp2(highest - higher)
-        weights = tl.exp2(scores - higher[:, None])
-        total = total * faded + tl.sum(weights, 1)
+        weights, faded, highest, total = softmax_on(scores, highest, total)
         mixed = mixed * faded[:, None]
         mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
-        highest = higher
     mixed = mixed / total[:, None]
     tl.store(
         OUT + token[:, None] * WIDTH + head * DIM + dim[None, :],
@@ -293,13 +290,9 @@ def _attend_window(
         scores = tl.dot(q, k, input_precision=PRECISION) * scale
         scores = tl.dot(bias, here.to(bias.dtype), scores, input_precision=PRECISION) * LOG2E
         scores = tl.where(seen[None, :], scores, float("-inf"))
-        higher = tl.maximum(highest, tl.max(scores, 1))
-        faded = tl.exp2(highest - higher)
-        weights = tl.exp2(scores - higher[:, None])
-        total = total * faded + tl.sum(weights, 1)
+        weights, faded, highest, total = softmax_on(scores, highest, total)
         mixed = mixed * faded[:, None]
         mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
-        highest = higher
     mixed = mixed / total[:, None]
     tl.store(
         OUT + token[:, None] * WIDTH + head * DIM + dim[None, :],
