@@ -66,6 +66,20 @@ def test_one_that_none_can_stand_in_for_is_made_at_once(
     assert made == [4, 32]
 
 
+def test_where_memory_is_short_the_larger_goes_on_standing_in(
+    graph: DecodeGraph, made: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph.capture(32)
+
+    def fail(self: DecodeGraph, bucket: int) -> Any:
+        made.append(bucket)
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(DecodeGraph, "_capture", fail)
+    assert [replayed(graph, 3) for _ in range(7)] == [32] * 7
+    assert made == [32, 4, 4]
+
+
 def test_in_quiet_moments_all_are_made_the_largest_first(
     graph: DecodeGraph, made: list[int]
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -167,9 +168,14 @@ class DecodeGraph:
         bucket = self._bucket(num_rows)
         if not self._captures or bucket in self._graphs:
             return
-        self._misses[bucket] += 1
-        if self._misses[bucket] > PATIENCE or bucket > max(self._graphs, default=0):
+        if bucket > max(self._graphs, default=0):
             self.capture(num_rows)
+            return
+        self._misses[bucket] += 1
+        if self._misses[bucket] > PATIENCE:
+            self._misses[bucket] = 0
+            with suppress(torch.OutOfMemoryError):  # the larger one goes on standing in
+                self.capture(num_rows)
 
     def capture(self, num_rows: int) -> None:
         """Makes the graph for so many rows, if it is not there."""

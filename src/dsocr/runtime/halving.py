@@ -22,12 +22,19 @@ class PatientRunner:
     """A runner whose steps do not fail for want of memory; their pages may."""
 
     def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+        self._runner, self._makes_ready = runner, True
         self.num_out_of_memory = 0
         """Steps and parts of steps that did not fit."""
 
     def make_ready(self) -> bool:
-        return self._runner.make_ready()
+        if not self._makes_ready:
+            return False
+        try:
+            self._makes_ready = self._runner.make_ready()
+        except RuntimeError as error:
+            self._check(error)
+            self._makes_ready = False  # what has no room in a quiet moment never has
+        return self._makes_ready
 
     def launch(self, step: Step) -> Launched | None:
         """None: it did not fit. What is under way has to be collected, then this in parts."""
