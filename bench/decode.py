@@ -34,6 +34,7 @@ from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.decode_graph import DecodeGraph, DecodeState  # noqa: E402
 from dsocr.runtime.decode_step import DecodeStep  # noqa: E402
 from dsocr.runtime.devices import FP8, dtype_name  # noqa: E402
+from dsocr.runtime.kernels.watch import WATCHED  # noqa: E402
 from dsocr.runtime.kv_cache import KVCache, as_kept  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
 from dsocr.runtime.ngram import NoRepeat  # noqa: E402
@@ -95,6 +96,7 @@ class House:
                 num_prompt=SHORTEST,
                 limit=len(tokens) + ROOM,
                 no_repeat=RULES[slot % 2],
+                watch=WATCHED,
             )
 
     def plain_scores(self, model: DeepseekOcr) -> torch.Tensor:

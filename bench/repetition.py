@@ -12,13 +12,26 @@ import argparse
 import json
 import statistics
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bench.honest_texts import KINDS, honest_text
 from bench.planted_loops import LATE, Planted, loops, wide_numbered_rows
-from dsocr.runtime.repetition import RepetitionWatch, TokenKinds, token_kinds
+from dsocr.runtime.repetition import (
+    BLOCK,
+    EXACT,
+    MOST_NEW,
+    NEAR,
+    REACH,
+    RECENT,
+    SILENCE,
+    TEMPLATE,
+    WINDOW,
+    RepetitionWatch,
+    TokenKinds,
+    token_kinds,
+)
 from dsocr.runtime.tokenizer import Tokenizer
 
 LIMIT = 400
@@ -48,6 +61,42 @@ def alarm(kinds: TokenKinds, tokens: Iterable[int]) -> tuple[int, int] | None:
     return None
 
 
+def suspects(kinds: TokenKinds, tokens: Sequence[int]) -> Iterator[bool]:
+    """After each token whether the device would have the watch look (`runtime/kernels/watch.py`);
+    found another way, with an index instead of comparisons."""
+    exact, near, template = _Last(EXACT), _Last(NEAR), _Last(TEMPLATE)
+    exact_at = template_at = 0
+    news: deque[bool] = deque(maxlen=WINDOW)
+    in_number = False
+    for written, token in enumerate(tokens, 1):
+        if exact.ago(token) > REACH:
+            exact_at = written
+        news.append(near.ago(token) > RECENT)
+        is_digit = token in kinds.digits
+        if not (is_digit and in_number) and template.ago(0 if is_digit else token) > REACH:
+            template_at = written
+        in_number = is_digit
+        silent = written - min(exact_at, template_at) >= SILENCE
+        yield written % BLOCK == 0 and (silent or (len(news) == WINDOW and sum(news) <= MOST_NEW))
+
+
+class _Last:
+    """Where n-grams of a line were last seen."""
+
+    def __init__(self, size: int) -> None:
+        self._newest = (0,) * size
+        self._places: dict[tuple[int, ...], int] = {}
+        self._count = 0
+
+    def ago(self, symbol: int) -> float:
+        """The line goes on; how far back the n-gram that ends it was last seen."""
+        self._newest = (*self._newest[1:], symbol)
+        before = self._places.get(self._newest, float("-inf"))
+        self._count += 1
+        self._places[self._newest] = self._count
+        return self._count - before
+
+
 def real_texts() -> Iterator[tuple[str, str]]:
     """Outputs of the model and texts of real pages."""
     grammar = json.loads((DATA / "grammar.json").read_text("utf-8"))
@@ -74,6 +123,8 @@ def _tell_of_honest_pages(kinds: TokenKinds, tokenizer: Tokenizer, seeds: range)
     for name, (place, keep) in alarms:
         print(f"  {name}: at {place}, keeping {keep}")
     print(f"cost: {seconds / count * 1e6:.2f} µs a token")
+    woken = sum(any(suspects(kinds, tokens)) for _, tokens in pages)
+    print(f"pages on which the device would wake the watch: {woken}")
 
 
 def _tell_of_loops(kinds: TokenKinds, tokenizer: Tokenizer, seeds: range) -> None:

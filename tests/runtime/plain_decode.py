@@ -11,6 +11,7 @@ from dsocr.runtime.batch import Chunk, make_batch
 from dsocr.runtime.decode_graph import DecodeState
 from dsocr.runtime.graph_runner import Prefill
 from dsocr.runtime.kernels.choice import choose
+from dsocr.runtime.kernels.watch import watch
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
@@ -38,7 +39,9 @@ class PlainStep:
         return self._model.logits(hidden)
 
     def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
-        return choose(logits, state.histories, rows)
+        chosen = choose(logits, state.histories, rows)
+        watch(state.histories, state.traces, rows, chosen[2])
+        return chosen
 
     def _newest(self, slot: int, state: DecodeState) -> Chunk:
         newest = int(state.lengths[slot]) - 1

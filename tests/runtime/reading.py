@@ -39,6 +39,7 @@ def graph_runtime(
         num_tokens=model.spec.decoder.max_positions,
         max_num_seqs=8,
         special=tokenizer.special,
+        digits=_kinds(tokenizer).digits,
         make_steps=make_steps,
     )
     return _runtime(runner, tokenizer, lookahead=1, **settings)

@@ -12,13 +12,18 @@ from dataclasses import replace
 import pytest
 import torch
 
+from bench.repetition import alarm
+from dsocr.runtime.decode_graph import DecodeState, Step
 from dsocr.runtime.decode_step import can_decode
-from dsocr.runtime.graph_runner import MakeSteps, kernel_steps
+from dsocr.runtime.graph_runner import MakeSteps, Prefill, kernel_steps
 from dsocr.runtime.intake import Request
+from dsocr.runtime.kernels.choice import LENGTH, PROMPT
+from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
 from dsocr.runtime.preprocess import Resolution
+from dsocr.runtime.repetition import token_kinds
 from dsocr.runtime.runtime import Done, Failed
 from dsocr.runtime.scheduler import Limits
 from dsocr.runtime.sequence import SamplingParams
@@ -126,6 +131,54 @@ def test_pages_that_lose_their_blocks_come_back_to_the_same_tokens(
 
     assert runtime.load.preemptions > 0
     assert outputs(events) == expected
+
+
+class Parrot:
+    """A step that has one line in mind, whatever it reads; it chooses and watches as the other."""
+
+    def __init__(self, step: Step, line: list[int], model: DeepseekOcr) -> None:
+        self.choose = step.choose
+        self._line = torch.tensor(line, device=model.device)
+        self._width = model.spec.decoder.vocab_size
+
+    def scores(self, rows: torch.Tensor, state: DecodeState) -> torch.Tensor:
+        params = state.params[rows.clamp_min(0).long()].long()
+        return self._certain(self._line[(params[:, LENGTH] - params[:, PROMPT]).clamp_min(0)])
+
+    def head(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self._certain(self._line[:1].expand(len(hidden)))
+
+    def _certain(self, tokens: torch.Tensor) -> torch.Tensor:
+        scores = torch.zeros(len(tokens), self._width, device=tokens.device)
+        return scores.scatter_(1, tokens[:, None], 99.0)
+
+
+def test_pages_that_repeat_themselves_end_where_the_host_alone_would_end_them(
+    kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
+) -> None:
+    """Also one whose tokens are drawn, and those that lose their blocks meanwhile."""
+    model, make_steps = kit
+    line = tokenizer.encode("Dear reader, " + "thank you very much, " * 200)[:600]
+
+    def parrots(model: DeepseekOcr, cache: KVCache, max_rows: int) -> tuple[Prefill, Step]:
+        width = model.spec.decoder.hidden_size
+        step = Parrot(make_steps(model, cache, max_rows)[1], line, model)
+        return lambda batch: torch.zeros(batch.num_tokens, width, device=model.device), step
+
+    runtime = graph_runtime(model, tokenizer, parrots, limits=Limits(max_num_seqs=3))
+    allocator = runtime.scheduler.allocator
+    allocator.allocate(allocator.num_free - 60)
+    for one, temperature in zip(pages(3), (0, 1, 0), strict=True):
+        params = SamplingParams(max_tokens=len(line), temperature=temperature)
+        runtime.submit(replace(one, prompt="a word", params=params))
+    events = run(runtime)
+
+    assert runtime.load.preemptions > 0
+    found = alarm(token_kinds(tokenizer), line)
+    assert found is not None
+    done = [one for one in events if isinstance(one, Done)]
+    assert [one.finish_reason for one in done] == ["repetition"] * 3
+    assert outputs(events) == {number: line[: found[1]] for number in range(3)}
 
 
 def test_drawn_tokens_are_the_plain_runner_s(

@@ -7,7 +7,7 @@ Nothing here waits for the device. A sequence that decodes owns a slot, a row of
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,10 +21,12 @@ from dsocr.runtime.kernels.choice import (
     NGRAM,
     NUM_FIELDS,
     PROMPT,
+    WATCH,
     WINDOW,
     Histories,
 )
 from dsocr.runtime.kernels.paged_attention import Sequences
+from dsocr.runtime.kernels.watch import UNWATCHED, traces_for
 from dsocr.runtime.ngram import NoRepeat
 
 PATIENCE = 64
@@ -46,7 +48,10 @@ class DecodeState:
         exempt: Sequence[int],
         end: int,
         device: torch.device,
+        digits: Collection[int] = (),
     ) -> None:
+        """`digits` are the tokens that loops are looked for without, where they are looked for."""
+
         def table(width: int) -> Tensor:
             return torch.zeros(num_slots, width, dtype=torch.int32, device=device)
 
@@ -60,6 +65,7 @@ class DecodeState:
             torch.tensor(exempt, dtype=torch.int32, device=device),
             end,
         )
+        self.traces = traces_for(self.tokens, digits)
 
     @property
     def lengths(self) -> Tensor:
@@ -75,12 +81,15 @@ class DecodeState:
         num_prompt: int,
         limit: int,
         no_repeat: NoRepeat | None = None,
+        watch: int = UNWATCHED,
     ) -> None:
         """A sequence takes the slot: its tokens so far, its blocks and its rules.
 
-        `limit` is the most tokens there may be, the prompt's counted.
+        `limit` is the most tokens there may be, the prompt's counted. `watch` is as in
+        `kernels.watch`.
         """
         params = [0] * NUM_FIELDS
+        params[WATCH] = watch
         params[LENGTH], params[PROMPT], params[LIMIT] = len(tokens), num_prompt, limit
         if no_repeat is not None:
             params[NGRAM], params[WINDOW] = no_repeat.ngram, no_repeat.window or 0
@@ -116,7 +125,8 @@ class Step(Protocol):
         """The same of hidden states (B, hidden) after the final norm."""
 
     def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
-        """Writes the next token of each slot down; (3, B), see `kernels.choice.choose`."""
+        """Writes the next token of each slot down; (3, B), see `kernels.choice.choose`, the flags
+        with those of `kernels.watch.watch`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,8 @@ class Chosen:
     """A step's results on the device. The next step writes over them."""
 
     choices: Tensor
-    """(3, B) int32: tokens, log-probabilities (float32's bits), flags (see `kernels.choice`)."""
+    """(3, B) int32: tokens, log-probabilities (float32's bits), flags (see `kernels.choice` and
+    `kernels.watch`)."""
     logits: Tensor
     """(B, vocabulary) float32, the banned tokens taken out."""
 

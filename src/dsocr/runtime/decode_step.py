@@ -21,6 +21,7 @@ from dsocr.runtime.kernels.row import linear_row_fused, norm_linear_row_fused
 from dsocr.runtime.kernels.sum_norm import gate_fused, newest_embeddings_fused, sum_norm_fused
 from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.kernels.tuning import RowTuning, Tuning, tuning_for
+from dsocr.runtime.kernels.watch import watch_fused
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
@@ -55,7 +56,9 @@ class DecodeStep:
         return self._together(x, sequences, self.tuning_for(len(rows)))
 
     def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
-        return choose_fused(logits, state.histories, rows)
+        chosen = choose_fused(logits, state.histories, rows)
+        watch_fused(state.histories, state.traces, rows, chosen[2])
+        return chosen
 
     def head(self, hidden: Tensor) -> Tensor:
         """float32 scores of normed hidden states, not rounded to the weights' dtype before."""

@@ -7,7 +7,7 @@ that failed can be launched again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from collections.abc import Sequence as Many
 
 import torch
@@ -19,6 +19,7 @@ from dsocr.runtime.decode_graph import Chosen, DecodeGraph, DecodeState
 from dsocr.runtime.decode_graph import Step as Decode
 from dsocr.runtime.decode_step import DecodeStep
 from dsocr.runtime.kernels.choice import NOT_A_NUMBER, STUCK
+from dsocr.runtime.kernels.watch import BLIND, SUSPECT, UNWATCHED, WATCHED
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.model_runner import Launched, ModelRunner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
@@ -48,6 +49,7 @@ class GraphRunner(ModelRunner):
         num_tokens: int,
         max_num_seqs: int,
         special: SpecialTokens,
+        digits: Collection[int] = (),
         cache_dtype: torch.dtype | None = None,
         make_steps: MakeSteps = kernel_steps,
     ) -> None:
@@ -60,6 +62,7 @@ class GraphRunner(ModelRunner):
             exempt=sorted(special.cells),
             end=special.eos,
             device=model.device,
+            digits=digits,
         )
         self._prefill, self._decode = make_steps(model, self.cache, max_num_seqs)
         self.graph = DecodeGraph(self._decode, self.state, max_rows=max_num_seqs)
@@ -132,6 +135,7 @@ class GraphRunner(ModelRunner):
             num_prompt=len(sequence.prompt_ids),
             limit=len(sequence.prompt_ids) + sequence.room,
             no_repeat=sequence.params.no_repeat,
+            watch=_how_watched(sequence),
         )
 
     def _keep(
@@ -191,7 +195,14 @@ class _Flight:
 def _choice(token: int, logprob: float, flags: int) -> Choice:
     if flags & NOT_A_NUMBER:
         return NotANumber()
-    return None if flags & STUCK else Sampled(token, logprob)
+    return None if flags & STUCK else Sampled(token, logprob, bool(flags & SUSPECT))
+
+
+def _how_watched(sequence: Sequence) -> int:
+    """The device counts from the first token on, and tokens that are drawn it sees too early."""
+    if sequence.watch is None:
+        return UNWATCHED
+    return BLIND if sequence.output_ids or sequence.params.temperature > 0 else WATCHED
 
 
 def _slot(sequence: Sequence) -> int:

@@ -24,24 +24,27 @@ from operator import sub
 
 from dsocr.runtime.tokenizer import Tokenizer
 
-_BLOCK = 16
+BLOCK = 16
 """Tokens looked at together: string slices are cheap, calls are not."""
 _MEMORY = 512
 """An n-gram is remembered for at least so many tokens, so periods up to that are seen."""
+REACH = 2 * (_MEMORY + BLOCK)
+"""None is remembered for more."""
 
-_EXACT = 24
+EXACT = 24
 """Eight cells of a table: a grid of two values still says something new with that."""
-_NEAR = 8
+NEAR = 8
 """Short, because the guard breaks a loop every 30 tokens."""
-_TEMPLATE = 12
+TEMPLATE = 12
 
-_SILENCE = 344
+SILENCE = 344
 """Tokens without anything new. With the first n-gram and a block it makes less than 400."""
-_WINDOW = 23
-"""Blocks over which "little new" is measured."""
-_LITTLE = 0.28
-"""Share of new n-grams; the guard's breaks alone make 8 of 31."""
-_RECENT = 192
+_BLOCKS = 23
+WINDOW = _BLOCKS * BLOCK
+"""Tokens over which "little new" is measured."""
+MOST_NEW = int(0.28 * WINDOW)
+"""Of them that end new n-grams; the guard's breaks alone make 8 of 31."""
+RECENT = 192
 """For "little new" only what was said within so many tokens counts as said before."""
 
 _MIN_WORDS, _MIN_ROW_WORDS = 3, 4
@@ -97,10 +100,10 @@ class RepetitionWatch:
         self._kinds = kinds
         self._block: list[int] = []
         self._num_tokens = 0
-        self._tail = "\0" * (_EXACT - 1)
+        self._tail = "\0" * (EXACT - 1)
         self._exact, self._near = _Grams(), _Grams()
         self._new_exact_at = 0
-        self._blocks: deque[_Block] = deque(maxlen=_WINDOW + 1)
+        self._blocks: deque[_Block] = deque(maxlen=_BLOCKS + 1)
         self._was_new = True
         self._seen: set[int] = set()
         self._row_opens = False
@@ -109,7 +112,7 @@ class RepetitionWatch:
     def push(self, token: int) -> int | None:
         """How many output tokens to keep, once the output repeats itself; else None."""
         self._block.append(token)
-        if len(self._block) < _BLOCK:
+        if len(self._block) < BLOCK:
             return None
         return self._look()
 
@@ -117,29 +120,29 @@ class RepetitionWatch:
         tokens, self._block = self._block, []
         period = self._take_in(tokens)
         self._numbers.take_in(tokens, self._num_tokens)
-        self._num_tokens += _BLOCK
+        self._num_tokens += BLOCK
         silence = self._num_tokens - self._new_exact_at
-        if silence >= _SILENCE and silence >= period * 1.05:
-            return max(1, self._new_exact_at - _EXACT + 1)
+        if silence >= SILENCE and silence >= period * 1.05:
+            return max(1, self._new_exact_at - EXACT + 1)
         if self._little_is_new():
             return self._start_of_the_old()
         return self._numbers.start_of_counting(self._num_tokens)
 
     def _take_in(self, tokens: list[int]) -> int:
         """Notes which n-grams are new; returns how far back the last one was seen, 0 if new."""
-        places = range(self._num_tokens, self._num_tokens + _BLOCK)
+        places = range(self._num_tokens, self._num_tokens + BLOCK)
         text = self._tail + "".join(map(chr, tokens))  # ids as characters: slices are n-grams
-        self._tail = text[_BLOCK:]
-        exact = self._exact.distances(text, _EXACT, places)
-        near = self._near.distances(text[_EXACT - _NEAR :], _NEAR, places)
+        self._tail = text[BLOCK:]
+        exact = self._exact.distances(text, EXACT, places)
+        near = self._near.distances(text[EXACT - NEAR :], NEAR, places)
         if 0 in exact:
             self._new_exact_at = places.stop - exact[::-1].index(0)
-        self._blocks.append(self._block_of(tokens, [not 0 < far <= _RECENT for far in near]))
+        self._blocks.append(self._block_of(tokens, [not 0 < far <= RECENT for far in near]))
         return exact[-1]
 
     def _block_of(self, tokens: list[int], news: list[bool]) -> _Block:
         block = _Block(num_new=sum(news))
-        if block.num_new < _BLOCK:
+        if block.num_new < BLOCK:
             words = self._kinds.words
             block.new_at_start = news.index(False)
             block.old_at_end = [*reversed(news), True].index(True)
@@ -169,10 +172,10 @@ class RepetitionWatch:
                 self._row_opens = not new and token != self._kinds.cell_end
 
     def _little_is_new(self) -> bool:
-        window = list(self._blocks)[-_WINDOW:]
-        if self._num_tokens < _WINDOW * _BLOCK:
+        window = list(self._blocks)[-_BLOCKS:]
+        if self._num_tokens < WINDOW:
             return False
-        if sum(block.num_new for block in window) > _LITTLE * _WINDOW * _BLOCK:
+        if sum(block.num_new for block in window) > MOST_NEW:
             return False
         rows = sum(block.num_rows for block in window)
         if rows >= 3 and sum(block.num_new_rows for block in window) >= 0.6 * rows:
@@ -181,7 +184,7 @@ class RepetitionWatch:
         if onsets and 2 * sum(block.num_number_onsets for block in window) >= onsets:
             return False
         words = [word for block in window for word in block.old_words]
-        share = len(words) / (_WINDOW * _BLOCK)
+        share = len(words) / WINDOW
         breaks = sum(block.num_breaks for block in window)
         needed = 2 if breaks >= _BREAKS else _MIN_ROW_WORDS if rows else _MIN_WORDS
         return share >= _ALL_WORDS or (share >= _WORDY and len(set(words)) >= needed)
@@ -190,9 +193,9 @@ class RepetitionWatch:
         """Looks no further back than the window: before it a grid may have been honest."""
         blocks = list(self._blocks)
         first = len(blocks) - 1
-        while first > 1 and blocks[first - 1].num_new <= 0.6 * _BLOCK:
+        while first > 1 and blocks[first - 1].num_new <= 0.6 * BLOCK:
             first -= 1
-        start = self._num_tokens - (len(blocks) - first) * _BLOCK - (_NEAR - 1)
+        start = self._num_tokens - (len(blocks) - first) * BLOCK - (NEAR - 1)
         before = blocks[first - 1].old_at_end
         return max(1, start - before if before else start + blocks[first].new_at_start)
 
@@ -244,8 +247,8 @@ class _Counting:
 
     def __init__(self, kinds: TokenKinds) -> None:
         self._digits, self._row = kinds.digits, kinds.row
-        self._row_at = -_SILENCE
-        self._template = "\0" * (_TEMPLATE - 1)
+        self._row_at = -SILENCE
+        self._template = "\0" * (TEMPLATE - 1)
         self._grams = _Grams()
         self._new_at = 0
         self._number = ""
@@ -275,18 +278,18 @@ class _Counting:
             self._row_at = start
         text = self._template + "".join(map(chr, symbols))
         self._template = text[len(symbols) :]
-        distances = self._grams.distances(text, _TEMPLATE, places)
+        distances = self._grams.distances(text, TEMPLATE, places)
         if 0 in distances:
             self._new_at = places[-1 - distances[::-1].index(0)] + 1
 
     def start_of_counting(self, now: int) -> int | None:
         """Where the second item of a counting run stands."""
-        if now - self._new_at < _SILENCE or now < self._next_look:
+        if now - self._new_at < SILENCE or now < self._next_look:
             return None
         self._next_look = now + _RECHECK
-        needed = _MIN_COUNTS if now - self._row_at > _SILENCE else _MIN_ROW_COUNTS
+        needed = _MIN_COUNTS if now - self._row_at > SILENCE else _MIN_ROW_COUNTS
         values = self._values
-        recent = bisect_left(self._places, now - _SILENCE, hi=len(values))
+        recent = bisect_left(self._places, now - SILENCE, hi=len(values))
         for stride in range(1, min(_MAX_STRIDE, (len(values) - recent) // 3) + 1):
             step = _step(values[recent:], stride)
             if step:

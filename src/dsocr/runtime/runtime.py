@@ -209,7 +209,7 @@ class Runtime:
         if choice is None:  # the guard banned every token: there is nothing left to say
             sequence.finish_reason = "stop"
         else:
-            sequence.append(choice.token, choice.logprob)
+            sequence.append(choice.token, choice.logprob, is_suspect=choice.is_suspect)
         page = self._pages[sequence.request_id]
         text = ""
         if len(sequence.output_ids) > len(page.text_ends):
@@ -292,6 +292,7 @@ def _runner_for(
         num_tokens=room.cache_tokens,
         max_num_seqs=room.max_num_seqs,
         special=tokenizer.special,
+        digits=token_kinds(tokenizer).digits,
         cache_dtype=room.cache_dtype,
     )
     return runner, 1

@@ -23,6 +23,8 @@ class Sampled:
 
     token: int
     logprob: float
+    is_suspect: bool = True
+    """Whether the sequence may repeat itself. The device tells; who does not ask it must look."""
 
 
 Choice = Sampled | NotANumber | None

@@ -72,6 +72,7 @@ class Sequence:
     generator: torch.Generator | None = field(init=False, default=None)
     _guard: NgramGuard | None = field(init=False, default=None)
     _num_guarded: int = field(init=False, default=0)
+    _num_watched: int = field(init=False, default=0)
     _placeholders: range = field(init=False)
 
     def __post_init__(self) -> None:
@@ -132,8 +133,9 @@ class Sequence:
         self._num_guarded = len(self.output_ids)
         return self._guard.banned()
 
-    def append(self, token: int, logprob: float) -> None:
-        """The next token came. Sets `finish_reason` where the page ends; eos is no output."""
+    def append(self, token: int, logprob: float, *, is_suspect: bool = True) -> None:
+        """The next token came. Sets `finish_reason` where the page ends; eos is no output. What is
+        not suspect is not looked at by the watch."""
         if token == self.special.eos:
             self.finish_reason = "stop"
             return
@@ -141,7 +143,16 @@ class Sequence:
         self.logprobs.append(logprob)
         if len(self.output_ids) >= self.room:
             self.finish_reason = "length"
-        keep = self.watch.push(token) if self.watch is not None else None
+        keep = self._keep() if is_suspect or self._num_watched else None
         if keep is not None:
             del self.output_ids[keep:], self.logprobs[keep:]
             self.finish_reason = "repetition"
+
+    def _keep(self) -> int | None:
+        """What the watch says. Once woken it looks at all that was written, and stays awake."""
+        if self.watch is None:
+            return None
+        news = self.output_ids[self._num_watched :]
+        self._num_watched = len(self.output_ids)
+        alarms = (self.watch.push(token) for token in news)
+        return next((keep for keep in alarms if keep is not None), None)

@@ -23,9 +23,10 @@ STUCK, NOT_A_NUMBER, END, FULL = 1, 2, 4, 8
 """Flags of a choice: everything was banned, the scores were no numbers, it is the end token, there
 is no room for another."""
 
-LENGTH, PROMPT, NGRAM, WINDOW, LIMIT, NUM_FIELDS = 0, 1, 2, 3, 4, 8
+LENGTH, PROMPT, NGRAM, WINDOW, LIMIT, WATCH, WATCH_STATE, NUM_FIELDS = 0, 1, 2, 3, 4, 5, 8, 16
 """Columns of a sequence's parameters: tokens known, tokens of the prompt, the no-repeat rule (n, 0
-for none; window, 0 for the whole sequence), most tokens there may be."""
+for none; window, 0 for the whole sequence), most tokens there may be, whether loops are looked for,
+and from `WATCH_STATE` on what is counted for that (see `kernels.watch`)."""
 
 
 @dataclass(frozen=True, slots=True)
