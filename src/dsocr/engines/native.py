@@ -22,7 +22,7 @@ from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usag
 
 logger = logging.getLogger(__name__)
 
-WORKER = "dsocr.runtime.worker:main"
+WORKER = "dsocr.runtime.entry:main"
 
 
 class NativeEngine:

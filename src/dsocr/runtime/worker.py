@@ -17,9 +17,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 import queue
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,8 @@ from dsocr.runtime.checkpoint import CheckpointError
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import DeviceError, choose_device, choose_dtype, dtype_name
 from dsocr.runtime.intake import Request
+from dsocr.runtime.kernels.sum_norm import gate_fused
+from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
@@ -129,10 +134,11 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     words = f"{path.name} to {device} as {number_type}"
     channel.send({"kind": "loading", "message": words})
     wish = config.attn_impl
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(2) as beside, _short_turns():
         vocabulary = beside.submit(_vocabulary, path)
         _wait_for(device)
         mark("device")
+        compiler = beside.submit(_warm_up, device, dtype, kernels=config.kernels)
         model = load_model(
             path,
             device=device,
@@ -144,6 +150,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
         _wait_for(device)
         mark("weights")
         tokenizer = vocabulary.result()
+        compiler.result()
     mark("vocabulary")
     runtime, room = runtime_for(model, tokenizer, config, mark=mark)
     mark("runtime")
@@ -167,10 +174,34 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     return runtime, outbox
 
 
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Threads that copy without the interpreter ask for it often, and another would keep it for
+    5 ms each time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
 def _vocabulary(path: Path) -> Tokenizer:
     tokenizer = Tokenizer(path)
     token_kinds(tokenizer)
     return tokenizer
+
+
+def _warm_up(device: torch.device, dtype: torch.dtype, *, kernels: bool) -> None:
+    """The first use of a library takes long: Triton alone looks through all of its own files."""
+    if device.type != "cuda":
+        return
+    with torch.cuda.device(device), torch.inference_mode():
+        numbers = torch.zeros(32, 32, dtype=dtype, device=device)
+        torch.mm(numbers, numbers)
+        torch.conv2d(numbers.view(1, 1, 32, 32), numbers[:1].view(2, 1, 4, 4))
+        if kernels and usable_kernels(device):
+            gate_fused(numbers)
 
 
 def _wait_for(device: torch.device) -> None:
