@@ -7,12 +7,15 @@ many rows the large products are the library's, and the experts' go expert by ex
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dsocr.runtime.decode_graph import DecodeState
 from dsocr.runtime.decoder_weights import LayerWeights, layer_weights, rotation_tables
+from dsocr.runtime.devices import FP8
 from dsocr.runtime.kernels.choice import choose_fused
 from dsocr.runtime.kernels.experts_row import experts_row_fused
 from dsocr.runtime.kernels.experts_rows import experts_rows_fused, norm_route_fused
@@ -20,7 +23,7 @@ from dsocr.runtime.kernels.paged_attention import Sequences, Split, attend_newes
 from dsocr.runtime.kernels.row import linear_row_fused, norm_linear_row_fused
 from dsocr.runtime.kernels.sum_norm import gate_fused, newest_embeddings_fused, sum_norm_fused
 from dsocr.runtime.kernels.triton_language import usable_kernels
-from dsocr.runtime.kernels.tuning import RowTuning, Tuning, tuning_for
+from dsocr.runtime.kernels.tuning import RowTuning, Tuning, fp8_split_for, tuning_for
 from dsocr.runtime.kernels.watch import watch_fused
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
@@ -33,6 +36,9 @@ class DecodeStep:
         decoder, spec = model.decoder, model.spec.decoder
         self.ahead = _has_programmatic_launch(model.device)
         self.row_tuning, self.tuning_for = RowTuning(), tuning_for
+        if cache.blocks.dtype == FP8:
+            self.row_tuning = replace(self.row_tuning, split=fp8_split_for(1))
+            self.tuning_for = lambda rows: replace(tuning_for(rows), split=fp8_split_for(rows))
         self._eps = spec.rms_norm_eps
         self._embeddings = decoder.embed_tokens.weight
         self._norm, self._head = decoder.norm.weight, model.lm_head.weight

@@ -48,8 +48,21 @@ TUNINGS = (
 )
 
 
+FP8_SPLITS = (
+    (1, Split(32, 64, 4, 2)),
+    (16, Split(16, 32, 4, 2)),
+    (48, Split(2, 128, 8, 2)),
+    (1 << 30, Split(1, 128, 8, 2)),
+)
+"""Of a cache in fp8, where turning the values into others takes as long as reading them."""
+
+
 def tuning_for(rows: int) -> Tuning:
     return next(tuning for tuning in TUNINGS if rows <= tuning.rows)
+
+
+def fp8_split_for(rows: int) -> Split:
+    return next(split for most, split in FP8_SPLITS if rows <= most)
 
 
 @dataclass(frozen=True, slots=True)
