@@ -67,7 +67,8 @@ class FakeRunner:
             return None
         place = piece.start + piece.length - len(sequence.prompt_ids)
         ends = place >= self.lengths[sequence.request_id]
-        return Sampled(EOS if ends else token_of(sequence.request_id, place), -0.5)
+        token = EOS if ends else token_of(sequence.request_id, place)
+        return Sampled(token, -0.5, sequence.ending_with(token))
 
     def _place(self, sequence: Sequence, position: int) -> int:
         size = self.allocator.block_size

@@ -73,7 +73,7 @@ def advance(scheduler: Scheduler, runner: ModelRunner) -> None:
         if not piece.samples:
             continue
         if isinstance(choice, Sampled):
-            piece.sequence.append(choice.token, choice.logprob)
+            piece.sequence.append(choice.token, choice.logprob, ending=choice.ending)
         else:
             piece.sequence.finish_reason = "stop"
         if piece.sequence.finish_reason:
@@ -165,16 +165,16 @@ def seq(**params: Any) -> Sequence:
 
 def test_eos_ends_the_page_and_is_no_output() -> None:
     one = seq()
-    one.append(7, -0.1)
-    one.append(SPECIAL.eos, -0.1)
+    for token in (7, SPECIAL.eos):
+        one.append(token, -0.1, ending=one.ending_with(token))
     assert (one.output_ids, one.finish_reason) == ([7], "stop")
 
 
 def test_the_last_token_of_the_room_ends_the_page_by_length() -> None:
     one = seq(max_tokens=2)
-    one.append(7, -0.1)
+    one.append(7, -0.1, ending=one.ending_with(7))
     assert one.finish_reason is None
-    one.append(8, -0.1)
+    one.append(8, -0.1, ending=one.ending_with(8))
     assert (one.output_ids, one.finish_reason) == ([7, 8], "length")
 
 
@@ -184,7 +184,7 @@ def test_room_for_more_than_the_context_holds_is_not_given() -> None:
 
 def test_the_log_probability_is_of_the_scores_before_any_ban() -> None:
     one = seq(no_repeat=NoRepeat(1))
-    one.append(3, 0.0)
+    one.append(3, 0.0, ending=None)
     scores = torch.tensor([[0.0, 0.0, 1.0, 5.0]])
     expected = scores.log_softmax(-1)[0, 2].item()
 
@@ -207,8 +207,10 @@ def test_scores_that_are_no_numbers_are_the_fault_of_their_row_alone() -> None:
 
 
 def draw(scores: Tensor, one: Sequence) -> int:
+    """The next token, which the page goes on with."""
     [choice] = sample(scores.clone(), [one])
     assert isinstance(choice, Sampled)
+    one.append(choice.token, choice.logprob, ending=None)
     return choice.token
 
 

@@ -7,15 +7,18 @@ with one they are the graphs and kernels themselves.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from bench.repetition import alarm
+from dsocr.runtime import graph_runner
 from dsocr.runtime.decode_graph import DecodeState, Step
 from dsocr.runtime.decode_step import can_decode
-from dsocr.runtime.graph_runner import MakeSteps, Prefill, kernel_steps
+from dsocr.runtime.graph_runner import GraphRunner, MakeSteps, Prefill, _Flight, kernel_steps
 from dsocr.runtime.intake import Request
 from dsocr.runtime.kernels.choice import LENGTH, PROMPT
 from dsocr.runtime.kv_cache import KVCache
@@ -26,6 +29,7 @@ from dsocr.runtime.preprocess import Resolution
 from dsocr.runtime.repetition import token_kinds
 from dsocr.runtime.runtime import Done, Failed
 from dsocr.runtime.scheduler import Limits
+from dsocr.runtime.scheduler import Step as ScheduledStep
 from dsocr.runtime.sequence import SamplingParams
 from dsocr.runtime.tokenizer import Tokenizer
 from tests.runtime.goldens import golden_page
@@ -143,7 +147,8 @@ class Parrot:
 
     def scores(self, rows: torch.Tensor, state: DecodeState) -> torch.Tensor:
         params = state.params[rows.clamp_min(0).long()].long()
-        return self._certain(self._line[(params[:, LENGTH] - params[:, PROMPT]).clamp_min(0)])
+        place = (params[:, LENGTH] - params[:, PROMPT]).clamp(0, len(self._line) - 1)
+        return self._certain(self._line[place])
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         return self._certain(self._line[:1].expand(len(hidden)))
@@ -153,6 +158,15 @@ class Parrot:
         return scores.scatter_(1, tokens[:, None], 99.0)
 
 
+def parrots(make_steps: MakeSteps, line: list[int]) -> MakeSteps:
+    def make(model: DeepseekOcr, cache: KVCache, max_rows: int) -> tuple[Prefill, Step]:
+        width = model.spec.decoder.hidden_size
+        step = Parrot(make_steps(model, cache, max_rows)[1], line, model)
+        return lambda batch: torch.zeros(batch.num_tokens, width, device=model.device), step
+
+    return make
+
+
 def test_pages_that_repeat_themselves_end_where_the_host_alone_would_end_them(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
@@ -160,12 +174,8 @@ def test_pages_that_repeat_themselves_end_where_the_host_alone_would_end_them(
     model, make_steps = kit
     line = tokenizer.encode("Dear reader, " + "thank you very much, " * 200)[:600]
 
-    def parrots(model: DeepseekOcr, cache: KVCache, max_rows: int) -> tuple[Prefill, Step]:
-        width = model.spec.decoder.hidden_size
-        step = Parrot(make_steps(model, cache, max_rows)[1], line, model)
-        return lambda batch: torch.zeros(batch.num_tokens, width, device=model.device), step
-
-    runtime = graph_runtime(model, tokenizer, parrots, limits=Limits(max_num_seqs=3))
+    limits = Limits(max_num_seqs=3)
+    runtime = graph_runtime(model, tokenizer, parrots(make_steps, line), limits=limits)
     allocator = runtime.scheduler.allocator
     allocator.allocate(allocator.num_free - 60)
     for one, temperature in zip(pages(3), (0, 1, 0), strict=True):
@@ -179,6 +189,75 @@ def test_pages_that_repeat_themselves_end_where_the_host_alone_would_end_them(
     done = [one for one in events if isinstance(one, Done)]
     assert [one.finish_reason for one in done] == ["repetition"] * 3
     assert outputs(events) == {number: line[: found[1]] for number in range(3)}
+
+
+class Scarcity:
+    """Memory that runs out now and then while a step of several pages is launched."""
+
+    def __init__(self, seed: int) -> None:
+        self.risky, self.failures = False, 0
+        self._dice = random.Random(seed)
+
+    def of(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def scarce(*args: Any) -> Any:
+            if self.risky and self._dice.random() < 0.04:
+                self.failures += 1
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return function(*args)
+
+        return scarce
+
+    def watch(self, runner: GraphRunner) -> None:
+        launch = runner.launch
+
+        def launched(step: ScheduledStep) -> Any:
+            self.risky = len(step.pieces) > 1
+            return launch(step)
+
+        runner.launch = launched  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_step_that_fails_half_way_for_want_of_memory_loses_no_token(
+    kit: tuple[DeepseekOcr, MakeSteps],
+    tokenizer: Tokenizer,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+) -> None:
+    model, make_steps = kit
+    wordy = [
+        replace(one, prompt="a word", params=replace(one.params, max_tokens=40 + one.request_id))
+        for one in pages(4, temperature=0.8)
+    ]
+    plain = plain_runtime(model, tokenizer, limits=Limits(max_num_seqs=4))
+    ahead = graph_runtime(model, tokenizer, make_steps, limits=Limits(max_num_seqs=4))
+    for one in wordy:
+        plain.submit(one)
+        ahead.submit(one)
+    expected = outputs(run(plain))
+    scarcity = Scarcity(seed)
+    for owner, name in ((DecodeState, "send"), (graph_runner, "draw"), (_Flight, "take")):
+        monkeypatch.setattr(owner, name, scarcity.of(getattr(owner, name)))
+    scarcity.watch(ahead._runner._runner)
+
+    events = run(ahead)
+
+    assert scarcity.failures > 5
+    assert outputs(events) == expected
+
+
+def test_the_device_knows_the_end_of_a_page(
+    kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
+) -> None:
+    model, make_steps = kit
+    line = [*tokenizer.encode("The end."), tokenizer.special.eos]
+    runtime = graph_runtime(model, tokenizer, parrots(make_steps, line))
+    for one, temperature, most in zip(pages(3), (0, 1, 0), (99, 99, 2), strict=True):
+        params = SamplingParams(max_tokens=most, temperature=temperature)
+        runtime.submit(replace(one, prompt="a word", params=params))
+    done = [one for one in run(runtime) if isinstance(one, Done)]
+    ends = {one.request_id: (one.finish_reason, one.output_ids) for one in done}
+    assert ends == {0: ("stop", line[:-1]), 1: ("stop", line[:-1]), 2: ("length", line[:2])}
 
 
 def test_drawn_tokens_are_the_plain_runner_s(

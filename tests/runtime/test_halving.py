@@ -30,7 +30,16 @@ def made_ready(runner: Preparing, moments: int) -> list[bool]:
     return [patient.make_ready() for _ in range(moments)]
 
 
-@pytest.mark.parametrize("fails", [None, torch.OutOfMemoryError("CUDA out of memory")])
+@pytest.mark.parametrize(
+    "fails",
+    [
+        None,
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("Triton Error [CUDA]: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
 def test_what_has_no_room_is_not_tried_again(fails: Exception | None) -> None:
     runner = Preparing(left=2, fails=fails)
     assert made_ready(runner, 5) == [True, True, False, False, False]

@@ -89,7 +89,7 @@ def test_a_sequence_ends_where_its_loop_begins(tokenizer: Tokenizer, kinds: Toke
     )
     tokens = tokenizer.encode("Dear reader, " + "thank you very much, " * 200)
     for token in tokens:
-        sequence.append(token, -0.1)
+        sequence.append(token, -0.1, ending=sequence.ending_with(token))
         if sequence.finish_reason is not None:
             break
     assert sequence.finish_reason == "repetition"

@@ -18,7 +18,7 @@ FEATURES = torch.arange(8.0).view(4, 2)
 def page() -> Sequence:
     one = Sequence(list(PROMPT), SamplingParams(), 50, SPECIAL, features=FEATURES)
     for token in OUTPUT:
-        one.append(token, -0.1)
+        one.append(token, -0.1, ending=one.ending_with(token))
     return one
 
 

@@ -1,8 +1,8 @@
 """The runner that stays ahead of the host: steps are enqueued, tokens stay on the device.
 
 Pages are encoded as `ModelRunner` does; the first token of an answer and all that follow are chosen
-on the device. What can run out of memory is done before a token is written down, so that a step
-that failed can be launched again.
+on the device. A step that ran out of memory half way can be launched again, once those before it
+were collected: its pages are then told to the device anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dsocr.runtime.blocks import BLOCK_SIZE
 from dsocr.runtime.decode_graph import Chosen, DecodeGraph, DecodeState
 from dsocr.runtime.decode_graph import Step as Decode
 from dsocr.runtime.decode_step import DecodeStep
-from dsocr.runtime.kernels.choice import NOT_A_NUMBER, STUCK
+from dsocr.runtime.kernels.choice import END, FULL, NOT_A_NUMBER, STUCK
 from dsocr.runtime.kernels.watch import BLIND, SUSPECT, UNWATCHED, WATCHED
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.model_runner import Launched, ModelRunner
@@ -26,7 +26,7 @@ from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.prefill_step import PrefillStep
 from dsocr.runtime.sampler import Choice, NotANumber, Sampled, draw
 from dsocr.runtime.scheduler import Piece, Step
-from dsocr.runtime.sequence import Sequence
+from dsocr.runtime.sequence import Ending, Sequence
 from dsocr.runtime.tokenizer import SpecialTokens
 
 Prefill = Callable[[Batch], Tensor]
@@ -77,6 +77,16 @@ class GraphRunner(ModelRunner):
 
     @torch.inference_mode()
     def launch(self, step: Step) -> Launched:
+        try:
+            return self._launch(step)
+        except RuntimeError:
+            # half of it is done: what the device knows of these pages is told anew
+            for piece in step.pieces:
+                if piece.sequence.slot is not None:
+                    self._tables[piece.sequence.slot] = None
+            raise
+
+    def _launch(self, step: Step) -> Launched:
         self._encode([one for one in step.starts if not one.ended])
         flight = _Flight(len(step.pieces))
         places = [place for place, one in enumerate(step.pieces) if not one.sequence.ended]
@@ -151,10 +161,11 @@ class GraphRunner(ModelRunner):
         of the device."""
         scores = chosen.logits[row]
         token = draw(scores, sequence).reshape(1)
-        tokens, logprobs, _ = chosen.choices[:, row : row + 1].unbind()
+        tokens, logprobs, flags = chosen.choices[:, row : row + 1].unbind()
         worse = scores.gather(0, token) - scores.gather(0, tokens.long())
         logprobs.copy_((logprobs.view(torch.float32) + worse).view(torch.int32))
         tokens.copy_(token)
+        flags.copy_((flags & ~END) | (token == sequence.special.eos) * END)
         history = self.state.tokens[_slot(sequence)]
         newest = self.state.lengths[_slot(sequence)].reshape(1).long() - 1
         history.scatter_(0, newest, tokens)
@@ -195,7 +206,10 @@ class _Flight:
 def _choice(token: int, logprob: float, flags: int) -> Choice:
     if flags & NOT_A_NUMBER:
         return NotANumber()
-    return None if flags & STUCK else Sampled(token, logprob, bool(flags & SUSPECT))
+    if flags & STUCK:
+        return None
+    ending: Ending | None = "stop" if flags & END else "length" if flags & FULL else None
+    return Sampled(token, logprob, ending, bool(flags & SUSPECT))
 
 
 def _how_watched(sequence: Sequence) -> int:

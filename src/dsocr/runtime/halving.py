@@ -14,6 +14,8 @@ from dsocr.runtime.sequence import Sequence
 
 T = TypeVar("T")
 
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
+"""Of CUDA itself and Triton's loading of kernels; of the CPU; of cuBLAS and cuDNN."""
 SHORTEST_PIECE = 64
 """Tokens. A piece of no more than this is not cut again."""
 
@@ -31,10 +33,12 @@ class PatientRunner:
             return False
         try:
             self._makes_ready = self._runner.make_ready()
+            return self._makes_ready
         except RuntimeError as error:
             self._check(error)
-            self._makes_ready = False  # what has no room in a quiet moment never has
-        return self._makes_ready
+        self._makes_ready = False  # what has no room in a quiet moment never has
+        _give_back_memory()
+        return False
 
     def launch(self, step: Step) -> Launched | None:
         """None: it did not fit. What is under way has to be collected, then this in parts."""
@@ -75,8 +79,10 @@ class PatientRunner:
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """CUDA has a class for it; the CPU's allocator only words."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """PyTorch's allocator has a class for it; all others have only words."""
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in str(error).lower() for words in _OUT_OF_MEMORY
+    )
 
 
 def _give_back_memory() -> None:

@@ -209,7 +209,11 @@ class Runtime:
         if choice is None:  # the guard banned every token: there is nothing left to say
             sequence.finish_reason = "stop"
         else:
-            sequence.append(choice.token, choice.logprob, is_suspect=choice.is_suspect)
+            sequence.append(
+                *(choice.token, choice.logprob),
+                ending=choice.ending,
+                is_suspect=choice.is_suspect,
+            )
         page = self._pages[sequence.request_id]
         text = ""
         if len(sequence.output_ids) > len(page.text_ends):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dsocr.runtime.sequence import Sequence
+from dsocr.runtime.sequence import Ending, Sequence
 
 _STUCK = float("-inf")
+_SEEDS = (1 << 63) - 1
 
 
 class NotANumber(Exception):
@@ -23,6 +24,8 @@ class Sampled:
 
     token: int
     logprob: float
+    ending: Ending | None
+    """Whether the page ends with it."""
     is_suspect: bool = True
     """Whether the sequence may repeat itself. The device tells; who does not ask it must look."""
 
@@ -43,13 +46,15 @@ def sample(logits: Tensor, sequences: Many[Sequence]) -> list[Choice]:
     chosen = logits.gather(1, tokens[:, None])[:, 0]
     # the one sync of a step; token ids are exact in float32
     rows = torch.stack((tokens.float(), chosen, total), dim=1).tolist()
-    return [_choice(*row) for row in rows]
+    return [_choice(one, *row) for one, row in zip(sequences, rows, strict=True)]
 
 
-def _choice(token: float, score: float, whole: float) -> Choice:
+def _choice(sequence: Sequence, token: float, score: float, whole: float) -> Choice:
     if score != score or whole != whole:
         return NotANumber()
-    return None if score == _STUCK else Sampled(int(token), min(0.0, score - whole))
+    if score == _STUCK:
+        return None
+    return Sampled(int(token), min(0.0, score - whole), sequence.ending_with(int(token)))
 
 
 def _ban(logits: Tensor, sequences: Many[Sequence]) -> None:
@@ -68,12 +73,17 @@ def draw(scores: Tensor, sequence: Sequence) -> Tensor:
     """A token drawn from the most likely ones that together reach `top_p`, on the device."""
     params = sequence.params
     if sequence.generator is None:
-        sequence.generator = torch.Generator(scores.device).manual_seed(params.seed)
+        sequence.generator = torch.Generator(scores.device)
+    # of its place alone: a step that has to be repeated draws the same again
+    place = len(sequence.output_ids) + sequence.num_pending
+    sequence.generator.manual_seed(((params.seed << 20) + place) & _SEEDS)
     probabilities = (scores / params.temperature).softmax(dim=-1)
     if params.top_p < 1:
         ordered, order = probabilities.sort(descending=True)
         outside = ordered.cumsum(dim=-1) - ordered >= params.top_p  # never the first
-        probabilities = probabilities.index_fill(0, order[outside], 0.0)
+        # where they are, without asking the device how many
+        outside = torch.zeros_like(outside).scatter(0, order, outside)
+        probabilities = probabilities.masked_fill(outside, 0.0)
     # an exponential race picks each token with its probability; unlike multinomial it cannot raise
     noise = torch.empty_like(probabilities).exponential_(generator=sequence.generator)
     return (probabilities / noise.clamp_min(1e-20)).argmax()

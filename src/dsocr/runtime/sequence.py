@@ -17,6 +17,8 @@ from dsocr.runtime.ngram import NgramGuard, NoRepeat
 from dsocr.runtime.repetition import RepetitionWatch
 from dsocr.runtime.tokenizer import SpecialTokens
 
+Ending = Literal["stop", "length"]
+"""What a token ends a page by: it is the end token, or the last there is room for."""
 FinishReason = Literal["stop", "length", "repetition"]
 
 
@@ -133,16 +135,23 @@ class Sequence:
         self._num_guarded = len(self.output_ids)
         return self._guard.banned()
 
-    def append(self, token: int, logprob: float, *, is_suspect: bool = True) -> None:
+    def ending_with(self, token: int) -> Ending | None:
+        """How the page would end with this as its next token. Asked by those who choose tokens on
+        the host; the device has its own count."""
+        if token == self.special.eos:
+            return "stop"
+        return "length" if len(self.output_ids) + 1 >= self.room else None
+
+    def append(
+        self, token: int, logprob: float, *, ending: Ending | None, is_suspect: bool = True
+    ) -> None:
         """The next token came. Sets `finish_reason` where the page ends; eos is no output. What is
         not suspect is not looked at by the watch."""
-        if token == self.special.eos:
-            self.finish_reason = "stop"
+        self.finish_reason = ending
+        if ending == "stop":
             return
         self.output_ids.append(token)
         self.logprobs.append(logprob)
-        if len(self.output_ids) >= self.room:
-            self.finish_reason = "length"
         keep = self._keep() if is_suspect or self._num_watched else None
         if keep is not None:
             del self.output_ids[keep:], self.logprobs[keep:]

@@ -147,11 +147,11 @@ def _choose(
     highest = tl.max(base, 0)
     total = highest + tl.log(tl.sum(tl.where(known, sums * tl.exp(base - highest), 0.0), 0))
     score = tl.max(bests, 0)
-    best = tl.load(PLACES + row * pieces + tl.argmax(bests, 0))
+    # of scores that are no numbers the best may lie behind the last
+    best = tl.load(PLACES + row * pieces + tl.minimum(tl.argmax(bests, 0), pieces - 1))
     sequence = tl.load(ROWS + row)
     logits = LOGITS + row.to(tl.int64) * vocabulary
     flags = 0
-    # of scores that are no numbers the best may lie behind the last
     best = tl.minimum(best, vocabulary - 1)
     if sequence >= 0:
         params = PARAMS + sequence * FIELDS
@@ -163,6 +163,7 @@ def _choose(
         ):  # fmt: skip
             tl.debug_barrier()  # bans that other threads wrote are read now
             score, best = _best(logits, vocabulary, SCANNED)
+        tl.debug_barrier()  # all threads have read the length
         if length < most:
             tl.store(tokens + length, best)
             tl.store(params, length + 1)
