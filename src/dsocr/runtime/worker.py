@@ -32,7 +32,13 @@ from PIL import Image
 from dsocr.child import BEGAN_AT, Channel, Header
 from dsocr.runtime.checkpoint import CheckpointError
 from dsocr.runtime.config import RuntimeConfig
-from dsocr.runtime.devices import DeviceError, choose_device, choose_dtype, dtype_name
+from dsocr.runtime.devices import (
+    DeviceError,
+    choose_device,
+    choose_dtype,
+    dtype_name,
+    make_current,
+)
 from dsocr.runtime.intake import Request
 from dsocr.runtime.kernels.sum_norm import gate_fused
 from dsocr.runtime.kernels.triton_language import usable_kernels
@@ -125,6 +131,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     path = Path(arguments["model_path"])
     config = RuntimeConfig(**{**arguments, "model_path": path})
     device = choose_device(config.device)
+    make_current(device)
     dtype = choose_dtype(config.dtype, device)
     number_type = dtype_name(dtype)
     if config.expert_dtype != "auto":
@@ -196,7 +203,8 @@ def _warm_up(device: torch.device, dtype: torch.dtype, *, kernels: bool) -> None
     """The first use of a library takes long: Triton alone looks through all of its own files."""
     if device.type != "cuda":
         return
-    with torch.cuda.device(device), torch.inference_mode():
+    make_current(device)
+    with torch.inference_mode():
         numbers = torch.zeros(32, 32, dtype=dtype, device=device)
         torch.mm(numbers, numbers)
         torch.conv2d(numbers.view(1, 1, 32, 32), numbers[:1].view(2, 1, 4, 4))
