@@ -34,8 +34,8 @@ PATIENCE = 64
 """Steps of so many rows that make do with a larger graph before theirs is made, unless there is a
 quiet moment for it."""
 
-NEEDED_BYTES = 64 << 20
-"""What a step of the most rows computes in; its scores lie elsewhere."""
+BYTES_A_ROW = 256 << 10
+"""What a step computes in, at most; its scores lie elsewhere."""
 
 BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
 
@@ -215,7 +215,7 @@ class DecodeGraph:
     def _capture(self, bucket: int) -> _Captured:
         device = self._state.device
         rows = torch.full((bucket,), -1, dtype=torch.int32, device=device)
-        graph, chosen = capture(lambda: self._run(rows), device, needed_bytes=NEEDED_BYTES)
+        graph, chosen = capture(lambda: self._run(rows), device, needed_bytes=BYTES_A_ROW * bucket)
         return _Captured(graph, rows, chosen)
 
     @torch.inference_mode()
