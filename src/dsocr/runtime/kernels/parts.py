@@ -37,6 +37,15 @@ def softmax_on(scores, highest, total):
 
 
 @triton.jit
+def softmax_biased_on(scores, bias, highest, total):
+    """The same of scores that all lack the bias of their row. It is added to one of them."""
+    higher = tl.maximum(highest, tl.max(scores, 1) + bias)
+    faded = tl.exp2(highest - higher)
+    weights = tl.exp2(scores - (higher - bias)[:, None])
+    return weights, faded, higher, total * faded + tl.sum(weights, 1)
+
+
+@triton.jit
 def ranked(scores, expert):
     """Softmax, and how many experts are better than each; of equal ones the first. Ranks are all
     different whatever the scores are: one is a place in memory, and scores may be no numbers."""

@@ -14,11 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.kernels.parts import softmax_on
+from dsocr.runtime.kernels.parts import softmax_biased_on, softmax_on
 from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
 from dsocr.runtime.layers.attention import attend
 
 QUERIES, WARPS, STAGES = 64, 4, 3
+NARROW_REGISTERS = 128
+"""Of a thread, where rows do not fill a power of two: four programs then share a processor."""
 WINDOW_QUERIES, WINDOW_KEYS, WINDOW_WARPS = 64, 32, 4
 SMALL_WINDOW = 16
 """Up to this side one product takes a query's bias to all its keys."""
@@ -79,6 +81,7 @@ def attend_square_fused(
         "PRECISION": precision_of(qkv.dtype),
     }
     is_small = window <= SMALL_WINDOW
+    is_narrow = line > window and qkv.element_size() == 2
     _relative[(2 * window, num_heads, squares)](
         *(qkv, rel_h.contiguous(), rel_w.contiguous(), bias, squares),
         **shape,
@@ -104,6 +107,7 @@ def attend_square_fused(
             REACHES_OUT=side % window != 0,
             num_warps=WARPS,
             num_stages=STAGES,
+            maxnreg=NARROW_REGISTERS if is_narrow else None,
         )
     return out
 
@@ -173,8 +177,8 @@ def _attend_rows(
 ):  # fmt: skip
     """A block of a window's queries against its keys, one row of keys at a time.
 
-    A row of keys has one row distance to each query, and the same column distances as every other
-    row: the column part of the bias stays in registers.
+    A row of keys has one row distance to each query: its part of the bias is added once, not to
+    every score. The column distances are those of every other row and stay in registers.
     """
     LOG2E: tl.constexpr = 1.4426950408889634
     WIDTH: tl.constexpr = HEADS * DIM
@@ -202,26 +206,22 @@ def _attend_rows(
     highest = tl.full((QUERIES,), float("-inf"), tl.float32)
     total = tl.zeros((QUERIES,), tl.float32)
     mixed = tl.zeros((QUERIES, DIM), tl.float32)
+    first = ((image * side + top) * side + left + column).to(tl.int64) * (3 * WIDTH) + head * DIM
+    keys = QKV + first[None, :] + WIDTH + dim[:, None]
+    values = QKV + first[:, None] + 2 * WIDTH + dim[None, :]
     for row in tl.range(0, WINDOW):
         inside = seen & (left + column < side) & (top + row < side)
-        key = ((image * side + top + row) * side + left + column).to(tl.int64) * (3 * WIDTH)
-        k = tl.load(
-            QKV + key[None, :] + WIDTH + head * DIM + dim[:, None],
-            mask=inside[None, :], other=0.0,
-        )  # fmt: skip
-        v = tl.load(
-            QKV + key[:, None] + 2 * WIDTH + head * DIM + dim[None, :],
-            mask=inside[:, None], other=0.0,
-        )  # fmt: skip
+        further = row * side * (3 * WIDTH)
+        k = tl.load(keys + further, mask=inside[None, :], other=0.0)
+        v = tl.load(values + further, mask=inside[:, None], other=0.0)
         if REACHES_OUT:
             outside_k = tl.load(OUTSIDE + WIDTH + head * DIM + dim)
             outside_v = tl.load(OUTSIDE + 2 * WIDTH + head * DIM + dim)
             k = tl.where(inside[None, :], k, outside_k[:, None])
             v = tl.where(inside[:, None], v, outside_v[None, :])
         by_row = tl.load(by_rows + row * TOKENS + query, mask=asked, other=0.0).to(tl.float32)
-        scores = tl.dot(q, k, input_precision=PRECISION) * (scale * LOG2E)
-        scores = scores + by_row[:, None] * LOG2E + by_column
-        weights, faded, highest, total = softmax_on(scores, highest, total)
+        scores = tl.dot(q, k, input_precision=PRECISION) * (scale * LOG2E) + by_column
+        weights, faded, highest, total = softmax_biased_on(scores, by_row * LOG2E, highest, total)
         mixed = mixed * faded[:, None]
         mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
     mixed = mixed / total[:, None]
