@@ -33,8 +33,12 @@ RULE = {"ngram_size": 30, "window_size": 90, "whitelist_token_ids": [128821, 128
 """As the model card asks: table cells may repeat."""
 SPECIAL = {"bos_token": BOS, "eos_token": EOS, "pad_token": "<｜▁pad▁｜>"}
 """tokenizer.json does not tell which these are, and its image processor puts them into prompts."""
-ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "VLLM_LOGGING_STREAM": "ext://sys.stderr"}
-"""Its log would go to stdout, and so on after our last line."""
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # it would go on after our last line
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",  # greedy does without
+}
 
 
 def start(folder: Path) -> Any:
@@ -51,6 +55,8 @@ def start(folder: Path) -> Any:
         model=str(folder),
         load_format="dummy",
         max_model_len=8192,
+        gpu_memory_utilization=0.85,  # the parent process holds a context as well
+        disable_log_stats=True,
         max_num_seqs=max(IN_FLIGHT),
         limit_mm_per_prompt={"image": 1},
         enable_prefix_caching=False,

@@ -33,17 +33,24 @@ def made_ready(runner: Preparing, moments: int) -> list[bool]:
 @pytest.mark.parametrize(
     "fails",
     [
-        None,
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
         RuntimeError("CUDA error: out of memory"),
         RuntimeError("Triton Error [CUDA]: out of memory"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     ],
 )
-def test_what_has_no_room_is_not_tried_again(fails: Exception | None) -> None:
+def test_what_has_no_room_is_not_tried_again(fails: Exception) -> None:
     runner = Preparing(left=2, fails=fails)
     assert made_ready(runner, 5) == [True, True, False, False, False]
     assert runner.asked == 3
+
+
+def test_what_is_wanted_later_is_made_ready_later() -> None:
+    runner = Preparing(left=1)
+    patient = PatientRunner(runner)  # type: ignore[arg-type]
+    assert [patient.make_ready() for _ in range(3)] == [True, False, False]
+    runner.left = 1
+    assert patient.make_ready()
 
 
 def test_other_faults_are_no_want_of_memory() -> None:

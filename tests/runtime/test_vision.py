@@ -178,6 +178,6 @@ def test_many_tiles_take_several_passes(
 ) -> None:
     views = page(7, side=128, grid=(3, 3))
     [at_once] = tiny_model.encode([views])
-    monkeypatch.setattr(tiny_model, "_pass_pixels", 2 * 64 * 64)
+    monkeypatch.setattr(tiny_model, "pass_pixels", 2 * 64 * 64)
     [in_passes] = tiny_model.encode([views])
     assert distance(at_once, in_passes) <= 1e-5

@@ -15,6 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from dsocr.runtime.capture import capture
 from dsocr.runtime.kernels.choice import (
     LENGTH,
     LIMIT,
@@ -32,6 +33,9 @@ from dsocr.runtime.ngram import NoRepeat
 PATIENCE = 64
 """Steps of so many rows that make do with a larger graph before theirs is made, unless there is a
 quiet moment for it."""
+
+BYTES_A_ROW = 256 << 10
+"""What a step computes in, at most; its scores lie elsewhere."""
 
 BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
 
@@ -159,7 +163,6 @@ class DecodeGraph:
         self._graphs: dict[int, _Captured] = {}
         self._misses: Counter[int] = Counter()
         self._captures = state.device.type == "cuda"
-        self._pool = torch.cuda.graph_pool_handle() if self._captures else None
 
     def step(self, slots: Sequence[int]) -> Chosen:
         """The next token of each slot, enqueued; results have the bucket's rows, these first. To be
@@ -195,8 +198,8 @@ class DecodeGraph:
             self._graphs[bucket] = self._capture(bucket)
 
     def capture_one(self) -> bool:
-        """One that is not there, the largest first: the others find room in what it leaves. False
-        where all are there."""
+        """One that is not there, the largest first: the others compute in what it took. False where
+        all are there."""
         missing = [bucket for bucket in self._buckets if bucket not in self._graphs]
         if not (self._captures and missing):
             return False
@@ -212,16 +215,7 @@ class DecodeGraph:
     def _capture(self, bucket: int) -> _Captured:
         device = self._state.device
         rows = torch.full((bucket,), -1, dtype=torch.int32, device=device)
-        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(stream):
-            self._run(rows)  # kernels are compiled, libraries make their plans
-        torch.cuda.current_stream(device).wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        # other threads pin memory meanwhile, which is no business of the capture
-        kind = "thread_local"
-        with torch.cuda.graph(graph, self._pool, stream, capture_error_mode=kind):
-            chosen = self._run(rows)
+        graph, chosen = capture(lambda: self._run(rows), device, needed_bytes=BYTES_A_ROW * bucket)
         return _Captured(graph, rows, chosen)
 
     @torch.inference_mode()

@@ -41,6 +41,13 @@ def choose_device(wish: str) -> torch.device:
     return device
 
 
+def make_current(device: torch.device) -> None:
+    """For this thread. Triton launches on the current device, whatever its arguments lie on, and
+    events and pinned memory belong to it."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+
+
 def choose_dtype(wish: DtypeName, device: torch.device) -> torch.dtype:
     """`auto`: bfloat16 where the card computes it, float16 on older cards, float32 on the CPU."""
     if wish == "auto":

@@ -1,26 +1,35 @@
 """The vision towers as CUDA graphs: few views at a time are held up by the host, not the device.
 
-One graph a (side, number of views), captured when such a pass is wanted again. Passes too large to
-gain from it run as they are. Knows nothing of pages.
+One graph a (side, number of views) that was wanted, made in a quiet moment or once it was wanted
+often. Passes too large to gain from it run as they are. Knows nothing of pages.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from dsocr.runtime.capture import capture
+
 MAX_PIXELS = 4 * 1024 * 1024
 """Above this a pass keeps the device busier than the host, and its graph would only take memory."""
 
-NEEDED_BYTES_A_PIXEL = 96
-"""What a pass holds at most, measured with some to spare; a graph keeps it for itself."""
+BYTES_A_PIXEL = 96
+"""What a pass holds at most, measured with some to spare."""
+
+PATIENCE = 16
+"""Passes that do without a graph before theirs is made, if no quiet moment comes: all pages wait
+for it."""
 
 Project = Callable[[Tensor], Tensor]
 """uint8 views (B, S, S, 3) to features (B, m*m, hidden)."""
+Size = tuple[int, int]
+"""Side, number of views."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +44,13 @@ class EncodeGraphs:
 
     def __init__(self, project: Project, device: torch.device) -> None:
         self._project, self._device = project, device
-        self._graphs: dict[tuple[int, int], _Captured | None] = {}
-        self._wanted: set[tuple[int, int]] = set()
-        self._pool = torch.cuda.graph_pool_handle()
+        self._graphs: dict[Size, _Captured | None] = {}
+        self._wanted: Counter[Size] = Counter()
 
     def __call__(self, views: Sequence[Tensor]) -> Tensor:
         """Views (S, S, 3) of one side, on any device, to features that are the caller's."""
         side, count = len(views[0]), len(views)
-        captured = self._captured(side, count)
+        captured = self._captured((side, count))
         if captured is None:
             together = torch.empty(count, side, side, 3, dtype=torch.uint8, device=self._device)
             _gather(views, together)
@@ -51,43 +59,42 @@ class EncodeGraphs:
         captured.graph.replay()
         return captured.features.clone()  # the next replay writes over them
 
-    def _captured(self, side: int, count: int) -> _Captured | None:
-        """None where a pass is better off without a graph, is new, or had no memory for one."""
+    def capture_one(self) -> bool:
+        """Makes a graph that was wanted. False where all are there."""
+        size = next(iter(self._wanted), None)
+        if size is not None:
+            self._make(size)
+        return size is not None
+
+    def _captured(self, size: Size) -> _Captured | None:
+        """None where a pass is better off without a graph, has none yet, or no memory for one."""
+        side, count = size
         if count * side * side > MAX_PIXELS:
             return None
-        if (side, count) not in self._wanted:
-            self._wanted.add((side, count))  # to make a graph takes longer than to go without
-            return None
-        if (side, count) not in self._graphs:
-            self._graphs[side, count] = None
-            with contextlib.suppress(torch.OutOfMemoryError):
-                self._graphs[side, count] = self._capture(side, count)
-        return self._graphs[side, count]
+        if size not in self._graphs:
+            self._wanted[size] += 1
+            if self._wanted[size] <= PATIENCE:
+                return None
+            self._make(size)
+        return self._graphs[size]
 
-    def _capture(self, side: int, count: int) -> _Captured:
+    def _make(self, size: Size) -> None:
+        del self._wanted[size]
+        self._graphs[size] = None
+        with contextlib.suppress(torch.OutOfMemoryError):
+            self._graphs[size] = self._capture(size)
+
+    def _capture(self, size: Size) -> _Captured:
+        side, count = size
         views = torch.zeros(count, side, side, 3, dtype=torch.uint8, device=self._device)
-        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(stream):
-            self._project(views)  # kernels are compiled, tables made, plans chosen
-        torch.cuda.current_stream(self._device).wait_stream(stream)
-        if _free_bytes(self._device) < NEEDED_BYTES_A_PIXEL * count * side * side:
-            # asked before: a capture that runs out of memory half way leaves a broken graph
-            raise torch.OutOfMemoryError("no room for the graph of a pass")
-        graph = torch.cuda.CUDAGraph()
-        # other threads pin memory meanwhile, which is no business of the capture
-        kind = "thread_local"
-        with torch.cuda.graph(graph, self._pool, stream, capture_error_mode=kind):
-            features = self._project(views)
+        graph, features = capture(
+            lambda: self._project(views),
+            self._device,
+            needed_bytes=BYTES_A_PIXEL * count * side * side,
+        )
         return _Captured(graph, views, features)
 
 
 def _gather(views: Sequence[Tensor], together: Tensor) -> None:
     for place, view in zip(together, views, strict=True):
         place.copy_(view, non_blocking=True)
-
-
-def _free_bytes(device: torch.device) -> int:
-    """What the device has left, and what the allocator keeps unused."""
-    free, _ = torch.cuda.mem_get_info(device)
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

@@ -73,7 +73,7 @@ class GraphRunner(ModelRunner):
         self._num_blocks = [0] * max_num_seqs
 
     def make_ready(self) -> bool:
-        return self.graph.capture_one()
+        return super().make_ready() or self.graph.capture_one()
 
     @torch.inference_mode()
     def launch(self, step: Step) -> Launched:

@@ -24,19 +24,18 @@ class PatientRunner:
     """A runner whose steps do not fail for want of memory; their pages may."""
 
     def __init__(self, runner: Runner) -> None:
-        self._runner, self._makes_ready = runner, True
+        self._runner, self._is_full = runner, False
         self.num_out_of_memory = 0
         """Steps and parts of steps that did not fit."""
 
     def make_ready(self) -> bool:
-        if not self._makes_ready:
+        if self._is_full:
             return False
         try:
-            self._makes_ready = self._runner.make_ready()
-            return self._makes_ready
+            return self._runner.make_ready()
         except RuntimeError as error:
             self._check(error)
-        self._makes_ready = False  # what has no room in a quiet moment never has
+        self._is_full = True  # what has no room in a quiet moment never has
         _give_back_memory()
         return False
 

@@ -8,6 +8,7 @@ before a byte of weights is read.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ _FLOATS = {"BF16", "F16", "F32"}
 
 _PIECE = 8 << 20
 """Elements staged at once on the way to a GPU: pinned blocks are rounded up to powers of two."""
+_PIECES_AHEAD = 16
+"""Pieces that may be on their way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,18 +216,20 @@ def _fill(tensors: dict[str, Place], headers: _Headers) -> None:
     """Copies every tensor of the files into its place, cast on the way."""
     with ExitStack() as stack, torch.no_grad():
         opened: dict[Path, Any] = {}
+        under_way: deque[torch.cuda.Event] = deque()
         for name, tensor in tensors.items():
             file = headers.tensors[name][0]
             if file not in opened:
                 opened[file] = stack.enter_context(safe_open(file, framework="pt"))
             try:
-                _copy(opened[file].get_tensor(name), tensor)
+                _copy(opened[file].get_tensor(name), tensor, under_way)
             except (SafetensorError, OSError) as error:
                 raise CheckpointError(f"{file.name} cannot be read at {name}: {error}") from error
 
 
-def _copy(source: Tensor, target: Place) -> None:
-    """Cast on the device: fewer bytes travel, and the CPU is spared."""
+def _copy(source: Tensor, target: Place, under_way: deque[torch.cuda.Event]) -> None:
+    """Cast on the device: fewer bytes travel, and the CPU is spared. A GPU is not waited for but
+    for what was sent some pieces before."""
     if target.device.type != "cuda":
         target.copy_(source.to(target.device))
         return
@@ -234,7 +239,16 @@ def _copy(source: Tensor, target: Place) -> None:
         pieces, places = (torch.split(one, _PIECE) for one in (source.flatten(), target.view(-1)))
     # all cores copy into pinned memory while the bus carries the piece before
     for piece, place in zip(pieces, places, strict=True):
-        place.copy_(piece.pin_memory().to(place.device, non_blocking=True))
+        pinned = piece.pin_memory()
+        if isinstance(place, Tensor) and place.dtype == piece.dtype:
+            place.copy_(pinned, non_blocking=True)
+        else:
+            place.copy_(pinned.to(place.device, non_blocking=True))
+        sent = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        sent.record()
+        under_way.append(sent)
+        if len(under_way) > _PIECES_AHEAD:  # a slow bus would have all weights pinned at once
+            under_way.popleft().synchronize()
 
 
 def _listed(what: str, names: tuple[str, ...]) -> str:

@@ -29,6 +29,8 @@ TOKENS_A_PAGE = 1024
 """A full page of text with its picture has more: less cache than this for each is no use."""
 MARGIN = 1.25
 """Of what was measured: the allocator's splinters."""
+PROMPT_TOKENS = 913
+"""Of a gundam page that comes alone: the commonest size, so that its kernels are loaded."""
 FIXED_BYTES = 512 << 20
 """What libraries and graphs keep for themselves."""
 
@@ -123,10 +125,12 @@ def rehearse_steps(
     """Encodes, prefills and decodes; returns the bytes of one page's features."""
     tiles = _grey(640).expand(config.max_tiles, -1, -1, -1)
     page = PageViews(_grey(1024), tiles, (1, config.max_tiles))
-    model.encode([page, page])
+    for side in (1024, 640):  # what a page's views come to, and as many as go together
+        model.encode([PageViews(_grey(side))] * max(1, model.pass_pixels // side**2))
     for side in (512, 1280):  # theirs is a smaller need; but each size has kernels to be loaded
         model.encode([PageViews(_grey(side))])
-    most = min(config.max_prefill_tokens or PREFILL_TOKENS, model.spec.decoder.max_positions)
+    wanted = config.max_prefill_tokens or PREFILL_TOKENS
+    most = min(wanted, model.spec.decoder.max_positions)
     length = min(model.spec.decoder.max_positions, MAX_GATHERED_TOKENS // seats)
     num_blocks = -(-max(most, length) // BLOCK_SIZE)
     cache = KVCache(
@@ -139,9 +143,11 @@ def rehearse_steps(
     table = list(range(num_blocks))
     kernels = config.kernels and can_decode(model)
     forward = PrefillStep(model, cache).hidden if kernels else partial(model.forward, cache=cache)
-    prompt = Chunk([0] * most, 0, table)
-    token = Chunk([0], length - 1, table)  # all in one place: only their number counts
-    for chunks in ([prompt], [token] * seats):
+    # all in one place: only their number counts
+    prompts = [Chunk([0] * most, 0, table)] * (wanted // most)
+    lone = Chunk([0] * min(most, PROMPT_TOKENS), 0, table)
+    token = Chunk([0], length - 1, table)
+    for chunks in (prompts, [lone], [token] * seats):
         batch = make_batch(chunks, block_size=BLOCK_SIZE, device=model.device)
         model.logits(forward(batch)[-seats:]).logsumexp(dim=-1)
     width = model.spec.decoder.hidden_size

@@ -54,7 +54,7 @@ class ModelRunner:
         )
 
     def make_ready(self) -> bool:
-        return False
+        return self.model.make_ready()
 
     def launch(self, step: Step) -> Launched:
         """The plain form needs the last step's tokens on the host, so it runs when collected."""

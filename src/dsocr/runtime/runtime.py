@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.decode_step import can_decode
+from dsocr.runtime.devices import make_current
 from dsocr.runtime.graph_runner import GraphRunner
 from dsocr.runtime.halving import PatientRunner
 from dsocr.runtime.intake import Intake, Preparation, Request
@@ -280,7 +281,12 @@ def runtime_for(
             prefill_share=config.prefill_share,
         ),
         lookahead=lookahead,
-        pool=ThreadPoolExecutor(threads, thread_name_prefix="prepare"),
+        pool=ThreadPoolExecutor(
+            threads,
+            thread_name_prefix="prepare",
+            initializer=make_current,
+            initargs=(model.device,),
+        ),
     )
     return runtime, room
 

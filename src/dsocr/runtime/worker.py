@@ -17,12 +17,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 import queue
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +29,15 @@ from PIL import Image
 from dsocr.child import BEGAN_AT, Channel, Header
 from dsocr.runtime.checkpoint import CheckpointError
 from dsocr.runtime.config import RuntimeConfig
-from dsocr.runtime.devices import DeviceError, choose_device, choose_dtype, dtype_name
+from dsocr.runtime.devices import (
+    DeviceError,
+    choose_device,
+    choose_dtype,
+    dtype_name,
+    make_current,
+)
 from dsocr.runtime.intake import Request
-from dsocr.runtime.kernels.sum_norm import gate_fused
-from dsocr.runtime.kernels.triton_language import usable_kernels
+from dsocr.runtime.kernels.triton_language import read_own_files, usable_kernels
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
@@ -125,6 +127,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     path = Path(arguments["model_path"])
     config = RuntimeConfig(**{**arguments, "model_path": path})
     device = choose_device(config.device)
+    make_current(device)
     dtype = choose_dtype(config.dtype, device)
     number_type = dtype_name(dtype)
     if config.expert_dtype != "auto":
@@ -134,11 +137,12 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     words = f"{path.name} to {device} as {number_type}"
     channel.send({"kind": "loading", "message": words})
     wish = config.attn_impl
-    with ThreadPoolExecutor(2) as beside, _short_turns():
+    with ThreadPoolExecutor(2) as beside:
         vocabulary = beside.submit(_vocabulary, path)
+        if config.kernels and usable_kernels(device):
+            beside.submit(read_own_files)
         _wait_for(device)
         mark("device")
-        compiler = beside.submit(_warm_up, device, dtype, kernels=config.kernels)
         model = load_model(
             path,
             device=device,
@@ -150,7 +154,6 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
         _wait_for(device)
         mark("weights")
         tokenizer = vocabulary.result()
-        compiler.result()
     mark("vocabulary")
     runtime, room = runtime_for(model, tokenizer, config, mark=mark)
     mark("runtime")
@@ -174,34 +177,10 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     return runtime, outbox
 
 
-@contextmanager
-def _short_turns() -> Iterator[None]:
-    """Threads that copy without the interpreter ask for it often, and another would keep it for
-    5 ms each time."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
-
-
 def _vocabulary(path: Path) -> Tokenizer:
     tokenizer = Tokenizer(path)
     token_kinds(tokenizer)
     return tokenizer
-
-
-def _warm_up(device: torch.device, dtype: torch.dtype, *, kernels: bool) -> None:
-    """The first use of a library takes long: Triton alone looks through all of its own files."""
-    if device.type != "cuda":
-        return
-    with torch.cuda.device(device), torch.inference_mode():
-        numbers = torch.zeros(32, 32, dtype=dtype, device=device)
-        torch.mm(numbers, numbers)
-        torch.conv2d(numbers.view(1, 1, 32, 32), numbers[:1].view(2, 1, 4, 4))
-        if kernels and usable_kernels(device):
-            gate_fused(numbers)
 
 
 def _wait_for(device: torch.device) -> None:

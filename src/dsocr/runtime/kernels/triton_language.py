@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import torch
 
-__all__ = ["INSTALLED", "halves", "power_of_two", "precision_of", "tl", "triton", "usable_kernels"]
+__all__ = [
+    "INSTALLED",
+    "halves",
+    "power_of_two",
+    "precision_of",
+    "read_own_files",
+    "tl",
+    "triton",
+    "usable_kernels",
+]
 
 try:
     import triton
@@ -25,6 +35,15 @@ except ImportError:
             return function
 
     triton = tl = _Absent()
+
+
+def read_own_files() -> None:
+    """Triton looks through all of its own files before its first kernel, a third of a second that
+    needs neither a GPU nor the interpreter. It remembers."""
+    with suppress(ImportError):
+        from triton.runtime.cache import triton_key
+
+        triton_key()
 
 
 def usable_kernels(device: torch.device) -> bool:

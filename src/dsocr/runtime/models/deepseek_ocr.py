@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dsocr.runtime.batch import Batch, PageViews
 from dsocr.runtime.checkpoint import DeepseekOcrSpec
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.encode_graph import EncodeGraphs
+from dsocr.runtime.encode_graph import BYTES_A_PIXEL, EncodeGraphs
 from dsocr.runtime.int8 import Place
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.layers.moe import Experts
@@ -36,8 +36,8 @@ IGNORED = frozenset(
 PASS_PIXELS, FUSED_PASS_PIXELS = 2 << 20, 16 << 20
 """Views go through the towers in passes of at most this many pixels, which bounds the memory. The
 fused attention needs far less of it: passes then grow with the device's."""
-FUSED_BYTES_A_PIXEL, PASS_SHARE = 80, 1 / 8
-"""What a pass needs, and how much of the free memory it may."""
+PASS_SHARE = 1 / 8
+"""How much of the free memory a pass may take."""
 
 
 class Projector(nn.Module):
@@ -66,7 +66,8 @@ class DeepseekOcr(nn.Module):
         self.decoder = DeepseekMoe(spec.decoder, attention)
         self.lm_head = nn.Linear(hidden, spec.decoder.vocab_size, bias=False)
         self._graphs: EncodeGraphs | None = None
-        self._pass_pixels = PASS_PIXELS
+        self.pass_pixels = PASS_PIXELS
+        """Most pixels of views that go through the towers together."""
 
     def use_kernels(self) -> None:
         """Lets the vision towers run by Triton kernels and CUDA graphs from now on."""
@@ -74,8 +75,12 @@ class DeepseekOcr(nn.Module):
         self.vision_model.use_kernels()
         self._graphs = EncodeGraphs(self._project, self.device)
         free, _ = torch.cuda.mem_get_info(self.device)
-        fitting = int(free * PASS_SHARE / FUSED_BYTES_A_PIXEL)
-        self._pass_pixels = min(FUSED_PASS_PIXELS, max(PASS_PIXELS, fitting))
+        fitting = int(free * PASS_SHARE / BYTES_A_PIXEL)
+        self.pass_pixels = min(FUSED_PASS_PIXELS, max(PASS_PIXELS, fitting))
+
+    def make_ready(self) -> bool:
+        """Makes one of the graphs that were wanted. False where none is missing."""
+        return self._graphs is not None and self._graphs.capture_one()
 
     @property
     def device(self) -> torch.device:
@@ -125,7 +130,7 @@ class DeepseekOcr(nn.Module):
         features: dict[int, Tensor] = {}
         for side in {len(picture) for picture in pictures}:
             indices = [i for i, picture in enumerate(pictures) if len(picture) == side]
-            for some in _passes(indices, max(1, self._pass_pixels // side**2)):
+            for some in _passes(indices, max(1, self.pass_pixels // side**2)):
                 views = [pictures[index] for index in some]
                 if self._graphs is not None:
                     projected = self._graphs(views)

@@ -1,0 +1,52 @@
+"""Work captured as a CUDA graph. All graphs of a card share the memory they compute in.
+
+That takes one pool and one stream: torch's allocator hands memory on to the captures of the same
+stream only. So graphs are replayed one after another, never side by side; what a graph returns is
+its own for as long as somebody holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    stream: torch.cuda.Stream
+    pool: Any
+
+
+@cache
+def _lane(device: torch.device) -> _Lane:
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    return _Lane(stream, torch.cuda.graph_pool_handle())
+
+
+def capture(
+    work: Callable[[], T], device: torch.device, *, needed_bytes: int
+) -> tuple[torch.cuda.CUDAGraph, T]:
+    """Does the work once and captures it; a replay writes to the same results. Raises
+    `torch.OutOfMemoryError` before the capture where the card has less left than it may need: one
+    that ends half way leaves a graph that cannot be used and a pool that cannot be freed."""
+    lane = _lane(device)
+    lane.stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(lane.stream):
+        work()  # kernels are compiled, tables made, plans chosen
+    torch.cuda.current_stream(device).wait_stream(lane.stream)
+    torch.cuda.empty_cache()  # what is kept unused cannot be captured into
+    free, _ = torch.cuda.mem_get_info(device)
+    if free < needed_bytes:
+        raise torch.OutOfMemoryError(f"a graph may need {needed_bytes} bytes, {free} are left")
+    graph = torch.cuda.CUDAGraph()
+    # other threads pin memory meanwhile, which is no business of the capture
+    kind = "thread_local"
+    with torch.cuda.graph(graph, lane.pool, lane.stream, capture_error_mode=kind):
+        result = work()
+    return graph, result
