@@ -212,9 +212,9 @@ def compare_pages(
         views = prepare(golden_page(case["image"]), resolution, max_tiles=9)
         with timed(f"{name} encode seconds, first call"):
             [features] = model.encode([views])
+        while model.make_ready():  # by kernels the second call is a replay of graphs
+            pass
         with timed(f"{name} encode seconds, second call"):
-            [features] = model.encode([views])
-        if kernels:  # the second made a graph where there was none; this is a replay
             [features] = model.encode([views])
         far = deviation(features, case["image_features"])
         say(f"{name} features", round(far, 7), ok=tolerance is None or far <= tolerance)
@@ -250,6 +250,8 @@ def compare_runtime(
     alone: dict[int, list[int]] = {}
     for page in pages:
         alone |= outputs(list(runtime.read(page)))
+    while runtime.use_quiet_moment():
+        pass
     for page in pages:
         runtime.submit(page)
     for how, said in (("alone", alone), ("together", outputs(run(runtime)))):
