@@ -14,6 +14,7 @@ A row is a function in `ROWS` that yields lines of the table; one that fails doe
 from __future__ import annotations
 
 import argparse
+import compileall
 import gc
 import importlib.util
 import json
@@ -304,6 +305,7 @@ def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
     line only fills the caches."""
     if bench.config.expert_dtype == "int8":
         return  # its weights are not the ones that a checkpoint holds
+    compileall.compile_dir(ROOT / "src", quiet=1)  # as an installation leaves it
     with TemporaryDirectory() as folder:
         write_checkpoint(bench.model, Path(folder))
         _give_back(bench)

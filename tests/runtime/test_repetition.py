@@ -22,7 +22,13 @@ def test_the_kinds_of_tokens_are_found_by_their_words(
 ) -> None:
     assert [kinds.digits[token] for token in tokenizer.encode("12345")] == ["123", "45"]
     assert kinds.row in tokenizer.encode("<tr>") and kinds.cell_end in tokenizer.encode("</td>")
-    assert [kinds.words[token] for token in tokenizer.encode(" word,的<td>")] == [1, 0, 1, 0]
+    words = [kinds.is_word(token) for token in tokenizer.encode(" word,的<td>")]
+    assert words == [True, False, True, False]
+
+
+def test_all_tokens_of_digits_are_found(tokenizer: Tokenizer, kinds: TokenKinds) -> None:
+    texts = enumerate(map(tokenizer.token_bytes, range(tokenizer.vocab_size)))
+    assert kinds.digits == {token: text.decode() for token, text in texts if text.isdigit()}
 
 
 @pytest.mark.parametrize(("name", "text"), list(real_texts()))

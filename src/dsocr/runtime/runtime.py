@@ -22,7 +22,7 @@ from dsocr.runtime.memory import Room, find_room
 from dsocr.runtime.model_runner import Launched, ModelRunner, Runner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.prompt import PromptError, PromptTooLong
-from dsocr.runtime.repetition import token_kinds
+from dsocr.runtime.repetition import TokenKinds, token_kinds
 from dsocr.runtime.sampler import Choice, NotANumber
 from dsocr.runtime.scheduler import Limits, Scheduler, Step
 from dsocr.runtime.sequence import FinishReason, Sequence
@@ -265,12 +265,13 @@ def runtime_for(
     room = find_room(model, config)
     mark("room")
     threads = max(1, min(PREPARING_THREADS, (os.cpu_count() or 1) - 1))
-    runner, lookahead = _runner_for(model, tokenizer, config, room)
+    kinds = token_kinds(tokenizer)
+    runner, lookahead = _runner_for(model, tokenizer, config, room, kinds)
     runtime = Runtime(
         runner,
         Preparation(
             tokenizer,
-            token_kinds(tokenizer),
+            kinds,
             model.spec.decoder.max_positions,
             config.max_tiles,
             pin=model.device.type == "cuda",
@@ -292,7 +293,11 @@ def runtime_for(
 
 
 def _runner_for(
-    model: DeepseekOcr, tokenizer: Tokenizer, config: RuntimeConfig, room: Room
+    model: DeepseekOcr,
+    tokenizer: Tokenizer,
+    config: RuntimeConfig,
+    room: Room,
+    kinds: TokenKinds,
 ) -> tuple[Runner, int]:
     """The quickest that runs here, and how many steps it may be ahead."""
     if not (config.kernels and can_decode(model)):
@@ -302,7 +307,7 @@ def _runner_for(
         num_tokens=room.cache_tokens,
         max_num_seqs=room.max_num_seqs,
         special=tokenizer.special,
-        digits=token_kinds(tokenizer).digits,
+        digits=kinds.digits,
         cache_dtype=room.cache_dtype,
     )
     return runner, 1

@@ -64,6 +64,12 @@ class Tokenizer:
         """The text with its special tokens."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
+    def token_of(self, word: str) -> int | None:
+        """The token that is spelled so, where there is one. Of ASCII only: other characters are
+        spelled by their bytes."""
+        token: int | None = self._tokenizer.token_to_id(word)
+        return token
+
     def token_bytes(self, token: int) -> bytes:
         """What one token adds to the text; nothing for the ids that pad the vocabulary."""
         known = self._bytes.get(token)

@@ -42,7 +42,6 @@ from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
 from dsocr.runtime.preprocess import Resolution
-from dsocr.runtime.repetition import token_kinds
 from dsocr.runtime.runtime import Done, Event, Failed, Runtime, Started, Text, runtime_for
 from dsocr.runtime.sequence import SamplingParams
 from dsocr.runtime.tokenizer import Tokenizer
@@ -138,7 +137,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     channel.send({"kind": "loading", "message": words})
     wish = config.attn_impl
     with ThreadPoolExecutor(2) as beside:
-        vocabulary = beside.submit(_vocabulary, path)
+        vocabulary = beside.submit(Tokenizer, path)
         if config.kernels and usable_kernels(device):
             beside.submit(read_own_files)
         _wait_for(device)
@@ -175,12 +174,6 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
         }
     )
     return runtime, outbox
-
-
-def _vocabulary(path: Path) -> Tokenizer:
-    tokenizer = Tokenizer(path)
-    token_kinds(tokenizer)
-    return tokenizer
 
 
 def _wait_for(device: torch.device) -> None:

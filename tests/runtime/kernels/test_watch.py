@@ -27,7 +27,7 @@ from dsocr.runtime.repetition import BLOCK, TokenKinds, token_kinds
 from dsocr.runtime.tokenizer import Tokenizer
 
 DIGITS = {5: "5", 6: "6"}
-KINDS_OF_FEW = TokenKinds(DIGITS, b"", -1, -1)
+KINDS_OF_FEW = TokenKinds(DIGITS, lambda token: True, -1, -1)
 PROMPT_TOKENS = 3
 
 
