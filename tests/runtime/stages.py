@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from dsocr.runtime.batch import Chunk, make_batch
 from dsocr.runtime.blocks import BlockAllocator
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.prefill_step import PrefillStep
 
 BLOCK_SIZE = 16
 
@@ -72,10 +74,16 @@ def distance(ours: Tensor, theirs: Tensor) -> float:
 
 
 class Reader:
-    """One sequence at a time through the paged cache, as the runner does it, in few lines."""
+    """One sequence at a time through the paged cache, as the runner does it, in few lines: by the
+    plain decoder, or by the kernels that take prompts in."""
 
     def __init__(
-        self, model: DeepseekOcr, *, num_blocks: int = 96, cache_dtype: torch.dtype | None = None
+        self,
+        model: DeepseekOcr,
+        *,
+        num_blocks: int = 96,
+        cache_dtype: torch.dtype | None = None,
+        kernels: bool = False,
     ) -> None:
         self.model = model
         self.cache = KVCache(
@@ -86,6 +94,8 @@ class Reader:
             dtype=cache_dtype or model.dtype,
         )
         self.allocator = BlockAllocator(num_blocks, block_size=BLOCK_SIZE)
+        plain = partial(model.forward, cache=self.cache)
+        self._forward = PrefillStep(model, self.cache).hidden if kernels else plain
 
     def chunk(
         self, table: list[int], ids: Sequence[int], *, num_cached: int = 0, **features: Any
@@ -95,7 +105,7 @@ class Reader:
 
     def hidden(self, *chunks: Chunk) -> Tensor:
         batch = make_batch(chunks, block_size=BLOCK_SIZE, device=self.model.device)
-        return self.model.forward(batch, self.cache)
+        return self._forward(batch)
 
     def greedy(self, ids: Sequence[int], count: int, **features: Any) -> list[int]:
         """The most likely continuation; `features` as in `Chunk`."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,10 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.batch import Batch
+from dsocr.runtime.decode_step import can_decode
+from dsocr.runtime.graph_runner import GraphRunner
 from dsocr.runtime.kv_cache import KVCache
+from dsocr.runtime.loader import load_model
 from dsocr.runtime.model_runner import ModelRunner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
@@ -54,9 +59,33 @@ def sampling(golden: dict[str, Any]) -> SamplingParams:
     return SamplingParams(max_tokens=golden["max_new_tokens"], no_repeat=guard)
 
 
-def generate(model: Any, sequences: Many[Sequence], limits: Limits | None = None) -> None:
+RunnerFor = Callable[[SpecialTokens], ModelRunner]
+
+
+def plain(model: Any) -> ModelRunner:
+    return ModelRunner(model, num_tokens=1024)
+
+
+@pytest.fixture(scope="module", params=["plain", pytest.param("kernels", marks=pytest.mark.gpu)])
+def runner_for(
+    request: pytest.FixtureRequest, tiny_checkpoint: Path, tiny_model: DeepseekOcr
+) -> RunnerFor:
+    """Runners for sequences of such special tokens: the plain one, and kernels by CUDA graphs."""
+    if request.param == "plain":
+        return lambda special: plain(tiny_model)
+    model = load_model(
+        tiny_checkpoint,
+        device=torch.device("cuda"),
+        dtype=torch.float32,
+        attention="sdpa",
+        kernels=True,
+    )
+    assert can_decode(model)
+    return lambda special: GraphRunner(model, num_tokens=1024, max_num_seqs=4, special=special)
+
+
+def generate(runner: ModelRunner, sequences: Many[Sequence], limits: Limits | None = None) -> None:
     """Runs the sequences together until each has ended."""
-    runner = ModelRunner(model, num_tokens=1024)
     scheduler = Scheduler(runner.allocator, limits or Limits(max_num_seqs=len(sequences)))
     for one in sequences:
         scheduler.add(one)
@@ -102,19 +131,19 @@ def assert_equal_while_safe(output: list[int], golden: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", named(DECODER))
 def test_tokens_are_the_released_codes(
-    tiny_model: DeepseekOcr, tokenizer: Tokenizer, case: dict[str, Any]
+    runner_for: RunnerFor, tokenizer: Tokenizer, case: dict[str, Any]
 ) -> None:
     one = sequence(DECODER["input_ids"], case, tokenizer)
-    generate(tiny_model, [one])
+    generate(runner_for(one.special), [one])
     assert_equal_while_safe(one.output_ids, case)
 
 
 @pytest.mark.parametrize("case", named(DECODER["repeated_prompt"]))
 def test_a_prompt_that_repeats_itself_counts_as_in_the_released_code(
-    tiny_model: DeepseekOcr, tokenizer: Tokenizer, case: dict[str, Any]
+    runner_for: RunnerFor, tokenizer: Tokenizer, case: dict[str, Any]
 ) -> None:
     one = sequence(DECODER["repeated_prompt"]["input_ids"], case, tokenizer)
-    generate(tiny_model, [one])
+    generate(runner_for(one.special), [one])
     assert_equal_while_safe(one.output_ids, case)
 
 
@@ -124,34 +153,36 @@ def test_loops_are_broken_where_the_released_code_breaks_them(
 ) -> None:
     part = DECODER["restricted_vocab"]
     one = sequence(part["input_ids"], case, tokenizer)
-    generate(Restricted(tiny_model, part["allowed_ids"]), [one])
+    generate(plain(Restricted(tiny_model, part["allowed_ids"])), [one])
     assert_equal_while_safe(one.output_ids, case)
 
 
 def test_a_sequence_alone_and_in_a_batch_say_the_same(
-    tiny_model: DeepseekOcr, tokenizer: Tokenizer
+    runner_for: RunnerFor, tokenizer: Tokenizer
 ) -> None:
     prompts = [DECODER["input_ids"][:n] for n in (48, 5, 17)]
     case = {"kind": "none", "params": {}, "max_new_tokens": 12}
     alone = [sequence(ids, case, tokenizer) for ids in prompts]
+    runner = runner_for(alone[0].special)
     for one in alone:
-        generate(tiny_model, [one])
+        generate(runner, [one])
 
     together = [sequence(ids, case, tokenizer) for ids in prompts]
-    generate(tiny_model, together)
+    generate(runner, together)
 
     assert [one.output_ids for one in together] == [one.output_ids for one in alone]
 
 
 @pytest.mark.parametrize("size", [1, 3, 16, 47])
 def test_a_prompt_taken_in_by_chunks_is_continued_as_the_whole(
-    tiny_model: DeepseekOcr, tokenizer: Tokenizer, size: int
+    runner_for: RunnerFor, tokenizer: Tokenizer, size: int
 ) -> None:
     case = {"kind": "none", "params": {}, "max_new_tokens": 6}
     whole, chunked = (sequence(DECODER["input_ids"], case, tokenizer) for _ in range(2))
-    generate(tiny_model, [whole])
+    runner = runner_for(whole.special)
+    generate(runner, [whole])
 
-    generate(tiny_model, [chunked], Limits(max_prefill_tokens=size))
+    generate(runner, [chunked], Limits(max_prefill_tokens=size))
 
     assert chunked.output_ids == whole.output_ids
 

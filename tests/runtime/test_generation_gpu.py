@@ -1,73 +1,137 @@
-"""The runtime on a CUDA device: whole pages, every number type. Run with a GPU only."""
+"""The runtime on a CUDA device as a service makes it: whole pages, every number type, with kernels
+and without. Run with a GPU only."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import choose_device, choose_dtype
+from dsocr.runtime.graph_runner import GraphRunner
 from dsocr.runtime.intake import Request
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.ngram import NoRepeat
 from dsocr.runtime.preprocess import Resolution
-from dsocr.runtime.runtime import Done, Runtime
+from dsocr.runtime.runtime import Done, Runtime, runtime_for
 from dsocr.runtime.sequence import SamplingParams
 from dsocr.runtime.tokenizer import Tokenizer
 from tests.runtime.goldens import golden_page
-from tests.runtime.reading import plain_runtime
+from tests.runtime.reading import outputs, run
 from tests.runtime.reference import golden
 
 pytestmark = pytest.mark.gpu
 
 CASES = golden("e2e")["cases"]
+MAX_SEQS = 4
+
+RuntimeOf = Callable[[torch.dtype], Runtime]
 
 
-def read(runtime: Runtime, case: dict[str, Any], **params: Any) -> Done:
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "kernels"])
+def kernels(request: pytest.FixtureRequest) -> bool:
+    """Whether they are asked for, as they are unless told otherwise."""
+    return bool(request.param)
+
+
+@pytest.fixture(scope="module")
+def runtime_of(kernels: bool, tiny_checkpoint: Path, tokenizer: Tokenizer) -> RuntimeOf:
+    """A runtime of such numbers, made once. Its cache holds one context."""
+
+    def make(dtype: torch.dtype) -> Runtime:
+        config = RuntimeConfig(
+            kernels=kernels, max_num_seqs=MAX_SEQS, cache_tokens=1, max_prefill_tokens=2048
+        )
+        model = load_model(
+            tiny_checkpoint,
+            device=choose_device("cuda"),
+            dtype=dtype,
+            attention=config.attn_impl,
+            kernels=kernels,
+        )
+        return runtime_for(model, tokenizer, config)[0]
+
+    return cache(make)
+
+
+@pytest.fixture(scope="module")
+def exact(runtime_of: RuntimeOf) -> Runtime:
+    return runtime_of(torch.float32)
+
+
+def page(number: int, **params: Any) -> Request:
+    """A golden case, asked for as it was when its tokens were taken down."""
+    case = CASES[number]
     resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
     sampling = SamplingParams(max_tokens=40, no_repeat=NoRepeat(20), **params)
-    page = golden_page(case["image"])
-    done = list(runtime.read(Request(1, page, case["prompt"], resolution, sampling)))[-1]
+    return Request(number, golden_page(case["image"]), case["prompt"], resolution, sampling)
+
+
+def read(runtime: Runtime, number: int, **params: Any) -> list[int]:
+    done = list(runtime.read(page(number, **params)))[-1]
     assert isinstance(done, Done)
-    return done
+    return done.output_ids
 
 
-def runtime_of(folder: Path, tokenizer: Tokenizer, dtype: torch.dtype) -> Runtime:
-    model = load_model(
-        folder, device=choose_device("cuda"), dtype=dtype, attention="flash_attention_2"
-    )
-    return plain_runtime(model, tokenizer)
+def make_ready(runtime: Runtime) -> None:
+    """What a service does with nothing to read."""
+    while runtime.use_quiet_moment():
+        pass
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['image'][:3]}-{case['mode']}")
-def test_float32_tokens_are_the_released_codes(
-    tiny_checkpoint: Path, tokenizer: Tokenizer, case: dict[str, Any]
-) -> None:
-    expected = case["hf_no_repeat_20"]
+def assert_equal_while_safe(number: int, output_ids: list[int]) -> None:
+    expected = CASES[number]["hf_no_repeat_20"]
     safe = expected["safe_prefix_len"]
-    done = read(runtime_of(tiny_checkpoint, tokenizer, torch.float32), case)
-    assert done.output_ids[:safe] == expected["output_ids"][:safe]
+    assert output_ids[:safe] == expected["output_ids"][:safe]
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_shorter_numbers_read_every_mode_to_the_end(
-    tiny_checkpoint: Path, tokenizer: Tokenizer, dtype: torch.dtype
+def test_graphs_are_what_a_card_runs_by_unless_told_otherwise(
+    exact: Runtime, kernels: bool
 ) -> None:
-    runtime = runtime_of(tiny_checkpoint, tokenizer, dtype)
-    for case in CASES[:5]:
-        assert len(read(runtime, case).output_ids) == 40
+    assert RuntimeConfig().kernels
+    assert isinstance(exact._runner._runner, GraphRunner) == kernels
 
 
-def test_drawing_on_the_device_repeats_with_its_seed(
-    tiny_checkpoint: Path, tokenizer: Tokenizer
-) -> None:
-    runtime = runtime_of(tiny_checkpoint, tokenizer, torch.float32)
-    one, two, other = (
-        read(runtime, CASES[0], temperature=1.0, seed=seed).output_ids for seed in (1, 1, 2)
-    )
+@pytest.mark.parametrize(
+    "number", range(len(CASES)), ids=[f"{case['image'][:3]}-{case['mode']}" for case in CASES]
+)
+def test_float32_tokens_are_the_released_codes(exact: Runtime, number: int) -> None:
+    """Also once the graphs are there that its views asked for."""
+    for _ in range(2):
+        assert_equal_while_safe(number, read(exact, number))
+        make_ready(exact)
+
+
+def test_pages_read_side_by_side_say_what_the_released_code_says(exact: Runtime) -> None:
+    """More than there are places for, by graphs of all sizes."""
+    make_ready(exact)
+    for number in range(len(CASES)):
+        exact.submit(page(number))
+
+    said = outputs(run(exact))
+
+    assert sorted(said) == list(range(len(CASES)))
+    for number, output_ids in said.items():
+        assert_equal_while_safe(number, output_ids)
+
+
+def test_drawing_on_the_device_repeats_with_its_seed(exact: Runtime) -> None:
+    make_ready(exact)
+    one, two, other = (read(exact, 0, temperature=1.0, seed=seed) for seed in (1, 1, 2))
     assert one == two != other
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
+def test_shorter_numbers_read_every_mode_to_the_end(
+    runtime_of: RuntimeOf, dtype: torch.dtype
+) -> None:
+    for number in range(5):
+        assert len(read(runtime_of(dtype), number)) == 40
 
 
 def test_the_card_is_used_with_the_best_number_type_it_has() -> None:

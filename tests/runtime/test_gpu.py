@@ -1,4 +1,4 @@
-"""The tiny model on a CUDA GPU: the kernels and dtypes that no CPU run sees."""
+"""The tiny model on a CUDA GPU, plain and by kernels: the dtypes and paths that no CPU run sees."""
 
 from __future__ import annotations
 
@@ -17,16 +17,24 @@ from tests.runtime.stages import Reader, deviation, distance, vision_modules, wa
 pytestmark = pytest.mark.gpu
 
 SIDES = {512: 1, 640: 2, 1024: 1, 1280: 1}
-ATTENTIONS: list[AttentionName] = ["flash_attention_2", "sdpa", "eager"]
+WAYS: dict[str, tuple[AttentionName, bool]] = {
+    "plain-flash": ("flash_attention_2", False),
+    "plain-sdpa": ("sdpa", False),
+    "plain-eager": ("eager", False),
+    "kernels": ("flash_attention_2", True),
+}
+"""The attention wished for, and whether Triton's kernels take the place of most of it."""
 
 
-def load(path: Path, dtype: torch.dtype, attention: AttentionName = "sdpa") -> DeepseekOcr:
-    return load_model(path, device=torch.device("cuda"), dtype=dtype, attention=attention)
+def load(path: Path, dtype: torch.dtype, way: str = "plain-sdpa") -> DeepseekOcr:
+    attention, kernels = WAYS[way]
+    device = torch.device("cuda")
+    return load_model(path, device=device, dtype=dtype, attention=attention, kernels=kernels)
 
 
-@pytest.fixture(scope="module")
-def exact(tiny_checkpoint: Path) -> DeepseekOcr:
-    return load(tiny_checkpoint, torch.float32)
+@pytest.fixture(scope="module", params=["plain-sdpa", "kernels"])
+def exact(request: pytest.FixtureRequest, tiny_checkpoint: Path) -> DeepseekOcr:
+    return load(tiny_checkpoint, torch.float32, request.param)
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -38,21 +46,19 @@ def test_vision_agrees_in_float32(exact: DeepseekOcr, side: int) -> None:
     assert max(far.values()) <= 1e-4, far
 
 
-@pytest.mark.parametrize("attention", ATTENTIONS)
-def test_tokens_agree_in_float32(tiny_checkpoint: Path, attention: AttentionName) -> None:
-    reader = Reader(load(tiny_checkpoint, torch.float32, attention))
+@pytest.mark.parametrize("way", WAYS)
+def test_tokens_agree_in_float32(tiny_checkpoint: Path, way: str) -> None:
+    reader = Reader(load(tiny_checkpoint, torch.float32, way), kernels=way == "kernels")
     ids, expected = golden("decoder")["input_ids"], golden("decoder")["generations"][0]
     logits = reader.model.logits(reader.hidden(reader.chunk([], ids)))
     assert distance(logits[-1], golden_tensors("decoder")["logits.last_position"]) <= 1e-4
     assert reader.greedy(ids, expected["max_new_tokens"]) == expected["output_ids"]
 
 
-@pytest.mark.parametrize("attention", ATTENTIONS)
-def test_bfloat16_stays_as_near_as_the_released_code_does(
-    tiny_checkpoint: Path, attention: AttentionName
-) -> None:
-    model = load(tiny_checkpoint, torch.bfloat16, attention)
-    assert model.attention == attention
+@pytest.mark.parametrize("way", WAYS)
+def test_bfloat16_stays_as_near_as_the_released_code_does(tiny_checkpoint: Path, way: str) -> None:
+    model = load(tiny_checkpoint, torch.bfloat16, way)
+    assert model.attention == WAYS[way][0]
     allowed = golden("bf16_deviation")
     for side, vision in allowed["projector"].items():
         pixels = make_pixels(int(side), SIDES[int(side)], device=model.device).bfloat16()
@@ -60,7 +66,7 @@ def test_bfloat16_stays_as_near_as_the_released_code_does(
             ours = model.vision(pixels).float().cpu()
         theirs = golden_tensors("vision")[f"projector.out.{side}"]
         assert (ours - theirs).abs().mean().item() <= 1.5 * vision["mean_abs_diff"]
-    reader = Reader(model)
+    reader = Reader(model, kernels=way == "kernels")
     logits = model.logits(reader.hidden(reader.chunk([], golden("decoder")["input_ids"]))).cpu()
     columns = logits[:, golden("decoder")["logit_sample_columns"]]
     off = (columns - golden_tensors("decoder")["logits.sampled_columns"]).abs().mean().item()
@@ -82,8 +88,9 @@ def test_grouped_experts_agree_with_looped(tiny_checkpoint: Path) -> None:
         assert distance(grouped, looped) <= 0.02 * looped.abs().max().item()
 
 
-def test_float16_stays_near(tiny_checkpoint: Path) -> None:
-    reader = Reader(load(tiny_checkpoint, torch.float16, "flash_attention_2"))
+@pytest.mark.parametrize("way", ["plain-flash", "kernels"])
+def test_float16_stays_near(tiny_checkpoint: Path, way: str) -> None:
+    reader = Reader(load(tiny_checkpoint, torch.float16, way), kernels=way == "kernels")
     hidden = reader.hidden(reader.chunk([], golden("decoder")["input_ids"]))
     logits = reader.model.logits(hidden[-1])
     assert distance(logits, golden_tensors("decoder")["logits.last_position"]) <= 0.1

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dsocr.runtime.batch import PageViews
+from dsocr.runtime.kernels.triton_language import INSTALLED
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr, normalize
 from dsocr.runtime.preprocess import Resolution, prepare
@@ -105,6 +106,21 @@ def test_eager_and_fused_attention_see_the_same(
     pixels = make_pixels(512)
     with torch.inference_mode():
         assert distance(eager.vision(pixels), tiny_model.vision(pixels)) <= 1e-5
+
+
+@pytest.mark.skipif(not INSTALLED, reason="needs triton")
+def test_towers_by_kernels_see_what_the_plain_ones_see(tiny_checkpoint: Path) -> None:
+    """Small, for Triton's interpreter: a picture within one window of SAM's."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    plain, fused = (
+        load_model(tiny_checkpoint, device=device, dtype=torch.float32, attention="sdpa")
+        for _ in range(2)
+    )
+    fused.sam_model.use_kernels()
+    fused.vision_model.use_kernels()
+    pixels = make_pixels(128, device=device)
+    with torch.inference_mode():
+        assert distance(fused.vision(pixels), plain.vision(pixels)) <= 1e-5
 
 
 def test_pixels_are_centred_in_float32() -> None:
