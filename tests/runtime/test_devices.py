@@ -80,3 +80,11 @@ def test_older_cards_are_told_what_to_do_without_fp8(monkeypatch: pytest.MonkeyP
         choose_cache_dtype("fp8", dtype=torch.float16, device=torch.device("cuda"), kernels=True)
     with pytest.raises(DeviceError, match="Apple's devices"):
         choose_cache_dtype("fp8", dtype=torch.float16, device=torch.device("mps"), kernels=False)
+
+
+def test_heads_too_small_for_fp8_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    given = {"dtype": torch.bfloat16, "device": torch.device("cuda"), "head_dim": 16}
+    with pytest.raises(DeviceError, match="this model's have 16"):
+        choose_cache_dtype("fp8", kernels=True, **given)
+    assert choose_cache_dtype("fp8", kernels=False, **given) is FP8

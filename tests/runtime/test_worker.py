@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dsocr.runtime import worker
+from dsocr.runtime.kernels.triton_language import KernelError
 from dsocr.runtime.runtime import Done, Failed, Load, Started, Text
 from dsocr.runtime.worker import Outbox
 
@@ -93,3 +94,18 @@ def test_a_beat_a_second_says_how_full_it_is(clock: Clock) -> None:
         "preemptions": 1,
         "out_of_memory": 2,
     }
+
+
+def test_a_kernel_that_cannot_run_is_told_with_the_way_around_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load(*_: Any) -> Any:
+        raise KernelError("out of resource: shared memory, Required: 115200")
+
+    monkeypatch.setattr(worker, "_load", load)
+    heard = Listener()
+    worker.main(heard, {})  # type: ignore[arg-type]
+
+    [frame] = heard.frames
+    assert (frame["kind"], frame["code"]) == ("unusable", "engine_unavailable")
+    assert "KERNELS=false" in frame["message"] and "115200" in frame["message"]

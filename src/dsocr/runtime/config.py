@@ -44,7 +44,7 @@ class RuntimeConfig:
     """Share of the GPU's memory, free once the weights are loaded, that may be used."""
     memory_reserve_mb: Annotated[float, Gt(0)] | None = None
     """MiB of it kept from the cache for what a step needs; unset: measured at the start."""
-    max_prefill_tokens: Annotated[int, Gt(0)] | None = None
+    max_prefill_tokens: Annotated[int, Gt(0), Le(32768)] | None = None
     """Most prompt tokens of one step; longer prompts are taken in over several. Unset: 8192 on a
     GPU with 16 GB free, 2048 elsewhere."""
     prefill_share: Annotated[float, Gt(0), Le(1)] = 1

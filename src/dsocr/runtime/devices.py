@@ -14,6 +14,8 @@ _DTYPES: dict[str, torch.dtype] = {
 FP8 = torch.float8_e4m3fn
 """Four bits of exponent and three of mantissa: up to 448, and no infinity."""
 _ADA = (8, 9)
+_FP8_HEAD_DIM = 32
+"""Their products go over pairs of numbers, and tensor cores take 16 of these at least."""
 
 
 class DeviceError(Exception):
@@ -61,7 +63,12 @@ def choose_dtype(wish: DtypeName, device: torch.device) -> torch.dtype:
 
 
 def choose_cache_dtype(
-    wish: CacheDtypeName, *, dtype: torch.dtype, device: torch.device, kernels: bool
+    wish: CacheDtypeName,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    kernels: bool,
+    head_dim: int = 128,
 ) -> torch.dtype:
     """`auto`: what the model computes in. Raises `DeviceError` where fp8 is not to be had."""
     if wish == "auto":
@@ -75,6 +82,11 @@ def choose_cache_dtype(
             "A cache in fp8 needs a GPU of compute capability 8.9 or more: say "
             "DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=auto, or DEEPSEEK_OCR_RUNTIME__KERNELS=false for "
             "plain PyTorch, which is slower."
+        )
+    if kernels and head_dim < _FP8_HEAD_DIM:
+        raise DeviceError(
+            f"The kernels for a cache in fp8 need heads of {_FP8_HEAD_DIM} numbers or more, this "
+            f"model's have {head_dim}: say DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=auto."
         )
     return FP8
 

@@ -62,6 +62,7 @@ def find_room(model: DeepseekOcr, config: RuntimeConfig) -> Room:
         dtype=model.dtype,
         device=model.device,
         kernels=config.kernels and can_decode(model),
+        head_dim=model.spec.decoder.head_dim,
     )
     if model.device.type != "cuda":
         seats = config.max_num_seqs or MAX_SEQS_ELSEWHERE

@@ -37,7 +37,7 @@ from dsocr.runtime.devices import (
     make_current,
 )
 from dsocr.runtime.intake import Request
-from dsocr.runtime.kernels.triton_language import read_own_files, usable_kernels
+from dsocr.runtime.kernels.triton_language import KernelError, read_own_files, usable_kernels
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
@@ -52,6 +52,8 @@ BEAT_SECONDS = 1.0
 FRAME_SECONDS = 0.025
 """News younger than this waits for more, unless a page starts."""
 
+_WITHOUT_KERNELS = "DEEPSEEK_OCR_RUNTIME__KERNELS=false goes without, more slowly."
+
 Mail = tuple[Header, bytearray] | None
 
 
@@ -59,7 +61,7 @@ def main(channel: Channel, arguments: Header) -> None:
     """Loads the model, then reads pages until the other side hangs up."""
     try:
         runtime, outbox = _load(channel, arguments)
-    except (CheckpointError, DeviceError, RuntimeError) as error:
+    except (CheckpointError, DeviceError, RuntimeError, KernelError) as error:
         channel.send(_unusable(error))
         return
     inbox: queue.SimpleQueue[Mail] = queue.SimpleQueue()
@@ -113,6 +115,8 @@ def _unusable(error: Exception) -> Header:
     if not isinstance(error, DeviceError):  # torch: most often, the weights do not fit
         logger.error("the model could not be loaded", exc_info=error)
     message = str(error).strip().partition("\n")[0]
+    if isinstance(error, KernelError):
+        message = f"A kernel cannot run on this GPU ({message}). {_WITHOUT_KERNELS}"
     return {"kind": "unusable", "code": "engine_unavailable", "message": message}
 
 

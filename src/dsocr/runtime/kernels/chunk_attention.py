@@ -15,7 +15,14 @@ from torch import Tensor
 from dsocr.runtime.kernels.fp8_cache import kept, to_meet
 from dsocr.runtime.kernels.paged_attention import turned
 from dsocr.runtime.kernels.parts import softmax_on
-from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
+from dsocr.runtime.kernels.triton_language import (
+    fitting_block,
+    fitting_stages,
+    power_of_two,
+    precision_of,
+    tl,
+    triton,
+)
 from dsocr.runtime.kv_cache import as_kept
 from dsocr.runtime.layers.attention import attend_causal
 from dsocr.runtime.layers.rotary import rotate
@@ -111,6 +118,13 @@ def attend_chunks_fused(
     block_size, heads, dim = blocks.shape[2:]
     assert blocks.stride(4) == 1 and chunks.block_tables.stride(1) == 1
     out = torch.empty_like(q)
+    row = dim * q.element_size()
+
+    def kept(keys: int) -> int:
+        return queries * (row + keys * q.element_size())
+
+    keys = fitting_block(keys, q.device, lambda keys: kept(keys) + 2 * keys * row)
+    stages = fitting_stages(stages, q.device, stage_bytes=2 * keys * row, kept_bytes=kept(keys))
     _attend[(len(chunks.tiles), heads)](
         *(q, blocks, chunks.tiles, chunks.starts, chunks.lengths, chunks.block_tables, out),
         *(dim**-0.5, chunks.block_tables.stride(0), *blocks.stride()[:4]),
@@ -129,7 +143,7 @@ def attend_chunks_fused(
 @triton.jit
 def _rotate_write(
     QKV, COSINE, SINE, POSITIONS, SLOTS, CACHE, Q,
-    value_stride, block_stride, token_stride, head_stride,
+    value_stride: tl.int64, block_stride, token_stride, head_stride,
     HEADS: tl.constexpr, ALL: tl.constexpr, DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr,
 ):  # fmt: skip
     token = tl.program_id(0)
@@ -149,10 +163,10 @@ def _rotate_write(
     tl.store(keys + value_stride, kept(v, CACHE), mask=real)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["table_stride"])
 def _attend(
     Q, CACHE, TILES, STARTS, LENGTHS, TABLES, OUT, scale,
-    table_stride, value_stride, block_stride, token_stride, head_stride,
+    table_stride, value_stride: tl.int64, block_stride, token_stride, head_stride,
     HEADS: tl.constexpr, DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr, QUERIES: tl.constexpr,
     KEYS: tl.constexpr, STAGES: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip

@@ -15,7 +15,13 @@ from torch import Tensor
 from dsocr.runtime.kernels.experts import ExpertWeights, Routes, choose_experts, pass_experts
 from dsocr.runtime.kernels.parts import normed, ranked, wide_sum
 from dsocr.runtime.kernels.row import norm_row
-from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
+from dsocr.runtime.kernels.triton_language import (
+    fitting_stages,
+    power_of_two,
+    precision_of,
+    tl,
+    triton,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,11 @@ def experts_rows(x: Tensor, routes: Routes, experts: ExpertWeights) -> Tensor:
     return pass_experts(x, routes.weights, routes.ids, experts)
 
 
+def _stages(tiles: Tiles, x: Tensor, *, matrices: int) -> int:
+    stage_bytes = (tiles.tokens + matrices * tiles.rows) * tiles.inputs * x.element_size()
+    return fitting_stages(tiles.stages, x.device, stage_bytes=stage_bytes)
+
+
 def experts_rows_fused(
     x: Tensor, routes: Routes, experts: ExpertWeights, *, up: Tiles, down: Tiles
 ) -> Tensor:
@@ -119,7 +130,7 @@ def experts_rows_fused(
         TOKENS=up.tokens,
         EVEN=width % up.rows == 0 and hidden % up.inputs == 0,
         num_warps=up.warps,
-        num_stages=up.stages,
+        num_stages=_stages(up, x, matrices=2),
         **sizes,
     )
     tiles = experts.num_experts + experts.num_shared * -(-count // down.tokens)
@@ -133,7 +144,7 @@ def experts_rows_fused(
         TOKENS=down.tokens,
         EVEN=hidden % down.rows == 0 and width % down.inputs == 0,
         num_warps=down.warps,
-        num_stages=down.stages,
+        num_stages=_stages(down, x, matrices=1),
         **sizes,
     )
     return out

@@ -12,7 +12,13 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.kernels.experts import ExpertWeights, Routes, choose_experts, pass_chosen
-from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
+from dsocr.runtime.kernels.triton_language import (
+    fitting_stages,
+    power_of_two,
+    precision_of,
+    tl,
+    triton,
+)
 
 ROUTED = 16
 """Tokens that a program of the routing takes."""
@@ -86,7 +92,7 @@ def experts_tiles_fused(
         *(x, routes.counts, routes.lists, experts.w13, experts.scale13, inner, count),
         INPUTS=hidden,
         EVEN=width % up.outputs == 0 and hidden % up.inputs == 0,
-        **_cut(up),
+        **_cut(up, x, matrices=2),
         **sizes,
     )
     _down[(_most_tiles(count, experts, down), -(-hidden // down.outputs))](
@@ -95,7 +101,7 @@ def experts_tiles_fused(
         HIDDEN=hidden,
         SLOTS=out.shape[1],
         EVEN=hidden % down.outputs == 0 and width % down.inputs == 0,
-        **_cut(down),
+        **_cut(down, x, matrices=1),
         **sizes,
     )
 
@@ -105,17 +111,18 @@ def _most_tiles(count: int, experts: ExpertWeights, tile: Tile) -> int:
     return count * experts.num_chosen // tile.tokens + experts.num_experts
 
 
-def _cut(tile: Tile) -> dict[str, int]:
+def _cut(tile: Tile, x: Tensor, *, matrices: int) -> dict[str, int]:
+    stage_bytes = (tile.tokens + matrices * tile.outputs) * tile.inputs * x.element_size()
     return {
         "TOKENS": tile.tokens,
         "COLUMNS": tile.outputs,
         "BLOCK": tile.inputs,
         "num_warps": tile.warps,
-        "num_stages": tile.stages,
+        "num_stages": fitting_stages(tile.stages, x.device, stage_bytes=stage_bytes),
     }
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def _route(
     LOGITS, WEIGHTS, IDS, COUNTS, LISTS, scale, count,
     TOKENS: tl.constexpr, EXPERTS: tl.constexpr, ALL: tl.constexpr, CHOSEN: tl.constexpr,
@@ -164,7 +171,7 @@ def _mine(COUNTS, TOKENS: tl.constexpr, EXPERTS: tl.constexpr, ALL: tl.constexpr
     return mine, first, end
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def _up(
     X, COUNTS, LISTS, W13, SCALE13, INNER, count,
     INPUTS: tl.constexpr, WIDTH: tl.constexpr, TOKENS: tl.constexpr, COLUMNS: tl.constexpr,
@@ -206,7 +213,7 @@ def _up(
         )  # fmt: skip
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def _down(
     INNER, COUNTS, LISTS, WEIGHTS, W2, SCALE2, OUT, count,
     HIDDEN: tl.constexpr, WIDTH: tl.constexpr, SLOTS: tl.constexpr, TOKENS: tl.constexpr,

@@ -14,7 +14,13 @@ from torch import Tensor
 
 from dsocr.runtime.kernels.fp8_cache import kept, to_meet, walk_pairs
 from dsocr.runtime.kernels.parts import launched, softmax_on
-from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
+from dsocr.runtime.kernels.triton_language import (
+    fitting_stages,
+    power_of_two,
+    precision_of,
+    tl,
+    triton,
+)
 from dsocr.runtime.kv_cache import as_kept
 from dsocr.runtime.layers.rotary import rotate
 
@@ -93,6 +99,12 @@ def attend_newest_fused(
     out = qkv.new_empty(count, heads * dim)
     parts = qkv.new_empty(count * heads, split.parts, dim, dtype=torch.float32)
     sums = qkv.new_empty(count * heads, 2, split.parts, dtype=torch.float32)
+    size = qkv.element_size()  # also of an fp8 cache: what is multiplied is of the queries' type
+    stages = fitting_stages(
+        *(split.stages, qkv.device),
+        stage_bytes=2 * split.keys * dim * size,
+        kept_bytes=COPIES * dim * size,
+    )
     _attend[(heads, count, split.parts)](
         *(qkv, cosine, sine, blocks, sequences.rows, sequences.lengths, sequences.block_tables),
         *(parts, sums, arrived, out, dim**-0.5),
@@ -104,7 +116,7 @@ def attend_newest_fused(
         PARTS=split.parts,
         PLACES=power_of_two(split.parts, least=1),
         COPIES=COPIES,
-        STAGES=split.stages,
+        STAGES=stages,
         PRECISION=precision_of(qkv.dtype),
         AHEAD=ahead,
         num_warps=split.warps,

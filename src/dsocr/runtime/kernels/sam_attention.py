@@ -15,7 +15,14 @@ from torch import Tensor
 
 from dsocr.runtime.config import AttentionName
 from dsocr.runtime.kernels.parts import softmax_biased_on, softmax_on
-from dsocr.runtime.kernels.triton_language import power_of_two, precision_of, tl, triton
+from dsocr.runtime.kernels.triton_language import (
+    fitting_block,
+    fitting_stages,
+    power_of_two,
+    precision_of,
+    tl,
+    triton,
+)
 from dsocr.runtime.layers.attention import attend
 
 QUERIES, WARPS, STAGES = 64, 4, 3
@@ -100,16 +107,29 @@ def attend_square_fused(
             num_stages=2,
         )
     else:
-        _attend_rows[(-(-tokens // QUERIES), num_heads, squares)](
+        queries, stages = _rows_cut(qkv, line, head_dim)
+        _attend_rows[(-(-tokens // queries), num_heads, squares)](
             *attended,
             **shape,
-            QUERIES=QUERIES,
+            QUERIES=queries,
             REACHES_OUT=side % window != 0,
             num_warps=WARPS,
-            num_stages=STAGES,
+            num_stages=stages,
             maxnreg=NARROW_REGISTERS if is_narrow else None,
         )
     return out
+
+
+def _rows_cut(qkv: Tensor, line: int, head_dim: int) -> tuple[int, int]:
+    """Queries and stages that fit the card."""
+    size, device = qkv.element_size(), qkv.device
+    stage = 2 * line * head_dim * size
+
+    def kept(queries: int) -> int:
+        return queries * (head_dim + line) * size
+
+    queries = fitting_block(QUERIES, device, lambda queries: kept(queries) + stage)
+    return queries, fitting_stages(STAGES, device, stage_bytes=stage, kept_bytes=kept(queries))
 
 
 def _bias(q: Tensor, rel_h: Tensor, rel_w: Tensor, side: int) -> Tensor:
@@ -127,7 +147,7 @@ def _by_distance(table: Tensor, side: int) -> Tensor:
     return F.embedding(index[:, None] - index[None, :] + side - 1, table)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["squares"])
 def _relative(
     QKV, REL_H, REL_W, BIAS, squares, side, count,
     WINDOW: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, LINE: tl.constexpr,
@@ -169,7 +189,7 @@ def _relative(
         tl.store(BIAS + first + query[:, None] * LINE + along[None, :], product, known[:, None])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["squares"])
 def _attend_rows(
     QKV, OUTSIDE, BIAS, OUT, scale, squares, side, count,
     WINDOW: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, LINE: tl.constexpr,
@@ -231,7 +251,7 @@ def _attend_rows(
     )  # fmt: skip
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["squares"])
 def _attend_window(
     QKV, OUTSIDE, BIAS, OUT, scale, squares, side, count,
     WINDOW: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, LINE: tl.constexpr,

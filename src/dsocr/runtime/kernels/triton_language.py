@@ -1,14 +1,24 @@
-"""Triton where it is installed; elsewhere stand-ins, so that kernels can be defined, never run."""
+"""Triton where it is installed; elsewhere stand-ins, so that kernels can be defined, never run.
+
+Triton compiles a kernel again for numbers that divide by 16 and for those that do not, and for
+large ones. Those that change from step to step are told it as `do_not_specialize` or have a type:
+nobody should wait for a compiler in the middle of a page.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import torch
 
 __all__ = [
     "INSTALLED",
+    "KernelError",
+    "fitting_block",
+    "fitting_stages",
     "halves",
     "power_of_two",
     "precision_of",
@@ -21,18 +31,22 @@ __all__ = [
 try:
     import triton
     from triton import language as tl
+    from triton.errors import TritonError as KernelError
 
     INSTALLED = True
 except ImportError:
     INSTALLED = False
+
+    class KernelError(Exception):  # type: ignore[no-redef]
+        """Where there are no kernels none fails."""
 
     class _Absent:
         """`@triton.jit` leaves a function as it is; `tl.constexpr` is a mere name."""
 
         constexpr = None
 
-        def jit(self, function: Any) -> Any:
-            return function
+        def jit(self, function: Any = None, **_: Any) -> Any:
+            return function or self.jit
 
     triton = tl = _Absent()
 
@@ -47,7 +61,36 @@ def read_own_files() -> None:
 
 
 def usable_kernels(device: torch.device) -> bool:
-    return INSTALLED and device.type == "cuda"
+    """On ROCm nothing of them was ever tried."""
+    return INSTALLED and device.type == "cuda" and torch.version.hip is None
+
+
+def fitting_stages(
+    stages: int, device: torch.device, *, stage_bytes: int, kept_bytes: int = 0
+) -> int:
+    """So many stages of a loop, or fewer, as the card's shared memory holds beside what is kept:
+    all were chosen on an H200, which has the most."""
+    memory, unbuffered = _shared_memory(device)
+    fitting = (memory - kept_bytes) // stage_bytes + unbuffered
+    return max(1, min(stages, fitting))
+
+
+def fitting_block(size: int, device: torch.device, bytes_of: Callable[[int], int]) -> int:
+    """That size or a half, a quarter of it: what a program needs must fit with a single stage."""
+    memory, _ = _shared_memory(device)
+    while size > 16 and bytes_of(size) > memory:
+        size //= 2
+    return size
+
+
+@cache
+def _shared_memory(device: torch.device) -> tuple[int, int]:
+    """Bytes a program may have, and stages that take none: before Hopper the last is computed on
+    where it was loaded to."""
+    if device.type != "cuda":
+        return 1 << 30, 0
+    properties: Any = torch.cuda.get_device_properties(device)
+    return properties.shared_memory_per_block_optin, int(properties.major < 9)
 
 
 def precision_of(dtype: torch.dtype) -> str:
