@@ -63,6 +63,8 @@ GOALS = ((1100, 1500), (31000, 36000), (14, 9), (22, 28), (32, 40), (1.1, 0.75),
 """Of the figures in `summary`: what an H200 must reach, and what is aimed at."""
 QUOTED = ("568", "25,900", "~100", "9.0", "15.2", "2.4", "41")
 """vLLM 0.26.0 at its best on one H200, 2026-11-22, measured elsewhere; of the same figures."""
+VLLM_SECONDS = 600
+"""It may take so long: a first start compiles for minutes."""
 PEER_TOKENS = 100
 """Of the page that the eager peer reads."""
 CARD_BYTES = 8 << 30
@@ -393,7 +395,7 @@ def vllm_row(bench: Bench) -> Iterator[dict[str, Any]]:
         (Path(folder) / "tokenizer.json").write_bytes(genuine_tokenizer())
         program = str(ROOT / "bench" / "vllm_peer.py")
         command = [sys.executable, program, folder, "--tokens", str(bench.num_tokens)]
-        out = subprocess.run(command, capture_output=True, text=True)
+        out = subprocess.run(command, capture_output=True, text=True, timeout=VLLM_SECONDS)
     if out.returncode != 0:
         raise RuntimeError(out.stderr[-2000:])
     for name, value in json.loads(out.stdout.splitlines()[-1]).items():
