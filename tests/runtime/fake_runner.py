@@ -10,7 +10,7 @@ import torch
 from dsocr.runtime.blocks import BlockAllocator
 from dsocr.runtime.sampler import Choice, Sampled
 from dsocr.runtime.scheduler import Piece, Step
-from dsocr.runtime.sequence import Sequence
+from dsocr.runtime.sequence import Ending, Sequence
 
 EOS = 1
 
@@ -66,9 +66,10 @@ class FakeRunner:
         if not piece.samples:
             return None
         place = piece.start + piece.length - len(sequence.prompt_ids)
-        ends = place >= self.lengths[sequence.request_id]
-        token = EOS if ends else token_of(sequence.request_id, place)
-        return Sampled(token, -0.5, sequence.ending_with(token))
+        if place >= self.lengths[sequence.request_id]:
+            return Sampled(EOS, -0.5, "stop")
+        ending: Ending | None = "length" if place + 1 >= sequence.room else None
+        return Sampled(token_of(sequence.request_id, place), -0.5, ending)
 
     def _place(self, sequence: Sequence, position: int) -> int:
         size = self.allocator.block_size

@@ -115,6 +115,6 @@ def _cut(piece: Piece) -> list[Piece]:
         return []
     middle = piece.length // 2
     return [
-        replace(piece, length=middle, samples=False),
-        replace(piece, start=piece.start + middle, length=piece.length - middle),
+        piece._replace(length=middle, samples=False),
+        piece._replace(start=piece.start + middle, length=piece.length - middle),
     ]

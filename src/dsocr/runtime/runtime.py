@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.decode_step import can_decode
@@ -43,8 +44,7 @@ class Started:
     request_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """New text of a page."""
 
     request_id: int

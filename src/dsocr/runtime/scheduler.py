@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dsocr.runtime.blocks import BlockAllocator
 from dsocr.runtime.sequence import Sequence
@@ -44,8 +45,7 @@ class Limits:
     more there are, the dearer is a stop. The fewer, the sooner its text begins."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """The next tokens of one sequence, by their places."""
 
     sequence: Sequence
@@ -126,15 +126,18 @@ class Scheduler:
     def plan(self) -> Step | None:
         """The next step, counted as launched. None: there is nothing to do, or nothing can be done
         before a step in flight is collected."""
-        if not self._make_room():
+        writing, others = self._divided()
+        if not self._make_room(writing):
             return None
-        self._admit()
-        decodes = [self._piece(one, 1) for one in self._active if _goes_on(one) and one.is_decoding]
+        # before any comes in: one that lost its place may be given one at once, to begin again
+        decodes = [Piece(one, one.num_cached, 1, True) for one in writing if one.slot is not None]
+        others = [one for one in others if one.slot is not None]
+        others += self._admit()
         full = self.limits.max_prefill_tokens
         self._credit = min(full, self._credit + full * self.limits.prefill_share)
         if not decodes:
             self._credit = full
-        chunks = self._chunks()
+        chunks = self._chunks(others)
         step = Step(decodes + chunks, len(decodes), self._starting)
         if not step.pieces and not step.starts:
             return None
@@ -159,18 +162,26 @@ class Scheduler:
         self._num_held = 0
         return True
 
-    def _make_room(self) -> bool:
-        """Blocks for the next token of all that decode, the oldest first; the youngest pages lose
+    def _divided(self) -> tuple[list[Sequence], list[Sequence]]:
+        """Pages that write their next token, and the others that hold a place, the oldest first.
+        Asked once a step: of 256 pages every question counts."""
+        writing: list[Sequence] = []
+        others: list[Sequence] = []
+        for one in self._active:
+            (writing if one.is_decoding and _goes_on(one) else others).append(one)
+        return writing, others
+
+    def _make_room(self, writing: list[Sequence]) -> bool:
+        """Blocks for the next token of all that write, the oldest first; the youngest pages lose
         theirs for it. False while a step in flight may still write into those."""
-        for sequence in list(self._active):
-            if sequence.slot is None or not (_goes_on(sequence) and sequence.is_decoding):
+        size = self.allocator.block_size
+        for sequence in writing:
+            if sequence.num_cached < len(sequence.block_table) * size:
                 continue
-            while not self._extend(sequence, sequence.num_tokens):
+            while sequence.slot is not None and not self._extend(sequence, sequence.num_tokens):
                 if self._num_flights:
                     return False
                 self._preempt(self._active[-1])
-                if sequence.slot is None:
-                    break
         return True
 
     def _extend(self, sequence: Sequence, num_tokens: int, *, spare: int = 0) -> bool:
@@ -181,27 +192,30 @@ class Scheduler:
             sequence.block_table += self.allocator.allocate(blocks)
         return True
 
-    def _admit(self) -> None:
+    def _admit(self) -> list[Sequence]:
         """Gives places to those that lost theirs, then to those encoded, with all the blocks they
         need to come to their next token. New ones must leave the others a block each to grow."""
+        admitted: list[Sequence] = []
         lacking = len(self._slots) < len(self._encoded) and not self._preempted
         if lacking and self._slots and not self._gathered(len(self._slots)):
-            return
+            return admitted
         while self._slots:
             queue = self._preempted or self._encoded
             if not queue or not self._extend(
                 queue[0], queue[0].num_tokens, spare=len(self._active)
             ):
-                return
+                break
             sequence = queue.popleft()
             sequence.slot = self._slots.pop()
+            admitted.append(sequence)
             self._active.append(sequence)
+        return admitted
 
-    def _chunks(self) -> list[Piece]:
+    def _chunks(self, sequences: list[Sequence]) -> list[Piece]:
         """Pieces of prompts, the oldest page's first."""
         chunks: list[Piece] = []
         left = self.limits.max_prefill_tokens
-        for sequence in self._active:
+        for sequence in sequences:
             if self._credit <= 0 or left <= 0:
                 break
             if sequence.is_decoding or sequence.ended:

@@ -92,7 +92,10 @@ class Sequence:
     @property
     def is_decoding(self) -> bool:
         """Only its newest token is not yet in the cache."""
-        return self.num_cached >= len(self.prompt_ids) and self.num_cached == self.num_tokens - 1
+        prompt = len(self.prompt_ids)
+        if self.num_cached < prompt:
+            return False
+        return self.num_cached + 1 == prompt + len(self.output_ids) + self.num_pending
 
     @property
     def has_room(self) -> bool:
