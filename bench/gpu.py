@@ -520,6 +520,7 @@ def start(arguments: argparse.Namespace) -> Bench:
         f"{torch.cuda.memory_allocated() / 2**30:.1f} GiB taken",
         flush=True,
     )
+    gc.freeze()  # as the worker does
     for mode in MODES:
         read_pages(bench, mode, pages=2, in_flight=2, tokens=4)
     began = time.perf_counter()

@@ -15,6 +15,7 @@ that page may still be under way; none follows a `done` or a `failed`.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import queue
 import threading
@@ -160,6 +161,9 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     mark("vocabulary")
     runtime, room = runtime_for(model, tokenizer, config, mark=mark)
     mark("runtime")
+    # torch and the model are a few hundred thousand objects that stay: each time the collector
+    # looked through them, all pages waited for a tenth of a second
+    gc.freeze()
     outbox = Outbox(channel, runtime)
     _beat_while_computing(model, outbox)
     used = model.attention
