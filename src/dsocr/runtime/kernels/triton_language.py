@@ -89,8 +89,10 @@ def _shared_memory(device: torch.device) -> tuple[int, int]:
     where it was loaded to."""
     if device.type != "cuda":
         return 1 << 30, 0
-    properties: Any = torch.cuda.get_device_properties(device)
-    return properties.shared_memory_per_block_optin, int(properties.major < 9)
+    properties = torch.cuda.get_device_properties(device)
+    least = properties.shared_memory_per_block  # all that older torch tells
+    memory = getattr(properties, "shared_memory_per_block_optin", least)
+    return memory, int(properties.major < 9)
 
 
 def precision_of(dtype: torch.dtype) -> str:
