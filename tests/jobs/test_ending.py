@@ -83,6 +83,8 @@ def refuses(server: Server) -> bool:
         socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # came in just as the door was closed
+        return False
     return False
 
 
