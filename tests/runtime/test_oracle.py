@@ -17,8 +17,9 @@ from torch import Tensor
 
 from dsocr.runtime.batch import PageViews
 from dsocr.runtime.checkpoint import parse_config
+from dsocr.runtime.kernels.elementwise import normalize
 from dsocr.runtime.loader import load_model
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr, normalize
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from tests.runtime.stages import Reader, decoder_modules, distance, vision_modules, watching
 
 CONFIG: dict[str, Any] = {

@@ -1,8 +1,8 @@
-"""Work captured as a CUDA graph. All graphs of a card share the memory they compute in.
+"""Work captured as a CUDA graph. All graphs of a lane share the memory they compute in.
 
 That takes one pool and one stream: torch's allocator hands memory on to the captures of the same
-stream only. So graphs are replayed one after another, never side by side; what a graph returns is
-its own for as long as somebody holds it.
+stream only. So graphs of a lane are replayed one after another; those of two lanes may run side by
+side. What a graph returns is its own for as long as somebody holds it.
 """
 
 from __future__ import annotations
@@ -18,24 +18,26 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Lane:
+class Lane:
+    device: torch.device
     stream: torch.cuda.Stream
     pool: Any
 
 
 @cache
-def _lane(device: torch.device) -> _Lane:
+def lane_of(device: torch.device, name: str = "") -> Lane:
+    """The card's lane of that name; whoever names none shares one."""
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    return _Lane(stream, torch.cuda.graph_pool_handle())
+    return Lane(device, stream, torch.cuda.graph_pool_handle())
 
 
 def capture(
-    work: Callable[[], T], device: torch.device, *, needed_bytes: int
+    work: Callable[[], T], lane: Lane, *, needed_bytes: int
 ) -> tuple[torch.cuda.CUDAGraph, T]:
     """Does the work once and captures it; a replay writes to the same results. Raises
     `torch.OutOfMemoryError` before the capture where the card has less left than it may need: one
     that ends half way leaves a graph that cannot be used and a pool that cannot be freed."""
-    lane = _lane(device)
+    device = lane.device
     lane.stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(lane.stream):
         work()  # kernels are compiled, tables made, plans chosen

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from dsocr.runtime.capture import capture
+from dsocr.runtime.capture import capture, lane_of
 from dsocr.runtime.kernels.choice import (
     LENGTH,
     LIMIT,
@@ -215,7 +215,9 @@ class DecodeGraph:
     def _capture(self, bucket: int) -> _Captured:
         device = self._state.device
         rows = torch.full((bucket,), -1, dtype=torch.int32, device=device)
-        graph, chosen = capture(lambda: self._run(rows), device, needed_bytes=BYTES_A_ROW * bucket)
+        graph, chosen = capture(
+            lambda: self._run(rows), lane_of(device), needed_bytes=BYTES_A_ROW * bucket
+        )
         return _Captured(graph, rows, chosen)
 
     @torch.inference_mode()

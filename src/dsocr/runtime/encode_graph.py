@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from dsocr.runtime.capture import capture
+from dsocr.runtime.capture import Lane, capture, lane_of
 
 MAX_PIXELS = 4 * 1024 * 1024
 """Above this a pass keeps the device busier than the host, and its graph would only take memory."""
@@ -34,30 +34,46 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Captured:
+    lane: Lane
     graph: torch.cuda.CUDAGraph
     views: Tensor
     features: Tensor
 
 
 class EncodeGraphs:
-    """Runs `project` on views, by replay where that is quicker. One stream, one thread."""
+    """Runs `project` on views, by replay where that is quicker. One caller, one thread."""
 
-    def __init__(self, project: Project, device: torch.device) -> None:
+    def __init__(self, project: Project, device: torch.device, *, side_by_side: bool) -> None:
+        """`side_by_side` gives the views of each side a lane of their own, which takes as much more
+        memory: neither a page's global view nor its tiles fill a large card by themselves."""
         self._project, self._device = project, device
+        self._side_by_side = side_by_side
         self._graphs: dict[Size, _Captured | None] = {}
         self._wanted: Counter[Size] = Counter()
 
-    def __call__(self, views: Sequence[Tensor]) -> Tensor:
-        """Views (S, S, 3) of one side, on any device, to features that are the caller's."""
-        side, count = len(views[0]), len(views)
-        captured = self._captured((side, count))
-        if captured is None:
-            together = torch.empty(count, side, side, 3, dtype=torch.uint8, device=self._device)
-            _gather(views, together)
-            return self._project(together)
-        _gather(views, captured.views)
-        captured.graph.replay()
-        return captured.features.clone()  # the next replay writes over them
+    def __call__(self, passes: Iterable[Sequence[Tensor]]) -> list[Tensor]:
+        """Passes of views (S, S, 3), each of one side, on any device, to features that are the
+        caller's."""
+        home = torch.cuda.current_stream(self._device)
+        lanes: set[torch.cuda.Stream] = set()
+        features: list[Tensor] = []
+        try:
+            for views in passes:
+                captured = self._captured((len(views[0]), len(views)))
+                if captured is None:
+                    features.append(self._run(views))
+                    continue
+                features.append(torch.empty_like(captured.features))
+                lanes.add(captured.lane.stream)
+                captured.lane.stream.wait_stream(home)
+                with torch.cuda.stream(captured.lane.stream):
+                    _gather(views, captured.views)
+                    captured.graph.replay()
+                    features[-1].copy_(captured.features)  # the next replay writes over them
+        finally:  # also before memory is used again for what comes after an error
+            for lane in lanes:
+                home.wait_stream(lane)
+        return features
 
     def capture_one(self) -> bool:
         """Makes a graph that was wanted. False where all are there."""
@@ -78,6 +94,12 @@ class EncodeGraphs:
             self._make(size)
         return self._graphs[size]
 
+    def _run(self, views: Sequence[Tensor]) -> Tensor:
+        side, count = len(views[0]), len(views)
+        together = torch.empty(count, side, side, 3, dtype=torch.uint8, device=self._device)
+        _gather(views, together)
+        return self._project(together)
+
     def _make(self, size: Size) -> None:
         del self._wanted[size]
         self._graphs[size] = None
@@ -87,12 +109,11 @@ class EncodeGraphs:
     def _capture(self, size: Size) -> _Captured:
         side, count = size
         views = torch.zeros(count, side, side, 3, dtype=torch.uint8, device=self._device)
+        lane = lane_of(self._device, f"views of {side}" if self._side_by_side else "")
         graph, features = capture(
-            lambda: self._project(views),
-            self._device,
-            needed_bytes=BYTES_A_PIXEL * count * side * side,
+            lambda: self._project(views), lane, needed_bytes=BYTES_A_PIXEL * count * side * side
         )
-        return _Captured(graph, views, features)
+        return _Captured(lane, graph, views, features)
 
 
 def _gather(views: Sequence[Tensor], together: Tensor) -> None:

@@ -79,11 +79,13 @@ class Layer(nn.Module):
         self.mlp = MLP(spec.width)
         self.fused = False
 
-    def forward(self, x: Tensor) -> Tensor:
-        attended = self.self_attn(self.layer_norm1(x))
+    def forward(self, x: Tensor, change: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Tokens (B, T, C) and what the layer before adds to them; the same after this one."""
         add = add_norm_fused if self.fused else add_norm
+        x, normed = add(x, change, self.layer_norm1.weight, self.layer_norm1.bias, EPS)
+        attended = self.self_attn(normed)
         x, normed = add(x, attended, self.layer_norm2.weight, self.layer_norm2.bias, EPS)
-        return x + self.mlp(normed)
+        return x, self.mlp(normed)
 
 
 class Transformer(nn.Module):
@@ -92,9 +94,11 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(Layer(spec, kind) for _ in range(spec.num_layers))
 
     def forward(self, x: Tensor) -> Tensor:
+        change = None
         for layer in self.layers:
-            x = layer(x)
-        return x
+            x, change = layer(x, change)
+        assert change is not None, "CLIP has layers"
+        return x + change
 
 
 class Clip(nn.Module):

@@ -5,7 +5,7 @@ Knows how an image's features are laid out as tokens; knows nothing of prompts o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import torch
@@ -17,6 +17,7 @@ from dsocr.runtime.checkpoint import DeepseekOcrSpec
 from dsocr.runtime.config import AttentionName
 from dsocr.runtime.encode_graph import BYTES_A_PIXEL, EncodeGraphs
 from dsocr.runtime.int8 import Place
+from dsocr.runtime.kernels.elementwise import normalize, normalize_fused
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.layers.moe import Experts
 from dsocr.runtime.models.clip import Clip
@@ -73,10 +74,11 @@ class DeepseekOcr(nn.Module):
         """Lets the vision towers run by Triton kernels and CUDA graphs from now on."""
         self.sam_model.use_kernels()
         self.vision_model.use_kernels()
-        self._graphs = EncodeGraphs(self._project, self.device)
         free, _ = torch.cuda.mem_get_info(self.device)
         fitting = int(free * PASS_SHARE / BYTES_A_PIXEL)
         self.pass_pixels = min(FUSED_PASS_PIXELS, max(PASS_PIXELS, fitting))
+        is_large = fitting >= FUSED_PASS_PIXELS
+        self._graphs = EncodeGraphs(self._project, self.device, side_by_side=is_large)
 
     def make_ready(self) -> bool:
         """Makes one of the graphs that were wanted. False where none is missing."""
@@ -127,21 +129,25 @@ class DeepseekOcr(nn.Module):
 
     def _project_all(self, pictures: list[Tensor]) -> list[Tensor]:
         """Features (m*m, hidden) of uint8 pictures (S, S, 3), in their order."""
+        passes = _passes([len(picture) for picture in pictures], self.pass_pixels)
+        projected = self._project_each([pictures[index] for index in some] for some in passes)
         features: dict[int, Tensor] = {}
-        for side in {len(picture) for picture in pictures}:
-            indices = [i for i, picture in enumerate(pictures) if len(picture) == side]
-            for some in _passes(indices, max(1, self.pass_pixels // side**2)):
-                views = [pictures[index] for index in some]
-                if self._graphs is not None:
-                    projected = self._graphs(views)
-                else:
-                    projected = self._project(torch.stack([view.to(self.device) for view in views]))
-                features |= zip(some, projected, strict=True)
+        for some, theirs in zip(passes, projected, strict=True):
+            features |= zip(some, theirs, strict=True)
         return [features[index] for index in range(len(pictures))]
+
+    def _project_each(self, passes: Iterable[Sequence[Tensor]]) -> Iterable[Tensor]:
+        """Features (B, m*m, hidden) of passes of B uint8 pictures (S, S, 3)."""
+        if self._graphs is not None:
+            return self._graphs(passes)
+        return (
+            self._project(torch.stack([view.to(self.device) for view in views])) for views in passes
+        )
 
     def _project(self, views: Tensor) -> Tensor:
         """uint8 views (B, S, S, 3) to features (B, m*m, hidden)."""
-        return self.vision(normalize(views, self.dtype))
+        to_pixels = normalize if self._graphs is None else normalize_fused
+        return self.vision(to_pixels(views, self.dtype))
 
     def _lay_out(self, pictures: list[Tensor], grid: tuple[int, int]) -> Tensor:
         """A page's placeholders, taken from its global view, its tiles and two learned tokens."""
@@ -149,11 +155,6 @@ class DeepseekOcr(nn.Module):
         sides = [int(len(picture) ** 0.5) for picture in pictures]
         tile = sides[1] if len(pictures) > 1 else 0
         return torch.cat((*pictures, learned))[_order(sides[0], tile, grid, self.device)]
-
-
-def normalize(pictures: Tensor, dtype: torch.dtype) -> Tensor:
-    """uint8 (B, S, S, 3) to pixels (B, 3, S, S) in -1..1, through float32 (spec 3.6)."""
-    return ((pictures.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5).to(dtype)
 
 
 def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Place]]:
@@ -183,5 +184,14 @@ def _order(side: int, tile: int, grid: tuple[int, int], device: torch.device) ->
     return torch.cat((*rows, torch.tensor([newline + 1]))).to(device)
 
 
-def _passes(indices: list[int], size: int) -> Iterator[list[int]]:
-    return (indices[start : start + size] for start in range(0, len(indices), size))
+def _passes(sides: Sequence[int], most_pixels: int) -> list[list[int]]:
+    """Which pictures go through the towers together: of one side, as many as may."""
+    alike: dict[int, list[int]] = {}
+    for index, side in enumerate(sides):
+        alike.setdefault(side, []).append(index)
+    sizes = {side: max(1, most_pixels // side**2) for side in alike}
+    return [
+        indices[start : start + sizes[side]]
+        for side, indices in alike.items()
+        for start in range(0, len(indices), sizes[side])
+    ]

@@ -12,7 +12,12 @@ from torch import Tensor, nn
 
 from dsocr.runtime.checkpoint import SamSpec
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.kernels.elementwise import add_norm, add_norm_fused
+from dsocr.runtime.kernels.elementwise import (
+    add_norm,
+    add_norm_fused,
+    linear_gelu,
+    linear_gelu_fused,
+)
 from dsocr.runtime.kernels.sam_attention import attend_square, attend_square_fused
 from dsocr.runtime.layers.norm import ChannelNorm
 from dsocr.runtime.layers.resize import ResizedTable, resize_grid, resize_line
@@ -52,9 +57,11 @@ class MLP(nn.Module):
         super().__init__()
         self.lin1 = nn.Linear(width, 4 * width)
         self.lin2 = nn.Linear(4 * width, width)
+        self.fused = False
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.lin2(F.gelu(self.lin1(x)))
+        activated = linear_gelu_fused if self.fused else linear_gelu
+        return self.lin2(activated(x, self.lin1.weight, self.lin1.bias))
 
 
 class Block(nn.Module):
@@ -66,11 +73,13 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(spec.width, eps=EPS)
         self.mlp = MLP(spec.width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        attended = self.attn(self.norm1(x), x.shape[1] if self.is_global else WINDOW)
+    def forward(self, x: Tensor, change: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Tokens (B, S, S, C) and what the block before adds to them; the same after this one."""
         add = add_norm_fused if self.fused else add_norm
+        x, normed = add(x, change, self.norm1.weight, self.norm1.bias, EPS)
+        attended = self.attn(normed, x.shape[1] if self.is_global else WINDOW)
         x, normed = add(x, attended, self.norm2.weight, self.norm2.bias, EPS)
-        return x + self.mlp(normed)
+        return x, self.mlp(normed)
 
 
 class PatchEmbed(nn.Module):
@@ -108,7 +117,7 @@ class Sam(nn.Module):
 
     def use_kernels(self) -> None:
         for module in self.modules():
-            if isinstance(module, Attention | Block):
+            if isinstance(module, Attention | Block | MLP):
                 module.fused = True
             elif isinstance(module, nn.Conv2d):  # theirs wants the channels last
                 module.weight.data = module.weight.data.to(memory_format=torch.channels_last)
@@ -116,8 +125,10 @@ class Sam(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         x = self.patch_embed(pixels)
         x = x + self.positions(self.pos_embed, x.shape[1])
+        change = None
         for block in self.blocks:
-            x = block(x)
+            x, change = block(x, change)
+        x = x + change
         return self.net_3(self.net_2(self.neck(x.permute(0, 3, 1, 2))))
 
 
