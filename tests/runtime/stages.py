@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from dsocr.runtime.batch import Chunk, make_batch
 from dsocr.runtime.blocks import BlockAllocator
 from dsocr.runtime.kv_cache import KVCache
+from dsocr.runtime.models.clip import Layer
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.sam import Block
 from dsocr.runtime.prefill_step import PrefillStep
 
 BLOCK_SIZE = 16
@@ -51,7 +53,7 @@ def watching(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Any]]:
     seen: dict[str, Any] = {}
 
     def keep(name: str) -> Any:
-        return lambda module, inputs, output: seen.__setitem__(name, _summed(output))
+        return lambda module, _, output: seen.__setitem__(name, _whole(module, output))
 
     hooks = [module.register_forward_hook(keep(name)) for name, module in modules.items()]
     try:
@@ -61,9 +63,9 @@ def watching(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Any]]:
             hook.remove()
 
 
-def _summed(output: Any) -> Any:
-    """A vision layer gives its tokens and what the next one is to add to them."""
-    return output if isinstance(output, Tensor) else output[0] + output[1]
+def _whole(module: nn.Module, output: Any) -> Any:
+    """Layers of the towers give their tokens and what the next one is to add to them."""
+    return output[0] + output[1] if isinstance(module, Block | Layer) else output
 
 
 def deviation(tensor: Tensor, golden: Mapping[str, Any]) -> float:
