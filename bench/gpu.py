@@ -113,7 +113,7 @@ def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig
         if len(place.shape) > 1 or not name.endswith("weight"):
             numbers.normal_(0.0, 0.02, generator=generator)
         place.copy_(numbers)
-    if config.kernels and usable_kernels(device):
+    if config.kernels and usable_kernels(device, dtype):
         model.use_kernels()
     return model
 

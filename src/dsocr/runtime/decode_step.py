@@ -155,7 +155,7 @@ def can_decode(model: DeepseekOcr) -> bool:
     """Whether the kernels run here: Triton, a head that fills a block, products to float32."""
     dim = model.spec.decoder.head_dim
     return (
-        usable_kernels(model.device)
+        usable_kernels(model.device, model.dtype)
         and dim >= 16
         and dim & (dim - 1) == 0
         and "out_dtype" in (torch.mm.__doc__ or "")

@@ -100,7 +100,7 @@ def load_model(
         raise CheckpointError(f"{path}: {report.problems}")
     model = give_memory(model, device=device, dtype=dtype, expert_dtype=expert_dtype)
     _fill(dict(model.checkpoint_tensors()), headers)
-    if kernels and usable_kernels(device):
+    if kernels and usable_kernels(device, dtype):
         model.use_kernels()
     return model
 

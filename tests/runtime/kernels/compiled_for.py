@@ -28,9 +28,8 @@ from dsocr.runtime.kernels import (
 )
 from dsocr.runtime.kernels.experts import ExpertWeights
 from dsocr.runtime.kernels.tuning import FP8_SPLITS, PREFILL_TUNINGS, TUNINGS
+from tests.runtime.kernels.test_cards import LIMITS
 
-LIMITS = {75: 64 << 10, 80: 163 << 10, 86: 99 << 10, 90: 227 << 10}
-"""Bytes a program may have, by compute capability."""
 HEADS, DIM, HIDDEN, WIDTH, EXPERTS, CHOSEN = 10, 128, 1280, 896, 64, 6
 OPTIONS = ("num_warps", "num_stages", "maxnreg", "launch_pdl")
 META = torch.device("meta")
@@ -94,7 +93,8 @@ def compile_all(capability: int, dtype: torch.dtype) -> dict[str, int]:
     _prompts(dtype)
     _decode(dtype)
     if capability >= 89:
-        _attend_newest(FP8_SPLITS[-1][1], dtype, torch.float8_e4m3fn)
+        for _, split in FP8_SPLITS:
+            _attend_newest(split, dtype, torch.float8_e4m3fn)
     return found
 
 

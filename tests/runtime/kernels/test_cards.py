@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from dsocr.runtime.kernels.triton_language import INSTALLED
+from dsocr.runtime.kernels import triton_language
+from dsocr.runtime.kernels.triton_language import INSTALLED, fitting_block, usable_kernels
 
-LIMITS = {75: 64 << 10, 80: 163 << 10, 86: 99 << 10, 90: 227 << 10}
+LIMITS = {75: 64 << 10, 80: 163 << 10, 86: 99 << 10, 89: 99 << 10, 90: 227 << 10}
 """Bytes of shared memory a program may have, by compute capability."""
 
 slow = pytest.mark.slow
@@ -27,6 +30,9 @@ needs_triton = pytest.mark.skipif(not INSTALLED, reason="needs triton")
         pytest.param(80, "float32", marks=slow),
         pytest.param(86, "bfloat16"),
         pytest.param(86, "float32", marks=slow),
+        pytest.param(89, "bfloat16", marks=slow),
+        pytest.param(89, "float16", marks=slow),
+        pytest.param(89, "float32", marks=slow),
         pytest.param(90, "bfloat16", marks=slow),
         pytest.param(90, "float32", marks=slow),
     ],
@@ -39,3 +45,33 @@ def test_no_kernel_needs_more_than_a_card_has(capability: int, dtype: str) -> No
     needed = json.loads(out.stdout.splitlines()[-1])
     assert len(needed) >= 9
     assert {name: size for name, size in needed.items() if size > LIMITS[capability]} == {}
+
+
+@needs_triton
+@pytest.mark.parametrize(
+    ("capability", "dtype", "usable"),
+    [
+        ((7, 5), torch.float16, True),
+        ((7, 5), torch.float32, False),
+        ((8, 6), torch.float32, True),
+        ((9, 0), torch.float32, True),
+    ],
+)
+def test_a_card_s_memory_is_what_triton_says_of_it(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], dtype: torch.dtype, usable: bool
+) -> None:
+    memory = LIMITS[10 * capability[0] + capability[1]]
+    device = torch.device("cuda", 3)
+    utils = SimpleNamespace(
+        get_device_properties=lambda index: {"max_shared_mem": memory if index == 3 else 0}
+    )
+    driver = SimpleNamespace(active=SimpleNamespace(utils=utils))
+    pretended = SimpleNamespace(runtime=SimpleNamespace(driver=driver))
+    monkeypatch.setattr(triton_language, "triton", pretended)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    triton_language._shared_memory.cache_clear()
+    try:
+        assert usable_kernels(device, dtype) is usable
+        assert fitting_block(4 * memory, device, lambda size: size) == memory
+    finally:
+        triton_language._shared_memory.cache_clear()

@@ -15,6 +15,7 @@ from torch import Tensor
 from dsocr.runtime.kernels.fp8_cache import kept, to_meet, walk_pairs
 from dsocr.runtime.kernels.parts import launched, softmax_on
 from dsocr.runtime.kernels.triton_language import (
+    fitting_block,
     fitting_stages,
     power_of_two,
     precision_of,
@@ -99,11 +100,10 @@ def attend_newest_fused(
     out = qkv.new_empty(count, heads * dim)
     parts = qkv.new_empty(count * heads, split.parts, dim, dtype=torch.float32)
     sums = qkv.new_empty(count * heads, 2, split.parts, dtype=torch.float32)
-    size = qkv.element_size()  # also of an fp8 cache: what is multiplied is of the queries' type
+    row = dim * qkv.element_size()  # also of an fp8 cache: the queries' type is what is multiplied
+    keys = fitting_block(split.keys, qkv.device, lambda keys: (COPIES + 2 * keys) * row)
     stages = fitting_stages(
-        *(split.stages, qkv.device),
-        stage_bytes=2 * split.keys * dim * size,
-        kept_bytes=COPIES * dim * size,
+        split.stages, qkv.device, stage_bytes=2 * keys * row, kept_bytes=COPIES * row
     )
     _attend[(heads, count, split.parts)](
         *(qkv, cosine, sine, blocks, sequences.rows, sequences.lengths, sequences.block_tables),
@@ -112,7 +112,7 @@ def attend_newest_fused(
         HEADS=heads,
         DIM=dim,
         BLOCK_SIZE=blocks.shape[2],
-        KEYS=split.keys,
+        KEYS=keys,
         PARTS=split.parts,
         PLACES=power_of_two(split.parts, least=1),
         COPIES=COPIES,

@@ -1,8 +1,8 @@
 """Triton where it is installed; elsewhere stand-ins, so that kernels can be defined, never run.
 
-Triton compiles a kernel again for numbers that divide by 16 and for those that do not, and for
-large ones. Those that change from step to step are told it as `do_not_specialize` or have a type:
-nobody should wait for a compiler in the middle of a page.
+Triton compiles a kernel again for numbers that divide by 16, for 1, and for large ones. Arguments
+that vary between steps are marked `do_not_specialize` or typed, so that they never trigger a
+recompile: nobody should wait for a compiler in the middle of a page.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -27,6 +28,9 @@ __all__ = [
     "triton",
     "usable_kernels",
 ]
+
+FLOAT32_BYTES = 96 << 10
+"""Shared memory that the kernels need for float32; for 16 bits they can be cut to fit less."""
 
 try:
     import triton
@@ -54,15 +58,17 @@ except ImportError:
 def read_own_files() -> None:
     """Triton looks through all of its own files before its first kernel, a third of a second that
     needs neither a GPU nor the interpreter. It remembers."""
-    with suppress(ImportError):
-        from triton.runtime.cache import triton_key
+    for module in ("triton.runtime.cache", "triton.compiler.compiler"):  # since 3.5, and before
+        with suppress(ImportError, AttributeError):
+            import_module(module).triton_key()
+            return
 
-        triton_key()
 
-
-def usable_kernels(device: torch.device) -> bool:
-    """On ROCm nothing of them was ever tried."""
-    return INSTALLED and device.type == "cuda" and torch.version.hip is None
+def usable_kernels(device: torch.device, dtype: torch.dtype) -> bool:
+    """Not on ROCm, where nothing of them was ever tried, and not for float32 on Turing."""
+    if not INSTALLED or device.type != "cuda" or torch.version.hip is not None:
+        return False
+    return dtype.itemsize <= 2 or _shared_memory(device)[0] >= FLOAT32_BYTES
 
 
 def fitting_stages(
@@ -85,14 +91,14 @@ def fitting_block(size: int, device: torch.device, bytes_of: Callable[[int], int
 
 @cache
 def _shared_memory(device: torch.device) -> tuple[int, int]:
-    """Bytes a program may have, and stages that take none: before Hopper the last is computed on
-    where it was loaded to."""
+    """Bytes a program may have, and how many pipeline stages need no buffer of their own: one
+    before Hopper, none since."""
     if device.type != "cuda":
         return 1 << 30, 0
-    properties = torch.cuda.get_device_properties(device)
-    least = properties.shared_memory_per_block  # all that older torch tells
-    memory = getattr(properties, "shared_memory_per_block_optin", least)
-    return memory, int(properties.major < 9)
+    index = torch.cuda.current_device() if device.index is None else device.index
+    # torch 2.6 cannot tell; this is what Triton itself holds a kernel against
+    properties = triton.runtime.driver.active.utils.get_device_properties(index)
+    return properties["max_shared_mem"], int(torch.cuda.get_device_capability(device) < (9, 0))
 
 
 def precision_of(dtype: torch.dtype) -> str:

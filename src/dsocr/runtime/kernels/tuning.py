@@ -1,5 +1,5 @@
-"""How the kernels are cut for a batch. Measured on an H200; elsewhere only slower: `fitting_stages`
-sees to it that they fit."""
+"""How the kernels are cut for a batch, as measured on an H200. Where a card has less shared memory
+`fitting_block` and `fitting_stages` cut them further."""
 
 from __future__ import annotations
 
