@@ -10,6 +10,7 @@ import torch
 
 from dsocr.runtime import decode_graph
 from dsocr.runtime.decode_graph import DecodeGraph, DecodeState
+from dsocr.runtime.kernels.triton_language import KernelError
 
 
 @pytest.fixture
@@ -87,3 +88,40 @@ def test_in_quiet_moments_all_are_made_the_largest_first(
     while graph.capture_one():
         pass
     assert made == [4, 32, 16, 1]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"),
+        KernelError("out of resource: shared memory"),
+    ],
+)
+def test_one_that_does_not_fit_keeps_none_of_the_smaller_from_being_made(
+    graph: DecodeGraph, made: list[int], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    graph.capture(4)
+    capture = DecodeGraph._capture
+
+    def fail(self: DecodeGraph, bucket: int) -> Any:
+        if bucket > 16:
+            raise error
+        return capture(self, bucket)
+
+    monkeypatch.setattr(DecodeGraph, "_capture", fail)
+    moments = 0
+    while graph.capture_one():
+        moments += 1
+    assert (made, moments) == ([4, 16, 1], 3)
+
+
+def test_another_fault_is_not_done_without(
+    graph: DecodeGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: DecodeGraph, bucket: int) -> Any:
+        raise RuntimeError("an illegal memory access was encountered")
+
+    monkeypatch.setattr(DecodeGraph, "_capture", fail)
+    with pytest.raises(RuntimeError, match="illegal"):
+        graph.capture_one()

@@ -45,10 +45,20 @@ def test_the_card_that_is_meant_is_opened_and_no_other(
 ) -> None:
     driver = Driver(broken)
     monkeypatch.setattr(ctypes, "CDLL", lambda name: driver)
+    monkeypatch.setattr(entry, "version", lambda name: "2.13.0+cu130")
     entry.open_gpu(device)
     assert driver.retained == retained
 
 
+def test_no_card_is_held_for_a_torch_that_cannot_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(broken=False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: driver)
+    monkeypatch.setattr(entry, "version", lambda name: "2.13.0+cpu")
+    entry.open_gpu("auto")
+    assert driver.retained == []
+
+
 def test_a_machine_without_a_driver_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entry, "version", lambda name: "2.13.0+cu130")
     monkeypatch.setattr(entry, "DRIVER", "libthere-is-no-such-thing.so")
     entry.open_gpu("auto")

@@ -7,7 +7,7 @@ import torch
 
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import DeviceError
-from dsocr.runtime.memory import find_room, fitting_tokens, rehearse_steps
+from dsocr.runtime.memory import find_room, fitting_tokens, largest_prompts, rehearse_steps
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 CONTEXT = 8192
@@ -37,6 +37,14 @@ def test_what_is_asked_for_is_given_but_never_less_than_a_context(
 ) -> None:
     room = find_room(tiny_model, RuntimeConfig(cache_tokens=wished, max_num_seqs=7))
     assert (room.max_num_seqs, room.cache_tokens) == (7, given)
+
+
+@pytest.mark.parametrize(
+    ("num_tokens", "lengths"),
+    [(64, [64]), (8192, [CONTEXT]), (12_000, [CONTEXT, 3808]), (20_000, [CONTEXT, CONTEXT, 3616])],
+)
+def test_the_rehearsed_prompts_fill_a_step(num_tokens: int, lengths: list[int]) -> None:
+    assert largest_prompts(num_tokens, CONTEXT) == lengths
 
 
 @pytest.mark.usefixtures("one_thread")

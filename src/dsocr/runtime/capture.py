@@ -2,17 +2,21 @@
 
 That takes one pool and one stream: torch's allocator hands memory on to the captures of the same
 stream only. So graphs of a lane are replayed one after another; those of two lanes may run side by
-side. What a graph returns is its own for as long as somebody holds it.
+side. A result is valid until any graph of its lane is replayed: copy it before, on the same stream.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
 import torch
+
+from dsocr.runtime.devices import is_out_of_memory
+from dsocr.runtime.kernels.triton_language import KernelError
 
 T = TypeVar("T")
 
@@ -22,6 +26,18 @@ class Lane:
     device: torch.device
     stream: torch.cuda.Stream
     pool: Any
+
+
+@contextmanager
+def can_be_spared() -> Iterator[None]:
+    """A graph that lacks memory, or a kernel that fits the card, is done without."""
+    try:
+        yield
+    except KernelError:
+        pass
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
 
 
 @cache
@@ -35,8 +51,7 @@ def capture(
     work: Callable[[], T], lane: Lane, *, needed_bytes: int
 ) -> tuple[torch.cuda.CUDAGraph, T]:
     """Does the work once and captures it; a replay writes to the same results. Raises
-    `torch.OutOfMemoryError` before the capture where the card has less left than it may need: one
-    that ends half way leaves a graph that cannot be used and a pool that cannot be freed."""
+    `torch.OutOfMemoryError` before the capture where the card has less left than it may need."""
     device = lane.device
     lane.stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(lane.stream):

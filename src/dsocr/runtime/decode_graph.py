@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from dsocr.runtime.capture import capture, lane_of
+from dsocr.runtime.capture import can_be_spared, capture, lane_of
 from dsocr.runtime.kernels.choice import (
     LENGTH,
     LIMIT,
@@ -162,6 +161,7 @@ class DecodeGraph:
         self._buckets = sorted({min(size, max_rows) for size in (*buckets, max_rows)})
         self._graphs: dict[int, _Captured] = {}
         self._misses: Counter[int] = Counter()
+        self._spared: set[int] = set()  # that were tried in a quiet moment
         self._captures = state.device.type == "cuda"
 
     def step(self, slots: Sequence[int]) -> Chosen:
@@ -188,7 +188,7 @@ class DecodeGraph:
         self._misses[bucket] += 1
         if self._misses[bucket] > PATIENCE:
             self._misses[bucket] = 0
-            with suppress(torch.OutOfMemoryError):  # the larger one goes on standing in
+            with can_be_spared():  # the larger one goes on standing in
                 self.capture(num_rows)
 
     def capture(self, num_rows: int) -> None:
@@ -199,11 +199,17 @@ class DecodeGraph:
 
     def capture_one(self) -> bool:
         """One that is not there, the largest first: the others compute in what it took. False where
-        all are there."""
-        missing = [bucket for bucket in self._buckets if bucket not in self._graphs]
+        all were tried."""
+        missing = [
+            bucket
+            for bucket in self._buckets
+            if bucket not in self._graphs and bucket not in self._spared
+        ]
         if not (self._captures and missing):
             return False
-        self.capture(missing[-1])
+        self._spared.add(missing[-1])
+        with can_be_spared():
+            self.capture(missing[-1])
         return True
 
     def _rows(self, slots: Sequence[int], bucket: int) -> Tensor:

@@ -16,6 +16,8 @@ FP8 = torch.float8_e4m3fn
 _ADA = (8, 9)
 _FP8_HEAD_DIM = 32
 """Their products go over pairs of numbers, and tensor cores take 16 of these at least."""
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
+"""Of CUDA itself and Triton's loading of kernels; of the CPU; of cuBLAS and cuDNN."""
 
 
 class DeviceError(Exception):
@@ -89,6 +91,13 @@ def choose_cache_dtype(
             f"model's have {head_dim}: say DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=auto."
         )
     return FP8
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """PyTorch's allocator has a class for it; all others have only words."""
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in str(error).lower() for words in _OUT_OF_MEMORY
+    )
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -6,7 +6,6 @@ often. Passes too large to gain from it run as they are. Knows nothing of pages.
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dsocr.runtime.capture import Lane, capture, lane_of
+from dsocr.runtime.capture import Lane, can_be_spared, capture, lane_of
 
 MAX_PIXELS = 4 * 1024 * 1024
 """Above this a pass keeps the device busier than the host, and its graph would only take memory."""
@@ -103,7 +102,7 @@ class EncodeGraphs:
     def _make(self, size: Size) -> None:
         del self._wanted[size]
         self._graphs[size] = None
-        with contextlib.suppress(torch.OutOfMemoryError):
+        with can_be_spared():
             self._graphs[size] = self._capture(size)
 
     def _capture(self, size: Size) -> _Captured:

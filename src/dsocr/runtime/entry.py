@@ -1,7 +1,7 @@
 """The worker's first steps: what need not wait for torch's import begins before it.
 
-Importing torch takes seconds of one core. Meanwhile the driver opens the GPU, which takes half a
-second more and needs nothing of torch.
+Importing torch takes seconds of one core. Meanwhile the driver opens the GPU, which would otherwise
+take another half second and needs nothing of torch.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import re
 import threading
+from importlib.metadata import PackageNotFoundError, version
 
 from dsocr.child import Channel, Header
 
@@ -24,9 +25,10 @@ def main(channel: Channel, arguments: Header) -> None:
 
 
 def open_gpu(device: str) -> None:
-    """Makes the context that torch will find and use. Where that fails torch says why."""
+    """Makes the context that torch will find and use. Where that fails torch says why; where torch
+    is a build without CUDA nobody would use it."""
     wish = re.fullmatch(r"(?:auto|all|cuda(?::(\d+))?)", device)
-    if wish is None:
+    if wish is None or _is_cpu_build():
         return
     number, context = ctypes.c_int(), ctypes.c_void_p()
     with contextlib.suppress(OSError):
@@ -35,3 +37,10 @@ def open_gpu(device: str) -> None:
             ctypes.byref(number), int(wish[1] or 0)
         ):
             driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), number)
+
+
+def _is_cpu_build() -> bool:
+    try:
+        return version("torch").endswith("+cpu")
+    except PackageNotFoundError:
+        return False

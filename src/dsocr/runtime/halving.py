@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import torch
 
+from dsocr.runtime.devices import is_out_of_memory
 from dsocr.runtime.model_runner import Launched, Runner
 from dsocr.runtime.sampler import Choice
 from dsocr.runtime.scheduler import Piece, Step
@@ -14,8 +15,6 @@ from dsocr.runtime.sequence import Sequence
 
 T = TypeVar("T")
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
-"""Of CUDA itself and Triton's loading of kernels; of the CPU; of cuBLAS and cuDNN."""
 SHORTEST_PIECE = 64
 """Tokens. A piece of no more than this is not cut again."""
 
@@ -35,7 +34,7 @@ class PatientRunner:
             return self._runner.make_ready()
         except RuntimeError as error:
             self._check(error)
-        self._is_full = True  # what has no room in a quiet moment never has
+        self._is_full = True  # with no page running there is as much room as there will be
         _give_back_memory()
         return False
 
@@ -72,16 +71,9 @@ class PatientRunner:
         return choices[len(choices) - len(step.pieces) :]  # of a piece cut in two, the last
 
     def _check(self, error: RuntimeError) -> None:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise error
         self.num_out_of_memory += 1
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """PyTorch's allocator has a class for it; all others have only words."""
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        words in str(error).lower() for words in _OUT_OF_MEMORY
-    )
 
 
 def _give_back_memory() -> None:

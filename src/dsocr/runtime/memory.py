@@ -15,7 +15,7 @@ from dsocr.runtime.batch import Chunk, PageViews, make_batch
 from dsocr.runtime.blocks import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.decode_step import can_decode
-from dsocr.runtime.devices import DeviceError, choose_cache_dtype
+from dsocr.runtime.devices import DeviceError, choose_cache_dtype, is_out_of_memory
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.layers.attention import MAX_GATHERED_TOKENS
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
@@ -113,7 +113,10 @@ def rehearse(
     try:
         features = rehearse_steps(model, config, seats, cache_dtype)
         torch.cuda.synchronize(model.device)
-    except torch.OutOfMemoryError:  # a small device: all that one page's cache leaves is needed
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        # a small device: all that one page's cache leaves is needed
         return torch.cuda.mem_get_info(model.device)[1]
     peak = torch.cuda.max_memory_allocated(model.device) - before
     torch.cuda.empty_cache()
@@ -126,9 +129,11 @@ def rehearse_steps(
     """Encodes, prefills and decodes; returns the bytes of one page's features."""
     tiles = _grey(640).expand(config.max_tiles, -1, -1, -1)
     page = PageViews(_grey(1024), tiles, (1, config.max_tiles))
-    for side in (1024, 640):  # what a page's views come to, and as many as go together
+    for side in (1024, 640):  # the largest pass of each
         model.encode([PageViews(_grey(side))] * max(1, model.pass_pixels // side**2))
-    for side in (512, 1280):  # theirs is a smaller need; but each size has kernels to be loaded
+    # theirs is a smaller need; but each size has kernels to be loaded, and its graph is wanted as
+    # soon as there is a quiet moment
+    for side in (512, 1280):
         model.encode([PageViews(_grey(side))])
     wanted = config.max_prefill_tokens or PREFILL_TOKENS
     most = min(wanted, model.spec.decoder.max_positions)
@@ -145,7 +150,7 @@ def rehearse_steps(
     kernels = config.kernels and can_decode(model)
     forward = PrefillStep(model, cache).hidden if kernels else partial(model.forward, cache=cache)
     # all in one place: only their number counts
-    prompts = [Chunk([0] * most, 0, table)] * (wanted // most)
+    prompts = [Chunk([0] * count, 0, table) for count in largest_prompts(wanted, most)]
     lone = Chunk([0] * min(most, PROMPT_TOKENS), 0, table)
     token = Chunk([0], length - 1, table)
     for chunks in (prompts, [lone], [token] * seats):
@@ -153,6 +158,12 @@ def rehearse_steps(
         model.logits(forward(batch)[-seats:]).logsumexp(dim=-1)
     width = model.spec.decoder.hidden_size
     return num_image_tokens(page) * width * model.dtype.itemsize
+
+
+def largest_prompts(num_tokens: int, context: int) -> list[int]:
+    """Lengths of as few prompts as come to so many tokens."""
+    whole, rest = divmod(num_tokens, context)
+    return [context] * whole + [rest] * (rest > 0)
 
 
 def _grey(side: int) -> torch.Tensor:

@@ -111,7 +111,7 @@ def _write_down(histories: Histories, sequence: int, token: int) -> int:
     return FULL if length + 1 >= int(params[LIMIT]) else 0
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def _look(LOGITS, SUMS, PLACES, vocabulary, count, PIECE: tl.constexpr):
     """A piece's highest score, its sum of exponentials and where the highest is."""
     piece, row = tl.program_id(0), tl.program_id(1)
@@ -130,7 +130,7 @@ def _look(LOGITS, SUMS, PLACES, vocabulary, count, PIECE: tl.constexpr):
     tl.store(PLACES + at, piece * PIECE + tl.argmax(logits, 0))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def _choose(
     LOGITS, SUMS, PLACES, TOKENS, PARAMS, EXEMPTED, ROWS, CHOSEN,
     vocabulary, count, pieces, most, end,

@@ -128,7 +128,7 @@ def _is_suspect(params: list[int]) -> bool:
     )
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["FLAGS"])
 def _watch(
     TOKENS, PARAMS, ROWS, FLAGS, SYMBOLS, NEWS, DIGITS, most, num_digits,
     FIELDS: tl.constexpr, BLOCK: tl.constexpr,
