@@ -11,7 +11,7 @@ from dsocr.runtime.batch import Chunk, make_batch
 from dsocr.runtime.decode_graph import DecodeState
 from dsocr.runtime.graph_runner import Prefill
 from dsocr.runtime.kernels.choice import choose
-from dsocr.runtime.kernels.watch import watch
+from dsocr.runtime.kernels.watch import flag_suspects
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
@@ -40,7 +40,7 @@ class PlainStep:
 
     def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
         chosen = choose(logits, state.histories, rows)
-        watch(state.histories, state.traces, rows, chosen[2])
+        flag_suspects(state.histories, state.traces, rows, chosen[2])
         return chosen
 
     def _newest(self, slot: int, state: DecodeState) -> Chunk:

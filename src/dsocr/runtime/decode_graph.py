@@ -19,10 +19,10 @@ from dsocr.runtime.kernels.choice import (
     LENGTH,
     LIMIT,
     NGRAM,
+    NGRAM_WINDOW,
     NUM_FIELDS,
     PROMPT,
     WATCH,
-    WINDOW,
     Histories,
 )
 from dsocr.runtime.kernels.paged_attention import Sequences
@@ -95,7 +95,7 @@ class DecodeState:
         params[WATCH] = watch
         params[LENGTH], params[PROMPT], params[LIMIT] = len(tokens), num_prompt, limit
         if no_repeat is not None:
-            params[NGRAM], params[WINDOW] = no_repeat.ngram, no_repeat.window or 0
+            params[NGRAM], params[NGRAM_WINDOW] = no_repeat.ngram, no_repeat.window or 0
         news = self.send([*params, *tokens, *block_table])
         parts = torch.split(news, [NUM_FIELDS, len(tokens), len(block_table)])
         for table, part in zip((self.params, self.tokens, self.block_tables), parts, strict=True):
@@ -129,7 +129,7 @@ class Step(Protocol):
 
     def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
         """Writes the next token of each slot down; (3, B), see `kernels.choice.choose`, the flags
-        with those of `kernels.watch.watch`."""
+        with those of `kernels.watch.flag_suspects`."""
 
 
 @dataclass(frozen=True, slots=True)

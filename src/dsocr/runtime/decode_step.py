@@ -24,7 +24,7 @@ from dsocr.runtime.kernels.row import linear_row_fused, norm_linear_row_fused
 from dsocr.runtime.kernels.sum_norm import gate_fused, newest_embeddings_fused, sum_norm_fused
 from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.kernels.tuning import RowTuning, Tuning, fp8_split_for, tuning_for
-from dsocr.runtime.kernels.watch import watch_fused
+from dsocr.runtime.kernels.watch import flag_suspects_fused
 from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
@@ -63,7 +63,7 @@ class DecodeStep:
 
     def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
         chosen = choose_fused(logits, state.histories, rows)
-        watch_fused(state.histories, state.traces, rows, chosen[2])
+        flag_suspects_fused(state.histories, state.traces, rows, chosen[2])
         return chosen
 
     def head(self, hidden: Tensor) -> Tensor:

@@ -68,8 +68,9 @@ class GraphRunner(ModelRunner):
         self.graph = DecodeGraph(self._decode, self.state, max_rows=max_num_seqs)
         self.graph.capture(max_num_seqs)
         self.graph.capture(1)
-        # of each slot the block table that the device knows, and how much of it
-        self._tables: list[list[int] | None] = [None] * max_num_seqs
+        # what the device knows of each slot: which block table, and how much of it. A slot is
+        # current if this is its sequence's very list, which changes whenever it is put away
+        self._uploaded: list[list[int] | None] = [None] * max_num_seqs
         self._num_blocks = [0] * max_num_seqs
 
     def make_ready(self) -> bool:
@@ -83,7 +84,7 @@ class GraphRunner(ModelRunner):
             # half of it is done: what the device knows of these pages is told anew
             for piece in step.pieces:
                 if piece.sequence.slot is not None:
-                    self._tables[piece.sequence.slot] = None
+                    self._uploaded[piece.sequence.slot] = None
             raise
 
     def _launch(self, step: Step) -> Launched:
@@ -98,9 +99,9 @@ class GraphRunner(ModelRunner):
             self._take_in([step.pieces[place] for place in chunks], chunks, flight)
         if decodes:
             sequences = [step.pieces[place].sequence for place in decodes]
-            self._make_known(sequences)
+            self._sync_slots(sequences)
             chosen = self.graph.step([_slot(one) for one in sequences])
-            self._keep(chosen, sequences, decodes, flight)
+            self._copy_out(chosen, sequences, decodes, flight)
         flight.leave()
         return flight
 
@@ -117,27 +118,27 @@ class GraphRunner(ModelRunner):
         rows = self.state.send([_slot(one) for one in sequences])
         logits = self._decode.head(hidden[last.long()])
         for sequence in sequences:
-            self._load(sequence)
+            self._upload(sequence)
         chosen = Chosen(self._decode.choose(logits, self.state, rows), logits)
-        self._keep(chosen, sequences, [places[number] for number in asked], flight)
+        self._copy_out(chosen, sequences, [places[number] for number in asked], flight)
 
-    def _make_known(self, sequences: Many[Sequence]) -> None:
+    def _sync_slots(self, sequences: Many[Sequence]) -> None:
         """Tells the device of blocks that were added, and of sequences that it does not hold: one
         that was put away and came back may have but its newest token to compute."""
         grown = []
         for sequence in sequences:
             slot, table = _slot(sequence), sequence.block_table
-            if self._tables[slot] is not table:
-                self._load(sequence)
+            if self._uploaded[slot] is not table:
+                self._upload(sequence)
                 continue
             for place in range(self._num_blocks[slot], len(table)):
                 grown.append((slot, place, table[place]))
             self._num_blocks[slot] = len(table)
         self.state.grow(grown)
 
-    def _load(self, sequence: Sequence) -> None:
+    def _upload(self, sequence: Sequence) -> None:
         slot, table = _slot(sequence), sequence.block_table
-        self._tables[slot], self._num_blocks[slot] = table, len(table)
+        self._uploaded[slot], self._num_blocks[slot] = table, len(table)
         self.state.load(
             slot,
             [*sequence.prompt_ids, *sequence.output_ids],
@@ -148,7 +149,7 @@ class GraphRunner(ModelRunner):
             watch=_how_watched(sequence),
         )
 
-    def _keep(
+    def _copy_out(
         self, chosen: Chosen, sequences: Many[Sequence], places: Many[int], flight: _Flight
     ) -> None:
         for row, sequence in enumerate(sequences):

@@ -126,7 +126,7 @@ class Scheduler:
     def plan(self) -> Step | None:
         """The next step, counted as launched. None: there is nothing to do, or nothing can be done
         before a step in flight is collected."""
-        writing, others = self._divided()
+        writing, others = self._split_active()
         if not self._make_room(writing):
             return None
         # before any comes in: one that lost its place may be given one at once, to begin again
@@ -162,7 +162,7 @@ class Scheduler:
         self._num_held = 0
         return True
 
-    def _divided(self) -> tuple[list[Sequence], list[Sequence]]:
+    def _split_active(self) -> tuple[list[Sequence], list[Sequence]]:
         """Pages that write their next token, and the others that hold a place, the oldest first.
         Asked once a step: of 256 pages every question counts."""
         writing: list[Sequence] = []

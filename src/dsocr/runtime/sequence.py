@@ -155,12 +155,12 @@ class Sequence:
             return
         self.output_ids.append(token)
         self.logprobs.append(logprob)
-        keep = self._keep() if is_suspect or self._num_watched else None
+        keep = self._check_repetition() if is_suspect or self._num_watched else None
         if keep is not None:
             del self.output_ids[keep:], self.logprobs[keep:]
             self.finish_reason = "repetition"
 
-    def _keep(self) -> int | None:
+    def _check_repetition(self) -> int | None:
         """What the watch says. Once woken it looks at all that was written, and stays awake."""
         if self.watch is None:
             return None

@@ -19,12 +19,14 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from dsocr.runtime.kernels import (
+    choice,
     chunk_attention,
     experts_rows,
     experts_tiles,
     paged_attention,
     sam_attention,
     triton_language,
+    watch,
 )
 from dsocr.runtime.kernels.experts import ExpertWeights
 from dsocr.runtime.kernels.tuning import FP8_SPLITS, PREFILL_TUNINGS, TUNINGS
@@ -69,7 +71,8 @@ class Compiler:
 def _type(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         short = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
-        sizes = {torch.int32: "i32", torch.int64: "i64", torch.float8_e4m3fn: "fp8e4nv"}
+        short |= {torch.float8_e4m3fn: "fp8e4nv"}
+        sizes = {torch.int8: "i8", torch.int32: "i32", torch.int64: "i64"}
         return "*" + (short | sizes)[value.dtype]
     return "fp32" if isinstance(value, float) else "i64" if value > 1 << 31 else "i32"
 
@@ -82,6 +85,8 @@ def compile_all(capability: int, dtype: torch.dtype) -> dict[str, int]:
         (paged_attention, ("_attend",)),
         (experts_tiles, ("_up", "_down")),
         (experts_rows, ("_up", "_down")),
+        (choice, ("_look", "_choose")),
+        (watch, ("_flag_suspects",)),
     ):
         for name in names:
             title = f"{module.__name__.rpartition('.')[2]}.{name}"
@@ -92,6 +97,7 @@ def compile_all(capability: int, dtype: torch.dtype) -> dict[str, int]:
     _towers(dtype)
     _prompts(dtype)
     _decode(dtype)
+    _choices()
     if capability >= 89:
         for _, split in FP8_SPLITS:
             _attend_newest(split, dtype, torch.float8_e4m3fn)
@@ -148,6 +154,16 @@ def _attend_newest(split: paged_attention.Split, dtype: torch.dtype, kept: torch
     paged_attention.attend_newest_fused(
         qkv, turns, turns, blocks, sequences, split=split, arrived=rows
     )
+
+
+def _choices() -> None:
+    rows = _empty(256, dtype=torch.int32)
+    tokens = _empty(256, 8192, dtype=torch.int32)
+    params = _empty(256, choice.NUM_FIELDS, dtype=torch.int32)
+    histories = choice.Histories(tokens, params, rows[:2], end=1)
+    chosen = choice.choose_fused(_empty(256, 129_280, dtype=torch.float32), histories, rows)
+    traces = watch.traces_for(tokens, [])
+    watch.flag_suspects_fused(histories, traces, rows, chosen[2])
 
 
 def _routes(count: int) -> Any:

@@ -15,15 +15,18 @@ from dsocr.runtime.kernels.choice import (
     LENGTH,
     LIMIT,
     NGRAM,
+    NGRAM_WINDOW,
     NOT_A_NUMBER,
     NUM_FIELDS,
     PROMPT,
     STUCK,
-    WINDOW,
     Histories,
+    _choose,
+    _look,
     choose,
     choose_fused,
 )
+from dsocr.runtime.kernels.watch import _flag_suspects, flag_suspects_fused, traces_for
 from dsocr.runtime.ngram import NgramGuard, NoRepeat
 
 # NumPy, which interprets the kernels, warns of infinities that are meant
@@ -47,7 +50,7 @@ def histories(
         params[row, LENGTH], params[row, PROMPT] = len(known), num_prompt
         params[row, LIMIT] = MOST + 1
         if rule is not None:
-            params[row, NGRAM], params[row, WINDOW] = rule.ngram, rule.window or 0
+            params[row, NGRAM], params[row, NGRAM_WINDOW] = rule.ngram, rule.window or 0
     exempt = torch.tensor(EXEMPT, dtype=torch.int32)
     return Histories(tokens.to(device), params.to(device), exempt.to(device), end=1)
 
@@ -148,3 +151,26 @@ def test_a_full_history_takes_no_more(device: torch.device, choose: Choose) -> N
     rows = torch.zeros(1, dtype=torch.int32, device=device)
     choose(torch.zeros(1, VOCABULARY, device=device), given, rows)
     assert given.params[0, LENGTH] == MOST
+
+
+@pytest.mark.gpu
+def test_no_number_of_rows_waits_for_the_compiler(device: torch.device) -> None:
+    """The first does; triton keeps what it compiled by card."""
+
+    def compiled() -> list[int]:
+        kernels = (_look, _choose, _flag_suspects)
+        return [len(kernel.device_caches[device.index or 0][0]) for kernel in kernels]
+
+    given = histories(device, [([1, 2, 3], 1, NoRepeat(2))] * 64)
+    traces = traces_for(given.tokens, [])
+
+    def step(count: int) -> None:
+        rows = torch.arange(count, dtype=torch.int32, device=device)
+        chosen = choose_fused(torch.zeros(count, VOCABULARY, device=device), given, rows)
+        flag_suspects_fused(given, traces, rows, chosen[2])
+
+    step(4)
+    before = compiled()
+    for count in (1, 2, 3, 15, 16, 17, 64):
+        step(count)
+    assert compiled() == before

@@ -19,9 +19,9 @@ from dsocr.runtime.kernels.watch import (
     UNWATCHED,
     WATCHED,
     Traces,
+    flag_suspects,
+    flag_suspects_fused,
     traces_for,
-    watch,
-    watch_fused,
 )
 from dsocr.runtime.repetition import BLOCK, TokenKinds, token_kinds
 from dsocr.runtime.tokenizer import Tokenizer
@@ -83,7 +83,7 @@ def marks(board: Board, lines: list[list[int]]) -> Iterator[list[bool]]:
     for tokens in zip(*lines, strict=True):
         board.write([*tokens])
         flags = torch.zeros_like(rows)
-        watch(board.histories, board.traces, rows, flags)
+        flag_suspects(board.histories, board.traces, rows, flags)
         yield [flag == SUSPECT for flag in flags.tolist()]
 
 
@@ -111,7 +111,7 @@ def test_the_kernel_keeps_and_says_what_the_twin_does(device: torch.device, writ
     rows = torch.tensor([2, -1, 1, 0], dtype=torch.int32, device=device)
     for tokens in zip(*(line[written:] for line in lines), strict=True):
         said = []
-        for board, look in ((plain, watch), (fused, watch_fused)):
+        for board, look in ((plain, flag_suspects), (fused, flag_suspects_fused)):
             board.write([*tokens])
             flags = torch.ones(4, dtype=torch.int32, device=device)
             look(board.histories, board.traces, rows, flags)

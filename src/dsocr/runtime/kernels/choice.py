@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dsocr.runtime.kernels.triton_language import power_of_two, tl, triton
+from dsocr.runtime.kernels.triton_language import constants, power_of_two, tl, triton
 
 PIECE, PIECE_WARPS = 4096, 8
 """Scores a program looks through."""
@@ -23,10 +23,15 @@ STUCK, NOT_A_NUMBER, END, FULL = 1, 2, 4, 8
 """Flags of a choice: everything was banned, the scores were no numbers, it is the end token, there
 is no room for another."""
 
-LENGTH, PROMPT, NGRAM, WINDOW, LIMIT, WATCH, WATCH_STATE, NUM_FIELDS = 0, 1, 2, 3, 4, 5, 8, 16
+LENGTH, PROMPT, NGRAM, NGRAM_WINDOW, LIMIT, WATCH, WATCH_STATE, NUM_FIELDS = 0, 1, 2, 3, 4, 5, 8, 16
 """Columns of a sequence's parameters: tokens known, tokens of the prompt, the no-repeat rule (n, 0
 for none; window, 0 for the whole sequence), most tokens there may be, whether loops are looked for,
 and from `WATCH_STATE` on what is counted for that (see `kernels.watch`)."""
+
+_LENGTH, _PROMPT, _NGRAM, _NGRAM_WINDOW, _LIMIT = constants(
+    LENGTH, PROMPT, NGRAM, NGRAM_WINDOW, LIMIT
+)
+_STUCK, _NOT_A_NUMBER, _END, _FULL = constants(STUCK, NOT_A_NUMBER, END, FULL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +161,21 @@ def _choose(
     if sequence >= 0:
         params = PARAMS + sequence * FIELDS
         tokens = TOKENS + sequence.to(tl.int64) * most
-        length = tl.load(params)
+        length = tl.load(params + _LENGTH)
         if _ban(
-            logits, tokens, EXEMPTED, best, length, tl.load(params + 1), tl.load(params + 2),
-            tl.load(params + 3), EXEMPT, SCANNED,
+            logits, tokens, EXEMPTED, best, length, tl.load(params + _PROMPT),
+            tl.load(params + _NGRAM), tl.load(params + _NGRAM_WINDOW), EXEMPT, SCANNED,
         ):  # fmt: skip
             tl.debug_barrier()  # bans that other threads wrote are read now
             score, best = _best(logits, vocabulary, SCANNED)
         tl.debug_barrier()  # all threads have read the length
         if length < most:
             tl.store(tokens + length, best)
-            tl.store(params, length + 1)
-        flags += tl.where(length + 1 >= tl.load(params + 4), 8, 0)
+            tl.store(params + _LENGTH, length + 1)
+        flags += tl.where(length + 1 >= tl.load(params + _LIMIT), _FULL, 0)
     is_number = (total == total) & (score == score)
-    flags += tl.where(is_number, tl.where(score == float("-inf"), 1, 0), 2)
-    flags += tl.where(best == end, 4, 0)
+    flags += tl.where(is_number, tl.where(score == float("-inf"), _STUCK, 0), _NOT_A_NUMBER)
+    flags += tl.where(best == end, _END, 0)
     logprob = tl.minimum(score - total, 0.0)
     tl.store(CHOSEN + row, best)
     tl.store(CHOSEN + count + row, logprob.to(tl.int32, bitcast=True))

@@ -120,11 +120,13 @@ def attend_chunks_fused(
     out = torch.empty_like(q)
     row = dim * q.element_size()
 
-    def kept(keys: int) -> int:
+    def resident_bytes(keys: int) -> int:
         return queries * (row + keys * q.element_size())
 
-    keys = fitting_block(keys, q.device, lambda keys: kept(keys) + 2 * keys * row)
-    stages = fitting_stages(stages, q.device, stage_bytes=2 * keys * row, kept_bytes=kept(keys))
+    keys = fitting_block(keys, q.device, lambda keys: resident_bytes(keys) + 2 * keys * row)
+    stages = fitting_stages(
+        stages, q.device, stage_bytes=2 * keys * row, kept_bytes=resident_bytes(keys)
+    )
     _attend[(len(chunks.tiles), heads)](
         *(q, blocks, chunks.tiles, chunks.starts, chunks.lengths, chunks.block_tables, out),
         *(dim**-0.5, chunks.block_tables.stride(0), *blocks.stride()[:4]),

@@ -18,6 +18,7 @@ import torch
 __all__ = [
     "INSTALLED",
     "KernelError",
+    "constants",
     "fitting_block",
     "fitting_stages",
     "halves",
@@ -53,6 +54,11 @@ except ImportError:
             return function or self.jit
 
     triton = tl = _Absent()
+
+
+def constants(*values: int) -> list[Any]:
+    """The same for use in kernels, which read no other globals."""
+    return [tl.constexpr(value) for value in values] if INSTALLED else [*values]
 
 
 def read_own_files() -> None:

@@ -1,8 +1,8 @@
 """Whether a row's newest tokens look like a loop, on the device: what wakes the host's watch.
 
-Says "maybe" wherever `repetition.RepetitionWatch` could speak up, since what is counted here is
-what each of its three signs needs at least. The rest, what lets honest pages pass, is the host's to
-judge, of the few pages that come to that.
+A cheap necessary condition for each of the three signs of `repetition.RepetitionWatch`: it may flag
+honest pages, but misses none that the host's watch would stop. Only flagged pages are looked at by
+the host.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.kernels.choice import LENGTH, PROMPT, WATCH, WATCH_STATE, Histories
-from dsocr.runtime.kernels.triton_language import power_of_two, tl, triton
+from dsocr.runtime.kernels.triton_language import constants, power_of_two, tl, triton
 from dsocr.runtime.repetition import (
     BLOCK,
     EXACT,
@@ -30,7 +30,7 @@ from dsocr.runtime.repetition import (
 WARPS = 8
 
 UNWATCHED, WATCHED, BLIND = 0, 1, 2
-"""In the column `WATCH`. Blind: what was written is not known here, and it is always "maybe"."""
+"""In the column `WATCH`. Blind: what was written is not known here, so it is always flagged."""
 
 SUSPECT = 16
 """Added to the flags of a choice."""
@@ -40,6 +40,12 @@ NEW_EXACT_AT, NUM_NEW, NUM_SYMBOLS, IN_NUMBER, NEW_SYMBOL_AT = range(WATCH_STATE
 last that ended a new n-gram of `EXACT`; how many of the last `WINDOW` ended a new one of `NEAR`;
 symbols, which are the answer's tokens with every number as one; whether the newest token is part of
 a number; tokens up to the last symbol that ended a new n-gram of `TEMPLATE`."""
+
+_LENGTH, _PROMPT, _WATCH = constants(LENGTH, PROMPT, WATCH)
+_NEW_EXACT_AT, _NUM_NEW, _NUM_SYMBOLS, _IN_NUMBER, _NEW_SYMBOL_AT = constants(
+    NEW_EXACT_AT, NUM_NEW, NUM_SYMBOLS, IN_NUMBER, NEW_SYMBOL_AT
+)
+_UNWATCHED, _WATCHED, _BLIND, _SUSPECT = constants(UNWATCHED, WATCHED, BLIND, SUSPECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ def traces_for(tokens: Tensor, digits: Collection[int]) -> Traces:
     return Traces(torch.zeros_like(tokens), news, is_digit.to(tokens.device))
 
 
-def watch(histories: Histories, traces: Traces, rows: Tensor, flags: Tensor) -> None:
+def flag_suspects(histories: Histories, traces: Traces, rows: Tensor, flags: Tensor) -> None:
     """Takes in each row's newest token, and adds `SUSPECT` to its flag (B,) int32 where the host
     should look. Rows below 0 are nobody's."""
     for row, sequence in enumerate(rows.tolist()):
@@ -74,13 +80,21 @@ def watch(histories: Histories, traces: Traces, rows: Tensor, flags: Tensor) -> 
             flags[row] += SUSPECT
 
 
-def watch_fused(histories: Histories, traces: Traces, rows: Tensor, flags: Tensor) -> None:
-    _watch[(len(rows),)](
+def flag_suspects_fused(histories: Histories, traces: Traces, rows: Tensor, flags: Tensor) -> None:
+    _flag_suspects[(len(rows),)](
         *(histories.tokens, histories.params, rows, flags),
         *(traces.symbols, traces.news, traces.digits),
         *(histories.tokens.shape[1], len(traces.digits)),
-        *(histories.params.shape[1], BLOCK, EXACT, NEAR, TEMPLATE),
-        *(REACH, RECENT, SILENCE, WINDOW, MOST_NEW),
+        FIELDS=histories.params.shape[1],
+        BLOCK=BLOCK,
+        EXACT=EXACT,
+        NEAR=NEAR,
+        TEMPLATE=TEMPLATE,
+        REACH=REACH,
+        RECENT=RECENT,
+        SILENCE=SILENCE,
+        WINDOW=WINDOW,
+        MOST_NEW=MOST_NEW,
         SPAN=power_of_two(REACH),
         num_warps=WARPS,
     )
@@ -129,7 +143,7 @@ def _is_suspect(params: list[int]) -> bool:
 
 
 @triton.jit(do_not_specialize=["FLAGS"])
-def _watch(
+def _flag_suspects(
     TOKENS, PARAMS, ROWS, FLAGS, SYMBOLS, NEWS, DIGITS, most, num_digits,
     FIELDS: tl.constexpr, BLOCK: tl.constexpr,
     EXACT: tl.constexpr, NEAR: tl.constexpr, TEMPLATE: tl.constexpr,
@@ -138,61 +152,63 @@ def _watch(
 ):  # fmt: skip
     row = tl.program_id(0)
     sequence = tl.load(ROWS + row)
-    kind = 0
+    kind = _UNWATCHED
     if sequence >= 0:
-        kind = tl.load(PARAMS + sequence * FIELDS + 5)
-    if kind > 0:
+        kind = tl.load(PARAMS + sequence * FIELDS + _WATCH)
+    if kind != _UNWATCHED:
         params = PARAMS + sequence * FIELDS
-        prompt = tl.load(params + 1)
-        place = tl.load(params) - prompt - 1
-        suspect = kind == 2
-        if kind == 1:
+        prompt = tl.load(params + _PROMPT)
+        place = tl.load(params + _LENGTH) - prompt - 1
+        suspect = kind == _BLIND
+        if kind == _WATCHED:
             answer = TOKENS + sequence.to(tl.int64) * most + prompt
             back = 1 + tl.arange(0, SPAN)
-            near = _matches(answer, place, 0, NEAR, (back <= REACH) & (back <= place), back)
-            exact = _matches(answer, place, NEAR, EXACT, near, back)
+            within = (back <= REACH) & (back <= place)
+            near = _still_equal(answer, place, within, back, 0, NEAR)
+            exact = _still_equal(answer, place, near, back, NEAR, EXACT)
             was_near = tl.max((near & (back <= RECENT)).to(tl.int32), 0)
             was_exact = tl.max(exact.to(tl.int32), 0)
 
             symbols = SYMBOLS + sequence.to(tl.int64) * most
-            count = tl.load(params + 10)
+            count = tl.load(params + _NUM_SYMBOLS)
             token = tl.load(answer + place)
             digit = tl.load(DIGITS + token, mask=token < num_digits, other=0).to(tl.int32)
-            begins = (digit == 0) | (tl.load(params + 11) == 0)
+            begins = (digit == 0) | (tl.load(params + _IN_NUMBER) == 0)
             symbol = tl.where(digit > 0, 0, token)
             same = tl.load(symbols + count - back, mask=back <= count, other=-1) == symbol
-            known = _matches(symbols, count, 1, TEMPLATE, (back <= REACH) & same, back)
+            known = _still_equal(symbols, count, (back <= REACH) & same, back, 1, TEMPLATE)
             was_known = tl.max(known.to(tl.int32), 0)
 
-            exact_at = tl.load(params + 8)
-            symbol_at = tl.load(params + 12)
+            exact_at = tl.load(params + _NEW_EXACT_AT)
+            symbol_at = tl.load(params + _NEW_SYMBOL_AT)
             ring = NEWS + sequence * WINDOW + place % WINDOW
             left = tl.load(ring, mask=place >= WINDOW, other=0).to(tl.int32)
-            num_new = tl.load(params + 9) + 1 - was_near - left
+            num_new = tl.load(params + _NUM_NEW) + 1 - was_near - left
             exact_at = tl.where(was_exact > 0, exact_at, place + 1)
             symbol_at = tl.where(begins & (was_known == 0), place + 1, symbol_at)
             tl.debug_barrier()  # all threads have read what is now written over
             tl.store(ring, (1 - was_near).to(tl.int8))
             tl.store(symbols + count, symbol, mask=begins)
-            tl.store(params + 8, exact_at)
-            tl.store(params + 9, num_new)
-            tl.store(params + 10, count + begins.to(tl.int32))
-            tl.store(params + 11, digit)
-            tl.store(params + 12, symbol_at)
+            tl.store(params + _NEW_EXACT_AT, exact_at)
+            tl.store(params + _NUM_NEW, num_new)
+            tl.store(params + _NUM_SYMBOLS, count + begins.to(tl.int32))
+            tl.store(params + _IN_NUMBER, digit)
+            tl.store(params + _NEW_SYMBOL_AT, symbol_at)
             silence = place + 1 - tl.minimum(exact_at, symbol_at)
             little = (place + 1 >= WINDOW) & (num_new <= MOST_NEW)
             suspect = (silence >= SILENCE) | little
         if suspect & ((place + 1) % BLOCK == 0):
-            tl.store(FLAGS + row, tl.load(FLAGS + row) + 16)
+            tl.store(FLAGS + row, tl.load(FLAGS + row) + _SUSPECT)
 
 
 @triton.jit
-def _matches(LINE, place, FIRST: tl.constexpr, LAST: tl.constexpr, matches, back):
-    """Which of the n-grams that end `back` before have the same tokens, the `FIRST` to the `LAST`
-    from their end. Before the line are zeros."""
-    for number in tl.static_range(FIRST, LAST):
+def _still_equal(LINE, place, candidates, back, BEGIN: tl.constexpr, END: tl.constexpr):
+    """Which candidates, n-grams that end `back` before `place`, have the same tokens there as the
+    one that ends at it: those from `BEGIN` to before `END`, counted from the end. Before the line
+    are zeros."""
+    for number in tl.static_range(BEGIN, END):
         at = place - number
         newest = tl.load(LINE + at, mask=at >= 0, other=0)
-        there = tl.load(LINE + at - back, mask=matches & (at >= back), other=0)
-        matches = matches & (there == newest)
-    return matches
+        there = tl.load(LINE + at - back, mask=candidates & (at >= back), other=0)
+        candidates = candidates & (there == newest)
+    return candidates
