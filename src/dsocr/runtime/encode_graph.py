@@ -18,6 +18,9 @@ from dsocr.runtime.capture import Lane, can_be_spared, capture, lane_of
 MAX_PIXELS = 4 * 1024 * 1024
 """Above this a pass keeps the device busier than the host, and its graph would only take memory."""
 
+LARGE_SIDE = 1024
+"""Of a page's global view and of what is read as one view; tiles are smaller."""
+
 BYTES_A_PIXEL = 96
 """What a pass holds at most, measured with some to spare."""
 
@@ -43,8 +46,8 @@ class EncodeGraphs:
     """Runs `project` on views, by replay where that is quicker. One caller, one thread."""
 
     def __init__(self, project: Project, device: torch.device, *, side_by_side: bool) -> None:
-        """`side_by_side` gives the views of each side a lane of their own, which takes as much more
-        memory: neither a page's global view nor its tiles fill a large card by themselves."""
+        """`side_by_side`: neither a page's global view nor its tiles fill a large card, so they get
+        a lane each, which takes twice the memory."""
         self._project, self._device = project, device
         self._side_by_side = side_by_side
         self._graphs: dict[Size, _Captured | None] = {}
@@ -108,10 +111,11 @@ class EncodeGraphs:
     def _capture(self, size: Size) -> _Captured:
         side, count = size
         views = torch.zeros(count, side, side, 3, dtype=torch.uint8, device=self._device)
-        lane = lane_of(self._device, f"views of {side}" if self._side_by_side else "")
-        graph, features = capture(
-            lambda: self._project(views), lane, needed_bytes=BYTES_A_PIXEL * count * side * side
-        )
+        kind = "large views" if side >= LARGE_SIDE else "small views"
+        lane = lane_of(self._device, kind if self._side_by_side else "")
+        # twice: what a graph took is lost to the passes that have none
+        needed_bytes = 2 * BYTES_A_PIXEL * count * side * side
+        graph, features = capture(lambda: self._project(views), lane, needed_bytes=needed_bytes)
         return _Captured(lane, graph, views, features)
 
 

@@ -34,9 +34,11 @@ IGNORED = frozenset(
 )
 """Tensors a checkpoint may have or lack; they are never read."""
 
-PASS_PIXELS, FUSED_PASS_PIXELS = 2 << 20, 16 << 20
-"""Views go through the towers in passes of at most this many pixels, which bounds the memory. The
-fused attention needs far less of it: passes then grow with the device's."""
+PASS_PIXELS = 2 << 20
+"""Views go through the towers in passes of at most this many pixels, which bounds the memory."""
+LEAST_FUSED_PIXELS, MOST_FUSED_PIXELS = 1 << 20, 16 << 20
+"""The fused attention needs far less of it: passes then are as large as the device's memory lets
+them be, a global view at least."""
 PASS_SHARE = 1 / 8
 """How much of the free memory a pass may take."""
 
@@ -76,8 +78,8 @@ class DeepseekOcr(nn.Module):
         self.vision_model.use_kernels()
         free, _ = torch.cuda.mem_get_info(self.device)
         fitting = int(free * PASS_SHARE / BYTES_A_PIXEL)
-        self.pass_pixels = min(FUSED_PASS_PIXELS, max(PASS_PIXELS, fitting))
-        is_large = fitting >= FUSED_PASS_PIXELS
+        self.pass_pixels = min(MOST_FUSED_PIXELS, max(LEAST_FUSED_PIXELS, fitting))
+        is_large = fitting >= MOST_FUSED_PIXELS
         self._graphs = EncodeGraphs(self._project, self.device, side_by_side=is_large)
 
     def make_ready(self) -> bool:
