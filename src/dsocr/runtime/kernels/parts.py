@@ -38,7 +38,7 @@ def softmax_on(scores, highest, total):
 
 @triton.jit
 def softmax_biased_on(scores, bias, highest, total):
-    """The same of scores that all lack the bias of their row. It is added to one of them."""
+    """Like `softmax_on` for `scores + bias[:, None]`, without adding the bias to every score."""
     higher = tl.maximum(highest, tl.max(scores, 1) + bias)
     faded = tl.exp2(highest - higher)
     weights = tl.exp2(scores - (higher - bias)[:, None])
