@@ -12,7 +12,7 @@ import torch
 
 from dsocr.runtime import encode_graph
 from dsocr.runtime.batch import PageViews
-from dsocr.runtime.encode_graph import MAX_PIXELS
+from dsocr.runtime.encode_graph import MAX_PIXELS, EncodeGraphs
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from tests.runtime.stages import distance
@@ -55,10 +55,12 @@ def plain(tiny_checkpoint: Path) -> DeepseekOcr:
     return load(tiny_checkpoint, kernels=False)
 
 
-@pytest.fixture
-def model(tiny_checkpoint: Path) -> DeepseekOcr:
-    """One by kernels, that has encoded nothing yet."""
-    return load(tiny_checkpoint, kernels=True)
+@pytest.fixture(params=[True, False], ids=["side-by-side", "one-lane"])
+def model(tiny_checkpoint: Path, request: pytest.FixtureRequest) -> DeepseekOcr:
+    """One by kernels, that has encoded nothing yet, as on a large card and on a small one."""
+    model = load(tiny_checkpoint, kernels=True)
+    model._graphs = EncodeGraphs(model._project, model.device, side_by_side=request.param)
+    return model
 
 
 def noise(shape: Shape) -> PageViews:

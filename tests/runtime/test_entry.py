@@ -50,10 +50,13 @@ def test_the_card_that_is_meant_is_opened_and_no_other(
     assert driver.retained == retained
 
 
-def test_no_card_is_held_for_a_torch_that_cannot_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("build", ["cpu", "rocm6.4"])
+def test_no_card_is_held_for_a_torch_that_cannot_use_it(
+    monkeypatch: pytest.MonkeyPatch, build: str
+) -> None:
     driver = Driver(broken=False)
     monkeypatch.setattr(ctypes, "CDLL", lambda name: driver)
-    monkeypatch.setattr(entry, "version", lambda name: "2.13.0+cpu")
+    monkeypatch.setattr(entry, "version", lambda name: f"2.13.0+{build}")
     entry.open_gpu("auto")
     assert driver.retained == []
 

@@ -81,13 +81,17 @@ def model(monkeypatch: pytest.MonkeyPatch) -> DeepseekOcr:
     return model
 
 
-@pytest.mark.parametrize(("side", "count"), [(640, 1), (640, 6), (1024, 1), (1024, 4), (1280, 1)])
+@pytest.mark.parametrize(
+    ("side", "count", "bytes_a_pixel"),
+    [(640, 1, 70), (640, 6, 70), (1024, 1, 70), (1024, 4, 70), (1280, 1, 82)],
+)
 def test_a_pass_holds_no_more_than_is_planned_for(
-    model: DeepseekOcr, side: int, count: int
+    model: DeepseekOcr, side: int, count: int, bytes_a_pixel: int
 ) -> None:
+    """Tensors alone; what is planned for leaves some for the libraries' own."""
     with torch.inference_mode(), Held(model) as held:
         features = model._project(torch.empty(count, side, side, 3, dtype=torch.uint8, device=META))
     assert features.shape == (count, (side // 64) ** 2, 1280)
-    assert held.most <= BYTES_A_PIXEL * count * side**2
+    assert held.most <= bytes_a_pixel * count * side**2 < BYTES_A_PIXEL * count * side**2
     # and the count is a count: each token of SAM's has at least its MLP's numbers and its own
     assert held.most >= 5 * 768 * 2 * count * (side // 16) ** 2

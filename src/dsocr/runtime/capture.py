@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import torch
 
 from dsocr.runtime.devices import is_out_of_memory
-from dsocr.runtime.kernels.triton_language import KernelError
+from dsocr.runtime.kernels.triton_language import OutOfResources
 
 T = TypeVar("T")
 
@@ -30,10 +30,11 @@ class Lane:
 
 @contextmanager
 def can_be_spared() -> Iterator[None]:
-    """A graph that lacks memory, or a kernel that fits the card, is done without."""
+    """Does without a graph that there is no memory for, or one of whose kernels asks more of the
+    card than it has."""
     try:
         yield
-    except KernelError:
+    except OutOfResources:
         pass
     except RuntimeError as error:
         if not is_out_of_memory(error):
@@ -54,9 +55,11 @@ def capture(
     `torch.OutOfMemoryError` before the capture where the card has less left than it may need."""
     device = lane.device
     lane.stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(lane.stream):
-        work()  # kernels are compiled, tables made, plans chosen
-    torch.cuda.current_stream(device).wait_stream(lane.stream)
+    try:
+        with torch.cuda.stream(lane.stream):
+            work()  # kernels are compiled, tables made, plans chosen
+    finally:  # what it reads may be given back after an error
+        torch.cuda.current_stream(device).wait_stream(lane.stream)
     torch.cuda.empty_cache()  # what is kept unused cannot be captured into
     free, _ = torch.cuda.mem_get_info(device)
     if free < needed_bytes:

@@ -45,8 +45,8 @@ class RuntimeConfig:
     memory_reserve_mb: Annotated[float, Gt(0)] | None = None
     """MiB of it kept from the cache for what a step needs; unset: measured at the start."""
     max_prefill_tokens: Annotated[int, Gt(0), Le(32768)] | None = None
-    """Most prompt tokens of one step; longer prompts are taken in over several. Unset: 8192 on a
-    GPU with 16 GB free, 2048 elsewhere; 32768 at most."""
+    """Most prompt tokens of one step, 32768 at most; longer prompts are taken in over several.
+    Unset: 8192 on a GPU with 16 GB free, 2048 elsewhere."""
     prefill_share: Annotated[float, Gt(0), Le(1)] = 1
     """While pages are being written, a step takes in others up to this share of
     `max_prefill_tokens` on average: less keeps text flowing, more fills the batch sooner."""

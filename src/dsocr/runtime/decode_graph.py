@@ -161,7 +161,7 @@ class DecodeGraph:
         self._buckets = sorted({min(size, max_rows) for size in (*buckets, max_rows)})
         self._graphs: dict[int, _Captured] = {}
         self._misses: Counter[int] = Counter()
-        self._spared: set[int] = set()  # that were tried in a quiet moment
+        self._spared: set[int] = set()
         self._captures = state.device.type == "cuda"
 
     def step(self, slots: Sequence[int]) -> Chosen:
@@ -185,11 +185,12 @@ class DecodeGraph:
         if bucket > max(self._graphs, default=0):
             self.capture(num_rows)
             return
+        if bucket in self._spared:
+            return
         self._misses[bucket] += 1
         if self._misses[bucket] > PATIENCE:
             self._misses[bucket] = 0
-            with can_be_spared():  # the larger one goes on standing in
-                self.capture(num_rows)
+            self._capture_or_spare(bucket)
 
     def capture(self, num_rows: int) -> None:
         """Makes the graph for so many rows, if it is not there."""
@@ -200,17 +201,19 @@ class DecodeGraph:
     def capture_one(self) -> bool:
         """One that is not there, the largest first: the others compute in what it took. False where
         all were tried."""
-        missing = [
-            bucket
-            for bucket in self._buckets
-            if bucket not in self._graphs and bucket not in self._spared
-        ]
+        known = self._graphs.keys() | self._spared
+        missing = [bucket for bucket in self._buckets if bucket not in known]
         if not (self._captures and missing):
             return False
-        self._spared.add(missing[-1])
-        with can_be_spared():
-            self.capture(missing[-1])
+        self._capture_or_spare(missing[-1])
         return True
+
+    def _capture_or_spare(self, bucket: int) -> None:
+        """One that does not fit now is not tried again; the larger goes on standing in."""
+        self._spared.add(bucket)
+        with can_be_spared():
+            self.capture(bucket)
+            self._spared.remove(bucket)
 
     def _rows(self, slots: Sequence[int], bucket: int) -> Tensor:
         return self._state.send([*slots, *[-1] * (bucket - len(slots))])

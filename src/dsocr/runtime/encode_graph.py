@@ -19,7 +19,7 @@ MAX_PIXELS = 4 * 1024 * 1024
 """Above this a pass keeps the device busier than the host, and its graph would only take memory."""
 
 LARGE_SIDE = 1024
-"""Of a page's global view and of what is read as one view; tiles are smaller."""
+"""From this side on views are large: a page's global view, base and large. Tiles are smaller."""
 
 BYTES_A_PIXEL = 96
 """What a pass holds at most, measured with some to spare."""

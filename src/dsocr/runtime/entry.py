@@ -28,7 +28,7 @@ def open_gpu(device: str) -> None:
     """Makes the context that torch will find and use. Where that fails torch says why; where torch
     is a build without CUDA nobody would use it."""
     wish = re.fullmatch(r"(?:auto|all|cuda(?::(\d+))?)", device)
-    if wish is None or _is_cpu_build():
+    if wish is None or _is_without_cuda():
         return
     number, context = ctypes.c_int(), ctypes.c_void_p()
     with contextlib.suppress(OSError):
@@ -39,8 +39,8 @@ def open_gpu(device: str) -> None:
             driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), number)
 
 
-def _is_cpu_build() -> bool:
+def _is_without_cuda() -> bool:
     try:
-        return version("torch").endswith("+cpu")
+        return re.search(r"\+(cpu|rocm|xpu)", version("torch")) is not None
     except PackageNotFoundError:
         return False

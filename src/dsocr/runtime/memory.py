@@ -131,8 +131,8 @@ def rehearse_steps(
     page = PageViews(_grey(1024), tiles, (1, config.max_tiles))
     for side in (1024, 640):  # the largest pass of each
         model.encode([PageViews(_grey(side))] * max(1, model.pass_pixels // side**2))
-    # theirs is a smaller need; but each size has kernels to be loaded, and its graph is wanted as
-    # soon as there is a quiet moment
+    # one of each other side: on a small card 1280 is the largest pass of all. Each has kernels to
+    # be loaded, and its graph is made as soon as there is a quiet moment
     for side in (512, 1280):
         model.encode([PageViews(_grey(side))])
     wanted = config.max_prefill_tokens or PREFILL_TOKENS

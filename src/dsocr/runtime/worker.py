@@ -38,7 +38,7 @@ from dsocr.runtime.devices import (
     make_current,
 )
 from dsocr.runtime.intake import Request
-from dsocr.runtime.kernels.triton_language import INSTALLED, KernelError, read_own_files
+from dsocr.runtime.kernels.triton_language import KernelError, read_own_files
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
@@ -143,7 +143,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     wish = config.attn_impl
     with ThreadPoolExecutor(2) as beside:
         vocabulary = beside.submit(Tokenizer, path)
-        if config.kernels and INSTALLED:
+        if config.kernels and device.type == "cuda" and torch.version.hip is None:
             beside.submit(read_own_files)
         _wait_for(device)
         mark("device")

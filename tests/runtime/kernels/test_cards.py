@@ -72,6 +72,7 @@ def test_a_card_s_memory_is_what_triton_says_of_it(
     triton_language._shared_memory.cache_clear()
     try:
         assert usable_kernels(device, dtype) is usable
+        assert triton_language._shared_memory(device)[1] == (capability < (9, 0))
         assert fitting_block(4 * memory, device, lambda size: size) == memory
     finally:
         triton_language._shared_memory.cache_clear()

@@ -165,7 +165,7 @@ def _rotate_write(
     tl.store(keys + value_stride, kept(v, CACHE), mask=real)
 
 
-@triton.jit(do_not_specialize=["table_stride"])
+@triton.jit(do_not_specialize=["TILES", "table_stride"])
 def _attend(
     Q, CACHE, TILES, STARTS, LENGTHS, TABLES, OUT, scale,
     table_stride, value_stride: tl.int64, block_stride, token_stride, head_stride,

@@ -34,8 +34,8 @@ def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def linear_gelu_fused(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The same in one product where numbers have 16 bits. It takes GELU of its sums before they are
-    rounded, by the form with tanh: off by 5e-4 at most, and nearer to float32 than the other."""
+    """The same in one product where numbers have 16 bits. cuBLASLt takes GELU of sums that are not
+    yet rounded, in its tanh form: off by 5e-4 at most, and nearer to float32 than the other."""
     if x.element_size() > 2:
         return linear_gelu(x, weight, bias)
     rows = torch._addmm_activation(bias, x.flatten(0, -2), weight.t(), use_gelu=True)

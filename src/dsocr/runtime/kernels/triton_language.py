@@ -1,8 +1,8 @@
 """Triton where it is installed; elsewhere stand-ins, so that kernels can be defined, never run.
 
-Triton compiles a kernel again for numbers that divide by 16, for 1, and for large ones. Arguments
-that vary between steps are marked `do_not_specialize` or typed, so that they never trigger a
-recompile: nobody should wait for a compiler in the middle of a page.
+Triton compiles a kernel again for numbers that divide by 16, for 1, for large ones, and for
+pointers that are aligned or not. Arguments that vary between steps are marked `do_not_specialize`
+or typed, so that they trigger no recompile: nobody should wait for a compiler in mid-page.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 __all__ = [
     "INSTALLED",
     "KernelError",
+    "OutOfResources",
     "constants",
     "fitting_block",
     "fitting_stages",
@@ -37,6 +38,7 @@ try:
     import triton
     from triton import language as tl
     from triton.errors import TritonError as KernelError
+    from triton.runtime.errors import OutOfResources
 
     INSTALLED = True
 except ImportError:
@@ -44,6 +46,9 @@ except ImportError:
 
     class KernelError(Exception):  # type: ignore[no-redef]
         """Where there are no kernels none fails."""
+
+    class OutOfResources(Exception):  # type: ignore[no-redef]
+        """Nor does one lack registers or shared memory."""
 
     class _Absent:
         """`@triton.jit` leaves a function as it is; `tl.constexpr` is a mere name."""
