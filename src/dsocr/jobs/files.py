@@ -63,15 +63,19 @@ class JobFiles:
 
     def strays(self, now: Callable[[], float] = time.time) -> list[str]:
         """Ids of files that have been here long enough to belong to a job."""
-        return [
-            entry.name
-            for entry in os.scandir(self._folder)
-            if now() - entry.stat().st_mtime > STRAY_SECONDS
-        ]
+        found = []
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):  # a job was deleted meanwhile
+                    if now() - entry.stat().st_mtime > STRAY_SECONDS:
+                        found.append(entry.name)
+        return found
 
     def drop_abandoned(self, alive: Callable[[str], bool]) -> None:
         """What a process was receiving when it died."""
-        for entry in list(os.scandir(self._arriving)):
+        with os.scandir(self._arriving) as entries:
+            found = list(entries)
+        for entry in found:
             if not alive(entry.name):
                 shutil.rmtree(entry.path, ignore_errors=True)
 
