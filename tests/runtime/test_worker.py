@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from dsocr.runtime import worker
 from dsocr.runtime.kernels.triton_language import KernelError
@@ -96,11 +97,18 @@ def test_a_beat_a_second_says_how_full_it_is(clock: Clock) -> None:
     }
 
 
-def test_a_kernel_that_cannot_run_is_told_with_the_way_around_it(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KernelError("out of resource: shared memory, Required: 115200"), "KERNELS=false"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 115200 bytes."), "int8"),
+    ],
+)
+def test_what_cannot_run_on_a_card_is_told_with_the_way_around_it(
+    error: Exception, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(*_: Any) -> Any:
-        raise KernelError("out of resource: shared memory, Required: 115200")
+        raise error
 
     monkeypatch.setattr(worker, "_load", load)
     heard = Listener()
@@ -108,4 +116,4 @@ def test_a_kernel_that_cannot_run_is_told_with_the_way_around_it(
 
     [frame] = heard.frames
     assert (frame["kind"], frame["code"]) == ("unusable", "engine_unavailable")
-    assert "KERNELS=false" in frame["message"] and "115200" in frame["message"]
+    assert told in frame["message"] and "115200" in frame["message"]

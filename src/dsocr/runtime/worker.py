@@ -35,11 +35,13 @@ from dsocr.runtime.devices import (
     choose_device,
     choose_dtype,
     dtype_name,
+    is_out_of_memory,
     make_current,
 )
 from dsocr.runtime.intake import Request
 from dsocr.runtime.kernels.triton_language import KernelError, read_own_files
 from dsocr.runtime.loader import load_model
+from dsocr.runtime.memory import HOW_TO_NEED_LESS
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.ngram import NoRepeat
 from dsocr.runtime.preprocess import Resolution
@@ -113,9 +115,11 @@ class Outbox:
 def _unusable(error: Exception) -> Header:
     if isinstance(error, CheckpointError):
         return {"kind": "unusable", "code": "bad_checkpoint", "message": str(error)}
-    if not isinstance(error, DeviceError):  # torch: most often, the weights do not fit
+    if not isinstance(error, DeviceError):
         logger.error("the model could not be loaded", exc_info=error)
     message = str(error).strip().partition("\n")[0]
+    if isinstance(error, RuntimeError) and is_out_of_memory(error):
+        message = f"The device has too little memory ({message}). {HOW_TO_NEED_LESS}"
     if isinstance(error, KernelError):
         message = f"A kernel cannot run on this GPU ({message}). {_WITHOUT_KERNELS}"
     return {"kind": "unusable", "code": "engine_unavailable", "message": message}
