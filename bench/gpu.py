@@ -67,8 +67,6 @@ VLLM_SECONDS = 600
 """It may take so long: a first start compiles for minutes."""
 PEER_TOKENS = 100
 """Of the page that the eager peer reads."""
-CARD_BYTES = 8 << 30
-"""All that the card of the row `small` has."""
 NUM_PICTURES = 16
 """Different pictures; more pages than that repeat them, which no cache here could notice."""
 
@@ -85,6 +83,7 @@ class Bench:
     num_tokens: int
     ends_at: float
     in_flight: list[int]
+    card_bytes: int
     pictures: list[Image.Image]
     lines: list[dict[str, Any]] = field(default_factory=list)
     _next_id: int = 0
@@ -327,7 +326,7 @@ def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """As on a card of 8 GiB: the rest of the memory is taken away. What the driver holds for this
-    process (its context, loaded kernels) comes out of the 8 as it does there, and is told; on a
+    process (its context, loaded kernels) comes out of these as it does there, and is told; on a
     small card it may be less. A small card's shared memory is not imitated, nor its speed."""
     room = bench.room
     del bench.runtime
@@ -338,7 +337,7 @@ def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
     torch.cuda.empty_cache()
     free, total = torch.cuda.mem_get_info()
     beside = total - free - torch.cuda.memory_reserved()
-    ballast = torch.empty(total - CARD_BYTES, dtype=torch.uint8, device="cuda")
+    ballast = torch.empty(total - bench.card_bytes, dtype=torch.uint8, device="cuda")
     if bench.config.kernels:
         bench.model.use_kernels()  # now to passes that fit
     bench.runtime, bench.room = runtime_for(bench.model, bench.tokenizer, bench.config)
@@ -513,6 +512,7 @@ def start(arguments: argparse.Namespace) -> Bench:
         *(model, tokenizer, config, runtime, room, arguments.tokens),
         ends_at=time.monotonic() + arguments.seconds,
         in_flight=[int(count) for count in arguments.in_flight.split(",")],
+        card_bytes=int(arguments.card_gib * 2**30),
         pictures=pictures,
     )
     print(
@@ -564,6 +564,9 @@ def main() -> None:
         "--in-flight",
         default="256,128,32,8,1",
         help="pages at a time in the row pages (256,128,32,8,1)",
+    )
+    parser.add_argument(
+        "--card-gib", type=float, default=8, help="all that the card of the row small has (8)"
     )
     parser.add_argument(
         "--peer",
