@@ -186,6 +186,24 @@ def test_scores_that_are_no_numbers_cost_their_page_alone(
     assert outputs(events) == {n: ids for n, ids in alone.items() if n != failed.request_id}
 
 
+@pytest.mark.parametrize("kind", ["sdpa", "eager"])
+def test_what_earlier_pages_left_in_the_cache_reaches_nobody(
+    tiny_model: DeepseekOcr,
+    tokenizer: Tokenizer,
+    alone: dict[int, list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    for layer in tiny_model.decoder.layers:
+        monkeypatch.setattr(layer.self_attn, "kind", kind)
+    runtime = plain_runtime(tiny_model, tokenizer, limits=Limits(max_num_seqs=8))
+    runtime._runner._runner.cache.blocks.fill_(float("nan"))
+    for one in pages():
+        runtime.submit(one)
+
+    assert outputs(run(runtime)) == alone
+
+
 @pytest.mark.parametrize("lookahead", [0, 1])
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 9])
 def test_cancelling_all_pages_in_mid_flight_frees_every_block(

@@ -278,6 +278,20 @@ def test_drawn_tokens_are_the_plain_runner_s(
         assert said[1][number][1] == pytest.approx(logprobs, abs=1e-3)
 
 
+def test_what_earlier_pages_left_in_the_cache_reaches_nobody(
+    kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
+) -> None:
+    model, make_steps = kit
+    plain = plain_runtime(model, tokenizer, limits=Limits(max_num_seqs=4))
+    ahead = graph_runtime(model, tokenizer, make_steps, limits=Limits(max_num_seqs=4))
+    ahead._runner._runner.cache.blocks.fill_(float("nan"))
+    for one in pages(6):
+        plain.submit(one)
+        ahead.submit(one)
+
+    assert outputs(run(ahead)) == outputs(run(plain))
+
+
 def test_damaged_scores_cost_their_page_alone(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:

@@ -34,7 +34,6 @@ class KVCache:
     ) -> None:
         self.block_size = block_size
         self.num_blocks = num_blocks
-        # zeros, not empty: a padded gather may read what was never written, and NaN * 0 is NaN
         self.blocks = torch.zeros(
             (spec.num_layers, 2, num_blocks, block_size, spec.num_heads, spec.head_dim),
             device=device,

@@ -100,6 +100,8 @@ def _attend_decodes(
         rows = slice(start, min(start + together, batch.num_decodes))
         k, v = cache.gather(layer, tables[rows], q.dtype)
         visible = torch.arange(k.shape[1], device=q.device) < lengths[rows, None]
+        for x in (k, v):  # what an earlier page left may be NaN, which no weight of 0 takes away
+            x.masked_fill_(~visible[:, :, None, None], 0.0)
         attended = attend(
             q[rows].unsqueeze(2),  # (N, heads, 1, head_dim)
             k.transpose(1, 2),
