@@ -8,7 +8,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from dsocr.engines.modes import DEFAULT_MODE
 from dsocr.engines.prompts import DEFAULT_PROMPT
 from dsocr.engines.weights import find_weights, missing_files
 from dsocr.errors import DsocrError
+from dsocr.machine import memory_bytes, num_cores
 from dsocr.types import OcrOptions
 
 State = Literal["ok", "note", "bad"]
@@ -116,7 +116,7 @@ def _findings(settings: Settings, *, quick: bool) -> Iterator[Finding]:
 
 
 def _machine() -> Finding:
-    cores, memory = _cores(), _memory()
+    cores, memory = num_cores(), memory_bytes()
     words = f"{platform.system()} {platform.machine()}, {cores} cores"
     if memory is None:
         return Finding("machine", "ok", words)
@@ -257,23 +257,3 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _cores() -> int:
-    """Those this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _memory() -> int | None:
-    """Bytes this process may use: the machine's, or the container's if that has less."""
-    try:
-        most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        path = Path(limit)
-        if path.is_file() and (text := path.read_text().strip()).isdecimal():
-            most = min(most, int(text))
-    return most

@@ -27,15 +27,22 @@ from dsocr.engines.breaker import Breaker
 from dsocr.engines.flight import Flight, Page, problem
 from dsocr.engines.places import Places
 from dsocr.errors import DsocrError, EngineUnavailable, PageTimeout
+from dsocr.machine import memory_bytes
 
 logger = logging.getLogger(__name__)
 
 PAGES_AHEAD = 2
 """Pages a process holds that does not say how many are worth it: one it reads and the next."""
-MAX_FLIGHT_BYTES = 1 << 30
-"""Pixels kept for pages in flight, so that they can be sent again."""
+LEAST_FLIGHT_BYTES = 1 << 30
+FLIGHT_SHARE = 8
+"""Pixels of pages in flight are kept, so that they can be sent again: so many bytes, or one part in
+so many of the memory. 300 pages, as many as a large GPU is worth, take 2 GB and more."""
 HEAL_SECONDS = 1.0
 """Between two tries to replace a process."""
+
+
+def flight_bytes() -> int:
+    return max(LEAST_FLIGHT_BYTES, (memory_bytes() or 0) // FLIGHT_SHARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class Supervisor:
     ) -> None:
         self._target, self._arguments = target, dict(arguments)
         self._patience = patience
-        self._places = Places(PAGES_AHEAD, max_bytes=MAX_FLIGHT_BYTES)
+        self._places = Places(PAGES_AHEAD, max_bytes=flight_bytes())
         self._flight = Flight()
         self._breaker = Breaker(clock)
         self._next_id = 0

@@ -6,13 +6,13 @@ the device never waits for the host; the tokens are the same. Knows nothing of p
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from dsocr.machine import num_cores
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.decode_step import can_decode
 from dsocr.runtime.devices import make_current
@@ -264,7 +264,7 @@ def runtime_for(
     `mark` is told when the room is known. Raises `DeviceError` where there is too little."""
     room = find_room(model, config)
     mark("room")
-    threads = max(1, min(PREPARING_THREADS, (os.cpu_count() or 1) - 1))
+    threads = max(1, min(PREPARING_THREADS, num_cores() - 1))
     kinds = token_kinds(tokenizer)
     runner, lookahead = _runner_for(model, tokenizer, config, room, kinds)
     runtime = Runtime(

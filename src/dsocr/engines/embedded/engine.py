@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +15,7 @@ from dsocr.engines.modes import MODES
 from dsocr.engines.prompts import TASKS, locate_query
 from dsocr.engines.supervisor import Patience, Supervisor
 from dsocr.errors import UnsupportedTask
+from dsocr.machine import num_cores
 from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, Task, Usage
 
 WORKER = "dsocr.engines.embedded.worker:serve"
@@ -28,7 +27,7 @@ class EmbeddedEngine:
     """Reads what is printed. It has no language model, so it answers no free questions."""
 
     def __init__(self, config: EmbeddedConfig, *, worker: str = WORKER) -> None:
-        threads = config.threads or _cores()
+        threads = config.threads or num_cores()
         self.info = EngineInfo(
             name="rapidocr",
             model="PP-OCRv6 small",
@@ -147,10 +146,3 @@ def _fractions(page: PageImage, sides: list[float]) -> Box:
 
 def _within(share: float) -> float:
     return min(1.0, max(0.0, share))
-
-
-def _cores() -> int:
-    """How many this process may use; a container often gives fewer than the machine has."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
