@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,18 +22,23 @@ from triton.compiler import ASTSource
 from dsocr.runtime.kernels import (
     choice,
     chunk_attention,
+    elementwise,
+    experts_row,
     experts_rows,
     experts_tiles,
     paged_attention,
+    row,
     sam_attention,
+    sum_norm,
     triton_language,
     watch,
 )
 from dsocr.runtime.kernels.experts import ExpertWeights
-from dsocr.runtime.kernels.tuning import FP8_SPLITS, PREFILL_TUNINGS, TUNINGS
+from dsocr.runtime.kernels.tuning import FP8_SPLITS, PREFILL_TUNINGS, TUNINGS, RowTuning
 from tests.runtime.kernels.test_cards import LIMITS
 
 HEADS, DIM, HIDDEN, WIDTH, EXPERTS, CHOSEN = 10, 128, 1280, 896, 64, 6
+DENSE, VOCABULARY, POSITIONS, EPS = 6848, 129_280, 8192, 1e-6
 OPTIONS = ("num_warps", "num_stages", "maxnreg", "launch_pdl")
 META = torch.device("meta")
 
@@ -51,7 +57,7 @@ class Compiler:
         given = dict(zip(names, values, strict=False))
         options = {key: settings.pop(key) for key in OPTIONS if settings.get(key) is not None}
         constants = {key: value for key, value in settings.items() if key not in OPTIONS}
-        constants |= {key: None for key, value in given.items() if value is None}
+        constants |= {key: None for key in names if given.get(key, settings.get(key)) is None}
         types = {key: "constexpr" if key in constants else _type(given[key]) for key in names}
         source = ASTSource(
             self._kernel,
@@ -71,7 +77,7 @@ class Compiler:
 def _type(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         short = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
-        short |= {torch.float8_e4m3fn: "fp8e4nv"}
+        short |= {torch.float8_e4m3fn: "fp8e4nv", torch.uint8: "u8"}
         sizes = {torch.int8: "i8", torch.int32: "i32", torch.int64: "i64"}
         return "*" + (short | sizes)[value.dtype]
     return "fp32" if isinstance(value, float) else "i64" if value > 1 << 31 else "i32"
@@ -81,10 +87,14 @@ def compile_all(capability: int, dtype: torch.dtype) -> dict[str, int]:
     found: dict[str, int] = {}
     for module, names in (
         (sam_attention, ("_relative", "_attend_rows", "_attend_window")),
-        (chunk_attention, ("_attend",)),
+        (elementwise, ("_normalize", "_quick_gelu", "_add_norm")),
+        (chunk_attention, ("_rotate_write", "_attend")),
         (paged_attention, ("_attend",)),
-        (experts_tiles, ("_up", "_down")),
-        (experts_rows, ("_up", "_down")),
+        (row, ("_linear",)),
+        (experts_row, ("_up", "_down")),
+        (experts_tiles, ("_route", "_up", "_down")),
+        (experts_rows, ("_route", "_up", "_down")),
+        (sum_norm, ("_sum_norm", "_gate", "_embed")),
         (choice, ("_look", "_choose")),
         (watch, ("_flag_suspects",)),
     ):
@@ -97,8 +107,11 @@ def compile_all(capability: int, dtype: torch.dtype) -> dict[str, int]:
     _towers(dtype)
     _prompts(dtype)
     _decode(dtype)
+    _row(dtype, ahead=capability >= 90)
+    _sums(dtype)
     _choices()
     if capability >= 89:
+        _rotate_write(dtype, torch.float8_e4m3fn)
         for _, split in FP8_SPLITS:
             _attend_newest(split, dtype, torch.float8_e4m3fn)
     return found
@@ -113,6 +126,11 @@ def _towers(dtype: torch.dtype) -> None:
         qkv = _empty(1, side, side, 3 * 768, dtype=dtype)
         rel = _empty(2 * window - 1, 64, dtype=dtype)
         sam_attention.attend_square_fused(qkv, qkv[0, 0, 0], rel, rel, num_heads=12, window=window)
+    elementwise.normalize_fused(_empty(1, 640, 640, 3, dtype=torch.uint8), dtype)
+    x, norm = _empty(1, 100, 1024, dtype=dtype), _empty(1024, dtype=dtype)
+    elementwise.quick_gelu_fused(x)
+    for change in (None, x):
+        elementwise.add_norm_fused(x, change, norm, norm, EPS)
 
 
 def _prompts(dtype: torch.dtype) -> None:
@@ -129,50 +147,95 @@ def _prompts(dtype: torch.dtype) -> None:
             warps=tuning.warps,
             stages=tuning.stages,
         )
-        out = _empty(2048, CHOSEN + 2, HIDDEN, dtype=dtype)
-        routes = _routes(2048)
-        experts_tiles.experts_tiles_fused(
-            x, routes, _experts(dtype), out, up=tuning.up, down=tuning.down
-        )
+        out = _empty(2048, CHOSEN + 1, HIDDEN, dtype=dtype)
+        for experts in _experts(dtype):
+            routes = experts_tiles.route_fused(_empty(2048, EXPERTS, dtype=torch.float32), experts)
+            experts_tiles.experts_tiles_fused(
+                x, routes, experts, out, up=tuning.up, down=tuning.down
+            )
+    _rotate_write(dtype, dtype)
+
+
+def _rotate_write(dtype: torch.dtype, kept: torch.dtype) -> None:
+    turns, places = _empty(POSITIONS, DIM, dtype=dtype), _empty(2048, dtype=torch.int64)
+    blocks = _empty(2, 64, 16, HEADS, DIM, dtype=kept)
+    qkv = _empty(2048, 3 * HIDDEN, dtype=dtype)
+    chunk_attention.rotate_write_fused(qkv, turns, turns, places, places, blocks)
 
 
 def _decode(dtype: torch.dtype) -> None:
-    x = _empty(256, HIDDEN, dtype=dtype)
+    x, norm = _empty(256, HIDDEN, dtype=dtype), _empty(HIDDEN, dtype=dtype)
+    router, numbers = _empty(EXPERTS, HIDDEN, dtype=dtype), _empty(256, dtype=torch.int32)
     for tuning in TUNINGS:
-        experts_rows.experts_rows_fused(
-            x, _routes(256), _experts(dtype), up=tuning.up, down=tuning.down
-        )
+        for experts in _experts(dtype):
+            *_, routes = experts_rows.norm_route_fused(
+                *(x, x, norm, EPS, router, experts, numbers, numbers), cut=tuning.router
+            )
+            experts_rows.experts_rows_fused(x, routes, experts, up=tuning.up, down=tuning.down)
         _attend_newest(tuning.split, dtype, dtype)
 
 
-def _attend_newest(split: paged_attention.Split, dtype: torch.dtype, kept: torch.dtype) -> None:
+def _row(dtype: torch.dtype, *, ahead: bool) -> None:
+    tuning = RowTuning()
+    x, norm = _empty(1, HIDDEN, dtype=dtype), _empty(HIDDEN, dtype=dtype)
+    _attend_newest(tuning.split, dtype, dtype, ahead=ahead)
+    row.linear_row_fused(x, _empty(HIDDEN, HIDDEN, dtype=dtype), cut=tuning.out, ahead=ahead)
+    for outputs, kind, cut in (
+        (3 * HIDDEN, dtype, tuning.qkv),
+        (EXPERTS, torch.float32, tuning.router),
+        (VOCABULARY, torch.float32, tuning.head),
+    ):
+        weight = _empty(outputs, HIDDEN, dtype=dtype)
+        for change in (None, x):
+            row.norm_linear_row_fused(x, change, norm, EPS, weight, kind, cut=cut, ahead=ahead)
+    wide = _empty(DENSE, HIDDEN, dtype=dtype)
+    dense = ExpertWeights(wide, wide, _empty(HIDDEN, DENSE, dtype=dtype), DENSE)
+    scores = _empty(1, EXPERTS, dtype=torch.float32)
+    for change, logits, experts in (
+        (x, None, dense),
+        *((None, scores, experts) for experts in _experts(dtype)),
+    ):
+        experts_row.experts_row_fused(
+            *(x, change, norm, EPS, logits, experts), up=tuning.up, down=tuning.down, ahead=ahead
+        )
+
+
+def _sums(dtype: torch.dtype) -> None:
+    x, norm = _empty(256, HIDDEN, dtype=dtype), _empty(HIDDEN, dtype=dtype)
+    for parts in (1, CHOSEN + 1, CHOSEN + 2):
+        sum_norm.sum_norm_fused(x, _empty(256, parts, HIDDEN, dtype=dtype), norm, EPS)
+    sum_norm.sum_norm_fused(x, None, norm, EPS)
+    sum_norm.gate_fused(_empty(2048, 2 * DENSE, dtype=dtype))
+    rows, tokens = _empty(256, dtype=torch.int32), _empty(256, POSITIONS, dtype=torch.int32)
+    sum_norm.newest_embeddings_fused(_empty(VOCABULARY, HIDDEN, dtype=dtype), tokens, rows, rows)
+
+
+def _attend_newest(
+    split: paged_attention.Split, dtype: torch.dtype, kept: torch.dtype, *, ahead: bool = False
+) -> None:
     qkv = _empty(256, 3 * HIDDEN, dtype=dtype)
-    turns = _empty(8192, DIM, dtype=dtype)
+    turns = _empty(POSITIONS, DIM, dtype=dtype)
     rows = _empty(256, dtype=torch.int32)
     sequences = paged_attention.Sequences(rows, rows, _empty(256, 512, dtype=torch.int32))
     blocks = _empty(2, 64, 16, HEADS, DIM, dtype=kept)
     paged_attention.attend_newest_fused(
-        qkv, turns, turns, blocks, sequences, split=split, arrived=rows
+        qkv, turns, turns, blocks, sequences, split=split, arrived=rows, ahead=ahead
     )
 
 
 def _choices() -> None:
     rows = _empty(256, dtype=torch.int32)
-    tokens = _empty(256, 8192, dtype=torch.int32)
+    tokens = _empty(256, POSITIONS, dtype=torch.int32)
     params = _empty(256, choice.NUM_FIELDS, dtype=torch.int32)
     histories = choice.Histories(tokens, params, rows[:2], end=1)
-    chosen = choice.choose_fused(_empty(256, 129_280, dtype=torch.float32), histories, rows)
+    chosen = choice.choose_fused(_empty(256, VOCABULARY, dtype=torch.float32), histories, rows)
     traces = watch.traces_for(tokens, [])
     watch.flag_suspects_fused(histories, traces, rows, chosen[2])
 
 
-def _routes(count: int) -> Any:
-    numbers = _empty(count, CHOSEN, dtype=torch.int32)
-    return experts_tiles.Routes(numbers.float(), numbers, numbers[0], numbers)
-
-
-def _experts(dtype: torch.dtype) -> ExpertWeights:
-    return ExpertWeights(
+def _experts(dtype: torch.dtype) -> tuple[ExpertWeights, ExpertWeights]:
+    """As they are, and those to choose from in int8."""
+    whole = ExpertWeights(
         gate=_empty(2 * WIDTH, HIDDEN, dtype=dtype),
         up=_empty(2 * WIDTH, HIDDEN, dtype=dtype),
         down=_empty(HIDDEN, 2 * WIDTH, dtype=dtype),
@@ -180,6 +243,13 @@ def _experts(dtype: torch.dtype) -> ExpertWeights:
         w13=_empty(EXPERTS, 2 * WIDTH, HIDDEN, dtype=dtype),
         w2=_empty(EXPERTS, HIDDEN, WIDTH, dtype=dtype),
         num_chosen=CHOSEN,
+    )
+    return whole, replace(
+        whole,
+        w13=_empty(EXPERTS, 2 * WIDTH, HIDDEN, dtype=torch.int8),
+        w2=_empty(EXPERTS, HIDDEN, WIDTH, dtype=torch.int8),
+        scale13=_empty(EXPERTS, 2 * WIDTH, dtype=torch.float32),
+        scale2=_empty(EXPERTS, HIDDEN, dtype=torch.float32),
     )
 
 

@@ -43,7 +43,7 @@ def test_no_kernel_needs_more_than_a_card_has(capability: int, dtype: str) -> No
     out = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert out.returncode == 0, out.stderr
     needed = json.loads(out.stdout.splitlines()[-1])
-    assert len(needed) == 12
+    assert len(needed) == 24
     assert {name: size for name, size in needed.items() if size > LIMITS[capability]} == {}
 
 
