@@ -61,7 +61,7 @@ class Batch:
     """T tokens of N sequences. Sequence n owns tokens `query_starts[n] : query_starts[n + 1]`.
 
     The first `num_decodes` sequences have one token each and are attended to together, reading
-    nothing but device tensors, so that such a step can be captured as a graph.
+    nothing but device tensors: the host waits for none of them.
     """
 
     input_ids: Tensor  # (T,) int64

@@ -30,7 +30,8 @@ from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 
 class DecodeStep:
-    """Enqueues a step; can be captured. Tables of slots are passed, nothing is kept but weights."""
+    """Enqueues a step; can be captured. Tables of slots are passed. It keeps the weights, and what
+    every step computes in: they must run one after another."""
 
     def __init__(self, model: DeepseekOcr, cache: KVCache, max_rows: int) -> None:
         decoder, spec = model.decoder, model.spec.decoder

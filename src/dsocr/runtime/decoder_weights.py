@@ -1,5 +1,5 @@
 """The decoder's weights as the kernels want them. The modules keep theirs: both are views of the
-same memory, which is laid out anew once and never copied."""
+same memory. What lies apart is copied together once, a layer at a time."""
 
 from __future__ import annotations
 

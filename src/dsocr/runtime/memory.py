@@ -109,7 +109,8 @@ def fitting_tokens(usable_bytes: int, reserve_bytes: int, token_bytes: int, cont
 def rehearse(
     model: DeepseekOcr, config: RuntimeConfig, seats: int, cache_dtype: torch.dtype
 ) -> int:
-    """Bytes that the largest step needs beside weights and cache, and pictures that wait."""
+    """Bytes that the largest step needs beside weights and cache, and pictures that wait. The small
+    cache that it is rehearsed with is among them."""
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(model.device)
     before = torch.cuda.memory_allocated(model.device)
@@ -129,7 +130,8 @@ def rehearse(
 def rehearse_steps(
     model: DeepseekOcr, config: RuntimeConfig, seats: int, cache_dtype: torch.dtype
 ) -> int:
-    """Encodes, prefills and decodes; returns the bytes of one page's features."""
+    """Encodes, prefills and decodes (kernels as if prompts had one token: what graphs keep is in
+    `FIXED_BYTES`); returns the bytes of one page's features."""
     tiles = _grey(640).expand(config.max_tiles, -1, -1, -1)
     page = PageViews(_grey(1024), tiles, (1, config.max_tiles))
     for side in (1024, 640):  # the largest pass of each

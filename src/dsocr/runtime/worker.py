@@ -257,7 +257,7 @@ def _frame(event: Event) -> Header:
 
 
 def _beat_while_computing(model: DeepseekOcr, outbox: Outbox) -> None:
-    """Every layer done is progress."""
+    """Every layer done is progress; where kernels and graphs pass the modules by, every step is."""
     for layers in (
         model.sam_model.blocks,
         model.vision_model.transformer.layers,
