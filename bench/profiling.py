@@ -21,7 +21,7 @@ from torch.profiler import ProfilerActivity, record_function
 DECODE_PARTS = {
     "attention": ("_attend",),
     "experts": ("_up", "_down", "_route"),
-    "choice": ("_look", "_choose", "_watch", "_embed"),
+    "choice": ("_look", "_choose", "_flag_suspects", "_embed"),
 }
 """Of a decode step, by the names of our kernels; the library's have many."""
 _WORK = {"kernel", "gpu_memcpy", "gpu_memset"}

@@ -3,8 +3,7 @@
     python bench/vllm_peer.py FOLDER [--tokens 800]
 
 FOLDER holds config.json and tokenizer.json, as `bench/gpu.py --peer vllm` writes it before it runs
-this. Written against vLLM 0.26.0; it was not run here, since no machine of ours has had vLLM and a
-GPU. The last line is JSON: figures by the names of `bench/gpu.py`.
+this. Written against vLLM 0.26.0. The last line is JSON: figures by the names of `bench/gpu.py`.
 """
 
 from __future__ import annotations

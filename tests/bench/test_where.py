@@ -8,10 +8,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from bench import gpu
+from bench import gpu, prefill
 from bench.gpu import FullHouse
-from bench.profiling import Stretch
+from bench.profiling import DECODE_PARTS, Stretch
 from bench.where import around, part_of
+from dsocr.runtime.kernels.triton_language import INSTALLED
+from tests.runtime.kernels.compilations import all_kernels
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,13 @@ from bench.where import around, part_of
 )
 def test_every_kernel_has_its_part(name: str, phase: str | None, copies: bool, part: str) -> None:
     assert part_of(Stretch(name, 0, 1, copies, phase)) == part
+
+
+@pytest.mark.skipif(not INSTALLED, reason="needs triton")
+@pytest.mark.parametrize("parts", [DECODE_PARTS, prefill.PARTS])
+def test_parts_are_named_by_kernels_that_there_are(parts: dict[str, tuple[str, ...]]) -> None:
+    kernels = {name.rpartition(".")[2] for name in all_kernels()}
+    assert kernels.issuperset(name for names in parts.values() for name in names)
 
 
 class Bell:
