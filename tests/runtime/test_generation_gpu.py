@@ -4,7 +4,7 @@ and without. Run with a GPU only."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from dsocr.runtime.runtime import Done, Runtime, runtime_for
 from dsocr.runtime.sequence import SamplingParams
 from dsocr.runtime.tokenizer import Tokenizer
 from tests.runtime.goldens import golden_page
+from tests.runtime.kernels.compilations import forget, num_compiled
 from tests.runtime.reading import outputs, run
 from tests.runtime.reference import golden
 
@@ -41,22 +42,25 @@ def kernels(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="module")
 def runtime_of(kernels: bool, tiny_checkpoint: Path, tokenizer: Tokenizer) -> RuntimeOf:
-    """A runtime of such numbers, made once. Its cache holds one context."""
+    """A runtime of such numbers, made once."""
+    return cache(partial(make_runtime, tiny_checkpoint, tokenizer, kernels))
 
-    def make(dtype: torch.dtype) -> Runtime:
-        config = RuntimeConfig(
-            kernels=kernels, max_num_seqs=MAX_SEQS, cache_tokens=1, max_prefill_tokens=2048
-        )
-        model = load_model(
-            tiny_checkpoint,
-            device=choose_device("cuda"),
-            dtype=dtype,
-            attention=config.attn_impl,
-            kernels=kernels,
-        )
-        return runtime_for(model, tokenizer, config)[0]
 
-    return cache(make)
+def make_runtime(
+    checkpoint: Path, tokenizer: Tokenizer, kernels: bool, dtype: torch.dtype
+) -> Runtime:
+    """Its cache holds one context."""
+    config = RuntimeConfig(
+        kernels=kernels, max_num_seqs=MAX_SEQS, cache_tokens=1, max_prefill_tokens=2048
+    )
+    model = load_model(
+        checkpoint,
+        device=choose_device("cuda"),
+        dtype=dtype,
+        attention=config.attn_impl,
+        kernels=kernels,
+    )
+    return runtime_for(model, tokenizer, config)[0]
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +142,21 @@ def test_the_card_is_used_with_the_best_number_type_it_has() -> None:
     device = choose_device("auto")
     assert device.type == "cuda"
     assert choose_dtype("auto", device) in (torch.bfloat16, torch.float16)
+
+
+def test_no_page_waits_for_the_compiler(
+    tiny_checkpoint: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start compiles all that any page needs, alone or in company."""
+    forget(monkeypatch)
+    runtime = make_runtime(tiny_checkpoint, tokenizer, True, torch.bfloat16)
+    make_ready(runtime)
+    device = choose_device("cuda")
+    before = num_compiled(device)
+    for number in range(len(CASES)):
+        read(runtime, number)
+    for number in range(len(CASES)):
+        runtime.submit(page(number))
+    run(runtime)
+    assert sum(before.values()) > 20
+    assert num_compiled(device) == before

@@ -21,13 +21,12 @@ from dsocr.runtime.kernels.choice import (
     PROMPT,
     STUCK,
     Histories,
-    _choose,
-    _look,
     choose,
     choose_fused,
 )
-from dsocr.runtime.kernels.watch import _flag_suspects, flag_suspects_fused, traces_for
+from dsocr.runtime.kernels.watch import flag_suspects_fused, traces_for
 from dsocr.runtime.ngram import NgramGuard, NoRepeat
+from tests.runtime.kernels.compilations import num_compiled
 
 # NumPy, which interprets the kernels, warns of infinities that are meant
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -155,12 +154,7 @@ def test_a_full_history_takes_no_more(device: torch.device, choose: Choose) -> N
 
 @pytest.mark.gpu
 def test_no_number_of_rows_waits_for_the_compiler(device: torch.device) -> None:
-    """The first does; triton keeps what it compiled by card."""
-
-    def compiled() -> list[int]:
-        kernels = (_look, _choose, _flag_suspects)
-        return [len(kernel.device_caches[device.index or 0][0]) for kernel in kernels]
-
+    """The first does."""
     given = histories(device, [([1, 2, 3], 1, NoRepeat(2))] * 64)
     traces = traces_for(given.tokens, [])
 
@@ -170,7 +164,7 @@ def test_no_number_of_rows_waits_for_the_compiler(device: torch.device) -> None:
         flag_suspects_fused(given, traces, rows, chosen[2])
 
     step(4)
-    before = compiled()
+    before = num_compiled(device)
     for count in (1, 2, 3, 15, 16, 17, 64):
         step(count)
-    assert compiled() == before
+    assert num_compiled(device) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from dsocr.runtime.kernels.chunk_attention import (
     rotate_write_fused,
     tiles_of,
 )
+from tests.runtime.kernels.compilations import num_compiled
 from tests.runtime.kernels.conftest import Draw, near
 
 BLOCK_SIZE = 16
@@ -95,3 +97,33 @@ def test_sizes_of_the_released_model_stay_near_in_bfloat16(draw: Draw, kept: tor
             stages=tuning.stages,
         )
         near(out.float(), attend_chunks(q.float(), cache.float(), chunks), 0.01)
+
+
+@pytest.mark.gpu
+def test_no_prompts_wait_for_the_compiler(draw: Draw) -> None:
+    """Once any were taken in; those after them may begin, be cut and lie anywhere."""
+    heads, dim, queries = 4, 64, 16
+    cache = draw(2, 600, BLOCK_SIZE, heads, dim).bfloat16()
+    angles = draw(2048, dim).bfloat16()
+
+    def take_in(lengths: list[int], before: list[int]) -> None:
+        chunks, positions, slots = chunks_of(draw, lengths, before, queries)
+        # numbers that come to the device together begin anywhere
+        numbers = torch.cat([chunks.starts, chunks.tiles.flatten()])
+        starts, tiles = numbers.split([len(chunks.starts), chunks.tiles.numel()])
+        chunks = replace(chunks, starts=starts, tiles=tiles.view(-1, 2))
+        qkv = draw(sum(lengths), 3 * heads * dim).bfloat16()
+        q = rotate_write_fused(qkv, angles, angles, positions, slots, cache)
+        attend_chunks_fused(q, cache, chunks, queries=queries)
+
+    take_in([40], [5])
+    before = num_compiled(cache.device)
+    for lengths, cached in (
+        ([1], [0]),
+        ([16], [0]),
+        ([256], [0]),
+        ([900, 7], [0, 1000]),
+        ([3, 5, 64, 16], [0, 16, 240, 1]),
+    ):
+        take_in(lengths, cached)
+    assert num_compiled(cache.device) == before

@@ -150,7 +150,7 @@ def experts_rows_fused(
     return out
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def _route(
     X, CHANGE, NORM, ROUTER, OWNERS, NEW, NORMED, WEIGHTS, IDS, COUNTS, LISTS, eps, scale, count,
     INPUTS: tl.constexpr, WHOLE: tl.constexpr, BLOCK: tl.constexpr, EXPERTS: tl.constexpr,
@@ -208,7 +208,7 @@ def _whose(COUNTS, count, TOKENS: tl.constexpr, SHARED: tl.constexpr):
     return expert, begin, end
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def _up(
     X, COUNTS, LISTS, W13, GATE, UP, SCALE13, INNER, count,
     INPUTS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
@@ -289,7 +289,7 @@ def _gated(
         )  # fmt: skip
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def _down(
     INNER, COUNTS, LISTS, WEIGHTS, W2, DOWN, SCALE2, OUT, count,
     OUTPUTS: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
