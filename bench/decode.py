@@ -27,7 +27,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from bench.gpu import parsed, random_model, table  # noqa: E402
+from bench.full_size import parsed, random_model, table  # noqa: E402
 from bench.profiling import DECODE_PARTS, by_part, kernels_of  # noqa: E402
 from dsocr.runtime.batch import Chunk, make_batch  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402

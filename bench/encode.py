@@ -22,20 +22,13 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from bench.gpu import make_pictures, median_seconds, parsed, random_model, table  # noqa: E402
+from bench.full_size import MODES, make_pictures, median_seconds, parsed, random_model, table  # noqa: E402
 from bench.profiling import kernels_of  # noqa: E402
 from dsocr.runtime.batch import PageViews  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
-from dsocr.runtime.preprocess import Resolution, prepare  # noqa: E402
+from dsocr.runtime.preprocess import prepare  # noqa: E402
 
-MODES = {
-    "tiny": Resolution(512, 512, False),
-    "small": Resolution(640, 640, False),
-    "base": Resolution(1024, 1024, False),
-    "large": Resolution(1280, 1280, False),
-    "gundam": Resolution(1024, 640, True),
-}
 FLOOR_MS = {"small": 0.6, "base": 1.7, "gundam": 5.2}
 """Operations over 670 TFLOP/s, as counted for an H200."""
 BOUND = 0.03

@@ -3,8 +3,8 @@
 Needs no checkpoint: the 3.34 billion parameters are drawn on the device. Speed carries over to the
 released weights, text does not exist here. Every page writes a fixed number of tokens: the runtime
 is told an end token that no score belongs to, and the repetition watch looks at every token but is
-not heeded; the no-repeat rule 30/90 is on. Everything goes through `Runtime`, pictures in, text
-out, but for the process boundary.
+not heeded; the no-repeat rule 30/90 is on. Rows go through `Runtime`, pictures in, text out; those
+of `bench/process.py` through the engine and its process.
 
     python bench/gpu.py [--tokens 800] [--rows decode,pages] [--cache fp8] [--report FILE]
 
@@ -14,61 +14,70 @@ A row is a function in `ROWS` that yields lines of the table; one that fails doe
 from __future__ import annotations
 
 import argparse
-import compileall
 import gc
 import importlib.util
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image, ImageDraw
-from safetensors.torch import save_file
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
+from bench.endless import endless, heed_no_watch  # noqa: E402
+from bench.full_size import (  # noqa: E402
+    MODES,
+    make_pictures,
+    median_seconds,
+    parsed,
+    prompts,
+    random_model,
+    table,
+    write_checkpoint,
+    write_small_files,
+)
+from bench.process import engine_row, start_row  # noqa: E402
 from bench.where import where_row  # noqa: E402
-from dsocr.runtime.checkpoint import read_spec  # noqa: E402
+from dsocr.runtime.batch import Batch, Chunk, make_batch  # noqa: E402
+from dsocr.runtime.blocks import BLOCK_SIZE  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.devices import choose_device, choose_dtype  # noqa: E402
+from dsocr.runtime.graph_runner import GraphRunner  # noqa: E402
 from dsocr.runtime.intake import Request  # noqa: E402
-from dsocr.runtime.kernels.triton_language import usable_kernels  # noqa: E402
-from dsocr.runtime.layers.attention import usable_attention  # noqa: E402
-from dsocr.runtime.loader import give_memory  # noqa: E402
 from dsocr.runtime.memory import Room  # noqa: E402
+from dsocr.runtime.models.deepseek_moe import DecoderLayer  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
 from dsocr.runtime.ngram import NoRepeat  # noqa: E402
-from dsocr.runtime.preprocess import Resolution, prepare  # noqa: E402
-from dsocr.runtime.repetition import RepetitionWatch  # noqa: E402
+from dsocr.runtime.preprocess import prepare  # noqa: E402
 from dsocr.runtime.runtime import Done, Failed, Runtime, Text, runtime_for  # noqa: E402
 from dsocr.runtime.sequence import SamplingParams  # noqa: E402
 from dsocr.runtime.tokenizer import Tokenizer  # noqa: E402
-from tests.runtime.goldens import GOLDENS, genuine_tokenizer  # noqa: E402
 
-MODES = {"gundam": Resolution(1024, 640, True), "base": Resolution(1024, 1024, False)}
+READ = ("gundam", "base")
+"""The modes that pages are read in."""
 DECODE_AFTER, DECODE_STEPS = 350, 200
 GOALS = ((1100, 1500), (31000, 36000), (14, 9), (22, 28), (32, 40), (1.1, 0.75), (8, 5))
 """Of the figures in `summary`: what an H200 must reach, and what is aimed at."""
 QUOTED = ("568", "25,900", "~100", "9.0", "15.2", "2.4", "41")
 """vLLM 0.26.0 at its best on one H200, 2026-11-22, measured elsewhere; of the same figures."""
+IDEAL = ("3,680", "44,530", "5.2", "41", "75", "0.28", "–")
+"""What the card could do, of the same figures."""
 VLLM_SECONDS = 600
 """It may take so long: a first start compiles for minutes."""
 PEER_TOKENS = 100
 """Of the page that the eager peer reads."""
-NUM_PICTURES = 16
-"""Different pictures; more pages than that repeat them, which no cache here could notice."""
 
 
 @dataclass
@@ -87,6 +96,7 @@ class Bench:
     pictures: list[Image.Image]
     lines: list[dict[str, Any]] = field(default_factory=list)
     _next_id: int = 0
+    _folder: TemporaryDirectory[str] | None = None
 
     def request(self, mode: str, num_tokens: int) -> Request:
         self._next_id += 1
@@ -98,58 +108,24 @@ class Bench:
     def seconds_left(self) -> float:
         return self.ends_at - time.monotonic()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the weights are those that a checkpoint holds."""
+        return self.config.expert_dtype != "int8"
 
-def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig) -> DeepseekOcr:
-    """The released sizes; matrices of N(0, 0.02), norms of 1. Numbers drawn are the same whatever
-    they are rounded to."""
-    attention = usable_attention(config.attn_impl, device=device, dtype=dtype)
-    with torch.device("meta"):
-        model = DeepseekOcr(read_spec(GOLDENS / "checkpoint-files"), attention=attention)
-    model = give_memory(model, device=device, dtype=dtype, expert_dtype=config.expert_dtype)
-    generator = torch.Generator(device).manual_seed(1)
-    for name, place in model.checkpoint_tensors():
-        numbers = torch.ones(place.shape, dtype=dtype, device=device)
-        if len(place.shape) > 1 or not name.endswith("weight"):
-            numbers.normal_(0.0, 0.02, generator=generator)
-        place.copy_(numbers)
-    if config.kernels and usable_kernels(device, dtype):
-        model.use_kernels()
-    return model
+    def checkpoint(self) -> Path:
+        """The model as a folder, written once."""
+        if self._folder is None:
+            self._folder = TemporaryDirectory()
+            write_checkpoint(self.model, Path(self._folder.name))
+        return Path(self._folder.name)
 
-
-def unheeded(push: Callable[..., int | None]) -> Callable[..., None]:
-    """A watch that looks and says nothing: what random weights write is nothing but repetition."""
-
-    def look(watch: RepetitionWatch, token: int) -> None:
-        push(watch, token)
-
-    return look
-
-
-def endless_tokenizer() -> Tokenizer:
-    """The genuine one, with an end token that is never chosen."""
-    with TemporaryDirectory() as folder:
-        (Path(folder) / "tokenizer.json").write_bytes(genuine_tokenizer())
-        tokenizer = Tokenizer(Path(folder))
-    tokenizer.special = replace(tokenizer.special, eos=-1)
-    return tokenizer
-
-
-def make_pictures() -> list[Image.Image]:
-    """Pages of 1200 x 1600 pixels with lines of grey words; all different."""
-    pictures = []
-    for number in range(NUM_PICTURES):
-        dice = np.random.default_rng(number)
-        picture = Image.fromarray(dice.integers(235, 256, (1600, 1200, 3), dtype=np.uint8))
-        draw = ImageDraw.Draw(picture)
-        for y in range(100, 1500, 28):
-            x = 100
-            while x < 1050:
-                width = int(dice.integers(20, 110))
-                draw.rectangle((x, y, x + width, y + 14), fill=(int(dice.integers(0, 90)),) * 3)
-                x += width + 14
-        pictures.append(picture)
-    return pictures
+    def give_back(self) -> None:
+        """All that the device holds of ours, as far as it is there."""
+        vars(self).pop("model", None)
+        vars(self).pop("runtime", None)
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 @dataclass
@@ -250,8 +226,31 @@ def encode_row(bench: Bench) -> Iterator[dict[str, Any]]:
         yield {"mode": mode, **milliseconds}
 
 
+def prefill_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Prompts of gundam pages, from token ids on the host to hidden states, into the runtime's own
+    cache while nobody else is in it. `bench/prefill.py` takes it apart."""
+    runner = bench.runtime._runner._runner
+    kernels = isinstance(runner, GraphRunner)
+    forward = runner._prefill if kernels else partial(bench.model.forward, cache=runner.cache)
+    for count in (1, 2, 4, 8):
+        chunks = prompts(bench.model, count, num_blocks=runner.cache.num_blocks)
+        take_in = partial(_take_in, chunks, forward, bench.model.device)
+        seconds = median_seconds(take_in)
+        rate = round(sum(len(chunk.token_ids) for chunk in chunks) / seconds)
+        yield {"prompts": count, "ms": round(seconds * 1e3, 2), "tokens/s": rate}
+
+
+@torch.inference_mode()
+def _take_in(
+    chunks: list[Chunk], forward: Callable[[Batch], torch.Tensor], device: torch.device
+) -> None:
+    forward(make_batch(chunks, block_size=BLOCK_SIZE, device=device))
+
+
 def decode_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """Steps in which so many pages write a token each, with 1,263 tokens of context and more."""
+    """Steps in which so many pages write a token each, with 1,263 tokens of context and more.
+    `different` is how many of the tokens of a step are, on average: those that are the same go to
+    the same experts, whose weights are then read once."""
     for size in (256, 128, 64, 32, 8, 1):
         if size > bench.room.max_num_seqs or bench.seconds_left < 0:
             continue
@@ -264,18 +263,25 @@ def decode_row(bench: Bench) -> Iterator[dict[str, Any]]:
                 (one.request_id, 1) for one in bench.runtime.step() if isinstance(one, Text)
             )
         seconds = _seconds_of_steps(bench.runtime, DECODE_STEPS, after=DECODE_AFTER)
+        written = [one.output_ids[-DECODE_STEPS:] for one in bench.runtime.scheduler._active]
+        different = statistics.mean(len(set(tokens)) for tokens in zip(*written, strict=False))
         for request in requests:
             bench.runtime.cancel(request.request_id)
         while bench.runtime.has_work:
             bench.runtime.step()
         rate = round(DECODE_STEPS * size / seconds)
-        yield {"pages": size, "ms a step": round(seconds / DECODE_STEPS * 1e3, 3), "tokens/s": rate}
+        yield {
+            "pages": size,
+            "ms a step": round(seconds / DECODE_STEPS * 1e3, 3),
+            "tokens/s": rate,
+            "different": round(different, 1),
+        }
 
 
 def pages_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """Pages of two modes, so many in flight, twice as many in all: ramp and drain are in it."""
     for in_flight in bench.in_flight:
-        for mode in MODES:
+        for mode in READ:
             if bench.seconds_left > 0 and in_flight <= bench.room.max_num_seqs:
                 pages = max(3, 2 * in_flight)
                 yield read_pages(
@@ -284,44 +290,20 @@ def pages_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 
 def lone_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """One page on an idle device, from the picture to its last token; the median of four, with a
+    """One page on an idle device, from the picture to its last token; the median of five, with a
     quiet moment after each, as a service would have it."""
-    for mode in MODES:
+    for mode in READ:
         lines = []
-        for _ in range(4):
+        for _ in range(5):
             lines.append(read_pages(bench, mode, pages=1, in_flight=1, tokens=1000))
             while bench.runtime.use_quiet_moment():
                 pass
-        yield sorted(lines, key=lambda line: float(line["seconds"]))[2]
+        yield sorted(lines, key=lambda line: float(line["seconds"]))[len(lines) // 2]
 
 
 def many_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """1,000 pages submitted at once, with short answers."""
     yield read_pages(bench, "gundam", pages=1000, in_flight=1000, tokens=min(64, bench.num_tokens))
-
-
-def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """Process start to first token through the engine, the weights in the page cache: with the
-    kernel caches of this process, and with none. Last, since it gives the device back; the first
-    line only fills the caches."""
-    if bench.config.expert_dtype == "int8":
-        return  # its weights are not the ones that a checkpoint holds
-    compileall.compile_dir(ROOT / "src", quiet=1)  # as an installation leaves it
-    with TemporaryDirectory() as folder:
-        write_checkpoint(bench.model, Path(folder))
-        _give_back(bench)
-        for caches in ("filled", "warm", "warm", "warm", "cold"):
-            environment = dict(os.environ)
-            if caches == "cold":
-                environment["TRITON_CACHE_DIR"] = f"{folder}/triton"
-            command = [sys.executable, str(ROOT / "bench" / "first_token.py"), folder]
-            began = time.time()
-            out = subprocess.run(command, env=environment, capture_output=True, text=True)
-            if out.returncode != 0:
-                raise RuntimeError(out.stderr[-2000:])
-            at = json.loads(out.stdout.splitlines()[-1])
-            seconds = {name: round(when - began, 2) for name, when in at.items()}
-            yield {"kernel caches": caches, **seconds}
 
 
 def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
@@ -356,6 +338,7 @@ def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
 ROWS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {
     "limits": limits_row,
     "encode": encode_row,
+    "prefill": prefill_row,
     "decode": decode_row,
     "lone": lone_row,
     "pages": pages_row,
@@ -363,15 +346,20 @@ ROWS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {
     "many": many_row,
     "small": small_row,
     "start": start_row,
+    "engine": engine_row,
 }
 
 
 def hf_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """The released code's way, by our plain modules: eager attention, one page at a time, tokens
-    chosen on the host. A short page, since it takes long."""
-    _give_back(bench)
-    config = RuntimeConfig(max_num_seqs=1, kernels=False, attn_impl="eager")
+    """The released code's way, by our plain modules: the towers' attention is PyTorch's own, the
+    decoder's is spelt out; one page at a time, tokens chosen on the host. A short page, since it
+    takes long."""
+    bench.give_back()
+    config = RuntimeConfig(max_num_seqs=1, kernels=False, attn_impl="sdpa")
     bench.model = random_model(*_device(), config)
+    for layer in bench.model.decoder.layers:
+        assert isinstance(layer, DecoderLayer)
+        layer.self_attn.kind = "eager"
     bench.runtime, bench.room = runtime_for(bench.model, bench.tokenizer, config)
     read_pages(bench, "gundam", pages=1, in_flight=1, tokens=4)
     page = prepare(bench.pictures[0], MODES["gundam"], max_tiles=6)
@@ -389,10 +377,9 @@ def vllm_row(bench: Bench) -> Iterator[dict[str, Any]]:
     if importlib.util.find_spec("vllm") is None:
         print("vLLM is not installed; the table quotes what it did elsewhere", flush=True)
         return
-    _give_back(bench)
+    bench.give_back()
     with TemporaryDirectory() as folder:
-        shutil.copy(GOLDENS / "checkpoint-files" / "config.json", folder)
-        (Path(folder) / "tokenizer.json").write_bytes(genuine_tokenizer())
+        write_small_files(Path(folder))
         program = str(ROOT / "bench" / "vllm_peer.py")
         command = [sys.executable, program, folder, "--tokens", str(bench.num_tokens)]
         out = subprocess.run(command, capture_output=True, text=True, timeout=VLLM_SECONDS)
@@ -402,19 +389,12 @@ def vllm_row(bench: Bench) -> Iterator[dict[str, Any]]:
         yield {"figure": name, "measured": value}
 
 
-def _give_back(bench: Bench) -> None:
-    """All that the device holds of ours, as far as it is there."""
-    vars(bench).pop("model", None)
-    vars(bench).pop("runtime", None)
-    gc.collect()
-    torch.cuda.empty_cache()
-
-
 PEERS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {"hf": hf_row, "vllm": vllm_row}
 
 
 def summary(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The figures that are aimed at, by name, as far as their rows were run."""
+    """The figures that are aimed at, by name, as far as their rows were run; pages through the
+    engine if that was."""
 
     def figure(row: str, column: str, best: Callable[[list[Any]], Any], **same: Any) -> Any:
         found = [
@@ -424,13 +404,21 @@ def summary(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ]
         return best(found) if found else None
 
+    def rate(mode: str) -> Any:
+        through_engine = figure("engine", "pages/s", max, mode=mode)
+        return through_engine or figure("pages", "pages/s", max, mode=mode)
+
+    def alone(mode: str) -> Any:
+        through_engine = figure("engine", "a page s", min, mode=mode, **{"in flight": 1})
+        return through_engine or figure("lone", "seconds", min, mode=mode)
+
     named = {
         "single-stream decode tok/s": figure("decode", "tokens/s", max, pages=1),
         "decode B=256 tok/s": figure("decode", "tokens/s", max, pages=256),
         "gundam encode ms": figure("encode", "alone ms", min, mode="gundam"),
-        "gundam pages/s": figure("pages", "pages/s", max, mode="gundam"),
-        "base pages/s": figure("pages", "pages/s", max, mode="base"),
-        "gundam page alone s, 1,000 tokens": figure("lone", "seconds", min, mode="gundam"),
+        "gundam pages/s": rate("gundam"),
+        "base pages/s": rate("base"),
+        "gundam page alone s, 1,000 tokens": alone("gundam"),
         "start to first token s, warm": figure(
             "start", "first token", statistics.median, **{"kernel caches": "warm"}
         ),
@@ -444,32 +432,13 @@ def summary(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "aim": aim,
             **{peer: figure(peer, "measured", max, figure=name) or "" for peer in peers},
             "vLLM, quoted": quoted,
+            "ideal": ideal,
         }
-        for (name, value), (must, aim), quoted in zip(named.items(), GOALS, QUOTED, strict=True)
+        for (name, value), (must, aim), quoted, ideal in zip(
+            named.items(), GOALS, QUOTED, IDEAL, strict=True
+        )
         if value is not None
     ]
-
-
-def write_checkpoint(model: DeepseekOcr, folder: Path) -> None:
-    """The model as a released checkpoint would lie there, in one file, with its tokenizer."""
-    shutil.copy(GOLDENS / "checkpoint-files" / "config.json", folder)
-    (folder / "tokenizer.json").write_bytes(genuine_tokenizer())
-    tensors = {name: one.detach().cpu().contiguous() for name, one in model.checkpoint_tensors()}
-    save_file(tensors, folder / "model.safetensors")
-
-
-def median_seconds(work: Callable[[], Any], repeats: int = 15) -> float:
-    """Between events on the device, after two warm-ups."""
-    times = []
-    for _ in range(repeats + 2):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        torch.cuda.synchronize()
-        begin.record()
-        work()
-        end.record()
-        torch.cuda.synchronize()
-        times.append(begin.elapsed_time(end) / 1e3)
-    return statistics.median(times[2:])
 
 
 def _seconds_of_steps(runtime: Runtime, count: int, *, after: int) -> float:
@@ -493,7 +462,7 @@ def start(arguments: argparse.Namespace) -> Bench:
     """The model, the runtime, and short pages of each mode so that every kernel is loaded; then
     what the runtime makes ready in quiet moments, as after a service's start."""
     device, dtype = _device()
-    RepetitionWatch.push = unheeded(RepetitionWatch.push)
+    heed_no_watch()
     config = RuntimeConfig(
         max_num_seqs=arguments.max_num_seqs,
         expert_dtype=arguments.experts,
@@ -504,7 +473,9 @@ def start(arguments: argparse.Namespace) -> Bench:
     model = random_model(device, dtype, config)
     torch.cuda.synchronize()
     loaded = time.perf_counter()
-    tokenizer = endless_tokenizer()
+    with TemporaryDirectory() as folder:
+        write_small_files(Path(folder))
+        tokenizer = endless(Path(folder))
     runtime, room = runtime_for(model, tokenizer, config)
     torch.cuda.synchronize()
     ready = time.perf_counter()
@@ -522,30 +493,13 @@ def start(arguments: argparse.Namespace) -> Bench:
         flush=True,
     )
     gc.freeze()  # as the worker does
-    for mode in MODES:
+    for mode in READ:
         read_pages(bench, mode, pages=2, in_flight=2, tokens=4)
     began = time.perf_counter()
     while runtime.use_quiet_moment():
         pass
     print(f"made ready in {time.perf_counter() - began:.1f} s", flush=True)
     return bench
-
-
-def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """The arguments, where there is a GPU to measure."""
-    arguments = parser.parse_args()
-    if not torch.cuda.is_available():
-        parser.error(
-            "this measures a CUDA GPU, and torch finds none here (`dsocr bench` needs none)"
-        )
-    return arguments
-
-
-def table(lines: list[dict[str, Any]]) -> str:
-    columns = list(dict.fromkeys(name for line in lines for name in line))
-    rows = [columns, ["---"] * len(columns)]
-    rows += [[str(line.get(name, "")) for name in columns] for line in lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def main() -> None:

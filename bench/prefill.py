@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import random
 import sys
 import time
 from pathlib import Path
@@ -23,15 +22,22 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from bench.gpu import median_seconds, parsed, random_model, table  # noqa: E402
+from bench.full_size import (  # noqa: E402
+    PROMPT_TOKENS,
+    median_seconds,
+    parsed,
+    prompts,
+    random_model,
+    table,
+)
 from bench.profiling import by_part, kernels_of  # noqa: E402
-from dsocr.runtime.batch import Batch, Chunk, make_batch  # noqa: E402
+from dsocr.runtime.batch import Batch, make_batch  # noqa: E402
+from dsocr.runtime.blocks import BLOCK_SIZE  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.kv_cache import KVCache  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
 from dsocr.runtime.prefill_step import PrefillStep  # noqa: E402
 
-LENGTH, IMAGE_TOKENS, BLOCK_SIZE = 913, 903, 16
 FLOPS = 670e12
 """bfloat16 operations a second that an H200 keeps up."""
 READ_BYTES = 4.52e12
@@ -48,28 +54,16 @@ class Prompts:
     """So many of them, and a cache that they fill."""
 
     def __init__(self, model: DeepseekOcr, count: int, *, blocks_each: int = 64) -> None:
-        dice = random.Random(count)
-        numbers = list(range(count * blocks_each))
-        dice.shuffle(numbers)
-        hidden, self.device = model.spec.decoder.hidden_size, model.device
+        num_blocks = count * blocks_each
+        self.device = model.device
         self.cache = KVCache(
             model.spec.decoder,
-            num_blocks=len(numbers),
+            num_blocks=num_blocks,
             block_size=BLOCK_SIZE,
             device=model.device,
             dtype=model.dtype,
         )
-        features = torch.randn(count, IMAGE_TOKENS, hidden, device=model.device) * 0.05
-        self.chunks = [
-            Chunk(
-                [dice.randrange(3, 128000) for _ in range(LENGTH)],
-                0,
-                numbers[number * blocks_each : (number + 1) * blocks_each],
-                features[number].to(model.dtype),
-                range(1, IMAGE_TOKENS + 1),
-            )
-            for number in range(count)
-        ]
+        self.chunks = prompts(model, count, num_blocks=num_blocks)
 
     def batch(self) -> Batch:
         return make_batch(self.chunks, block_size=BLOCK_SIZE, device=self.device)
@@ -123,14 +117,14 @@ def measure(model: DeepseekOcr, count: int, *, lists: bool) -> dict[str, Any]:
 
 def floor_ms(model: DeepseekOcr, count: int) -> float:
     """Every multiplication at the card's rate, or every weight read once, whichever is longer."""
-    spec, tokens = model.spec.decoder, count * LENGTH
+    spec, tokens = model.spec.decoder, count * PROMPT_TOKENS
     layers, hidden = spec.num_layers - spec.num_dense_layers, spec.hidden_size
     expert = 3 * hidden * spec.expert_width
     attention = 4 * spec.num_layers * hidden**2
     dense = 3 * spec.num_dense_layers * hidden * spec.dense_width
     shared = layers * 3 * hidden * spec.shared_width
     met = attention + dense + shared + layers * spec.num_experts_per_token * expert
-    seen = 2 * spec.num_layers * hidden * count * LENGTH**2  # half of q by k, half of its v
+    seen = 2 * spec.num_layers * hidden * count * PROMPT_TOKENS**2  # half of q by k, half of its v
     read = attention + dense + shared + layers * spec.num_experts * expert
     return 1e3 * max(
         2 * (met * tokens + seen / 2) / FLOPS, model.dtype.itemsize * read / READ_BYTES

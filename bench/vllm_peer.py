@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from bench.gpu import make_pictures  # noqa: E402
+from bench.full_size import make_pictures  # noqa: E402
 from dsocr.runtime.tokenizer import BOS, EOS  # noqa: E402
 
 PROMPT = "<image>\nFree OCR."

@@ -1,8 +1,9 @@
 """Where the time goes in a full house: the GPU's, by the profiler, and the host's, by the clock.
 
 Gundam pages fill every place, and as many more wait as are prepared ahead. The first ones are of
-all lengths, so that from then on pages begin and end evenly. The same house is looked at twice in a
-row: by the clock alone, for the host and the rate; then with the profiler on, for the GPU.
+all lengths, so that from then on pages begin and end evenly; it is looked at once they are gone.
+That is done twice in a row: by the clock alone, for the host and the rate; then with the profiler
+on, for the GPU.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class House:
         self._bench, self._runtime = bench, bench.runtime
         self._open: set[int] = set()
         self.done: Counter[str] = Counter()
-        """Steps, tokens, pages begun, prompts taken in."""
+        """Steps, tokens, pages begun, prompts taken in; rows that decoded, and what these saw."""
 
     def fill(self) -> None:
         """Until no place is free. Lengths in disorder: from then on pages end at an even rate."""
@@ -77,6 +78,8 @@ class House:
     def count(self, step: Step) -> None:
         self.done["steps"] += 1
         self.done["tokens"] += sum(piece.samples for piece in step.pieces)
+        self.done["seen"] += sum(piece.start + 1 for piece in step.pieces[: step.num_decodes])
+        self.done["rows"] += step.num_decodes
         self.done["begun"] += len(step.starts)
         self.done["prompts"] += sum(piece.samples for piece in step.pieces[step.num_decodes :])
 
@@ -98,6 +101,7 @@ def where_row(bench: Bench) -> Iterator[dict[str, Any]]:
     try:
         with around(patient, "launch", lambda step: _counted(house, step)):
             house.fill()
+            house.run(bench.num_tokens)  # the first pages were short: now every page is whole
             yield from _host(bench, house)
             yield from _device(bench, house, runner)
     finally:
@@ -216,7 +220,8 @@ def _counted(house: House, step: Step) -> Iterator[None]:
 
 
 def _counts(house: House) -> dict[str, int]:
-    return {name: house.done[name] for name in ("tokens", "begun", "prompts")}
+    counts = {name: house.done[name] for name in ("tokens", "begun", "prompts")}
+    return {**counts, "mean context": round(house.done["seen"] / max(1, house.done["rows"]))}
 
 
 def _percent(part: float, whole: float) -> float:

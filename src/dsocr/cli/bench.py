@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import random
+import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ def bench(
     ] = None,
     engine: EngineOption = None,
 ) -> None:
-    """Measures this machine: pages a second and tokens a second, so many pages in flight.
+    """Measures this machine: pages a second and tokens a second, so many pages in flight; how long
+    a page takes, and until its first text.
 
     The pages are made up and all different; nothing is read from the disk or written to it.
     """
@@ -64,13 +66,20 @@ def bench(
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Reading:
+    """So many pages read, so many at a time; ramp and drain are in it."""
+
     in_flight: int
     pages: int
     seconds: float
     tokens: int
+    page_seconds: float
+    """Of a page, its wait included: the median."""
     slowest: float
-    """Seconds of the page that took longest, its wait included."""
+    """Of the page that took longest."""
+    first_text: float | None
+    """Seconds until a page's first text, the median; None where an engine tells none before the
+    end."""
 
 
 async def _measure_all(
@@ -82,39 +91,61 @@ async def _measure_all(
         console.print(f"{info.name} ({info.model}, {info.device}) reads: {chosen.reason}.")
         made = made_pages()
         await engine.recognize(next(made), options)  # what is loaded on first use is loaded
-        table = Table("in flight", "pages", "seconds", "pages/s", "tokens/s", "slowest page")
+        table = Table(
+            *("in flight", "pages", "seconds", "pages/s", "tokens/s", "first", "page", "slowest"),
+            caption="first: seconds to a page's first text; page: to its last; medians",
+        )
         for count in counts or [one for one in IN_FLIGHT if one <= max(1, info.max_concurrency)]:
             row = await measure(
                 engine, options, made, in_flight=count, pages=pages or max(LEAST_PAGES, 2 * count)
             )
             rate = row.tokens / row.seconds if row.tokens else None
+            first = row.first_text if info.streams else None
             table.add_row(
                 *(str(row.in_flight), str(row.pages), f"{row.seconds:.2f}"),
                 f"{row.pages / row.seconds:.2f}",
                 "–" if rate is None else f"{rate:,.0f}",
-                f"{row.slowest:.2f} s",
+                "–" if first is None else f"{first:.2f}",
+                *(f"{row.page_seconds:.2f}", f"{row.slowest:.2f}"),
             )
         console.print(table)
 
 
 async def measure(
     engine: Engine, options: OcrOptions, made: Iterator[PageImage], *, in_flight: int, pages: int
-) -> _Row:
-    """Reads so many pages, so many at a time; ramp and drain are in it."""
+) -> Reading:
+    """Reads so many pages, so many at a time."""
     waiting = iter([next(made) for _ in range(pages)])
-    tokens, slowest = 0, 0.0
+    firsts: list[float] = []
+    took: list[float] = []
+    tokens = 0
     began = time.perf_counter()
 
+    async def read(page: PageImage) -> None:
+        nonlocal tokens
+        start, silent = time.perf_counter(), True
+
+        def hear(text: str) -> None:
+            nonlocal silent
+            if silent:
+                silent = False
+                firsts.append(time.perf_counter() - start)
+
+        result = await engine.recognize(page, options, on_text=hear)
+        tokens += result.usage.completion_tokens
+        took.append(time.perf_counter() - start)
+
     async def one_after_another() -> None:
-        nonlocal tokens, slowest
         for page in waiting:
-            start = time.perf_counter()
-            result = await engine.recognize(page, options)
-            tokens += result.usage.completion_tokens
-            slowest = max(slowest, time.perf_counter() - start)
+            await read(page)
 
     await asyncio.gather(*(one_after_another() for _ in range(in_flight)))
-    return _Row(in_flight, pages, time.perf_counter() - began, tokens, slowest)
+    return Reading(
+        *(in_flight, pages, time.perf_counter() - began, tokens),
+        page_seconds=statistics.median(took),
+        slowest=max(took),
+        first_text=statistics.median(firsts) if firsts else None,
+    )
 
 
 def made_pages() -> Iterator[PageImage]:

@@ -1,0 +1,141 @@
+"""What is measured on a GPU: the model at its released size, pages, and how time is taken.
+
+The 3.34 billion parameters are drawn on the device, so no checkpoint is needed. Speed carries over
+to the released weights; text does not exist here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from safetensors.torch import save_file
+
+from dsocr.engines import modes
+from dsocr.runtime.batch import Chunk
+from dsocr.runtime.blocks import BLOCK_SIZE
+from dsocr.runtime.checkpoint import read_spec
+from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.kernels.triton_language import usable_kernels
+from dsocr.runtime.layers.attention import usable_attention
+from dsocr.runtime.loader import give_memory
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.preprocess import Resolution
+from tests.runtime.goldens import GOLDENS, genuine_tokenizer
+
+MODES = {
+    name: Resolution(mode.base_size, mode.image_size, mode.crop_mode)
+    for name, mode in modes.MODES.items()
+}
+PROMPT_TOKENS, IMAGE_TOKENS = 913, 903
+"""Of a gundam page with six tiles."""
+NUM_PICTURES = 256
+"""Different ones: as many as there are pages at once, at most."""
+
+
+def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig) -> DeepseekOcr:
+    """The released sizes; matrices of N(0, 0.02), norms of 1. Numbers drawn are the same whatever
+    they are rounded to."""
+    attention = usable_attention(config.attn_impl, device=device, dtype=dtype)
+    with torch.device("meta"):
+        model = DeepseekOcr(read_spec(GOLDENS / "checkpoint-files"), attention=attention)
+    model = give_memory(model, device=device, dtype=dtype, expert_dtype=config.expert_dtype)
+    generator = torch.Generator(device).manual_seed(1)
+    for name, place in model.checkpoint_tensors():
+        numbers = torch.ones(place.shape, dtype=dtype, device=device)
+        if len(place.shape) > 1 or not name.endswith("weight"):
+            numbers.normal_(0.0, 0.02, generator=generator)
+        place.copy_(numbers)
+    if config.kernels and usable_kernels(device, dtype):
+        model.use_kernels()
+    return model
+
+
+def prompts(model: DeepseekOcr, count: int, *, num_blocks: int) -> list[Chunk]:
+    """So many of a gundam page, new to a cache of so many blocks, in which they lie scattered.
+    Their features are random."""
+    dice = random.Random(count)
+    each = -(-PROMPT_TOKENS // BLOCK_SIZE)
+    blocks = dice.sample(range(num_blocks), count * each)
+    size = (count, IMAGE_TOKENS, model.spec.decoder.hidden_size)
+    features = (torch.randn(size, device=model.device) * 0.05).to(model.dtype)
+    return [
+        Chunk(
+            [dice.randrange(3, 128000) for _ in range(PROMPT_TOKENS)],
+            0,
+            blocks[number * each : (number + 1) * each],
+            features[number],
+            range(1, IMAGE_TOKENS + 1),
+        )
+        for number in range(count)
+    ]
+
+
+def make_pictures(count: int = NUM_PICTURES) -> list[Image.Image]:
+    """Pages of 1200 x 1600 pixels with lines of grey words; all different."""
+    paper = np.random.default_rng(0).integers(235, 256, (1600, 1200, 3), dtype=np.uint8)
+    pictures = []
+    for number in range(count):
+        dice = np.random.default_rng(number)
+        picture = Image.fromarray(np.roll(paper, 4999 * number))
+        draw = ImageDraw.Draw(picture)
+        for y in range(100, 1500, 28):
+            x = 100
+            while x < 1050:
+                width = int(dice.integers(20, 110))
+                draw.rectangle((x, y, x + width, y + 14), fill=(int(dice.integers(0, 90)),) * 3)
+                x += width + 14
+        pictures.append(picture)
+    return pictures
+
+
+def write_small_files(folder: Path) -> None:
+    """The released configuration and vocabulary."""
+    shutil.copy(GOLDENS / "checkpoint-files" / "config.json", folder)
+    (folder / "tokenizer.json").write_bytes(genuine_tokenizer())
+
+
+def write_checkpoint(model: DeepseekOcr, folder: Path) -> None:
+    """The model as a released checkpoint would lie there, in one file, with its tokenizer."""
+    write_small_files(folder)
+    tensors = {name: one.detach().cpu().contiguous() for name, one in model.checkpoint_tensors()}
+    save_file(tensors, folder / "model.safetensors")
+
+
+def median_seconds(work: Callable[[], Any], repeats: int = 15) -> float:
+    """Between events on the device, after two warm-ups."""
+    times = []
+    for _ in range(repeats + 2):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        begin.record()
+        work()
+        end.record()
+        torch.cuda.synchronize()
+        times.append(begin.elapsed_time(end) / 1e3)
+    return statistics.median(times[2:])
+
+
+def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments, where there is a GPU to measure."""
+    arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        parser.error(
+            "this measures a CUDA GPU, and torch finds none here (`dsocr bench` needs none)"
+        )
+    return arguments
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    rows = [columns, ["---"] * len(columns)]
+    rows += [[str(line.get(name, "")) for name in columns] for line in lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,0 +1,120 @@
+"""The engine as a service has it, in a process of its own: how fast it starts, how fast it reads.
+
+What `Runtime` alone does in the rows beside these is here done with everything around it: pixels go
+over a socket, text comes back piece by piece and is parsed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import compileall
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dsocr.cli.bench import Reading, measure
+from dsocr.engines.native import NativeEngine
+from dsocr.runtime.config import RuntimeConfig
+from dsocr.types import Mode, NoRepeat, OcrOptions, PageImage
+
+if TYPE_CHECKING:
+    from bench.gpu import Bench
+
+ROOT = Path(__file__).resolve().parents[1]
+MODES: tuple[Mode, ...] = ("gundam", "base")
+ALONE_TOKENS = 1000
+QUIET_SECONDS = 10
+"""In which the process makes ready what it has not yet."""
+
+
+def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Process start to first token, the weights in the page cache: with the kernel caches of this
+    process, and with none. Gives the device back; the first line only fills the caches."""
+    if not bench.is_whole:
+        return
+    compileall.compile_dir(ROOT / "src", quiet=1)  # as an installation leaves it
+    folder = bench.checkpoint()
+    bench.give_back()
+    for caches in ("filled", "warm", "warm", "warm", "cold"):
+        environment = dict(os.environ)
+        if caches == "cold":
+            environment["TRITON_CACHE_DIR"] = f"{folder}/triton"
+        command = [sys.executable, str(ROOT / "bench" / "first_token.py"), str(folder)]
+        began = time.time()
+        out = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if out.returncode != 0:
+            raise RuntimeError(out.stderr[-2000:])
+        at = json.loads(out.stdout.splitlines()[-1])
+        seconds = {name: round(when - began, 2) for name, when in at.items()}
+        yield {"kernel caches": caches, **seconds}
+
+
+def engine_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Through `NativeEngine`: a page alone, the median of five, and as many pages at a time as run
+    at once, twice as many in all. Gives the device back."""
+    if not bench.is_whole:
+        return
+    folder = bench.checkpoint()
+    bench.give_back()
+    config = RuntimeConfig(
+        model_path=folder,
+        device="cuda",
+        max_num_seqs=bench.config.max_num_seqs,
+        cache_dtype=bench.config.cache_dtype,
+    )
+    pages = [PageImage(place, one, *one.size) for place, one in enumerate(bench.pictures)]
+    lines = asyncio.run(_through_engine(config, pages, bench))
+    yield from lines
+
+
+async def _through_engine(
+    config: RuntimeConfig, pages: list[PageImage], bench: Bench
+) -> list[dict[str, Any]]:
+    engine, made = NativeEngine(config, worker="bench.endless:main"), itertools.cycle(pages)
+    await engine.start()
+    try:
+        for mode in MODES:
+            await measure(engine, _options(mode, 4), made, in_flight=2, pages=2)
+        await asyncio.sleep(QUIET_SECONDS)
+        lines = []
+        many = bench.room.max_num_seqs
+        for mode, in_flight, count, tokens in (
+            *((mode, 1, 5, ALONE_TOKENS) for mode in MODES),
+            *((mode, many, 2 * many, bench.num_tokens) for mode in MODES),
+        ):
+            options = _options(mode, tokens)
+            reading = await measure(engine, options, made, in_flight=in_flight, pages=count)
+            assert reading.tokens == count * tokens
+            lines.append({"mode": mode, **_line(reading)})
+        return lines
+    finally:
+        await engine.close()
+
+
+def _options(mode: Mode, tokens: int) -> OcrOptions:
+    return OcrOptions(
+        "custom",
+        mode,
+        "<image>\nFree OCR.",
+        max_tokens=tokens,
+        no_repeat_ngram=NoRepeat(30, 90),
+    )
+
+
+def _line(reading: Reading) -> dict[str, Any]:
+    first = reading.first_text
+    return {
+        "in flight": reading.in_flight,
+        "pages": reading.pages,
+        "seconds": round(reading.seconds, 2),
+        "pages/s": round(reading.pages / reading.seconds, 2),
+        "tokens/s": round(reading.tokens / reading.seconds),
+        "first text s": None if first is None else round(first, 2),
+        "a page s": round(reading.page_seconds, 2),
+    }
