@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from dsocr.runtime.batch import Chunk, make_batch
+from dsocr.runtime.blocks import BLOCK_SIZE
 from dsocr.runtime.config import AttentionName
+from dsocr.runtime.decode_graph import DecodeState
+from dsocr.runtime.decode_step import DecodeStep
+from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.prefill_step import PrefillStep
 from tests.runtime.recipe import make_pixels
 from tests.runtime.reference import golden, golden_tensors
 from tests.runtime.stages import Reader, deviation, distance, vision_modules, watching
@@ -71,6 +77,48 @@ def test_bfloat16_stays_as_near_as_the_released_code_does(tiny_checkpoint: Path,
     columns = logits[:, golden("decoder")["logit_sample_columns"]]
     off = (columns - golden_tensors("decoder")["logits.sampled_columns"]).abs().mean().item()
     assert off <= 1.5 * allowed["decoder"]["logits_mean_abs_diff"]
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03)])
+def test_a_sequence_s_scores_hardly_depend_on_its_company(
+    tiny_checkpoint: Path, dtype: torch.dtype, bound: float
+) -> None:
+    """Relative. A row alone goes another way than several, and each number of rows is cut in its
+    own way: sums are rounded differently, no more."""
+    model = load(tiny_checkpoint, dtype, "kernels")
+    ids, most, blocks = golden("decoder")["input_ids"], 64, 8
+    cache = KVCache(
+        model.spec.decoder,
+        num_blocks=most * blocks,
+        block_size=BLOCK_SIZE,
+        device=model.device,
+        dtype=dtype,
+    )
+    state = DecodeState(
+        num_slots=most,
+        max_positions=model.spec.decoder.max_positions,
+        max_blocks=blocks,
+        exempt=[],
+        end=-1,
+        device=model.device,
+    )
+    chunks = []
+    for slot in range(most):
+        table = list(range(slot * blocks, (slot + 1) * blocks))
+        tokens = ids[slot % 16 :]
+        chunks.append(Chunk(tokens[:-1], 0, table))
+        state.load(slot, tokens, table, num_prompt=len(tokens), limit=len(tokens) + 1)
+    step = DecodeStep(model, cache, most)
+    PrefillStep(model, cache).hidden(make_batch(chunks, block_size=BLOCK_SIZE, device=model.device))
+
+    @torch.inference_mode()
+    def scores(company: int) -> torch.Tensor:
+        rows = torch.arange(company, dtype=torch.int32, device=model.device)
+        return step.scores(rows, state)[0].clone()
+
+    alone = scores(1)
+    for company in (2, 3, 16, 17, 64):
+        assert ((scores(company) - alone).norm() / alone.norm()).item() <= bound, company
 
 
 def test_grouped_experts_agree_with_looped(tiny_checkpoint: Path) -> None:
