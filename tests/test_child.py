@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,6 +181,26 @@ def test_a_frame_that_claims_to_be_enormous_is_refused(lengths: bytes) -> None:
         theirs.sendall(lengths)
         with pytest.raises(EOFError):
             Channel(ours).receive(time.monotonic() + 5)
+
+
+def test_a_payload_is_received_in_one_call_however_it_comes() -> None:
+    """A reader that goes back for the interpreter after each piece waits for a busy thread."""
+
+    class Counting(socket.socket):
+        calls = 0
+
+        def recv_into(self, *arguments: Any) -> int:
+            self.calls += 1
+            return super().recv_into(*arguments)
+
+    ours, theirs = socket.socketpair()
+    reader = Counting(fileno=theirs.detach())
+    with ours, reader, ThreadPoolExecutor(1) as beside:
+        payload = os.urandom(5 << 20)
+        sending = beside.submit(Channel(ours).send, {}, payload)
+        assert Channel(reader).receive() == ({}, payload)
+        sending.result()
+    assert reader.calls == 3  # lengths, header, payload
 
 
 def test_a_child_takes_no_module_from_the_folder_it_is_started_in(
