@@ -56,8 +56,9 @@ def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 
 def engine_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """Through `NativeEngine`: a page alone, the median of five, and as many pages at a time as run
-    at once, twice as many in all. Gives the device back."""
+    """Through `NativeEngine`: a page alone, the median of five; as many pages at a time as run at
+    once, twice as many in all; and as many at a time as the engine asks for, so that the next are
+    prepared when one ends. Gives the device back."""
     if not bench.is_whole:
         return
     folder = bench.checkpoint()
@@ -83,10 +84,13 @@ async def _through_engine(
             await measure(engine, _options(mode, 4), made, in_flight=2, pages=2)
         await asyncio.sleep(QUIET_SECONDS)
         lines = []
-        many = bench.room.max_num_seqs
         for mode, in_flight, count, tokens in (
             *((mode, 1, 5, ALONE_TOKENS) for mode in MODES),
-            *((mode, many, 2 * many, bench.num_tokens) for mode in MODES),
+            *(
+                (mode, in_flight, 2 * bench.room.max_num_seqs, bench.num_tokens)
+                for in_flight in (bench.room.max_num_seqs, engine.info.max_concurrency)
+                for mode in MODES
+            ),
         ):
             options = _options(mode, tokens)
             reading = await measure(engine, options, made, in_flight=in_flight, pages=count)
