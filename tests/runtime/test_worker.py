@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from dsocr.runtime import worker
 from dsocr.runtime.kernels.triton_language import KernelError
@@ -79,6 +80,26 @@ def test_the_text_of_a_page_stands_before_its_end(clock: Clock) -> None:
     text, done = heard.frames[0]["events"]
     assert text["text"] == "ab"
     assert done["logprobs"] == [-0.1235, -0.1] and done["text_ends"] == [1, 2]
+
+
+def test_pixels_become_an_image_where_the_page_is_prepared() -> None:
+    """Not in the loop that keeps the device busy, which would stand still for it."""
+    question = {
+        "id": 3,
+        "size": [2, 1],
+        "prompt": "<image>",
+        "resolution": [640, 640, False],
+        "max_tokens": None,
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "no_repeat": None,
+    }
+    good = worker._request(question, bytearray([1, 2, 3, 4, 5, 6]))
+    assert not isinstance(good.image, Image.Image)
+    assert [good.image().getpixel((x, 0)) for x in (0, 1)] == [(1, 2, 3), (4, 5, 6)]
+    short = worker._request(question, bytearray(5))
+    with pytest.raises(ValueError, match="not enough image data"):
+        short.image()
 
 
 def test_a_beat_a_second_says_how_full_it_is(clock: Clock) -> None:

@@ -23,10 +23,11 @@ from dsocr.runtime.tokenizer import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One page to read. `image` is upright and RGB; a prompt without `<image>` ignores it."""
+    """One page to read. The image is upright and RGB; a prompt without `<image>` ignores it."""
 
     request_id: int
-    image: Image
+    image: Image | Callable[[], Image]
+    """It, or what makes it: called where the page is prepared, not where pages are read."""
     prompt: str
     resolution: Resolution
     params: SamplingParams
@@ -61,7 +62,8 @@ class Preparation:
     def _sequence(self, request: Request) -> Sequence:
         views = None
         if has_image(request.prompt):
-            views = prepare(request.image, request.resolution, max_tiles=self.max_tiles)
+            image = request.image if isinstance(request.image, Image) else request.image()
+            views = prepare(image, request.resolution, max_tiles=self.max_tiles)
             views = views.pinned() if self.pin else views
         count = 0 if views is None else num_image_tokens(views)
         ids = prompt_ids(self.tokenizer, request.prompt, num_image_tokens=count)

@@ -21,6 +21,7 @@ import queue
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +224,7 @@ def _request(header: Header, pixels: bytearray) -> Request:
     ngram = header["no_repeat"]
     return Request(
         request_id=header["id"],
-        image=Image.frombuffer("RGB", tuple(header["size"]), pixels, "raw", "RGB", 0, 1),
+        image=partial(Image.frombuffer, "RGB", tuple(header["size"]), pixels, "raw", "RGB", 0, 1),
         prompt=header["prompt"],
         resolution=Resolution(*header["resolution"]),
         params=SamplingParams(
