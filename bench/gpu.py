@@ -506,7 +506,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--tokens", type=int, default=800, help="every page's (default 800)")
     parser.add_argument("--rows", default=",".join(ROWS), help=f"of {', '.join(ROWS)}; default all")
-    parser.add_argument("--seconds", type=float, default=600, help="start no row after this (600)")
+    parser.add_argument("--seconds", type=float, default=900, help="start no row after this (900)")
     parser.add_argument("--max-num-seqs", type=int, help="pages that run at once")
     parser.add_argument(
         "--experts", choices=["auto", "int8"], default="auto", help="how their weights are held"
