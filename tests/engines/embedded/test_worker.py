@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from dsocr.engines.embedded.worker import DETAILS, PageReader
 from dsocr.types import PageImage, TextLine
@@ -42,6 +44,53 @@ def test_a_page_becomes_blocks_with_confidence(page_reader: PageReader) -> None:
 @pytest.mark.parametrize("mode", DETAILS)
 def test_every_mode_reads_ordinary_print(page_reader: PageReader, mode: str) -> None:
     assert words(ask(page_reader, typeset.page(), mode=mode)) == " ".join(typeset.FOX)
+
+
+@pytest.mark.parametrize("mode", ["gundam", "base"])
+@pytest.mark.parametrize("top", [0.5, 0.06])
+def test_one_short_line_is_a_page_s_text(page_reader: PageReader, mode: str, top: float) -> None:
+    """Looked at closely it is too small a thing to find, and at the top it looks like a head."""
+    image = Image.new("RGB", (1240, 1754), "white")
+    pen = ImageDraw.Draw(image)
+    pen.text((150, 1754 * top), "Chapter 3", fill="black", font=ImageFont.load_default(36))
+
+    answer = ask(page_reader, typeset.of(image), mode=mode)
+
+    assert words(answer).endswith("Chapter 3")
+    assert answer["flags"] == []
+
+
+def test_specks_are_no_words(page_reader: PageReader) -> None:
+    dice = random.Random(1)
+    image = Image.new("RGB", (1240, 1754), "white")
+    for _ in range(60):
+        x, y, side = dice.randrange(1240), dice.randrange(1754), dice.randrange(1, 6)
+        image.paste((0, 0, 0), (x, y, x + side, y + side))
+
+    assert words(ask(page_reader, typeset.of(image))) == ""
+
+
+@pytest.mark.parametrize("size", [(100_000, 1), (1, 400_000), (3000, 2), (40_000_000, 1)])
+def test_a_strip_is_a_blank_page(page_reader: PageReader, size: tuple[int, int]) -> None:
+    """Enlarged as a whole, 177 bytes of PNG took 22 GB."""
+    image = Image.new("RGB", size, "white")
+
+    answer = ask(page_reader, typeset.of(image))
+
+    assert (answer["blocks"], answer["flags"]) == ([], ["blank"])
+
+
+def test_boxes_of_a_long_page_fit_the_picture_that_was_given(page_reader: PageReader) -> None:
+    """Longer than the picture it is read on."""
+    image = Image.new("RGB", (2000, 24_000), "white")
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(300)
+    pen.text((100, 20_000), "TOTAL 31.00", fill="black", font=font)
+
+    [block] = ask(page_reader, typeset.of(image))["blocks"]
+
+    _, text, [box], _ = block
+    assert text.endswith("TOTAL 31.00")
+    assert box == pytest.approx(pen.textbbox((100, 20_000), "TOTAL 31.00", font), abs=120)
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])

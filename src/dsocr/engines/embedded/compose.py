@@ -71,6 +71,8 @@ class Page:
     leading: float
     """From one row of it to the next, in heights of a row."""
     right_to_left: bool
+    furniture_counts: bool = False
+    """A page that says nothing but its running head still says that."""
 
     def arrange(self, atoms: Sequence[Atom]) -> list[order.Run]:
         return order.arrange(atoms, right_to_left=self.right_to_left)
@@ -98,10 +100,11 @@ def compose_blocks(image: Pixels, lines: Sequence[Line], *, models: LayoutModels
         right_to_left=right_to_left,
     )
     assigned = [*drawn, *assigned]
-    atoms = atoms_of(assigned, free)
-    pieces: list[Piece] = []
-    for run in page.arrange(atoms):
-        pieces.extend(pieces_of(run, page))
+    runs = page.arrange(atoms_of(assigned, free))
+    pieces = [piece for run in runs for piece in pieces_of(run, page)]
+    if lines and not any(piece.text for piece in pieces):
+        page = replace(page, furniture_counts=True)
+        pieces = [piece for run in runs for piece in pieces_of(run, page)]
     return [to_block(piece, width, height) for piece in rank_titles(pieces, page.body, height)]
 
 
@@ -200,7 +203,8 @@ def text_pieces(rows: Sequence[Line], page: Page) -> list[Piece]:
     return [
         text_piece(part, labels.label_of(part, page.regions, page.body))
         for part in paragraphs.split(rows, leading=page.leading)
-        if not labels.is_furniture(part, page.regions, page_height=height, body=page.body)
+        if page.furniture_counts
+        or not labels.is_furniture(part, page.regions, page_height=height, body=page.body)
     ]
 
 

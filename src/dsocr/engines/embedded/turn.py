@@ -144,16 +144,16 @@ def share_across(quads: Sequence[Quad]) -> float:
 
 
 def _crops(image: Pixels) -> NDArray[np.uint8]:
-    """Three squares along the longer side, (3, 224, 224, 3)."""
+    """Three squares along the longer side, (3, 224, 224, 3). They are cut out first: a strip one
+    pixel wide would be 256 times as long if all of it were enlarged."""
     height, width = image.shape[:2]
-    scale = _SHORT_SIDE / min(height, width)
-    size = (max(_SIDE, round(width * scale)), max(_SIDE, round(height * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    side = max(1, round(min(height, width) * _SIDE / _SHORT_SIDE))
     crops = []
     for place in (0.0, 0.5, 1.0):
-        x = round((size[0] - _SIDE) * (place if width > height else 0.5))
-        y = round((size[1] - _SIDE) * (place if height >= width else 0.5))
-        crops.append(small[y : y + _SIDE, x : x + _SIDE])
+        x = round((width - side) * (place if width > height else 0.5))
+        y = round((height - side) * (place if height >= width else 0.5))
+        square = image[y : y + side, x : x + side]
+        crops.append(cv2.resize(square, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
     return np.stack(crops)
 
 

@@ -7,9 +7,10 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 
 from dsocr.child import Channel, Header
@@ -60,6 +61,13 @@ _MAX_PAGES = 2
 _BEAT_SECONDS = 1.0
 _LOOK_SIDE = 960
 """Enough to see whether there is text that the PDF's own layer lacks."""
+_LONGEST_SIDE = 16384
+"""Pages are at most so long here. OpenCV warps no picture of more than 32,766 pixels a side."""
+_FEW_CHARACTERS = 20
+"""Fewer make a page worth another look: large detection misses a short line on a wide page."""
+_SMALLER_LOOKS = (960, 736)
+_SURE_SCORE = 0.9
+"""Of what only another look finds: specks and pictures of nothing must not become words."""
 _MIN_SCORE = 0.5
 _READS_WELL = 0.8
 _READS_TURNED = 0.7
@@ -173,12 +181,14 @@ class PageReader:
     def read(self, image: Pixels, question: Header, *, poll: Callable[[], None]) -> Header:
         """Blocks in reading order (label, text, boxes in given pixels, confidence), and flags."""
         detail = DETAILS[question["mode"]]
+        image, stretch = _within(image, _LONGEST_SIDE)
         page = self._own_text(image, question, poll) or self._seen_text(image, detail, poll)
         poll()
         found, nothing = self._blocks(page, question)
         unread = UNSUPPORTED_SCRIPT in page.flags and nothing == BLANK
         marks = page.flags if found or unread else [*page.flags, nothing]
-        return {"blocks": [_as_given(page.view, block) for block in found], "flags": marks}
+        blocks = [_as_given(page.view, block, stretch) for block in found]
+        return {"blocks": blocks, "flags": marks}
 
     def _blocks(self, page: ReadPage, question: Header) -> tuple[list[Found], str]:
         """What was asked for, and the flag that says there is none."""
@@ -215,7 +225,18 @@ class PageReader:
         return ReadPage(turned_back(image, 0), [*own, *others], [])
 
     def _seen_text(self, image: Pixels, detail: Detail, poll: Callable[[], None]) -> ReadPage:
-        """Everything by recognition: the page laid upright, its lines found and read."""
+        """Everything by recognition; where that is next to nothing, the best of several looks."""
+        best = self._look(image, detail, poll)
+        for side in _SMALLER_LOOKS:
+            if side >= detail.longest_side or _legible(best) >= _FEW_CHARACTERS:
+                continue
+            page = self._look(image, replace(detail, longest_side=side), poll)
+            if _legible(page, least=_SURE_SCORE) > _legible(best):
+                best = page
+        return best
+
+    def _look(self, image: Pixels, detail: Detail, poll: Callable[[], None]) -> ReadPage:
+        """The page laid upright, its lines found and read."""
         view, quads, turn = self._upright(image, detail, poll)
         view, quads = straightened(view, quads)
         quads = apart(view.image, cut_at_gutters(view.image, quads))
@@ -261,6 +282,22 @@ def _believable(readings: Sequence[Reading]) -> list[Reading]:
     ]
 
 
+def _legible(page: ReadPage, *, least: float = 0.0) -> float:
+    """Characters of lines read at least so well, each counted as much as it is believed."""
+    return sum(line.score * len(line.text) for line in page.lines if line.score >= least)
+
+
+def _within(image: Pixels, longest: int) -> tuple[Pixels, tuple[float, float]]:
+    """The picture, no longer than that, and how much wider and higher the given one is."""
+    height, width = image.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return image, (1.0, 1.0)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return small, (width / size[0], height / size[1])
+
+
 def _found(block: Block, view: View) -> Found:
     height, width = view.image.shape[:2]
     rects = (
@@ -270,11 +307,12 @@ def _found(block: Block, view: View) -> Found:
     return Found(block.label, block.text, tuple(rects), block.confidence)
 
 
-def _as_given(view: View, block: Found) -> list[Any]:
+def _as_given(view: View, block: Found, stretch: tuple[float, float]) -> list[Any]:
+    across, down = stretch
     rects = [view.given(rect) for rect in block.rects]
     return [
         block.label,
         block.text,
-        [[rect.x0, rect.y0, rect.x1, rect.y1] for rect in rects],
+        [[rect.x0 * across, rect.y0 * down, rect.x1 * across, rect.y1 * down] for rect in rects],
         block.confidence,
     ]
