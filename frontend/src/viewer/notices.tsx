@@ -68,6 +68,7 @@ export function saidOf(state: PageState, words: Words): string[] {
   const known: Record<string, string> = {
     low_confidence: words.flags.low_confidence,
     unsupported_script: words.flags.unsupported_script,
+    unchecked_text: words.flags.unchecked_text,
     blank: words.flags.blank,
     not_found: words.flags.not_found,
     repetition: words.flags.repetition,

@@ -16,13 +16,15 @@ from dsocr.engines.embedded.worker import PageReader
 FOLDER = Path(__file__).parents[2] / "data" / "scripts"
 
 
-def flags_of(page_reader: PageReader, name: str) -> list[str]:
+def flags_of(
+    page_reader: PageReader, name: str, layer: list[list[object]] | None = None
+) -> list[str]:
     image = np.asarray(Image.open(FOLDER / f"{name}.png").convert("RGB"))
     question = {
         "mode": "base",
         "task": "markdown",
         "query": None,
-        "text_lines": None,
+        "text_lines": layer,
         "image_share": 0.0,
     }
     flags: list[str] = page_reader.read(image, question, poll=lambda: None)["flags"]
@@ -39,3 +41,12 @@ def test_a_script_that_cannot_be_read_is_flagged_and_neither_blank_nor_turned(
 @pytest.mark.parametrize("script", ["fr", "ja", "pl", "zhtw"])
 def test_scripts_that_are_read_have_no_flag(page_reader: PageReader, script: str) -> None:
     assert flags_of(page_reader, script) == []
+
+
+def test_a_pdf_s_own_text_that_cannot_be_checked_is_flagged(page_reader: PageReader) -> None:
+    """A wrong character map would not be noticed."""
+    row = "Библиотека открыта по будням с девяти до шести"
+    layer: list[list[object]] = [
+        [row, 0.1, 0.1 * place, 0.9, 0.1 * place + 0.04] for place in range(1, 9)
+    ]
+    assert flags_of(page_reader, "ru", layer) == ["unchecked_text"]

@@ -160,6 +160,7 @@ export const words = {
     length: 'The page was longer than the reader may write; its end is missing.',
     low_confidence: 'The reader is not sure of this page.',
     unsupported_script: 'This page is in a script that this engine was not taught.',
+    unchecked_text: "The PDF's own text was taken as it is: it could not be checked against the picture.",
     blank: 'This page looks blank.',
     not_found: 'What was to be located is not on this page.',
     failed: 'This page could not be read.',

@@ -152,6 +152,7 @@ export const words: Words = {
     length: '此页超出可输出的长度，结尾缺失。',
     low_confidence: '此页识别结果不太确定。',
     unsupported_script: '此页的文字系统不在该引擎的支持范围内。',
+    unchecked_text: '直接采用了 PDF 自带的文字，无法与页面图像核对。',
     blank: '此页似乎是空白页。',
     not_found: '本页没有要定位的内容。',
     failed: '此页无法识别。',

@@ -13,6 +13,8 @@ from dsocr.engines.embedded.ocr import Quad, Reading
 
 LOW_CONFIDENCE = "low_confidence"
 UNSUPPORTED_SCRIPT = "unsupported_script"
+UNCHECKED_TEXT = "unchecked_text"
+"""A PDF's own text that could not be held against the picture."""
 BLANK = "blank"
 
 _FEW_CHARACTERS = 0.9

@@ -25,6 +25,7 @@ from dsocr.engines.embedded.ocr import Detail, Ocr, Pixels, Quad, Reading
 from dsocr.engines.embedded.quality import (
     BLANK,
     LEGIBLE,
+    UNCHECKED_TEXT,
     UNSUPPORTED_SCRIPT,
     flags,
     legibility,
@@ -222,7 +223,8 @@ class PageReader:
         others = text_layer.as_tall_as(lines, text_layer.worth_adding(others, lines), seen)
         cut = cut_at_gaps(lines, image)
         own = [Reading(line, evenly(line.text)) for line in cut]
-        return ReadPage(turned_back(image, 0), [*own, *others], [])
+        marks = [] if legible else [UNCHECKED_TEXT]
+        return ReadPage(turned_back(image, 0), [*own, *others], marks)
 
     def _seen_text(self, image: Pixels, detail: Detail, poll: Callable[[], None]) -> ReadPage:
         """Everything by recognition; where that is next to nothing, the best of several looks."""
