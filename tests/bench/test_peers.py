@@ -131,3 +131,14 @@ def test_the_summary_sets_peers_beside_ours() -> None:
     assert by_name["single-stream decode tok/s"]["peer hf"] == 50
     assert by_name["base pages/s"]["peer hf"] == ""
     assert "peer hf" not in gpu.summary(everything())[0]
+
+
+def test_the_summary_counts_pages_through_the_engine_where_they_were_read_so() -> None:
+    rows = [
+        {"row": "engine", "mode": "gundam", "in flight": 1, "pages/s": 1.5, "a page s": 0.69},
+        {"row": "engine", "mode": "gundam", "in flight": 256, "pages/s": 26.0, "a page s": 9.0},
+    ]
+    by_name = {line["figure"]: line["measured"] for line in gpu.summary([*everything(), *rows])}
+    assert by_name["gundam pages/s"] == 26.0
+    assert by_name["base pages/s"] == 41.0
+    assert by_name["gundam page alone s, 1,000 tokens"] == 0.69
