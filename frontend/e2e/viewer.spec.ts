@@ -1,3 +1,5 @@
+import AxeBuilder from '@axe-core/playwright'
+import type { Page } from '@playwright/test'
 import { readFile } from 'node:fs/promises'
 import { answerWith, expect, give, readPdf, readPicture, test, textOf } from './fixtures'
 
@@ -96,6 +98,43 @@ test('a correction flows into the copy and the file', async ({ app, pdf, context
   await app.reload()
   await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
 })
+
+async function correctTitle(app: Page) {
+  const block = textOf(app).locator('[data-block]').first()
+  await block.hover()
+  await block.getByRole('button', { name: 'Edit' }).click()
+  await app.getByRole('textbox', { name: /Text of block/ }).fill('# Corrected title')
+  await app.getByRole('button', { name: 'Save' }).click()
+  await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
+}
+
+async function readAgain(app: Page) {
+  await app.getByRole('button', { name: 'Read again with' }).click()
+  await app.getByRole('menuitem', { name: /Small/ }).click()
+}
+
+for (const [kept, from] of [['the service keeps', readPdf], ['this tab has', readPicture]] as const) {
+  test(`a correction that ${kept} goes only when one says so`, async ({ app, pdf, picture }) => {
+    await from(app, from === readPdf ? pdf : picture)
+    await correctTitle(app)
+    await readAgain(app)
+    const question = app.getByRole('dialog', { name: /discards your corrections/ })
+    await expect(question.getByRole('button', { name: 'Discard and read again' })).toBeFocused()
+    const axe = new AxeBuilder({ page: app }).include('[role=dialog]').withTags(['wcag2a', 'wcag2aa'])
+    expect((await axe.analyze()).violations).toEqual([])
+    await app.keyboard.press('Escape')
+    await expect(question).toBeHidden()
+    await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
+    await readAgain(app)
+    await question.getByRole('button', { name: 'Discard and read again' }).click()
+    await expect(question).toBeHidden()
+    await expect(textOf(app).getByText('Corrected title')).toBeHidden()
+    await expect(app.getByText(/Read in/)).toBeVisible()
+    await readAgain(app) // nothing of a person's is left: not asked
+    await expect(app.getByText(/Read in/)).toBeVisible()
+    await expect(question).toBeHidden()
+  })
+}
 
 test('a result that only this tab has can be downloaded in every format', async ({ app, picture }) => {
   await readPicture(app, picture)

@@ -190,7 +190,7 @@ async def test_too_many_unfinished_jobs_are_refused(database: Database) -> None:
 async def test_a_page_read_again_replaces_itself_and_is_counted_once(database: Database) -> None:
     job_id = await finished_job(database)
     await database.write(store.correct, job_id, 0, {0: Correction("better")})
-    await database.write(store.want_again, job_id, 0, OPTIONS, None)
+    await database.write(store.want_again, job_id, 0, OPTIONS, None, discard_corrections=True)
     with pytest.raises(JobConflict):
         await database.write(store.want_again, job_id, 0, OPTIONS, None)
     job = await database.read(views.job, job_id, 0)
@@ -203,6 +203,21 @@ async def test_a_page_read_again_replaces_itself_and_is_counted_once(database: D
     assert (job.status, job.pages_done, job.pages_failed) == ("failed", 1, 1)
     assert job.error == failure
     assert (await database.read(views.page, job_id, 0)).corrections == {}
+
+
+async def test_no_correction_is_lost_unasked_when_a_page_is_read_again(database: Database) -> None:
+    job_id = await finished_job(database)
+    await database.write(store.correct, job_id, 0, {0: Correction("better")})
+    with pytest.raises(JobConflict, match="has corrections"):
+        await database.write(store.want_again, job_id, 0, OPTIONS, None)
+    assert (await database.read(views.job, job_id, 0)).status == "succeeded"
+    await database.write(store.correct, job_id, 0, {0: None})
+    await database.write(store.want_again, job_id, 0, OPTIONS, None)
+    with pytest.raises(JobConflict, match="being read again"):
+        await database.write(store.correct, job_id, 0, {0: Correction("too soon")})
+    await database.write(store.store_page, await claimed(database), read(0))
+    await database.write(store.correct, job_id, 0, {0: Correction("now")})
+    assert (await database.read(views.page, job_id, 0)).corrections == {0: Correction("now")}
 
 
 async def test_a_cancelled_job_stays_so_when_one_of_its_pages_is_read_again(

@@ -316,6 +316,24 @@ def test_a_page_is_read_again_with_other_options(running: Running) -> None:
         assert odd.status_code == 422
 
 
+def test_a_corrected_page_is_read_again_only_when_the_corrections_may_go(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.pdf", pdf([["one"]])))["jobId"]
+        finished(http, job_id)
+        url = f"/api/jobs/{job_id}/pages/0"
+        http.patch(url, json={"blocks": [{"id": 0, "text": "won"}]})
+        for body in (None, {"mode": "large"}, {"discard_corrections": False}):
+            refused = http.post(f"{url}/retry", json=body)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conflict")
+            assert "discard_corrections" in refused.json()["error"]["message"]
+        assert http.get(url).json()["correctedText"] == "won"
+        again = http.post(f"{url}/retry", json={"discard_corrections": True})
+        assert again.status_code == 202
+        finished(http, job_id)
+        page = http.get(url).json()
+        assert (page["corrections"], page["correctedText"]) == ([], "one")
+
+
 def test_the_picture_of_a_page_can_be_had_before_it_was_read(running: Running) -> None:
     with running(FakeEngine()) as http:
         job_id = submit(http, ("a.pdf", pdf([["@hang"], ["b"]])))["jobId"]

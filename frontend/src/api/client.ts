@@ -69,7 +69,7 @@ export const cancelJob = (id: string) => json<Job>(`api/jobs/${id}/cancel`, { me
 export const deleteJob = async (id: string) => {
   await ask(`api/jobs/${id}`, { method: 'DELETE' })
 }
-export const retryPage = (id: string, index: number, options: Partial<ReadOptions>) =>
+export const retryPage = (id: string, index: number, options: Schemas['PageRetry']) =>
   json<Job>(`api/jobs/${id}/pages/${index}/retry`, jsonBody('POST', options))
 export const correctPage = (
   id: string,

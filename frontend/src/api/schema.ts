@@ -269,7 +269,8 @@ export interface paths {
         put?: never;
         /**
          * Read a page again
-         * @description Its result and its corrections stand until the new result is there.
+         * @description Its result and its corrections stand until the new result is there, which takes the place of
+         *     both: a page with corrections is only read again where `discard_corrections` says so.
          */
         post: operations["retry_api_jobs__job_id__pages__index__retry_post"];
         delete?: never;
@@ -845,6 +846,12 @@ export interface components {
             no_repeat_ngram?: string | null;
             /** Dpi */
             dpi?: number | null;
+            /**
+             * Discard Corrections
+             * @description Without it, a page that has corrections is not read again
+             * @default false
+             */
+            discard_corrections: boolean;
         };
         /** QueueState */
         QueueState: {
@@ -1728,6 +1735,15 @@ export interface operations {
             };
             /** @description The body came too slowly */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The state of things does not allow it */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

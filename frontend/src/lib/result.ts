@@ -81,6 +81,10 @@ export function itemsOf(state: PageState): Item[] {
   })
 }
 
+export function isCorrected(state: PageState): boolean {
+  return state.status === 'done' && Object.keys(state.corrections).length > 0
+}
+
 /** The page's markdown with the corrections in place. */
 export function correctedText(page: Page, corrections: Corrections): string {
   let text = page.text

@@ -1,4 +1,4 @@
-import { Badge, Button, Checkbox, Container, Group, Modal, Stack, Text, TextInput, Title, Paper, Progress } from '@mantine/core'
+import { Badge, Button, Checkbox, Container, Group, Stack, Text, TextInput, Title, Paper, Progress } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { IconArchive, IconSearch, IconTrash } from '@tabler/icons-react'
 import { keepPreviousData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
@@ -7,6 +7,7 @@ import * as api from '../api/client'
 import { useWords } from '../i18n/words'
 import { formatAddress } from '../lib/address'
 import { moment } from '../lib/format'
+import { Confirm } from '../ui/confirm'
 import { IconButton } from '../ui/icon-button'
 import { Message } from '../ui/message'
 import styles from './history.module.css'
@@ -104,22 +105,13 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
           </Button>
         )}
       </Stack>
-      <Modal
+      <Confirm
         opened={doomed !== null}
-        onClose={() => setDoomed(null)}
-        withCloseButton={false}
-        title={doomed && words.history.sure(nameOf(doomed, words))}
-        centered
-      >
-        <Group justify="flex-end">
-          <Button variant="default" onClick={() => setDoomed(null)}>
-            {words.cancel}
-          </Button>
-          <Button color="red" data-autofocus onClick={() => doomed && void remove(doomed)}>
-            {words.history.removeYes}
-          </Button>
-        </Group>
-      </Modal>
+        question={doomed ? words.history.sure(nameOf(doomed, words)) : ''}
+        yes={words.history.removeYes}
+        onYes={() => doomed && void remove(doomed)}
+        onNo={() => setDoomed(null)}
+      />
     </Container>
   )
 }

@@ -52,6 +52,7 @@ export function JobScreen({ jobId, pageIndex, tab, modes, go }: Props) {
       }),
     [cache, jobId],
   )
+  const corrected = (page.data?.corrections.length ?? 0) > 0
   const markdown = page.data?.correctedText ?? ''
   const copies = useMemo(() => copiesOf(markdown, words), [markdown, words])
   const share = {
@@ -86,6 +87,12 @@ export function JobScreen({ jobId, pageIndex, tab, modes, go }: Props) {
     }
   }
 
+  async function again(options: Pick<api.ReadOptions, 'mode' | 'prompt'>) {
+    await change(api.retryPage(jobId, pageIndex, { ...options, discard_corrections: corrected }))
+    // Refused, perhaps: for what somebody corrected meanwhile, which is to be seen and asked about.
+    await cache.invalidateQueries({ queryKey: ['page', jobId, pageIndex] })
+  }
+
   async function correct(id: number, text: string | null) {
     try {
       const corrected = await api.correctPage(jobId, pageIndex, [{ id, text }])
@@ -117,9 +124,8 @@ export function JobScreen({ jobId, pageIndex, tab, modes, go }: Props) {
       onTab={(next) => go({ ...address, page: pageIndex, tab: next }, 'replace')}
       onCorrect={(id, text) => void correct(id, text)}
       choices={choicesOf(modes, words, job.mode, job.prompt)}
-      onAgain={({ mode, prompt }: Choice) =>
-        void change(api.retryPage(jobId, pageIndex, { mode, prompt }))
-      }
+      corrected={corrected}
+      onAgain={({ mode, prompt }: Choice) => void again({ mode, prompt })}
       copies={[...copies, share]}
       downloads={(modes?.formats ?? []).map(({ key, label, extension }) => ({
         key,

@@ -5,7 +5,7 @@ import { exportResult, type Modes } from '../api/client'
 import { useWords } from '../i18n/words'
 import type { Tab } from '../lib/address'
 import { duration, fileName, percent } from '../lib/format'
-import { correctedAnswer, correctedText, type PageState } from '../lib/result'
+import { correctedAnswer, correctedText, isCorrected, type PageState } from '../lib/result'
 import { Message } from '../ui/message'
 import { saidOf, type Choice } from '../viewer/notices'
 import type { PageMark } from '../viewer/page-list'
@@ -77,6 +77,7 @@ export function ResultScreen(props: {
       onTab={props.onTab}
       onCorrect={(block, text) => now.correct(pageIndex, block, text)}
       choices={choicesOf(modes, words, options.mode, options.prompt)}
+      corrected={reading.pages.some(isCorrected)}
       onAgain={({ mode, prompt }: Choice) =>
         now.start({ file: request.file, options: { ...options, mode, prompt } })
       }

@@ -6,6 +6,7 @@ import { useWords } from '../i18n/words'
 import { TABS, type Tab } from '../lib/address'
 import { matches } from '../lib/find'
 import { itemsOf, type PageState } from '../lib/result'
+import { Confirm } from '../ui/confirm'
 import { IconButton } from '../ui/icon-button'
 import { Split } from '../ui/split'
 import { useShortcuts } from '../ui/use-shortcuts'
@@ -33,6 +34,8 @@ export function Viewer(props: {
   onTab: (tab: Tab) => void
   onCorrect: (id: number, text: string | null) => void
   choices: Choice[]
+  /** Whether reading again would take a person's work with it; then it is asked first. */
+  corrected: boolean
   onAgain: (choice: Choice) => void
   copies: Copyable[]
   downloads: Downloadable[]
@@ -44,6 +47,7 @@ export function Viewer(props: {
   const [search, setSearch] = useState('')
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set())
   const [editing, setEditing] = useState<number | null>(null)
+  const [doubtful, setDoubtful] = useState<Choice | null>(null)
   const input = useRef<HTMLInputElement>(null)
   const pointing = usePointing(pageIndex)
   const picture = usePicture(props.load, pageIndex)
@@ -54,6 +58,7 @@ export function Viewer(props: {
     [items, search],
   )
   useEffect(() => setEditing(null), [pageIndex])
+  const onAgain = props.corrected ? setDoubtful : props.onAgain
 
   const goTo = (index: number) => {
     if (index >= 0 && index < marks.length) props.onPage(index)
@@ -121,7 +126,7 @@ export function Viewer(props: {
         editing={editing}
         onEdit={setEditing}
         onCorrect={props.onCorrect}
-        notices={<Notices state={state} choices={props.choices} onAgain={props.onAgain} />}
+        notices={<Notices state={state} choices={props.choices} onAgain={onAgain} />}
       />
     </section>
   )
@@ -157,7 +162,7 @@ export function Viewer(props: {
         )}
         {state.status === 'done' && (
           <>
-            <ReadAgain choices={props.choices} onAgain={props.onAgain} />
+            <ReadAgain choices={props.choices} onAgain={onAgain} />
             <Out copies={props.copies} downloads={props.downloads} pages={marks.length} />
           </>
         )}
@@ -180,6 +185,16 @@ export function Viewer(props: {
         {narrow && (side === 'picture' ? canvas : text)}
         {!narrow && <Split label={words.viewer.split} left={canvas} right={text} />}
       </div>
+      <Confirm
+        opened={doubtful !== null}
+        question={words.viewer.againSure}
+        yes={words.viewer.againYes}
+        onYes={() => {
+          if (doubtful !== null) props.onAgain(doubtful)
+          setDoubtful(null)
+        }}
+        onNo={() => setDoubtful(null)}
+      />
     </div>
   )
 }

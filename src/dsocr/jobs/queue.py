@@ -168,10 +168,15 @@ class JobQueue:
         options: OcrOptions,
         dpi: float | None,
         owner: str | None = None,
+        *,
+        discard_corrections: bool = False,
     ) -> Job:
-        """Raises `PageNotFound`, and `JobConflict` for a page that waits to be read anyway."""
+        """Raises `PageNotFound`, and `JobConflict` for a page that waits to be read anyway or has
+        corrections that nobody said may go."""
         await self.get(job_id, owner)
-        await self._database.write(store.want_again, job_id, index, options, dpi)
+        await self._database.write(
+            store.want_again, job_id, index, options, dpi, discard_corrections=discard_corrections
+        )
         self._bell.ring(job_id)
         self._worker.wake()
         return await self.get(job_id)
@@ -183,7 +188,7 @@ class JobQueue:
         changes: Mapping[int, Correction | None],
         owner: str | None = None,
     ) -> StoredPage:
-        """Raises `PageNotFound` and `PageNotRead`."""
+        """Raises `PageNotFound`, `PageNotRead`, and `JobConflict` while it is read again."""
         await self.get(job_id, owner)
         await self._database.write(store.correct, job_id, index, changes)
         self._bell.ring(job_id)

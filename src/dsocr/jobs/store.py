@@ -221,22 +221,35 @@ def remove(connection: Connection, job_id: str) -> None:
 
 
 def want_again(
-    connection: Connection, job_id: str, index: int, options: OcrOptions, dpi: float | None
+    connection: Connection,
+    job_id: str,
+    index: int,
+    options: OcrOptions,
+    dpi: float | None,
+    *,
+    discard_corrections: bool = False,
 ) -> None:
     """Has a page read again; its result stands until the new one is there.
 
-    Raises `JobNotFound`, `PageNotFound`, and `JobConflict` for a page that nobody has read yet.
+    Raises `JobNotFound`, `PageNotFound`, and `JobConflict` for a page that nobody has read yet, or
+    whose corrections would go with the result that they were made in.
     """
     status = _status(connection, job_id)
     page = connection.execute(
-        select(pages.c.wanted, pages.c.result.is_not(None)).where(
+        select(pages.c.wanted, pages.c.corrections.is_not(None)).where(
             pages.c.job_id == job_id, pages.c.number == index
         )
     ).first()
     if page is None:
         raise PageNotFound()
-    if page[0]:
+    wanted, corrected = page
+    if wanted:
         raise JobConflict("The page waits to be read already.")
+    if corrected and not discard_corrections:
+        raise JobConflict(
+            "The page has corrections, which reading it again would discard: "
+            "say discard_corrections if that is meant."
+        )
     connection.execute(
         update(pages)
         .where(pages.c.job_id == job_id, pages.c.number == index)
@@ -261,9 +274,13 @@ def correct(
 ) -> None:
     """Lays corrections beside the engine's blocks; None takes one back.
 
-    Raises `PageNotFound`, `PageNotRead`, and `PageNotFound` for a block that is not there.
+    Raises `PageNotRead`, `PageNotFound`, also for a block that is not there, and `JobConflict` for
+    a page that is being read again: the correction would go with the old result.
     """
     stored = views.page(connection, job_id, index)
+    wanted = select(pages.c.wanted).where(pages.c.job_id == job_id, pages.c.number == index)
+    if connection.scalar(wanted):
+        raise JobConflict("The page is being read again: correct what comes of it.")
     corrections = dict(stored.corrections)
     for block, correction in changes.items():
         if not 0 <= block < len(stored.result.blocks):

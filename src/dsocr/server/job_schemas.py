@@ -122,6 +122,9 @@ class PageRetry(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=2)
     no_repeat_ngram: str | None = None
     dpi: float | None = Field(default=None, ge=36, le=600)
+    discard_corrections: bool = Field(
+        default=False, description="Without it, a page that has corrections is not read again"
+    )
 
 
 class Bundle(BaseModel):

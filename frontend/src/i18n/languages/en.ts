@@ -129,6 +129,8 @@ export const words = {
     corrected: 'corrected',
     editBlock: (number: number) => `Text of block ${number}`,
     again: 'Read again with…',
+    againSure: 'Reading it again discards your corrections. Read it again?',
+    againYes: 'Discard and read again',
     column: { number: 'No.', label: 'Label', text: 'Text', confidence: 'Confidence' },
     figure: 'Figure',
     blockMenu: 'Of this block',

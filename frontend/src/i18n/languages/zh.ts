@@ -121,6 +121,8 @@ export const words: Words = {
     corrected: '已修改',
     editBlock: (number) => `区块 ${number} 的文字`,
     again: '换方式重读…',
+    againSure: '重新识别会丢弃您的修改。要继续吗？',
+    againYes: '丢弃并重新识别',
     column: { number: '序号', label: '类别', text: '文字', confidence: '置信度' },
     figure: '图',
     blockMenu: '此区块',

@@ -209,11 +209,19 @@ async def retry(
     owner: Owner,
     changes: Annotated[PageRetry | None, Body()] = None,
 ) -> Response:
-    """Its result and its corrections stand until the new result is there."""
+    """Its result and its corrections stand until the new result is there, which takes the place of
+    both: a page with corrections is only read again where `discard_corrections` says so."""
     job = await service.jobs.get(job_id, owner)
     changed = changes or PageRetry()
     options = _changed_options(job.options, changed, service)
-    retried = await service.jobs.retry(job_id, index, options, changed.dpi or job.dpi, owner)
+    retried = await service.jobs.retry(
+        job_id,
+        index,
+        options,
+        changed.dpi or job.dpi,
+        owner,
+        discard_corrections=changed.discard_corrections,
+    )
     return JSONResponse(job_to_wire(retried), 202)
 
 
@@ -221,7 +229,7 @@ async def retry(
     "/api/jobs/{job_id}/pages/{index}",
     response_model=JobPageAnswer,
     summary="Correct a page",
-    responses=error_answers(400, 401, 403, 404, 408, 413, 422),
+    responses=error_answers(400, 401, 403, 404, 408, 409, 413, 422),
 )
 async def correct(
     job_id: str, index: int, corrections: Corrections, service: RunningService, owner: Owner
