@@ -81,6 +81,27 @@ def test_a_folder_keeps_its_shape_and_the_bad_file_stops_nothing(
     assert "1 failed; 1 other file skipped" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("scan.jpg", b"", "empty"),
+        ("corrupt.pdf", b"junk", "none of"),
+        ("text.PNG", b"dear diary", "none of"),
+    ],
+)
+def test_a_file_of_a_folder_that_should_be_a_document_and_is_none_has_failed(
+    dsocr: Dsocr, tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    (tmp_path / "a.png").write_bytes(png(["a"]))
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "notes.txt").write_text("not a document")
+    ran = dsocr("read", tmp_path)
+    assert (ran.status, ran.out) == (1, b"a\n")
+    (told,) = [line for line in ran.err.splitlines() if f"{name}: " in line]
+    assert words in told
+    assert "1 failed; 1 other file skipped" in ran.err
+
+
 def test_a_file_that_was_named_and_is_no_document_has_failed(dsocr: Dsocr, tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("not a document")
@@ -151,10 +172,27 @@ def test_what_exists_is_replaced_or_left_out_as_asked(
     file.write_bytes(png(["new"]))
     output.write_text("old")
     ran = dsocr("read", file, "-o", output, "--skip-existing")
-    assert (ran.status, ran.err) == (0, "Nothing to do: every output is there already.\n")
+    assert (ran.status, ran.err) == (
+        0,
+        "Nothing to do: every output is there already (1 document).\n",
+    )
     assert (output.read_text(), fake_engine.started) == ("old", False)
     dsocr("read", file, "-o", output)
     assert output.read_text() == "new\n"
+
+
+def test_documents_that_are_left_out_are_counted(dsocr: Dsocr, tmp_path: Path) -> None:
+    scans, texts = tmp_path / "scans", tmp_path / "texts"
+    scans.mkdir()
+    texts.mkdir()
+    for name in ("a", "b", "c"):
+        (scans / f"{name}.png").write_bytes(png([name]))
+    for name in ("a", "c"):
+        (texts / f"{name}.md").write_text("old")
+    ran = dsocr("read", scans, "-o", texts, "--skip-existing")
+    assert ran.status == 0
+    assert "1 document, 1 page" in ran.err
+    assert "; 2 left out, whose output was there already." in ran.err
 
 
 def test_quiet_says_only_what_went_wrong(dsocr: Dsocr, tmp_path: Path) -> None:

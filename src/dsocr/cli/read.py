@@ -16,7 +16,7 @@ import typer
 from dsocr.cli.inputs import STDIN, Input, gather, plan_outputs
 from dsocr.cli.options import EngineOption, choice
 from dsocr.cli.output import following, make_writable
-from dsocr.cli.reading import Order, Tally, read_all
+from dsocr.cli.reading import Order, Tally, counted, read_all
 from dsocr.config import Settings
 from dsocr.engines.modes import DEFAULT_MODE, MODES
 from dsocr.engines.prompts import TASKS, locate_query, task_of, with_image
@@ -122,7 +122,7 @@ def read(
     Prints to standard output, or writes to what `-o` names; everything else is said on standard
     error, with a progress bar on a terminal. What cannot be read is told and the rest goes on.
     Existing outputs are replaced, whole or not at all; inputs never are. In a folder, hidden files
-    and what is no document are passed over.
+    and what is no document, by its content and by its ending, are passed over.
 
     Exit status: 0, all was read; 1, some of it was not; 2, the command makes no sense; 130,
     interrupted.
@@ -140,15 +140,18 @@ def read(
             order = Order(_options(task, prompt, mode, settings), kind.key, pages, dpi, password)
             if pages:
                 page_ranges(pages)
-            inputs, targets = _plan(paths, output, kind, skip_existing=skip_existing)
-            inputs = [_spooled(entry, Path(spool)) for entry in inputs]
+            plan = _plan(paths, output, kind, skip_existing=skip_existing)
+            plan.inputs = [_spooled(entry, Path(spool)) for entry in plan.inputs]
         except BadRequest as error:
             raise typer.BadParameter(error.message) from error
-        if not inputs:
+        if not plan.inputs:
             if not quiet:
-                print("Nothing to do: every output is there already.", file=sys.stderr)
+                left_out = counted(plan.left_out, "document")
+                print(
+                    f"Nothing to do: every output is there already ({left_out}).", file=sys.stderr
+                )
             return
-        tally = _run(inputs, targets, order, settings, quiet=quiet)
+        tally = _run(plan, order, settings, quiet=quiet)
     if tally.failed:
         raise typer.Exit(1)
 
@@ -181,9 +184,17 @@ def _options(task: str | None, prompt: str | None, mode: str, settings: Settings
     )
 
 
-def _plan(
-    paths: list[str], output: str | None, kind: Format, *, skip_existing: bool
-) -> tuple[list[Input], list[Path] | None]:
+@dataclasses.dataclass(slots=True)
+class _Plan:
+    """What is read and where it goes: to standard output without `targets`."""
+
+    inputs: list[Input]
+    targets: list[Path] | None
+    left_out: int = 0
+    """Documents whose outputs are there already."""
+
+
+def _plan(paths: list[str], output: str | None, kind: Format, *, skip_existing: bool) -> _Plan:
     folder = None if output in (None, STDIN) else Path(str(output))
     inputs = gather(paths, leave_out=folder)
     if not inputs:
@@ -195,15 +206,16 @@ def _plan(
             raise BadRequest(f"Several documents as {kind.key} need a folder: -o DIR.")
         if kind.key not in (*SEVERAL_TO_STDOUT, "html") and sys.stdout.isatty():
             raise BadRequest(f"{kind.key} is nothing for a terminal: use -o FILE.")
-        return inputs, None
+        return _Plan(inputs, None)
     if str(output).endswith("/"):
         make_writable(folder)
     targets = plan_outputs(inputs, folder, kind.extension)
     make_writable(folder if targets[0] != folder else folder.parent)
     if skip_existing:
         kept = [pair for pair in zip(inputs, targets, strict=True) if not pair[1].exists()]
-        return [entry for entry, _ in kept], [target for _, target in kept]
-    return inputs, targets
+        left = [entry for entry, _ in kept]
+        return _Plan(left, [target for _, target in kept], len(inputs) - len(left))
+    return _Plan(inputs, targets)
 
 
 def _spooled(entry: Input, folder: Path) -> Input:
@@ -222,19 +234,14 @@ def _spooled(entry: Input, folder: Path) -> Input:
     return entry
 
 
-def _run(
-    inputs: list[Input],
-    targets: list[Path] | None,
-    order: Order,
-    settings: Settings,
-    *,
-    quiet: bool,
-) -> Tally:
+def _run(plan: _Plan, order: Order, settings: Settings, *, quiet: bool) -> Tally:
     # A polite kill ends like Ctrl-C: whole files, no child left.
     before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        with following(len(inputs), quiet=quiet) as report:
-            tally = asyncio.run(read_all(inputs, targets, order, settings=settings, report=report))
+        with following(len(plan.inputs), quiet=quiet) as report:
+            reading = read_all(plan.inputs, plan.targets, order, settings=settings, report=report)
+            tally = asyncio.run(reading)
+            tally.left_out = plan.left_out
             report.say(f"{tally}.")
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -19,6 +19,7 @@ from dsocr.config import Settings
 from dsocr.errors import BadRequest, DsocrError, NotADocument
 from dsocr.exports import render
 from dsocr.pages.sandbox import Sandbox
+from dsocr.pages.signature import is_named_as_document
 from dsocr.pages.source import open_source
 from dsocr.pipeline import (
     PageDone,
@@ -54,19 +55,23 @@ class Tally:
     failed: int = 0
     """Documents that are not there, not whole, or could not be written."""
     skipped: int = 0
-    """Files of a folder that are no documents."""
+    """Files of a folder that are no documents, nor named as such."""
+    left_out: int = 0
+    """Documents whose outputs were there already."""
     began: float = field(default_factory=time.monotonic)
 
     def __str__(self) -> str:
         seconds = time.monotonic() - self.began
         words = [
-            f"{_count(self.documents, 'document')}, {_count(self.pages, 'page')} "
+            f"{counted(self.documents, 'document')}, {counted(self.pages, 'page')} "
             f"in {duration(seconds)} ({self.pages / max(seconds, 1e-3):.2f} pages/s)"
         ]
         if self.failed:
             words.append(f"{self.failed} failed")
+        if self.left_out:
+            words.append(f"{self.left_out} left out, whose output was there already")
         if self.skipped:
-            words.append(f"{_count(self.skipped, 'other file')} skipped")
+            words.append(f"{counted(self.skipped, 'other file')} skipped")
         return "; ".join(words)
 
 
@@ -119,7 +124,7 @@ class _Work:
             if target is not None:
                 await asyncio.to_thread(write_whole, target, content)
         except DsocrError as error:
-            if isinstance(error, NotADocument) and not entry.named:
+            if isinstance(error, NotADocument) and not _is_expected(entry):
                 self.tally.skipped += 1
                 return None
             self._failed(f"{entry}: {error.message}")
@@ -132,7 +137,7 @@ class _Work:
         whole = self._tell_of_failed_pages(entry, document)
         if target is not None and whole:
             seconds = duration(time.monotonic() - began)
-            pages = _count(len(document.pages), "page")
+            pages = counted(len(document.pages), "page")
             self.report.say(f"{entry} -> {target} ({pages}, {seconds})")
         return content
 
@@ -220,6 +225,11 @@ class _PageImages:
         return file.getvalue()
 
 
+def _is_expected(entry: Input) -> bool:
+    """Somebody would miss it: an empty scan.jpg is a scan that went wrong, a notes.txt is not."""
+    return entry.named or is_named_as_document(entry.below)
+
+
 def _check_readable(path: Path) -> None:
     """The decoding process could not say why it cannot open a file."""
     try:
@@ -237,5 +247,5 @@ async def _sandbox(settings: Settings) -> AsyncIterator[Sandbox]:
         await sandbox.close()
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

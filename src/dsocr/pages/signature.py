@@ -15,6 +15,10 @@ HEAD_BYTES = 1024
 """PDF readers look for the header this far; so do we."""
 
 ACCEPTED = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, HEIC, PDF"
+_ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff"),
+    *(".bmp", ".dib", ".gif", ".avif", ".heic", ".heif", ".pdf"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,11 @@ def file_type(path: Path) -> FileType:
     if found is None:
         raise NotADocument(f"The file is none of {ACCEPTED}.")
     return found
+
+
+def is_named_as_document(path: Path) -> bool:
+    """Whether people expect it to be read: if it cannot be, that is worth a word."""
+    return path.suffix.lower() in _ENDINGS
 
 
 def _sniff(head: bytes) -> FileType | None:
