@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import logging
 import os
+import tempfile
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -175,6 +176,21 @@ def parse_no_repeat(text: str) -> NoRepeat | None:
     if guard.ngram < 1 or (guard.window is not None and guard.window < guard.ngram):
         raise ValueError("the n-gram has at least one token and fits into its window")
     return guard
+
+
+def check_runs_dir(runs: Path) -> None:
+    """Raises `BadSetting` where the service could not keep its jobs. Makes nothing that stays.
+
+    By trying: what a folder's permissions say is not all (root, /proc, a disk that is read-only).
+    """
+    jobs = runs / "jobs"
+    there = next(folder for folder in (jobs, *jobs.parents) if os.path.exists(folder))
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        name = PROMISED["", "runs_dir"]
+        why = f"nothing can be written in {there} ({error.strerror or error})"
+        raise BadSetting(f"{name}: {runs} cannot be used: {why}.") from error
 
 
 def clone() -> Path | None:

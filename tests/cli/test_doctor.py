@@ -24,13 +24,22 @@ def test_an_engine_that_does_not_start_is_ill(
     ran = dsocr("doctor")
     assert ran.status == 1
     assert "NO trial      The card is on fire." in ran.out.decode()
-    assert "Nothing can be read yet" in ran.out.decode()
+    assert "Something is in the way" in ran.out.decode()
 
 
 def test_an_engine_that_misreads_is_told(dsocr: Dsocr, fake_engine: FakeEngine) -> None:
     ran = dsocr("doctor")
     assert ran.status == 0
     assert "-- trial" in ran.out.decode()
+
+
+def test_a_runs_folder_that_cannot_be_used_is_in_the_way(
+    dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_OCR_RUNS_DIR", __file__)
+    ran = dsocr("doctor", "--quick")
+    assert ran.status == 1
+    assert f"NO runs       DEEPSEEK_OCR_RUNS_DIR: {__file__} cannot" in ran.out.decode()
 
 
 def test_a_quick_look_starts_nothing(dsocr: Dsocr, fake_engine: FakeEngine) -> None:

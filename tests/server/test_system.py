@@ -186,8 +186,11 @@ def test_the_description_shows_every_answer_and_its_keys(client: Client) -> None
                     assert schema["$ref"].endswith("/ErrorAnswer"), (path, method, status)
 
 
-def test_the_plain_page_needs_nothing_from_elsewhere(client: Client, tmp_path: Any) -> None:
-    with client(page_dir=tmp_path) as http:
+def test_the_plain_page_needs_nothing_from_elsewhere(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsocr.server.page.page_folder", lambda config: None)
+    with client() as http:
         page = http.get("/", headers={"Host": 'evil"><script>'})
 
     assert page.status_code == 200

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 import platform
 import shutil
 import subprocess
@@ -25,7 +24,7 @@ from dsocr import __version__
 from dsocr.cli.inputs import Input
 from dsocr.cli.output import Lines
 from dsocr.cli.reading import Order, read_all
-from dsocr.config import Settings
+from dsocr.config import BadSetting, Settings, check_runs_dir
 from dsocr.engines.choice import NATIVE_PACKAGES, choose
 from dsocr.engines.modes import DEFAULT_MODE
 from dsocr.engines.prompts import DEFAULT_PROMPT
@@ -48,7 +47,7 @@ COMFORTABLE_MEMORY = 3_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. "note" is worth knowing and stops nothing; "bad" stops the reading."""
+    """One thing looked at. "note" is worth knowing; "bad" stops the reading or the service."""
 
     name: str
     state: State
@@ -71,7 +70,7 @@ def doctor(
     """Say what is installed, which engine reads and why, the limits, and what to do next.
 
     Starts that engine and reads a small page with it. Lines begin with `ok`, `--` (worth knowing)
-    or `NO` (stops the reading). Exit status: 0, it can read; 1, it cannot.
+    or `NO` (stops the reading or the service). Exit status: 0, it can read; 1, it cannot.
     """
     console = Console(soft_wrap=True, highlight=False)
     settings = Settings.from_environment()
@@ -86,7 +85,7 @@ def doctor(
     choice = choose(settings.engine, settings.runtime.model_path)
     console.print()
     if not works:
-        console.print("Nothing can be read yet: see the lines marked NO.")
+        console.print("Something is in the way: see the lines marked NO.")
         raise typer.Exit(1)
     if choice.advice:
         console.print(choice.advice, markup=False)
@@ -199,9 +198,11 @@ def _limits(settings: Settings) -> Finding:
 
 def _folder(runs: Path) -> Finding:
     """Made by the service when it is needed, so it need not be there."""
+    try:
+        check_runs_dir(runs)
+    except BadSetting as error:
+        return Finding("runs", "bad", f"{error.message} dsocr serve would not start.")
     there = next(folder for folder in (runs, *runs.parents) if folder.exists())
-    if not os.access(there, os.W_OK):
-        return Finding("runs", "note", f"{runs} cannot be written: set DEEPSEEK_OCR_RUNS_DIR")
     free = shutil.disk_usage(there).free
     state: State = "note" if free < 1e9 else "ok"
     return Finding("runs", state, f"{runs}, {free / 1e9:.1f} GB free")

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from dsocr.config import ServerConfig, clone
+from dsocr.config import BadSetting, ServerConfig, clone
 
 KEEP_FOREVER = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
@@ -58,13 +58,16 @@ def install(app: FastAPI, config: ServerConfig) -> None:
 
 
 def page_folder(config: ServerConfig) -> Path | None:
-    """Where the built page lies, if it was built."""
+    """Where the built page lies, if it was built. Raises `BadSetting` for a folder without it."""
     if config.page_dir is not None:
-        folders = [config.page_dir]
-    else:
-        root = clone()
-        folders = [root / "frontend" / "dist"] if root else []
-        folders.append(Path(__file__).with_name("built"))  # what a wheel brings along
+        if not (config.page_dir / "index.html").is_file():
+            raise BadSetting(
+                f"DEEPSEEK_OCR_SERVER__PAGE_DIR: there is no index.html in {config.page_dir}."
+            )
+        return config.page_dir
+    root = clone()
+    folders = [root / "frontend" / "dist"] if root else []
+    folders.append(Path(__file__).with_name("built"))  # what a wheel brings along
     return next((folder for folder in folders if (folder / "index.html").is_file()), None)
 
 

@@ -22,7 +22,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from dsocr.config import ServerConfig, Settings
+from dsocr.config import ServerConfig, Settings, check_runs_dir
 from dsocr.errors import CannotListen
 from dsocr.server import problems
 from dsocr.server.app import create_app
@@ -34,7 +34,12 @@ LONG_HEAD = "The head of the request is longer than {} bytes."
 
 
 def run(settings: Settings, host: str, port: int) -> None:
-    """Serves until SIGINT or SIGTERM; running requests are then answered first."""
+    """Serves until SIGINT or SIGTERM; running requests are then answered first.
+
+    Raises `BadSetting` and `CannotListen`.
+    """
+    check_runs_dir(settings.runs_dir)
+    app = create_app(settings)
     if not settings.server.api_keys and not is_loopback(host):
         logger.warning(
             "listening on %s without a key: whoever reaches this port can use the service. "
@@ -43,7 +48,7 @@ def run(settings: Settings, host: str, port: int) -> None:
         )
     listening = listen(host, port)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its stages say nothing to a person
-    server = _Server(uvicorn_config(create_app(settings), settings.server, host=host, port=port))
+    server = _Server(uvicorn_config(app, settings.server, host=host, port=port))
     # uvicorn sends itself the signal again after a clean stop; ours shall end with status 0.
     previous = {sig: signal.signal(sig, _ignore) for sig in (signal.SIGINT, signal.SIGTERM)}
     try:
