@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from dsocr.config import ServerConfig, Settings
-from dsocr.errors import BadCheckpoint, EngineUnavailable
+from dsocr.errors import BadCheckpoint, DsocrError, EngineUnavailable
 from dsocr.runtime.config import RuntimeConfig
+from dsocr.server import problems
 from dsocr.server.app import create_app
 from dsocr.server.schemas import ErrorAnswer, Health, Modes
+from dsocr.server.serve import _unasked
 from tests.fakes import FakeEngine, png
 from tests.server.conftest import Client, wait_until
 
@@ -209,6 +213,31 @@ def test_a_built_page_is_served_with_its_files(client: Client, tmp_path: Any) ->
         assert http.get("/assets/../index.html").status_code in (200, 404)
         assert http.get("/assets/%2e%2e/%2e%2e/x").status_code == 404
         assert http.post("/nowhere").status_code == 404
+
+
+def test_the_docs_name_every_error_with_its_status() -> None:
+    written = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", written, re.MULTILINE)
+    told = {(int(status), code) for status, row in rows for code in re.findall(r"`([a-z_]+)`", row)}
+    raised = {(status, kind.code) for kind, status in problems.STATUS.items()}
+    raised |= {(status, code) for status, code in problems._HTTP_CODES.items()}
+    raised |= {
+        (status, json.loads(_unasked(status, "").split(b"\r\n\r\n")[1])["error"]["code"])
+        for status in (400, 503)
+    }
+    assert told == raised
+    left = {kind.code for kind in _kinds(DsocrError)} - {code for _, code in raised}
+    # What is told on a terminal and never sent, and what can only be the error of a job.
+    terminal = {"bad_setting", "cannot_listen", "unreachable", "download_failed"}
+    assert left <= {"job_timeout"} | terminal
+    assert "`job_timeout`" in written
+
+
+def _kinds(base: type[DsocrError]) -> Iterator[type[DsocrError]]:
+    for kind in base.__subclasses__():
+        if kind.__module__.startswith("dsocr."):
+            yield kind
+            yield from _kinds(kind)
 
 
 def test_the_description_in_the_docs_is_the_services_own(client: Client) -> None:
