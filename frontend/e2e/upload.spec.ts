@@ -17,6 +17,26 @@ test('a picture is read before one’s eyes', async ({ app, picture }) => {
   await expect(app.getByRole('group', { name: 'Show boxes' }).getByRole('button').first()).toBeVisible()
 })
 
+test('the viewer is loaded with the first result, and all scripts packed', async ({ app, picture }) => {
+  const scripts = () =>
+    app.evaluate(() =>
+      performance
+        .getEntriesByType('resource')
+        .filter((entry) => entry instanceof PerformanceResourceTiming)
+        .filter(({ name }) => name.endsWith('.js'))
+        .map(({ encodedBodySize, decodedBodySize }) => ({ encodedBodySize, decodedBodySize })),
+    )
+  const sum = (sizes: number[]) => sizes.reduce((all, size) => all + size, 0)
+  const first = await scripts()
+  expect(sum(first.map((script) => script.encodedBodySize))).toBeLessThan(220_000)
+  await readPicture(app, picture)
+  const all = await scripts()
+  expect(all.length).toBeGreaterThan(first.length)
+  expect(sum(all.map((script) => script.encodedBodySize))).toBeLessThan(
+    sum(all.map((script) => script.decodedBodySize)) / 2,
+  )
+})
+
 test('a picture can be dropped, and pasted', async ({ app, picture }) => {
   await dispatchFiles(app, 'drop', picture)
   await expect(textOf(app)).toContainText('eleven countries')

@@ -215,6 +215,29 @@ def test_a_built_page_is_served_with_its_files(client: Client, tmp_path: Any) ->
         assert http.post("/nowhere").status_code == 404
 
 
+def test_the_pages_scripts_are_sent_packed_and_nothing_else_is(
+    client: Client, tmp_path: Any
+) -> None:
+    script = "const words = 'of a script';\n" * 20_000
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text("<p>built</p>" * 1000)
+    (tmp_path / "assets" / "app-1a2b.js").write_text(script)
+    (tmp_path / "assets" / "font-1a2b.woff2").write_bytes(b"packed already" * 1000)
+    with client(page_dir=tmp_path) as http:
+        packed = http.get("/assets/app-1a2b.js", headers={"Accept-Encoding": "br, gzip"})
+        assert (packed.text, packed.headers["content-encoding"]) == (script, "gzip")
+        assert "Accept-Encoding" in packed.headers["vary"]
+        assert "immutable" in packed.headers["cache-control"]
+        plain = http.get("/assets/app-1a2b.js", headers={"Accept-Encoding": "identity"})
+        assert (plain.text, "content-encoding" in plain.headers) == (script, False)
+        part = http.get("/assets/app-1a2b.js", headers={"Range": "bytes=6-10"})
+        assert (part.status_code, part.text) == (206, "words")
+        for path in ("/assets/font-1a2b.woff2", "/", "/api/modes", "/openapi.json"):
+            answer = http.get(path, headers={"Accept-Encoding": "gzip"})
+            assert answer.status_code == 200
+            assert "content-encoding" not in answer.headers, path
+
+
 def test_the_docs_name_every_error_with_its_status() -> None:
     written = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
     rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", written, re.MULTILINE)

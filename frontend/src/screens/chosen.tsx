@@ -2,7 +2,7 @@ import { Button, Group, Menu, Paper, Text } from '@mantine/core'
 import { exportJobs, type Modes } from '../api/client'
 import { useWords } from '../i18n/words'
 import { DownloadMenu } from '../ui/download-menu'
-import { save } from './out'
+import { save } from './save'
 
 /** The documents chosen from the history: one zip of them all, in a format of one's own. */
 export function Chosen(props: { ids: string[]; formats: Modes['formats']; onNone: () => void }) {

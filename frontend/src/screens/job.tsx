@@ -11,10 +11,11 @@ import { Message } from '../ui/message'
 import type { Choice } from '../viewer/notices'
 import { Viewer } from '../viewer/viewer'
 import { choicesOf } from './choices'
+import { copiesOf, copy } from './copies'
 import { nameOf } from './job-name'
 import { JobStatus } from './job-status'
-import { copiesOf, copy, save } from './out'
 import { problemText, tell } from './problems'
+import { save } from './save'
 import { isNotThere, useJob } from './use-job'
 
 type Props = {

@@ -12,8 +12,9 @@ import type { PageMark } from '../viewer/page-list'
 import type { Scope } from '../viewer/toolbar'
 import { Viewer } from '../viewer/viewer'
 import { choicesOf } from './choices'
-import { copiesOf, save } from './out'
+import { copiesOf } from './copies'
 import { problemText } from './problems'
+import { save } from './save'
 import type { ReadingNow } from './use-reading'
 
 /** One document read before one's eyes, and its result, which this tab holds. */

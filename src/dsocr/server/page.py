@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
@@ -54,7 +55,8 @@ def install(app: FastAPI, config: ServerConfig) -> None:
         _serve_file(app, f"/{file.name}", file)
     _serve_file(app, "/", folder / "index.html")
     if (folder / "assets").is_dir():
-        app.mount("/assets", _HashedFiles(directory=folder / "assets"))
+        # Around the assets alone: no event of a stream ever waits for its packing to be worth it.
+        app.mount("/assets", GZipMiddleware(_HashedFiles(directory=folder / "assets")))
 
 
 def page_folder(config: ServerConfig) -> Path | None:

@@ -2,7 +2,6 @@ import { notifications } from '@mantine/notifications'
 import type { Words } from '../i18n/words'
 import { plainText, tablesOf, tsv } from '../lib/markdown'
 import type { Copyable } from '../viewer/toolbar'
-import { tell } from './problems'
 
 /** What can be copied of a page. */
 export function copiesOf(markdown: string, words: Words): Copyable[] {
@@ -21,20 +20,6 @@ export function copiesOf(markdown: string, words: Words): Copyable[] {
 export async function copy(text: string, words: Words): Promise<void> {
   if (!(await toClipboard(text))) return
   notifications.show({ message: words.out.copied, color: 'teal', autoClose: 1800 })
-}
-
-/** Saves what `make` gives; says so when it cannot. */
-export async function save(make: Promise<Blob>, name: string, words: Words): Promise<void> {
-  try {
-    const url = URL.createObjectURL(await make)
-    const link = document.createElement('a')
-    link.href = url
-    link.download = name
-    link.click()
-    setTimeout(() => URL.revokeObjectURL(url), 60_000)
-  } catch (error) {
-    tell(error, words, words.out.failed)
-  }
 }
 
 /** Over plain HTTP from another machine browsers give no clipboard; the old way works there. */
