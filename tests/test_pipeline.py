@@ -255,6 +255,14 @@ def test_nonsense_for_pages_is_refused(text: str) -> None:
         pages_of(text, 10)
 
 
+@pytest.mark.parametrize(
+    "text", ["1-99999999999", "99999999999", "99999999999-", "2,1-99999999999"]
+)
+def test_a_page_far_beyond_the_end_is_said_not_to_be_there(text: str) -> None:
+    with pytest.raises(BadRequest, match="there is no page 99999999999; the document has 10"):
+        pages_of(text, 10)
+
+
 async def settle() -> None:
     """Lets everything run that can."""
     for _ in range(50):

@@ -313,7 +313,8 @@ def page_ranges(text: str) -> list[tuple[int, int | None]]:
     """
     ranges: list[tuple[int, int | None]] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9]{1,9})\s*(?:(-)\s*([0-9]{1,9})?)?\s*", part)
+        # Longer than any document, so that what is too long is told to be that; not without end.
+        match = re.fullmatch(r"\s*([0-9]{1,30})\s*(?:(-)\s*([0-9]{1,30})?)?\s*", part)
         if match is None:
             raise BadRequest(f"pages: {part.strip()[:40]!r} is neither a page nor a range like 1-3")
         first = int(match[1])

@@ -95,7 +95,7 @@ class Sandbox:
             await self._dismiss(worker)
         if isinstance(found, DsocrError):
             if answer["cause"]:
-                log.info("a %s could not be decoded: %.300r", question["kind"], answer["cause"])
+                log.info("this %s could not be decoded: %.300r", question["kind"], answer["cause"])
             raise found
         return found
 
