@@ -148,6 +148,9 @@ test('modes, tasks and the prompt are what the service offers', async ({ app, pi
   const asked = app.waitForRequest((request) => request.url().endsWith('/api/ocr'))
   await app.getByRole('radio', { name: 'Tiny' }).click()
   await app.getByRole('combobox', { name: 'Task' }).click()
+  for (const name of ['Parse a figure', 'Describe the image', 'Own prompt'])
+    await expect(app.getByRole('option', { name })).toBeDisabled() // by the embedded engine
+  await expect(app.getByRole('option', { name: 'Locate in the image' })).toBeEnabled()
   await app.getByRole('option', { name: 'Plain text' }).click()
   await app.getByRole('button', { name: 'More options' }).click()
   await expect(app.getByRole('textbox', { name: 'Prompt' })).toHaveValue('<image>\nFree OCR.')
@@ -155,4 +158,7 @@ test('modes, tasks and the prompt are what the service offers', async ({ app, pi
   await asked
   await expect(app.getByText(/Read in/)).toBeVisible()
   await expect(textOf(app)).toContainText('harbour')
+  await app.getByRole('button', { name: 'Read again with' }).click()
+  await expect(app.getByRole('menuitem', { name: /Text lines with boxes/ })).toBeVisible()
+  await expect(app.getByRole('menuitem', { name: /Describe the image/ })).toBeHidden()
 })

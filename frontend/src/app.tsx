@@ -47,6 +47,7 @@ export function App() {
     staleTime: Infinity,
   })
   const hasJobs = listed !== null
+  const can = health?.engine.tasks
   const imageBytes = (modes?.maxImageMb ?? 15) * MB
   const jobBytes = (modes?.limits.maxJobMb ?? 512) * MB
   const most = hasJobs ? jobBytes : imageBytes
@@ -111,6 +112,7 @@ export function App() {
           {address.screen === 'new' && (
             <UploadScreen
               modes={modes}
+              can={can}
               hasJobs={hasJobs}
               asked={asked}
               onAsk={setAsked}
@@ -125,6 +127,7 @@ export function App() {
             <ResultScreen
               now={now}
               modes={modes}
+              can={can}
               tab={address.tab}
               onTab={(tab) => go({ screen: 'result', tab }, 'replace')}
               onNew={() => go({ screen: 'new' })}
@@ -138,6 +141,7 @@ export function App() {
               pageIndex={address.page}
               tab={address.tab}
               modes={modes}
+              can={can}
               go={go}
             />
           )}

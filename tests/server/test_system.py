@@ -76,6 +76,15 @@ def test_modes_list_all_that_can_be_chosen(client: Client) -> None:
     assert states == {"native": "off", "rapidocr": "ready"}
 
 
+def test_what_the_engine_can_be_asked_is_told_once_it_reads(client: Client) -> None:
+    with client(StartsLater([EngineUnavailable()] * 99)) as http:
+        assert http.get("/health").json()["engine"]["tasks"] is None
+    with client() as http:
+        wait_until(lambda: http.get("/ready").status_code == 200)
+        tasks = http.get("/health").json()["engine"]["tasks"]
+    assert tasks == ["markdown", "text", "ocr", "locate", "custom"]
+
+
 @pytest.mark.parametrize("path", ["/live", "/ready", "/health"])
 def test_monitors_may_ask_without_a_body(client: Client, path: str) -> None:
     with client(FakeEngine()) as http:

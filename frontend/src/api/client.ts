@@ -5,6 +5,8 @@ import { eventReader, type ServerEvent } from '../lib/sse'
 type Schemas = components['schemas']
 export type Health = Schemas['Health']
 export type Modes = Schemas['Modes']
+/** What the engine can be asked; nothing while that is not known, and then all may be tried. */
+export type Tasks = Health['engine']['tasks'] | undefined
 export type Answer = Schemas['OcrAnswer']
 export type Job = Schemas['JobAnswer']
 export type JobPage = Schemas['JobPageAnswer']

@@ -388,6 +388,11 @@ export interface components {
             details: {
                 [key: string]: string;
             };
+            /**
+             * Tasks
+             * @description What it can be asked, `custom`: any prompt; null until it reads
+             */
+            tasks: string[] | null;
         };
         /**
          * ErrorAnswer

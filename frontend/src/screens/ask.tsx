@@ -1,7 +1,7 @@
 import { Collapse, Group, PasswordInput, Radio, Select, Stack, Text, Textarea, TextInput, Button } from '@mantine/core'
 import { IconChevronDown } from '@tabler/icons-react'
 import { useState } from 'react'
-import type { Modes } from '../api/client'
+import type { Modes, Tasks } from '../api/client'
 import { useWords } from '../i18n/words'
 import { number } from '../lib/format'
 import { visionTokens } from '../lib/modes'
@@ -14,7 +14,12 @@ export const ASKED: Asked = { mode: 'gundam', prompt: '', pages: '', password: '
 const CUSTOM = 'custom'
 
 /** Mode, task and prompt, all out of what the service offers. */
-export function Ask(props: { modes: Modes; asked: Asked; onAsk: (asked: Asked) => void }) {
+export function Ask(props: {
+  modes: Modes
+  can: Tasks
+  asked: Asked
+  onAsk: (asked: Asked) => void
+}) {
   const { words, language } = useWords()
   const { modes, asked } = props
   const [custom, setCustom] = useState(false)
@@ -23,6 +28,11 @@ export function Ask(props: { modes: Modes; asked: Asked; onAsk: (asked: Asked) =
   const prompt = asked.prompt || modes.defaultPrompt
   const task = custom ? undefined : modes.tasks.find((known) => known.prompt === prompt)
   const ask = words.ask
+  const cannot = (key: string) => props.can != null && !props.can.includes(key)
+  const tasks = [
+    ...modes.tasks.map(({ key, label }) => ({ value: key, label: words.tasks[key] ?? label })),
+    { value: CUSTOM, label: ask.custom },
+  ].map((choice) => ({ ...choice, disabled: cannot(choice.value) }))
   return (
     <Stack component="section" gap="md" aria-label={ask.title}>
       <Radio.Group
@@ -58,10 +68,8 @@ export function Ask(props: { modes: Modes; asked: Asked; onAsk: (asked: Asked) =
           w={{ base: '100%', xs: 260 }}
           allowDeselect={false}
           value={task?.key ?? CUSTOM}
-          data={[
-            ...modes.tasks.map(({ key, label }) => ({ value: key, label: words.tasks[key] ?? label })),
-            { value: CUSTOM, label: ask.custom },
-          ]}
+          data={tasks}
+          description={tasks.some((choice) => choice.disabled) ? ask.cannot : undefined}
           onChange={(key) => {
             const chosen = modes.tasks.find((known) => known.key === key)
             setCustom(chosen === undefined)

@@ -1,9 +1,15 @@
-import type { Modes } from '../api/client'
+import type { Modes, Tasks } from '../api/client'
 import type { Words } from '../i18n/words'
 import type { Choice } from '../viewer/notices'
 
-/** Other ways to read: every mode with the prompt at hand, every task with the mode at hand. */
-export function choicesOf(modes: Modes | undefined, words: Words, mode: string, prompt: string): Choice[] {
+/** Other ways to read: every mode with the prompt at hand, every task that the engine can do with
+ * the mode at hand. */
+export function choicesOf(
+  { modes, can }: { modes: Modes | undefined; can: Tasks },
+  words: Words,
+  mode: string,
+  prompt: string,
+): Choice[] {
   if (modes === undefined) return []
   const byMode = Object.entries(modes.modes).map(([key, spec]) => ({
     key: `mode-${key}`,
@@ -14,6 +20,7 @@ export function choicesOf(modes: Modes | undefined, words: Words, mode: string, 
   }))
   const byTask = modes.tasks
     .filter((task) => task.key !== 'locate' && task.prompt !== prompt)
+    .filter((task) => can == null || can.includes(task.key))
     .map((task) => ({
       key: `task-${task.key}`,
       label: words.tasks[task.key] ?? task.label,

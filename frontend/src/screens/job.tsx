@@ -23,11 +23,12 @@ type Props = {
   pageIndex: number
   tab: Tab
   modes: api.Modes | undefined
+  can: api.Tasks
   go: (address: Address, how?: 'push' | 'replace') => void
 }
 
 /** A document that the service keeps: watched while it is read, and its result. */
-export function JobScreen({ jobId, pageIndex, tab, modes, go }: Props) {
+export function JobScreen({ jobId, pageIndex, tab, modes, can, go }: Props) {
   const { words } = useWords()
   const cache = useQueryClient()
   const { job, marks, error } = useJob(jobId)
@@ -124,7 +125,7 @@ export function JobScreen({ jobId, pageIndex, tab, modes, go }: Props) {
       tab={tab}
       onTab={(next) => go({ ...address, page: pageIndex, tab: next }, 'replace')}
       onCorrect={(id, text) => void correct(id, text)}
-      choices={choicesOf(modes, words, job.mode, job.prompt)}
+      choices={choicesOf({ modes, can }, words, job.mode, job.prompt)}
       corrected={corrected}
       onAgain={({ mode, prompt }: Choice) => void again({ mode, prompt })}
       copies={[...copies, share]}

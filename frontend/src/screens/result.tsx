@@ -1,7 +1,7 @@
 import { Button, Group, Progress, Text } from '@mantine/core'
 import { IconAlertCircle, IconFileOff } from '@tabler/icons-react'
 import { useCallback, useMemo, useState } from 'react'
-import { exportResult, type Modes } from '../api/client'
+import { exportResult, type Modes, type Tasks } from '../api/client'
 import { useWords } from '../i18n/words'
 import type { Tab } from '../lib/address'
 import { duration, fileName, percent } from '../lib/format'
@@ -21,6 +21,7 @@ import type { ReadingNow } from './use-reading'
 export function ResultScreen(props: {
   now: ReadingNow
   modes: Modes | undefined
+  can: Tasks
   tab: Tab
   onTab: (tab: Tab) => void
   onNew: () => void
@@ -77,7 +78,7 @@ export function ResultScreen(props: {
       tab={props.tab}
       onTab={props.onTab}
       onCorrect={(block, text) => now.correct(pageIndex, block, text)}
-      choices={choicesOf(modes, words, options.mode, options.prompt)}
+      choices={choicesOf(props, words, options.mode, options.prompt)}
       corrected={reading.pages.some(isCorrected)}
       onAgain={({ mode, prompt }: Choice) =>
         now.start({ file: request.file, options: { ...options, mode, prompt } })

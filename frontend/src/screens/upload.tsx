@@ -2,7 +2,7 @@ import { Alert, Button, Group, Paper, Progress, Stack, Text, Title } from '@mant
 import { Dropzone } from '@mantine/dropzone'
 import { IconAlertTriangle, IconCamera, IconFolderOpen, IconUpload } from '@tabler/icons-react'
 import { useEffect, useRef } from 'react'
-import type { Modes } from '../api/client'
+import type { Modes, Tasks } from '../api/client'
 import { useWords } from '../i18n/words'
 import { ACCEPT, type Refusal } from '../lib/files'
 import { bytes, number, percent } from '../lib/format'
@@ -16,6 +16,7 @@ export type Sending = { name: string; fraction: number; cancel: () => void }
 /** The start: give a document, say how it is to be read. */
 export function UploadScreen(props: {
   modes: Modes | undefined
+  can: Tasks
   hasJobs: boolean
   asked: Asked
   onAsk: (asked: Asked) => void
@@ -121,7 +122,7 @@ export function UploadScreen(props: {
           ))}
         </Alert>
       )}
-      {modes && <Ask modes={modes} asked={props.asked} onAsk={props.onAsk} />}
+      {modes && <Ask modes={modes} can={props.can} asked={props.asked} onAsk={props.onAsk} />}
     </div>
   )
 }

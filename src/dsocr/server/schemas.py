@@ -149,6 +149,9 @@ class EngineState(BaseModel):
     advice: str = Field(description="What to do to get a better engine; empty if there is none")
     trouble: str = Field(description="Why it does not read; empty when it does")
     details: dict[str, str]
+    tasks: list[str] | None = Field(
+        description="What it can be asked, `custom`: any prompt; null until it reads"
+    )
 
 
 class QueueState(BaseModel):

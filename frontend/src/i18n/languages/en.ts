@@ -30,6 +30,7 @@ export const words = {
     prompt: 'Prompt',
     promptHint: 'What the model is told, word for word.',
     custom: 'Own prompt',
+    cannot: 'The engine here cannot do the grey ones.',
     pages: 'Pages',
     pagesHint: 'All, or such as 1-3,7',
     password: 'Password',

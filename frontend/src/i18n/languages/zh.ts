@@ -31,6 +31,7 @@ export const words: Words = {
     prompt: '提示词',
     promptHint: '原样发送给模型。',
     custom: '自定义提示词',
+    cannot: '当前引擎不支持灰色选项。',
     pages: '页码',
     pagesHint: '默认全部，或如 1-3,7',
     password: '密码',

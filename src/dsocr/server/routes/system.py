@@ -130,6 +130,7 @@ def _engine_state(reader: Reader) -> EngineState:
         advice=reader.choice.advice,
         trouble=reader.trouble,
         details=dict(info.details) if info else {},
+        tasks=list(info.tasks) if info else None,
     )
 
 
