@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dsocr.engines.embedded.ocr import Ocr, Pixels, Reading, quads_of
+from dsocr.engines.embedded.ocr import Ocr, Pixels, Quad, Reading, crop, quads_of
+from dsocr.engines.embedded.turn import TURNS, Turn, turned_back
 from tests.engines.embedded import typeset
 
 
@@ -60,6 +61,40 @@ def test_a_page_that_is_given_up_stops_between_two_lines(ocr: Ocr) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (40, 40)])
 def test_odd_sizes_are_pages_without_text(ocr: Ocr, size: tuple[int, int]) -> None:
     assert read(ocr, np.full((*size, 3), 255, np.uint8)) == []
+
+
+def test_a_box_around_a_large_page_is_laid_straight_at_a_bounded_size() -> None:
+    image = np.full((4000, 5000, 3), 255, np.uint8)
+    image[:, 2500:] = 0
+
+    laid = crop(image, rectangle(-20, 100, 5020, 3900))
+
+    assert min(laid.shape[:2]) == pytest.approx(768, abs=2)
+    assert laid.shape[1] / laid.shape[0] == pytest.approx(5040 / 3800, abs=0.01)
+    middle = laid.shape[1] // 2
+    assert laid[:, : middle - 3].min() > 250 and laid[:, middle + 3 :].max() < 5
+
+
+def test_a_line_is_laid_straight_pixel_by_pixel() -> None:
+    image = np.arange(60 * 200 * 3, dtype=np.uint8).reshape(60, 200, 3)
+
+    assert (crop(image, rectangle(10, 20, 110, 50)) == image[20:50, 10:110]).all()
+
+
+def rectangle(x0: float, y0: float, x1: float, y1: float) -> Quad:
+    return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_lines_are_found_on_the_page_as_it_will_be_turned(ocr: Ocr, turn: Turn) -> None:
+    image = typeset.pixels(typeset.page())
+
+    quads = ocr.detect(image, longest_side=1280, turn=turn)
+
+    turned = ocr.detect(turned_back(image, turn).image, longest_side=1280)
+    assert len(quads) == len(turned) == len(typeset.FOX)
+    for quad, expected in zip(quads, turned, strict=True):
+        assert quad == pytest.approx(expected, abs=3)
 
 
 def test_quads_grow_around_the_core_that_was_marked() -> None:

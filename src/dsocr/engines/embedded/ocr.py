@@ -38,6 +38,8 @@ _LINE_HEIGHT = 48  # what recognition was trained on
 _MIN_WIDTH = 64
 _WIDTH_STEP = 32  # widths are rounded up to this, so that few shapes are ever compiled
 _MAX_WIDTH = 3200
+_TALLEST = 16 * _LINE_HEIGHT
+"""Of what is laid straight at full size: a box around a whole large page took 5 s."""
 _GREY = 127
 _BLANK = 0  # the class that is no character
 
@@ -88,15 +90,20 @@ class Ocr:
         self._recognisers.set_callback(self._keep)
         self._answers: list[Reading | None] = []
 
-    def detect(self, image: Pixels, *, longest_side: int) -> list[Quad]:
-        """Where text stands, top to bottom. The page is shrunk to the longest side first."""
+    def detect(self, image: Pixels, *, longest_side: int, turn: int = 0) -> list[Quad]:
+        """Where text stands, top to bottom, once the page is turned to the left by so many degrees.
+
+        The page is shrunk to the longest side first: turning all of a large one takes a second.
+        """
         height, width = image.shape[:2]
         scale = min(1.0, longest_side / max(height, width))
         size = (_multiple(width * scale), _multiple(height * scale))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        small = np.rot90(cv2.resize(image, size, interpolation=cv2.INTER_AREA), turn // 90)
         self._detector.infer([small[None, :, :, ::-1]])  # the networks were trained on BGR
         ink = self._detector.get_output_tensor().data[0, 0]
         stretch = np.array([width / size[0], height / size[1]], np.float32)
+        if turn % 180:
+            stretch = stretch[::-1]
         quads = [quad * stretch for quad in quads_of(ink)]
         return sorted(quads, key=lambda quad: (float(quad[:, 1].min()), float(quad[:, 0].min())))
 
@@ -160,8 +167,10 @@ def quads_of(ink: NDArray[np.float32]) -> list[Quad]:
 
 def crop(image: Pixels, quad: Quad) -> Pixels:
     """The quad's pixels, laid straight. Tall ones are turned: text that runs downwards."""
-    width = max(1, round(float(max(_length(quad[0], quad[1]), _length(quad[3], quad[2])))))
-    height = max(1, round(float(max(_length(quad[0], quad[3]), _length(quad[1], quad[2])))))
+    width, height = _size(quad)
+    if min(width, height) > _TALLEST:
+        image, quad = _shrunk(image, quad, _TALLEST / min(width, height))
+        width, height = _size(quad)
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     straight = cv2.warpPerspective(
         image,
@@ -171,6 +180,26 @@ def crop(image: Pixels, quad: Quad) -> Pixels:
         borderMode=cv2.BORDER_REPLICATE,
     )
     return np.rot90(straight) if height >= 1.5 * width else straight
+
+
+def _size(quad: Quad) -> tuple[int, int]:
+    """Width and height in whole pixels, along the text and across it."""
+    width = max(_length(quad[0], quad[1]), _length(quad[3], quad[2]))
+    height = max(_length(quad[0], quad[3]), _length(quad[1], quad[2]))
+    return max(1, round(width)), max(1, round(height))
+
+
+def _shrunk(image: Pixels, quad: Quad, scale: float) -> tuple[Pixels, Quad]:
+    """The part of the picture around the quad, scaled down, and where the quad stands in it."""
+    low = np.maximum(np.floor(quad.min(axis=0)).astype(int), 0)
+    x0, y0 = np.minimum(low, np.array(image.shape[1::-1]) - 1)
+    x1, y1 = np.ceil(quad.max(axis=0)).astype(int) + 1
+    window = image[y0:y1, x0:x1]
+    height, width = window.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(window, size, interpolation=cv2.INTER_AREA)
+    stretch = np.array([size[0] / width, size[1] / height], np.float32)
+    return np.asarray(small, np.uint8), ((quad - (x0, y0)) * stretch).astype(np.float32)
 
 
 def _strip(pixels: Pixels, squeeze: float) -> tuple[Pixels, float]:

@@ -64,6 +64,8 @@ _LOOK_SIDE = 960
 """Enough to see whether there is text that the PDF's own layer lacks."""
 _LONGEST_SIDE = 16384
 """Pages are at most so long here. OpenCV warps no picture of more than 32,766 pixels a side."""
+_TOO_LONG = 64 * _LONGEST_SIDE
+"""Such a page ends one pixel wide, whatever it shows; to average its pixels takes 12 bytes each."""
 _FEW_CHARACTERS = 20
 """Fewer make a page worth another look: large detection misses a short line on a wide page."""
 _SMALLER_LOOKS = (960, 736)
@@ -256,24 +258,25 @@ class PageReader:
         The network is sometimes sure and wrong, so its answer is only tried first.
         """
         candidates = self._turns.candidates(image)
-        tried: dict[Turn, tuple[float, View, list[Quad]]] = {}
+        tried: dict[Turn, tuple[float, list[Quad]]] = {}
         for turn in candidates:
             poll()
-            view = turned_back(image, turn)
-            quads = self._ocr.detect(view.image, longest_side=detail.longest_side)
-            if len(candidates) == 1:
-                return view, quads, turn
+            quads = self._ocr.detect(image, longest_side=detail.longest_side, turn=turn)
+            tried[turn] = (0.0, quads)
+            if len(candidates) == 1 or not quads:
+                continue
             few = long_ones(quads)
-            readings = self._ocr.read(view.image, few, poll=poll)
+            readings = self._ocr.read(turned_back(image, turn).image, few, poll=poll)
             score = legibility(readings, few) * share_across(quads)
-            tried[turn] = (score, view, quads)
-            if score >= _READS_WELL:
+            tried[turn] = (score, quads)
+            # A word or two on their head may read well too: then the other turns are tried.
+            enough = sum(len(reading.line.text) for reading in readings) >= _FEW_CHARACTERS
+            if score >= _READS_WELL and enough:
                 break
         best = max(tried, key=lambda turn: tried[turn][0])
         if 0 in tried and tried[best][0] < max(_READS_TURNED, tried[0][0] + _WORTH_TURNING):
             best = 0
-        _, view, quads = tried[best]
-        return view, quads, best
+        return turned_back(image, best), tried[best][1], best
 
 
 def _believable(readings: Sequence[Reading]) -> list[Reading]:
@@ -296,6 +299,8 @@ def _within(image: Pixels, longest: int) -> tuple[Pixels, tuple[float, float]]:
     if scale >= 1:
         return image, (1.0, 1.0)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if max(height, width) > _TOO_LONG:
+        image = image[:: max(1, height // _TOO_LONG), :: max(1, width // _TOO_LONG)]
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return small, (width / size[0], height / size[1])
 
