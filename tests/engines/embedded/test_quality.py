@@ -5,7 +5,14 @@ import pytest
 
 from dsocr.engines.embedded.line import Line, Rect
 from dsocr.engines.embedded.ocr import Quad, Reading
-from dsocr.engines.embedded.quality import LEGIBLE, confidence, density, flags, legibility
+from dsocr.engines.embedded.quality import (
+    LEGIBLE,
+    confidence,
+    density,
+    flags,
+    is_sure,
+    legibility,
+)
 
 
 def quad(width: float, height: float = 20) -> Quad:
@@ -72,3 +79,14 @@ def test_a_script_taken_for_latin_without_its_cases_is_not_legible() -> None:
 
     assert legibility(hebrew, [quad(400)] * 3) < LEGIBLE
     assert legibility(poor, [quad(400)] * 3) > LEGIBLE
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "sure"),
+    [("Yes", 0.98, True), ("第三章", 0.95, True), ("31", 0.92, True), ("Yes", 0.8, False)]
+    + [(boxes, 0.99, False) for boxes in ("□ □ □", "口口", "日", "---", "● .")],
+)
+def test_a_form_s_boxes_and_rules_are_never_surely_words(
+    text: str, score: float, sure: bool
+) -> None:
+    assert is_sure(reading(text, score).line) == sure

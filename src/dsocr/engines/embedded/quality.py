@@ -23,6 +23,9 @@ In a script it was not taught the network is silent on most letters: Arabic 0.2,
 LEGIBLE = 0.62
 """Below this the page is in a script the recogniser does not know."""
 _GOOD_SCORE = 0.85
+_SURE_SCORE = 0.9
+_SURE_LETTERS = 2
+"""Different ones. An empty form's boxes are read as one sign, and surely: □, 口, 日."""
 _FEW_LINES = 3
 _CASELESS = re.compile(r"[a-z][A-Z]+[a-z]|[a-z]{2}[A-Z]{2}|[A-Z]{2}[a-z][A-Z]")
 _MIXED = 0.1  # of the words
@@ -63,6 +66,17 @@ def confidence(lines: Sequence[Line]) -> float | None:
     if not characters:
         return None
     return sum(line.score * len(line.text) for line in lines) / characters
+
+
+def is_sure(line: Line) -> bool:
+    """Whether it is believed even where no other text was found: specks and rules are no words."""
+    letters = {letter for letter in line.text if letter.isalnum()}
+    return line.score >= _SURE_SCORE and len(letters) >= _SURE_LETTERS
+
+
+def believed_characters(lines: Sequence[Line]) -> float:
+    """Their number, each counted as much as it is believed."""
+    return sum(line.score * len(line.text) for line in lines)
 
 
 def flags(lines: Sequence[Line], page_legibility: float, *, seen: int) -> list[str]:

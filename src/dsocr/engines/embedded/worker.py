@@ -27,7 +27,9 @@ from dsocr.engines.embedded.quality import (
     LEGIBLE,
     UNCHECKED_TEXT,
     UNSUPPORTED_SCRIPT,
+    believed_characters,
     flags,
+    is_sure,
     legibility,
 )
 from dsocr.engines.embedded.turn import (
@@ -69,8 +71,6 @@ _TOO_LONG = 64 * _LONGEST_SIDE
 _FEW_CHARACTERS = 20
 """Fewer make a page worth another look: large detection misses a short line on a wide page."""
 _SMALLER_LOOKS = (960, 736)
-_SURE_SCORE = 0.9
-"""Of what only another look finds: specks and pictures of nothing must not become words."""
 _MIN_SCORE = 0.5
 _READS_WELL = 0.8
 _READS_TURNED = 0.7
@@ -232,19 +232,31 @@ class PageReader:
         """Everything by recognition; where that is next to nothing, the best of several looks."""
         best = self._look(image, detail, poll)
         for side in _SMALLER_LOOKS:
-            if side >= detail.longest_side or _legible(best) >= _FEW_CHARACTERS:
+            if side >= detail.longest_side or believed_characters(best.lines) >= _FEW_CHARACTERS:
                 continue
-            page = self._look(image, replace(detail, longest_side=side), poll)
-            if _legible(page, least=_SURE_SCORE) > _legible(best):
+            page = self._look(image, replace(detail, longest_side=side), poll, only_sure=True)
+            if believed_characters(page.lines) > believed_characters(best.lines):
                 best = page
         return best
 
-    def _look(self, image: Pixels, detail: Detail, poll: Callable[[], None]) -> ReadPage:
+    def _look(
+        self,
+        image: Pixels,
+        detail: Detail,
+        poll: Callable[[], None],
+        *,
+        only_sure: bool = False,
+    ) -> ReadPage:
         """The page laid upright, its lines found and read."""
         view, quads, turn = self._upright(image, detail, poll)
         view, quads = straightened(view, quads)
         quads = apart(view.image, cut_at_gutters(view.image, quads))
         readings = self._ocr.read(view.image, quads, poll=poll, squeeze=detail.squeeze)
+        if only_sure:
+            quads = [
+                quad for quad, reading in zip(quads, readings, strict=True) if is_sure(reading.line)
+            ]
+            readings = [reading for reading in readings if is_sure(reading.line)]
         believed = _believable(readings)
         lines = [reading.line for reading in believed]
         marks = flags(lines, legibility(readings, quads), seen=len(quads))
@@ -285,11 +297,6 @@ def _believable(readings: Sequence[Reading]) -> list[Reading]:
         for reading in readings
         if reading.line.score >= _MIN_SCORE and reading.line.text.strip()
     ]
-
-
-def _legible(page: ReadPage, *, least: float = 0.0) -> float:
-    """Characters of lines read at least so well, each counted as much as it is believed."""
-    return sum(line.score * len(line.text) for line in page.lines if line.score >= least)
 
 
 def _within(image: Pixels, longest: int) -> tuple[Pixels, tuple[float, float]]:
