@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dsocr.child import Header
 from dsocr.engines.embedded.worker import PageReader
 
 FOLDER = Path(__file__).parents[2] / "data" / "scripts"
 
 
-def flags_of(
+def answer_of(
     page_reader: PageReader, name: str, layer: list[list[object]] | None = None
-) -> list[str]:
+) -> Header:
     image = np.asarray(Image.open(FOLDER / f"{name}.png").convert("RGB"))
     question = {
         "mode": "base",
@@ -27,7 +28,11 @@ def flags_of(
         "text_lines": layer,
         "image_share": 0.0,
     }
-    flags: list[str] = page_reader.read(image, question, poll=lambda: None)["flags"]
+    return page_reader.read(image, question, poll=lambda: None)
+
+
+def flags_of(page_reader: PageReader, name: str) -> list[str]:
+    flags: list[str] = answer_of(page_reader, name)["flags"]
     return flags
 
 
@@ -49,4 +54,7 @@ def test_a_pdf_s_own_text_that_cannot_be_checked_is_flagged(page_reader: PageRea
     layer: list[list[object]] = [
         [row, 0.1, 0.1 * place, 0.9, 0.1 * place + 0.04] for place in range(1, 9)
     ]
-    assert flags_of(page_reader, "ru", layer) == ["unchecked_text"]
+    answer = answer_of(page_reader, "ru", layer)
+
+    assert answer["flags"] == ["unchecked_text"]
+    assert {confidence for *_, confidence in answer["blocks"]} == {None}

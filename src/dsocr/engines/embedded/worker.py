@@ -188,6 +188,8 @@ class PageReader:
         page = self._own_text(image, question, poll) or self._seen_text(image, detail, poll)
         poll()
         found, nothing = self._blocks(page, question)
+        if UNCHECKED_TEXT in page.flags:  # nobody knows how right it is
+            found = [replace(block, confidence=None) for block in found]
         unread = UNSUPPORTED_SCRIPT in page.flags and nothing == BLANK
         marks = page.flags if found or unread else [*page.flags, nothing]
         blocks = [_as_given(page.view, block, stretch) for block in found]
