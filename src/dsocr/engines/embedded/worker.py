@@ -285,7 +285,7 @@ class PageReader:
             tried[turn] = (score, quads)
             # A word or two on their head may read well too: then the other turns are tried.
             enough = sum(len(reading.line.text) for reading in readings) >= _FEW_CHARACTERS
-            if score >= _READS_WELL and enough:
+            if score >= _READS_WELL and (enough or turn == 0):
                 break
         best = max(tried, key=lambda turn: tried[turn][0])
         if 0 in tried and tried[best][0] < max(_READS_TURNED, tried[0][0] + _WORTH_TURNING):
