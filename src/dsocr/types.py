@@ -66,6 +66,11 @@ class PageImage:
     image_share: float = 0.0
     """Fraction of a PDF page that raster images cover, 0-1: a scan says 1.0."""
 
+    @property
+    def num_bytes(self) -> int:
+        """What its pixels take, three bytes each."""
+        return 3 * self.width * self.height
+
 
 @dataclass(frozen=True, slots=True)
 class NoRepeat:

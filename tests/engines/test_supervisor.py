@@ -6,18 +6,23 @@ import asyncio
 import os
 import signal
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from dsocr.engines.breaker import CRASHES
-from dsocr.engines.supervisor import Patience, Supervisor
+from dsocr.engines.supervisor import WRITERS, Patience, Supervisor
 from dsocr.errors import EngineCrashed, EngineUnavailable, PageTimeout
 
 OBEY = "tests.engines.stubborn_worker:obey"
 CROWD = "tests.engines.stubborn_worker:crowd"
 PATIENCE = Patience(stall=0.8, start=20)
+
+
+class Pixels(bytearray):
+    """Bytes that can be watched."""
 
 
 @pytest.fixture
@@ -51,7 +56,7 @@ async def until(happened: Callable[[], bool], *, seconds: float = 10) -> None:
 
 async def read(supervisor: Supervisor, prompt: str) -> str:
     pieces: list[str] = []
-    await supervisor.read({"prompt": prompt}, b"", on_text=pieces.append)
+    await supervisor.read({"prompt": prompt}, bytes, num_bytes=0, on_text=pieces.append)
     return "".join(pieces)
 
 
@@ -80,7 +85,9 @@ async def test_a_crash_loses_no_page_and_text_is_told_once(supervisor: Superviso
 
 
 async def test_the_answer_has_the_words_of_the_worker_that_finished(supervisor: Supervisor) -> None:
-    answer = await supervisor.read({"prompt": "a@crash-other-once"}, b"", on_text=lambda _: None)
+    answer = await supervisor.read(
+        {"prompt": "a@crash-other-once"}, bytes, num_bytes=0, on_text=lambda _: None
+    )
 
     assert answer["raw"] == "other!"
 
@@ -221,7 +228,7 @@ async def test_a_listener_that_fails_costs_the_other_pages_nothing(crowd: Superv
     def listener(text: str) -> None:
         raise ZeroDivisionError
 
-    bad = crowd.read({"prompt": "bad"}, b"", on_text=listener)
+    bad = crowd.read({"prompt": "bad"}, bytes, num_bytes=0, on_text=listener)
     prompts = [f"page {n}" for n in range(10)]
 
     first, *others = await asyncio.gather(
@@ -231,6 +238,57 @@ async def test_a_listener_that_fails_costs_the_other_pages_nothing(crowd: Superv
     assert isinstance(first, ZeroDivisionError)
     assert others == prompts
     assert not crowd.restarts
+
+
+async def test_a_page_without_pixels_to_send_costs_the_others_nothing(crowd: Supervisor) -> None:
+    def gone() -> bytes:
+        raise ValueError("the image is closed")
+
+    bad = crowd.read({"prompt": "bad"}, gone, num_bytes=0)
+    prompts = [f"page {n}" for n in range(10)]
+
+    first, *others = await asyncio.gather(
+        bad, *(read(crowd, prompt) for prompt in prompts), return_exceptions=True
+    )
+
+    assert isinstance(first, ValueError)
+    assert others == prompts
+    assert not crowd.restarts
+
+
+async def test_pixels_are_made_for_each_process_and_kept_only_until_sent(crowd: Supervisor) -> None:
+    made: list[weakref.ref[Pixels]] = []
+
+    def make() -> Pixels:
+        assert sum(pixels() is not None for pixels in made) < WRITERS
+        pixels = Pixels(8)
+        made.append(weakref.ref(pixels))
+        return pixels
+
+    prompts = ["a@crash-once", *(f"page {n}" for n in range(20))]
+    await asyncio.gather(*(crowd.read({"prompt": one}, make, num_bytes=8) for one in prompts))
+
+    assert len(made) > len(prompts)
+
+
+async def test_a_page_that_waits_for_a_place_or_is_abandoned_there_makes_no_pixels(
+    supervisor: Supervisor,
+) -> None:
+    await supervisor.start()
+    reading = [asyncio.create_task(read(supervisor, f"{n}@slow")) for n in range(2)]
+    made: list[str] = []
+
+    def make() -> bytes:
+        made.append("pixels")
+        return b""
+
+    waiting = asyncio.create_task(supervisor.read({"prompt": "late"}, make, num_bytes=0))
+    await asyncio.sleep(0.1)
+    assert not made
+    waiting.cancel()
+    await asyncio.gather(*reading)
+    assert await read(supervisor, "next") == "next!"
+    assert not made
 
 
 async def test_four_hundred_pages_of_which_every_twentieth_crashes_once_are_all_read(
@@ -324,7 +382,7 @@ async def read_aloud(crowd: Supervisor, prompt: str, heard: list[str], place: in
     def hear(piece: str) -> None:
         heard[place] += piece
 
-    await crowd.read({"prompt": prompt}, b"", on_text=hear)
+    await crowd.read({"prompt": prompt}, bytes, num_bytes=0, on_text=hear)
 
 
 async def test_pages_that_two_processes_died_beside_are_read(crowd: Supervisor) -> None:

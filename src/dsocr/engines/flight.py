@@ -27,7 +27,8 @@ class Page:
     """A question on its way. `answer` is resolved once, whatever happens to processes."""
 
     question: Header
-    payload: Buffer
+    payload: Callable[[], Buffer]
+    """Makes what goes with the question."""
     answer: asyncio.Future[Header]
     on_text: Callable[[str], None] | None
     sent: bool = False

@@ -90,9 +90,12 @@ class NativeEngine:
             await self.start()
         assert self._supervisor is not None
         began = time.monotonic()
-        pixels = await asyncio.to_thread(page.image.tobytes)
-        question = _question(page, options)
-        answer = await self._supervisor.read(question, pixels, on_text=on_text)
+        answer = await self._supervisor.read(
+            _question(page, options),
+            page.image.tobytes,
+            num_bytes=page.num_bytes,
+            on_text=on_text,
+        )
         return _result(page, answer, time.monotonic() - began)
 
     async def close(self) -> None:

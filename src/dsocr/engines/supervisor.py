@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from dsocr.child import Buffer, Child, ChildDied, Header
@@ -35,8 +36,11 @@ PAGES_AHEAD = 2
 """Pages a process holds that does not say how many are worth it: one it reads and the next."""
 LEAST_FLIGHT_BYTES = 1 << 30
 FLIGHT_SHARE = 8
-"""Pixels of pages in flight are kept, so that they can be sent again: so many bytes, or one part in
-so many of the memory. 300 pages, as many as a large GPU is worth, take 2 GB and more."""
+"""What the payloads in flight may take: so many bytes, or one part in so many of the memory. They
+wait in the process until it reads them. 300 pages, as many as a large GPU is worth, are 2 GB and
+more."""
+WRITERS = 2
+"""Threads: one makes the next page's payload while the other sends."""
 HEAL_SECONDS = 1.0
 """Between two tries to replace a process."""
 
@@ -87,7 +91,9 @@ class Supervisor:
         self._starting: asyncio.Task[Header] | None = None
         self._healing: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pixels")
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="pixels")
+        self._last_sent = threading.Event()
+        self._last_sent.set()
         self._closed = False
         self.trouble = ""
         """Why nothing can be read just now, for people; empty when it can."""
@@ -114,16 +120,19 @@ class Supervisor:
     async def read(
         self,
         question: Mapping[str, Any],
-        payload: Buffer,
+        payload: Callable[[], Buffer],
         *,
+        num_bytes: int,
         on_text: Callable[[str], None] | None = None,
     ) -> Header:
         """The `done` frame, with all that was said of the page as `raw`.
 
+        `payload` makes that many bytes, in another thread, when they are sent: once for every
+        process that is given the page, so that nobody keeps them. What it raises is raised here.
         `on_text` heard other words when a second process did not repeat the first one's, as happens
         where sums are rounded differently. Cancelling takes the page from the process.
         """
-        async with self._places.place(len(payload)):
+        async with self._places.place(num_bytes):
             self._next_id += 1
             number = self._next_id
             answer: asyncio.Future[Header] = asyncio.get_running_loop().create_future()
@@ -152,7 +161,7 @@ class Supervisor:
         if self._process is not None:
             await asyncio.to_thread(self._process.child.kill)
             self._process = None
-        self._writer.shutdown(wait=False)
+        self._writers.shutdown(wait=False)
 
     async def _running(self) -> Header:
         """Waits for a process that is ready, starting one if there is none."""
@@ -275,21 +284,31 @@ class Supervisor:
             return
         if process.ready.cancelled() or process.ready.exception() is not None:
             return
+        loop = asyncio.get_running_loop()
         for page in self._flight.to_send():
-            self._send(page.question, page.payload)
+            self._send(page.question, partial(_payload_of, page, loop))
 
-    def _send(self, header: Header, payload: Buffer = b"") -> None:
-        """Queued: a page's pixels may wait for the process to take them. A dead one is noticed by
-        its listener."""
+    def _send(self, header: Header, payload: Callable[[], Buffer | None] = bytes) -> None:
+        """Queued: a page's payload may wait for the process to take it. Frames leave in order. A
+        dead process is noticed by its listener."""
         process = self._process
         if process is None or self._closed:
             return
+        before, sent = self._last_sent, threading.Event()
+        self._last_sent = sent
 
         def send() -> None:
-            with contextlib.suppress(OSError):
-                process.child.channel.send(header, payload)
+            try:
+                data = payload()
+                before.wait()
+                if data is not None:
+                    process.child.channel.send(header, data)
+            except OSError:
+                pass
+            finally:
+                sent.set()
 
-        self._writer.submit(send)
+        self._writers.submit(send)
 
     def _note_progress(self) -> None:
         """An idle process was silent by right: its silence counts from the next question."""
@@ -309,6 +328,17 @@ class Supervisor:
             if time.monotonic() - process.heard_at > self._patience.stall:
                 process.verdict = f"no progress for {self._patience.stall:g} s"
                 await asyncio.to_thread(process.child.kill)
+
+
+def _payload_of(page: Page, loop: asyncio.AbstractEventLoop) -> Buffer | None:
+    """None where there is nobody to read it for any more, or nothing."""
+    if page.answer.done():
+        return None
+    try:
+        return page.payload()
+    except Exception as error:
+        loop.call_soon_threadsafe(page.fail, error)
+        return None
 
 
 def _last_words(child: Child) -> str:

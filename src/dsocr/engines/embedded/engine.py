@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -60,8 +59,7 @@ class EmbeddedEngine:
         """Raises `UnsupportedTask`, `EngineCrashed`, `EngineUnavailable` and `PageTimeout`."""
         question = _question(page, options)
         started = time.monotonic()
-        pixels = await asyncio.to_thread(page.image.tobytes)
-        answer = await self._supervisor.read(question, pixels)
+        answer = await self._supervisor.read(question, page.image.tobytes, num_bytes=page.num_bytes)
         return _result(page, options, answer, time.monotonic() - started, on_text)
 
     async def close(self) -> None:
