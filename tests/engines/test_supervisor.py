@@ -271,6 +271,41 @@ async def test_pixels_are_made_for_each_process_and_kept_only_until_sent(crowd: 
     assert len(made) > len(prompts)
 
 
+async def test_pixels_for_a_dead_process_do_not_hold_up_its_successor(crowd: Supervisor) -> None:
+    def make() -> bytes:
+        time.sleep(0.06)  # fifty of them, by two threads, take longer than patience lasts
+        return b""
+
+    await crowd.start()
+    prompts = [f"page {n}" for n in range(50)]
+    reading = [
+        asyncio.create_task(crowd.read({"prompt": prompt}, make, num_bytes=0)) for prompt in prompts
+    ]
+    await asyncio.sleep(0.02)
+    assert crowd.pid is not None
+    os.kill(crowd.pid, signal.SIGKILL)
+
+    assert [answer["raw"] for answer in await asyncio.gather(*reading)] == prompts
+    assert crowd.restarts == {"crash": 1}
+
+
+async def test_a_page_that_cannot_be_sent_is_owed_to_nobody(
+    crowd: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await crowd.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(crowd._writers, "submit", _no_thread)
+        with pytest.raises(RuntimeError, match="thread"):
+            await read(crowd, "a")
+
+    assert not crowd._flight.pages
+    assert await read(crowd, "b") == "b"
+
+
+def _no_thread(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 async def test_a_page_that_waits_for_a_place_or_is_abandoned_there_makes_no_pixels(
     supervisor: Supervisor,
 ) -> None:

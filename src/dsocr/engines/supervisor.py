@@ -140,13 +140,15 @@ class Supervisor:
             await self.start()
             self._note_progress()
             self._flight.pages[number] = page
-            self._send_waiting()
             try:
+                self._send_waiting()
                 return await answer
+            except BaseException:
+                if page.sent:
+                    self._send({"kind": "cancel", "id": number})
+                raise
             finally:
                 del self._flight.pages[number]
-                if page.sent and (answer.cancelled() or answer.exception() is not None):
-                    self._send({"kind": "cancel", "id": number})
                 self._send_waiting()  # a suspect may have made room for the next
 
     async def close(self) -> None:
@@ -295,20 +297,22 @@ class Supervisor:
         if process is None or self._closed:
             return
         before, sent = self._last_sent, threading.Event()
-        self._last_sent = sent
 
         def send() -> None:
             try:
-                data = payload()
+                # for a dead process nothing is made: its successor waits
+                data = payload() if self._process is process else None
                 before.wait()
                 if data is not None:
                     process.child.channel.send(header, data)
             except OSError:
                 pass
             finally:
+                before.wait()
                 sent.set()
 
         self._writers.submit(send)
+        self._last_sent = sent  # only now: whoever waits for it must not wait for ever
 
     def _note_progress(self) -> None:
         """An idle process was silent by right: its silence counts from the next question."""
