@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clon
 from bench import pictures, scoring
 from bench.cost import ChildrenCost
 from bench.page_files import first_page
-from dsocr.engines import create
 from dsocr.engines.base import Engine
-from dsocr.engines.embedded.config import EmbeddedConfig
+from dsocr.engines.ppocr.config import EmbeddedConfig
+from dsocr.engines.registry import create
 from dsocr.errors import DsocrError
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox

@@ -29,15 +29,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench.full_size import parsed, random_model, table  # noqa: E402
 from bench.profiling import DECODE_PARTS, by_part, kernels_of  # noqa: E402
-from dsocr.runtime.batch import Chunk, make_batch  # noqa: E402
+from dsocr.runtime.cache.batch import Chunk, make_batch  # noqa: E402
+from dsocr.runtime.cache.kv_cache import KVCache, as_kept  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
-from dsocr.runtime.decode_graph import DecodeGraph, DecodeState  # noqa: E402
-from dsocr.runtime.decode_step import DecodeStep  # noqa: E402
 from dsocr.runtime.devices import FP8, dtype_name  # noqa: E402
-from dsocr.runtime.kernels.watch import WATCHED  # noqa: E402
-from dsocr.runtime.kv_cache import KVCache, as_kept  # noqa: E402
+from dsocr.runtime.execution.decode_graph import DecodeGraph, DecodeState  # noqa: E402
+from dsocr.runtime.execution.decode_step import DecodeStep  # noqa: E402
+from dsocr.runtime.kernels.repetition_flags import WATCHED  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
-from dsocr.runtime.ngram import NoRepeat  # noqa: E402
+from dsocr.runtime.text.ngram import NoRepeat  # noqa: E402
 
 RULES = (NoRepeat(30, 90), NoRepeat(35))
 CELLS = (128821, 128822)

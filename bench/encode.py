@@ -24,10 +24,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench.full_size import MODES, make_pictures, median_seconds, parsed, random_model, table  # noqa: E402
 from bench.profiling import kernels_of  # noqa: E402
-from dsocr.runtime.batch import PageViews  # noqa: E402
+from dsocr.runtime.cache.batch import PageViews  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
-from dsocr.runtime.preprocess import prepare  # noqa: E402
+from dsocr.runtime.scheduling.preprocess import prepare  # noqa: E402
 
 FLOOR_MS = {"small": 0.6, "base": 1.7, "gundam": 5.2}
 """Operations over 670 TFLOP/s, as counted for an H200."""

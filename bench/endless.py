@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from dsocr.child import Channel, Header
+from dsocr.process.child import Channel, Header
 from dsocr.runtime import worker
-from dsocr.runtime.repetition import RepetitionWatch
-from dsocr.runtime.tokenizer import Tokenizer
+from dsocr.runtime.text.repetition import RepetitionWatch
+from dsocr.runtime.text.tokenizer import Tokenizer
 
 
 def main(channel: Channel, arguments: Header) -> None:

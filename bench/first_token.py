@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from PIL import Image  # noqa: E402
 
-from dsocr.engines.native import NativeEngine  # noqa: E402
+from dsocr.engines.deepseek.native import NativeEngine  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.types import OcrOptions, PageImage  # noqa: E402
 

@@ -19,16 +19,16 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from dsocr.engines import modes
-from dsocr.runtime.batch import Chunk
-from dsocr.runtime.blocks import BLOCK_SIZE
-from dsocr.runtime.checkpoint import read_spec
+from dsocr.engines.deepseek import modes
+from dsocr.runtime.cache.batch import Chunk
+from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.layers.attention import usable_attention
-from dsocr.runtime.loader import give_memory
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.preprocess import Resolution
+from dsocr.runtime.scheduling.preprocess import Resolution
+from dsocr.runtime.spec import read_spec
+from dsocr.runtime.weights.loader import give_memory
 from tests.runtime.goldens import GOLDENS, genuine_tokenizer
 
 MODES = {

@@ -50,20 +50,20 @@ from bench.full_size import (  # noqa: E402
 )
 from bench.process import engine_row, start_row  # noqa: E402
 from bench.where import where_row  # noqa: E402
-from dsocr.runtime.batch import Batch, Chunk, make_batch  # noqa: E402
-from dsocr.runtime.blocks import BLOCK_SIZE  # noqa: E402
+from dsocr.runtime.cache.batch import Batch, Chunk, make_batch  # noqa: E402
+from dsocr.runtime.cache.block_allocator import BLOCK_SIZE  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.devices import choose_device, choose_dtype  # noqa: E402
-from dsocr.runtime.graph_runner import GraphRunner  # noqa: E402
-from dsocr.runtime.intake import Request  # noqa: E402
-from dsocr.runtime.memory import Room  # noqa: E402
+from dsocr.runtime.execution.graph_runner import GraphRunner  # noqa: E402
+from dsocr.runtime.execution.memory_plan import Room  # noqa: E402
+from dsocr.runtime.loop import Done, Failed, Runtime, Text, runtime_for  # noqa: E402
 from dsocr.runtime.models.deepseek_moe import DecoderLayer  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
-from dsocr.runtime.ngram import NoRepeat  # noqa: E402
-from dsocr.runtime.preprocess import prepare  # noqa: E402
-from dsocr.runtime.runtime import Done, Failed, Runtime, Text, runtime_for  # noqa: E402
-from dsocr.runtime.sequence import SamplingParams  # noqa: E402
-from dsocr.runtime.tokenizer import Tokenizer  # noqa: E402
+from dsocr.runtime.scheduling.inputs import Request  # noqa: E402
+from dsocr.runtime.scheduling.preprocess import prepare  # noqa: E402
+from dsocr.runtime.scheduling.sequence import SamplingParams  # noqa: E402
+from dsocr.runtime.text.ngram import NoRepeat  # noqa: E402
+from dsocr.runtime.text.tokenizer import Tokenizer  # noqa: E402
 
 READ = ("gundam", "base")
 """The modes that pages are read in."""

@@ -32,15 +32,15 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from dsocr.runtime.checkpoint import read_spec  # noqa: E402
 from dsocr.runtime.config import AttentionName, RuntimeConfig  # noqa: E402
-from dsocr.runtime.intake import Request  # noqa: E402
-from dsocr.runtime.loader import INDEX, check_checkpoint, load_model  # noqa: E402
+from dsocr.runtime.loop import runtime_for  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
-from dsocr.runtime.preprocess import Resolution, prepare  # noqa: E402
-from dsocr.runtime.runtime import runtime_for  # noqa: E402
-from dsocr.runtime.sequence import SamplingParams  # noqa: E402
-from dsocr.runtime.tokenizer import Tokenizer  # noqa: E402
+from dsocr.runtime.scheduling.inputs import Request  # noqa: E402
+from dsocr.runtime.scheduling.preprocess import Resolution, prepare  # noqa: E402
+from dsocr.runtime.scheduling.sequence import SamplingParams  # noqa: E402
+from dsocr.runtime.spec import read_spec  # noqa: E402
+from dsocr.runtime.text.tokenizer import Tokenizer  # noqa: E402
+from dsocr.runtime.weights.loader import INDEX, check_checkpoint, load_model  # noqa: E402
 from tests.runtime.goldens import (  # noqa: E402
     GOLDENS,
     genuine_tokenizer,

@@ -31,10 +31,10 @@ import httpx2 as httpx
 import pypdfium2 as pdfium
 from PIL import Image
 
-from dsocr.jobs import store, views
-from dsocr.jobs.database import Database
 from dsocr.jobs.job import JobFile, JobPage, NewJob, Taker
-from dsocr.jobs.views import Wanted
+from dsocr.jobs.store import commands, queries
+from dsocr.jobs.store.database import Database
+from dsocr.jobs.store.queries import Wanted
 from dsocr.types import Block, Box, OcrOptions, PageResult
 from tests.fakes import pdf
 
@@ -85,15 +85,15 @@ async def measure_store(place: Path) -> None:
         ("by a name that all of a status have", Wanted(search="scan", status="succeeded")),
         ("by a name that none has", Wanted(search="x")),
     ):
-        times = [await _timed(database.read(views.listing, wanted, 0.0)) for _ in range(20)]
+        times = [await _timed(database.read(queries.listing, wanted, 0.0)) for _ in range(20)]
         say(f"list 50 of {NUM_JOBS:,} jobs, {label}", statistics.median(times), max(times))
     await database.write(
-        store.accept, _job("f" * 32, "b", 500, 0.0), 0, most=10**9, most_of_owner=None
+        commands.accept, _job("f" * 32, "b", 500, 0.0), 0, most=10**9, most_of_owner=None
     )
     await database.write(_finish_all)
-    lease = await database.write(store.claim, Taker("me", "fake"), 0)
+    lease = await database.write(commands.claim, Taker("me", "fake"), 0)
     assert lease is not None
-    times = [await _timed(database.write(store.store_page, lease, _page(n))) for n in range(500)]
+    times = [await _timed(database.write(commands.store_page, lease, _page(n))) for n in range(500)]
     say("store a page of 10,000 characters in 40 blocks", statistics.median(times), max(times))
     await database.close()
 
@@ -313,7 +313,7 @@ def _job(job_id: str, name: str, pages: int, created: float = 0.0) -> NewJob:
 
 def _accept_all(connection: Any, new: list[NewJob]) -> None:
     for number, job in enumerate(new):
-        store.accept(connection, job, float(number), most=10**9, most_of_owner=None)
+        commands.accept(connection, job, float(number), most=10**9, most_of_owner=None)
     _finish_all(connection)
 
 

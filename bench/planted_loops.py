@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import count, cycle
 
 from bench.honest_texts import KINDS, honest_text, sentence, word, words
-from dsocr.runtime.ngram import NgramGuard, NoRepeat
-from dsocr.runtime.tokenizer import Tokenizer
+from dsocr.runtime.text.ngram import NgramGuard, NoRepeat
+from dsocr.runtime.text.tokenizer import Tokenizer
 
 LENGTH = 900
 """Tokens that a loop goes on."""

@@ -31,12 +31,12 @@ from bench.full_size import (  # noqa: E402
     table,
 )
 from bench.profiling import by_part, kernels_of  # noqa: E402
-from dsocr.runtime.batch import Batch, make_batch  # noqa: E402
-from dsocr.runtime.blocks import BLOCK_SIZE  # noqa: E402
+from dsocr.runtime.cache.batch import Batch, make_batch  # noqa: E402
+from dsocr.runtime.cache.block_allocator import BLOCK_SIZE  # noqa: E402
+from dsocr.runtime.cache.kv_cache import KVCache  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
-from dsocr.runtime.kv_cache import KVCache  # noqa: E402
+from dsocr.runtime.execution.prefill_step import PrefillStep  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
-from dsocr.runtime.prefill_step import PrefillStep  # noqa: E402
 
 FLOPS = 670e12
 """bfloat16 operations a second that an H200 keeps up."""

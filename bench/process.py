@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dsocr.engines.native import NativeEngine
-from dsocr.engines.pace import Reading, measure
+from dsocr.batch.benchmark import Reading, measure
+from dsocr.engines.deepseek.native import NativeEngine
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import Mode, NoRepeat, OcrOptions, PageImage
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.honest_texts import KINDS, honest_text
 from bench.planted_loops import LATE, Planted, loops, wide_numbered_rows
-from dsocr.runtime.repetition import (
+from dsocr.runtime.text.repetition import (
     BLOCK,
     EXACT,
     MOST_NEW,
@@ -32,7 +32,7 @@ from dsocr.runtime.repetition import (
     TokenKinds,
     token_kinds,
 )
-from dsocr.runtime.tokenizer import Tokenizer
+from dsocr.runtime.text.tokenizer import Tokenizer
 
 LIMIT = 400
 DATA = Path(__file__).parents[1] / "tests" / "data"

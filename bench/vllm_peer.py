@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench.full_size import make_pictures  # noqa: E402
-from dsocr.runtime.tokenizer import BOS, EOS  # noqa: E402
+from dsocr.runtime.text.tokenizer import BOS, EOS  # noqa: E402
 
 PROMPT = "<image>\nFree OCR."
 IN_FLIGHT = (256, 128)

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from bench.profiling import DECODE_PARTS, Stretch, phase, spent, stretches, trace_of
-from dsocr.runtime.graph_runner import GraphRunner
-from dsocr.runtime.runtime import PAGES_AHEAD, Done, Event, Failed
-from dsocr.runtime.scheduler import Step
+from dsocr.runtime.execution.graph_runner import GraphRunner
+from dsocr.runtime.loop import PAGES_AHEAD, Done, Event, Failed
+from dsocr.runtime.scheduling.scheduler import Step
 
 if TYPE_CHECKING:
     from bench.gpu import Bench

@@ -20,9 +20,9 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt
 from pydantic import TypeAdapter, ValidationError
 
-from dsocr.engines import ENGINES
-from dsocr.engines.embedded.config import EmbeddedConfig
-from dsocr.engines.prompts import DEFAULT_PROMPT
+from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
+from dsocr.engines.ppocr.config import EmbeddedConfig
+from dsocr.engines.registry import ENGINES
 from dsocr.errors import DsocrError
 from dsocr.jobs.config import JobsConfig
 from dsocr.pages.config import PagesConfig

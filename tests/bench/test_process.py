@@ -12,7 +12,7 @@ from PIL import Image
 from bench import endless, process
 from bench.repetition import alarm
 from dsocr.runtime.config import RuntimeConfig
-from dsocr.runtime.repetition import RepetitionWatch, token_kinds
+from dsocr.runtime.text.repetition import RepetitionWatch, token_kinds
 from dsocr.types import PageImage
 from tests.runtime.goldens import genuine_tokenizer
 from tests.runtime.recipe import write_tiny_checkpoint

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from dsocr import engines
 from dsocr.cli import main
-from dsocr.engines.choice import Choice
+from dsocr.engines import registry
+from dsocr.engines.selection import Choice
 from tests.fakes import FakeEngine
 
 
@@ -44,7 +44,7 @@ def dsocr(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[by
 def fake_engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Reads in place of whichever engine would be chosen."""
     engine = FakeEngine()
-    monkeypatch.setattr(engines, "create", lambda name, config: engine)
+    monkeypatch.setattr(registry, "create", lambda name, config: engine)
     choice = Choice("rapidocr", "a test says so")
     monkeypatch.setattr("dsocr.cli.engine.choose", lambda wanted, path: choice)
     return engine

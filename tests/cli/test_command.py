@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dsocr import __version__, engines
-from dsocr.engines.choice import Choice
+from dsocr import __version__
+from dsocr.engines import registry
+from dsocr.engines.selection import Choice
 from dsocr.errors import EngineUnavailable
 from tests.cli.conftest import Dsocr
 from tests.cli.stand_in_hub import StandInHub, serving
@@ -18,9 +19,9 @@ FAKE = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
 import sys
-from dsocr import engines
+from dsocr.engines import registry
 from tests.fakes import FakeEngine
-engines.create = lambda name, config: FakeEngine(max_concurrency=2)
+registry.create = lambda name, config: FakeEngine(max_concurrency=2)
 from dsocr.cli import main
 main()
 """
@@ -133,7 +134,7 @@ def test_the_embedded_engine_steps_in_for_one_that_does_not_start(
     choice = Choice("native", "the weights are there")
     monkeypatch.setattr("dsocr.cli.engine.choose", lambda wanted, path: choice)
     monkeypatch.setattr(
-        engines, "create", lambda name, config: Broken() if name == "native" else FakeEngine()
+        registry, "create", lambda name, config: Broken() if name == "native" else FakeEngine()
     )
     (tmp_path / "a.png").write_bytes(png(["read all the same"]))
     ran = dsocr("read", tmp_path / "a.png")

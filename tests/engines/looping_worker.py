@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsocr.child import Channel, Header
+from dsocr.process.child import Channel, Header
 from tests.engines.stubborn_worker import READY
 
 GOOD = "<|ref|>text<|/ref|><|det|>[[10, 10, 500, 90]]<|/det|>\nOnce upon a time, "

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from dsocr.child import Channel, Header
+from dsocr.process.child import Channel, Header
 
 READY = {"kind": "ready", "device": "none", "dtype": "none", "attention": "none", "seconds": 0.0}
 

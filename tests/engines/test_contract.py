@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 
 from dsocr.engines.base import Engine
-from dsocr.engines.embedded.config import EmbeddedConfig
-from dsocr.engines.embedded.engine import EmbeddedEngine
-from dsocr.engines.grounding import parse
+from dsocr.engines.deepseek.grounding import parse
+from dsocr.engines.ppocr.config import EmbeddedConfig
+from dsocr.engines.ppocr.engine import EmbeddedEngine
 from dsocr.errors import UnsupportedTask
 from dsocr.types import OcrOptions, PageImage
-from tests.engines.embedded import typeset
+from tests.engines.ppocr import typeset
 from tests.fakes import OPTIONS, FakeEngine
 
 ENGINES: dict[str, Callable[[], Engine]] = {

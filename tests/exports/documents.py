@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from dsocr.engines.grounding import clean_markdown, parse
-from dsocr.engines.prompts import DEFAULT_PROMPT
+from dsocr.engines.deepseek.grounding import clean_markdown, parse
+from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
 from dsocr.types import Document, OcrOptions, PageFailure, PageResult, Usage
 
 GOLDENS = json.loads((Path(__file__).parents[1] / "data" / "grammar.json").read_text("utf-8"))

@@ -7,12 +7,12 @@ import json
 import sys
 from pathlib import Path
 
-from dsocr import engines
+from dsocr.engines import registry
 from tests.fakes import FakeEngine
 
 runs_dir, port, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 given = json.loads(sys.argv[4]) if len(sys.argv) > 4 else {}
-engines.create = lambda name, config: FakeEngine(seconds=seconds)
+registry.create = lambda name, config: FakeEngine(seconds=seconds)
 
 from dsocr.config import ServerConfig, Settings  # noqa: E402
 from dsocr.jobs.config import JobsConfig  # noqa: E402

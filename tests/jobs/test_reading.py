@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from starlette.testclient import TestClient
 
 from dsocr.config import Settings
-from dsocr.jobs import store
-from dsocr.jobs.database import Database
+from dsocr.jobs.store import commands
+from dsocr.jobs.store.database import Database
 from dsocr.server.app import create_app
 from tests.jobs.conftest import NewServer, numbered
 from tests.jobs.rows import accepted, claimed, read
@@ -74,8 +74,8 @@ async def stored_job(runs_dir: Path, pages: int) -> str:
     job_id = await accepted(database, pages)
     lease = await claimed(database)
     for index in range(pages):
-        await database.write(store.store_page, lease, read(index, "words " * 6666))
-    assert await database.write(store.finish, lease, time.time())
+        await database.write(commands.store_page, lease, read(index, "words " * 6666))
+    assert await database.write(commands.finish, lease, time.time())
     await database.close()
     return job_id
 

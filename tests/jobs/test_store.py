@@ -13,13 +13,13 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from dsocr.errors import DiskFull, QueueFull
-from dsocr.jobs import store, views
-from dsocr.jobs.database import Database, UnsupportedStore, path_of
 from dsocr.jobs.job import Correction, IdempotencyConflict, JobConflict, JobFile, JobNotFound, Taker
-from dsocr.jobs.presence import Presence, Silence
-from dsocr.jobs.store import LeaseLost
-from dsocr.jobs.tables import metadata
-from dsocr.jobs.views import Wanted
+from dsocr.jobs.store import commands, queries
+from dsocr.jobs.store.commands import LeaseLost
+from dsocr.jobs.store.database import Database, UnsupportedStore, path_of
+from dsocr.jobs.store.queries import Wanted
+from dsocr.jobs.store.tables import metadata
+from dsocr.jobs.worker_registry import Presence, Silence
 from dsocr.types import PageFailure, PageResult
 from tests.fakes import OPTIONS
 from tests.jobs.rows import accepted, claimed, finished_job, new_job, read
@@ -27,7 +27,7 @@ from tests.jobs.rows import accepted, claimed, finished_job, new_job, read
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(tmp_path / "store.sqlite3")
+    database = Database(tmp_path / "commands.sqlite3")
     await database.open()
     yield database
     await database.close()
@@ -43,7 +43,7 @@ async def test_the_writer_is_durable_and_the_readers_cannot_write(database: Data
     assert await database.write(pragma, "wal_autocheckpoint") == 0
     assert await database.read(pragma, "wal_autocheckpoint") == 0
     with pytest.raises(Exception, match="readonly"):
-        await database.read(store.beat, "me")
+        await database.read(commands.beat, "me")
 
 
 async def test_the_migrations_make_the_tables_that_the_code_speaks_of(database: Database) -> None:
@@ -61,11 +61,11 @@ async def test_the_migrations_make_the_tables_that_the_code_speaks_of(database: 
 
 async def test_a_store_is_opened_again_as_it_was_left(tmp_path: Path) -> None:
     for _ in range(2):
-        database = Database(tmp_path / "store.sqlite3")
+        database = Database(tmp_path / "commands.sqlite3")
         await database.open()
         await accepted(database)
         await database.close()
-    with sqlite3.connect(tmp_path / "store.sqlite3") as connection:
+    with sqlite3.connect(tmp_path / "commands.sqlite3") as connection:
         assert connection.execute("select count(*) from jobs").fetchone() == (2,)
     connection.close()
 
@@ -79,45 +79,48 @@ def test_another_database_is_refused_in_words(url: str) -> None:
 async def test_whoever_lost_his_lease_cannot_write(database: Database) -> None:
     job_id = await accepted(database, 3)
     old = await claimed(database, "old")
-    await database.write(store.store_page, old, read(0, "by the first"))
+    await database.write(commands.store_page, old, read(0, "by the first"))
     new = await claimed(database, "new", lost=("old",))
     assert new.epoch > old.epoch
     for late in (
-        database.write(store.store_page, old, read(0, "too late")),
-        database.write(store.store_page, old, read(1, "too late")),
-        database.write(store.finish, old, 1),
-        database.write(store.fail, old, PageFailure("x", "y"), 1),
+        database.write(commands.store_page, old, read(0, "too late")),
+        database.write(commands.store_page, old, read(1, "too late")),
+        database.write(commands.finish, old, 1),
+        database.write(commands.fail, old, PageFailure("x", "y"), 1),
     ):
         with pytest.raises(LeaseLost):
             if await late is False:
                 raise LeaseLost  # finish sees pages that are missing before it changes anything
-    await database.write(store.store_page, new, read(1, "by the second"))
-    job = await database.read(views.job, job_id, 0)
+    await database.write(commands.store_page, new, read(1, "by the second"))
+    job = await database.read(queries.job, job_id, 0)
     assert (job.status, job.pages_done) == ("running", 2)
-    texts = [page and page.result.raw for page in await database.read(views.stored_pages, job_id)]
+    texts = [page and page.result.raw for page in await database.read(queries.stored_pages, job_id)]
     assert texts == ["by the first", "by the second", None]
 
 
 async def test_a_page_of_a_cancelled_or_deleted_job_is_not_stored(database: Database) -> None:
-    for end in (lambda job_id: (store.cancel, job_id, 1), lambda job_id: (store.remove, job_id)):
+    for end in (
+        lambda job_id: (commands.cancel, job_id, 1),
+        lambda job_id: (commands.remove, job_id),
+    ):
         job_id = await accepted(database)
         lease = await claimed(database)
         await database.write(*end(job_id))
         with pytest.raises(LeaseLost):
-            await database.write(store.store_page, lease, read(0))
+            await database.write(commands.store_page, lease, read(0))
 
 
 async def test_nobody_takes_a_job_that_is_held_by_the_living(database: Database) -> None:
     await accepted(database)
     await claimed(database, "one")
-    assert await database.write(store.claim, Taker("two", "fake"), 0) is None
+    assert await database.write(commands.claim, Taker("two", "fake"), 0) is None
 
 
 async def test_what_a_process_leaves_is_taken_next(database: Database) -> None:
     first = await accepted(database, now=1)
     await claimed(database, "one")
     await accepted(database, now=0)
-    await database.write(store.leave, "one")
+    await database.write(commands.leave, "one")
     assert (await claimed(database, "two")).job_id == first
 
 
@@ -125,13 +128,13 @@ async def test_a_job_for_another_engine_is_passed_over(database: Database) -> No
     await accepted(database, wanted_engine="native")
     other = await accepted(database, now=1)
     assert (await claimed(database)).job_id == other
-    assert await database.write(store.claim, Taker("me", "fake", (), 100), 0) is None
+    assert await database.write(commands.claim, Taker("me", "fake", (), 100), 0) is None
 
 
 async def test_owners_take_turns_and_each_is_served_in_order(database: Database) -> None:
     a = [await accepted(database, now=number, owner="a") for number in range(4)]
     b = [await accepted(database, now=10 + number, owner="b") for number in range(2)]
-    line = await database.read(views.line)
+    line = await database.read(queries.line)
     assert line == [a[0], b[0], a[1], b[1], a[2], a[3]]
     taken = [(await claimed(database)).job_id for _ in line]
     assert taken == line
@@ -142,29 +145,29 @@ async def test_an_owner_with_many_jobs_keeps_nobody_else_waiting(database: Datab
         await accepted(database, now=number, owner="a")
     taker = Taker("me", "fake", most_of_owner=2)
     for _ in range(2):
-        assert await database.write(store.claim, taker, 0)
-    assert await database.write(store.claim, taker, 0) is None
+        assert await database.write(commands.claim, taker, 0)
+    assert await database.write(commands.claim, taker, 0) is None
     b = await accepted(database, now=9, owner="b")
-    lease = await database.write(store.claim, taker, 0)
+    lease = await database.write(commands.claim, taker, 0)
     assert lease is not None and lease.job_id == b
     elsewhere = dataclasses.replace(taker, process="you", lost=("me",))  # what is lost counts too
-    assert all([await database.write(store.claim, elsewhere, 0) for _ in range(3)])
-    assert await database.write(store.claim, elsewhere, 0) is None
+    assert all([await database.write(commands.claim, elsewhere, 0) for _ in range(3)])
+    assert await database.write(commands.claim, elsewhere, 0) is None
 
 
 async def test_every_change_has_its_own_number(database: Database) -> None:
     job_id = await accepted(database, 2)
     lease = await claimed(database)
     for index in (1, 0):
-        await database.write(store.store_page, lease, read(index))
-    await database.write(store.finish, lease, 1)
-    job, news, more = await database.read(views.news, job_id, 0, 0)
+        await database.write(commands.store_page, lease, read(index))
+    await database.write(commands.finish, lease, 1)
+    job, news, more = await database.read(queries.news, job_id, 0, 0)
     assert [page.page.index for page in news] == [1, 0]
     numbers = [page.seq for page in news]
     assert numbers == sorted(set(numbers))
     assert job.seq > numbers[-1]
     assert not more
-    _, later, _ = await database.read(views.news, job_id, numbers[0], 0)
+    _, later, _ = await database.read(queries.news, job_id, numbers[0], 0)
     assert [page.page.index for page in later] == [0]
 
 
@@ -181,57 +184,57 @@ async def test_too_many_unfinished_jobs_are_refused(database: Database) -> None:
     await accepted(database, owner="a")
     limits = {"most": 2, "most_of_owner": 1}
     with pytest.raises(QueueFull):
-        await database.write(store.accept, new_job(owner="a"), 0, **limits)
-    await database.write(store.accept, new_job(owner="b"), 0, **limits)
+        await database.write(commands.accept, new_job(owner="a"), 0, **limits)
+    await database.write(commands.accept, new_job(owner="b"), 0, **limits)
     with pytest.raises(QueueFull):
-        await database.write(store.accept, new_job(owner="c"), 0, **limits)
+        await database.write(commands.accept, new_job(owner="c"), 0, **limits)
 
 
 async def test_a_page_read_again_replaces_itself_and_is_counted_once(database: Database) -> None:
     job_id = await finished_job(database)
-    await database.write(store.correct, job_id, 0, {0: Correction("better")})
-    await database.write(store.want_again, job_id, 0, OPTIONS, None, discard_corrections=True)
+    await database.write(commands.correct, job_id, 0, {0: Correction("better")})
+    await database.write(commands.want_again, job_id, 0, OPTIONS, None, discard_corrections=True)
     with pytest.raises(JobConflict):
-        await database.write(store.want_again, job_id, 0, OPTIONS, None)
-    job = await database.read(views.job, job_id, 0)
+        await database.write(commands.want_again, job_id, 0, OPTIONS, None)
+    job = await database.read(queries.job, job_id, 0)
     assert (job.status, job.pages_done, job.finished_at) == ("queued", 1, None)
     lease = await claimed(database)
     failure = PageFailure("engine_crash", "It died.")
-    await database.write(store.store_page, lease, PageResult(0, 1, 1, error=failure))
-    await database.write(store.finish, lease, 2)
-    job = await database.read(views.job, job_id, 0)
+    await database.write(commands.store_page, lease, PageResult(0, 1, 1, error=failure))
+    await database.write(commands.finish, lease, 2)
+    job = await database.read(queries.job, job_id, 0)
     assert (job.status, job.pages_done, job.pages_failed) == ("failed", 1, 1)
     assert job.error == failure
-    assert (await database.read(views.page, job_id, 0)).corrections == {}
+    assert (await database.read(queries.page, job_id, 0)).corrections == {}
 
 
 async def test_no_correction_is_lost_unasked_when_a_page_is_read_again(database: Database) -> None:
     job_id = await finished_job(database)
-    await database.write(store.correct, job_id, 0, {0: Correction("better")})
+    await database.write(commands.correct, job_id, 0, {0: Correction("better")})
     with pytest.raises(JobConflict, match="has corrections"):
-        await database.write(store.want_again, job_id, 0, OPTIONS, None)
-    assert (await database.read(views.job, job_id, 0)).status == "succeeded"
-    await database.write(store.correct, job_id, 0, {0: None})
-    await database.write(store.want_again, job_id, 0, OPTIONS, None)
+        await database.write(commands.want_again, job_id, 0, OPTIONS, None)
+    assert (await database.read(queries.job, job_id, 0)).status == "succeeded"
+    await database.write(commands.correct, job_id, 0, {0: None})
+    await database.write(commands.want_again, job_id, 0, OPTIONS, None)
     with pytest.raises(JobConflict, match="being read again"):
-        await database.write(store.correct, job_id, 0, {0: Correction("too soon")})
-    await database.write(store.store_page, await claimed(database), read(0))
-    await database.write(store.correct, job_id, 0, {0: Correction("now")})
-    assert (await database.read(views.page, job_id, 0)).corrections == {0: Correction("now")}
+        await database.write(commands.correct, job_id, 0, {0: Correction("too soon")})
+    await database.write(commands.store_page, await claimed(database), read(0))
+    await database.write(commands.correct, job_id, 0, {0: Correction("now")})
+    assert (await database.read(queries.page, job_id, 0)).corrections == {0: Correction("now")}
 
 
 async def test_a_cancelled_job_stays_so_when_one_of_its_pages_is_read_again(
     database: Database,
 ) -> None:
     job_id = await accepted(database, 3)
-    await database.write(store.cancel, job_id, 1)
-    await database.write(store.want_again, job_id, 1, OPTIONS, None)
+    await database.write(commands.cancel, job_id, 1)
+    await database.write(commands.want_again, job_id, 1, OPTIONS, None)
     lease = await claimed(database)
-    (todo,) = await database.read(views.todo, job_id)
+    (todo,) = await database.read(queries.todo, job_id)
     assert todo.pages == (1,)
-    await database.write(store.store_page, lease, read(1))
-    assert await database.write(store.finish, lease, 2)
-    job = await database.read(views.job, job_id, 0)
+    await database.write(commands.store_page, lease, read(1))
+    assert await database.write(commands.finish, lease, 2)
+    job = await database.read(queries.job, job_id, 0)
     assert (job.status, job.pages_done) == ("cancelled", 1)
 
 
@@ -242,23 +245,23 @@ async def test_a_full_disk_refuses_writes_and_reading_goes_on(database: Database
     used = await database.write(pragma, "page_count")
     await database.write(pragma, f"max_page_count={used}")
     with pytest.raises(DiskFull):
-        await database.write(store.store_page, lease, long)
-    assert (await database.read(views.job, job_id, 0)).pages_done == 0
+        await database.write(commands.store_page, lease, long)
+    assert (await database.read(queries.job, job_id, 0)).pages_done == 0
     await database.write(pragma, "max_page_count=1000000")
-    await database.write(store.store_page, lease, long)
-    assert (await database.read(views.job, job_id, 0)).pages_done == 1
+    await database.write(commands.store_page, lease, long)
+    assert (await database.read(queries.job, job_id, 0)).pages_done == 1
     assert await database.read(pragma, "integrity_check") == "ok"
 
 
 async def test_the_log_is_brought_into_the_database_by_its_writer(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsocr.jobs.database.CHECKPOINT_BYTES", 100_000)
+    monkeypatch.setattr("dsocr.jobs.store.database.CHECKPOINT_BYTES", 100_000)
     await accepted(database, 20)
     lease = await claimed(database)
     log = database.path.with_name(f"{database.path.name}-wal")
     for index in range(20):
-        await database.write(store.store_page, lease, read(index, "word " * 4000))
+        await database.write(commands.store_page, lease, read(index, "word " * 4000))
         assert log.stat().st_size < 300_000
     assert database.path.stat().st_size > 20 * 20_000
 
@@ -268,15 +271,15 @@ async def test_two_writers_on_one_store_take_turns(tmp_path: Path, database: Dat
     await other.open()
     await asyncio.gather(*(accepted(each) for each in (database, other) * 20))
     await other.close()
-    assert await database.read(views.num_unfinished) == 40
+    assert await database.read(queries.num_unfinished) == 40
 
 
 async def test_a_job_that_is_not_there_is_said_so(database: Database) -> None:
     for question in (
-        database.read(views.job, "x", 0),
-        database.write(store.cancel, "x", 0),
-        database.write(store.remove, "x"),
-        database.write(store.want_again, "x", 0, OPTIONS, None),
+        database.read(queries.job, "x", 0),
+        database.write(commands.cancel, "x", 0),
+        database.write(commands.remove, "x"),
+        database.write(commands.want_again, "x", 0, OPTIONS, None),
     ):
         with pytest.raises(JobNotFound):
             await question
@@ -325,7 +328,7 @@ async def test_every_page_of_the_list_counts_all_that_are_wanted(
     found = [name for name in reversed(mine) if search.lower() in name.lower()]
     for offset in range(0, 35, 5):
         wanted = Wanted(owner, None, search, limit=5, offset=offset)
-        listed, total = await database.read(views.listing, wanted, 0)
+        listed, total = await database.read(queries.listing, wanted, 0)
         assert [job.name for job in listed] == found[offset : offset + 5]
         assert total == len(found)
 
@@ -338,7 +341,7 @@ async def test_names_are_searched_in_the_one_index_that_has_them(
 
     def listing(connection: Connection) -> None:
         event.listen(connection, "before_cursor_execute", lambda *said: asked.append(said[2:4]))
-        views.listing(connection, dataclasses.replace(wanted, search="scan"), 0)
+        queries.listing(connection, dataclasses.replace(wanted, search="scan"), 0)
 
     def plan(connection: Connection) -> str:
         question, given = next(each for each in asked if "LIKE" in each[0])

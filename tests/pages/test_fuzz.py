@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dsocr.child import Child
 from dsocr.errors import DsocrError
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_source
+from dsocr.process.child import Child
 from tests.pages import made
 
 _NOISE = Image.effect_noise((40, 30), 80).convert("RGB")

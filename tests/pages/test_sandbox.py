@@ -32,7 +32,7 @@ def children() -> set[int]:
     for task in Path("/proc/self/task").iterdir():
         with suppress(OSError):  # a thread or a process that ends meanwhile
             for pid in (task / "children").read_text().split():
-                if b"dsocr.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"dsocr.process.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.add(int(pid))
     return found
 

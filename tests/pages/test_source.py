@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from dsocr.child import Channel, Header
 from dsocr.errors import BadPdf, BadRequest, DsocrError, PasswordRequired
 from dsocr.pages import sandbox as sandbox_module
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_source
+from dsocr.process.child import Channel, Header
 from tests.pages import made
 from tests.pages.test_sandbox import children
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from dsocr.runtime.kernels.triton_language import INSTALLED
-from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.tokenizer import Tokenizer
+from dsocr.runtime.text.tokenizer import Tokenizer
+from dsocr.runtime.weights.loader import load_model
 from tests.runtime.goldens import genuine_tokenizer
 from tests.runtime.recipe import write_tiny_checkpoint
 

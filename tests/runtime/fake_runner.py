@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from dsocr.runtime.blocks import BlockAllocator
-from dsocr.runtime.sampler import Choice, Sampled
-from dsocr.runtime.scheduler import Piece, Step
-from dsocr.runtime.sequence import Ending, Sequence
+from dsocr.runtime.cache.block_allocator import BlockAllocator
+from dsocr.runtime.execution.sampler import Choice, Sampled
+from dsocr.runtime.scheduling.scheduler import Piece, Step
+from dsocr.runtime.scheduling.sequence import Ending, Sequence
 
 EOS = 1
 

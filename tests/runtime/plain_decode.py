@@ -7,12 +7,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dsocr.runtime.batch import Chunk, make_batch
-from dsocr.runtime.decode_graph import DecodeState
-from dsocr.runtime.graph_runner import Prefill
-from dsocr.runtime.kernels.choice import choose
-from dsocr.runtime.kernels.watch import flag_suspects
-from dsocr.runtime.kv_cache import KVCache
+from dsocr.runtime.cache.batch import Chunk, make_batch
+from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.execution.decode_graph import DecodeState
+from dsocr.runtime.execution.graph_runner import Prefill
+from dsocr.runtime.kernels.repetition_flags import flag_suspects
+from dsocr.runtime.kernels.sampling import choose
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from dsocr.runtime.graph_runner import GraphRunner, MakeSteps
-from dsocr.runtime.intake import Preparation
-from dsocr.runtime.model_runner import ModelRunner
+from dsocr.runtime.execution.graph_runner import GraphRunner, MakeSteps
+from dsocr.runtime.execution.model_runner import ModelRunner
+from dsocr.runtime.loop import Done, Event, Runtime, Text
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.repetition import TokenKinds, token_kinds
-from dsocr.runtime.runtime import Done, Event, Runtime, Text
-from dsocr.runtime.tokenizer import Tokenizer
+from dsocr.runtime.scheduling.inputs import Preparation
+from dsocr.runtime.text.repetition import TokenKinds, token_kinds
+from dsocr.runtime.text.tokenizer import Tokenizer
 
 
 def plain_runtime(

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dsocr.runtime.batch import Chunk, make_batch
-from dsocr.runtime.blocks import BlockAllocator
-from dsocr.runtime.kv_cache import KVCache
+from dsocr.runtime.cache.batch import Chunk, make_batch
+from dsocr.runtime.cache.block_allocator import BlockAllocator
+from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.execution.prefill_step import PrefillStep
 from dsocr.runtime.models.clip import Layer
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.models.sam import Block
-from dsocr.runtime.prefill_step import PrefillStep
 
 BLOCK_SIZE = 16
 

@@ -12,18 +12,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from dsocr.runtime.batch import Batch
-from dsocr.runtime.decode_step import can_decode
-from dsocr.runtime.graph_runner import GraphRunner
-from dsocr.runtime.kv_cache import KVCache
-from dsocr.runtime.loader import load_model
-from dsocr.runtime.model_runner import ModelRunner
+from dsocr.runtime.cache.batch import Batch
+from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.execution.decode_step import can_decode
+from dsocr.runtime.execution.graph_runner import GraphRunner
+from dsocr.runtime.execution.model_runner import ModelRunner
+from dsocr.runtime.execution.sampler import NotANumber, Sampled, sample
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.ngram import NoRepeat
-from dsocr.runtime.sampler import NotANumber, Sampled, sample
-from dsocr.runtime.scheduler import Limits, Scheduler
-from dsocr.runtime.sequence import SamplingParams, Sequence
-from dsocr.runtime.tokenizer import SpecialTokens, Tokenizer
+from dsocr.runtime.scheduling.scheduler import Limits, Scheduler
+from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
+from dsocr.runtime.text.ngram import NoRepeat
+from dsocr.runtime.text.tokenizer import SpecialTokens, Tokenizer
+from dsocr.runtime.weights.loader import load_model
 from tests.runtime.reference import golden
 
 pytestmark = pytest.mark.usefixtures("one_thread")

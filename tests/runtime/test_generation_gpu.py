@@ -13,14 +13,14 @@ import torch
 
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import choose_device, choose_dtype
-from dsocr.runtime.graph_runner import GraphRunner
-from dsocr.runtime.intake import Request
-from dsocr.runtime.loader import load_model
-from dsocr.runtime.ngram import NoRepeat
-from dsocr.runtime.preprocess import Resolution
-from dsocr.runtime.runtime import Done, Runtime, runtime_for
-from dsocr.runtime.sequence import SamplingParams
-from dsocr.runtime.tokenizer import Tokenizer
+from dsocr.runtime.execution.graph_runner import GraphRunner
+from dsocr.runtime.loop import Done, Runtime, runtime_for
+from dsocr.runtime.scheduling.inputs import Request
+from dsocr.runtime.scheduling.preprocess import Resolution
+from dsocr.runtime.scheduling.sequence import SamplingParams
+from dsocr.runtime.text.ngram import NoRepeat
+from dsocr.runtime.text.tokenizer import Tokenizer
+from dsocr.runtime.weights.loader import load_model
 from tests.runtime.goldens import golden_page
 from tests.runtime.kernels.compilations import forget, num_compiled
 from tests.runtime.reading import outputs, run

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from dsocr.runtime.batch import Chunk, make_batch
-from dsocr.runtime.blocks import BLOCK_SIZE
+from dsocr.runtime.cache.batch import Chunk, make_batch
+from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
+from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.decode_graph import DecodeState
-from dsocr.runtime.decode_step import DecodeStep
-from dsocr.runtime.kv_cache import KVCache
-from dsocr.runtime.loader import load_model
+from dsocr.runtime.execution.decode_graph import DecodeState
+from dsocr.runtime.execution.decode_step import DecodeStep
+from dsocr.runtime.execution.prefill_step import PrefillStep
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.prefill_step import PrefillStep
+from dsocr.runtime.weights.loader import load_model
 from tests.runtime.recipe import make_pixels
 from tests.runtime.reference import golden, golden_tensors
 from tests.runtime.stages import Reader, deviation, distance, vision_modules, watching

@@ -15,11 +15,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dsocr.runtime.batch import PageViews
-from dsocr.runtime.checkpoint import parse_config
+from dsocr.runtime.cache.batch import PageViews
 from dsocr.runtime.kernels.elementwise import normalize
-from dsocr.runtime.loader import load_model
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.spec import parse_config
+from dsocr.runtime.weights.loader import load_model
 from tests.runtime.stages import Reader, decoder_modules, distance, vision_modules, watching
 
 CONFIG: dict[str, Any] = {

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dsocr.runtime import worker
 from dsocr.runtime.kernels.triton_language import KernelError
-from dsocr.runtime.runtime import Done, Failed, Load, Started, Text
+from dsocr.runtime.loop import Done, Failed, Load, Started, Text
 from dsocr.runtime.worker import Outbox
 
 

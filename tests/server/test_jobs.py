@@ -19,8 +19,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from dsocr.engines.base import Engine
-from dsocr.jobs import store, views
 from dsocr.jobs.config import JobsConfig
+from dsocr.jobs.store import commands, queries
 from dsocr.server.app import create_app
 from tests.fakes import FakeEngine, pdf, png
 from tests.server.conftest import settings_with, wait_until
@@ -467,7 +467,7 @@ def test_a_job_claimed_while_others_are_checked_is_not_let_go(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check sees a moment before the claim and speaks of it after the claim."""
-    held = views.held
+    held = queries.held
     looked = threading.Event()
 
     def slowly(connection: Any, process: str) -> dict[str, int]:
@@ -476,7 +476,7 @@ def test_a_job_claimed_while_others_are_checked_is_not_let_go(
         time.sleep(0.3)
         return before
 
-    monkeypatch.setattr(views, "held", slowly)
+    monkeypatch.setattr(queries, "held", slowly)
     with running(FakeEngine(seconds=0.01)) as http:
         stuck = submit(http, ("a.png", png(["@hang"])))["jobId"]  # so that there is one to check
         wait_until(lambda: http.get(f"/api/jobs/{stuck}").json()["status"] == "running")
@@ -489,7 +489,7 @@ def test_a_job_claimed_while_others_are_checked_is_not_let_go(
 def test_a_job_that_was_dropped_by_a_bug_is_taken_up_again(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    todo = views.todo
+    todo = queries.todo
     bugs = ["told as such", "and again"]
 
     def fail(*about: Any) -> None:
@@ -497,11 +497,11 @@ def test_a_job_that_was_dropped_by_a_bug_is_taken_up_again(
 
     def broken_once(connection: Any, job_id: str) -> Any:
         if bugs:
-            monkeypatch.setattr(store, "fail", fail)
+            monkeypatch.setattr(commands, "fail", fail)
             raise RuntimeError(bugs.pop())
         return todo(connection, job_id)
 
-    monkeypatch.setattr(views, "todo", broken_once)
+    monkeypatch.setattr(queries, "todo", broken_once)
     with running() as http:
         job_id = submit(http, ("a.png", png(["a"])))["jobId"]
         assert finished(http, job_id)["status"] == "succeeded"

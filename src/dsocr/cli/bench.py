@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from rich.table import Table
 
+from dsocr.batch.benchmark import measure
 from dsocr.cli.engine import started_engine
 from dsocr.cli.options import EngineOption, choice
 from dsocr.config import Settings
-from dsocr.engines.modes import DEFAULT_MODE, MODES, mode_of
-from dsocr.engines.pace import measure
-from dsocr.engines.prompts import TASKS
+from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES, mode_of
+from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.types import OcrOptions, PageImage
 
 WIDTH, HEIGHT = 1200, 1600

@@ -21,16 +21,16 @@ from rich.console import Console
 from rich.text import Text
 
 from dsocr import __version__
-from dsocr.cli.inputs import Input
+from dsocr.batch.inputs import Input
 from dsocr.cli.output import Lines
 from dsocr.cli.reading import Order, read_all
 from dsocr.config import BadSetting, Settings, check_runs_dir
-from dsocr.engines.choice import NATIVE_PACKAGES, choose
-from dsocr.engines.modes import DEFAULT_MODE
-from dsocr.engines.prompts import DEFAULT_PROMPT
-from dsocr.engines.weights import find_weights, missing_files
+from dsocr.engines.deepseek.modes import DEFAULT_MODE
+from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
+from dsocr.engines.deepseek.weights import find_weights, missing_files
+from dsocr.engines.selection import NATIVE_PACKAGES, choose
 from dsocr.errors import DsocrError
-from dsocr.machine import memory_bytes, num_cores
+from dsocr.process.machine import memory_bytes, num_cores
 from dsocr.types import OcrOptions
 
 State = Literal["ok", "note", "bad"]
@@ -180,7 +180,7 @@ def _checkpoint(folder: Path) -> Iterator[Finding]:
             "checkpoint", "bad", "cannot be looked into without pip install 'dsocr[native]'"
         )
         return
-    from dsocr.engines.native import examine_weights  # imports torch, which takes seconds
+    from dsocr.engines.deepseek.native import examine_weights  # imports torch, which takes seconds
 
     for name, state, words in examine_weights(folder):
         yield Finding(name, state, words)

@@ -21,7 +21,7 @@ from rich.progress import (
 
 from dsocr.cli import hub
 from dsocr.config import Settings, default_model_path
-from dsocr.engines.weights import REPOSITORY
+from dsocr.engines.deepseek.weights import REPOSITORY
 from dsocr.errors import BadRequest
 
 

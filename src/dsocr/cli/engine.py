@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from dsocr import engines
 from dsocr.config import Settings
+from dsocr.engines import registry
 from dsocr.engines.base import Engine
-from dsocr.engines.choice import Choice, choose
+from dsocr.engines.selection import Choice, choose
 from dsocr.errors import DsocrError, EngineUnavailable
 
 
@@ -31,7 +31,7 @@ async def started_engine(settings: Settings) -> AsyncIterator[tuple[Engine, Choi
 
 async def _started(name: str, settings: Settings) -> Engine:
     try:
-        engine = engines.create(name, settings.engine_config(name))
+        engine = registry.create(name, settings.engine_config(name))
     except ImportError as error:
         raise EngineUnavailable(f"The {name} engine cannot be loaded: {error}.") from error
     try:

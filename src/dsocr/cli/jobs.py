@@ -13,7 +13,7 @@ from rich.table import Table
 
 from dsocr.cli.options import choice
 from dsocr.cli.output import following, write_whole
-from dsocr.engines.modes import MODES
+from dsocr.engines.deepseek.modes import MODES
 from dsocr.exports import FORMATS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dsocr.engines import ENGINES
+from dsocr.engines.registry import ENGINES
 
 
 def choice(names: Iterable[str], *flags: str, help: str, default: str | None = None) -> Any:

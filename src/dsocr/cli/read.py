@@ -13,16 +13,16 @@ from typing import Annotated
 
 import typer
 
-from dsocr.cli.inputs import STDIN, Input, gather, plan_outputs
+from dsocr.batch.inputs import STDIN, Input, gather, plan_outputs
 from dsocr.cli.options import EngineOption, choice
 from dsocr.cli.output import following, make_writable
 from dsocr.cli.reading import Order, Tally, counted, read_all
 from dsocr.config import Settings
-from dsocr.engines.modes import DEFAULT_MODE, MODES
-from dsocr.engines.prompts import TASKS, locate_query, task_of, with_image
+from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
+from dsocr.engines.deepseek.prompts import TASKS, locate_query, task_of, with_image
 from dsocr.errors import BadRequest
 from dsocr.exports import FORMATS, Format, format_of
-from dsocr.pipeline import page_ranges
+from dsocr.pipeline.page_ranges import parse_page_ranges
 from dsocr.types import OcrOptions
 
 SEVERAL_TO_STDOUT = ("markdown", "text", "json")
@@ -139,7 +139,7 @@ def read(
             kind = _format(format, output)
             order = Order(_options(task, prompt, mode, settings), kind.key, pages, dpi, password)
             if pages:
-                page_ranges(pages)
+                parse_page_ranges(pages)
             plan = _plan(paths, output, kind, skip_existing=skip_existing)
             plan.inputs = [_spooled(entry, Path(spool)) for entry in plan.inputs]
         except BadRequest as error:

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dsocr.batch.inputs import Input
 from dsocr.cli.engine import started_engine
-from dsocr.cli.inputs import Input
 from dsocr.cli.output import Report, duration, write_whole
 from dsocr.config import Settings
 from dsocr.errors import BadRequest, DsocrError, NotADocument
@@ -21,15 +21,9 @@ from dsocr.exports import render
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.signature import is_named_as_document
 from dsocr.pages.source import open_source
-from dsocr.pipeline import (
-    PageDone,
-    PageEvent,
-    Pipeline,
-    Source,
-    all_or_none,
-    check_options,
-    pages_of,
-)
+from dsocr.pipeline.events import PageDone, PageEvent
+from dsocr.pipeline.page_ranges import page_indices
+from dsocr.pipeline.pipeline import Pipeline, Source, all_or_none, check_options
 from dsocr.types import Document, OcrOptions
 
 log = logging.getLogger(__name__)
@@ -162,7 +156,7 @@ class _Work:
 
     async def _read_pages(self, source: Source) -> Document:
         text = self.order.pages
-        pages = pages_of(text, source.num_pages) if text else range(source.num_pages)
+        pages = page_indices(text, source.num_pages) if text else range(source.num_pages)
         self.report.opened(len(pages))
         document = await self.pipeline.read(
             source, self.order.options, pages=pages, dpi=self.dpi, on_event=self._watch

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import overload
 
-from dsocr.engines.grounding import markdown_of
+from dsocr.engines.deepseek.grounding import markdown_of
 from dsocr.jobs.job import Correction, Job, StoredPage
 from dsocr.types import Block, Document, PageFailure, PageResult
 

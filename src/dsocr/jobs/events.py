@@ -10,9 +10,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-from dsocr.jobs import views
-from dsocr.jobs.database import Database
 from dsocr.jobs.job import Job, JobNotFound, PageNews
+from dsocr.jobs.store import queries
+from dsocr.jobs.store.database import Database
 
 Told = Job | PageNews
 
@@ -54,7 +54,7 @@ async def follow(
     while not bell.closed:
         rung = bell.next(job_id)
         try:
-            job, news, more = await database.read(views.news, job_id, after, time.time())
+            job, news, more = await database.read(queries.news, job_id, after, time.time())
         except JobNotFound:
             return
         for page in news:
@@ -69,5 +69,5 @@ async def follow(
         while not bell.closed:
             await asyncio.wait({rung}, timeout=poll_seconds)
             rung = bell.next(job_id)
-            if await database.read(views.seq, job_id) != after:
+            if await database.read(queries.seq, job_id) != after:
                 break

@@ -15,18 +15,18 @@ from typing import BinaryIO
 
 from dsocr.errors import DsocrError
 from dsocr.exports import write
-from dsocr.jobs import store, views
-from dsocr.jobs.callback import Callbacks
 from dsocr.jobs.config import JobsConfig
-from dsocr.jobs.database import Database, path_of
 from dsocr.jobs.document import document_of
 from dsocr.jobs.events import Bell, Told, follow
 from dsocr.jobs.files import JobFiles
 from dsocr.jobs.images import PageImages
 from dsocr.jobs.job import Correction, Job, JobPage, NewJob, PageNotFound, StoredPage
-from dsocr.jobs.presence import Presence
-from dsocr.jobs.views import Wanted
+from dsocr.jobs.store import commands, queries
+from dsocr.jobs.store.database import Database, path_of
+from dsocr.jobs.store.queries import Wanted
+from dsocr.jobs.webhooks import Callbacks
 from dsocr.jobs.worker import JobWorker, Reads
+from dsocr.jobs.worker_registry import Presence
 from dsocr.types import OcrOptions
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class JobQueue:
 
     async def check_room(self, num_bytes: int) -> None:
         """Raises `DiskFull` when a job that large would not fit."""
-        taken = await self._database.read(views.num_bytes) if self._config.quota_mb else 0
+        taken = await self._database.read(queries.num_bytes) if self._config.quota_mb else 0
         await asyncio.to_thread(self.files.check_room, num_bytes, taken)
 
     async def submit(self, new: NewJob) -> Job:
@@ -89,7 +89,7 @@ class JobQueue:
         try:
             await asyncio.to_thread(self.files.keep, new.id, new.paths)
             accepted = await self._database.write(
-                store.accept,
+                commands.accept,
                 new,
                 time.time(),
                 most=config.max_unfinished,
@@ -104,24 +104,24 @@ class JobQueue:
         return await self.get(accepted)
 
     async def list(self, wanted: Wanted) -> tuple[list[Job], int]:
-        return await self._database.read(views.listing, wanted, time.time())
+        return await self._database.read(queries.listing, wanted, time.time())
 
     async def num_unfinished(self) -> int:
-        return await self._database.read(views.num_unfinished)
+        return await self._database.read(queries.num_unfinished)
 
     async def get(self, job_id: str, owner: str | None = None) -> Job:
         """Raises `JobNotFound`, as all below do."""
-        return await self._database.read(views.job, job_id, time.time(), owner)
+        return await self._database.read(queries.job, job_id, time.time(), owner)
 
     async def page(self, job_id: str, index: int, owner: str | None = None) -> StoredPage:
         """Raises `PageNotFound`, and `PageNotRead`."""
         await self.get(job_id, owner)
-        return await self._database.read(views.page, job_id, index)
+        return await self._database.read(queries.page, job_id, index)
 
     async def image(self, job_id: str, index: int, owner: str | None = None) -> bytes:
         """The page as JPEG, also before it was read. Raises `PageNotFound`."""
         job = await self.get(job_id, owner)
-        pages = await self._database.read(views.job_pages, job_id)
+        pages = await self._database.read(queries.job_pages, job_id)
         if not 0 <= index < len(pages):
             raise PageNotFound()
         return await self._images.jpeg(job, pages[index], self._reads.info)
@@ -132,12 +132,12 @@ class JobQueue:
         """The job as a file into `out`; pages that were not read yet say so in their places. A
         job of any length: its pages are loaded some at a time. Raises what `out` raises."""
         job = await self.get(job_id, owner)
-        pages = await self._database.read(views.job_pages, job_id)
+        pages = await self._database.read(queries.job_pages, job_id)
         names = [job.files[page.file].name for page in pages]
         loop = asyncio.get_running_loop()
 
         def load(first: int, end: int) -> list[StoredPage | None]:
-            some = self._database.read(views.stored_pages, job_id, first, end)
+            some = self._database.read(queries.stored_pages, job_id, first, end)
             return asyncio.run_coroutine_threadsafe(some, loop).result()
 
         assets = _Assets(self._images, job, pages, self._reads, loop)
@@ -153,7 +153,7 @@ class JobQueue:
     async def cancel(self, job_id: str, owner: str | None = None) -> Job:
         """What was read stays. Raises `JobConflict` for a job that is over."""
         await self.get(job_id, owner)
-        await self._database.write(store.cancel, job_id, time.time())
+        await self._database.write(commands.cancel, job_id, time.time())
         self._changed(job_id)
         return await self.get(job_id)
 
@@ -175,7 +175,12 @@ class JobQueue:
         corrections that nobody said may go."""
         await self.get(job_id, owner)
         await self._database.write(
-            store.want_again, job_id, index, options, dpi, discard_corrections=discard_corrections
+            commands.want_again,
+            job_id,
+            index,
+            options,
+            dpi,
+            discard_corrections=discard_corrections,
         )
         self._bell.ring(job_id)
         self._worker.wake()
@@ -190,25 +195,25 @@ class JobQueue:
     ) -> StoredPage:
         """Raises `PageNotFound`, `PageNotRead`, and `JobConflict` while it is read again."""
         await self.get(job_id, owner)
-        await self._database.write(store.correct, job_id, index, changes)
+        await self._database.write(commands.correct, job_id, index, changes)
         self._bell.ring(job_id)
-        return await self._database.read(views.page, job_id, index)
+        return await self._database.read(queries.page, job_id, index)
 
     async def sweep(self) -> None:
         """Removes jobs that are too old, and what dead processes left lying about."""
         moment = time.time() - self._config.retention_days * DAY
-        while old := await self._database.read(views.finished_before, moment):
+        while old := await self._database.read(queries.finished_before, moment):
             for job_id in old:
                 with contextlib.suppress(DsocrError):
                     await self._remove(job_id)
         strays = await asyncio.to_thread(self.files.strays)
-        known = await self._database.read(views.known, strays)
+        known = await self._database.read(queries.known, strays)
         for job_id in set(strays) - known:
             await asyncio.to_thread(self.files.drop, job_id)
         await asyncio.to_thread(self.files.drop_abandoned, self._presence.alive)
 
     async def _remove(self, job_id: str) -> None:
-        await self._database.write(store.remove, job_id)
+        await self._database.write(commands.remove, job_id)
         self._changed(job_id)
         self._images.forget(job_id)
         await asyncio.to_thread(self.files.drop, job_id)

@@ -15,18 +15,18 @@ from typing import Protocol, TypeVar
 
 from dsocr.engines.base import EngineInfo
 from dsocr.errors import DiskFull, DsocrError, EngineUnavailable
-from dsocr.jobs import store, views
-from dsocr.jobs.budget import Budget
 from dsocr.jobs.config import JobsConfig
-from dsocr.jobs.database import Database
+from dsocr.jobs.deadline import Budget
 from dsocr.jobs.events import Bell
 from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import Lease, Taker, Todo
-from dsocr.jobs.presence import Presence, Silence
 from dsocr.jobs.source import JobSource
-from dsocr.jobs.store import LeaseLost
+from dsocr.jobs.store import commands, queries
+from dsocr.jobs.store.commands import LeaseLost
+from dsocr.jobs.store.database import Database
+from dsocr.jobs.worker_registry import Presence, Silence
 from dsocr.pages.sandbox import Sandbox
-from dsocr.pipeline import Pipeline
+from dsocr.pipeline.pipeline import Pipeline
 from dsocr.types import PageFailure, PageResult
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class JobWorker:
         """Stops reading; what was read is stored, and the rest left to whoever comes next."""
         await _end([*self._loops, *(task for _, task in self._running.values())])
         try:
-            await self._database.write(store.leave, self._presence.id)
+            await self._database.write(commands.leave, self._presence.id)
         except DiskFull:
             log.warning("the disk is full: jobs are given back when we are gone")
 
@@ -129,18 +129,18 @@ class JobWorker:
                 timer.cancel()
 
     async def _beat(self) -> None:
-        await self._database.write(store.beat, self._presence.id)
+        await self._database.write(commands.beat, self._presence.id)
 
     async def _check(self) -> None:
         """Lets go of jobs that another process has cancelled, deleted or taken over, and gives back
         those that we hold and do not read: a bug ended their reading."""
         async with self._leases:
-            held = await self._database.read(views.held, self._presence.id)
+            held = await self._database.read(queries.held, self._presence.id)
             for job_id, (lease, task) in list(self._running.items()):
                 if held.pop(job_id, None) != lease.epoch:
                     task.cancel()
             for job_id, epoch in held.items():
-                await self._database.write(store.give_back, Lease(job_id, epoch))
+                await self._database.write(commands.give_back, Lease(job_id, epoch))
 
     async def _take_jobs(self) -> None:
         while await self._take_one():
@@ -153,15 +153,15 @@ class JobWorker:
             return False
         lost = await self._lost()
         taker = Taker(self._presence.id, info.name, lost, self._config.max_running)
-        if not lost and await self._database.read(views.next_job, taker) is None:
+        if not lost and await self._database.read(queries.next_job, taker) is None:
             return False
         async with self._leases:
-            lease = await self._database.write(store.claim, taker, time.time())
+            lease = await self._database.write(commands.claim, taker, time.time())
             if lease is not None:
                 self._begin(lease)
                 return True
         for process in lost:  # they have nothing left
-            await self._database.write(store.leave, process)
+            await self._database.write(commands.leave, process)
             self._presence.forget(process)
         return False
 
@@ -177,7 +177,7 @@ class JobWorker:
 
     async def _lost(self) -> list[str]:
         """Processes whose jobs are free: they died, or were silent for too long."""
-        beats = await self._database.read(views.beats)
+        beats = await self._database.read(queries.beats)
         silent = self._silence.silent(beats) - {self._presence.id}
         return sorted(silent | self._presence.dead())
 
@@ -202,22 +202,22 @@ class JobWorker:
     async def _fail(self, lease: Lease, failure: PageFailure) -> None:
         with contextlib.suppress(LeaseLost):
             await self._in_spite_of_full_disks(
-                lambda: self._database.write(store.fail, lease, failure, time.time())
+                lambda: self._database.write(commands.fail, lease, failure, time.time())
             )
 
     async def _read_all(self, lease: Lease) -> None:
-        job = await self._database.read(views.job, lease.job_id, time.time())
-        pages = await self._database.read(views.job_pages, lease.job_id)
+        job = await self._database.read(queries.job, lease.job_id, time.time())
+        pages = await self._database.read(queries.job_pages, lease.job_id)
         source = JobSource(job, pages, files=self._files, sandbox=self._reads.sandbox)
-        todos = await self._database.read(views.todo, lease.job_id)
+        todos = await self._database.read(queries.todo, lease.job_id)
         budget = Budget(sum(len(todo.pages) for todo in todos), self._config)
         pause = ENGINE_PAUSE_SECONDS
         try:
             while not await self._in_spite_of_full_disks(
-                lambda: self._database.write(store.finish, lease, time.time())
+                lambda: self._database.write(commands.finish, lease, time.time())
             ):
                 try:
-                    for todo in await self._database.read(views.todo, lease.job_id):
+                    for todo in await self._database.read(queries.todo, lease.job_id):
                         await self._read_alike(lease, todo, source, job.owner, budget)
                         pause = ENGINE_PAUSE_SECONDS
                 except (_EngineAway, EngineUnavailable):
@@ -235,7 +235,7 @@ class JobWorker:
             if result.error is not None and result.error.code == EngineUnavailable.code:
                 raise _EngineAway()
             await self._in_spite_of_full_disks(
-                lambda: self._database.write(store.store_page, lease, result), budget
+                lambda: self._database.write(commands.store_page, lease, result), budget
             )
             self._bell.ring(lease.job_id)
             budget.page_done()
@@ -243,7 +243,7 @@ class JobWorker:
         with budget.paused():
             pipeline, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
         await self._in_spite_of_full_disks(
-            lambda: self._database.write(store.name_engine, lease, info.name, info.model)
+            lambda: self._database.write(commands.name_engine, lease, info.name, info.model)
         )
         await pipeline.read_behind(
             source, todo.options, keep, pages=todo.pages, owner=owner, dpi=todo.dpi

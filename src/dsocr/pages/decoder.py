@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from dsocr.child import Channel, Header, limit_cpu_seconds
 from dsocr.errors import BadImage, BadPdf, DsocrError, TooManyPixels
+from dsocr.process.child import Channel, Header, limit_cpu_seconds
 from dsocr.types import PageImage, TextLine
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
-from dsocr.child import Child, ChildDied, ChildTimeout, Header
 from dsocr.errors import (
     BadImage,
     BadPdf,
@@ -25,6 +24,7 @@ from dsocr.errors import (
     TooManyPixels,
 )
 from dsocr.pages.config import PagesConfig
+from dsocr.process.child import Child, ChildDied, ChildTimeout, Header
 
 log = logging.getLogger(__name__)
 

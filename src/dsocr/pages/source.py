@@ -12,10 +12,10 @@ from types import TracebackType
 
 from PIL import Image
 
-from dsocr.child import Header
 from dsocr.errors import BadRequest
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.signature import FileType, Kind, file_type
+from dsocr.process.child import Header
 from dsocr.types import Box, PageImage, TextLine
 
 DEFAULT_DPI = 144

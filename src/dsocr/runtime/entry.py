@@ -12,7 +12,7 @@ import re
 import threading
 from importlib.metadata import PackageNotFoundError, version
 
-from dsocr.child import Channel, Header
+from dsocr.process.child import Channel, Header
 
 DRIVER = "libcuda.so.1"
 

@@ -1,4 +1,4 @@
-"""The runtime in a process of its own: frames in, frames out (`dsocr.child`).
+"""The runtime in a process of its own: frames in, frames out (`dsocr.process.child`).
 
 In: `read` (a page with its pixels) and `cancel`, any number at any time. Out, while it starts:
 `loading`, then `ready` or `unusable`. `ready` says how many pages are worth having in flight
@@ -28,8 +28,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from dsocr.child import BEGAN_AT, Channel, Header
-from dsocr.runtime.checkpoint import CheckpointError
+from dsocr.process.child import BEGAN_AT, Channel, Header
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import (
     DeviceError,
@@ -39,16 +38,17 @@ from dsocr.runtime.devices import (
     is_out_of_memory,
     make_current,
 )
-from dsocr.runtime.intake import Request
+from dsocr.runtime.execution.memory_plan import HOW_TO_NEED_LESS
 from dsocr.runtime.kernels.triton_language import KernelError, read_own_files
-from dsocr.runtime.loader import load_model
-from dsocr.runtime.memory import HOW_TO_NEED_LESS
+from dsocr.runtime.loop import Done, Event, Failed, Runtime, Started, Text, runtime_for
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.ngram import NoRepeat
-from dsocr.runtime.preprocess import Resolution
-from dsocr.runtime.runtime import Done, Event, Failed, Runtime, Started, Text, runtime_for
-from dsocr.runtime.sequence import SamplingParams
-from dsocr.runtime.tokenizer import Tokenizer
+from dsocr.runtime.scheduling.inputs import Request
+from dsocr.runtime.scheduling.preprocess import Resolution
+from dsocr.runtime.scheduling.sequence import SamplingParams
+from dsocr.runtime.spec import CheckpointError
+from dsocr.runtime.text.ngram import NoRepeat
+from dsocr.runtime.text.tokenizer import Tokenizer
+from dsocr.runtime.weights.loader import load_model
 
 logger = logging.getLogger(__name__)
 

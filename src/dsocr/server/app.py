@@ -9,8 +9,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from dsocr import __version__, engines
+from dsocr import __version__
 from dsocr.config import MIB, Settings
+from dsocr.engines import registry
 from dsocr.jobs.queue import JobQueue
 from dsocr.server import page, problems
 from dsocr.server.admission import Door
@@ -37,7 +38,7 @@ ALLOWED_HEADERS = (
 )
 
 
-def create_app(settings: Settings, *, create_engine: CreateEngine = engines.create) -> FastAPI:
+def create_app(settings: Settings, *, create_engine: CreateEngine = registry.create) -> FastAPI:
     """The service. It starts and stops its engine by itself, with the ASGI lifespan."""
     app = FastAPI(
         title="dsocr",

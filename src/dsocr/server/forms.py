@@ -9,8 +9,8 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from dsocr.config import Settings, parse_no_repeat
-from dsocr.engines.modes import mode_of
-from dsocr.engines.prompts import task_of, with_image
+from dsocr.engines.deepseek.modes import mode_of
+from dsocr.engines.deepseek.prompts import task_of, with_image
 from dsocr.server.deps import Service
 from dsocr.server.problems import InvalidField
 from dsocr.server.schemas import OcrForm

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 
-from dsocr.engines.modes import mode_of
-from dsocr.engines.prompts import task_of, with_image
+from dsocr.engines.deepseek.modes import mode_of
+from dsocr.engines.deepseek.prompts import task_of, with_image
 from dsocr.errors import BadRequest
 from dsocr.pages.source import DEFAULT_DPI, Source
 from dsocr.server.job_schemas import HeldPage, HeldResult

@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse
 
 from dsocr import errors
 from dsocr.errors import DsocrError
-from dsocr.jobs.callback import CallbackRefused
 from dsocr.jobs.job import IdempotencyConflict, JobConflict, JobNotFound, PageNotFound, PageNotRead
+from dsocr.jobs.webhooks import CallbackRefused
 from dsocr.types import PageFailure
 
 logger = logging.getLogger(__name__)

@@ -14,14 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from dsocr import engines
 from dsocr.config import Settings
+from dsocr.engines import registry
 from dsocr.engines.base import Engine, EngineInfo
-from dsocr.engines.choice import Choice, choose
-from dsocr.engines.weights import find_weights
+from dsocr.engines.deepseek.weights import find_weights
+from dsocr.engines.selection import Choice, choose
 from dsocr.errors import DsocrError, EngineUnavailable
 from dsocr.pages.sandbox import Sandbox
-from dsocr.pipeline import Pipeline
+from dsocr.pipeline.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def without_folder(words: str, model_path: Path | None) -> str:
 class Reader:
     """One engine, its pipeline and the sandbox that decodes for it."""
 
-    def __init__(self, settings: Settings, create_engine: CreateEngine = engines.create) -> None:
+    def __init__(self, settings: Settings, create_engine: CreateEngine = registry.create) -> None:
         self._state: State = "starting"
         self.choice: Choice = choose(settings.engine, settings.runtime.model_path)
         self._trouble = ""

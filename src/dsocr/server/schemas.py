@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dsocr.engines.modes import DEFAULT_MODE
-from dsocr.engines.prompts import DEFAULT_PROMPT
+from dsocr.engines.deepseek.modes import DEFAULT_MODE
+from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
 
 EXAMPLE_RAW = "<|ref|>title<|/ref|><|det|>[[96, 44, 407, 83]]<|/det|>\n# Invoice 4711\n"
 EXAMPLE_LAYOUT: dict[str, Any] = {

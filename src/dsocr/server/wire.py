@@ -6,7 +6,14 @@ from typing import Any
 
 from dsocr.exports.json import block_to_wire, page_to_wire
 from dsocr.exports.markdown import join_pages, page_text
-from dsocr.pipeline import BlockClosed, PageDone, PageEvent, PageReset, PageStarted, TextDelta
+from dsocr.pipeline.events import (
+    BlockClosed,
+    PageDone,
+    PageEvent,
+    PageReset,
+    PageStarted,
+    TextDelta,
+)
 from dsocr.types import Document
 
 RAW_PAGE_BREAK = "\n<--- Page Split --->\n"

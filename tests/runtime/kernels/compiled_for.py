@@ -20,18 +20,18 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from dsocr.runtime.kernels import (
-    choice,
-    chunk_attention,
+    add_rmsnorm,
+    decode_attention,
     elementwise,
-    experts_row,
-    experts_rows,
-    experts_tiles,
-    paged_attention,
-    row,
+    experts_decode,
+    experts_gemv,
+    experts_prefill,
+    gemv,
+    prefill_attention,
+    repetition_flags,
     sam_attention,
-    sum_norm,
+    sampling,
     triton_language,
-    watch,
 )
 from dsocr.runtime.kernels.experts import ExpertWeights
 from dsocr.runtime.kernels.tuning import FP8_SPLITS, PREFILL_TUNINGS, TUNINGS, RowTuning
@@ -88,15 +88,15 @@ def compile_all(capability: int, dtype: torch.dtype) -> dict[str, int]:
     for module, names in (
         (sam_attention, ("_relative", "_attend_rows", "_attend_window")),
         (elementwise, ("_normalize", "_quick_gelu", "_add_norm")),
-        (chunk_attention, ("_rotate_write", "_attend")),
-        (paged_attention, ("_attend",)),
-        (row, ("_linear",)),
-        (experts_row, ("_up", "_down")),
-        (experts_tiles, ("_route", "_up", "_down")),
-        (experts_rows, ("_route", "_up", "_down")),
-        (sum_norm, ("_sum_norm", "_gate", "_embed")),
-        (choice, ("_look", "_choose")),
-        (watch, ("_flag_suspects",)),
+        (prefill_attention, ("_rotate_write", "_attend")),
+        (decode_attention, ("_attend",)),
+        (gemv, ("_linear",)),
+        (experts_gemv, ("_up", "_down")),
+        (experts_prefill, ("_route", "_up", "_down")),
+        (experts_decode, ("_route", "_up", "_down")),
+        (add_rmsnorm, ("_sum_norm", "_gate", "_embed")),
+        (sampling, ("_look", "_choose")),
+        (repetition_flags, ("_flag_suspects",)),
     ):
         for name in names:
             title = f"{module.__name__.rpartition('.')[2]}.{name}"
@@ -137,10 +137,10 @@ def _prompts(dtype: torch.dtype) -> None:
     numbers = _empty(64, 2, dtype=torch.int32)
     blocks = _empty(2, 64, 16, HEADS, DIM, dtype=dtype)
     tables = _empty(1, 64, dtype=torch.int64)
-    chunks = chunk_attention.Chunks(numbers[:, 0], tables[:, 0], tables, numbers)
+    chunks = prefill_attention.Chunks(numbers[:, 0], tables[:, 0], tables, numbers)
     x = _empty(2048, HIDDEN, dtype=dtype)
     for tuning in PREFILL_TUNINGS:
-        chunk_attention.attend_chunks_fused(
+        prefill_attention.attend_chunks_fused(
             *(x, blocks, chunks),
             queries=tuning.queries,
             keys=tuning.keys,
@@ -149,8 +149,10 @@ def _prompts(dtype: torch.dtype) -> None:
         )
         out = _empty(2048, CHOSEN + 1, HIDDEN, dtype=dtype)
         for experts in _experts(dtype):
-            routes = experts_tiles.route_fused(_empty(2048, EXPERTS, dtype=torch.float32), experts)
-            experts_tiles.experts_tiles_fused(
+            routes = experts_prefill.route_fused(
+                _empty(2048, EXPERTS, dtype=torch.float32), experts
+            )
+            experts_prefill.experts_tiles_fused(
                 x, routes, experts, out, up=tuning.up, down=tuning.down
             )
     _rotate_write(dtype, dtype)
@@ -160,7 +162,7 @@ def _rotate_write(dtype: torch.dtype, kept: torch.dtype) -> None:
     turns, places = _empty(POSITIONS, DIM, dtype=dtype), _empty(2048, dtype=torch.int64)
     blocks = _empty(2, 64, 16, HEADS, DIM, dtype=kept)
     qkv = _empty(2048, 3 * HIDDEN, dtype=dtype)
-    chunk_attention.rotate_write_fused(qkv, turns, turns, places, places, blocks)
+    prefill_attention.rotate_write_fused(qkv, turns, turns, places, places, blocks)
 
 
 def _decode(dtype: torch.dtype) -> None:
@@ -168,10 +170,10 @@ def _decode(dtype: torch.dtype) -> None:
     router, numbers = _empty(EXPERTS, HIDDEN, dtype=dtype), _empty(256, dtype=torch.int32)
     for tuning in TUNINGS:
         for experts in _experts(dtype):
-            *_, routes = experts_rows.norm_route_fused(
+            *_, routes = experts_decode.norm_route_fused(
                 *(x, x, norm, EPS, router, experts, numbers, numbers), cut=tuning.router
             )
-            experts_rows.experts_rows_fused(x, routes, experts, up=tuning.up, down=tuning.down)
+            experts_decode.experts_rows_fused(x, routes, experts, up=tuning.up, down=tuning.down)
         _attend_newest(tuning.split, dtype, dtype)
 
 
@@ -179,7 +181,7 @@ def _row(dtype: torch.dtype, *, ahead: bool) -> None:
     tuning = RowTuning()
     x, norm = _empty(1, HIDDEN, dtype=dtype), _empty(HIDDEN, dtype=dtype)
     _attend_newest(tuning.split, dtype, dtype, ahead=ahead)
-    row.linear_row_fused(x, _empty(HIDDEN, HIDDEN, dtype=dtype), cut=tuning.out, ahead=ahead)
+    gemv.linear_row_fused(x, _empty(HIDDEN, HIDDEN, dtype=dtype), cut=tuning.out, ahead=ahead)
     for outputs, kind, cut in (
         (3 * HIDDEN, dtype, tuning.qkv),
         (EXPERTS, torch.float32, tuning.router),
@@ -187,7 +189,7 @@ def _row(dtype: torch.dtype, *, ahead: bool) -> None:
     ):
         weight = _empty(outputs, HIDDEN, dtype=dtype)
         for change in (None, x):
-            row.norm_linear_row_fused(x, change, norm, EPS, weight, kind, cut=cut, ahead=ahead)
+            gemv.norm_linear_row_fused(x, change, norm, EPS, weight, kind, cut=cut, ahead=ahead)
     wide = _empty(DENSE, HIDDEN, dtype=dtype)
     dense = ExpertWeights(wide, wide, _empty(HIDDEN, DENSE, dtype=dtype), DENSE)
     scores = _empty(1, EXPERTS, dtype=torch.float32)
@@ -195,7 +197,7 @@ def _row(dtype: torch.dtype, *, ahead: bool) -> None:
         (x, None, dense),
         *((None, scores, experts) for experts in _experts(dtype)),
     ):
-        experts_row.experts_row_fused(
+        experts_gemv.experts_row_fused(
             *(x, change, norm, EPS, logits, experts), up=tuning.up, down=tuning.down, ahead=ahead
         )
 
@@ -203,22 +205,22 @@ def _row(dtype: torch.dtype, *, ahead: bool) -> None:
 def _sums(dtype: torch.dtype) -> None:
     x, norm = _empty(256, HIDDEN, dtype=dtype), _empty(HIDDEN, dtype=dtype)
     for parts in (1, CHOSEN + 1, CHOSEN + 2):
-        sum_norm.sum_norm_fused(x, _empty(256, parts, HIDDEN, dtype=dtype), norm, EPS)
-    sum_norm.sum_norm_fused(x, None, norm, EPS)
-    sum_norm.gate_fused(_empty(2048, 2 * DENSE, dtype=dtype))
+        add_rmsnorm.sum_norm_fused(x, _empty(256, parts, HIDDEN, dtype=dtype), norm, EPS)
+    add_rmsnorm.sum_norm_fused(x, None, norm, EPS)
+    add_rmsnorm.gate_fused(_empty(2048, 2 * DENSE, dtype=dtype))
     rows, tokens = _empty(256, dtype=torch.int32), _empty(256, POSITIONS, dtype=torch.int32)
-    sum_norm.newest_embeddings_fused(_empty(VOCABULARY, HIDDEN, dtype=dtype), tokens, rows, rows)
+    add_rmsnorm.newest_embeddings_fused(_empty(VOCABULARY, HIDDEN, dtype=dtype), tokens, rows, rows)
 
 
 def _attend_newest(
-    split: paged_attention.Split, dtype: torch.dtype, kept: torch.dtype, *, ahead: bool = False
+    split: decode_attention.Split, dtype: torch.dtype, kept: torch.dtype, *, ahead: bool = False
 ) -> None:
     qkv = _empty(256, 3 * HIDDEN, dtype=dtype)
     turns = _empty(POSITIONS, DIM, dtype=dtype)
     rows = _empty(256, dtype=torch.int32)
-    sequences = paged_attention.Sequences(rows, rows, _empty(256, 512, dtype=torch.int32))
+    sequences = decode_attention.Sequences(rows, rows, _empty(256, 512, dtype=torch.int32))
     blocks = _empty(2, 64, 16, HEADS, DIM, dtype=kept)
-    paged_attention.attend_newest_fused(
+    decode_attention.attend_newest_fused(
         qkv, turns, turns, blocks, sequences, split=split, arrived=rows, ahead=ahead
     )
 
@@ -226,11 +228,11 @@ def _attend_newest(
 def _choices() -> None:
     rows = _empty(256, dtype=torch.int32)
     tokens = _empty(256, POSITIONS, dtype=torch.int32)
-    params = _empty(256, choice.NUM_FIELDS, dtype=torch.int32)
-    histories = choice.Histories(tokens, params, rows[:2], end=1)
-    chosen = choice.choose_fused(_empty(256, VOCABULARY, dtype=torch.float32), histories, rows)
-    traces = watch.traces_for(tokens, [])
-    watch.flag_suspects_fused(histories, traces, rows, chosen[2])
+    params = _empty(256, sampling.NUM_FIELDS, dtype=torch.int32)
+    histories = sampling.Histories(tokens, params, rows[:2], end=1)
+    chosen = sampling.choose_fused(_empty(256, VOCABULARY, dtype=torch.float32), histories, rows)
+    traces = repetition_flags.traces_for(tokens, [])
+    repetition_flags.flag_suspects_fused(histories, traces, rows, chosen[2])
 
 
 def _experts(dtype: torch.dtype) -> tuple[ExpertWeights, ExpertWeights]:

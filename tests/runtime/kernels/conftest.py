@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dsocr.runtime.int8 import Int8Rows
 from dsocr.runtime.kernels.experts import ExpertWeights
 from dsocr.runtime.kernels.triton_language import INSTALLED
+from dsocr.runtime.layers.int8 import Int8Rows
 
 
 @pytest.fixture

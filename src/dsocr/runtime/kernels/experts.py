@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dsocr.runtime.int8 import dequantized_one
+from dsocr.runtime.layers.int8 import dequantized_one
 
 
 @dataclass(frozen=True, slots=True)

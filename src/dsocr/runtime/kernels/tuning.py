@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dsocr.runtime.kernels.experts_rows import Tiles
-from dsocr.runtime.kernels.experts_tiles import Tile
-from dsocr.runtime.kernels.paged_attention import Split
-from dsocr.runtime.kernels.row import Cut
+from dsocr.runtime.kernels.decode_attention import Split
+from dsocr.runtime.kernels.experts_decode import Tiles
+from dsocr.runtime.kernels.experts_prefill import Tile
+from dsocr.runtime.kernels.gemv import Cut
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from dsocr.runtime.batch import Batch
+from dsocr.runtime.cache.batch import Batch
+from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.kv_cache import KVCache
 
 _AMPERE = (8, 0)
 MAX_GATHERED_TOKENS = 1 << 18

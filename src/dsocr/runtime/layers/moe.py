@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dsocr.runtime.checkpoint import DecoderSpec
-from dsocr.runtime.int8 import Int8Rows, Place, dequantized, dequantized_one
+from dsocr.runtime.layers.int8 import Int8Rows, Place, dequantized, dequantized_one
+from dsocr.runtime.spec import DecoderSpec
 
 ExpertsName = Literal["grouped", "looped"]
 

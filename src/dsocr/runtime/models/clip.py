@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dsocr.runtime.checkpoint import ClipSpec
 from dsocr.runtime.config import AttentionName
 from dsocr.runtime.kernels.elementwise import (
     add_norm,
@@ -18,6 +17,7 @@ from dsocr.runtime.kernels.elementwise import (
 )
 from dsocr.runtime.layers.attention import attend
 from dsocr.runtime.layers.resize import ResizedTable, resize_grid
+from dsocr.runtime.spec import ClipSpec
 
 EPS = 1e-5
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dsocr.runtime.batch import Batch
-from dsocr.runtime.checkpoint import DecoderSpec
+from dsocr.runtime.cache.batch import Batch
+from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.kv_cache import KVCache
 from dsocr.runtime.layers.attention import attend_paged
 from dsocr.runtime.layers.moe import MoE, SwiGLU
 from dsocr.runtime.layers.norm import RMSNorm
 from dsocr.runtime.layers.rotary import Rotary, rotate
+from dsocr.runtime.spec import DecoderSpec
 
 
 class Attention(nn.Module):

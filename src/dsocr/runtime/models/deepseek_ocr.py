@@ -12,17 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dsocr.runtime.batch import Batch, PageViews
-from dsocr.runtime.checkpoint import DeepseekOcrSpec
+from dsocr.runtime.cache.batch import Batch, PageViews
+from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.encode_graph import BYTES_A_PIXEL, EncodeGraphs
-from dsocr.runtime.int8 import Place
+from dsocr.runtime.execution.encode_graph import BYTES_A_PIXEL, EncodeGraphs
 from dsocr.runtime.kernels.elementwise import normalize, normalize_fused
-from dsocr.runtime.kv_cache import KVCache
+from dsocr.runtime.layers.int8 import Place
 from dsocr.runtime.layers.moe import Experts
 from dsocr.runtime.models.clip import Clip
 from dsocr.runtime.models.deepseek_moe import DeepseekMoe
 from dsocr.runtime.models.sam import Sam
+from dsocr.runtime.spec import DeepseekOcrSpec
 
 IGNORED = frozenset(
     {

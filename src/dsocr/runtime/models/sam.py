@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dsocr.runtime.checkpoint import SamSpec
 from dsocr.runtime.config import AttentionName
 from dsocr.runtime.kernels.elementwise import (
     add_norm,
@@ -21,6 +20,7 @@ from dsocr.runtime.kernels.elementwise import (
 from dsocr.runtime.kernels.sam_attention import attend_square, attend_square_fused
 from dsocr.runtime.layers.norm import ChannelNorm
 from dsocr.runtime.layers.resize import ResizedTable, resize_grid, resize_line
+from dsocr.runtime.spec import SamSpec
 
 PATCH, WINDOW, TRAINED_GRID, NECK = 16, 14, 64, 256
 EPS = 1e-6

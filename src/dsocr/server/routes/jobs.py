@@ -14,14 +14,15 @@ from fastapi import Body, Query, Request, Response
 from starlette.responses import JSONResponse
 
 from dsocr.config import MIB, parse_no_repeat
-from dsocr.engines.modes import mode_of
-from dsocr.engines.prompts import task_of, with_image
+from dsocr.engines.deepseek.modes import mode_of
+from dsocr.engines.deepseek.prompts import task_of, with_image
 from dsocr.errors import BadRequest, DsocrError, TooManyPages
 from dsocr.exports import format_of
 from dsocr.jobs.job import Correction, Job, JobFile, JobPage, NewJob
-from dsocr.jobs.views import Wanted
+from dsocr.jobs.store.queries import Wanted
 from dsocr.pages.source import open_source
-from dsocr.pipeline import check_options, pages_of
+from dsocr.pipeline.page_ranges import page_indices
+from dsocr.pipeline.pipeline import check_options
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
 from dsocr.server.download import download
 from dsocr.server.forms import announced_bytes, check_engine, checked, options_of
@@ -300,7 +301,7 @@ def _pages(files: Sequence[JobFile], wanted: str | None, most: int) -> tuple[Job
     places = [
         (file.number, index)
         for file in files
-        for index in (pages_of(wanted, file.num_pages) if wanted else range(file.num_pages))
+        for index in (page_indices(wanted, file.num_pages) if wanted else range(file.num_pages))
     ]
     if len(places) > most:
         raise TooManyPages(f"{len(places)} pages are more than the {most} a job may have.")

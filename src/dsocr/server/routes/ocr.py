@@ -13,7 +13,9 @@ from starlette.responses import JSONResponse
 from dsocr.config import MIB
 from dsocr.errors import DsocrError, TooManyPages
 from dsocr.pages.source import open_source
-from dsocr.pipeline import OnEvent, PageEvent, Pipeline, Source, check_options, pages_of
+from dsocr.pipeline.events import OnEvent, PageEvent
+from dsocr.pipeline.page_ranges import page_indices
+from dsocr.pipeline.pipeline import Pipeline, Source, check_options
 from dsocr.server import problems
 from dsocr.server.admission import Ticket
 from dsocr.server.deps import RunningService, Service, locked_router, until_gone
@@ -134,7 +136,9 @@ async def _take_in(request: Request, service: Service, stack: AsyncExitStack) ->
         upload.path, name=upload.name, sandbox=service.reader.sandbox, password=fields.password
     )
     stack.push_async_callback(source.close)
-    pages = pages_of(fields.pages, source.num_pages) if fields.pages else range(source.num_pages)
+    pages = (
+        page_indices(fields.pages, source.num_pages) if fields.pages else range(source.num_pages)
+    )
     if len(pages) > settings.server.max_pages:
         raise TooManyPages(
             f"{len(pages)} pages are more than {settings.server.max_pages}. "

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from dsocr import __version__
-from dsocr.engines import ENGINES
-from dsocr.engines.modes import MODES
-from dsocr.engines.prompts import TASKS
+from dsocr.engines.deepseek.modes import MODES
+from dsocr.engines.deepseek.prompts import TASKS
+from dsocr.engines.registry import ENGINES
 from dsocr.errors import EngineUnavailable
 from dsocr.exports import FORMATS
 from dsocr.server.deps import RunningService, locked_router

@@ -1,0 +1,199 @@
+"""The native engine: our own runtime of DeepSeek-OCR, in a process of its own, as an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from dsocr.engines.base import EngineInfo, OnText
+from dsocr.engines.deepseek.grounding import markdown_of, parse, references
+from dsocr.engines.deepseek.modes import MODES, mode_of
+from dsocr.engines.deepseek.prompts import TASKS
+from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
+from dsocr.errors import BadCheckpoint
+from dsocr.process.supervisor import PAGES_AHEAD, Patience, Supervisor
+from dsocr.runtime.config import RuntimeConfig
+from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
+
+logger = logging.getLogger(__name__)
+
+WORKER = "dsocr.runtime.entry:main"
+
+
+class NativeEngine:
+    """Reads with the released weights, many pages at a time."""
+
+    def __init__(self, config: RuntimeConfig, *, worker: str = WORKER) -> None:
+        self._config, self._worker = config, worker
+        self._supervisor: Supervisor | None = None
+        self.stages: dict[str, float] = {}
+        """When each part of the start was done, in order; seconds since 1970."""
+        self.info = EngineInfo(
+            name="native",
+            model="DeepSeek-OCR",
+            device=config.device,
+            tasks=(*TASKS, "custom"),
+            modes=tuple(MODES),
+            streams=True,
+            max_concurrency=PAGES_AHEAD,
+            guards=True,
+            dpi=144,  # what the authors rasterise PDF pages at
+        )
+
+    async def start(self) -> None:
+        """Loads the weights. Raises `BadCheckpoint` if they are not there or not what they seem."""
+        weights = await asyncio.to_thread(find_weights, self._config.model_path)
+        if weights is None:
+            raise BadCheckpoint(_no_weights(self._config))
+        if self._supervisor is None:
+            arguments = dataclasses.asdict(self._config) | {"model_path": str(weights.resolve())}
+            self._supervisor = Supervisor(
+                self._worker,
+                arguments,
+                patience=Patience(
+                    stall=self._config.stall_seconds, start=self._config.start_seconds
+                ),
+            )
+        ready = await self._supervisor.start()
+        self.stages = ready.get("stages", {})
+        logger.info(
+            "DeepSeek-OCR is ready on %s: %s, attention %s, loaded in %.1f s%s",
+            *(ready["device"], ready["dtype"], ready["attention"], ready["seconds"]),
+            _spent(self.stages),
+        )
+        self.info = dataclasses.replace(
+            self.info,
+            device=ready["device"],
+            max_concurrency=ready["max_pages"],
+            details=(
+                ("dtype", ready["dtype"]),
+                ("attention", ready["attention"]),
+                ("cache", f"{ready['cache_tokens']} tokens, {ready['max_num_seqs']} pages"),
+                ("weights", weights.name),
+            ),
+        )
+
+    @property
+    def trouble(self) -> str:
+        return self._supervisor.trouble if self._supervisor is not None else ""
+
+    async def recognize(
+        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+    ) -> PageResult:
+        """Raises `BadRequest`, `ContextTooLong`, `EngineCrashed` and `EngineUnavailable`."""
+        if self._supervisor is None:
+            await self.start()
+        assert self._supervisor is not None
+        began = time.monotonic()
+        answer = await self._supervisor.read(
+            _question(page, options),
+            page.image.tobytes,
+            num_bytes=page.num_bytes,
+            on_text=on_text,
+        )
+        return _result(page, answer, time.monotonic() - began)
+
+    async def close(self) -> None:
+        if self._supervisor is not None:
+            await self._supervisor.close()
+            self._supervisor = None
+
+
+def examine_weights(folder: Path) -> list[tuple[str, Literal["ok", "note", "bad"], str]]:
+    """What a look at the folder finds: name, state, words. Loads torch into this process."""
+    from dsocr.runtime.weights.check import examine
+
+    return [(one.name, one.state, one.words) for one in examine(folder)]
+
+
+def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> list[float | None]:
+    """How sure the model was of each reference and what follows it, 0-1.
+
+    The geometric mean of its tokens' probabilities. `text_ends` is how many characters there were
+    after each token.
+    """
+    starts = [reference.start for reference in references(raw)]
+    sums = [0.0] * len(starts)
+    counts = [0] * len(starts)
+    place = -1
+    begin = 0
+    for logprob, end in zip(logprobs, text_ends, strict=True):
+        while place + 1 < len(starts) and starts[place + 1] <= begin:
+            place += 1
+        if place >= 0:
+            sums[place] += logprob
+            counts[place] += 1
+        begin = end
+    return [
+        math.exp(total / count) if count else None
+        for total, count in zip(sums, counts, strict=True)
+    ]
+
+
+def _spent(stages: dict[str, float]) -> str:
+    """Of a start: what each part took."""
+    parts = [
+        f"{name} {end - begin:.1f} s"
+        for begin, (name, end) in zip(stages.values(), [*stages.items()][1:], strict=False)
+    ]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _question(page: PageImage, options: OcrOptions) -> dict[str, Any]:
+    mode = mode_of(options.mode)
+    return {
+        "size": [page.width, page.height],
+        "prompt": options.prompt,
+        "resolution": [mode.base_size, mode.image_size, mode.crop_mode],
+        "max_tokens": options.max_tokens,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "no_repeat": _no_repeat(options.no_repeat_ngram),
+    }
+
+
+def _no_repeat(guard: NoRepeat | None) -> list[int | None] | None:
+    return None if guard is None else [guard.ngram, guard.window]
+
+
+def _result(page: PageImage, answer: dict[str, Any], seconds: float) -> PageResult:
+    raw: str = answer["raw"]
+    logprobs, text_ends = answer["logprobs"], answer["text_ends"]
+    if answer["finish_reason"] == "repetition":  # its loop was told before it was noticed
+        raw = raw[: text_ends[-1]]
+    blocks = parse(raw, confidences=block_confidences(raw, logprobs, text_ends))
+    if logprobs and not references(raw):
+        whole = math.exp(sum(logprobs) / len(logprobs))
+        blocks = [_sure(block, whole) for block in blocks]
+    return PageResult(
+        index=page.index,
+        width=page.width,
+        height=page.height,
+        markdown=markdown_of(blocks, page_index=page.index),
+        blocks=tuple(blocks),
+        raw=raw,
+        finish_reason=answer["finish_reason"],
+        usage=Usage(
+            vision_tokens=answer["image_tokens"],
+            prompt_tokens=answer["prompt_tokens"],
+            completion_tokens=len(logprobs),
+            seconds=seconds,
+        ),
+    )
+
+
+def _sure(block: Block, confidence: float) -> Block:
+    return dataclasses.replace(block, confidence=confidence)
+
+
+def _no_weights(config: RuntimeConfig) -> str:
+    folder = config.model_path
+    if folder is not None and folder.is_dir() and any(folder.glob("*.safetensors")):
+        return f"The weights in {folder} are incomplete: {', '.join(missing_files(folder))}."
+    where = "No folder was named" if folder is None else f"There are no weights in {folder}"
+    return f"{where}, and {REPOSITORY} is not in the Hugging Face cache. Try `dsocr download`."

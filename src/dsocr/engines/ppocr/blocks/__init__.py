@@ -1,0 +1,1 @@
+"""From lines and regions to the labelled blocks of a page."""

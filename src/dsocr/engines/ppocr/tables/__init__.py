@@ -1,0 +1,1 @@
+"""Tables: cells from rules, from white space or from the table model, and their HTML."""

@@ -1,0 +1,1 @@
+"""The job store: tables, commands that change them, queries that read them, migrations."""

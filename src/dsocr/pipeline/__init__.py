@@ -1,0 +1,1 @@
+"""A document through an engine: pages in flight, order, retries, fairness between documents."""

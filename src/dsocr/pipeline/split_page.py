@@ -1,0 +1,96 @@
+"""A page as its upper and its lower half, and their readings as one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from PIL.Image import Image
+
+from dsocr.engines.deepseek.grounding import compose_raw, markdown_of
+from dsocr.types import Block, Box, FinishReason, PageImage, PageResult, TextLine, Usage
+
+MIN_HEIGHT = 64
+"""Pixels; a lower page is not cut."""
+
+_WORST: tuple[FinishReason, ...] = ("repetition", "length", "stop")
+
+
+def halves_of(page: PageImage) -> tuple[PageImage, PageImage]:
+    """Cut near the middle where the fewest strokes are cut through."""
+    row = quiet_row(page.image)
+    return _part(page, 0, row), _part(page, row, page.height)
+
+
+def quiet_row(image: Image) -> int:
+    """The row of the middle third around which there is least writing; of equals the middlest."""
+    gray = np.asarray(image.convert("L"), dtype=np.float32)
+    strokes = np.abs(np.diff(gray, axis=1)).mean(axis=1) if gray.shape[1] > 1 else gray[:, 0] * 0
+    band = max(1, len(gray) // 100)
+    around = np.convolve(strokes, np.ones(band) / band, mode="same")
+    first, last = len(gray) // 3, -(-2 * len(gray) // 3)
+    off_centre = np.abs(np.arange(first, last) - len(gray) / 2) / len(gray)
+    return first + int(np.argmin(around[first:last] + off_centre))  # at most 1/6 of a grey level
+
+
+def joined(
+    page: PageImage, halves: Sequence[PageImage], results: Sequence[PageResult]
+) -> PageResult:
+    """One reading of the page; boxes are the page's again."""
+    blocks: list[Block] = []
+    top = 0
+    for half, result in zip(halves, results, strict=True):
+        blocks += (_moved(block, top, half.height, page.height) for block in result.blocks)
+        top += half.height
+    has_boxes = any(block.boxes for block in blocks)
+    raws = (result.raw.strip() for result in results)
+    reasons = {result.finish_reason for result in results}
+    return PageResult(
+        index=page.index,
+        width=page.width,
+        height=page.height,
+        markdown=markdown_of(blocks, page_index=page.index),
+        blocks=tuple(blocks),
+        raw=compose_raw(blocks) if has_boxes else "\n\n".join(raw for raw in raws if raw),
+        finish_reason=next(reason for reason in _WORST if reason in reasons),
+        flags=tuple(dict.fromkeys(flag for result in results for flag in result.flags)),
+        usage=together(*(result.usage for result in results)),
+    )
+
+
+def together(*usages: Usage) -> Usage:
+    """What several readings took."""
+    return Usage(*(sum(column) for column in zip(*map(dataclasses.astuple, usages), strict=True)))
+
+
+def _part(page: PageImage, top: int, bottom: int) -> PageImage:
+    lines = page.text_lines
+    if lines is not None:
+        lines = tuple(_lines_between(lines, top / page.height, bottom / page.height))
+    return dataclasses.replace(
+        page,
+        image=page.image.crop((0, top, page.width, bottom)),
+        height=bottom - top,
+        text_lines=lines,
+    )
+
+
+def _lines_between(lines: Sequence[TextLine], top: float, bottom: float) -> list[TextLine]:
+    """Those whose middle is there, placed on a page that reaches from `top` to `bottom`."""
+    size = bottom - top
+    found = []
+    for line in lines:
+        box = line.box
+        if top <= (box.y0 + box.y1) / 2 < bottom:
+            y0, y1 = (min(1.0, max(0.0, (y - top) / size)) for y in (box.y0, box.y1))
+            found.append(dataclasses.replace(line, box=Box(box.x0, y0, box.x1, y1)))
+    return found
+
+
+def _moved(block: Block, top: int, height: int, whole: int) -> Block:
+    boxes = (
+        Box(box.x0, (top + box.y0 * height) / whole, box.x1, (top + box.y1 * height) / whole)
+        for box in block.boxes
+    )
+    return dataclasses.replace(block, boxes=tuple(boxes))

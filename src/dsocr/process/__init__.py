@@ -1,0 +1,1 @@
+"""Child processes: started, limited, supervised, restarted. Knows nothing of what they compute."""

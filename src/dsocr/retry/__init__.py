@@ -1,1 +1,0 @@
-"""Reading a page again that was not read to its end."""

@@ -1,0 +1,1 @@
+"""One step on the device: eager or as CUDA graphs, sampling, memory."""

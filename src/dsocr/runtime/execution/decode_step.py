@@ -1,0 +1,163 @@
+"""The decoder on one new token a sequence, by kernels that each do as much as they can.
+
+Computes what `DeepseekMoe` computes on a batch of decodes, with as few roundings or fewer. Two
+ways: of a single row the matrices are walked through by kernels that also norm, route and add; of
+many rows the large products are the library's, and the experts' go expert by expert.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.devices import FP8
+from dsocr.runtime.execution.decode_graph import DecodeState
+from dsocr.runtime.execution.decoder_weights import LayerWeights, layer_weights, rotation_tables
+from dsocr.runtime.kernels.add_rmsnorm import gate_fused, newest_embeddings_fused, sum_norm_fused
+from dsocr.runtime.kernels.decode_attention import Sequences, Split, attend_newest_fused
+from dsocr.runtime.kernels.experts_decode import experts_rows_fused, norm_route_fused
+from dsocr.runtime.kernels.experts_gemv import experts_row_fused
+from dsocr.runtime.kernels.gemv import linear_row_fused, norm_linear_row_fused
+from dsocr.runtime.kernels.repetition_flags import flag_suspects_fused
+from dsocr.runtime.kernels.sampling import choose_fused
+from dsocr.runtime.kernels.triton_language import usable_kernels
+from dsocr.runtime.kernels.tuning import RowTuning, Tuning, fp8_split_for, tuning_for
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+
+
+class DecodeStep:
+    """Enqueues a step; can be captured. Tables of slots are passed. It keeps the weights, and what
+    every step computes in: they must run one after another."""
+
+    def __init__(self, model: DeepseekOcr, cache: KVCache, max_rows: int) -> None:
+        decoder, spec = model.decoder, model.spec.decoder
+        self.ahead = _has_programmatic_launch(model.device)
+        self.row_tuning, self.tuning_for = RowTuning(), tuning_for
+        if cache.blocks.dtype == FP8:
+            self.row_tuning = replace(self.row_tuning, split=fp8_split_for(1))
+            self.tuning_for = lambda rows: replace(tuning_for(rows), split=fp8_split_for(rows))
+        self._eps = spec.rms_norm_eps
+        self._embeddings = decoder.embed_tokens.weight
+        self._norm, self._head = decoder.norm.weight, model.lm_head.weight
+        self._layers = layer_weights(model, cache)
+        self._rotation = rotation_tables(model)
+        # one for all graphs: theirs would be kept side by side
+        self._logits = torch.empty(
+            max_rows, spec.vocab_size, dtype=torch.float32, device=model.device
+        )
+        # the attention kernel leaves it as it found it
+        self._arrived = torch.zeros(
+            max_rows * spec.num_heads, dtype=torch.int32, device=model.device
+        )
+
+    def scores(self, rows: Tensor, state: DecodeState) -> Tensor:
+        """float32 scores (B, vocabulary) of what follows each slot's newest token."""
+        x = newest_embeddings_fused(self._embeddings, state.tokens, state.lengths, rows)
+        sequences = state.sequences(rows)
+        if len(rows) == 1:
+            return self._alone(x, sequences, self.row_tuning)
+        return self._together(x, sequences, self.tuning_for(len(rows)))
+
+    def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
+        chosen = choose_fused(logits, state.histories, rows)
+        flag_suspects_fused(state.histories, state.traces, rows, chosen[2])
+        return chosen
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """float32 scores of normed hidden states, not rounded to the weights' dtype before."""
+        out = self._logits[: len(hidden)]
+        if hidden.dtype == torch.float32:
+            return torch.mm(hidden, self._head.t(), out=out)
+        return torch.mm(hidden, self._head.t(), out_dtype=torch.float32, out=out)
+
+    def _alone(self, residual: Tensor, sequences: Sequences, tuning: RowTuning) -> Tensor:
+        change: Tensor | None = None
+        eps, ahead = self._eps, self.ahead
+        for layer in self._layers:
+            residual, qkv = norm_linear_row_fused(
+                *(residual, change, layer.attention_norm, eps, layer.qkv, residual.dtype),
+                cut=tuning.qkv,
+                ahead=ahead,
+            )
+            attended = self._attend(qkv, layer, sequences, tuning.split, ahead=ahead)
+            change = linear_row_fused(attended, layer.out, cut=tuning.out, ahead=ahead)
+            logits = None
+            if layer.router is not None:
+                residual, logits = norm_linear_row_fused(
+                    *(residual, change, layer.experts_norm, eps, layer.router, torch.float32),
+                    cut=tuning.router,
+                    ahead=ahead,
+                )
+                change = None
+            residual, change = experts_row_fused(
+                *(residual, change, layer.experts_norm, eps, logits, layer.experts),
+                up=tuning.up,
+                down=tuning.down,
+                ahead=ahead,
+            )
+        return norm_linear_row_fused(
+            *(residual, change, self._norm, eps, self._head, torch.float32),
+            cut=tuning.head,
+            ahead=ahead,
+            out=self._logits[:1],
+        )[1]
+
+    def _together(self, residual: Tensor, sequences: Sequences, tuning: Tuning) -> Tensor:
+        changes: Tensor | None = None
+        experts = len(self._layers), max(layer.experts.num_experts for layer in self._layers)
+        counts = residual.new_zeros(experts, dtype=torch.int32)
+        for layer, counted in zip(self._layers, counts, strict=True):
+            residual, x = sum_norm_fused(residual, changes, layer.attention_norm, self._eps)
+            attended = self._attend(F.linear(x, layer.qkv), layer, sequences, tuning.split)
+            change = F.linear(attended, layer.out)
+            if layer.router is None:
+                residual, x = sum_norm_fused(
+                    residual, change.unsqueeze(1), layer.experts_norm, self._eps
+                )
+                inner = gate_fused(F.linear(x, layer.gate_up))
+                changes = F.linear(inner, layer.experts.down).unsqueeze(1)
+            else:
+                residual, x, routes = norm_route_fused(
+                    *(residual, change, layer.experts_norm, self._eps, layer.router),
+                    *(layer.experts, sequences.rows, counted),
+                    cut=tuning.router,
+                )
+                changes = experts_rows_fused(
+                    x, routes, layer.experts, up=tuning.up, down=tuning.down
+                )
+        return self.head(sum_norm_fused(residual, changes, self._norm, self._eps)[1])
+
+    def _attend(
+        self,
+        qkv: Tensor,
+        layer: LayerWeights,
+        sequences: Sequences,
+        split: Split,
+        *,
+        ahead: bool = False,
+    ) -> Tensor:
+        return attend_newest_fused(
+            *(qkv, *self._rotation, layer.blocks, sequences),
+            split=split,
+            arrived=self._arrived,
+            ahead=ahead,
+        )
+
+
+def _has_programmatic_launch(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
+
+
+def can_decode(model: DeepseekOcr) -> bool:
+    """Whether the kernels run here: Triton, a head that fills a block, products to float32."""
+    dim = model.spec.decoder.head_dim
+    return (
+        usable_kernels(model.device, model.dtype)
+        and dim >= 16
+        and dim & (dim - 1) == 0
+        and "out_dtype" in (torch.mm.__doc__ or "")
+    )

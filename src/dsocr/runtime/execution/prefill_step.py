@@ -1,0 +1,95 @@
+"""The decoder on whole prompts, or pieces of them, by kernels: `DeepseekMoe` with fewer passes.
+
+Nothing waits for the device and little is asked of the host, so that prompts are enqueued while
+others still compute. Large products are the library's.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dsocr.runtime.cache.batch import Batch
+from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.execution.decoder_weights import LayerWeights, layer_weights, rotation_tables
+from dsocr.runtime.kernels.add_rmsnorm import gate_fused, sum_norm_fused
+from dsocr.runtime.kernels.experts_prefill import experts_tiles_fused, route_fused
+from dsocr.runtime.kernels.prefill_attention import (
+    Chunks,
+    attend_chunks_fused,
+    rotate_write_fused,
+    tiles_of,
+)
+from dsocr.runtime.kernels.tuning import prefill_tuning_for
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+
+
+class PrefillStep:
+    """Keeps nothing but weights. `tuning_for` a number of tokens may be replaced."""
+
+    def __init__(self, model: DeepseekOcr, cache: KVCache) -> None:
+        self.tuning_for = prefill_tuning_for
+        self._embed, self._norm = model.decoder.embed_tokens, model.decoder.norm.weight
+        self._eps = model.spec.decoder.rms_norm_eps
+        self._layers = layer_weights(model, cache)
+        self._rotation = rotation_tables(model)
+
+    @torch.inference_mode()
+    def hidden(self, batch: Batch) -> Tensor:
+        """Hidden states after the final norm, (T, hidden); fills the cache."""
+        residual = self._embed(batch.input_ids)
+        if batch.features is not None and batch.feature_rows is not None:
+            residual.index_copy_(0, batch.feature_rows, batch.features.to(residual.dtype))
+        chunks = self._chunks(batch)
+        changes: Tensor | None = None
+        for layer in self._layers:
+            residual, x = sum_norm_fused(residual, changes, layer.attention_norm, self._eps)
+            change = self._attend(x, layer, batch, chunks).unsqueeze(1)
+            residual, x = sum_norm_fused(residual, change, layer.experts_norm, self._eps)
+            changes = self._pass(x, layer)
+        return sum_norm_fused(residual, changes, self._norm, self._eps)[1]
+
+    def _chunks(self, batch: Batch) -> Chunks:
+        tiles = tiles_of(batch.query_starts, self.tuning_for(batch.num_tokens).queries)
+        pinned = batch.input_ids.is_cuda
+        numbers = torch.tensor(
+            [*batch.query_starts, *(number for tile in tiles for number in tile)],
+            dtype=torch.int32,
+            pin_memory=pinned,
+        ).to(batch.input_ids.device, non_blocking=True)
+        starts, places = torch.split(numbers, [len(batch.query_starts), 2 * len(tiles)])
+        return Chunks(starts, batch.context_lens, batch.block_tables, places.view(-1, 2))
+
+    def _attend(self, x: Tensor, layer: LayerWeights, batch: Batch, chunks: Chunks) -> Tensor:
+        tuning = self.tuning_for(len(x))
+        q = rotate_write_fused(
+            *(F.linear(x, layer.qkv), *self._rotation, batch.positions, batch.slots),
+            layer.blocks,
+        )
+        attended = attend_chunks_fused(
+            *(q, layer.blocks, chunks),
+            queries=tuning.queries,
+            keys=tuning.keys,
+            warps=tuning.warps,
+            stages=tuning.stages,
+        )
+        return F.linear(attended, layer.out)
+
+    def _pass(self, x: Tensor, layer: LayerWeights) -> Tensor:
+        """What the experts say, (T, those chosen and one for all that are shared, hidden)."""
+        experts, tuning = layer.experts, self.tuning_for(len(x))
+        said = x.new_empty(len(x), experts.num_chosen + 1, x.shape[1])
+        inner = gate_fused(F.linear(x, layer.gate_up))
+        torch.mm(inner, experts.down.t(), out=said[:, experts.num_chosen])
+        if layer.router is not None:
+            routes = route_fused(_scores(x, layer.router), experts)
+            experts_tiles_fused(x, routes, experts, said, up=tuning.up, down=tuning.down)
+        return said
+
+
+def _scores(x: Tensor, router: Tensor) -> Tensor:
+    """float32 (T, experts), not rounded to the weights' dtype before (spec 9)."""
+    if x.dtype == torch.float32:
+        return torch.mm(x, router.t())
+    return torch.mm(x, router.t(), out_dtype=torch.float32)

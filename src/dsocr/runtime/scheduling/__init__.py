@@ -1,0 +1,1 @@
+"""Which sequence runs in the next step, and how pages become sequences."""

@@ -1,0 +1,1 @@
+"""Text and token ids: tokenizer, prompts, the no-repeat rule, repetition detection."""

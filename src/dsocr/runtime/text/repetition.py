@@ -1,0 +1,336 @@
+"""Notices that a page has begun to repeat itself, and where; knows tokens, not what they mean.
+
+Three signs, each on n-grams of what was lately written:
+
+- **nothing new**: no n-gram of 24 tokens that was not there before, for longer than a table of
+  empty cells, a dotted leader or a passage printed twice goes on;
+- **little new**: most n-grams of 8 tokens were there a moment ago. This is a loop that the
+  no-repeat guard keeps breaking, or one that runs through a few variants;
+- **counting**: with its numbers left out nothing is new, and the numbers go up by one step.
+
+What saves honest pages: two copies are no loop; a table whose rows begin with something new is
+none; rows that differ in numbers are none unless the numbers count; month sheets may count to 31.
+The limits were chosen on the corpus of `bench/repetition.py`, which counts false alarms.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from operator import sub
+
+from dsocr.runtime.text.tokenizer import Tokenizer
+
+BLOCK = 16
+"""Tokens looked at together: string slices are cheap, calls are not."""
+_MEMORY = 512
+"""An n-gram is remembered for at least so many tokens, so periods up to that are seen."""
+REACH = 2 * (_MEMORY + BLOCK)
+"""None is remembered for more."""
+
+EXACT = 24
+"""Eight cells of a table: a grid of two values still says something new with that."""
+NEAR = 8
+"""Short, because the guard breaks a loop every 30 tokens."""
+TEMPLATE = 12
+
+SILENCE = 344
+"""Tokens without anything new. With the first n-gram and a block it makes less than 400."""
+_BLOCKS = 23
+WINDOW = _BLOCKS * BLOCK
+"""Tokens over which "little new" is measured."""
+MOST_NEW = int(0.28 * WINDOW)
+"""Of them that end new n-grams; the guard's breaks alone make 8 of 31."""
+RECENT = 192
+"""For "little new" only what was said within so many tokens counts as said before."""
+
+_MIN_WORDS, _MIN_ROW_WORDS = 3, 4
+"""Different words that "little new" repeats: grids of a few values have fewer."""
+_WORDY = 0.12
+"""Share of words that it repeats; the weekdays of a calendar are fewer."""
+_BREAKS = 6
+"""So many never seen tokens in a window are the guard's doing: two repeated words are enough."""
+_ALL_WORDS = 0.5
+"""With so many of them there are no cells, and one word is enough."""
+
+_MIN_COUNTS = 20
+"""Steps of a counting run."""
+_MIN_ROW_COUNTS = 40
+"""The same in a table: a month of rows has 31."""
+_MAX_STRIDE = 16
+"""Most numbers in one item of a counting run: a reference's box has four."""
+_RECHECK = 32
+"""Tokens between two looks at the numbers of a long numeric table."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKinds:
+    """What the watch has to know of a vocabulary."""
+
+    digits: dict[int, str]
+    """Tokens that are nothing but digits."""
+    is_word: Callable[[int], bool]
+    """Whether a token has a letter in it."""
+    row: int
+    """`<tr>`, or -1."""
+    cell_end: int
+    """`</td>`, or -1."""
+
+
+def token_kinds(tokenizer: Tokenizer) -> TokenKinds:
+    """Looks digits up by how they are written: to go through the whole vocabulary takes a third of
+    a second, at every start."""
+    return TokenKinds(
+        digits=_digits(tokenizer),
+        is_word=cache(lambda token: _has_letter(tokenizer.token_bytes(token))),
+        row=_single(tokenizer, "<tr>"),
+        cell_end=_single(tokenizer, "</td>"),
+    )
+
+
+def _digits(tokenizer: Tokenizer) -> dict[int, str]:
+    """Up to the first length that no token has, six at most."""
+    found: dict[int, str] = {}
+    for length in range(1, 7):
+        words = (f"{number:0{length}d}" for number in range(10**length))
+        tokens = {token: word for word in words if (token := tokenizer.token_of(word)) is not None}
+        if not tokens:
+            break
+        found |= tokens
+    return found
+
+
+class RepetitionWatch:
+    """One sequence's watch. After the first alarm it is of no more use."""
+
+    def __init__(self, kinds: TokenKinds) -> None:
+        self._kinds = kinds
+        self._block: list[int] = []
+        self._num_tokens = 0
+        self._tail = "\0" * (EXACT - 1)
+        self._exact, self._near = _Grams(), _Grams()
+        self._new_exact_at = 0
+        self._blocks: deque[_Block] = deque(maxlen=_BLOCKS + 1)
+        self._was_new = True
+        self._seen: set[int] = set()
+        self._row_opens = False
+        self._numbers = _Counting(kinds)
+
+    def push(self, token: int) -> int | None:
+        """How many output tokens to keep, once the output repeats itself; else None."""
+        self._block.append(token)
+        if len(self._block) < BLOCK:
+            return None
+        return self._look()
+
+    def _look(self) -> int | None:
+        tokens, self._block = self._block, []
+        period = self._take_in(tokens)
+        self._numbers.take_in(tokens, self._num_tokens)
+        self._num_tokens += BLOCK
+        silence = self._num_tokens - self._new_exact_at
+        if silence >= SILENCE and silence >= period * 1.05:
+            return max(1, self._new_exact_at - EXACT + 1)
+        if self._little_is_new():
+            return self._start_of_the_old()
+        return self._numbers.start_of_counting(self._num_tokens)
+
+    def _take_in(self, tokens: list[int]) -> int:
+        """Notes which n-grams are new; returns how far back the last one was seen, 0 if new."""
+        places = range(self._num_tokens, self._num_tokens + BLOCK)
+        text = self._tail + "".join(map(chr, tokens))  # ids as characters: slices are n-grams
+        self._tail = text[BLOCK:]
+        exact = self._exact.distances(text, EXACT, places)
+        near = self._near.distances(text[EXACT - NEAR :], NEAR, places)
+        if 0 in exact:
+            self._new_exact_at = places.stop - exact[::-1].index(0)
+        self._blocks.append(self._block_of(tokens, [not 0 < far <= RECENT for far in near]))
+        return exact[-1]
+
+    def _block_of(self, tokens: list[int], news: list[bool]) -> _Block:
+        block = _Block(num_new=sum(news))
+        if block.num_new < BLOCK:
+            is_word = self._kinds.is_word
+            block.new_at_start = news.index(False)
+            block.old_at_end = [*reversed(news), True].index(True)
+            block.old_words = [
+                token for token, new in zip(tokens, news, strict=True) if not new and is_word(token)
+            ]
+        if block.num_new:
+            befores = (self._was_new, *news)
+            for token, new, before in zip(tokens, news, befores, strict=False):
+                if new and not before:
+                    block.num_onsets += 1
+                    block.num_number_onsets += token in self._kinds.digits
+                    block.num_breaks += token not in self._seen
+        if self._row_opens or self._kinds.row in tokens:
+            self._note_rows(block, tokens, news)
+        self._seen.update(tokens)
+        self._was_new = news[-1]
+        return block
+
+    def _note_rows(self, block: _Block, tokens: list[int], news: list[bool]) -> None:
+        for token, new in zip(tokens, news, strict=True):
+            if token == self._kinds.row:
+                block.num_rows += 1
+                self._row_opens = True
+            elif self._row_opens:
+                block.num_new_rows += new
+                self._row_opens = not new and token != self._kinds.cell_end
+
+    def _little_is_new(self) -> bool:
+        window = list(self._blocks)[-_BLOCKS:]
+        if self._num_tokens < WINDOW:
+            return False
+        if sum(block.num_new for block in window) > MOST_NEW:
+            return False
+        rows = sum(block.num_rows for block in window)
+        if rows >= 3 and sum(block.num_new_rows for block in window) >= 0.6 * rows:
+            return False
+        onsets = sum(block.num_onsets for block in window)
+        if onsets and 2 * sum(block.num_number_onsets for block in window) >= onsets:
+            return False
+        words = [word for block in window for word in block.old_words]
+        share = len(words) / WINDOW
+        breaks = sum(block.num_breaks for block in window)
+        needed = 2 if breaks >= _BREAKS else _MIN_ROW_WORDS if rows else _MIN_WORDS
+        return share >= _ALL_WORDS or (share >= _WORDY and len(set(words)) >= needed)
+
+    def _start_of_the_old(self) -> int:
+        """Looks no further back than the window: before it a grid may have been honest."""
+        blocks = list(self._blocks)
+        first = len(blocks) - 1
+        while first > 1 and blocks[first - 1].num_new <= 0.6 * BLOCK:
+            first -= 1
+        start = self._num_tokens - (len(blocks) - first) * BLOCK - (NEAR - 1)
+        before = blocks[first - 1].old_at_end
+        return max(1, start - before if before else start + blocks[first].new_at_start)
+
+
+@dataclass(slots=True)
+class _Block:
+    """Some tokens and what was new in them."""
+
+    num_new: int = 0
+    new_at_start: int = 0
+    old_at_end: int = 0
+    num_onsets: int = 0
+    """Places where what is new begins."""
+    num_number_onsets: int = 0
+    num_breaks: int = 0
+    """Places where a token comes that was never there."""
+    num_rows: int = 0
+    num_new_rows: int = 0
+    """Of these, rows that began with something new."""
+    old_words: list[int] = field(default_factory=list)
+
+
+class _Grams:
+    """Where n-grams were last seen. Two generations, so that what is old is dropped at once."""
+
+    def __init__(self) -> None:
+        self._young: dict[int, int] = {}
+        self._old: dict[int, int] = {}
+        self._since = 0
+
+    def distances(self, text: str, size: int, places: Sequence[int]) -> list[int]:
+        """Tokens since each n-gram of the text was seen, 0 if it is new. Now they were seen."""
+        young, old = self._young, self._old
+        found = []
+        for at, now in enumerate(places):
+            gram = hash(text[at : at + size])  # a number takes a fifth of the memory
+            before = young.get(gram)
+            if before is None:
+                before = old.get(gram, now)
+            young[gram] = now
+            found.append(now - before)
+        if places and places[-1] - self._since >= _MEMORY:
+            self._old, self._young, self._since = young, {}, places[-1]
+        return found
+
+
+class _Counting:
+    """Follows the text with its numbers left out, and the numbers."""
+
+    def __init__(self, kinds: TokenKinds) -> None:
+        self._digits, self._row = kinds.digits, kinds.row
+        self._row_at = -SILENCE
+        self._template = "\0" * (TEMPLATE - 1)
+        self._grams = _Grams()
+        self._new_at = 0
+        self._number = ""
+        self._values: list[int] = []
+        self._places: list[int] = []
+        self._next_look = 0
+
+    def take_in(self, tokens: list[int], start: int) -> None:
+        digits = self._digits
+        symbols, places = [], []
+        for now, token in enumerate(tokens, start):
+            digit = digits.get(token)
+            if digit is None:
+                if self._number:
+                    self._values.append(int(self._number[:18]))
+                    self._number = ""
+                symbols.append(token)
+                places.append(now)
+            elif self._number:  # one number, one symbol, however many tokens spell it
+                self._number += digit
+            else:
+                self._number = digit
+                self._places.append(now)
+                symbols.append(0)
+                places.append(now)
+        if self._row in tokens:
+            self._row_at = start
+        text = self._template + "".join(map(chr, symbols))
+        self._template = text[len(symbols) :]
+        distances = self._grams.distances(text, TEMPLATE, places)
+        if 0 in distances:
+            self._new_at = places[-1 - distances[::-1].index(0)] + 1
+
+    def start_of_counting(self, now: int) -> int | None:
+        """Where the second item of a counting run stands."""
+        if now - self._new_at < SILENCE or now < self._next_look:
+            return None
+        self._next_look = now + _RECHECK
+        needed = _MIN_COUNTS if now - self._row_at > SILENCE else _MIN_ROW_COUNTS
+        values = self._values
+        recent = bisect_left(self._places, now - SILENCE, hi=len(values))
+        for stride in range(1, min(_MAX_STRIDE, (len(values) - recent) // 3) + 1):
+            step = _step(values[recent:], stride)
+            if step:
+                first = recent
+                while first > 0 and values[first - 1 + stride] - values[first - 1] in (0, step):
+                    first -= 1
+                steps = _steps(values[first:], stride)
+                if steps.count(step) >= needed:
+                    still = next(place for place, one in enumerate(steps) if one)
+                    first += max(0, still - stride + 1)  # numbers that did not yet count
+                    return max(1, self._places[first + stride])
+        return None
+
+
+def _step(values: list[int], stride: int) -> int:
+    """By how much every `stride`-th number goes on; 0 if these numbers do not count."""
+    steps = _steps(values, stride)
+    step = next((one for one in reversed(steps) if one), 0)
+    counts = steps.count(step) if step else 0
+    counting = counts >= 0.8 * len(steps) / stride and counts + steps.count(0) >= 0.9 * len(steps)
+    return step if counting else 0
+
+
+def _steps(values: list[int], stride: int) -> list[int]:
+    return list(map(sub, values[stride:], values))
+
+
+def _has_letter(text: bytes) -> bool:
+    return not text.startswith(b"<") and any(map(str.isalpha, text.decode(errors="ignore")))
+
+
+def _single(tokenizer: Tokenizer, tag: str) -> int:
+    ids = tokenizer.encode(tag)
+    return ids[0] if len(ids) == 1 else -1

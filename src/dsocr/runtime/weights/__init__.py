@@ -1,0 +1,1 @@
+"""Checkpoint files into modules, and checks of a checkpoint folder."""

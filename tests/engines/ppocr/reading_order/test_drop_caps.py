@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from dsocr.engines.ppocr.geometry import Line, Rect
+from dsocr.engines.ppocr.reading_order.drop_caps import with_drop_caps
+
+ROWS = [
+    Line("he harbour council met on Tuesday", Rect(60, 0, 500, 20), 1.0),
+    Line("should be used, said several members", Rect(60, 28, 500, 48), 1.0),
+    Line("builders who have worked there", Rect(0, 56, 500, 76), 1.0),
+]
+
+
+def letter(text: str = "T", height: float = 48) -> Line:
+    return Line(text, Rect(0, 0, 50, height), 1.0)
+
+
+def texts(lines: list[Line]) -> list[str]:
+    return [line.text for line in with_drop_caps(lines)]
+
+
+def test_a_large_letter_begins_the_first_of_the_rows_beside_it() -> None:
+    read = texts([letter(), *ROWS])
+    assert read == ["The harbour council met on Tuesday", ROWS[1].text, ROWS[2].text]
+
+
+def test_a_piece_of_the_letter_in_the_rows_own_box_is_dropped() -> None:
+    into = Line("1 he harbour council met", Rect(30, 0, 500, 20), 1.0)
+    assert texts([letter(), into, *ROWS[1:]])[0] == "The harbour council met"
+
+
+def test_a_letter_no_larger_than_its_row_or_beside_one_row_alone_stays() -> None:
+    assert texts([letter(height=22), *ROWS])[0] == "T"
+    assert texts([letter(), ROWS[0]])[0] == "T"
+
+
+def test_figures_and_words_are_no_dropped_letters() -> None:
+    assert texts([letter("3"), *ROWS])[0] == "3"
+    assert texts([letter("To"), *ROWS])[0] == "To"

@@ -1,0 +1,205 @@
+"""Callbacks go where they may, are signed, and are tried again; nowhere else, whatever is asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.server
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsocr.jobs import webhooks
+from dsocr.jobs.config import JobsConfig
+from dsocr.jobs.store.database import Database
+from dsocr.jobs.webhooks import (
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    CallbackRefused,
+    Callbacks,
+    is_public,
+    signature,
+)
+from tests.jobs.rows import finished_job
+
+TLS = Path(__file__).parents[1] / "data" / "tls"
+CONFIG = JobsConfig(
+    callback_hosts=("hooks.example", "*.lab.example"), callback_secret="s3cret", callback_tries=3
+)
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    """Answers with the statuses it was given, one after the other; remembers what it got."""
+
+    statuses: list[int] = []
+    got: list[tuple[dict[str, str], bytes]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(self.statuses.pop(0))
+        self.send_header("Location", "https://elsewhere.example/")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def hook() -> Iterator[int]:
+    """The port of an https server that knows itself as hooks.example."""
+    Hook.statuses, Hook.got = [], []
+    server = http.server.HTTPServer(("127.0.0.1", 0), Hook)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "cert.pem", TLS / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def callbacks(database: Database, config: JobsConfig = CONFIG) -> Callbacks:
+    trusted = ssl.create_default_context(cafile=str(TLS / "cert.pem"))
+    return Callbacks(database, config, resolve=lambda host, port: ["127.0.0.1"], tls=trusted)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example/",
+        "https://other.example/",
+        "https://hooks.example.evil.example/",
+        "https://evil.example/hooks.example",
+        "https://evil.example#hooks.example",
+        "https://hooks.example@evil.example/",
+        "https://user:word@hooks.example/",
+        "https://lab.example/",
+        "https://evillab.example/",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://0x7f000001/",
+        "https://hooks.example:99999/",
+        "https://hooks.example/\r\nX: y",
+        "https://hooks.example/" + "a" * 3000,
+        "file:///etc/passwd",
+        "gopher://hooks.example/",
+        "",
+    ],
+)
+def test_only_https_urls_of_listed_hosts_are_taken(tmp_path: Path, url: str) -> None:
+    with pytest.raises(CallbackRefused):
+        callbacks(Database(tmp_path / "s")).check(url)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        JobsConfig(),
+        JobsConfig(callback_secret="s3cret"),
+        JobsConfig(callback_hosts=("hooks.example",)),
+    ],
+)
+def test_without_hosts_and_a_secret_there_are_no_callbacks(
+    tmp_path: Path, config: JobsConfig
+) -> None:
+    with pytest.raises(CallbackRefused, match="switched off"):
+        callbacks(Database(tmp_path / "s"), config).check("https://hooks.example/")
+
+
+def test_listed_hosts_and_their_subdomains_are_taken(tmp_path: Path) -> None:
+    checked = callbacks(Database(tmp_path / "s"))
+    checked.check("https://hooks.example/done?x=1")
+    checked.check("https://HOOKS.example:8443/")
+    checked.check("https://a.lab.example/")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255"),
+        *("192.168.1.1", "169.254.169.254", "100.64.0.1", "198.18.0.1", "192.0.2.1", "224.0.0.1"),
+        *("255.255.255.255", "240.0.0.1", "::1", "::", "fe80::1", "fc00::1", "fd12::1", "ff02::1"),
+        *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::a00:1"),
+        *("2002:7f00:1::", "2002:a00:1::1", "2001:db8::1", "2001:0:7f00:1::", "127.1", "name"),
+    ],
+)
+def test_addresses_inside_are_no_public_ones(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111"])
+def test_addresses_of_the_internet_are(address: str) -> None:
+    assert is_public(address)
+
+
+def test_a_name_that_leads_inside_is_refused_when_it_is_called(tmp_path: Path) -> None:
+    for answers in (["127.0.0.1"], ["1.1.1.1", "10.0.0.1"], []):
+        checked = Callbacks(
+            Database(tmp_path / "s"), CONFIG, resolve=lambda host, port, found=answers: found
+        )
+        with pytest.raises(CallbackRefused):
+            checked.post("https://hooks.example/", b"{}")
+
+
+async def test_a_callback_is_signed_and_tried_until_it_arrives(
+    tmp_path: Path, hook: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsocr.jobs.store.commands.FIRST_CALLBACK_PAUSE_SECONDS", 0)
+    config = dataclasses.replace(CONFIG, callback_private=True)
+    database = Database(tmp_path / "store")
+    await database.open()
+    try:
+        url = f"https://hooks.example:{hook}/done?job=1"
+        job_id = await finished_job(database, callback_url=url)
+        Hook.statuses = [500, 302, 204]
+        await callbacks(database, config).deliver_due()
+        assert Hook.statuses == []
+        await callbacks(database, config).deliver_due()
+        assert len(Hook.got) == 3
+    finally:
+        await database.close()
+    headers, body = Hook.got[-1]
+    assert headers["host"] == f"hooks.example:{hook}"
+    assert json.loads(body) == {
+        "jobId": job_id,
+        "status": "succeeded",
+        "pagesTotal": 1,
+        "pagesDone": 1,
+        "pagesFailed": 0,
+    }
+    moment = headers[TIMESTAMP_HEADER.lower()]
+    assert headers[SIGNATURE_HEADER.lower()] == signature("s3cret", moment, body)
+    assert signature("s3cret", "0", body) != signature("other", "0", body)
+
+
+async def test_a_callback_is_given_up_after_its_tries(
+    tmp_path: Path, hook: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsocr.jobs.store.commands.FIRST_CALLBACK_PAUSE_SECONDS", 0)
+    config = dataclasses.replace(CONFIG, callback_private=True)
+    database = Database(tmp_path / "store")
+    await database.open()
+    try:
+        await finished_job(database, callback_url=f"https://hooks.example:{hook}/")
+        Hook.statuses = [500] * 9
+        await callbacks(database, config).deliver_due()
+    finally:
+        await database.close()
+    assert len(Hook.got) == 3
+
+
+def test_a_certificate_of_somebody_else_is_not_spoken_to(tmp_path: Path, hook: int) -> None:
+    config = dataclasses.replace(CONFIG, callback_private=True)
+    checked = Callbacks(Database(tmp_path / "s"), config, resolve=lambda h, p: ["127.0.0.1"])
+    with pytest.raises(ssl.SSLError):
+        checked.post(f"https://hooks.example:{hook}/", b"{}")
+    assert webhooks.SIGNATURE_HEADER.startswith("X-")
+    assert Hook.got == []

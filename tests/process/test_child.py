@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsocr.process.child import Channel, Child, ChildDied, ChildTimeout, Header, limit_cpu_seconds
+
+
+def obey(channel: Channel, arguments: Header) -> None:
+    """The child of these tests: does as each question says."""
+    while True:
+        question, payload = channel.receive()
+        if "sleep" in question:
+            time.sleep(question["sleep"])
+        if "exit" in question:
+            os._exit(question["exit"])
+        if "burn" in question:
+            limit_cpu_seconds(question["burn"])
+            while True:
+                pass
+        if "allocate" in question:
+            try:
+                question["got"] = len(bytearray(question["allocate"]))
+            except MemoryError:
+                question["got"] = None
+        if "print" in question:
+            print(question["print"], flush=True)
+        question["arguments"] = arguments
+        question["environment"] = os.environ.get("DSOCR_TEST_CHILD")
+        channel.send(question, bytes(reversed(payload)))
+
+
+@contextmanager
+def child(**options: object) -> Iterator[Child]:
+    one = Child("tests.process.test_child:obey", {"given": 1}, **options)  # type: ignore[arg-type]
+    try:
+        yield one
+    finally:
+        one.kill()
+
+
+def test_a_question_gets_its_answer_and_bytes_come_back() -> None:
+    with child(environment={"DSOCR_TEST_CHILD": "yes"}) as one:
+        answer, payload = one.call({"word": "ä"}, b"abc", timeout=30)
+        assert (answer["word"], bytes(payload)) == ("ä", b"cba")
+        assert answer["arguments"] == {"given": 1}
+        assert answer["environment"] == "yes"
+        assert one.alive
+
+
+def test_a_payload_larger_than_any_socket_buffer_crosses_whole() -> None:
+    sent = os.urandom(1 << 20) * 20
+    with child() as one:
+        _, received = one.call({}, sent, timeout=30)
+    assert bytes(received) == sent[::-1]
+
+
+def test_a_payload_counts_in_bytes_whatever_its_items_are() -> None:
+    words = memoryview(bytes(range(16))).cast("I")
+    with child() as one:
+        _, received = one.call({}, words, timeout=30)
+    assert bytes(received) == bytes(range(16))[::-1]
+
+
+def test_a_child_that_exits_is_reported_with_its_status() -> None:
+    with child() as one, pytest.raises(ChildDied) as raised:
+        one.call({"exit": 7}, timeout=30)
+    assert raised.value.reason == "exit status 7"
+    assert not one.alive
+
+
+def test_a_late_child_is_killed() -> None:
+    with child() as one:
+        one.call({}, timeout=30)
+        with pytest.raises(ChildTimeout):
+            one.call({"sleep": 60}, timeout=0.2)
+        assert not one.alive
+        with pytest.raises(ProcessLookupError):
+            os.kill(one.pid, 0)
+
+
+def test_a_deadline_holds_for_its_own_call_only() -> None:
+    with child() as one:
+        one.call({}, timeout=0.5 + 30)
+        one.channel._sock.gettimeout()
+        one.call({}, timeout=30)
+        assert one.channel._sock.gettimeout() is None
+
+
+def test_a_child_that_stops_reading_does_not_block_its_parent() -> None:
+    with child() as one:
+        one.call({}, timeout=30)
+        os.kill(one.pid, signal.SIGSTOP)
+        with pytest.raises(ChildTimeout):
+            one.call({}, bytes(64 << 20), timeout=0.3)
+
+
+def test_a_signal_is_reported_by_name() -> None:
+    with child() as one, pytest.raises(ChildDied) as raised:
+        one.call({"burn": 0.1}, timeout=30)
+    assert raised.value.reason == "killed by SIGXCPU"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
+def test_memory_is_limited() -> None:
+    with child(memory_bytes=512 << 20) as one:
+        assert one.call({"allocate": 1 << 20}, timeout=30)[0]["got"] == 1 << 20
+        assert one.call({"allocate": 1 << 30}, timeout=30)[0]["got"] is None
+
+
+def test_what_a_child_prints_does_not_reach_standard_output(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with child() as one:
+        one.call({"print": "chatter"}, timeout=30)
+    out, err = capfd.readouterr()
+    assert "chatter" not in out and "chatter" in err
+
+
+async def test_cancelling_a_call_kills_the_child() -> None:
+    with child() as one:
+        await one.call_async({}, timeout=30)
+        asked = asyncio.ensure_future(one.call_async({"sleep": 60}))
+        await asyncio.sleep(0.05)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert not one.alive
+
+
+async def test_killing_from_many_threads_is_killing_once() -> None:
+    with child() as one:
+        await one.call_async({}, timeout=30)
+        await asyncio.gather(*(asyncio.to_thread(one.kill) for _ in range(8)))
+        assert not one.alive
+
+
+def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
+    script = (
+        "import time; from dsocr.process.child import Child\n"
+        "one = Child('tests.process.test_child:obey'); one.call({}, timeout=30)\n"
+        "print(one.pid, flush=True); time.sleep(60)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    with parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "Z":
+            break
+        time.sleep(0.02)
+    else:
+        assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize(
+    "lengths", [b"\xff\xff\xff\xff" + bytes(8), bytes(4) + b"\xff" * 8], ids=["header", "payload"]
+)
+def test_a_frame_that_claims_to_be_enormous_is_refused(lengths: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(lengths)
+        with pytest.raises(EOFError):
+            Channel(ours).receive(time.monotonic() + 5)
+
+
+def test_a_payload_is_received_in_one_call_however_it_comes() -> None:
+    """A reader that goes back for the interpreter after each piece waits for a busy thread."""
+
+    class Counting(socket.socket):
+        calls = 0
+
+        def recv_into(self, *arguments: Any) -> int:
+            self.calls += 1
+            return super().recv_into(*arguments)
+
+    ours, theirs = socket.socketpair()
+    reader = Counting(fileno=theirs.detach())
+    with ours, reader, ThreadPoolExecutor(1) as beside:
+        payload = os.urandom(5 << 20)
+        sending = beside.submit(Channel(ours).send, {}, payload)
+        assert Channel(reader).receive() == ({}, payload)
+        sending.result()
+    assert reader.calls == 3  # lengths, header, payload
+
+
+def test_a_child_takes_no_module_from_the_folder_it_is_started_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('a stranger was imported')")
+    monkeypatch.chdir(tmp_path)
+    with child() as one:
+        assert one.call({}, b"abc", timeout=30)[1] == b"cba"

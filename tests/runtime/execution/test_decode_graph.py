@@ -1,0 +1,127 @@
+"""Which graph a step is replayed by, and when one is made. What they compute is another test's."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from dsocr.runtime.execution import decode_graph
+from dsocr.runtime.execution.decode_graph import DecodeGraph, DecodeState
+from dsocr.runtime.kernels.triton_language import OutOfResources
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the graphs that were made, in their order; none of them needs a GPU."""
+    sizes: list[int] = []
+
+    def capture(self: DecodeGraph, bucket: int) -> Any:
+        sizes.append(bucket)
+        graph = SimpleNamespace(replay=lambda: None)
+        return SimpleNamespace(graph=graph, rows=torch.zeros(bucket), chosen=bucket)
+
+    monkeypatch.setattr(DecodeGraph, "_capture", capture)
+    monkeypatch.setattr(decode_graph, "PATIENCE", 2)
+    return sizes
+
+
+@pytest.fixture
+def graph(made: list[int]) -> DecodeGraph:
+    state = DecodeState(
+        num_slots=32,
+        max_positions=8,
+        max_blocks=1,
+        exempt=[],
+        end=0,
+        device=torch.device("cpu"),
+    )
+    graph = DecodeGraph(SimpleNamespace(), state, max_rows=32, buckets=(1, 4, 16))
+    graph._captures = True
+    return graph
+
+
+def replayed(graph: DecodeGraph, num_rows: int) -> Any:
+    graph.prepare(num_rows)
+    return graph.step(range(num_rows))
+
+
+def test_a_larger_graph_stands_in_until_its_own_is_often_wanted(
+    graph: DecodeGraph, made: list[int]
+) -> None:
+    graph.capture(32)
+    assert [replayed(graph, 3) for _ in range(4)] == [32, 32, 4, 4]
+    assert replayed(graph, 2) == 4
+    assert replayed(graph, 5) == 32
+    assert made == [32, 4]
+
+
+def test_one_that_none_can_stand_in_for_is_made_at_once(
+    graph: DecodeGraph, made: list[int]
+) -> None:
+    assert replayed(graph, 3) == 4
+    assert replayed(graph, 20) == 32
+    assert replayed(graph, 1) == 4
+    assert made == [4, 32]
+
+
+def test_where_memory_is_short_the_larger_goes_on_standing_in(
+    graph: DecodeGraph, made: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph.capture(32)
+
+    def fail(self: DecodeGraph, bucket: int) -> Any:
+        made.append(bucket)
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(DecodeGraph, "_capture", fail)
+    assert [replayed(graph, 3) for _ in range(7)] == [32] * 7
+    assert made == [32, 4]
+
+
+def test_in_quiet_moments_all_are_made_the_largest_first(
+    graph: DecodeGraph, made: list[int]
+) -> None:
+    graph.capture(4)
+    while graph.capture_one():
+        pass
+    assert made == [4, 32, 16, 1]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"),
+        OutOfResources(115_200, 101_376, "shared memory"),
+    ],
+)
+def test_one_that_does_not_fit_keeps_none_of_the_smaller_from_being_made(
+    graph: DecodeGraph, made: list[int], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    graph.capture(4)
+    capture = DecodeGraph._capture
+
+    def fail(self: DecodeGraph, bucket: int) -> Any:
+        if bucket > 16:
+            raise error
+        return capture(self, bucket)
+
+    monkeypatch.setattr(DecodeGraph, "_capture", fail)
+    moments = 0
+    while graph.capture_one():
+        moments += 1
+    assert (made, moments) == ([4, 16, 1], 3)
+
+
+def test_another_fault_is_not_done_without(
+    graph: DecodeGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: DecodeGraph, bucket: int) -> Any:
+        raise RuntimeError("an illegal memory access was encountered")
+
+    monkeypatch.setattr(DecodeGraph, "_capture", fail)
+    with pytest.raises(RuntimeError, match="illegal"):
+        graph.capture_one()

@@ -1,0 +1,135 @@
+"""Views by CUDA graphs: their features are the plain towers', whatever was encoded before them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from dsocr.runtime.cache.batch import PageViews
+from dsocr.runtime.execution import encode_graph
+from dsocr.runtime.execution.encode_graph import MAX_PIXELS, EncodeGraphs
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.weights.loader import load_model
+from tests.runtime.stages import distance
+
+pytestmark = pytest.mark.gpu
+
+BOUND = 1e-4
+"""On features of 1.4 or so in float32; the released code's values are held to the same."""
+TILE = 640
+
+Shape = tuple[int, tuple[int, int]]
+"""A global view's side, and the grid of tiles beside it; (1, 1) is none."""
+
+TOGETHER: list[list[Shape]] = [
+    [(512, (1, 1))],
+    [(640, (1, 1))],
+    [(1280, (1, 1))],
+    [(1024, (2, 1))],
+    [(1024, (2, 3))],
+    [(1024, (1, 1)), (1024, (1, 2))],
+    [(512, (1, 1)), (640, (1, 1)), (512, (1, 1))],
+    [(1024, (3, 3)), (1024, (2, 1))],
+]
+"""Pages that are encoded together. The tiles of the last are too many for a graph."""
+TOO_MANY = 11
+
+
+def load(path: Path, *, kernels: bool) -> DeepseekOcr:
+    return load_model(
+        path,
+        device=torch.device("cuda"),
+        dtype=torch.float32,
+        attention="sdpa",
+        kernels=kernels,
+    )
+
+
+@pytest.fixture(scope="module")
+def plain(tiny_checkpoint: Path) -> DeepseekOcr:
+    return load(tiny_checkpoint, kernels=False)
+
+
+@pytest.fixture(params=[True, False], ids=["side-by-side", "one-lane"])
+def model(tiny_checkpoint: Path, request: pytest.FixtureRequest) -> DeepseekOcr:
+    """One by kernels, that has encoded nothing yet, as on a large card and on a small one."""
+    model = load(tiny_checkpoint, kernels=True)
+    model._graphs = EncodeGraphs(model._project, model.device, side_by_side=request.param)
+    return model
+
+
+def noise(shape: Shape) -> PageViews:
+    """A page unlike any other, in pinned memory as pages are that wait."""
+    side, grid = shape
+    count = grid[0] * grid[1]
+    tiles = torch.randint(0, 256, (count, TILE, TILE, 3), dtype=torch.uint8) if count > 1 else None
+    view = torch.randint(0, 256, (side, side, 3), dtype=torch.uint8)
+    return PageViews(view, tiles, grid).pinned()
+
+
+def furthest(model: DeepseekOcr, plain: DeepseekOcr, shapes: list[Shape]) -> float:
+    """How far any feature of such pages, encoded together, is from the plain towers'."""
+    pages = [noise(shape) for shape in shapes]
+    pairs = zip(model.encode(pages), plain.encode(pages), strict=True)
+    return max(distance(ours, theirs) for ours, theirs in pairs)
+
+
+@contextmanager
+def runs_by_the_host(model: DeepseekOcr) -> Iterator[list[int]]:
+    """Of each pass that is not a replay, how many views it has."""
+    counts: list[int] = []
+    hook = model.projector.register_forward_hook(lambda *given: counts.append(len(given[2])))
+    try:
+        yield counts
+    finally:
+        hook.remove()
+
+
+def test_features_are_the_plain_towers_at_first_use_at_capture_and_at_replay(
+    model: DeepseekOcr, plain: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a quiet moment: graphs are made amid the others, at each size's second use."""
+    monkeypatch.setattr(encode_graph, "PATIENCE", 1)
+    assert TOO_MANY * TILE**2 > MAX_PIXELS
+    order = random.Random(1)
+    for turn in range(5):
+        with runs_by_the_host(model) as counts:
+            for shapes in order.sample(TOGETHER, len(TOGETHER)):
+                assert furthest(model, plain, shapes) <= BOUND, (turn, shapes)
+        if turn >= 2:  # every size was met twice
+            assert counts == [TOO_MANY]
+
+
+def test_a_replay_is_not_disturbed_by_graphs_that_are_made_later(
+    model: DeepseekOcr, plain: DeepseekOcr
+) -> None:
+    """One after another in quiet moments, in the memory that all share."""
+    first, others = TOGETHER[0], TOGETHER[1:]
+    assert furthest(model, plain, first) <= BOUND
+    assert model.make_ready()
+    for shapes in others:
+        model.encode([noise(shape) for shape in shapes])
+    while model.make_ready():
+        with runs_by_the_host(model) as counts:
+            assert furthest(model, plain, first) <= BOUND
+        assert counts == []
+    for shapes in others:
+        assert furthest(model, plain, shapes) <= BOUND, shapes
+
+
+def test_a_page_of_several_passes_of_one_size_keeps_the_features_of_each(
+    model: DeepseekOcr, plain: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "pass_pixels", 2 * TILE**2)
+    page: list[Shape] = [(1024, (2, 3))]
+    assert furthest(model, plain, page) <= BOUND
+    while model.make_ready():
+        pass
+    with runs_by_the_host(model) as counts:
+        assert furthest(model, plain, page) <= BOUND
+    assert counts == []

@@ -1,0 +1,76 @@
+"""The cache's size: what is free less a reserve, and never less than one page can fill."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.devices import DeviceError
+from dsocr.runtime.execution.memory_plan import (
+    find_room,
+    fitting_tokens,
+    largest_prompts,
+    rehearse_steps,
+)
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+
+CONTEXT = 8192
+
+
+def test_the_cache_takes_what_the_reserve_leaves() -> None:
+    assert fitting_tokens(10_000_000, 1_000_000, 100, CONTEXT) == 90_000
+
+
+def test_a_device_too_small_for_a_reserve_still_holds_a_whole_page() -> None:
+    assert fitting_tokens(900_000, 800_000, 100, CONTEXT) == CONTEXT
+
+
+def test_a_device_too_small_for_a_page_is_refused_with_the_numbers() -> None:
+    with pytest.raises(DeviceError, match="2 MiB to use; .* 8192 tokens takes 78"):
+        fitting_tokens(2 << 20, 0, 10_000, CONTEXT)
+
+
+def test_a_cpu_holds_two_contexts_and_four_pages(tiny_model: DeepseekOcr) -> None:
+    room = find_room(tiny_model, RuntimeConfig())
+    assert (room.max_num_seqs, room.cache_tokens) == (4, 2 * CONTEXT)
+
+
+@pytest.mark.parametrize(("wished", "given"), [(100, CONTEXT), (50_000, 50_000)])
+def test_what_is_asked_for_is_given_but_never_less_than_a_context(
+    tiny_model: DeepseekOcr, wished: int, given: int
+) -> None:
+    room = find_room(tiny_model, RuntimeConfig(cache_tokens=wished, max_num_seqs=7))
+    assert (room.max_num_seqs, room.cache_tokens) == (7, given)
+
+
+@pytest.mark.parametrize(
+    ("num_tokens", "lengths"),
+    [(64, [64]), (8192, [CONTEXT]), (12_000, [CONTEXT, 3808]), (20_000, [CONTEXT, CONTEXT, 3616])],
+)
+def test_the_rehearsed_prompts_fill_a_step(num_tokens: int, lengths: list[int]) -> None:
+    assert largest_prompts(num_tokens, CONTEXT) == lengths
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_rehearsal_runs_every_part_of_the_model(
+    tiny_model: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiny_model, "pass_pixels", 640**2)
+    ran: list[str] = []
+    parts = {"vision": tiny_model.projector, "decoder": tiny_model.decoder.layers[-1]}
+    hooks = [
+        module.register_forward_hook(lambda *_, name=name: ran.append(name))
+        for name, module in parts.items()
+    ]
+    try:
+        config = RuntimeConfig(max_tiles=2, max_prefill_tokens=64)
+        feature_bytes = rehearse_steps(
+            tiny_model, config, seats=256, cache_dtype=torch.float8_e4m3fn
+        )
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+    assert ran.count("vision") >= 2 and ran.count("decoder") == 3
+    assert feature_bytes == (16 * 17 + 1 + 20 * 11) * 64 * 4

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsocr.runtime.text.tokenizer import Detokenizer, Tokenizer
+from tests.runtime.goldens import golden_json
+
+GOLDEN = golden_json("tokenizer.json")
+
+
+def pieces(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
+    detokenizer = Detokenizer(tokenizer)
+    return [*(detokenizer.push(token) for token in ids), detokenizer.finish()]
+
+
+def test_a_character_waits_for_its_last_token(tokenizer: Tokenizer) -> None:
+    woman = [25730, 105]  # two tokens share the four bytes of one emoji
+
+    assert pieces(tokenizer, woman) == ["", "👩", ""]
+
+
+def test_special_tokens_come_whole(tokenizer: Tokenizer) -> None:
+    text = "<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|><｜end▁of▁sentence｜>"
+
+    got = pieces(tokenizer, tokenizer.encode(text))
+
+    assert "".join(got) == text
+    assert {"<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>", "<｜end▁of▁sentence｜>"} <= set(got)
+
+
+def test_a_character_cut_off_by_the_end_is_shown_as_such(tokenizer: Tokenizer) -> None:
+    assert pieces(tokenizer, [25730]) == ["", "\ufffd"]
+
+
+def test_ids_that_pad_the_vocabulary_say_nothing(tokenizer: Tokenizer) -> None:
+    assert pieces(tokenizer, [19923, 129000, 2058]) == ["Hello", "", " world", ""]
+
+
+@given(ids=st.lists(st.integers(0, 129279), max_size=40))
+@settings(max_examples=300, deadline=None)
+def test_pieces_of_any_tokens_add_up_to_the_whole_text(
+    tokenizer: Tokenizer, ids: list[int]
+) -> None:
+    assert "".join(pieces(tokenizer, ids)) == tokenizer.decode(ids)
+
+
+@given(text=st.text(max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_any_text_survives_the_way_through_tokens(tokenizer: Tokenizer, text: str) -> None:
+    got = pieces(tokenizer, tokenizer.encode(text))
+
+    assert "".join(got) == text
+    assert not any("\ufffd" in piece for piece in got if "\ufffd" not in text)
