@@ -55,7 +55,7 @@ from dsocr.runtime.cache.block_allocator import BLOCK_SIZE  # noqa: E402
 from dsocr.runtime.config import RuntimeConfig  # noqa: E402
 from dsocr.runtime.devices import choose_device, choose_dtype  # noqa: E402
 from dsocr.runtime.execution.graph_runner import GraphRunner  # noqa: E402
-from dsocr.runtime.execution.memory_plan import Room  # noqa: E402
+from dsocr.runtime.execution.memory_plan import MemoryPlan  # noqa: E402
 from dsocr.runtime.loop import Done, Failed, Runtime, Text, runtime_for  # noqa: E402
 from dsocr.runtime.models.deepseek_moe import DecoderLayer  # noqa: E402
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
@@ -88,7 +88,7 @@ class Bench:
     tokenizer: Tokenizer
     config: RuntimeConfig
     runtime: Runtime
-    room: Room
+    room: MemoryPlan
     num_tokens: int
     ends_at: float
     in_flight: list[int]
@@ -296,7 +296,7 @@ def lone_row(bench: Bench) -> Iterator[dict[str, Any]]:
         lines = []
         for _ in range(5):
             lines.append(read_pages(bench, mode, pages=1, in_flight=1, tokens=1000))
-            while bench.runtime.use_quiet_moment():
+            while bench.runtime.run_idle_work():
                 pass
         yield sorted(lines, key=lambda line: float(line["seconds"]))[len(lines) // 2]
 
@@ -496,7 +496,7 @@ def start(arguments: argparse.Namespace) -> Bench:
     for mode in READ:
         read_pages(bench, mode, pages=2, in_flight=2, tokens=4)
     began = time.perf_counter()
-    while runtime.use_quiet_moment():
+    while runtime.run_idle_work():
         pass
     print(f"made ready in {time.perf_counter() - began:.1f} s", flush=True)
     return bench

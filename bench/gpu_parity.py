@@ -250,7 +250,7 @@ def compare_runtime(
     alone: dict[int, list[int]] = {}
     for page in pages:
         alone |= outputs(list(runtime.read(page)))
-    while runtime.use_quiet_moment():
+    while runtime.run_idle_work():
         pass
     for page in pages:
         runtime.submit(page)

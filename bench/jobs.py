@@ -31,7 +31,7 @@ import httpx2 as httpx
 import pypdfium2 as pdfium
 from PIL import Image
 
-from dsocr.jobs.job import JobFile, JobPage, NewJob, Taker
+from dsocr.jobs.job import ClaimRequest, JobFile, JobPage, NewJob
 from dsocr.jobs.store import commands, queries
 from dsocr.jobs.store.database import Database
 from dsocr.jobs.store.queries import Wanted
@@ -91,7 +91,7 @@ async def measure_store(place: Path) -> None:
         commands.accept, _job("f" * 32, "b", 500, 0.0), 0, most=10**9, most_of_owner=None
     )
     await database.write(_finish_all)
-    lease = await database.write(commands.claim, Taker("me", "fake"), 0)
+    lease = await database.write(commands.claim, ClaimRequest("me", "fake"), 0)
     assert lease is not None
     times = [await _timed(database.write(commands.store_page, lease, _page(n))) for n in range(500)]
     say("store a page of 10,000 characters in 40 blocks", statistics.median(times), max(times))

@@ -56,7 +56,7 @@ class FakeEngine:
         self.started = False
         self.closed = False
 
-    trouble = ""
+    unhealthy_reason = ""
 
     async def start(self) -> None:
         self.started = True

@@ -43,10 +43,12 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class TextLine:
-    """One line of a PDF's own text layer and where it stands on the upright page."""
+    """A line of text and its box on the upright page: from a PDF's text layer or recognized."""
 
     text: str
     box: Box
+    confidence: float | None = None
+    """0-1 for a recognized line; None for a line of the text layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ class PageResult:
     height: int
     markdown: str = ""
     blocks: tuple[Block, ...] = ()
+    lines: tuple[TextLine, ...] = ()
+    """The lines of text in reading order, where the engine has them; empty otherwise."""
     raw: str = ""
     finish_reason: FinishReason = "stop"
     flags: tuple[str, ...] = ()

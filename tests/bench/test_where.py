@@ -41,7 +41,7 @@ def test_parts_are_named_by_kernels_that_there_are(parts: dict[str, tuple[str, .
     assert kernels.issuperset(name for names in parts.values() for name in names)
 
 
-class Bell:
+class JobNotifier:
     rung = 0
 
     def ring(self, times: int) -> int:
@@ -50,7 +50,7 @@ class Bell:
 
 
 def test_a_method_is_wrapped_for_a_while_and_several_times_over() -> None:
-    bell, said = Bell(), []
+    bell, said = JobNotifier(), []
 
     @contextmanager
     def saying(name: str, times: int) -> Iterator[None]:

@@ -8,7 +8,7 @@ import pytest
 
 from dsocr.cli import main
 from dsocr.engines import registry
-from dsocr.engines.selection import Choice
+from dsocr.engines.selection import EngineSelection
 from tests.fakes import FakeEngine
 
 
@@ -45,6 +45,6 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Reads in place of whichever engine would be chosen."""
     engine = FakeEngine()
     monkeypatch.setattr(registry, "create", lambda name, config: engine)
-    choice = Choice("rapidocr", "a test says so")
-    monkeypatch.setattr("dsocr.cli.engine.choose", lambda wanted, path: choice)
+    choice = EngineSelection("rapidocr", "a test says so")
+    monkeypatch.setattr("dsocr.cli.engine.select_engine", lambda wanted, path: choice)
     return engine

@@ -9,7 +9,7 @@ import pytest
 
 from dsocr import __version__
 from dsocr.engines import registry
-from dsocr.engines.selection import Choice
+from dsocr.engines.selection import EngineSelection
 from dsocr.errors import EngineUnavailable
 from tests.cli.conftest import Dsocr
 from tests.cli.stand_in_hub import StandInHub, serving
@@ -131,8 +131,8 @@ def test_the_embedded_engine_steps_in_for_one_that_does_not_start(
         async def start(self) -> None:
             raise EngineUnavailable("no such device")
 
-    choice = Choice("native", "the weights are there")
-    monkeypatch.setattr("dsocr.cli.engine.choose", lambda wanted, path: choice)
+    choice = EngineSelection("native", "the weights are there")
+    monkeypatch.setattr("dsocr.cli.engine.select_engine", lambda wanted, path: choice)
     monkeypatch.setattr(
         registry, "create", lambda name, config: Broken() if name == "native" else FakeEngine()
     )

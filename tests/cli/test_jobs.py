@@ -68,10 +68,10 @@ def test_watching_goes_on_when_the_service_was_killed_and_came_back(
         server.kill()
         server.start()
 
-    trouble = threading.Thread(target=kill_and_start)
-    trouble.start()
+    unhealthy_reason = threading.Thread(target=kill_and_start)
+    unhealthy_reason.start()
     ran = dsocr("jobs", "watch", job_id)
-    trouble.join()
+    unhealthy_reason.join()
     assert ran.status == 0, ran.err
     assert "succeeded: 60 of 60 pages" in ran.err
 

@@ -47,7 +47,7 @@ def act(channel: Channel, order: str) -> None:
     elif order == "slow":
         for _ in range(12):
             time.sleep(0.1)
-            channel.send({"kind": "beat"})
+            channel.send({"kind": "heartbeat"})
 
 
 def crowd(channel: Channel, arguments: Header) -> None:

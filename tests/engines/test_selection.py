@@ -4,7 +4,7 @@ import pytest
 
 from dsocr.engines import registry
 from dsocr.engines.ppocr.config import EmbeddedConfig
-from dsocr.engines.selection import choose
+from dsocr.engines.selection import select_engine
 
 
 def weights(folder: Path, *, without: str = "") -> Path:
@@ -23,13 +23,15 @@ def all_but_torch(package: str) -> bool:
 
 
 def test_weights_and_torch_make_it_native(tmp_path: Path) -> None:
-    choice = choose("auto", weights(tmp_path / "m"), hub_cache=tmp_path, installed=everything)
+    choice = select_engine(
+        "auto", weights(tmp_path / "m"), hub_cache=tmp_path, installed=everything
+    )
 
     assert (choice.name, choice.advice) == ("native", "")
 
 
 def test_without_weights_the_embedded_engine_reads_and_says_how_to_get_them(tmp_path: Path) -> None:
-    choice = choose("auto", tmp_path, hub_cache=tmp_path, installed=everything)
+    choice = select_engine("auto", tmp_path, hub_cache=tmp_path, installed=everything)
 
     assert choice.name == "rapidocr"
     assert "no DeepSeek-OCR weights" in choice.reason
@@ -37,7 +39,9 @@ def test_without_weights_the_embedded_engine_reads_and_says_how_to_get_them(tmp_
 
 
 def test_weights_without_torch_say_what_to_install(tmp_path: Path) -> None:
-    choice = choose("auto", weights(tmp_path / "m"), hub_cache=tmp_path, installed=all_but_torch)
+    choice = select_engine(
+        "auto", weights(tmp_path / "m"), hub_cache=tmp_path, installed=all_but_torch
+    )
 
     assert choice.name == "rapidocr"
     assert choice.reason.endswith("not installed: torch")
@@ -46,7 +50,7 @@ def test_weights_without_torch_say_what_to_install(tmp_path: Path) -> None:
 
 def test_half_fetched_weights_are_named_as_such(tmp_path: Path) -> None:
     folder = weights(tmp_path / "m", without="tokenizer.json")
-    choice = choose("auto", folder, hub_cache=tmp_path, installed=all_but_torch)
+    choice = select_engine("auto", folder, hub_cache=tmp_path, installed=all_but_torch)
 
     assert choice.name == "rapidocr"
     assert choice.reason.endswith("incomplete: tokenizer.json")
@@ -54,14 +58,14 @@ def test_half_fetched_weights_are_named_as_such(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wanted", ["native", "rapidocr"])
 def test_what_was_asked_for_is_taken_whatever_is_there(tmp_path: Path, wanted: str) -> None:
-    choice = choose(wanted, tmp_path, hub_cache=tmp_path, installed=all_but_torch)
+    choice = select_engine(wanted, tmp_path, hub_cache=tmp_path, installed=all_but_torch)
 
     assert (choice.name, choice.reason) == (wanted, f"{wanted} was asked for")
 
 
 def test_what_strangers_may_read_names_no_folder(tmp_path: Path) -> None:
     for folder in (tmp_path / "none", weights(tmp_path / "m", without="config.json")):
-        choice = choose("auto", folder, hub_cache=tmp_path, installed=all_but_torch)
+        choice = select_engine("auto", folder, hub_cache=tmp_path, installed=all_but_torch)
         assert str(tmp_path) not in choice.reason + choice.advice
 
 

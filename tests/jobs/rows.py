@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from dsocr.jobs.job import JobFile, JobPage, Lease, NewJob, Taker
+from dsocr.jobs.job import ClaimRequest, JobFile, JobPage, Lease, NewJob
 from dsocr.jobs.store import commands
 from dsocr.jobs.store.database import Database
 from dsocr.types import Block, Box, PageResult
@@ -35,7 +35,7 @@ async def accepted(database: Database, num_pages: int = 1, now: float = 0, **fie
 
 
 async def claimed(database: Database, process: str = "me", lost: tuple[str, ...] = ()) -> Lease:
-    lease = await database.write(commands.claim, Taker(process, "fake", lost, 100), 0)
+    lease = await database.write(commands.claim, ClaimRequest(process, "fake", lost, 100), 0)
     assert lease is not None
     return lease
 

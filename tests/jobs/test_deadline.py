@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dsocr.jobs.config import JobsConfig
-from dsocr.jobs.deadline import Budget, JobTimeout
+from dsocr.jobs.deadline import Deadline, JobTimeout
 
 
 class Clock:
@@ -17,8 +17,8 @@ class Clock:
         return self.now
 
 
-def budget(num_pages: int, clock: Clock, **config: Any) -> Budget:
-    return Budget(num_pages, JobsConfig(**config), clock)
+def budget(num_pages: int, clock: Clock, **config: Any) -> Deadline:
+    return Deadline(num_pages, JobsConfig(**config), clock)
 
 
 def test_a_job_has_so_much_time_for_all_its_pages_together() -> None:

@@ -13,13 +13,20 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from dsocr.errors import DiskFull, QueueFull
-from dsocr.jobs.job import Correction, IdempotencyConflict, JobConflict, JobFile, JobNotFound, Taker
+from dsocr.jobs.job import (
+    ClaimRequest,
+    Correction,
+    IdempotencyConflict,
+    JobConflict,
+    JobFile,
+    JobNotFound,
+)
 from dsocr.jobs.store import commands, queries
 from dsocr.jobs.store.commands import LeaseLost
 from dsocr.jobs.store.database import Database, UnsupportedStore, path_of
 from dsocr.jobs.store.queries import Wanted
 from dsocr.jobs.store.tables import metadata
-from dsocr.jobs.worker_registry import Presence, Silence
+from dsocr.jobs.worker_registry import HeartbeatMonitor, WorkerRegistry
 from dsocr.types import PageFailure, PageResult
 from tests.fakes import OPTIONS
 from tests.jobs.rows import accepted, claimed, finished_job, new_job, read
@@ -113,7 +120,7 @@ async def test_a_page_of_a_cancelled_or_deleted_job_is_not_stored(database: Data
 async def test_nobody_takes_a_job_that_is_held_by_the_living(database: Database) -> None:
     await accepted(database)
     await claimed(database, "one")
-    assert await database.write(commands.claim, Taker("two", "fake"), 0) is None
+    assert await database.write(commands.claim, ClaimRequest("two", "fake"), 0) is None
 
 
 async def test_what_a_process_leaves_is_taken_next(database: Database) -> None:
@@ -128,7 +135,7 @@ async def test_a_job_for_another_engine_is_passed_over(database: Database) -> No
     await accepted(database, wanted_engine="native")
     other = await accepted(database, now=1)
     assert (await claimed(database)).job_id == other
-    assert await database.write(commands.claim, Taker("me", "fake", (), 100), 0) is None
+    assert await database.write(commands.claim, ClaimRequest("me", "fake", (), 100), 0) is None
 
 
 async def test_owners_take_turns_and_each_is_served_in_order(database: Database) -> None:
@@ -143,7 +150,7 @@ async def test_owners_take_turns_and_each_is_served_in_order(database: Database)
 async def test_an_owner_with_many_jobs_keeps_nobody_else_waiting(database: Database) -> None:
     for number in range(4):
         await accepted(database, now=number, owner="a")
-    taker = Taker("me", "fake", most_of_owner=2)
+    taker = ClaimRequest("me", "fake", most_of_owner=2)
     for _ in range(2):
         assert await database.write(commands.claim, taker, 0)
     assert await database.write(commands.claim, taker, 0) is None
@@ -193,9 +200,9 @@ async def test_too_many_unfinished_jobs_are_refused(database: Database) -> None:
 async def test_a_page_read_again_replaces_itself_and_is_counted_once(database: Database) -> None:
     job_id = await finished_job(database)
     await database.write(commands.correct, job_id, 0, {0: Correction("better")})
-    await database.write(commands.want_again, job_id, 0, OPTIONS, None, discard_corrections=True)
+    await database.write(commands.requeue_page, job_id, 0, OPTIONS, None, discard_corrections=True)
     with pytest.raises(JobConflict):
-        await database.write(commands.want_again, job_id, 0, OPTIONS, None)
+        await database.write(commands.requeue_page, job_id, 0, OPTIONS, None)
     job = await database.read(queries.job, job_id, 0)
     assert (job.status, job.pages_done, job.finished_at) == ("queued", 1, None)
     lease = await claimed(database)
@@ -212,10 +219,10 @@ async def test_no_correction_is_lost_unasked_when_a_page_is_read_again(database:
     job_id = await finished_job(database)
     await database.write(commands.correct, job_id, 0, {0: Correction("better")})
     with pytest.raises(JobConflict, match="has corrections"):
-        await database.write(commands.want_again, job_id, 0, OPTIONS, None)
+        await database.write(commands.requeue_page, job_id, 0, OPTIONS, None)
     assert (await database.read(queries.job, job_id, 0)).status == "succeeded"
     await database.write(commands.correct, job_id, 0, {0: None})
-    await database.write(commands.want_again, job_id, 0, OPTIONS, None)
+    await database.write(commands.requeue_page, job_id, 0, OPTIONS, None)
     with pytest.raises(JobConflict, match="being read again"):
         await database.write(commands.correct, job_id, 0, {0: Correction("too soon")})
     await database.write(commands.store_page, await claimed(database), read(0))
@@ -228,7 +235,7 @@ async def test_a_cancelled_job_stays_so_when_one_of_its_pages_is_read_again(
 ) -> None:
     job_id = await accepted(database, 3)
     await database.write(commands.cancel, job_id, 1)
-    await database.write(commands.want_again, job_id, 1, OPTIONS, None)
+    await database.write(commands.requeue_page, job_id, 1, OPTIONS, None)
     lease = await claimed(database)
     (todo,) = await database.read(queries.todo, job_id)
     assert todo.pages == (1,)
@@ -279,14 +286,14 @@ async def test_a_job_that_is_not_there_is_said_so(database: Database) -> None:
         database.read(queries.job, "x", 0),
         database.write(commands.cancel, "x", 0),
         database.write(commands.remove, "x"),
-        database.write(commands.want_again, "x", 0, OPTIONS, None),
+        database.write(commands.requeue_page, "x", 0, OPTIONS, None),
     ):
         with pytest.raises(JobNotFound):
             await question
 
 
 def test_the_living_are_told_from_the_dead(tmp_path: Path) -> None:
-    one, two = Presence(tmp_path), Presence(tmp_path)
+    one, two = WorkerRegistry(tmp_path), WorkerRegistry(tmp_path)
     one.enter()
     two.enter()
     assert one.alive(two.id) and two.alive(one.id) and one.alive(one.id)
@@ -303,7 +310,7 @@ def test_the_living_are_told_from_the_dead(tmp_path: Path) -> None:
 
 def test_silence_is_measured_by_the_observers_own_clock() -> None:
     now = 100.0
-    silence = Silence(5, clock=lambda: now)
+    silence = HeartbeatMonitor(5, clock=lambda: now)
     assert silence.silent({"a": 7, "b": 1, "c": None}) == set()
     now = 104.0
     assert silence.silent({"a": 8, "b": 1, "c": None}) == set()

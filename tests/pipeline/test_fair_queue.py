@@ -3,11 +3,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from dsocr.pipeline.fair_queue import BACKGROUND_PATIENCE, Turns
+from dsocr.pipeline.fair_queue import BACKGROUND_PATIENCE, FairQueue
 
 
 async def serve(
-    turns: Turns, name: str, served: list[str], *, newcomer: bool, background: str | None = None
+    turns: FairQueue, name: str, served: list[str], *, newcomer: bool, background: str | None = None
 ) -> None:
     async with turns.turn(newcomer=newcomer, background=background):
         served.append(name)
@@ -15,7 +15,7 @@ async def serve(
 
 
 async def test_a_newcomer_waits_for_one_regular_at_most() -> None:
-    turns, served = Turns(lambda: 1), []
+    turns, served = FairQueue(lambda: 1), []
     async with turns.turn(newcomer=True):
         regulars = [
             asyncio.create_task(serve(turns, f"r{number}", served, newcomer=False))
@@ -29,7 +29,7 @@ async def test_a_newcomer_waits_for_one_regular_at_most() -> None:
 
 
 async def test_newcomers_without_end_leave_every_other_turn_to_regulars() -> None:
-    turns, served = Turns(lambda: 1), []
+    turns, served = FairQueue(lambda: 1), []
     async with turns.turn(newcomer=True):
         tasks = [
             asyncio.create_task(serve(turns, name, served, newcomer=name.startswith("n")))
@@ -41,7 +41,7 @@ async def test_newcomers_without_end_leave_every_other_turn_to_regulars() -> Non
 
 
 async def test_no_more_are_let_in_than_there_are_places() -> None:
-    turns = Turns(lambda: 2)
+    turns = FairQueue(lambda: 2)
     inside = most = 0
 
     async def visit() -> None:
@@ -58,7 +58,7 @@ async def test_no_more_are_let_in_than_there_are_places() -> None:
 
 @pytest.mark.parametrize("admitted_first", [False, True])
 async def test_a_cancelled_waiter_takes_no_place_with_it(admitted_first: bool) -> None:
-    turns, served = Turns(lambda: 1), []
+    turns, served = FairQueue(lambda: 1), []
     held = turns.turn(newcomer=True)
     await held.__aenter__()
     gone = asyncio.create_task(serve(turns, "gone", served, newcomer=True))
@@ -77,7 +77,7 @@ async def test_a_cancelled_waiter_takes_no_place_with_it(admitted_first: bool) -
 
 async def served_by(waiting: list[tuple[str, str | None]]) -> list[str]:
     """Who is served in which order when all of these wait: name and owner in the background."""
-    turns, served = Turns(lambda: 1), []
+    turns, served = FairQueue(lambda: 1), []
     async with turns.turn(newcomer=True):
         tasks = [
             asyncio.create_task(serve(turns, name, served, newcomer=False, background=owner))
@@ -99,7 +99,7 @@ async def test_owners_in_the_background_take_turns_however_much_each_wants() -> 
 
 
 async def test_an_owner_who_asks_a_moment_too_late_is_served_first_the_next_time() -> None:
-    turns, served = Turns(lambda: 3), []
+    turns, served = FairQueue(lambda: 3), []
     for _ in range(4):  # three places at once: two for one owner, one for the other
         async with AsyncExitStack() as places:
             for _ in range(3):
@@ -114,7 +114,7 @@ async def test_an_owner_who_asks_a_moment_too_late_is_served_first_the_next_time
 
 
 async def test_the_background_leaves_places_for_those_in_front() -> None:
-    turns, served = Turns(lambda: 3, kept_free=1), []
+    turns, served = FairQueue(lambda: 3, kept_free=1), []
     async with AsyncExitStack() as places:
         for _ in range(2):
             await places.enter_async_context(turns.turn(newcomer=False, background="x"))
@@ -132,7 +132,7 @@ async def test_the_background_is_slow_but_never_starved() -> None:
 
 
 async def test_a_cancelled_waiter_in_the_background_takes_no_place_with_it() -> None:
-    turns, served = Turns(lambda: 1), []
+    turns, served = FairQueue(lambda: 1), []
     async with turns.turn(newcomer=True):
         gone = asyncio.create_task(serve(turns, "gone", served, newcomer=False, background="x"))
         await asyncio.sleep(0)

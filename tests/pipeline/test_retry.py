@@ -45,7 +45,7 @@ class Stumbles(FakeEngine):
 
     def __init__(self, cures: Cures, *, reason: FinishReason = "repetition") -> None:
         super().__init__()
-        self.info = dataclasses.replace(self.info, guards=True)
+        self.info = dataclasses.replace(self.info, supports_no_repeat=True)
         self.asked: list[tuple[PageImage, OcrOptions]] = []
         self._cures, self._reason = cures, reason
 
@@ -187,7 +187,7 @@ def names(options: OcrOptions, page: PageImage | None = None, **info: object) ->
 
 
 def test_only_what_the_engine_can_do_is_tried() -> None:
-    assert names(GUARDED, guards=True) == ALL
+    assert names(GUARDED, supports_no_repeat=True) == ALL
     assert names(GUARDED) == ALL[1:]
     assert names(GUARDED, modes=("gundam",)) == ["without_grounding", "halves"]
     assert names(GUARDED, tasks=("markdown",)) == ["mode_base", "halves"]
@@ -195,7 +195,9 @@ def test_only_what_the_engine_can_do_is_tried() -> None:
 
 def test_a_guard_that_is_tight_already_is_not_loosened() -> None:
     def tried(guard: NoRepeat | None) -> list[str]:
-        return names(dataclasses.replace(OPTIONS, no_repeat_ngram=guard), guards=True)[:1]
+        return names(dataclasses.replace(OPTIONS, no_repeat_ngram=guard), supports_no_repeat=True)[
+            :1
+        ]
 
     for loose in (None, NoRepeat(30, 90), NoRepeat(20, 50), NoRepeat(35)):
         assert tried(loose) == ["tighter_guard"]

@@ -6,17 +6,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from dsocr.process.limiter import Places
+from dsocr.process.limiter import InflightLimiter
 
 
-async def take(places: Places, num_bytes: int) -> contextlib.AsyncExitStack:
+async def take(places: InflightLimiter, num_bytes: int) -> contextlib.AsyncExitStack:
     stack = contextlib.AsyncExitStack()
     await stack.enter_async_context(places.place(num_bytes))
     return stack
 
 
 @contextlib.asynccontextmanager
-async def waiting(places: Places, num_bytes: int) -> AsyncIterator[asyncio.Task[object]]:
+async def waiting(places: InflightLimiter, num_bytes: int) -> AsyncIterator[asyncio.Task[object]]:
     task = asyncio.create_task(take(places, num_bytes))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -26,7 +26,7 @@ async def waiting(places: Places, num_bytes: int) -> AsyncIterator[asyncio.Task[
 
 
 async def test_no_more_than_the_count_are_in() -> None:
-    places = Places(2, max_bytes=1000)
+    places = InflightLimiter(2, max_bytes=1000)
     first = await take(places, 1)
     await take(places, 1)
     async with waiting(places, 1) as third:
@@ -36,7 +36,7 @@ async def test_no_more_than_the_count_are_in() -> None:
 
 
 async def test_large_pages_fill_it_before_the_count_does() -> None:
-    places = Places(50, max_bytes=100)
+    places = InflightLimiter(50, max_bytes=100)
     first = await take(places, 70)
     async with waiting(places, 40) as second:
         assert not second.done()
@@ -45,7 +45,7 @@ async def test_large_pages_fill_it_before_the_count_does() -> None:
 
 
 async def test_a_page_larger_than_all_room_is_read_alone() -> None:
-    places = Places(50, max_bytes=100)
+    places = InflightLimiter(50, max_bytes=100)
     whale = await asyncio.wait_for(take(places, 5000), 1)
     async with waiting(places, 1) as minnow:
         assert not minnow.done()
@@ -54,7 +54,7 @@ async def test_a_page_larger_than_all_room_is_read_alone() -> None:
 
 
 async def test_who_stops_waiting_stands_in_nobodys_way() -> None:
-    places = Places(1, max_bytes=100)
+    places = InflightLimiter(1, max_bytes=100)
     first = await take(places, 1)
     async with waiting(places, 1) as gone, waiting(places, 1) as next_one:
         gone.cancel()
@@ -63,7 +63,7 @@ async def test_who_stops_waiting_stands_in_nobodys_way() -> None:
 
 
 async def test_a_large_page_that_stops_waiting_lets_smaller_ones_in() -> None:
-    places = Places(50, max_bytes=100)
+    places = InflightLimiter(50, max_bytes=100)
     await take(places, 70)
     async with waiting(places, 40) as gone, waiting(places, 10) as next_one:
         gone.cancel()
@@ -71,7 +71,7 @@ async def test_a_large_page_that_stops_waiting_lets_smaller_ones_in() -> None:
 
 
 async def test_more_places_let_those_in_who_wait() -> None:
-    places = Places(1, max_bytes=100)
+    places = InflightLimiter(1, max_bytes=100)
     await take(places, 1)
     async with waiting(places, 1) as second:
         places.widen(2)

@@ -28,4 +28,4 @@ def test_a_large_machine_keeps_more_pages_in_flight(
     monkeypatch: pytest.MonkeyPatch, memory: int | None, flight: int
 ) -> None:
     monkeypatch.setattr(supervisor, "memory_bytes", lambda: memory)
-    assert supervisor.flight_bytes() == flight
+    assert supervisor.inflight_bytes() == flight

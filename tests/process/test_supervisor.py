@@ -14,11 +14,11 @@ import pytest
 
 from dsocr.errors import EngineCrashed, EngineUnavailable, PageTimeout
 from dsocr.process.breaker import CRASHES
-from dsocr.process.supervisor import WRITERS, Patience, Supervisor
+from dsocr.process.supervisor import WRITERS, Supervisor, Timeouts
 
 OBEY = "tests.engines.stubborn_worker:obey"
 CROWD = "tests.engines.stubborn_worker:crowd"
-PATIENCE = Patience(stall=0.8, start=20)
+PATIENCE = Timeouts(stall=0.8, start=20)
 
 
 class Pixels(bytearray):
@@ -28,7 +28,7 @@ class Pixels(bytearray):
 @pytest.fixture
 async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
     """Of a process that reads one page after another."""
-    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, patience=PATIENCE)
+    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=PATIENCE)
     yield supervisor
     await supervisor.close()
 
@@ -37,7 +37,7 @@ async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
 async def crowd(tmp_path: Path) -> AsyncIterator[Supervisor]:
     """Of a process that reads fifty pages side by side."""
     arguments = {"notes": str(tmp_path), "max_pages": 50}
-    supervisor = Supervisor(CROWD, arguments, patience=PATIENCE)
+    supervisor = Supervisor(CROWD, arguments, timeouts=PATIENCE)
     yield supervisor
     await supervisor.close()
 
@@ -159,8 +159,8 @@ async def test_a_worker_that_keeps_dying_is_not_started_for_ever(
 
 
 async def test_a_worker_that_is_never_ready_is_ended(tmp_path: Path) -> None:
-    patience = Patience(stall=1, start=0.5)
-    supervisor = Supervisor("tests.engines.stubborn_worker:mute", {}, patience=patience)
+    timeouts = Timeouts(stall=1, start=0.5)
+    supervisor = Supervisor("tests.engines.stubborn_worker:mute", {}, timeouts=timeouts)
     with pytest.raises(EngineUnavailable, match="too long"):
         await supervisor.start()
     assert supervisor.pid is None
@@ -184,7 +184,7 @@ async def test_closing_ends_the_process_and_tells_who_waits(supervisor: Supervis
 
 async def test_closing_while_it_starts_tells_who_waits_and_cancels_nobody(tmp_path: Path) -> None:
     supervisor = Supervisor(
-        "tests.engines.stubborn_worker:mute", {"notes": str(tmp_path)}, patience=PATIENCE
+        "tests.engines.stubborn_worker:mute", {"notes": str(tmp_path)}, timeouts=PATIENCE
     )
     task = asyncio.create_task(read(supervisor, "page"))
     await until(lambda: supervisor.pid is not None)
@@ -330,7 +330,7 @@ async def test_four_hundred_pages_of_which_every_twentieth_crashes_once_are_all_
     tmp_path: Path,
 ) -> None:
     arguments = {"notes": str(tmp_path), "max_pages": 10}
-    supervisor = Supervisor(CROWD, arguments, patience=PATIENCE)
+    supervisor = Supervisor(CROWD, arguments, timeouts=PATIENCE)
     prompts = [f"{n}@crash-once" if n % 20 == 0 else f"{n}" for n in range(400)]
 
     answers = await asyncio.gather(*(read(supervisor, prompt) for prompt in prompts))
@@ -352,11 +352,11 @@ async def test_a_process_that_dies_idle_is_missed_at_once_and_replaced_unasked(
 ) -> None:
     await crowd.start()
     first = crowd.pid
-    assert first is not None and crowd.trouble == ""
+    assert first is not None and crowd.unhealthy_reason == ""
     os.kill(first, signal.SIGKILL)
 
-    await until(lambda: crowd.trouble != "", seconds=2)
-    await until(lambda: crowd.trouble == "" and crowd.pid is not None, seconds=5)
+    await until(lambda: crowd.unhealthy_reason != "", seconds=2)
+    await until(lambda: crowd.unhealthy_reason == "" and crowd.pid is not None, seconds=5)
     assert crowd.pid != first
 
 
@@ -368,18 +368,18 @@ async def test_an_engine_that_is_down_says_so_and_comes_back_by_itself(
     reading = asyncio.create_task(read(supervisor, "a@crash-once"))
     with pytest.raises(EngineUnavailable, match="down"):
         await reading
-    assert "died while it started" in supervisor.trouble
+    assert "died while it started" in supervisor.unhealthy_reason
 
     (tmp_path / "stillborn").unlink()
-    await until(lambda: supervisor.trouble == "")
+    await until(lambda: supervisor.unhealthy_reason == "")
     assert await read(supervisor, "b") == "b!"
 
 
 async def test_a_page_over_its_time_is_given_up_however_busy_its_process_is(
     tmp_path: Path,
 ) -> None:
-    patience = Patience(stall=0.8, start=20, page=0.3)
-    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, patience=patience)
+    timeouts = Timeouts(stall=0.8, start=20, page=0.3)
+    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=timeouts)
     with pytest.raises(PageTimeout):
         await read(supervisor, "a@slow")
     assert await read(supervisor, "b") == "b!"
@@ -431,7 +431,7 @@ async def test_pages_that_two_processes_died_beside_are_read(crowd: Supervisor) 
         await all_reading(crowd, heard, characters)
         assert crowd.pid is not None
         os.kill(crowd.pid, signal.SIGKILL)
-        await until(lambda: crowd.trouble != "")
+        await until(lambda: crowd.unhealthy_reason != "")
 
     await asyncio.gather(*reading)
     assert heard == prompts

@@ -9,7 +9,7 @@ import torch
 
 from dsocr.runtime.cache.block_allocator import BlockAllocator
 from dsocr.runtime.execution.sampler import Choice, Sampled
-from dsocr.runtime.scheduling.scheduler import Piece, Step
+from dsocr.runtime.scheduling.scheduler import ScheduledChunk, Step
 from dsocr.runtime.scheduling.sequence import Ending, Sequence
 
 EOS = 1
@@ -56,7 +56,7 @@ class FakeRunner:
     def _compute(self, step: Step) -> list[Choice]:
         return [None if piece.sequence.ended else self._write(piece) for piece in step.pieces]
 
-    def _write(self, piece: Piece) -> Choice:
+    def _write(self, piece: ScheduledChunk) -> Choice:
         sequence = piece.sequence
         for position in range(piece.start):
             held = self._cache.get(self._place(sequence, position))

@@ -12,7 +12,7 @@ from dsocr.runtime.execution.graph_runner import GraphRunner, MakeSteps
 from dsocr.runtime.execution.model_runner import ModelRunner
 from dsocr.runtime.loop import Done, Event, Runtime, Text
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.scheduling.inputs import Preparation
+from dsocr.runtime.scheduling.inputs import InputProcessor
 from dsocr.runtime.text.repetition import TokenKinds, token_kinds
 from dsocr.runtime.text.tokenizer import Tokenizer
 
@@ -47,7 +47,7 @@ def graph_runtime(
 
 def _runtime(runner: ModelRunner, tokenizer: Tokenizer, **settings: Any) -> Runtime:
     context = runner.model.spec.decoder.max_positions
-    preparation = Preparation(tokenizer, _kinds(tokenizer), context, max_tiles=9)
+    preparation = InputProcessor(tokenizer, _kinds(tokenizer), context, max_tiles=9)
     return Runtime(runner, preparation, **settings)
 
 

@@ -84,7 +84,7 @@ def read(runtime: Runtime, number: int, **params: Any) -> list[int]:
 
 def make_ready(runtime: Runtime) -> None:
     """What a service does with nothing to read."""
-    while runtime.use_quiet_moment():
+    while runtime.run_idle_work():
         pass
 
 

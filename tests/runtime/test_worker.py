@@ -109,7 +109,7 @@ def test_a_beat_a_second_says_how_full_it_is(clock: Clock) -> None:
         box.beat()
     assert len(heard.frames) in (2, 3)  # tenths of a second do not add up exactly
     assert heard.frames[0] == {
-        "kind": "beat",
+        "kind": "heartbeat",
         "running": 3,
         "waiting": 5,
         "cache_used": 0.5,

@@ -52,7 +52,7 @@ def test_an_engine_that_heals_is_not_ready_and_what_is_asked_meanwhile_is_read(
     engine = FakeEngine()
     with client(engine) as http:
         wait_until(lambda: http.get("/ready").status_code == 200)
-        engine.trouble = "The engine's process ended; it is started again."
+        engine.unhealthy_reason = "The engine's process ended; it is started again."
 
         answer = http.get("/ready")
         assert answer.status_code == 503 and "started again" in answer.json()["detail"]
@@ -60,7 +60,7 @@ def test_an_engine_that_heals_is_not_ready_and_what_is_asked_meanwhile_is_read(
         assert http.get("/health").json()["engine"]["state"] == "starting"
         assert http.post("/api/ocr", files={"image": png(["words"])}).status_code == 200
 
-        engine.trouble = ""
+        engine.unhealthy_reason = ""
         assert http.get("/ready").status_code == 200
 
 
@@ -122,8 +122,10 @@ def test_where_the_weights_lie_is_not_told_to_strangers(
         runtime=RuntimeConfig(model_path=tmp_path / "link"),
         server=ServerConfig(start_wait_seconds=0),
     )
-    trouble = f"{weights.resolve()}/tokenizer.json cannot be read. Look into {tmp_path / 'link'}."
-    engine = StartsLater([BadCheckpoint(trouble)] * 99)
+    unhealthy_reason = (
+        f"{weights.resolve()}/tokenizer.json cannot be read. Look into {tmp_path / 'link'}."
+    )
+    engine = StartsLater([BadCheckpoint(unhealthy_reason)] * 99)
     with TestClient(create_app(settings, create_engine=lambda *_: engine)) as http:
         wait_until(lambda: http.get("/health").json()["engine"]["state"] == "failed")
         told = http.get("/health").text + http.get("/ready").text

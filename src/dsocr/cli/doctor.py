@@ -28,7 +28,7 @@ from dsocr.config import BadSetting, Settings, check_runs_dir
 from dsocr.engines.deepseek.modes import DEFAULT_MODE
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
 from dsocr.engines.deepseek.weights import find_weights, missing_files
-from dsocr.engines.selection import NATIVE_PACKAGES, choose
+from dsocr.engines.selection import NATIVE_PACKAGES, select_engine
 from dsocr.errors import DsocrError
 from dsocr.process.machine import memory_bytes, num_cores
 from dsocr.types import OcrOptions
@@ -82,7 +82,7 @@ def doctor(
         mark, style = MARKS[finding.state]
         console.print(Text(f"{mark} ", style), Text(f"{finding.name:<11}{finding.words}"), sep="")
         works = works and finding.state != "bad"
-    choice = choose(settings.engine, settings.runtime.model_path)
+    choice = select_engine(settings.engine, settings.runtime.model_path)
     console.print()
     if not works:
         console.print("Something is in the way: see the lines marked NO.")
@@ -108,7 +108,7 @@ def _findings(settings: Settings, *, quick: bool) -> Iterator[Finding]:
     yield _limits(settings)
     yield _folder(settings.runs_dir)
     yield _keys(settings)
-    choice = choose(settings.engine, settings.runtime.model_path)
+    choice = select_engine(settings.engine, settings.runtime.model_path)
     yield Finding("engine", "ok", f"{choice.name} reads: {choice.reason}")
     if sound and not quick:
         yield _trial(settings)

@@ -8,20 +8,20 @@ from contextlib import asynccontextmanager
 from dsocr.config import Settings
 from dsocr.engines import registry
 from dsocr.engines.base import Engine
-from dsocr.engines.selection import Choice, choose
+from dsocr.engines.selection import EngineSelection, select_engine
 from dsocr.errors import DsocrError, EngineUnavailable
 
 
 @asynccontextmanager
-async def started_engine(settings: Settings) -> AsyncIterator[tuple[Engine, Choice]]:
+async def started_engine(settings: Settings) -> AsyncIterator[tuple[Engine, EngineSelection]]:
     """The engine that shall read. Under `auto` the embedded one steps in for one that fails."""
-    choice = choose(settings.engine, settings.runtime.model_path)
+    choice = select_engine(settings.engine, settings.runtime.model_path)
     try:
         engine = await _started(choice.name, settings)
     except DsocrError as error:
         if settings.engine != "auto" or choice.name == "rapidocr":
             raise
-        choice = Choice("rapidocr", f"{choice.name} did not start: {error.message}")
+        choice = EngineSelection("rapidocr", f"{choice.name} did not start: {error.message}")
         engine = await _started(choice.name, settings)
     try:
         yield engine, choice

@@ -26,7 +26,7 @@ class EngineInfo:
     """Pages worth keeping in flight; more only wait behind the engine's own door."""
     dpi: int = 144
     """Pixels per inch at which PDF pages suit it best."""
-    guards: bool = False
+    supports_no_repeat: bool = False
     """Whether `no_repeat_ngram` means anything to it."""
     details: tuple[tuple[str, str], ...] = ()
     """What a person may want to know beside it, such as ("attention", "sdpa")."""
@@ -42,7 +42,7 @@ class Engine(Protocol):
     def info(self) -> EngineInfo: ...
 
     @property
-    def trouble(self) -> str:
+    def unhealthy_reason(self) -> str:
         """Why nothing can be read just now, though it was started; empty when it can. What is
         asked meanwhile waits for it to heal."""
 

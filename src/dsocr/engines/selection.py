@@ -13,7 +13,7 @@ NATIVE_PACKAGES = ("torch", "safetensors", "tokenizers")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EngineSelection:
     """The engine that shall read, as one tells it to a person."""
 
     name: str
@@ -22,26 +22,26 @@ class Choice:
     """What to do to get the better one; empty when there is none."""
 
 
-def choose(
+def select_engine(
     wanted: str,
     model_path: Path | None,
     *,
     hub_cache: Path | None = None,
     installed: Callable[[str], bool] | None = None,
-) -> Choice:
+) -> EngineSelection:
     """`auto` takes `native` when its weights and packages are there, else `rapidocr`."""
     if wanted != "auto":
-        return Choice(wanted, f"{wanted} was asked for")
+        return EngineSelection(wanted, f"{wanted} was asked for")
     missing = [name for name in NATIVE_PACKAGES if not (installed or is_installed)(name)]
     if find_weights(model_path, hub_cache=hub_cache) is None:
-        return Choice("rapidocr", *_without_weights(model_path, missing))
+        return EngineSelection("rapidocr", *_without_weights(model_path, missing))
     if missing:
-        return Choice(
+        return EngineSelection(
             "rapidocr",
             f"the DeepSeek-OCR weights are there, but not installed: {', '.join(missing)}",
             "Install what is missing: pip install 'dsocr[native]'.",
         )
-    return Choice("native", "the DeepSeek-OCR weights and torch are there")
+    return EngineSelection("native", "the DeepSeek-OCR weights and torch are there")
 
 
 def _without_weights(model_path: Path | None, missing: list[str]) -> tuple[str, str]:

@@ -16,7 +16,7 @@ class JobTimeout(DsocrError):
     code = "job_timeout"
 
 
-class Budget:
+class Deadline:
     """The time for the pages that are left when a process takes a job: a restart begins anew.
 
     What a job waits for without being read (an engine that restarts, room on the disk) is free.

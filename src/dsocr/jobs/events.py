@@ -10,14 +10,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-from dsocr.jobs.job import Job, JobNotFound, PageNews
+from dsocr.jobs.job import Job, JobNotFound, PageSummary
 from dsocr.jobs.store import queries
 from dsocr.jobs.store.database import Database
 
-Told = Job | PageNews
+Told = Job | PageSummary
 
 
-class Bell:
+class JobNotifier:
     """Wakes those in this process who wait for a job to change."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Bell:
 
 
 async def follow(
-    database: Database, bell: Bell, job_id: str, *, after: int, poll_seconds: float
+    database: Database, bell: JobNotifier, job_id: str, *, after: int, poll_seconds: float
 ) -> AsyncIterator[Told]:
     """Pages in the order they were read and the job after each batch of them, until it is over.
 

@@ -122,7 +122,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Taker:
+class ClaimRequest:
     """A process that has room for another job."""
 
     process: str
@@ -171,7 +171,7 @@ class StoredPage:
 
 
 @dataclass(frozen=True, slots=True)
-class PageNews:
+class PageSummary:
     """That a page was read, without what is on it."""
 
     page: JobPage

@@ -17,7 +17,7 @@ from dsocr.errors import DsocrError
 from dsocr.exports import write
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.document import document_of
-from dsocr.jobs.events import Bell, Told, follow
+from dsocr.jobs.events import JobNotifier, Told, follow
 from dsocr.jobs.files import JobFiles
 from dsocr.jobs.images import PageImages
 from dsocr.jobs.job import Correction, Job, JobPage, NewJob, PageNotFound, StoredPage
@@ -25,8 +25,8 @@ from dsocr.jobs.store import commands, queries
 from dsocr.jobs.store.database import Database, path_of
 from dsocr.jobs.store.queries import Wanted
 from dsocr.jobs.webhooks import Callbacks
-from dsocr.jobs.worker import JobWorker, Reads
-from dsocr.jobs.worker_registry import Presence
+from dsocr.jobs.worker import EngineProvider, JobWorker
+from dsocr.jobs.worker_registry import WorkerRegistry
 from dsocr.types import OcrOptions
 
 log = logging.getLogger(__name__)
@@ -37,16 +37,16 @@ DAY = 86400.0
 class JobQueue:
     """Jobs of one store, seen and changed from this process."""
 
-    def __init__(self, folder: Path, reads: Reads, config: JobsConfig) -> None:
+    def __init__(self, folder: Path, reads: EngineProvider, config: JobsConfig) -> None:
         url = config.database_url
         self._config = config
         self._reads = reads
-        self._presence = Presence(folder / "processes")
+        self._presence = WorkerRegistry(folder / "processes")
         self.files = JobFiles(
             folder, self._presence.id, quota_mb=config.quota_mb, min_free_mb=config.min_free_mb
         )
         self._database = Database(path_of(url) if url else folder / "jobs.sqlite3")
-        self._bell = Bell()
+        self._bell = JobNotifier()
         self._images = PageImages(self.files, reads.sandbox)
         self.callbacks = Callbacks(self._database, config)
         self._worker = JobWorker(
@@ -175,7 +175,7 @@ class JobQueue:
         corrections that nobody said may go."""
         await self.get(job_id, owner)
         await self._database.write(
-            commands.want_again,
+            commands.requeue_page,
             job_id,
             index,
             options,
@@ -244,7 +244,7 @@ class _Assets:
         images: PageImages,
         job: Job,
         pages: list[JobPage],
-        reads: Reads,
+        reads: EngineProvider,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._images = images

@@ -16,15 +16,15 @@ from typing import Protocol, TypeVar
 from dsocr.engines.base import EngineInfo
 from dsocr.errors import DiskFull, DsocrError, EngineUnavailable
 from dsocr.jobs.config import JobsConfig
-from dsocr.jobs.deadline import Budget
-from dsocr.jobs.events import Bell
+from dsocr.jobs.deadline import Deadline
+from dsocr.jobs.events import JobNotifier
 from dsocr.jobs.files import JobFiles
-from dsocr.jobs.job import Lease, Taker, Todo
+from dsocr.jobs.job import ClaimRequest, Lease, Todo
 from dsocr.jobs.source import JobSource
 from dsocr.jobs.store import commands, queries
 from dsocr.jobs.store.commands import LeaseLost
 from dsocr.jobs.store.database import Database
-from dsocr.jobs.worker_registry import Presence, Silence
+from dsocr.jobs.worker_registry import HeartbeatMonitor, WorkerRegistry
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pipeline.pipeline import Pipeline
 from dsocr.types import PageFailure, PageResult
@@ -38,7 +38,7 @@ ENGINE_WAIT_SECONDS = 30.0
 CANCEL_SECONDS = 1.0
 
 
-class Reads(Protocol):
+class EngineProvider(Protocol):
     """What a worker reads with."""
 
     @property
@@ -63,9 +63,9 @@ class JobWorker:
         self,
         database: Database,
         files: JobFiles,
-        presence: Presence,
-        bell: Bell,
-        reads: Reads,
+        presence: WorkerRegistry,
+        bell: JobNotifier,
+        reads: EngineProvider,
         config: JobsConfig,
     ) -> None:
         self._database = database
@@ -74,7 +74,7 @@ class JobWorker:
         self._bell = bell
         self._reads = reads
         self._config = config
-        self._silence = Silence(config.lease_seconds)
+        self._silence = HeartbeatMonitor(config.lease_seconds)
         self._running: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
         self._leases = asyncio.Lock()
         """Held while what we run and what the store says we hold are made one: a look at the store
@@ -152,7 +152,7 @@ class JobWorker:
         except EngineUnavailable:
             return False
         lost = await self._lost()
-        taker = Taker(self._presence.id, info.name, lost, self._config.max_running)
+        taker = ClaimRequest(self._presence.id, info.name, lost, self._config.max_running)
         if not lost and await self._database.read(queries.next_job, taker) is None:
             return False
         async with self._leases:
@@ -201,7 +201,7 @@ class JobWorker:
 
     async def _fail(self, lease: Lease, failure: PageFailure) -> None:
         with contextlib.suppress(LeaseLost):
-            await self._in_spite_of_full_disks(
+            await self._retry_while_disk_full(
                 lambda: self._database.write(commands.fail, lease, failure, time.time())
             )
 
@@ -210,10 +210,10 @@ class JobWorker:
         pages = await self._database.read(queries.job_pages, lease.job_id)
         source = JobSource(job, pages, files=self._files, sandbox=self._reads.sandbox)
         todos = await self._database.read(queries.todo, lease.job_id)
-        budget = Budget(sum(len(todo.pages) for todo in todos), self._config)
+        budget = Deadline(sum(len(todo.pages) for todo in todos), self._config)
         pause = ENGINE_PAUSE_SECONDS
         try:
-            while not await self._in_spite_of_full_disks(
+            while not await self._retry_while_disk_full(
                 lambda: self._database.write(commands.finish, lease, time.time())
             ):
                 try:
@@ -229,12 +229,12 @@ class JobWorker:
             await source.close()
 
     async def _read_alike(
-        self, lease: Lease, todo: Todo, source: JobSource, owner: str, budget: Budget
+        self, lease: Lease, todo: Todo, source: JobSource, owner: str, budget: Deadline
     ) -> None:
         async def keep(result: PageResult) -> None:
             if result.error is not None and result.error.code == EngineUnavailable.code:
                 raise _EngineAway()
-            await self._in_spite_of_full_disks(
+            await self._retry_while_disk_full(
                 lambda: self._database.write(commands.store_page, lease, result), budget
             )
             self._bell.ring(lease.job_id)
@@ -242,15 +242,15 @@ class JobWorker:
 
         with budget.paused():
             pipeline, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
-        await self._in_spite_of_full_disks(
+        await self._retry_while_disk_full(
             lambda: self._database.write(commands.name_engine, lease, info.name, info.model)
         )
         await pipeline.read_behind(
             source, todo.options, keep, pages=todo.pages, owner=owner, dpi=todo.dpi
         )
 
-    async def _in_spite_of_full_disks(
-        self, write: Callable[[], Awaitable[T]], budget: Budget | None = None
+    async def _retry_while_disk_full(
+        self, write: Callable[[], Awaitable[T]], budget: Deadline | None = None
     ) -> T:
         """A full disk makes a job wait, not fail: its pages stay in hand until there is room."""
         while True:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 
-class Presence:
+class WorkerRegistry:
     """A file that this process holds a lock on while it lives, and a look at those of others."""
 
     def __init__(self, folder: Path) -> None:
@@ -61,7 +61,7 @@ class Presence:
         return {name for name in names if not self.alive(name)}
 
 
-class Silence:
+class HeartbeatMonitor:
     """Tells which processes have not beaten for so long."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -14,7 +14,7 @@ starved."""
 Line = deque["asyncio.Future[None]"]
 
 
-class Turns:
+class FairQueue:
     """A fair gate of `places()` places.
 
     Who has just come and who has been served before wait in two lines that take turns, each first

@@ -26,8 +26,8 @@ from dsocr.pipeline.events import (
     PageStarted,
     TextDelta,
 )
-from dsocr.pipeline.fair_queue import Turns
-from dsocr.pipeline.retry import climb, is_cut
+from dsocr.pipeline.fair_queue import FairQueue
+from dsocr.pipeline.retry import is_cut, retry_page
 from dsocr.types import (
     Block,
     Document,
@@ -68,8 +68,8 @@ class Pipeline:
     def __init__(self, engine: Engine, *, retry: bool = True) -> None:
         """Without `retry` every page is read once, whatever comes of it."""
         self._engine, self._retry = engine, retry
-        self._images = Turns(lambda: engine.info.max_concurrency + 3, kept_free=1)
-        self._desk = Turns(lambda: engine.info.max_concurrency)
+        self._images = FairQueue(lambda: engine.info.max_concurrency + 3, kept_free=1)
+        self._desk = FairQueue(lambda: engine.info.max_concurrency)
 
     async def read(
         self,
@@ -207,7 +207,7 @@ class Pipeline:
 
         result = _flagged(await engine.recognize(page, options, on_text=hear))
         if self._retry and is_cut(result, options):
-            result = _flagged(await climb(result, page, options, engine.info, ask_again))
+            result = _flagged(await retry_page(result, page, options, engine.info, ask_again))
         telling.finish(result)
         return result
 

@@ -66,7 +66,7 @@ def is_cut(result: PageResult, options: OcrOptions) -> bool:
 
 def steps_for(page: PageImage, options: OcrOptions, info: EngineInfo) -> Iterator[Step]:
     """What this engine can do otherwise, the smallest change first; each changes one thing."""
-    if info.guards and _is_looser(options.no_repeat_ngram):
+    if info.supports_no_repeat and _is_looser(options.no_repeat_ngram):
         yield Step("tighter_guard", dataclasses.replace(options, no_repeat_ngram=TIGHT_GUARD))
     mode = _OTHER_MODE[options.mode]
     if mode in info.modes:
@@ -78,7 +78,7 @@ def steps_for(page: PageImage, options: OcrOptions, info: EngineInfo) -> Iterato
         yield Step("halves", options, in_halves=True)
 
 
-async def climb(
+async def retry_page(
     first: PageResult, page: PageImage, options: OcrOptions, info: EngineInfo, ask: Ask
 ) -> PageResult:
     """The best reading of a page whose first one is cut; its flags tell what was tried.

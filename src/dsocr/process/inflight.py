@@ -70,7 +70,7 @@ class Page:
 
 
 @dataclass(slots=True)
-class Flight:
+class InflightPages:
     """All pages that were taken in and not answered, the oldest first."""
 
     pages: dict[int, Page] = field(default_factory=dict)

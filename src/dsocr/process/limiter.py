@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Places:
+class InflightLimiter:
     """First come, first served. One page always fits, however large it is."""
 
     def __init__(self, count: int, *, max_bytes: int) -> None:

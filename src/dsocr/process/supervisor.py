@@ -26,16 +26,16 @@ from typing import Any
 from dsocr.errors import DsocrError, EngineUnavailable, PageTimeout
 from dsocr.process.breaker import Breaker
 from dsocr.process.child import Buffer, Child, ChildDied, Header
-from dsocr.process.inflight import Flight, Page, problem
-from dsocr.process.limiter import Places
+from dsocr.process.inflight import InflightPages, Page, problem
+from dsocr.process.limiter import InflightLimiter
 from dsocr.process.machine import memory_bytes
 
 logger = logging.getLogger(__name__)
 
 PAGES_AHEAD = 2
 """Pages a process holds that does not say how many are worth it: one it reads and the next."""
-LEAST_FLIGHT_BYTES = 1 << 30
-FLIGHT_SHARE = 8
+MIN_INFLIGHT_BYTES = 1 << 30
+INFLIGHT_SHARE = 8
 """What the payloads in flight may take: so many bytes, or one part in so many of the memory. They
 wait in the process until it reads them. 300 pages, as many as a large GPU is worth, are 2 GB and
 more."""
@@ -45,12 +45,12 @@ HEAL_SECONDS = 1.0
 """Between two tries to replace a process."""
 
 
-def flight_bytes() -> int:
-    return max(LEAST_FLIGHT_BYTES, (memory_bytes() or 0) // FLIGHT_SHARE)
+def inflight_bytes() -> int:
+    return max(MIN_INFLIGHT_BYTES, (memory_bytes() or 0) // INFLIGHT_SHARE)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long things may take, in seconds."""
 
     stall: float
@@ -78,13 +78,13 @@ class Supervisor:
         target: str,
         arguments: Mapping[str, Any],
         *,
-        patience: Patience,
+        timeouts: Timeouts,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._target, self._arguments = target, dict(arguments)
-        self._patience = patience
-        self._places = Places(PAGES_AHEAD, max_bytes=flight_bytes())
-        self._flight = Flight()
+        self._patience = timeouts
+        self._places = InflightLimiter(PAGES_AHEAD, max_bytes=inflight_bytes())
+        self._flight = InflightPages()
         self._breaker = Breaker(clock)
         self._next_id = 0
         self._process: _Process | None = None
@@ -95,7 +95,7 @@ class Supervisor:
         self._last_sent = threading.Event()
         self._last_sent.set()
         self._closed = False
-        self.trouble = ""
+        self.unhealthy_reason = ""
         """Why nothing can be read just now, for people; empty when it can."""
         self.restarts: Counter[str] = Counter()
         """Processes that were lost since the start: of a `crash` or a `stall`."""
@@ -201,7 +201,7 @@ class Supervisor:
         except asyncio.CancelledError:
             await self._drop(process)
             raise
-        self.trouble = ""
+        self.unhealthy_reason = ""
         self._send_waiting()
         return ready
 
@@ -216,13 +216,13 @@ class Supervisor:
             try:
                 while True:
                     header, _ = process.child.channel.receive()
-                    loop.call_soon_threadsafe(self._hear, process, header)
+                    loop.call_soon_threadsafe(self._on_message, process, header)
             except (EOFError, OSError, ValueError):
-                reason = process.verdict or _last_words(process.child)
+                reason = process.verdict or _exit_reason(process.child)
                 process.child.kill()
-                loop.call_soon_threadsafe(self._bury, process, reason)
+                loop.call_soon_threadsafe(self._on_exit, process, reason)
 
-    def _hear(self, process: _Process, header: Header) -> None:
+    def _on_message(self, process: _Process, header: Header) -> None:
         process.heard_at = time.monotonic()
         kind = header["kind"]
         if kind == "loading":
@@ -239,7 +239,7 @@ class Supervisor:
                 self._breaker.worked()
             self._send_waiting()
 
-    def _bury(self, process: _Process, reason: str) -> None:
+    def _on_exit(self, process: _Process, reason: str) -> None:
         """A process is dead. Its pages go to the next one, or are given up."""
         if self._process is process:
             self._process = None
@@ -256,7 +256,7 @@ class Supervisor:
         if process.ready.exception() is not None:
             return
         self.restarts["stall" if process.verdict else "crash"] += 1
-        self.trouble = "The engine's process ended; it is started again."
+        self.unhealthy_reason = "The engine's process ended; it is started again."
         logger.error(
             "the engine's process ended (%s); pages in flight: %d", reason, len(self._flight.pages)
         )
@@ -274,7 +274,7 @@ class Supervisor:
             except DsocrError as error:
                 tries += 1
                 logger.error("the engine could not be restarted: %s", error)
-                self.trouble = error.message
+                self.unhealthy_reason = error.message
                 if tries > 1:
                     down = EngineUnavailable("The engine is down; it is tried again.")
                     self._flight.give_up(down)
@@ -345,7 +345,7 @@ def _payload_of(page: Page, loop: asyncio.AbstractEventLoop) -> Buffer | None:
         return None
 
 
-def _last_words(child: Child) -> str:
+def _exit_reason(child: Child) -> str:
     """How it ended; its pipe closes a moment before it is gone."""
     for _ in range(50):
         if not child.alive:

@@ -17,12 +17,12 @@ from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import make_current
 from dsocr.runtime.execution.decode_step import can_decode
 from dsocr.runtime.execution.graph_runner import GraphRunner
-from dsocr.runtime.execution.memory_plan import Room, find_room
+from dsocr.runtime.execution.memory_plan import MemoryPlan, plan_memory
 from dsocr.runtime.execution.model_runner import Launched, ModelRunner, Runner
-from dsocr.runtime.execution.oom_split import PatientRunner
+from dsocr.runtime.execution.oom_split import OomSplittingRunner
 from dsocr.runtime.execution.sampler import Choice, NotANumber
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.scheduling.inputs import Intake, Preparation, Request
+from dsocr.runtime.scheduling.inputs import InputProcessor, InputQueue, Request
 from dsocr.runtime.scheduling.scheduler import Limits, Scheduler, Step
 from dsocr.runtime.scheduling.sequence import FinishReason, Sequence
 from dsocr.runtime.text.prompt import PromptError, PromptTooLong
@@ -108,7 +108,7 @@ class Runtime:
     def __init__(
         self,
         runner: Runner,
-        preparation: Preparation,
+        preparation: InputProcessor,
         *,
         limits: Limits | None = None,
         lookahead: int = 0,
@@ -117,8 +117,8 @@ class Runtime:
         """The runner's cache must hold a whole context: the oldest page is never preempted. `pool`
         prepares pages ahead."""
         self.scheduler = Scheduler(runner.allocator, limits or Limits())
-        self._runner, self._tokenizer = PatientRunner(runner), preparation.tokenizer
-        self._intake = Intake(preparation, ahead=PAGES_AHEAD, pool=pool)
+        self._runner, self._tokenizer = OomSplittingRunner(runner), preparation.tokenizer
+        self._intake = InputQueue(preparation, ahead=PAGES_AHEAD, pool=pool)
         self._lookahead = lookahead
         self._pages: dict[int, _Page] = {}
         self._flights: deque[tuple[Step, Launched | None]] = deque()
@@ -161,7 +161,7 @@ class Runtime:
         finally:
             self.cancel(request.request_id)
 
-    def use_quiet_moment(self) -> bool:
+    def run_idle_work(self) -> bool:
         """With nothing to read: makes ready what pages will want. False where all is."""
         return self._runner.make_ready()
 
@@ -259,17 +259,17 @@ def runtime_for(
     config: RuntimeConfig,
     *,
     mark: Callable[[str], None] = lambda stage: None,
-) -> tuple[Runtime, Room]:
+) -> tuple[Runtime, MemoryPlan]:
     """A runtime that fills what the device has left, with threads that prepare pages for it.
     `mark` is told when the room is known. Raises `DeviceError` where there is too little."""
-    room = find_room(model, config)
+    room = plan_memory(model, config)
     mark("room")
     threads = max(1, min(PREPARING_THREADS, num_cores() - 1))
     kinds = token_kinds(tokenizer)
     runner, lookahead = _runner_for(model, tokenizer, config, room, kinds)
     runtime = Runtime(
         runner,
-        Preparation(
+        InputProcessor(
             tokenizer,
             kinds,
             model.spec.decoder.max_positions,
@@ -296,7 +296,7 @@ def _runner_for(
     model: DeepseekOcr,
     tokenizer: Tokenizer,
     config: RuntimeConfig,
-    room: Room,
+    room: MemoryPlan,
     kinds: TokenKinds,
 ) -> tuple[Runner, int]:
     """The quickest that runs here, and how many steps it may be ahead."""

@@ -110,7 +110,7 @@ class Outbox:
         """At most one a second, also within a step: on a CPU a page's first takes minutes."""
         if time.monotonic() - self._beat_at >= BEAT_SECONDS:
             self._beat_at = time.monotonic()
-            self._channel.send({"kind": "beat", **dataclasses.asdict(self._runtime.load)})
+            self._channel.send({"kind": "heartbeat", **dataclasses.asdict(self._runtime.load)})
 
 
 def _unusable(error: Exception) -> Header:
@@ -207,7 +207,7 @@ def _collect(channel: Channel, inbox: queue.SimpleQueue[Mail]) -> None:
 def _take_mail(runtime: Runtime, inbox: queue.SimpleQueue[Mail]) -> bool:
     """Hands over what has come; waits where there is nothing to do. False at the end."""
     while not (runtime.has_work and inbox.empty()):
-        while inbox.empty() and runtime.use_quiet_moment():
+        while inbox.empty() and runtime.run_idle_work():
             pass
         mail = inbox.get()
         if mail is None:

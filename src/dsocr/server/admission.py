@@ -38,7 +38,7 @@ class Ticket:
         return time.monotonic() - self.entered
 
 
-class Door:
+class AdmissionLimiter:
     """Counts who is inside. Only ever touched by the event loop."""
 
     def __init__(self, *, max_requests: int, max_bytes: int) -> None:

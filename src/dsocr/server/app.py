@@ -14,13 +14,19 @@ from dsocr.config import MIB, Settings
 from dsocr.engines import registry
 from dsocr.jobs.queue import JobQueue
 from dsocr.server import page, problems
-from dsocr.server.admission import Door
-from dsocr.server.deps import KeyRing, Service
+from dsocr.server.admission import AdmissionLimiter
+from dsocr.server.deps import ApiKeys, Service
 from dsocr.server.forms import FORM_OVERHEAD_BYTES
-from dsocr.server.middleware import BodyGuard, Cors, Envelope, HostGuard, OriginGuard
+from dsocr.server.middleware import (
+    BodyLimitMiddleware,
+    Cors,
+    HostMiddleware,
+    OriginMiddleware,
+    RequestIdMiddleware,
+)
 from dsocr.server.reader import CreateEngine, Reader
 from dsocr.server.routes import bundle, export, jobs, ocr, system
-from dsocr.server.signals import told_of_the_end
+from dsocr.server.signals import on_shutdown_signal
 
 DESCRIPTION = (
     "Reads images and PDFs: markdown with boxes out. "
@@ -70,16 +76,18 @@ def _lifespan(settings: Settings, create_engine: CreateEngine) -> Any:
         queue = JobQueue(settings.runs_dir / "jobs", reader, settings.jobs)
         app.state.service = Service(
             settings=settings,
-            keys=KeyRing(config.api_keys),
-            door=Door(max_requests=config.max_requests, max_bytes=int(config.max_queue_mb * MIB)),
+            keys=ApiKeys(config.api_keys),
+            door=AdmissionLimiter(
+                max_requests=config.max_requests, max_bytes=int(config.max_queue_mb * MIB)
+            ),
             reader=reader,
             jobs=queue,
-            uploads=Door(max_requests=settings.jobs.max_uploads, max_bytes=sys.maxsize),
+            uploads=AdmissionLimiter(max_requests=settings.jobs.max_uploads, max_bytes=sys.maxsize),
         )
         reader.start()
         try:
             await queue.start()
-            with told_of_the_end(queue.stop_telling):
+            with on_shutdown_signal(queue.stop_telling):
                 yield
         finally:
             await queue.close()
@@ -92,7 +100,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     """The layers, innermost first. CORS goes around all answers that a page must read."""
     config = settings.server
     app.add_middleware(
-        BodyGuard,
+        BodyLimitMiddleware,
         limits={
             "/api/ocr": int(config.max_image_mb * MIB),
             "/api/jobs": int(settings.jobs.max_job_mb * MIB),
@@ -103,7 +111,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
         window_seconds=config.body_window_seconds,
         bytes_per_second=config.body_bytes_per_second,
     )
-    app.add_middleware(OriginGuard, allowed=config.allowed_origins)
+    app.add_middleware(OriginMiddleware, allowed=config.allowed_origins)
     app.add_middleware(
         Cors,
         allow_origins=config.allowed_origins,
@@ -111,5 +119,5 @@ def _surround(app: FastAPI, settings: Settings) -> None:
         allow_headers=ALLOWED_HEADERS,
         expose_headers=("X-Request-Id", "Retry-After", "Content-Disposition", "Location"),
     )
-    app.add_middleware(HostGuard, allowed=config.allowed_hosts)
-    app.add_middleware(Envelope)
+    app.add_middleware(HostMiddleware, allowed=config.allowed_hosts)
+    app.add_middleware(RequestIdMiddleware)

@@ -17,7 +17,7 @@ from starlette.types import Receive
 
 from dsocr.config import Settings
 from dsocr.jobs.queue import JobQueue
-from dsocr.server.admission import Door
+from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.problems import ClientGone, Unauthorized
 from dsocr.server.reader import Reader
 
@@ -28,7 +28,7 @@ SCHEMES = ("bearer", "token")
 """Of the Authorization header; the second is what some foreign clients send."""
 
 
-class KeyRing:
+class ApiKeys:
     """The keys that open the service, as hashes; no keys: it is open."""
 
     def __init__(self, keys: tuple[str, ...]) -> None:
@@ -67,11 +67,11 @@ class Service:
     """All that lives as long as the app."""
 
     settings: Settings
-    keys: KeyRing
-    door: Door
+    keys: ApiKeys
+    door: AdmissionLimiter
     reader: Reader
     jobs: JobQueue
-    uploads: Door
+    uploads: AdmissionLimiter
     """Of jobs: these go to the disk and must not take the places of those who wait."""
 
 

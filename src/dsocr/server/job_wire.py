@@ -8,7 +8,7 @@ from typing import Any
 from dsocr.exports.json import failure_to_wire, page_to_wire
 from dsocr.exports.markdown import page_text
 from dsocr.jobs.document import corrected
-from dsocr.jobs.job import Job, PageNews, StoredPage
+from dsocr.jobs.job import Job, PageSummary, StoredPage
 
 
 def job_to_wire(job: Job) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def stored_page_to_wire(stored: StoredPage) -> dict[str, Any]:
     }
 
 
-def news_to_wire(news: PageNews) -> dict[str, Any]:
+def news_to_wire(news: PageSummary) -> dict[str, Any]:
     return {
         "pageIndex": news.page.index,
         "fileName": news.file_name,

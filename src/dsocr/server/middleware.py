@@ -51,7 +51,7 @@ LINGER_SECONDS = 2.0
 LINGER_BYTES = 4 << 20
 
 
-class Envelope:
+class RequestIdMiddleware:
     """Outermost: gives each request its id, each answer its headers, and each bug a 500."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -92,7 +92,7 @@ class Envelope:
             logger.debug("request %s: %d in %.3f s", request_id, status, seconds)
 
 
-class HostGuard:
+class HostMiddleware:
     """With a list of host names, any other is answered 421: no page rebinds its name to us."""
 
     def __init__(self, app: ASGIApp, *, allowed: tuple[str, ...]) -> None:
@@ -114,7 +114,7 @@ class HostGuard:
         )
 
 
-class OriginGuard:
+class OriginMiddleware:
     """With a list of origins, a page that is not on it may not change anything."""
 
     def __init__(self, app: ASGIApp, *, allowed: tuple[str, ...]) -> None:
@@ -156,7 +156,7 @@ class _RefusedPreflight(Response):
         await answer(scope, receive, send)
 
 
-class BodyGuard:
+class BodyLimitMiddleware:
     """Bodies end at their limit and come at a decent rate; counted here, whatever was announced.
 
     `overhead` is what a form may weigh beside its file. An answer given before the whole body was

@@ -18,7 +18,7 @@ from dsocr.config import Settings
 from dsocr.engines import registry
 from dsocr.engines.base import Engine, EngineInfo
 from dsocr.engines.deepseek.weights import find_weights
-from dsocr.engines.selection import Choice, choose
+from dsocr.engines.selection import EngineSelection, select_engine
 from dsocr.errors import DsocrError, EngineUnavailable
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pipeline.pipeline import Pipeline
@@ -45,8 +45,8 @@ class Reader:
 
     def __init__(self, settings: Settings, create_engine: CreateEngine = registry.create) -> None:
         self._state: State = "starting"
-        self.choice: Choice = choose(settings.engine, settings.runtime.model_path)
-        self._trouble = ""
+        self.choice: EngineSelection = select_engine(settings.engine, settings.runtime.model_path)
+        self._unhealthy_reason = ""
         self.seconds_to_start = 0.0
         self.sandbox = Sandbox(settings.pages)
         self._settings = settings
@@ -56,18 +56,18 @@ class Reader:
         self._ready = asyncio.Event()
         self._starting: asyncio.Task[None] | None = None
         self._kind: type[DsocrError] = EngineUnavailable
-        """What kind of fault `trouble` is."""
+        """What kind of fault `unhealthy_reason` is."""
 
     @property
     def state(self) -> State:
         """An engine that heals is starting once more; what is asked meanwhile waits for it."""
-        return "starting" if self._state == "ready" and self.trouble else self._state
+        return "starting" if self._state == "ready" and self.unhealthy_reason else self._state
 
     @property
-    def trouble(self) -> str:
+    def unhealthy_reason(self) -> str:
         """Why the engine does not read, for people; empty when it does."""
-        healing = self._engine.trouble if self._engine is not None else ""
-        return self._trouble or healing
+        healing = self._engine.unhealthy_reason if self._engine is not None else ""
+        return self._unhealthy_reason or healing
 
     @property
     def info(self) -> EngineInfo | None:
@@ -86,7 +86,7 @@ class Reader:
                 await asyncio.wait_for(self._ready.wait(), wait_seconds)
         info = self.info
         if self._pipeline is None or info is None:
-            raise self._kind(self.trouble or f"The {self.choice.name} engine is starting.")
+            raise self._kind(self.unhealthy_reason or f"The {self.choice.name} engine is starting.")
         return self._pipeline, info
 
     async def close(self) -> None:
@@ -103,8 +103,8 @@ class Reader:
         pause = FIRST_PAUSE_SECONDS
         while not await self._start_once():
             if self._settings.engine == "auto" and self.choice.name != "rapidocr":
-                reason = f"{self.choice.name} did not start: {self._trouble}"
-                self.choice = Choice("rapidocr", reason)
+                reason = f"{self.choice.name} did not start: {self._unhealthy_reason}"
+                self.choice = EngineSelection("rapidocr", reason)
                 continue
             self._state = "failed"
             # broken weights do not mend themselves; loading them again and again helps nobody
@@ -124,14 +124,18 @@ class Reader:
                 await engine.close()
             known = isinstance(error, DsocrError)
             self._kind = type(error) if isinstance(error, DsocrError) else EngineUnavailable
-            trouble = error.message if isinstance(error, DsocrError) else "it failed to start"
-            logger.error("%s: %s", name, trouble, exc_info=None if known else error)
-            self._trouble = without_folder(trouble, self._settings.runtime.model_path)
+            unhealthy_reason = (
+                error.message if isinstance(error, DsocrError) else "it failed to start"
+            )
+            logger.error("%s: %s", name, unhealthy_reason, exc_info=None if known else error)
+            self._unhealthy_reason = without_folder(
+                unhealthy_reason, self._settings.runtime.model_path
+            )
             return False
         self._engine = engine
         self._pipeline = Pipeline(engine, retry=self._settings.retry)
         self.seconds_to_start = time.monotonic() - began
-        self._state, self._trouble = "ready", ""
+        self._state, self._unhealthy_reason = "ready", ""
         self._ready.set()
         logger.info(
             "%s (%s, %s) reads, because %s; it was ready in %.1f s",

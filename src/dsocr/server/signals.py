@@ -11,7 +11,7 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def told_of_the_end(tell: Callable[[], None]) -> Iterator[None]:
+def on_shutdown_signal(tell: Callable[[], None]) -> Iterator[None]:
     """Calls `tell` at SIGINT or SIGTERM and lets the server's own handler go on from there.
 
     A stream of events lasts as long as its job: whoever waits for it to end must end it first.

@@ -69,9 +69,9 @@ async def test_a_process_that_is_killed_costs_no_page_and_is_replaced_when_idle(
     second = supervisor.pid
     assert second is not None and second != first
     os.kill(second, signal.SIGKILL)
-    while not engine.trouble:
+    while not engine.unhealthy_reason:
         await asyncio.sleep(0.01)
-    while engine.trouble:
+    while engine.unhealthy_reason:
         await asyncio.sleep(0.01)
     assert supervisor.pid != second
     await engine.close()

@@ -8,10 +8,10 @@ import torch
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import DeviceError
 from dsocr.runtime.execution.memory_plan import (
-    find_room,
     fitting_tokens,
     largest_prompts,
-    rehearse_steps,
+    plan_memory,
+    profile_steps,
 )
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
@@ -32,7 +32,7 @@ def test_a_device_too_small_for_a_page_is_refused_with_the_numbers() -> None:
 
 
 def test_a_cpu_holds_two_contexts_and_four_pages(tiny_model: DeepseekOcr) -> None:
-    room = find_room(tiny_model, RuntimeConfig())
+    room = plan_memory(tiny_model, RuntimeConfig())
     assert (room.max_num_seqs, room.cache_tokens) == (4, 2 * CONTEXT)
 
 
@@ -40,7 +40,7 @@ def test_a_cpu_holds_two_contexts_and_four_pages(tiny_model: DeepseekOcr) -> Non
 def test_what_is_asked_for_is_given_but_never_less_than_a_context(
     tiny_model: DeepseekOcr, wished: int, given: int
 ) -> None:
-    room = find_room(tiny_model, RuntimeConfig(cache_tokens=wished, max_num_seqs=7))
+    room = plan_memory(tiny_model, RuntimeConfig(cache_tokens=wished, max_num_seqs=7))
     assert (room.max_num_seqs, room.cache_tokens) == (7, given)
 
 
@@ -65,7 +65,7 @@ def test_the_rehearsal_runs_every_part_of_the_model(
     ]
     try:
         config = RuntimeConfig(max_tiles=2, max_prefill_tokens=64)
-        feature_bytes = rehearse_steps(
+        feature_bytes = profile_steps(
             tiny_model, config, seats=256, cache_dtype=torch.float8_e4m3fn
         )
     finally:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dsocr.runtime.execution.oom_split import PatientRunner
+from dsocr.runtime.execution.oom_split import OomSplittingRunner
 
 
 class Preparing:
@@ -26,7 +26,7 @@ class Preparing:
 
 
 def made_ready(runner: Preparing, moments: int) -> list[bool]:
-    patient = PatientRunner(runner)  # type: ignore[arg-type]
+    patient = OomSplittingRunner(runner)  # type: ignore[arg-type]
     return [patient.make_ready() for _ in range(moments)]
 
 
@@ -47,7 +47,7 @@ def test_what_has_no_room_is_not_tried_again(fails: Exception) -> None:
 
 def test_what_is_wanted_later_is_made_ready_later() -> None:
     runner = Preparing(left=1)
-    patient = PatientRunner(runner)  # type: ignore[arg-type]
+    patient = OomSplittingRunner(runner)  # type: ignore[arg-type]
     assert [patient.make_ready() for _ in range(3)] == [True, False, False]
     runner.left = 1
     assert patient.make_ready()

@@ -140,7 +140,7 @@ def _prompts(dtype: torch.dtype) -> None:
     chunks = prefill_attention.Chunks(numbers[:, 0], tables[:, 0], tables, numbers)
     x = _empty(2048, HIDDEN, dtype=dtype)
     for tuning in PREFILL_TUNINGS:
-        prefill_attention.attend_chunks_fused(
+        prefill_attention.prefill_attention_fused(
             *(x, blocks, chunks),
             queries=tuning.queries,
             keys=tuning.keys,
@@ -152,7 +152,7 @@ def _prompts(dtype: torch.dtype) -> None:
             routes = experts_prefill.route_fused(
                 _empty(2048, EXPERTS, dtype=torch.float32), experts
             )
-            experts_prefill.experts_tiles_fused(
+            experts_prefill.experts_prefill_fused(
                 x, routes, experts, out, up=tuning.up, down=tuning.down
             )
     _rotate_write(dtype, dtype)
@@ -173,7 +173,7 @@ def _decode(dtype: torch.dtype) -> None:
             *_, routes = experts_decode.norm_route_fused(
                 *(x, x, norm, EPS, router, experts, numbers, numbers), cut=tuning.router
             )
-            experts_decode.experts_rows_fused(x, routes, experts, up=tuning.up, down=tuning.down)
+            experts_decode.experts_decode_fused(x, routes, experts, up=tuning.up, down=tuning.down)
         _attend_newest(tuning.split, dtype, dtype)
 
 
@@ -181,7 +181,7 @@ def _row(dtype: torch.dtype, *, ahead: bool) -> None:
     tuning = RowTuning()
     x, norm = _empty(1, HIDDEN, dtype=dtype), _empty(HIDDEN, dtype=dtype)
     _attend_newest(tuning.split, dtype, dtype, ahead=ahead)
-    gemv.linear_row_fused(x, _empty(HIDDEN, HIDDEN, dtype=dtype), cut=tuning.out, ahead=ahead)
+    gemv.gemv_fused(x, _empty(HIDDEN, HIDDEN, dtype=dtype), cut=tuning.out, ahead=ahead)
     for outputs, kind, cut in (
         (3 * HIDDEN, dtype, tuning.qkv),
         (EXPERTS, torch.float32, tuning.router),
@@ -189,7 +189,7 @@ def _row(dtype: torch.dtype, *, ahead: bool) -> None:
     ):
         weight = _empty(outputs, HIDDEN, dtype=dtype)
         for change in (None, x):
-            gemv.norm_linear_row_fused(x, change, norm, EPS, weight, kind, cut=cut, ahead=ahead)
+            gemv.norm_gemv_fused(x, change, norm, EPS, weight, kind, cut=cut, ahead=ahead)
     wide = _empty(DENSE, HIDDEN, dtype=dtype)
     dense = ExpertWeights(wide, wide, _empty(HIDDEN, DENSE, dtype=dtype), DENSE)
     scores = _empty(1, EXPERTS, dtype=torch.float32)
@@ -197,7 +197,7 @@ def _row(dtype: torch.dtype, *, ahead: bool) -> None:
         (x, None, dense),
         *((None, scores, experts) for experts in _experts(dtype)),
     ):
-        experts_gemv.experts_row_fused(
+        experts_gemv.experts_gemv_fused(
             *(x, change, norm, EPS, logits, experts), up=tuning.up, down=tuning.down, ahead=ahead
         )
 
@@ -205,8 +205,8 @@ def _row(dtype: torch.dtype, *, ahead: bool) -> None:
 def _sums(dtype: torch.dtype) -> None:
     x, norm = _empty(256, HIDDEN, dtype=dtype), _empty(HIDDEN, dtype=dtype)
     for parts in (1, CHOSEN + 1, CHOSEN + 2):
-        add_rmsnorm.sum_norm_fused(x, _empty(256, parts, HIDDEN, dtype=dtype), norm, EPS)
-    add_rmsnorm.sum_norm_fused(x, None, norm, EPS)
+        add_rmsnorm.add_rmsnorm_fused(x, _empty(256, parts, HIDDEN, dtype=dtype), norm, EPS)
+    add_rmsnorm.add_rmsnorm_fused(x, None, norm, EPS)
     add_rmsnorm.gate_fused(_empty(2048, 2 * DENSE, dtype=dtype))
     rows, tokens = _empty(256, dtype=torch.int32), _empty(256, POSITIONS, dtype=torch.int32)
     add_rmsnorm.newest_embeddings_fused(_empty(VOCABULARY, HIDDEN, dtype=dtype), tokens, rows, rows)
@@ -220,7 +220,7 @@ def _attend_newest(
     rows = _empty(256, dtype=torch.int32)
     sequences = decode_attention.Sequences(rows, rows, _empty(256, 512, dtype=torch.int32))
     blocks = _empty(2, 64, 16, HEADS, DIM, dtype=kept)
-    decode_attention.attend_newest_fused(
+    decode_attention.decode_attention_fused(
         qkv, turns, turns, blocks, sequences, split=split, arrived=rows, ahead=ahead
     )
 

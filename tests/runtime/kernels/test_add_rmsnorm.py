@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from dsocr.runtime.kernels.add_rmsnorm import (
+    add_rmsnorm,
+    add_rmsnorm_fused,
     gate,
     gate_fused,
     newest_embeddings,
     newest_embeddings_fused,
-    sum_norm,
-    sum_norm_fused,
 )
 from tests.runtime.kernels.conftest import Draw, near
 
@@ -20,7 +20,7 @@ from tests.runtime.kernels.conftest import Draw, near
 @pytest.mark.parametrize("hidden", [64, 100])
 def test_changes_are_summed_and_normed(draw: Draw, parts: int, hidden: int) -> None:
     given = (draw(3, hidden), draw(3, parts, hidden) if parts else None, draw(hidden), 1e-6)
-    for ours, plain in zip(sum_norm_fused(*given), sum_norm(*given), strict=True):
+    for ours, plain in zip(add_rmsnorm_fused(*given), add_rmsnorm(*given), strict=True):
         near(ours, plain, 1e-6)
 
 

@@ -9,8 +9,8 @@ from dsocr.runtime.kernels import fp8_cache
 from dsocr.runtime.kernels.decode_attention import (
     Sequences,
     Split,
-    attend_newest,
-    attend_newest_fused,
+    decode_attention,
+    decode_attention_fused,
 )
 from dsocr.runtime.kernels.triton_language import tl, triton
 from tests.runtime.kernels.conftest import Draw, near
@@ -51,9 +51,9 @@ def test_scattered_blocks_are_attended_to_in_order(
     (qkv, cosine, sine, blocks), sequences = house(draw, lengths, heads=2, dim=16)
     blocks = blocks.to(kept)
     written = blocks.clone()
-    plain = attend_newest(qkv, cosine, sine, blocks, sequences)
+    plain = decode_attention(qkv, cosine, sine, blocks, sequences)
     arrived = torch.zeros(len(qkv) * 2, dtype=torch.int32, device=draw.device)
-    fused = attend_newest_fused(
+    fused = decode_attention_fused(
         *(qkv, cosine, sine, written, sequences), split=split, arrived=arrived
     )
     near(fused, plain, 1e-5)
@@ -77,10 +77,10 @@ def test_fp8_in_pairs_is_fp8(draw: Draw, monkeypatch: pytest.MonkeyPatch, split:
     qkv, cosine, sine, blocks = (tensor.half() for tensor in tensors)
     blocks = blocks.to(FP8)
     written = blocks.clone()
-    plain = attend_newest(qkv.float(), cosine.float(), sine.float(), blocks, sequences)
+    plain = decode_attention(qkv.float(), cosine.float(), sine.float(), blocks, sequences)
     arrived = torch.zeros(len(qkv) * 2, dtype=torch.int32, device=draw.device)
     given = (qkv, cosine, sine, written, sequences)
-    fused = attend_newest_fused(*given, split=split, arrived=arrived)
+    fused = decode_attention_fused(*given, split=split, arrived=arrived)
     near(fused.float(), plain, 1e-3)
     near(written.float(), blocks.float(), 1e-3)
 
@@ -92,7 +92,7 @@ def test_what_fp8_cannot_hold_is_kept_as_its_greatest_number(draw: Draw) -> None
     blocks = blocks.to(FP8)
     arrived = torch.zeros(len(qkv) * 2, dtype=torch.int32, device=draw.device)
     given = (qkv, cosine, sine, blocks, sequences)
-    out = attend_newest_fused(*given, split=Split(1, 16, 4, 1), arrived=arrived)
+    out = decode_attention_fused(*given, split=Split(1, 16, 4, 1), arrived=arrived)
     for said in (out[0, :3], blocks[1, 0, 0, 0, :3].float()):
         assert said[:2].tolist() == [448, -448] and said[2].isnan()
 
@@ -103,7 +103,7 @@ def test_numbers_past_a_sequence_s_end_have_no_part(draw: Draw) -> None:
     blocks[:, block, 3:] = float("nan")
     arrived = torch.zeros(len(qkv) * 2, dtype=torch.int32, device=draw.device)
     given = (qkv, cosine, sine, blocks, sequences)
-    out = attend_newest_fused(*given, split=Split(2, 16, 4, 1), arrived=arrived)
+    out = decode_attention_fused(*given, split=Split(2, 16, 4, 1), arrived=arrived)
     assert out.isfinite().all()
 
 
@@ -118,8 +118,8 @@ def test_sizes_of_the_released_model_stay_near_in_bfloat16(
     tensors, sequences = house(draw, [1700, 1, 31, 900, 64], heads=10, dim=128)
     qkv, cosine, sine, blocks = (tensor.bfloat16() for tensor in tensors)
     given = [qkv, cosine, sine, blocks.to(kept)]
-    plain = attend_newest(*(one.float() for one in given[:3]), given[3].clone(), sequences)
+    plain = decode_attention(*(one.float() for one in given[:3]), given[3].clone(), sequences)
     arrived = torch.zeros(len(qkv) * 10, dtype=torch.int32, device=draw.device)
     for _ in range(3):  # the second finds what the first left
-        fused = attend_newest_fused(*given, sequences, split=split, arrived=arrived)
+        fused = decode_attention_fused(*given, sequences, split=split, arrived=arrived)
     near(fused.float(), plain, 0.02)

@@ -7,8 +7,8 @@ import torch
 
 from dsocr.runtime.kernels.experts_decode import (
     Tiles,
-    experts_rows,
-    experts_rows_fused,
+    experts_decode,
+    experts_decode_fused,
     norm_route,
     norm_route_fused,
 )
@@ -46,10 +46,10 @@ def test_every_token_finds_its_experts(
         wanted, found = (one.lists[expert, :number] for one in (routes, ours[2]))
         assert found.sort().values.equal(wanted.sort().values)
 
-    said = experts_rows_fused(ours[1], ours[2], experts, up=SMALL, down=SMALL)
+    said = experts_decode_fused(ours[1], ours[2], experts, up=SMALL, down=SMALL)
 
     owned = owners >= 0
-    near(said[owned], experts_rows(x, routes, experts)[owned], 1e-5)
+    near(said[owned], experts_decode(x, routes, experts)[owned], 1e-5)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy, which interprets, warns of NaN
@@ -62,7 +62,7 @@ def test_scores_that_are_no_numbers_lead_nowhere_else(draw: Draw) -> None:
     _, x, routes = norm_route_fused(*given)
     assert routes.counts.sum() == 2 * 3
     assert routes.ids.min() >= 0 and routes.ids.max() < 8
-    said = experts_rows_fused(x, routes, experts, up=SMALL, down=SMALL)
+    said = experts_decode_fused(x, routes, experts, up=SMALL, down=SMALL)
     assert said[0].isnan().all() and said[1].isfinite().all()
 
 
@@ -81,7 +81,7 @@ def test_sizes_of_the_released_model_stay_near_in_bfloat16(
     counts = torch.zeros(64, dtype=torch.int32, device=draw.device)
     router = draw(64, 1280, scale=0.1).bfloat16()
     _, x, routes = norm_route_fused(*given, EPS, router, experts, owners, counts)
-    exact = experts_rows(x.float(), routes, experts).sum(1)
+    exact = experts_decode(x.float(), routes, experts).sum(1)
     tuning = tuning_for(count)
-    said = experts_rows_fused(x, routes, rounded(experts), up=tuning.up, down=tuning.down)
+    said = experts_decode_fused(x, routes, rounded(experts), up=tuning.up, down=tuning.down)
     near(said.float().sum(1), exact, 0.02)

@@ -7,8 +7,8 @@ import torch
 
 from dsocr.runtime.kernels.experts_prefill import (
     Tile,
-    experts_tiles,
-    experts_tiles_fused,
+    experts_prefill,
+    experts_prefill_fused,
     route,
     route_fused,
 )
@@ -40,9 +40,9 @@ def test_every_token_finds_its_experts(
     said = draw(count, 4, x.shape[1])
     expected, last = said.clone(), said[:, 3].clone()
 
-    experts_tiles_fused(x, ours, experts, said, up=SMALL, down=SMALL)
+    experts_prefill_fused(x, ours, experts, said, up=SMALL, down=SMALL)
 
-    experts_tiles(x, routes, experts, expected)
+    experts_prefill(x, routes, experts, expected)
     near(said[:, :3], expected[:, :3], 1e-5)
     assert said[:, 3].equal(last)  # the shared ones' place
 
@@ -64,7 +64,7 @@ def test_scores_that_are_no_numbers_lead_nowhere_else(draw: Draw) -> None:
     assert routes.counts.sum() == 3 * 3
     assert all(len(set(ids)) == 3 and max(ids) < 8 for ids in routes.ids.tolist())
     said = x.new_empty(3, 4, 48)
-    experts_tiles_fused(x, routes, experts, said, up=SMALL, down=SMALL)
+    experts_prefill_fused(x, routes, experts, said, up=SMALL, down=SMALL)
     assert said[0, :3].isnan().all() and said[2, :3].isfinite().all()
 
 
@@ -82,8 +82,8 @@ def test_sizes_of_the_released_model_stay_near_in_bfloat16(
     routes = route_fused(draw(count, 64), experts)
     tuning, some = prefill_tuning_for(count), slice(0, 40)
     said = x.new_empty(count, 7, 1280)
-    experts_tiles_fused(x, routes, rounded(experts), said, up=tuning.up, down=tuning.down)
+    experts_prefill_fused(x, routes, rounded(experts), said, up=tuning.up, down=tuning.down)
     exact = torch.empty(len(x[some]), 7, 1280, device=x.device)
     part = type(routes)(routes.weights[some], routes.ids[some], routes.counts, routes.lists)
-    experts_tiles(x[some].float(), part, experts, exact)
+    experts_prefill(x[some].float(), part, experts, exact)
     near(said[some, :6].float().sum(1), exact[:, :6].sum(1), 0.02)

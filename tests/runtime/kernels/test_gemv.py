@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from dsocr.runtime.kernels.experts import ExpertWeights
-from dsocr.runtime.kernels.experts_gemv import experts_row, experts_row_fused
+from dsocr.runtime.kernels.experts_gemv import experts_gemv, experts_gemv_fused
 from dsocr.runtime.kernels.gemv import (
-    linear_row,
-    linear_row_fused,
-    norm_linear_row,
-    norm_linear_row_fused,
+    gemv,
+    gemv_fused,
+    norm_gemv,
+    norm_gemv_fused,
 )
 from tests.runtime.kernels.conftest import Draw, drawn_experts, in_int8, near
 
@@ -27,15 +27,15 @@ def test_a_norm_is_taken_on_the_way_into_a_product(
 ) -> None:
     given = (draw(1, hidden), draw(1, hidden) if changes else None, draw(hidden), EPS)
     weight = draw(outputs, hidden, scale=hidden**-0.5)
-    plain = norm_linear_row(*given, weight, torch.float32)
-    fused = norm_linear_row_fused(*given, weight, torch.float32)
+    plain = norm_gemv(*given, weight, torch.float32)
+    fused = norm_gemv_fused(*given, weight, torch.float32)
     assert fused[0].equal(plain[0])
     near(fused[1], plain[1], 1e-5)
 
 
 def test_a_product_alone_takes_no_norm(draw: Draw) -> None:
     x, weight = draw(1, 96), draw(33, 96, scale=0.1)
-    near(linear_row_fused(x, weight), linear_row(x, weight), 1e-5)
+    near(gemv_fused(x, weight), gemv(x, weight), 1e-5)
 
 
 @pytest.mark.parametrize("normalize", [False, True])
@@ -51,8 +51,8 @@ def test_a_token_passes_the_experts_it_chose_and_those_all_share(
     hidden = experts.down.shape[0]
     logits = draw(1, num_experts) if num_experts else None
     given = (draw(1, hidden), draw(1, hidden), draw(hidden), EPS, logits, experts)
-    plain = experts_row(*given)
-    fused = experts_row_fused(*given, up=(8, 4), down=(16, 4))
+    plain = experts_gemv(*given)
+    fused = experts_gemv_fused(*given, up=(8, 4), down=(16, 4))
     assert fused[0].equal(plain[0])
     near(fused[1], plain[1], 1e-5)
 
@@ -66,13 +66,13 @@ def test_sizes_of_the_released_model_stay_near_in_bfloat16(
     experts = drawn_experts(draw, 64, 6, hidden=1280, width=896)
     experts = in_int8(experts) if rounds else experts
     residual, change, norm, logits = draw(1, 1280), draw(1, 1280), draw(1280), draw(1, 64)
-    exact = experts_row(residual, change, norm, EPS, logits, experts)[1]
+    exact = experts_gemv(residual, change, norm, EPS, logits, experts)[1]
     given = [tensor.bfloat16() for tensor in (residual, change, norm)]
-    fused = experts_row_fused(*given, EPS, logits, rounded(experts), ahead=ahead)[1]
+    fused = experts_gemv_fused(*given, EPS, logits, rounded(experts), ahead=ahead)[1]
     near(fused.float(), exact, 0.02)
     weight = draw(3840, 1280, scale=0.03)
-    product = norm_linear_row(residual, change, norm, EPS, weight, torch.float32)[1]
-    ours = norm_linear_row_fused(*given, EPS, weight.bfloat16(), torch.bfloat16, ahead=ahead)[1]
+    product = norm_gemv(residual, change, norm, EPS, weight, torch.float32)[1]
+    ours = norm_gemv_fused(*given, EPS, weight.bfloat16(), torch.bfloat16, ahead=ahead)[1]
     near(ours.float(), product, 0.02)
 
 

@@ -10,8 +10,8 @@ import torch
 
 from dsocr.runtime.kernels.prefill_attention import (
     Chunks,
-    attend_chunks,
-    attend_chunks_fused,
+    prefill_attention,
+    prefill_attention_fused,
     rotate_write,
     rotate_write_fused,
     tiles_of,
@@ -65,8 +65,8 @@ def test_every_query_sees_what_came_before_it(
 
     near(q, rotate_write(*given, expected), 1e-6)
     near(ours.float(), expected.float(), 1e-6)
-    out = attend_chunks_fused(q, ours, chunks, queries=queries, keys=32, stages=2)
-    near(out, attend_chunks(q, expected, chunks), 1e-5)
+    out = prefill_attention_fused(q, ours, chunks, queries=queries, keys=32, stages=2)
+    near(out, prefill_attention(q, expected, chunks), 1e-5)
 
 
 def test_tiles_cover_every_row_once_and_the_longest_walk_comes_first() -> None:
@@ -89,14 +89,14 @@ def test_sizes_of_the_released_model_stay_near_in_bfloat16(draw: Draw, kept: tor
         cosine, sine = angles.cos().bfloat16(), angles.sin().bfloat16()
         qkv = draw(sum(lengths), 3 * heads * dim).bfloat16()
         q = rotate_write_fused(qkv, cosine, sine, positions, slots, cache)
-        out = attend_chunks_fused(
+        out = prefill_attention_fused(
             *(q, cache, chunks),
             queries=tuning.queries,
             keys=tuning.keys,
             warps=tuning.warps,
             stages=tuning.stages,
         )
-        near(out.float(), attend_chunks(q.float(), cache.float(), chunks), 0.01)
+        near(out.float(), prefill_attention(q.float(), cache.float(), chunks), 0.01)
 
 
 @pytest.mark.gpu
@@ -114,7 +114,7 @@ def test_no_prompts_wait_for_the_compiler(draw: Draw) -> None:
         chunks = replace(chunks, starts=starts, tiles=tiles.view(-1, 2))
         qkv = draw(sum(lengths), 3 * heads * dim).bfloat16()
         q = rotate_write_fused(qkv, angles, angles, positions, slots, cache)
-        attend_chunks_fused(q, cache, chunks, queries=queries)
+        prefill_attention_fused(q, cache, chunks, queries=queries)
 
     take_in([40], [5])
     before = num_compiled(cache.device)

@@ -9,7 +9,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 import pytest
 from PIL import Image
 
-from dsocr.runtime.scheduling.inputs import Intake, Prepared, Request
+from dsocr.runtime.scheduling.inputs import InputQueue, Prepared, Request
 from dsocr.runtime.scheduling.preprocess import Resolution
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.prompt import PromptError
@@ -38,7 +38,7 @@ class Gate:
         return request, PromptError("a stand-in")
 
 
-def taken(intake: Intake) -> list[int]:
+def taken(intake: InputQueue) -> list[int]:
     numbers = []
     while len(intake):
         intake.wait(30)
@@ -50,7 +50,7 @@ def taken(intake: Intake) -> list[int]:
 def test_pages_leave_in_the_order_they_came(pool: Executor) -> None:
     gate = Gate()
     gate.open.set()
-    intake = Intake(gate, ahead=3, pool=pool)
+    intake = InputQueue(gate, ahead=3, pool=pool)
     for number in range(20):
         intake.add(request(number))
     assert taken(intake) == list(range(20))
@@ -58,7 +58,7 @@ def test_pages_leave_in_the_order_they_came(pool: Executor) -> None:
 
 def test_only_so_many_are_prepared_ahead(pool: Executor) -> None:
     gate = Gate()
-    intake = Intake(gate, ahead=3, pool=pool)
+    intake = InputQueue(gate, ahead=3, pool=pool)
     for number in range(20):
         intake.add(request(number))
     assert intake.take() is None
@@ -72,7 +72,7 @@ def test_only_so_many_are_prepared_ahead(pool: Executor) -> None:
 
 def test_a_cancelled_page_is_not_taken(pool: Executor) -> None:
     gate = Gate()
-    intake = Intake(gate, ahead=2, pool=pool)
+    intake = InputQueue(gate, ahead=2, pool=pool)
     for number in range(5):
         intake.add(request(number))
 
@@ -87,7 +87,7 @@ def test_a_cancelled_page_is_not_taken(pool: Executor) -> None:
 def test_without_threads_a_page_is_prepared_when_it_is_taken() -> None:
     gate = Gate()
     gate.open.set()
-    intake = Intake(gate, ahead=2)
+    intake = InputQueue(gate, ahead=2)
     intake.add(request(1))
     assert gate.came == [] and len(intake) == 1
 

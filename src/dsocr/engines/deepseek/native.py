@@ -16,7 +16,7 @@ from dsocr.engines.deepseek.modes import MODES, mode_of
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.errors import BadCheckpoint
-from dsocr.process.supervisor import PAGES_AHEAD, Patience, Supervisor
+from dsocr.process.supervisor import PAGES_AHEAD, Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
 
@@ -41,7 +41,7 @@ class NativeEngine:
             modes=tuple(MODES),
             streams=True,
             max_concurrency=PAGES_AHEAD,
-            guards=True,
+            supports_no_repeat=True,
             dpi=144,  # what the authors rasterise PDF pages at
         )
 
@@ -55,7 +55,7 @@ class NativeEngine:
             self._supervisor = Supervisor(
                 self._worker,
                 arguments,
-                patience=Patience(
+                timeouts=Timeouts(
                     stall=self._config.stall_seconds, start=self._config.start_seconds
                 ),
             )
@@ -79,8 +79,8 @@ class NativeEngine:
         )
 
     @property
-    def trouble(self) -> str:
-        return self._supervisor.trouble if self._supervisor is not None else ""
+    def unhealthy_reason(self) -> str:
+        return self._supervisor.unhealthy_reason if self._supervisor is not None else ""
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None

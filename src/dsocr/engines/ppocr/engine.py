@@ -14,7 +14,7 @@ from dsocr.engines.ppocr.config import EmbeddedConfig
 from dsocr.engines.ppocr.reading_order.escape import words_of
 from dsocr.errors import UnsupportedTask
 from dsocr.process.machine import num_cores
-from dsocr.process.supervisor import Patience, Supervisor
+from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, Task, Usage
 
 WORKER = "dsocr.engines.ppocr.worker:serve"
@@ -41,14 +41,14 @@ class EmbeddedEngine:
         self._supervisor = Supervisor(
             worker,
             {"threads": threads},
-            patience=Patience(
+            timeouts=Timeouts(
                 stall=config.stall_seconds, start=START_SECONDS, page=config.page_timeout_seconds
             ),
         )
 
     @property
-    def trouble(self) -> str:
-        return self._supervisor.trouble
+    def unhealthy_reason(self) -> str:
+        return self._supervisor.unhealthy_reason
 
     async def start(self) -> None:
         await self._supervisor.start()

@@ -156,7 +156,7 @@ class _Inbox:
         """Between two steps: tells that there is progress; raises once the page was given up."""
         if time.monotonic() - self._beaten >= _BEAT_SECONDS:
             self._beaten = time.monotonic()
-            self._channel.send({"kind": "beat"})
+            self._channel.send({"kind": "heartbeat"})
         while self._channel.waiting():
             self._sort(*self._channel.receive())
         if self._current is None:

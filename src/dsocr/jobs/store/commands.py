@@ -13,6 +13,7 @@ from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from dsocr.errors import QueueFull
 from dsocr.jobs.job import (
+    ClaimRequest,
     Correction,
     IdempotencyConflict,
     JobConflict,
@@ -22,7 +23,6 @@ from dsocr.jobs.job import (
     NewJob,
     PageNotFound,
     Status,
-    Taker,
 )
 from dsocr.jobs.store import queries, records
 from dsocr.jobs.store.tables import files, jobs, pages, processes
@@ -85,7 +85,7 @@ def accept(
     return new.id
 
 
-def claim(connection: Connection, taker: Taker, now: float) -> Lease | None:
+def claim(connection: Connection, taker: ClaimRequest, now: float) -> Lease | None:
     """Takes what `queries.next_job` says."""
     job_id = queries.next_job(connection, taker)
     if job_id is None:
@@ -220,7 +220,7 @@ def remove(connection: Connection, job_id: str) -> None:
         connection.execute(delete(table).where(table.c.job_id == job_id))
 
 
-def want_again(
+def requeue_page(
     connection: Connection,
     job_id: str,
     index: int,

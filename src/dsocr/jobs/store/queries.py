@@ -11,16 +11,16 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from dsocr.jobs.job import (
     FINISHED,
+    ClaimRequest,
     Job,
     JobFile,
     JobNotFound,
     JobPage,
-    PageNews,
     PageNotFound,
     PageNotRead,
+    PageSummary,
     Status,
     StoredPage,
-    Taker,
     Todo,
 )
 from dsocr.jobs.store import records
@@ -112,7 +112,7 @@ def todo(connection: Connection, job_id: str) -> list[Todo]:
 
 def news(
     connection: Connection, job_id: str, after: int, now: float
-) -> tuple[Job, list[PageNews], bool]:
+) -> tuple[Job, list[PageSummary], bool]:
     """The job, the pages read since `after` in that order, and whether there are more."""
     state = job(connection, job_id, now)
     rows = connection.scalars(
@@ -130,7 +130,7 @@ def seq(connection: Connection, job_id: str) -> int | None:
     return connection.scalar(select(jobs.c.seq).where(jobs.c.id == job_id))
 
 
-def next_job(connection: Connection, taker: Taker) -> str | None:
+def next_job(connection: Connection, taker: ClaimRequest) -> str | None:
     """The job for this process: one that a lost process has left, or the first in line."""
     here = Counter(
         connection.scalars(

@@ -6,12 +6,12 @@ import json
 
 from pydantic import TypeAdapter
 
-from dsocr.jobs.job import Correction, JobPage, PageNews
+from dsocr.jobs.job import Correction, JobPage, PageSummary
 from dsocr.types import OcrOptions, PageResult
 
 _OPTIONS = TypeAdapter(OcrOptions)
 _RESULT = TypeAdapter(PageResult)
-_NEWS = TypeAdapter(PageNews)
+_NEWS = TypeAdapter(PageSummary)
 _CORRECTIONS = TypeAdapter(dict[int, Correction])
 
 
@@ -31,16 +31,16 @@ def result_of(text: str) -> PageResult:
     return _RESULT.validate_json(text)
 
 
-def news_to_text(news: PageNews) -> str:
+def news_to_text(news: PageSummary) -> str:
     return _NEWS.dump_json(news).decode()
 
 
-def news_of(text: str) -> PageNews:
+def news_of(text: str) -> PageSummary:
     return _NEWS.validate_json(text)
 
 
-def news_about(page: JobPage, file_name: str, seq: int, result: PageResult) -> PageNews:
-    return PageNews(
+def news_about(page: JobPage, file_name: str, seq: int, result: PageResult) -> PageSummary:
+    return PageSummary(
         page,
         file_name,
         seq,

@@ -22,14 +22,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class GraphPool:
     device: torch.device
     stream: torch.cuda.Stream
     pool: Any
 
 
 @contextmanager
-def can_be_spared() -> Iterator[None]:
+def skip_on_oom() -> Iterator[None]:
     """Does without a graph that there is no memory for, or one of whose kernels asks more of the
     card than it has."""
     try:
@@ -42,14 +42,14 @@ def can_be_spared() -> Iterator[None]:
 
 
 @cache
-def lane_of(device: torch.device, name: str = "") -> Lane:
+def lane_of(device: torch.device, name: str = "") -> GraphPool:
     """The card's lane of that name; whoever names none shares one."""
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    return Lane(device, stream, torch.cuda.graph_pool_handle())
+    return GraphPool(device, stream, torch.cuda.graph_pool_handle())
 
 
 def capture(
-    work: Callable[[], T], lane: Lane, *, needed_bytes: int
+    work: Callable[[], T], lane: GraphPool, *, needed_bytes: int
 ) -> tuple[torch.cuda.CUDAGraph, T]:
     """Does the work once and captures it; a replay writes to the same results. Raises
     `torch.OutOfMemoryError` before the capture where the card has less left than it may need."""

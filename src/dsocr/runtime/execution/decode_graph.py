@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from dsocr.runtime.execution.cuda_graph import can_be_spared, capture, lane_of
+from dsocr.runtime.execution.cuda_graph import capture, lane_of, skip_on_oom
 from dsocr.runtime.kernels.decode_attention import Sequences
 from dsocr.runtime.kernels.repetition_flags import UNWATCHED, traces_for
 from dsocr.runtime.kernels.sampling import (
@@ -211,7 +211,7 @@ class DecodeGraph:
     def _capture_or_spare(self, bucket: int) -> None:
         """One that does not fit now is not tried again; the larger goes on standing in."""
         self._spared.add(bucket)
-        with can_be_spared():
+        with skip_on_oom():
             self.capture(bucket)
             self._spared.remove(bucket)
 

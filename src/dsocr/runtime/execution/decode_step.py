@@ -17,11 +17,11 @@ from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.devices import FP8
 from dsocr.runtime.execution.decode_graph import DecodeState
 from dsocr.runtime.execution.decoder_weights import LayerWeights, layer_weights, rotation_tables
-from dsocr.runtime.kernels.add_rmsnorm import gate_fused, newest_embeddings_fused, sum_norm_fused
-from dsocr.runtime.kernels.decode_attention import Sequences, Split, attend_newest_fused
-from dsocr.runtime.kernels.experts_decode import experts_rows_fused, norm_route_fused
-from dsocr.runtime.kernels.experts_gemv import experts_row_fused
-from dsocr.runtime.kernels.gemv import linear_row_fused, norm_linear_row_fused
+from dsocr.runtime.kernels.add_rmsnorm import add_rmsnorm_fused, gate_fused, newest_embeddings_fused
+from dsocr.runtime.kernels.decode_attention import Sequences, Split, decode_attention_fused
+from dsocr.runtime.kernels.experts_decode import experts_decode_fused, norm_route_fused
+from dsocr.runtime.kernels.experts_gemv import experts_gemv_fused
+from dsocr.runtime.kernels.gemv import gemv_fused, norm_gemv_fused
 from dsocr.runtime.kernels.repetition_flags import flag_suspects_fused
 from dsocr.runtime.kernels.sampling import choose_fused
 from dsocr.runtime.kernels.triton_language import usable_kernels
@@ -78,28 +78,28 @@ class DecodeStep:
         change: Tensor | None = None
         eps, ahead = self._eps, self.ahead
         for layer in self._layers:
-            residual, qkv = norm_linear_row_fused(
+            residual, qkv = norm_gemv_fused(
                 *(residual, change, layer.attention_norm, eps, layer.qkv, residual.dtype),
                 cut=tuning.qkv,
                 ahead=ahead,
             )
             attended = self._attend(qkv, layer, sequences, tuning.split, ahead=ahead)
-            change = linear_row_fused(attended, layer.out, cut=tuning.out, ahead=ahead)
+            change = gemv_fused(attended, layer.out, cut=tuning.out, ahead=ahead)
             logits = None
             if layer.router is not None:
-                residual, logits = norm_linear_row_fused(
+                residual, logits = norm_gemv_fused(
                     *(residual, change, layer.experts_norm, eps, layer.router, torch.float32),
                     cut=tuning.router,
                     ahead=ahead,
                 )
                 change = None
-            residual, change = experts_row_fused(
+            residual, change = experts_gemv_fused(
                 *(residual, change, layer.experts_norm, eps, logits, layer.experts),
                 up=tuning.up,
                 down=tuning.down,
                 ahead=ahead,
             )
-        return norm_linear_row_fused(
+        return norm_gemv_fused(
             *(residual, change, self._norm, eps, self._head, torch.float32),
             cut=tuning.head,
             ahead=ahead,
@@ -111,11 +111,11 @@ class DecodeStep:
         experts = len(self._layers), max(layer.experts.num_experts for layer in self._layers)
         counts = residual.new_zeros(experts, dtype=torch.int32)
         for layer, counted in zip(self._layers, counts, strict=True):
-            residual, x = sum_norm_fused(residual, changes, layer.attention_norm, self._eps)
+            residual, x = add_rmsnorm_fused(residual, changes, layer.attention_norm, self._eps)
             attended = self._attend(F.linear(x, layer.qkv), layer, sequences, tuning.split)
             change = F.linear(attended, layer.out)
             if layer.router is None:
-                residual, x = sum_norm_fused(
+                residual, x = add_rmsnorm_fused(
                     residual, change.unsqueeze(1), layer.experts_norm, self._eps
                 )
                 inner = gate_fused(F.linear(x, layer.gate_up))
@@ -126,10 +126,10 @@ class DecodeStep:
                     *(layer.experts, sequences.rows, counted),
                     cut=tuning.router,
                 )
-                changes = experts_rows_fused(
+                changes = experts_decode_fused(
                     x, routes, layer.experts, up=tuning.up, down=tuning.down
                 )
-        return self.head(sum_norm_fused(residual, changes, self._norm, self._eps)[1])
+        return self.head(add_rmsnorm_fused(residual, changes, self._norm, self._eps)[1])
 
     def _attend(
         self,
@@ -140,7 +140,7 @@ class DecodeStep:
         *,
         ahead: bool = False,
     ) -> Tensor:
-        return attend_newest_fused(
+        return decode_attention_fused(
             *(qkv, *self._rotation, layer.blocks, sequences),
             split=split,
             arrived=self._arrived,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dsocr.runtime.execution.cuda_graph import Lane, can_be_spared, capture, lane_of
+from dsocr.runtime.execution.cuda_graph import GraphPool, capture, lane_of, skip_on_oom
 
 MAX_PIXELS = 4 * 1024 * 1024
 """Above this a pass keeps the device busier than the host, and its graph would only take memory."""
@@ -36,7 +36,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Captured:
-    lane: Lane
+    lane: GraphPool
     graph: torch.cuda.CUDAGraph
     views: Tensor
     features: Tensor
@@ -105,7 +105,7 @@ class EncodeGraphs:
     def _make(self, size: Size) -> None:
         del self._wanted[size]
         self._graphs[size] = None
-        with can_be_spared():
+        with skip_on_oom():
             self._graphs[size] = self._capture(size)
 
     def _capture(self, size: Size) -> _Captured:

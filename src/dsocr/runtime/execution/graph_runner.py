@@ -25,7 +25,7 @@ from dsocr.runtime.execution.sampler import Choice, NotANumber, Sampled, draw
 from dsocr.runtime.kernels.repetition_flags import BLIND, SUSPECT, UNWATCHED, WATCHED
 from dsocr.runtime.kernels.sampling import END, FULL, NOT_A_NUMBER, STUCK
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.scheduling.scheduler import Piece, Step
+from dsocr.runtime.scheduling.scheduler import ScheduledChunk, Step
 from dsocr.runtime.scheduling.sequence import Ending, Sequence
 from dsocr.runtime.text.tokenizer import SpecialTokens
 
@@ -105,7 +105,7 @@ class GraphRunner(ModelRunner):
         flight.leave()
         return flight
 
-    def _take_in(self, pieces: Many[Piece], places: Many[int], flight: _Flight) -> None:
+    def _take_in(self, pieces: Many[ScheduledChunk], places: Many[int], flight: _Flight) -> None:
         """Prompts into the cache; of those that are complete the first token of the answer."""
         chunks = [piece.sequence.chunk(piece.start, piece.length) for piece in pieces]
         batch = make_batch(chunks, block_size=BLOCK_SIZE, device=self.model.device)

@@ -45,7 +45,7 @@ LARGE_BYTES = 16 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class MemoryPlan:
     """What there is room for."""
 
     max_num_seqs: int
@@ -56,7 +56,7 @@ class Room:
     """Left to everything but weights and cache; None where the device's memory is not counted."""
 
 
-def find_room(model: DeepseekOcr, config: RuntimeConfig) -> Room:
+def plan_memory(model: DeepseekOcr, config: RuntimeConfig) -> MemoryPlan:
     """Fills in what the config leaves open, from the memory that is free now that the weights are
     loaded. Raises `DeviceError` where not even one page fits, or fp8 is not to be had."""
     context = model.spec.decoder.max_positions
@@ -70,7 +70,9 @@ def find_room(model: DeepseekOcr, config: RuntimeConfig) -> Room:
     if model.device.type != "cuda":
         seats = config.max_num_seqs or MAX_SEQS_ELSEWHERE
         prefill = config.max_prefill_tokens or PREFILL_TOKENS
-        return Room(seats, max(context, config.cache_tokens or 2 * context), kept, prefill, None)
+        return MemoryPlan(
+            seats, max(context, config.cache_tokens or 2 * context), kept, prefill, None
+        )
     seats = config.max_num_seqs or MAX_SEQS
     if config.max_prefill_tokens is None:
         free, _ = torch.cuda.mem_get_info(model.device)
@@ -78,7 +80,7 @@ def find_room(model: DeepseekOcr, config: RuntimeConfig) -> Room:
         config = replace(config, max_prefill_tokens=prefill)
     reserve = config.memory_reserve_mb
     reserve_bytes = (
-        rehearse(model, config, seats, kept) if reserve is None else int(reserve * (1 << 20))
+        profile_run(model, config, seats, kept) if reserve is None else int(reserve * (1 << 20))
     )
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(model.device)
@@ -89,7 +91,9 @@ def find_room(model: DeepseekOcr, config: RuntimeConfig) -> Room:
     tokens = min(tokens, max(context, wished))
     if config.max_num_seqs is None:
         seats = max(1, min(seats, tokens // TOKENS_A_PAGE))
-    return Room(seats, tokens, kept, config.max_prefill_tokens or PREFILL_TOKENS, reserve_bytes)
+    return MemoryPlan(
+        seats, tokens, kept, config.max_prefill_tokens or PREFILL_TOKENS, reserve_bytes
+    )
 
 
 def fitting_tokens(usable_bytes: int, reserve_bytes: int, token_bytes: int, context: int) -> int:
@@ -106,7 +110,7 @@ def fitting_tokens(usable_bytes: int, reserve_bytes: int, token_bytes: int, cont
     return context
 
 
-def rehearse(
+def profile_run(
     model: DeepseekOcr, config: RuntimeConfig, seats: int, cache_dtype: torch.dtype
 ) -> int:
     """Bytes that the largest step needs beside weights and cache, and pictures that wait. The small
@@ -115,7 +119,7 @@ def rehearse(
     torch.cuda.reset_peak_memory_stats(model.device)
     before = torch.cuda.memory_allocated(model.device)
     try:
-        features = rehearse_steps(model, config, seats, cache_dtype)
+        features = profile_steps(model, config, seats, cache_dtype)
         torch.cuda.synchronize(model.device)
     except RuntimeError as error:
         if not is_out_of_memory(error):
@@ -127,7 +131,7 @@ def rehearse(
     return int(peak * MARGIN) + FIXED_BYTES + 2 * seats * features
 
 
-def rehearse_steps(
+def profile_steps(
     model: DeepseekOcr, config: RuntimeConfig, seats: int, cache_dtype: torch.dtype
 ) -> int:
     """Encodes, prefills and decodes (kernels as if prompts had one token: what graphs keep is in

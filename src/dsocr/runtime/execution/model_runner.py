@@ -12,7 +12,7 @@ from dsocr.runtime.cache.block_allocator import BLOCK_SIZE, BlockAllocator
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.sampler import Choice, sample
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.scheduling.scheduler import Piece, Step
+from dsocr.runtime.scheduling.scheduler import ScheduledChunk, Step
 from dsocr.runtime.scheduling.sequence import Sequence
 
 
@@ -75,7 +75,7 @@ class ModelRunner:
         for sequence, features in zip(views, self.model.encode([*views.values()]), strict=True):
             sequence.features, sequence.views = features, None
 
-    def _forward(self, pieces: list[Piece]) -> list[Choice]:
+    def _forward(self, pieces: list[ScheduledChunk]) -> list[Choice]:
         """Writes the pieces to the cache and chooses the tokens that follow them."""
         if not pieces:
             return []

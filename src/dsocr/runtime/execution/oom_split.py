@@ -10,7 +10,7 @@ import torch
 from dsocr.runtime.devices import is_out_of_memory
 from dsocr.runtime.execution.model_runner import Launched, Runner
 from dsocr.runtime.execution.sampler import Choice
-from dsocr.runtime.scheduling.scheduler import Piece, Step
+from dsocr.runtime.scheduling.scheduler import ScheduledChunk, Step
 from dsocr.runtime.scheduling.sequence import Sequence
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ SHORTEST_PIECE = 64
 """Tokens. A piece of no more than this is not cut again."""
 
 
-class PatientRunner:
+class OomSplittingRunner:
     """A runner whose steps do not fail for want of memory; their pages may."""
 
     def __init__(self, runner: Runner) -> None:
@@ -102,7 +102,7 @@ def _halves(items: list[T]) -> tuple[list[T], list[T]]:
     return items[:middle], items[middle:]
 
 
-def _cut(piece: Piece) -> list[Piece]:
+def _cut(piece: ScheduledChunk) -> list[ScheduledChunk]:
     if piece.length <= SHORTEST_PIECE:
         return []
     middle = piece.length // 2

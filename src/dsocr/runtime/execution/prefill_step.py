@@ -13,11 +13,11 @@ from torch import Tensor
 from dsocr.runtime.cache.batch import Batch
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.decoder_weights import LayerWeights, layer_weights, rotation_tables
-from dsocr.runtime.kernels.add_rmsnorm import gate_fused, sum_norm_fused
-from dsocr.runtime.kernels.experts_prefill import experts_tiles_fused, route_fused
+from dsocr.runtime.kernels.add_rmsnorm import add_rmsnorm_fused, gate_fused
+from dsocr.runtime.kernels.experts_prefill import experts_prefill_fused, route_fused
 from dsocr.runtime.kernels.prefill_attention import (
     Chunks,
-    attend_chunks_fused,
+    prefill_attention_fused,
     rotate_write_fused,
     tiles_of,
 )
@@ -44,11 +44,11 @@ class PrefillStep:
         chunks = self._chunks(batch)
         changes: Tensor | None = None
         for layer in self._layers:
-            residual, x = sum_norm_fused(residual, changes, layer.attention_norm, self._eps)
+            residual, x = add_rmsnorm_fused(residual, changes, layer.attention_norm, self._eps)
             change = self._attend(x, layer, batch, chunks).unsqueeze(1)
-            residual, x = sum_norm_fused(residual, change, layer.experts_norm, self._eps)
+            residual, x = add_rmsnorm_fused(residual, change, layer.experts_norm, self._eps)
             changes = self._pass(x, layer)
-        return sum_norm_fused(residual, changes, self._norm, self._eps)[1]
+        return add_rmsnorm_fused(residual, changes, self._norm, self._eps)[1]
 
     def _chunks(self, batch: Batch) -> Chunks:
         tiles = tiles_of(batch.query_starts, self.tuning_for(batch.num_tokens).queries)
@@ -67,7 +67,7 @@ class PrefillStep:
             *(F.linear(x, layer.qkv), *self._rotation, batch.positions, batch.slots),
             layer.blocks,
         )
-        attended = attend_chunks_fused(
+        attended = prefill_attention_fused(
             *(q, layer.blocks, chunks),
             queries=tuning.queries,
             keys=tuning.keys,
@@ -84,7 +84,7 @@ class PrefillStep:
         torch.mm(inner, experts.down.t(), out=said[:, experts.num_chosen])
         if layer.router is not None:
             routes = route_fused(_scores(x, layer.router), experts)
-            experts_tiles_fused(x, routes, experts, said, up=tuning.up, down=tuning.down)
+            experts_prefill_fused(x, routes, experts, said, up=tuning.up, down=tuning.down)
         return said
 
 

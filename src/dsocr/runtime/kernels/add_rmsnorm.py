@@ -12,7 +12,7 @@ from dsocr.runtime.kernels.triton_language import power_of_two, tl, triton
 GATED = 1024
 
 
-def sum_norm(
+def add_rmsnorm(
     residual: Tensor, changes: Tensor | None, weight: Tensor, eps: float
 ) -> tuple[Tensor, Tensor]:
     """residual (B, hidden) plus all changes (B, parts, hidden), and its RMSNorm."""
@@ -22,13 +22,13 @@ def sum_norm(
     return norm_row(residual, None, weight, eps)
 
 
-def sum_norm_fused(
+def add_rmsnorm_fused(
     residual: Tensor, changes: Tensor | None, weight: Tensor, eps: float
 ) -> tuple[Tensor, Tensor]:
     count, hidden = residual.shape
     new = residual if changes is None else torch.empty_like(residual)
     normed = torch.empty_like(residual)
-    _sum_norm[(count,)](
+    _add_rmsnorm[(count,)](
         *(residual, changes, weight, new, normed, eps, hidden),
         PARTS=0 if changes is None else changes.shape[1],
         BLOCK=power_of_two(hidden),
@@ -70,7 +70,7 @@ def newest_embeddings_fused(table: Tensor, tokens: Tensor, lengths: Tensor, rows
 
 
 @triton.jit
-def _sum_norm(
+def _add_rmsnorm(
     X, CHANGES, WEIGHT, NEW, NORMED, eps, hidden, PARTS: tl.constexpr, BLOCK: tl.constexpr
 ):
     row = tl.program_id(0)

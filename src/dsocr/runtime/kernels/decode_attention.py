@@ -51,7 +51,7 @@ class Sequences:
     """(sequences, most blocks) int32."""
 
 
-def attend_newest(
+def decode_attention(
     qkv: Tensor, cosine: Tensor, sine: Tensor, blocks: Tensor, sequences: Sequences
 ) -> Tensor:
     """Softmax(q kᵀ / √head_dim) v of each row's newest token, (B, heads * head_dim).
@@ -80,7 +80,7 @@ def attend_newest(
     return torch.stack(out).flatten(1)
 
 
-def attend_newest_fused(
+def decode_attention_fused(
     qkv: Tensor,
     cosine: Tensor,
     sine: Tensor,

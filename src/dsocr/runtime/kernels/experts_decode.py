@@ -96,7 +96,7 @@ def norm_route_fused(
     return new, x, Routes(weights, ids, counts, lists)
 
 
-def experts_rows(x: Tensor, routes: Routes, experts: ExpertWeights) -> Tensor:
+def experts_decode(x: Tensor, routes: Routes, experts: ExpertWeights) -> Tensor:
     """What each expert of each token says, weighed: (B, slots, hidden)."""
     return pass_experts(x, routes.weights, routes.ids, experts)
 
@@ -106,7 +106,7 @@ def _stages(tiles: Tiles, x: Tensor, *, matrices: int) -> int:
     return fitting_stages(tiles.stages, x.device, stage_bytes=stage_bytes)
 
 
-def experts_rows_fused(
+def experts_decode_fused(
     x: Tensor, routes: Routes, experts: ExpertWeights, *, up: Tiles, down: Tiles
 ) -> Tensor:
     """The same; rows that nobody reads get their shared experts' part only."""

@@ -14,7 +14,7 @@ DOWN_COLUMNS = 1024
 """Inputs that a program takes at once."""
 
 
-def experts_row(
+def experts_gemv(
     residual: Tensor,
     change: Tensor | None,
     norm: Tensor,
@@ -35,7 +35,7 @@ def experts_row(
     return residual, said.float().sum(1).to(x.dtype)
 
 
-def experts_row_fused(
+def experts_gemv_fused(
     residual: Tensor,
     change: Tensor | None,
     norm: Tensor,

@@ -1,7 +1,7 @@
 """The chosen experts of many tokens, as in a prompt: every program takes a tile of one expert's.
 
-What `experts_rows` does for few tokens, who hardly fill one tile an expert. The shared experts are
-plain products here and left to the library.
+`experts_decode` does the same for few tokens, which hardly fill one tile an expert. The shared
+experts are plain products here and left to the library.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ def route_fused(logits: Tensor, experts: ExpertWeights) -> Routes:
     return Routes(weights, ids, counts, lists)
 
 
-def experts_tiles(x: Tensor, routes: Routes, experts: ExpertWeights, out: Tensor) -> None:
+def experts_prefill(x: Tensor, routes: Routes, experts: ExpertWeights, out: Tensor) -> None:
     """What each chosen expert of each token says, weighed, to out[:, :K] (T, more than K, hidden)
     of x (T, hidden)."""
     out[:, : experts.num_chosen] = pass_chosen(x, routes.weights, routes.ids, experts)
 
 
-def experts_tiles_fused(
+def experts_prefill_fused(
     x: Tensor, routes: Routes, experts: ExpertWeights, out: Tensor, *, up: Tile, down: Tile
 ) -> None:
     """The same in two kernels; the second tells the outputs apart, `out` need not be filled."""

@@ -28,7 +28,7 @@ def norm_row(
     return residual, wide.to(residual.dtype) * weight
 
 
-def norm_linear_row(
+def norm_gemv(
     residual: Tensor,
     change: Tensor | None,
     norm: Tensor,
@@ -41,7 +41,7 @@ def norm_linear_row(
     return residual, F.linear(x.float(), weight.float()).to(dtype)
 
 
-def norm_linear_row_fused(
+def norm_gemv_fused(
     residual: Tensor,
     change: Tensor | None,
     norm: Tensor,
@@ -74,12 +74,12 @@ def norm_linear_row_fused(
     return new, out
 
 
-def linear_row(x: Tensor, weight: Tensor) -> Tensor:
+def gemv(x: Tensor, weight: Tensor) -> Tensor:
     """`weight` (N, hidden) times x (1, hidden), in x's dtype."""
     return F.linear(x.float(), weight.float()).to(x.dtype)
 
 
-def linear_row_fused(
+def gemv_fused(
     x: Tensor,
     weight: Tensor,
     *,

@@ -87,7 +87,7 @@ def rotate_write_fused(
     return q
 
 
-def attend_chunks(q: Tensor, blocks: Tensor, chunks: Chunks) -> Tensor:
+def prefill_attention(q: Tensor, blocks: Tensor, chunks: Chunks) -> Tensor:
     """softmax(q kᵀ / √head_dim) v, each query over all cached tokens up to its own.
 
     q (T, heads * head_dim) rotated, blocks (2, blocks, block_size, heads, head_dim) of one layer
@@ -104,7 +104,7 @@ def attend_chunks(q: Tensor, blocks: Tensor, chunks: Chunks) -> Tensor:
     return torch.cat(out, dim=1).transpose(0, 1).flatten(1)
 
 
-def attend_chunks_fused(
+def prefill_attention_fused(
     q: Tensor,
     blocks: Tensor,
     chunks: Chunks,

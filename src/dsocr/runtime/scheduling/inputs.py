@@ -40,7 +40,7 @@ Prepared = tuple[Request, Sequence | Exception]
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
+class InputProcessor:
     """Requests to sequences. May be called from several threads."""
 
     tokenizer: Tokenizer
@@ -79,7 +79,7 @@ class Preparation:
         )
 
 
-class Intake:
+class InputQueue:
     """A queue whose first `ahead` pages are being prepared."""
 
     def __init__(

@@ -45,7 +45,7 @@ class Limits:
     more there are, the dearer is a stop. The fewer, the sooner its text begins."""
 
 
-class Piece(NamedTuple):
+class ScheduledChunk(NamedTuple):
     """The next tokens of one sequence, by their places."""
 
     sequence: Sequence
@@ -59,7 +59,7 @@ class Piece(NamedTuple):
 class Step:
     """What the device does next."""
 
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[ScheduledChunk] = field(default_factory=list)
     """At most one a sequence. The first `num_decodes` have one token each."""
     num_decodes: int = 0
     starts: list[Sequence] = field(default_factory=list)
@@ -130,7 +130,9 @@ class Scheduler:
         if not self._make_room(writing):
             return None
         # before any comes in: one that lost its place may be given one at once, to begin again
-        decodes = [Piece(one, one.num_cached, 1, True) for one in writing if one.slot is not None]
+        decodes = [
+            ScheduledChunk(one, one.num_cached, 1, True) for one in writing if one.slot is not None
+        ]
         others = [one for one in others if one.slot is not None]
         others += self._admit()
         full = self.limits.max_prefill_tokens
@@ -211,9 +213,9 @@ class Scheduler:
             self._active.append(sequence)
         return admitted
 
-    def _chunks(self, sequences: list[Sequence]) -> list[Piece]:
+    def _chunks(self, sequences: list[Sequence]) -> list[ScheduledChunk]:
         """Pieces of prompts, the oldest page's first."""
-        chunks: list[Piece] = []
+        chunks: list[ScheduledChunk] = []
         left = self.limits.max_prefill_tokens
         for sequence in sequences:
             if self._credit <= 0 or left <= 0:
@@ -227,9 +229,11 @@ class Scheduler:
                 self._credit -= length
         return chunks
 
-    def _piece(self, sequence: Sequence, length: int) -> Piece:
+    def _piece(self, sequence: Sequence, length: int) -> ScheduledChunk:
         end = sequence.num_cached + length
-        return Piece(sequence, sequence.num_cached, length, samples=end == sequence.num_tokens)
+        return ScheduledChunk(
+            sequence, sequence.num_cached, length, samples=end == sequence.num_tokens
+        )
 
     def _launch(self, step: Step) -> None:
         self._num_flights += 1

@@ -45,7 +45,7 @@ async def live() -> dict[str, str]:
 )
 async def ready(service: RunningService) -> dict[str, str]:
     if service.reader.state != "ready":
-        raise EngineUnavailable(service.reader.trouble or "The engine is starting.")
+        raise EngineUnavailable(service.reader.unhealthy_reason or "The engine is starting.")
     if service.door.full:
         raise EngineUnavailable("The queue is full.")
     return {"status": "ready"}
@@ -128,7 +128,7 @@ def _engine_state(reader: Reader) -> EngineState:
         state=reader.state,
         reason=reader.choice.reason,
         advice=reader.choice.advice,
-        trouble=reader.trouble,
+        trouble=reader.unhealthy_reason,
         details=dict(info.details) if info else {},
         tasks=list(info.tasks) if info else None,
     )

@@ -1,19 +1,19 @@
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.reading_order.columns import Atom, arrange, is_prose
+from dsocr.engines.ppocr.reading_order.columns import LayoutItem, arrange, is_prose
 
 PROSE = "running text of a column"
 
 
-def line(text: str, x0: float, y0: float, x1: float, height: float = 20) -> Atom:
+def line(text: str, x0: float, y0: float, x1: float, height: float = 20) -> LayoutItem:
     rect = Rect(x0, y0, x1, y0 + height)
-    return Atom(rect, (Line(text, rect, 1.0),))
+    return LayoutItem(rect, (Line(text, rect, 1.0),))
 
 
-def column(name: str, x0: float, top: float, rows: int, width: float = 300) -> list[Atom]:
+def column(name: str, x0: float, top: float, rows: int, width: float = 300) -> list[LayoutItem]:
     return [line(f"{name}{i} {PROSE}", x0, top + 26 * i, x0 + width) for i in range(rows)]
 
 
-def read(atoms: list[Atom], **options: bool) -> list[str]:
+def read(atoms: list[LayoutItem], **options: bool) -> list[str]:
     runs = arrange(atoms, **options)
     return [atom.lines[0].text.split()[0] for run in runs for row in run for atom in row]
 

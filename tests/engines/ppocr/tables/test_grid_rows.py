@@ -1,7 +1,7 @@
 """Tables without rules, found among a page's rows."""
 
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.reading_order.columns import Atom, arrange
+from dsocr.engines.ppocr.reading_order.columns import LayoutItem, arrange
 from dsocr.engines.ppocr.tables.grid_rows import grids_in
 
 
@@ -10,7 +10,7 @@ def grids(rows: list[list[str]], *, columns: tuple[int, ...] = (50, 300, 420)) -
     for number, row in enumerate(rows):
         for x, text in zip(columns, row, strict=False):
             line = Line(text, Rect(x, 30 * number, x + 8 * len(text), 30 * number + 20), 0.99)
-            atoms.append(Atom(line.rect, (line,)))
+            atoms.append(LayoutItem(line.rect, (line,)))
     return [[line.text for line in grid] for grid in grids_in(arrange(atoms))]
 
 

@@ -16,7 +16,7 @@ from dsocr.engines.ppocr.networks.layout import LayoutModel
 from dsocr.engines.ppocr.networks.network import Networks
 from dsocr.engines.ppocr.networks.table_model import TableModel
 from dsocr.engines.ppocr.reading_order import columns, paragraphs
-from dsocr.engines.ppocr.reading_order.columns import Atom
+from dsocr.engines.ppocr.reading_order.columns import LayoutItem
 from dsocr.engines.ppocr.reading_order.drop_caps import with_drop_caps
 from dsocr.engines.ppocr.reading_order.escape import as_printed
 from dsocr.engines.ppocr.reading_order.paragraphs import Paragraph
@@ -49,7 +49,7 @@ class LayoutModels:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class BlockDraft:
     """A block in the making, in pixels."""
 
     label: str
@@ -76,7 +76,7 @@ class Page:
     furniture_counts: bool = False
     """A page that says nothing but its running head still says that."""
 
-    def arrange(self, atoms: Sequence[Atom]) -> list[columns.Run]:
+    def arrange(self, atoms: Sequence[LayoutItem]) -> list[columns.Column]:
         return columns.arrange(atoms, right_to_left=self.right_to_left)
 
 
@@ -129,24 +129,24 @@ def without_frames(found: Sequence[Region], lines: Sequence[Line]) -> list[Regio
     ]
 
 
-def atoms_of(assigned: regions.Assigned, free: Sequence[Line]) -> list[Atom]:
+def atoms_of(assigned: regions.Assigned, free: Sequence[Line]) -> list[LayoutItem]:
     """What gets ordered. Text regions count as one thing only where the layout saw most lines."""
     covered = sum(len(inside) for _, inside in assigned)
     trusted = covered >= _TRUSTED_COVER * (covered + len(free))
     structures = [region.rect for region, _ in assigned if region.label in _STRUCTURES]
     lines = [*free, *(line for _, inside in assigned for line in inside)]
-    atoms = [Atom(line.rect, (line,)) for line in free]
+    atoms = [LayoutItem(line.rect, (line,)) for line in free]
     for region, inside in assigned:
         if region.label in _STRUCTURES:
-            atoms.append(Atom(region.rect, inside, region.label))
+            atoms.append(LayoutItem(region.rect, inside, region.label))
             continue
         rect = paragraphs.enclose([line.rect for line in inside])
         # Text above and below a table is one region where the layout took the table for text.
         around = any(_is_around(rect, structure) for structure in structures)
         if trusted and not around and is_one_thing(region, inside, lines):
-            atoms.append(Atom(rect, inside, region.label))
+            atoms.append(LayoutItem(rect, inside, region.label))
         else:
-            atoms.extend(Atom(line.rect, (line,)) for line in inside)
+            atoms.extend(LayoutItem(line.rect, (line,)) for line in inside)
     return atoms
 
 
@@ -161,7 +161,7 @@ def is_one_thing(region: Region, inside: Sequence[Line], lines: Sequence[Line]) 
     own = {id(line) for line in inside}
     if any(regions.share_inside(line.rect, rect) > 0.5 for line in lines if id(line) not in own):
         return False
-    return len(columns.arrange([Atom(line.rect, (line,)) for line in inside])) == 1
+    return len(columns.arrange([LayoutItem(line.rect, (line,)) for line in inside])) == 1
 
 
 def _is_around(rect: Rect, structure: Rect) -> bool:
@@ -170,9 +170,9 @@ def _is_around(rect: Rect, structure: Rect) -> bool:
     return rect.intersection(structure) > 0 and shared > _AROUND * structure.height
 
 
-def pieces_of(run: columns.Run, page: Page) -> list[Piece]:
+def pieces_of(run: columns.Column, page: Page) -> list[BlockDraft]:
     """One column's pieces: rows of text gathered to paragraphs, tables and figures in between."""
-    pieces: list[Piece] = []
+    pieces: list[BlockDraft] = []
     rows: list[Line] = []
     for row in run:
         if all(atom.label is None for atom in row):
@@ -190,16 +190,16 @@ def pieces_of(run: columns.Run, page: Page) -> list[Piece]:
     return [*pieces, *text_pieces(rows, page)]
 
 
-def region_pieces(lines: Sequence[Line], page: Page) -> list[Piece]:
+def region_pieces(lines: Sequence[Line], page: Page) -> list[BlockDraft]:
     """The paragraphs of a region, which may hold several columns."""
-    pieces: list[Piece] = []
-    for run in page.arrange([Atom(line.rect, (line,)) for line in lines]):
+    pieces: list[BlockDraft] = []
+    for run in page.arrange([LayoutItem(line.rect, (line,)) for line in lines]):
         rows = [paragraphs.join_row([atom.lines[0] for atom in row]) for row in run]
         pieces.extend(text_pieces(rows, page))
     return pieces
 
 
-def text_pieces(rows: Sequence[Line], page: Page) -> list[Piece]:
+def text_pieces(rows: Sequence[Line], page: Page) -> list[BlockDraft]:
     """Paragraphs of one column, the page's furniture left out."""
     height = page.image.shape[0]
     return [
@@ -210,14 +210,14 @@ def text_pieces(rows: Sequence[Line], page: Page) -> list[Piece]:
     ]
 
 
-def text_piece(part: Paragraph, label: str) -> Piece:
+def text_piece(part: Paragraph, label: str) -> BlockDraft:
     texts = [row.text.strip() for row in part.rows]
     height = median(row.height for row in part.rows)
     if part.flowing or label != "text":
         shown = paragraph_text(join_lines(texts), can_be_item=not part.rows[0].parted)
     else:
         shown = "  \n".join(as_printed(text) for text in texts)
-    return Piece(label, shown, part.rect, score_of(part.rows), height)
+    return BlockDraft(label, shown, part.rect, score_of(part.rows), height)
 
 
 def paragraph_text(text: str, *, can_be_item: bool) -> str:
@@ -228,15 +228,15 @@ def paragraph_text(text: str, *, can_be_item: bool) -> str:
     return as_printed(text)
 
 
-def figure_pieces(atom: Atom, page: Page) -> list[Piece]:
+def figure_pieces(atom: LayoutItem, page: Page) -> list[BlockDraft]:
     """The picture, then what is written in it; the labels of a small chart are left to the eye."""
-    picture = Piece("image", "", atom.rect, None)
+    picture = BlockDraft("image", "", atom.rect, None)
     if not labels.is_worth_reading(atom.lines, page.body):
         return [picture]
     return [picture, *region_pieces(atom.lines, page)]
 
 
-def table_piece(atom: Atom, page: Page) -> Piece:
+def table_piece(atom: LayoutItem, page: Page) -> BlockDraft:
     """The table as HTML, from its picture and the lines in it."""
     height, width = page.image.shape[:2]
     margin = _TABLE_MARGIN * width
@@ -252,12 +252,12 @@ def table_piece(atom: Atom, page: Page) -> Piece:
     drawn = next((table for table in page.ruled if table.rect == atom.rect), None)
     if drawn is not None:
         html = build.drawn_html(drawn.cells, atom.lines)
-        return Piece("table", html, atom.rect, score_of(atom.lines))
+        return BlockDraft("table", html, atom.rect, score_of(atom.lines))
     html = build.table_html(lambda: page.models.table.read(page.image[y0:y1, x0:x1]), moved)
-    return Piece("table", html, atom.rect, score_of(atom.lines))
+    return BlockDraft("table", html, atom.rect, score_of(atom.lines))
 
 
-def rank_titles(pieces: Sequence[Piece], body: float, page_height: float) -> list[Piece]:
+def rank_titles(pieces: Sequence[BlockDraft], body: float, page_height: float) -> list[BlockDraft]:
     """Titles with their `#`, by the height of their letters; the largest may be the page's own."""
     titles = [piece for piece in pieces if piece.label == "sub_title"]
     levels = labels.title_levels(
@@ -282,7 +282,7 @@ def score_of(lines: Sequence[Line]) -> float | None:
     return sum(line.score * len(line.text) for line in lines) / weight if weight else None
 
 
-def to_block(piece: Piece, width: int, height: int) -> Block:
+def to_block(piece: BlockDraft, width: int, height: int) -> Block:
     rect = piece.rect
     box = Box(
         min(1.0, max(0.0, rect.x0 / width)),

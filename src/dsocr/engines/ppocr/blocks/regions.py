@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import median
 
 from dsocr.engines.ppocr.geometry import Line, Rect, Region
-from dsocr.engines.ppocr.reading_order.columns import Atom, Run, arrange, is_prose, rows_of
+from dsocr.engines.ppocr.reading_order.columns import Column, LayoutItem, arrange, is_prose, rows_of
 from dsocr.engines.ppocr.reading_order.paragraphs import enclose
 from dsocr.engines.ppocr.tables.grid_rows import grids_in
 from dsocr.engines.ppocr.tables.rules import RuledTable, is_inside
@@ -67,7 +67,7 @@ def is_false(region: Region, lines: Sequence[Line]) -> bool:
     if region.label == "figure":
         prose = [line for line in inside if len(line.text) >= _PROSE_CHARACTERS]
         return len(prose) >= 4 and len(prose) > 0.5 * len(inside)
-    rows = rows_of([Atom(line.rect, (line,)) for line in inside])
+    rows = rows_of([LayoutItem(line.rect, (line,)) for line in inside])
     if _is_columns_of_text(inside) or (is_prose(inside) and not _has_short_cells(rows)):
         return True
     return sum(len(row) > 1 for row in rows) < max(2, 0.3 * len(rows))
@@ -136,7 +136,7 @@ def with_grids(
             free.extend(beside)
     texts = [(region, lines) for region, lines in assigned if region.label not in _STRUCTURES]
     loose = [*free, *(line for _, lines in texts for line in lines)]
-    runs = arrange([Atom(line.rect, (line,)) for line in loose], right_to_left=right_to_left)
+    runs = arrange([LayoutItem(line.rect, (line,)) for line in loose], right_to_left=right_to_left)
     grids = grids_in(runs)
     taken = {id(line) for grid in grids for line in grid}
     for grid in grids:
@@ -161,7 +161,7 @@ def heading_above(table: Sequence[Line], loose: Sequence[Line]) -> list[Line]:
     around = enclose([line.rect for line in table])
     height = median(line.rect.height for line in table)
     above = [
-        Atom(line.rect, (line,))
+        LayoutItem(line.rect, (line,))
         for line in loose
         if line.rect.y1 < around.y0 + 0.5 * height
         and line.rect.x0 < around.x1
@@ -182,7 +182,7 @@ def heading_above(table: Sequence[Line], loose: Sequence[Line]) -> list[Line]:
     return taken
 
 
-def _is_long(atom: Atom) -> bool:
+def _is_long(atom: LayoutItem) -> bool:
     return sum(letter.isalpha() for letter in atom.lines[0].text) >= _SENTENCE
 
 
@@ -198,7 +198,7 @@ def _without_surroundings(
         return lines, []
     inside = _only_grid(lines)
     beside = [line for line in lines if line not in inside]
-    rows = rows_of([Atom(line.rect, (line,)) for line in inside])
+    rows = rows_of([LayoutItem(line.rect, (line,)) for line in inside])
     for end in (0, -1):
         while len(rows) > 2 and len(rows[end]) == 1 and _is_sentence(rows[end][0], region):
             beside.extend(rows.pop(end)[0].lines)
@@ -209,7 +209,7 @@ def _without_surroundings(
 
 def _only_grid(lines: tuple[Line, ...]) -> tuple[Line, ...]:
     """The lines of the one grid among them, or of the block it stands in; else all."""
-    rows = rows_of([Atom(line.rect, (line,)) for line in lines])
+    rows = rows_of([LayoutItem(line.rect, (line,)) for line in lines])
     grids = grids_in([rows])
     if len(grids) == 1 and 0.3 * len(lines) < len(grids[0]) < _NEARLY_ALL * len(lines):
         return tuple(grids[0])
@@ -217,17 +217,17 @@ def _only_grid(lines: tuple[Line, ...]) -> tuple[Line, ...]:
     largest = max(blocks, key=len, default=[])
     if not 0.5 * len(lines) < len(largest) < len(lines):
         return lines
-    found = grids_in([rows_of([Atom(line.rect, (line,)) for line in largest])])
+    found = grids_in([rows_of([LayoutItem(line.rect, (line,)) for line in largest])])
     whole = len(found) == 1 and len(found[0]) > _NEARLY_ALL * len(largest)
     return tuple(largest) if whole else lines
 
 
-def _blocks(rows: Run) -> list[list[Atom]]:
+def _blocks(rows: Column) -> list[list[LayoutItem]]:
     """The rows' atoms, cut where far more white than usual runs across."""
     tops = [min(atom.rect.y0 for atom in row) for row in rows]
     steps = [below - above for above, below in zip(tops, tops[1:], strict=False)]
     limit = _WIDE_STEP * median(steps) if steps else 0.0
-    blocks: list[list[Atom]] = [[]]
+    blocks: list[list[LayoutItem]] = [[]]
     for row, step in zip(rows, [0.0, *steps], strict=True):
         if step > limit:
             blocks.append([])
@@ -235,14 +235,14 @@ def _blocks(rows: Run) -> list[list[Atom]]:
     return blocks
 
 
-def _is_lead(rows: Run, region: Region) -> bool:
+def _is_lead(rows: Column, region: Region) -> bool:
     """One piece at the left over a row of many: a line above the table, no spanning heading."""
     first = rows[0][0]
     at_left = first.rect.x0 < region.rect.x0 + 0.1 * region.rect.width
     return len(rows[0]) == 1 and len(rows[1]) > 2 and at_left
 
 
-def _is_sentence(atom: Atom, region: Region) -> bool:
+def _is_sentence(atom: LayoutItem, region: Region) -> bool:
     return _is_long(atom) and atom.rect.width > 0.6 * region.rect.width
 
 
@@ -250,12 +250,12 @@ def _is_columns_of_text(lines: Sequence[Line]) -> bool:
     """Narrow columns of many rows without figures, as in newspapers."""
     if sum(any(char.isdigit() for char in line.text) for line in lines) > 0.1 * len(lines):
         return False
-    runs = arrange([Atom(line.rect, (line,)) for line in lines])
+    runs = arrange([LayoutItem(line.rect, (line,)) for line in lines])
     long = [run for run in runs if len(run) >= _MANY_ROWS]
     return len(long) > 1 and sum(map(len, long)) >= 0.9 * sum(map(len, runs))
 
 
-def _has_short_cells(rows: Run) -> bool:
+def _has_short_cells(rows: Column) -> bool:
     """Rows with a few words beside the long ones: cells of a table that also holds sentences."""
     short = [
         sum(len(atom.lines[0].text) <= _SHORT_CELL for atom in row) >= 2 and len(row) > 2

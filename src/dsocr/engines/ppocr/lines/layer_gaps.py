@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.reading_order.columns import Atom, rows_of
+from dsocr.engines.ppocr.reading_order.columns import LayoutItem, rows_of
 from dsocr.engines.ppocr.reading_order.text_joins import is_right_to_left
 
 _MIN_CONTRAST = 40
@@ -88,7 +88,7 @@ def _wide_gaps(line: Line, grey: NDArray[np.uint8]) -> list[_Gap]:
 def _gaps_between(lines: Sequence[Line]) -> list[_Placed]:
     """The white between neighbours that the layer itself keeps apart."""
     gaps = []
-    for row in rows_of([Atom(line.rect, (line,)) for line in lines]):
+    for row in rows_of([LayoutItem(line.rect, (line,)) for line in lines]):
         for left, right in zip(row, row[1:], strict=False):
             if right.rect.x0 > left.rect.x1:
                 gaps.append((_Gap(0, left.rect.x1, right.rect.x0), left.rect))

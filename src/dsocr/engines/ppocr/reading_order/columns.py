@@ -26,7 +26,7 @@ _MAX_CROSSING = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Atom:
+class LayoutItem:
     """What is ordered as one thing: a line, or a region with the lines in it."""
 
     rect: Rect
@@ -35,16 +35,16 @@ class Atom:
     """The region's class; None for a line in no region."""
 
 
-Run = list[list[Atom]]
+Column = list[list[LayoutItem]]
 """Rows of one column, each from left to right."""
 
 
-def arrange(atoms: Sequence[Atom], *, right_to_left: bool = False) -> list[Run]:
+def arrange(atoms: Sequence[LayoutItem], *, right_to_left: bool = False) -> list[Column]:
     """Columns in reading order. Neighbouring bands that are one column wide are one run."""
     if not atoms:
         return []
     placed = [_mirrored(atom) for atom in atoms] if right_to_left else list(atoms)
-    joined: list[tuple[Run, bool]] = []
+    joined: list[tuple[Column, bool]] = []
     for run, is_column in _bands(placed, _line_height(placed)):
         if joined and not is_column and not joined[-1][1]:
             joined[-1][0].extend(run)
@@ -56,15 +56,15 @@ def arrange(atoms: Sequence[Atom], *, right_to_left: bool = False) -> list[Run]:
     return [[[originals[id(atom)] for atom in row] for row in run] for run, _ in joined]
 
 
-def _mirrored(atom: Atom) -> Atom:
+def _mirrored(atom: LayoutItem) -> LayoutItem:
     """Seen in a mirror, text from right to left is ordered like any other."""
     rect = atom.rect
     return replace(atom, rect=Rect(-rect.x1, rect.y0, -rect.x0, rect.y1))
 
 
-def rows_of(atoms: Sequence[Atom]) -> Run:
+def rows_of(atoms: Sequence[LayoutItem]) -> Column:
     """Atoms that stand on one line together, top to bottom, each row from left to right."""
-    rows: list[list[Atom]] = []
+    rows: list[list[LayoutItem]] = []
     for atom in sorted(atoms, key=lambda atom: atom.rect.y0 + atom.rect.y1):
         if rows and all(_same_row(atom, other) for other in rows[-1]):
             rows[-1].append(atom)
@@ -73,7 +73,7 @@ def rows_of(atoms: Sequence[Atom]) -> Run:
     return [sorted(row, key=lambda atom: atom.rect.x0) for row in rows]
 
 
-def _same_row(first: Atom, second: Atom) -> bool:
+def _same_row(first: LayoutItem, second: LayoutItem) -> bool:
     if not _beside(first.rect, second.rect):
         return False
     shared = min(first.rect.y1, second.rect.y1) - max(first.rect.y0, second.rect.y0)
@@ -88,10 +88,10 @@ def _beside(first: Rect, second: Rect) -> bool:
     )
 
 
-def _bands(atoms: list[Atom], height: float) -> list[tuple[Run, bool]]:
+def _bands(atoms: list[LayoutItem], height: float) -> list[tuple[Column, bool]]:
     """Runs of these atoms; True marks one that stands in a column of its own."""
     strips = _strips(atoms)
-    runs: list[tuple[Run, bool]] = []
+    runs: list[tuple[Column, bool]] = []
     for group in _groups(strips, height):
         together = [atom for strip in group for atom in strip]
         columns = _columns(together, height)
@@ -104,8 +104,8 @@ def _bands(atoms: list[Atom], height: float) -> list[tuple[Run, bool]]:
     return runs
 
 
-def _side_by_side(columns: list[list[Atom]], height: float) -> list[tuple[Run, bool]]:
-    runs: list[tuple[Run, bool]] = []
+def _side_by_side(columns: list[list[LayoutItem]], height: float) -> list[tuple[Column, bool]]:
+    runs: list[tuple[Column, bool]] = []
     for column in columns:
         inner = _bands(column, height)
         if all(not is_column for _, is_column in inner):
@@ -115,9 +115,9 @@ def _side_by_side(columns: list[list[Atom]], height: float) -> list[tuple[Run, b
     return runs
 
 
-def _strips(atoms: list[Atom]) -> list[list[Atom]]:
+def _strips(atoms: list[LayoutItem]) -> list[list[LayoutItem]]:
     """Cuts where a horizontal white line runs right through."""
-    strips: list[list[Atom]] = []
+    strips: list[list[LayoutItem]] = []
     bottom = float("-inf")
     for atom in sorted(atoms, key=lambda atom: _trimmed(atom).y0):
         rect = _trimmed(atom)
@@ -128,10 +128,10 @@ def _strips(atoms: list[Atom]) -> list[list[Atom]]:
     return strips
 
 
-def _groups(strips: list[list[Atom]], height: float) -> list[list[list[Atom]]]:
+def _groups(strips: list[list[LayoutItem]], height: float) -> list[list[list[LayoutItem]]]:
     """Joins neighbouring strips that are divided by the same gutters."""
     gutters = [_gutters(strip, height) for strip in strips]
-    groups: list[list[list[Atom]]] = []
+    groups: list[list[list[LayoutItem]]] = []
     held: list[Interval] = []
     for index, strip in enumerate(strips):
         around = [g for i in (index - 1, index + 1) if 0 <= i < len(strips) for g in gutters[i]]
@@ -174,7 +174,7 @@ def _meet(first: Interval, second: Interval) -> bool:
     return min(first[1], second[1]) > max(first[0], second[0])
 
 
-def _gutters(atoms: Sequence[Atom], height: float) -> list[Interval]:
+def _gutters(atoms: Sequence[LayoutItem], height: float) -> list[Interval]:
     """Vertical white stripes with something on both sides."""
     spans = sorted((_trimmed(atom).x0, _trimmed(atom).x1) for atom in atoms)
     gutters: list[Interval] = []
@@ -186,11 +186,11 @@ def _gutters(atoms: Sequence[Atom], height: float) -> list[Interval]:
     return gutters
 
 
-def _columns(atoms: list[Atom], height: float) -> list[list[Atom]]:
+def _columns(atoms: list[LayoutItem], height: float) -> list[list[LayoutItem]]:
     """Splits at the gutters, then gives back to a neighbour what does not read as a column."""
     edges = [(left + right) / 2 for left, right in _gutters(atoms, height)]
     widths = [right - left for left, right in _gutters(atoms, height)]
-    columns: list[list[Atom]] = [[] for _ in range(len(edges) + 1)]
+    columns: list[list[LayoutItem]] = [[] for _ in range(len(edges) + 1)]
     for atom in atoms:
         columns[sum(edge < atom.rect.x0 + atom.rect.width / 2 for edge in edges)].append(atom)
     while len(columns) > 1:
@@ -205,13 +205,13 @@ def _columns(atoms: list[Atom], height: float) -> list[list[Atom]]:
     return columns
 
 
-def reads_as_column(atoms: Sequence[Atom]) -> bool:
+def reads_as_column(atoms: Sequence[LayoutItem]) -> bool:
     """Whether these look like text set in a column, not like cells, labels or prices."""
     if any(atom.label in ("figure", "table") for atom in atoms):
         return True
     few = 2 if any(atom.label for atom in atoms) else _MIN_COLUMN_ROWS
     lines = [line for atom in atoms for line in atom.lines]
-    rows = rows_of([Atom(line.rect, (line,)) for line in lines])
+    rows = rows_of([LayoutItem(line.rect, (line,)) for line in lines])
     if len(rows) < few:
         return False
     widths = [row[-1].rect.x1 - row[0].rect.x0 for row in rows]
@@ -250,7 +250,7 @@ def _weight(text: str) -> float:
     return sum(2.0 if char > "\u2e80" else 1.0 for char in text if char.isalpha())
 
 
-def _crossed_columns(atoms: list[Atom], height: float) -> list[tuple[Run, bool]] | None:
+def _crossed_columns(atoms: list[LayoutItem], height: float) -> list[tuple[Column, bool]] | None:
     """Columns divided by a gutter that a few atoms cross: those make the bands."""
     best: tuple[float, float] | None = None
     total = sum(atom.rect.height for atom in atoms)
@@ -270,7 +270,7 @@ def _crossed_columns(atoms: list[Atom], height: float) -> list[tuple[Run, bool]]
         (a for a in atoms if _trimmed(a).x0 < x < _trimmed(a).x1), key=lambda a: a.rect.y0
     )
     rest = [a for a in atoms if a not in crossing_atoms]
-    runs: list[tuple[Run, bool]] = []
+    runs: list[tuple[Column, bool]] = []
     for limit in [*crossing_atoms, None]:
         above = [a for a in rest if limit is None or _middle(a) < _middle(limit)]
         rest = [a for a in rest if a not in above]
@@ -284,11 +284,11 @@ def _crossed_columns(atoms: list[Atom], height: float) -> list[tuple[Run, bool]]
     return runs
 
 
-def _middle(atom: Atom) -> float:
+def _middle(atom: LayoutItem) -> float:
     return (atom.rect.y0 + atom.rect.y1) / 2
 
 
-def _trimmed(atom: Atom) -> Rect:
+def _trimmed(atom: LayoutItem) -> Rect:
     """The rectangle nearer to the ink, so that boxes which only touch do not hide a gap."""
     height = min([line.rect.height for line in atom.lines] or [atom.rect.height / 10])
     rect = atom.rect
@@ -296,6 +296,6 @@ def _trimmed(atom: Atom) -> Rect:
     return Rect(rect.x0 + trim_x, rect.y0 + trim_y, rect.x1 - trim_x, rect.y1 - trim_y)
 
 
-def _line_height(atoms: Sequence[Atom]) -> float:
+def _line_height(atoms: Sequence[LayoutItem]) -> float:
     heights = [line.rect.height for atom in atoms for line in atom.lines]
     return median(heights or [atom.rect.height for atom in atoms])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from dsocr.engines.ppocr.geometry import Line
-from dsocr.engines.ppocr.reading_order.columns import Run, is_prose
+from dsocr.engines.ppocr.reading_order.columns import Column, is_prose
 from dsocr.engines.ppocr.tables.white_space import is_figure
 
 _MIN_ROWS = 3
@@ -26,7 +26,7 @@ _MIN_GAP = 0.5  # of a line's height; wider than a blank
 Row = list[Line]
 
 
-def grids_in(runs: Sequence[Run]) -> list[list[Line]]:
+def grids_in(runs: Sequence[Column]) -> list[list[Line]]:
     """The lines of each table found, by column and row as `order.arrange` gave them."""
     found: list[list[Line]] = []
     for run in runs:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.reading_order.columns import Atom, rows_of
+from dsocr.engines.ppocr.reading_order.columns import LayoutItem, rows_of
 
 _FULL_ROW = 0.6  # of the longest row's pieces, or of the columns
 _CROSSED = 0.08  # of the full rows may run over a gap between columns
@@ -57,7 +57,7 @@ def lattice_of(lines: Sequence[Line]) -> Lattice:
 
 def printed_rows(lines: Sequence[Line]) -> list[Row]:
     """Lines that stand beside one another, top to bottom."""
-    atoms = [Atom(line.rect, (line,)) for line in lines]
+    atoms = [LayoutItem(line.rect, (line,)) for line in lines]
     return [[atom.lines[0] for atom in row] for row in rows_of(atoms)]
 
 
