@@ -25,7 +25,7 @@ from tests.runtime.kernels.compilations import all_kernels
         ("_choose", "decode", False, "decode: choice"),
         ("nvjet_tst_64x8_64x16_4x1_v_bz_TNT", "decode", False, "decode: head and other products"),
         ("void cutlass::Kernel2<gemm>", "encode", False, "encode"),
-        ("_sum_norm", "decode", False, "decode: small kernels"),
+        ("_add_rmsnorm", "decode", False, "decode: small kernels"),
         ("Memcpy HtoD (Pinned -> Device)", "encode", True, "copies"),
         ("void at::native::elementwise_kernel", None, False, "other"),
     ],
