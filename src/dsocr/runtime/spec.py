@@ -14,6 +14,9 @@ from typing import Any
 
 Config = Mapping[str, Any]
 
+ARCHITECTURE = "DeepseekOCRForCausalLM"
+"""The model class that the released config.json names."""
+
 
 class CheckpointError(Exception):
     """The folder is not a checkpoint this runtime can read. The text names everything wrong."""
@@ -107,6 +110,7 @@ def read_spec(folder: Path) -> DeepseekOcrSpec:
 
 def parse_config(config: Config) -> DeepseekOcrSpec:
     """The sizes in a config.json already read. Raises `CheckpointError`."""
+    _refuse_other_classes(config)
     try:
         return DeepseekOcrSpec(
             sam=_sam(config["vision_config"]["width"]["sam_vit_b"]),
@@ -118,6 +122,20 @@ def parse_config(config: Config) -> DeepseekOcrSpec:
         raise CheckpointError(f"config.json lacks {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"config.json has a field of the wrong kind: {error}") from error
+
+
+def _refuse_other_classes(config: Config) -> None:
+    """Other models have the same tensor names and sizes but compute something else with them."""
+    named = config.get("architectures") or []
+    classes = [named] if isinstance(named, str) else named
+    if not isinstance(classes, list):
+        raise CheckpointError(f"config.json has a field of the wrong kind: architectures = {named}")
+    others = ", ".join(str(name) for name in classes if name != ARCHITECTURE)
+    if others:
+        raise CheckpointError(
+            f"config.json names the model class {others} in architectures, which is not supported "
+            f"(only {ARCHITECTURE} is)"
+        )
 
 
 def _set_fields(config: Config | None) -> dict[str, Any]:
@@ -184,6 +202,8 @@ def _refuse_what_is_not_computed(config: Config) -> None:
         "moe_layer_freq": 1,
         "attention_bias": False,
         "tie_word_embeddings": False,
+        "sliding_window": None,
+        "sliding_window_size": None,
     }
     odd = [
         f"{name} = {config[name]!r} (only {value!r})"

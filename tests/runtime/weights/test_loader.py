@@ -218,11 +218,43 @@ def test_defaults_give_way_to_what_the_config_says() -> None:
         {"num_key_value_heads": 5},
         {"scoring_func": "sigmoid"},
         {"rope_scaling": {"type": "yarn"}},
+        {"sliding_window": 128},
+        {"sliding_window_size": 128},
     ],
 )
 def test_what_is_not_computed_is_refused_by_name(change: dict[str, object]) -> None:
     with pytest.raises(CheckpointError, match=next(iter(change))):
         parse_config(config(**change))
+
+
+@pytest.mark.parametrize("field", ["sliding_window", "sliding_window_size"])
+def test_a_sliding_window_is_refused_in_the_language_config_too(field: str) -> None:
+    nested = config()["language_config"]
+    assert isinstance(nested, dict)
+    with pytest.raises(CheckpointError, match=rf"{field} = 128 \(only None\)"):
+        parse_config(config(language_config={**nested, field: 128}))
+    with_nulls = {**nested, "sliding_window": None, "sliding_window_size": None}
+    assert parse_config(config(language_config=with_nulls)) == released()
+
+
+@pytest.mark.parametrize(
+    "name", ["UnlimitedOCRForCausalLM", "DeepseekOCR2ForCausalLM", "DeepseekV2ForCausalLM"]
+)
+def test_a_folder_of_another_model_class_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config(architectures=[name])))
+    with pytest.raises(CheckpointError, match=rf"{name}.*only DeepseekOCRForCausalLM"):
+        read_spec(tmp_path)
+
+
+@pytest.mark.parametrize("named", [["DeepseekOCRForCausalLM", "Other"], "Other", {"Other": 1}])
+def test_architectures_hold_the_released_class_and_no_other(named: object) -> None:
+    with pytest.raises(CheckpointError, match="Other"):
+        parse_config(config(architectures=named))
+
+
+def test_a_config_without_architectures_is_read() -> None:
+    without = {name: value for name, value in config().items() if name != "architectures"}
+    assert parse_config(without) == parse_config(config(architectures=None)) == released()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"vision_config": {"width": 3}}'])
