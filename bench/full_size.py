@@ -31,7 +31,7 @@ from dsocr.runtime.spec import read_spec
 from dsocr.runtime.weights.loader import give_memory
 from tests.runtime.goldens import GOLDENS, genuine_tokenizer
 
-MODES = {
+MODES: dict[str, Resolution] = {
     name: Resolution(mode.base_size, mode.image_size, mode.crop_mode)
     for name, mode in modes.MODES.items()
 }
@@ -106,8 +106,17 @@ def write_small_files(folder: Path) -> None:
 def write_checkpoint(model: DeepseekOcr, folder: Path) -> None:
     """The model as a released checkpoint would lie there, in one file, with its tokenizer."""
     write_small_files(folder)
-    tensors = {name: one.detach().cpu().contiguous() for name, one in model.checkpoint_tensors()}
+    tensors = {}
+    for name, place in model.checkpoint_tensors():
+        assert isinstance(place, torch.Tensor), "int8 experts are not written"
+        tensors[name] = place.detach().cpu().contiguous()
     save_file(tensors, folder / "model.safetensors")
+
+
+def last_moe(model: DeepseekOcr) -> Any:
+    """The last layer's mixture of experts (`dsocr.runtime.layers.moe.MoE`)."""
+    layer: Any = model.decoder.layers[-1]
+    return layer.mlp
 
 
 def median_seconds(work: Callable[[], Any], repeats: int = 15) -> float:

@@ -16,7 +16,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from bench.honest_texts import KINDS, honest_text
+from bench.normal_texts import KINDS, honest_text
 from bench.planted_loops import LATE, Planted, loops, wide_numbered_rows
 from dsocr.runtime.text.repetition import (
     BLOCK,
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def alarm(kinds: TokenKinds, tokens: Iterable[int]) -> tuple[int, int] | None:
-    """Tokens written when the watch spoke up, and how many it would keep; None if it did not."""
+    """Tokens written when the check flagged the page, and how many it keeps; None if it did not."""
     watch = RepetitionWatch(kinds)
     for place, token in enumerate(tokens, 1):
         keep = watch.push(token)
@@ -62,7 +62,7 @@ def alarm(kinds: TokenKinds, tokens: Iterable[int]) -> tuple[int, int] | None:
 
 
 def suspects(kinds: TokenKinds, tokens: Sequence[int]) -> Iterator[bool]:
-    """After each token whether the device would have the watch look (`runtime/kernels/watch.py`);
+    """For each token whether the device would ask for the host check (`kernels/repetition_flags`);
     found another way, with an index instead of comparisons."""
     exact, near, template = _Last(EXACT), _Last(NEAR), _Last(TEMPLATE)
     exact_at = template_at = 0

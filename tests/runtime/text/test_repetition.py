@@ -1,10 +1,10 @@
-"""The watch on made-up pages and loops (`bench/repetition.py` measures it on many more)."""
+"""The watch on made-up pages and loops (`bench.repetition` measures it on many more)."""
 
 from __future__ import annotations
 
 import pytest
 
-from bench.honest_texts import KINDS, honest_text
+from bench.normal_texts import KINDS, honest_text
 from bench.planted_loops import LATE, loops, wide_numbered_rows
 from bench.repetition import LIMIT, alarm, real_texts
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence

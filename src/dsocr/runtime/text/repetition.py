@@ -10,7 +10,7 @@ Three signs, each on n-grams of what was lately written:
 
 What saves honest pages: two copies are no loop; a table whose rows begin with something new is
 none; rows that differ in numbers are none unless the numbers count; month sheets may count to 31.
-The limits were chosen on the corpus of `bench/repetition.py`, which counts false alarms.
+The limits were chosen on the corpus of `bench.repetition`, which counts false alarms.
 """
 
 from __future__ import annotations

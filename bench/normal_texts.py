@@ -1,4 +1,4 @@
-"""Pages that repeat themselves by right, made up: what a repetition watch must let pass."""
+"""Generated texts with legitimate repetition: the repetition check must not flag them."""
 
 from __future__ import annotations
 
