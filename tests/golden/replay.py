@@ -24,13 +24,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dsocr.child import Channel, Header
-from dsocr.engines.embedded import worker
-from dsocr.engines.embedded.layout import LayoutModel
-from dsocr.engines.embedded.line import Line, Rect, Region
-from dsocr.engines.embedded.ocr import Ocr, Reading
-from dsocr.engines.embedded.table_model import Cell, TableModel
-from dsocr.engines.embedded.turn import TurnModel
+from dsocr.engines.ppocr import worker
+from dsocr.engines.ppocr.geometry import Line, Rect, Region
+from dsocr.engines.ppocr.networks.layout import LayoutModel
+from dsocr.engines.ppocr.networks.ocr import Ocr, Reading
+from dsocr.engines.ppocr.networks.orientation import TurnModel
+from dsocr.engines.ppocr.networks.table_model import Cell, TableModel
+from dsocr.process.child import Channel, Header
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorded"
 RECOGNITION = RECORDED / "recognition.json.gz"

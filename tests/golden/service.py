@@ -18,7 +18,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from dsocr.config import Settings
-from dsocr.engines.embedded.engine import EmbeddedEngine
+from dsocr.engines.ppocr.engine import EmbeddedEngine
 from dsocr.server.app import create_app
 from tests.server.conftest import wait_until
 

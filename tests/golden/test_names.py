@@ -61,7 +61,7 @@ def test_the_old_name_is_taken_in_requests(tmp_path: Path, page: Path) -> None:
 def test_the_old_name_is_taken_by_the_command(
     page: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    monkeypatch.setattr("dsocr.engines.create", named)
+    monkeypatch.setattr("dsocr.engines.registry.create", named)
     arguments = ["dsocr", "read", str(page), "--engine", "rapidocr", "--quiet"]
     monkeypatch.setattr("sys.argv", arguments)
     monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)  # the command sets it

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from dsocr import engines
+from dsocr.engines import registry
 from tests.golden.service import job_answers, ocr, service, submit
 from tests.runtime.goldens import golden_image, write_reading_checkpoint
 
@@ -34,7 +34,7 @@ def tiny_service(folder: Path) -> Iterator[TestClient]:
     }
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OMP_NUM_THREADS", "1")  # more slow so small a model down
-        with service(folder / "runs", create_engine=engines.create, **variables) as http:
+        with service(folder / "runs", create_engine=registry.create, **variables) as http:
             yield http
 
 
