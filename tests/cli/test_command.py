@@ -117,8 +117,8 @@ def test_weights_are_downloaded_into_the_folder_of_the_settings(
         refused = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert (first.returncode, again.returncode) == (0, 0), first.stderr
     assert {path.name for path in (tmp_path / "model").iterdir()} == set(files)
-    assert "3 fetched, 0 there already" in first.stderr
-    assert "0 fetched, 3 there already" in again.stderr
+    assert "3 files fetched, 0 already there" in first.stderr
+    assert "0 files fetched, 3 already there" in again.stderr
     assert refused.returncode == 1
     assert "HF_TOKEN" in refused.stderr
     assert "Traceback" not in refused.stderr
