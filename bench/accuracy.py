@@ -163,7 +163,7 @@ def _mean(name: str, part: Sequence[Score]) -> Score:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--engine", default="rapidocr")
+    parser.add_argument("--engine", default="ppocr")
     parser.add_argument("--mode", default="gundam")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--picture", type=Path, help="draw each page here")

@@ -182,7 +182,7 @@ def measure_fairness(place: Path, pages: int) -> None:
 def survive_kills(place: Path, files: list[Path], pages: int, mode: str) -> None:
     content = _book(files, pages)
     chance = random.Random(7)
-    with Service(place, "rapidocr", 0) as service:
+    with Service(place, "ppocr", 0) as service:
         began = time.monotonic()
         job_id = service.submit("book.pdf", content, mode=mode)
         progress = 0
@@ -228,7 +228,7 @@ class Service:
         self._environment = {
             **os.environ,
             "DEEPSEEK_OCR_RUNS_DIR": runs,
-            "DEEPSEEK_OCR_ENGINE": "rapidocr",
+            "DEEPSEEK_OCR_ENGINE": "ppocr",
         }
         self._command = [sys.executable, "-m"]
         if engine == "fake":

@@ -37,7 +37,7 @@ PAGE_KEYS += ["flags", "error"]
 def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """One service for all of these, as `uvicorn app:app` makes it."""
     runs_dir = tmp_path_factory.mktemp("contract") / "runs"
-    environment = {"DEEPSEEK_OCR_ENGINE": "rapidocr", "DEEPSEEK_OCR_RUNS_DIR": str(runs_dir)}
+    environment = {"DEEPSEEK_OCR_ENGINE": "ppocr", "DEEPSEEK_OCR_RUNS_DIR": str(runs_dir)}
     with TestClient(create_app(Settings.from_environment(environment))) as client:
         deadline = time.monotonic() + 60
         while client.get("/ready").status_code != 200:

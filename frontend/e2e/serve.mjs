@@ -7,7 +7,7 @@ import { join } from 'node:path'
 const own = new URL('../../.venv/bin/dsocr', import.meta.url).pathname
 const dsocr = process.env.DSOCR ?? (existsSync(own) ? own : 'dsocr')
 const runs = mkdtempSync(join(tmpdir(), 'dsocr-e2e-'))
-const args = ['serve', '--engine', 'rapidocr', '--port', process.argv[2]]
+const args = ['serve', '--engine', 'ppocr', '--port', process.argv[2]]
 const env = {
   ...process.env,
   DEEPSEEK_OCR_RUNS_DIR: runs,

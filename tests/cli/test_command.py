@@ -32,7 +32,7 @@ def spawn(*arguments: object, **streams: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-c", FAKE, *map(str, arguments)],
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "DEEPSEEK_OCR_ENGINE": "rapidocr"},
+        env={**os.environ, "DEEPSEEK_OCR_ENGINE": "ppocr"},
         stderr=subprocess.PIPE,
         **streams,
     )

@@ -33,7 +33,7 @@ def test_weights_and_torch_make_it_native(tmp_path: Path) -> None:
 def test_without_weights_the_embedded_engine_reads_and_says_how_to_get_them(tmp_path: Path) -> None:
     choice = select_engine("auto", tmp_path, hub_cache=tmp_path, installed=everything)
 
-    assert choice.name == "rapidocr"
+    assert choice.name == "ppocr"
     assert "no DeepSeek-OCR weights" in choice.reason
     assert "dsocr download" in choice.advice and "pip install" not in choice.advice
 
@@ -43,7 +43,7 @@ def test_weights_without_torch_say_what_to_install(tmp_path: Path) -> None:
         "auto", weights(tmp_path / "m"), hub_cache=tmp_path, installed=all_but_torch
     )
 
-    assert choice.name == "rapidocr"
+    assert choice.name == "ppocr"
     assert choice.reason.endswith("not installed: torch")
     assert "dsocr[native]" in choice.advice
 
@@ -52,11 +52,11 @@ def test_half_fetched_weights_are_named_as_such(tmp_path: Path) -> None:
     folder = weights(tmp_path / "m", without="tokenizer.json")
     choice = select_engine("auto", folder, hub_cache=tmp_path, installed=all_but_torch)
 
-    assert choice.name == "rapidocr"
+    assert choice.name == "ppocr"
     assert choice.reason.endswith("incomplete: tokenizer.json")
 
 
-@pytest.mark.parametrize("wanted", ["native", "rapidocr"])
+@pytest.mark.parametrize("wanted", ["native", "ppocr"])
 def test_what_was_asked_for_is_taken_whatever_is_there(tmp_path: Path, wanted: str) -> None:
     choice = select_engine(wanted, tmp_path, hub_cache=tmp_path, installed=all_but_torch)
 
@@ -70,6 +70,6 @@ def test_what_strangers_may_read_names_no_folder(tmp_path: Path) -> None:
 
 
 def test_an_engine_is_made_by_its_name_and_reads_nothing_yet() -> None:
-    engine = registry.create("rapidocr", EmbeddedConfig(threads=1))
+    engine = registry.create("ppocr", EmbeddedConfig(threads=1))
 
-    assert engine.info.name == "rapidocr"
+    assert engine.info.name == "ppocr"

@@ -27,7 +27,7 @@ Client = Callable[..., AbstractContextManager[TestClient]]
 
 
 def settings_with(runs_dir: Path, **server: Any) -> Settings:
-    return Settings(engine="rapidocr", runs_dir=runs_dir, server=ServerConfig(**server))
+    return Settings(engine="ppocr", runs_dir=runs_dir, server=ServerConfig(**server))
 
 
 @pytest.fixture

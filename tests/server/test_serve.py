@@ -64,7 +64,7 @@ def process(tmp_path: Path) -> Iterator[Process]:
         port = probe.getsockname()[1]
     environment = {
         **os.environ,
-        "DEEPSEEK_OCR_ENGINE": "rapidocr",
+        "DEEPSEEK_OCR_ENGINE": "ppocr",
         "DEEPSEEK_OCR_RUNS_DIR": str(tmp_path),
     }
     command = [sys.executable, "-m", "dsocr", "serve", "--port", str(port)]
