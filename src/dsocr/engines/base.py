@@ -1,4 +1,4 @@
-"""What an engine is: the pluggable thing that reads a page. Knows no engine by name."""
+"""The interface of an engine: a page image in, a page result out. Knows no engine by name."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from dsocr.engines.stats import EngineStats
 from dsocr.types import Mode, OcrOptions, PageImage, PageResult, Task
 
 OnText = Callable[[str], None]
-"""Receives new raw text while a page is read; the pieces add up to `PageResult.raw`."""
+"""Receives new raw text while a page is recognized; the pieces add up to `PageResult.raw`."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """An engine's face: what it is, where it runs, what it can be asked."""
+    """What an engine is, where it runs and what it can do."""
 
     name: str
     model: str
@@ -23,19 +24,19 @@ class EngineInfo:
     modes: tuple[Mode, ...]
     streams: bool
     max_concurrency: int
-    """Pages worth keeping in flight; more only wait behind the engine's own door."""
+    """Pages worth keeping in flight; more only wait in the engine's own queue."""
     dpi: int = 144
-    """Pixels per inch at which PDF pages suit it best."""
+    """Pixels per inch at which PDF pages are rendered for it."""
     supports_no_repeat: bool = False
-    """Whether `no_repeat_ngram` means anything to it."""
+    """Whether it honours `no_repeat_ngram`."""
     details: tuple[tuple[str, str], ...] = ()
-    """What a person may want to know beside it, such as ("attention", "sdpa")."""
+    """More facts for people, such as ("attention", "sdpa")."""
 
 
 class Engine(Protocol):
-    """Many `recognize` calls may be in flight; how they are batched is the engine's own affair.
+    """Many `recognize` calls may be in flight; the engine batches them itself.
 
-    `recognize` raises `DsocrError` for what a user can meet; cancelling it frees its place.
+    `recognize` raises `DsocrError` for errors that a user can meet. Cancelling it frees its slot.
     """
 
     @property
@@ -43,11 +44,13 @@ class Engine(Protocol):
 
     @property
     def unhealthy_reason(self) -> str:
-        """Why nothing can be read just now, though it was started; empty when it can. What is
-        asked meanwhile waits for it to heal."""
+        """Why a started engine cannot recognize pages at present; empty when it can. Pages that are
+        handed over meanwhile wait until it is restarted."""
+
+    def stats(self) -> EngineStats: ...
 
     async def start(self) -> None:
-        """Loads what is needed to read; returns when the first page can be read."""
+        """Loads the model; returns when the first page can be recognized."""
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None

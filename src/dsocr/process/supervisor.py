@@ -97,6 +97,8 @@ class Supervisor:
         self._closed = False
         self.unhealthy_reason = ""
         """Why nothing can be read just now, for people; empty when it can."""
+        self.load: Mapping[str, float] = {}
+        """What the process's last heartbeat said of its load."""
         self.restarts: Counter[str] = Counter()
         """Processes that were lost since the start: of a `crash` or a `stall`."""
 
@@ -109,6 +111,16 @@ class Supervisor:
     def num_retries(self) -> int:
         """Pages that were sent again because a process was lost."""
         return self._flight.num_retries
+
+    @property
+    def num_running(self) -> int:
+        """Pages that the process has begun."""
+        return sum(page.started_at is not None for page in self._flight.pages.values())
+
+    @property
+    def num_waiting(self) -> int:
+        """Pages that the process has not begun, sent or not."""
+        return len(self._flight.pages) - self.num_running
 
     async def start(self) -> Header:
         """The `ready` frame, once there is a process that can read. Raises what kept it from
@@ -230,6 +242,8 @@ class Supervisor:
         elif kind == "ready" and not process.ready.done():
             self._places.widen(header.get("max_pages", PAGES_AHEAD))
             process.ready.set_result(header)
+        elif kind == "heartbeat":
+            self.load = {name: value for name, value in header.items() if name != "kind"}
         elif kind == "unusable" and not process.ready.done():
             process.ready.set_exception(problem(header))
             process.ready.exception()  # looked at, even if nobody waits any more

@@ -15,6 +15,7 @@ from dsocr.engines.deepseek.grounding import markdown_of, parse, references
 from dsocr.engines.deepseek.modes import MODES, mode_of
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
+from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
 from dsocr.process.supervisor import PAGES_AHEAD, Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
@@ -81,6 +82,9 @@ class NativeEngine:
     @property
     def unhealthy_reason(self) -> str:
         return self._supervisor.unhealthy_reason if self._supervisor is not None else ""
+
+    def stats(self) -> EngineStats:
+        return stats_of(self._supervisor)
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
