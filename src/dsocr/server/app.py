@@ -13,6 +13,7 @@ from dsocr import __version__
 from dsocr.config import MIB, Settings
 from dsocr.engines import registry
 from dsocr.jobs.queue import JobQueue
+from dsocr.metrics import create_metrics
 from dsocr.server import page, problems
 from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.deps import ApiKeys, Service
@@ -25,7 +26,7 @@ from dsocr.server.middleware import (
     RequestIdMiddleware,
 )
 from dsocr.server.reader import CreateEngine, Reader
-from dsocr.server.routes import bundle, export, jobs, ocr, system
+from dsocr.server.routes import bundle, export, jobs, metrics, ocr, system
 from dsocr.server.signals import on_shutdown_signal
 
 DESCRIPTION = (
@@ -58,6 +59,7 @@ def create_app(settings: Settings, *, create_engine: CreateEngine = registry.cre
     )
     app.include_router(system.open_router)
     app.include_router(system.router)
+    app.include_router(metrics.router)
     app.include_router(ocr.router)
     app.include_router(bundle.router)
     app.include_router(jobs.router)
@@ -82,6 +84,7 @@ def _lifespan(settings: Settings, create_engine: CreateEngine) -> Any:
             ),
             reader=reader,
             jobs=queue,
+            metrics=create_metrics(),
             uploads=AdmissionLimiter(max_requests=settings.jobs.max_uploads, max_bytes=sys.maxsize),
         )
         reader.start()

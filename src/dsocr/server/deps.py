@@ -17,6 +17,7 @@ from starlette.types import Receive
 
 from dsocr.config import Settings
 from dsocr.jobs.queue import JobQueue
+from dsocr.metrics import Metrics
 from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.problems import ClientGone, Unauthorized
 from dsocr.server.reader import Reader
@@ -71,6 +72,7 @@ class Service:
     door: AdmissionLimiter
     reader: Reader
     jobs: JobQueue
+    metrics: Metrics
     uploads: AdmissionLimiter
     """Of jobs: these go to the disk and must not take the places of those who wait."""
 

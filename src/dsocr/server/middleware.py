@@ -45,6 +45,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NO_REFUSALS = (404, 405, 409, 500)
+"""Statuses of errors that are not counted as refused work."""
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LINGER_SECONDS = 2.0
 """How long a refused upload is still swallowed, so that the client gets to read the refusal."""
@@ -90,6 +92,19 @@ class RequestIdMiddleware:
         else:
             seconds = time.monotonic() - started
             logger.debug("request %s: %d in %.3f s", request_id, status, seconds)
+            _count(scope, status, seconds)
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    """Counts an answer, and a refusal by its error code."""
+    service = getattr(scope["app"].state, "service", None)
+    if service is None:  # the app is not started
+        return
+    path = getattr(scope.get("route"), "path", "other")
+    service.metrics.observe_request(path, scope["method"], status, seconds)
+    code = scope["state"].get("error_code")
+    if code is not None and status not in _NO_REFUSALS:
+        service.metrics.count_rejection(code)
 
 
 class HostMiddleware:

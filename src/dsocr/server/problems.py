@@ -67,6 +67,12 @@ class PageFailed(DsocrError):
         self.retryable = failure.retryable
 
 
+class MetricsOff(DsocrError):
+    """Metrics need the package prometheus-client: pip install 'dsocr[metrics]'."""
+
+    code = "metrics_off"
+
+
 class ClientGone(Exception):
     """The client hung up: there is nobody to tell anything."""
 
@@ -102,6 +108,7 @@ STATUS: dict[type[DsocrError], int] = {
     UnknownHost: 421,
     SlowUpload: 408,
     EncodedBody: 415,
+    MetricsOff: 404,
 }
 
 _STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()}
@@ -134,6 +141,7 @@ def error_body(error: DsocrError, scope: Mapping[str, Any]) -> dict[str, Any]:
 def answer(error: DsocrError, scope: Mapping[str, Any]) -> JSONResponse:
     """An error as a response; `retry_after` on the error says when to come back, in seconds."""
     status = status_of(error)
+    scope.get("state", {})["error_code"] = error.code  # for the metrics
     return JSONResponse(error_body(error, scope), status, headers=_headers(status, error))
 
 

@@ -19,6 +19,7 @@ from dsocr.engines import registry
 from dsocr.engines.base import Engine, EngineInfo
 from dsocr.engines.deepseek.weights import find_weights
 from dsocr.engines.selection import EngineSelection, select_engine
+from dsocr.engines.stats import EngineStats
 from dsocr.errors import DsocrError, EngineUnavailable
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pipeline.pipeline import Pipeline
@@ -73,6 +74,9 @@ class Reader:
     def info(self) -> EngineInfo | None:
         """None until the engine reads."""
         return self._engine.info if self._engine and self._state == "ready" else None
+
+    def stats(self) -> EngineStats:
+        return self._engine.stats() if self._engine is not None else EngineStats()
 
     def start(self) -> None:
         """Returns at once; `pipeline` waits for the engine."""
