@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
+import threading
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,15 @@ import pytest
 from dsocr.errors import EngineCrashed, EngineUnavailable, PageTimeout
 from dsocr.process.breaker import CRASHES
 from dsocr.process.supervisor import WRITERS, Supervisor, Timeouts
+from tests.engines.stubborn_worker import BEATS
+from tests.waiting import DEADLINE_SECONDS, Clock, until
 
 OBEY = "tests.engines.stubborn_worker:obey"
 CROWD = "tests.engines.stubborn_worker:crowd"
-PATIENCE = Timeouts(stall=0.8, start=20)
+PATIENCE = Timeouts(stall=60, start=60)
+"""Longer than any of these tests takes: no process is ended for being slow."""
+STALL = 0.08
+"""Of the processes that `watched` watches, by a clock that the test moves."""
 
 
 class Pixels(bytearray):
@@ -42,16 +47,40 @@ async def crowd(tmp_path: Path) -> AsyncIterator[Supervisor]:
     await supervisor.close()
 
 
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def watched(tmp_path: Path, clock: Clock) -> AsyncIterator[Supervisor]:
+    """Like `supervisor`; its patience lasts until the test moves the clock."""
+    timeouts = Timeouts(stall=STALL, start=60)
+    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=timeouts, clock=clock)
+    yield supervisor
+    await supervisor.close()
+
+
+async def looks() -> None:
+    """Lets the supervisor look at its process a few times; it does so every quarter of `STALL`."""
+    await asyncio.sleep(STALL)
+
+
+async def out_of_patience(supervisor: Supervisor, clock: Clock) -> None:
+    """Moves the clock until a process was given up, and no further: the next one has its time."""
+
+    def given_up() -> bool:
+        if supervisor.restarts:
+            return True
+        clock.now += 2 * STALL  # again and again: a late word of the process sets it back
+        return False
+
+    await until(given_up)
+
+
 def crowded(tmp_path: Path, prompt: str) -> int:
     """How often a page was begun."""
     return (tmp_path / "seen").read_text().splitlines().count(prompt)
-
-
-async def until(happened: Callable[[], bool], *, seconds: float = 10) -> None:
-    ends = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < ends, "it did not happen"
-        await asyncio.sleep(0.01)
 
 
 async def read(supervisor: Supervisor, prompt: str) -> str:
@@ -107,55 +136,74 @@ async def test_a_page_that_kills_twice_is_given_up_and_its_neighbours_are_read(
 
 
 async def test_a_worker_that_hangs_is_replaced_and_its_page_read_again(
-    supervisor: Supervisor,
+    watched: Supervisor, clock: Clock, tmp_path: Path
+) -> None:
+    await watched.start()
+    first = watched.pid
+    reading = asyncio.create_task(read(watched, "a@hang-once"))
+    await until((tmp_path / "hang-once").exists)
+    await out_of_patience(watched, clock)
+
+    assert await reading == "a@hang-once!"
+    assert watched.pid != first
+    assert watched.restarts == {"stall": 1}
+
+
+async def test_a_slow_worker_that_makes_progress_is_left_alone(
+    watched: Supervisor, clock: Clock, tmp_path: Path
+) -> None:
+    await watched.start()
+    process = watched._process
+    assert process is not None
+    reading = asyncio.create_task(read(watched, "a@slow"))
+    await until((tmp_path / "slow").exists)
+    for number in range(BEATS):
+        clock.now += 0.7 * STALL
+        (tmp_path / f"beat-{number}").touch()
+        await until(lambda: process.heard_at == clock.now)
+        await looks()
+
+    assert await reading == "a@slow!"
+    assert watched._process is process
+
+
+async def test_an_idle_worker_is_left_alone(watched: Supervisor, clock: Clock) -> None:
+    await watched.start()
+    first = watched.pid
+    clock.now += 100 * STALL
+    await looks()
+
+    assert await read(watched, "a") == "a!"
+    assert watched.pid == first
+
+
+async def test_a_cancelled_page_gives_its_place_to_the_next(
+    supervisor: Supervisor, tmp_path: Path
 ) -> None:
     await supervisor.start()
-    first = supervisor.pid
-
-    assert await read(supervisor, "a@hang-once") == "a@hang-once!"
-    assert supervisor.pid != first
-
-
-async def test_a_slow_worker_that_makes_progress_is_left_alone(supervisor: Supervisor) -> None:
-    await supervisor.start()
-    first = supervisor.pid
-
-    assert await read(supervisor, "a@slow") == "a@slow!"
-    assert supervisor.pid == first
-
-
-async def test_an_idle_worker_is_left_alone(supervisor: Supervisor) -> None:
-    await supervisor.start()
-    first = supervisor.pid
-    await asyncio.sleep(1.2)
-
-    assert await read(supervisor, "a") == "a!"
-    assert supervisor.pid == first
-
-
-async def test_a_cancelled_page_gives_its_place_to_the_next(supervisor: Supervisor) -> None:
-    await supervisor.start()
-    waiting = [asyncio.create_task(read(supervisor, f"{n}@slow")) for n in range(4)]
-    await asyncio.sleep(0.1)
+    waiting = [asyncio.create_task(read(supervisor, f"{n}@hold")) for n in range(4)]
+    await until((tmp_path / "hold").exists)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+    (tmp_path / "released").touch()
 
     assert await read(supervisor, "next") == "next!"
 
 
 async def test_a_worker_that_keeps_dying_is_not_started_for_ever(
-    supervisor: Supervisor, tmp_path: Path
+    watched: Supervisor, tmp_path: Path
 ) -> None:
+    supervisor = watched  # five starts are within the breaker's minute on any machine
     (tmp_path / "stillborn").touch()
     for _ in range(CRASHES):
         with pytest.raises(EngineUnavailable, match="died while it started"):
             await supervisor.start()
 
-    began = time.monotonic()
     with pytest.raises(EngineUnavailable, match="keeps crashing"):
         await supervisor.start()
-    assert supervisor.pid is None and time.monotonic() - began < 5
+    assert supervisor.pid is None
+    assert len((tmp_path / "stillborn").read_text().splitlines()) == CRASHES
 
 
 async def test_a_worker_that_is_never_ready_is_ended(tmp_path: Path) -> None:
@@ -167,12 +215,14 @@ async def test_a_worker_that_is_never_ready_is_ended(tmp_path: Path) -> None:
     await supervisor.close()
 
 
-async def test_closing_ends_the_process_and_tells_who_waits(supervisor: Supervisor) -> None:
+async def test_closing_ends_the_process_and_tells_who_waits(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
     await supervisor.start()
     pid = supervisor.pid
     assert pid is not None
     task = asyncio.create_task(read(supervisor, "a@hang"))
-    await asyncio.sleep(0.1)
+    await until((tmp_path / "hang").exists)
 
     await supervisor.close()
 
@@ -195,17 +245,20 @@ async def test_closing_while_it_starts_tells_who_waits_and_cancels_nobody(tmp_pa
         await task
 
 
-async def test_killing_the_process_under_fifty_pages_loses_none(crowd: Supervisor) -> None:
+async def test_killing_the_process_under_fifty_pages_loses_none(
+    crowd: Supervisor, tmp_path: Path
+) -> None:
     await crowd.start()
-    prompts = [f"page {n} with some words" for n in range(60)]
+    prompts = [f"page {n}@hold with some words" for n in range(60)]
     reading = [asyncio.create_task(read(crowd, prompt)) for prompt in prompts]
-    await asyncio.sleep(0.02)
+    await until(lambda: sum(page.text != "" for page in crowd._flight.pages.values()) == 50)
     assert crowd.pid is not None
     os.kill(crowd.pid, signal.SIGKILL)
+    (tmp_path / "released").touch()
 
-    assert await asyncio.gather(*reading) == prompts
+    assert await asyncio.gather(*reading) == [prompt.replace("@hold", "") for prompt in prompts]
     assert crowd.restarts == {"crash": 1}
-    assert 0 < crowd.num_retries <= 50
+    assert crowd.num_retries == 50
 
 
 async def test_one_page_that_kills_costs_none_of_fifty_beside_it(
@@ -272,21 +325,29 @@ async def test_pixels_are_made_for_each_process_and_kept_only_until_sent(crowd: 
 
 
 async def test_pixels_for_a_dead_process_do_not_hold_up_its_successor(crowd: Supervisor) -> None:
+    made: list[bytes] = []
+    dead = threading.Event()
+
     def make() -> bytes:
-        time.sleep(0.06)  # fifty of them, by two threads, take longer than patience lasts
+        made.append(b"")
+        assert dead.wait(DEADLINE_SECONDS)
         return b""
 
     await crowd.start()
+    first = crowd.pid
+    assert first is not None
     prompts = [f"page {n}" for n in range(50)]
     reading = [
         asyncio.create_task(crowd.read({"prompt": prompt}, make, num_bytes=0)) for prompt in prompts
     ]
-    await asyncio.sleep(0.02)
-    assert crowd.pid is not None
-    os.kill(crowd.pid, signal.SIGKILL)
+    await until(lambda: len(made) == WRITERS)
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: crowd.restarts and not crowd.unhealthy_reason)
+    dead.set()
 
     assert [answer["raw"] for answer in await asyncio.gather(*reading)] == prompts
     assert crowd.restarts == {"crash": 1}
+    assert len(made) == len(prompts) + WRITERS, "pixels were made for a dead process"
 
 
 async def test_a_page_that_cannot_be_sent_is_owed_to_nobody(
@@ -307,10 +368,11 @@ def _no_thread(*_: object) -> None:
 
 
 async def test_a_page_that_waits_for_a_place_or_is_abandoned_there_makes_no_pixels(
-    supervisor: Supervisor,
+    supervisor: Supervisor, tmp_path: Path
 ) -> None:
     await supervisor.start()
-    reading = [asyncio.create_task(read(supervisor, f"{n}@slow")) for n in range(2)]
+    reading = [asyncio.create_task(read(supervisor, f"{n}@hold")) for n in range(2)]
+    await until((tmp_path / "hold").exists)
     made: list[str] = []
 
     def make() -> bytes:
@@ -318,9 +380,10 @@ async def test_a_page_that_waits_for_a_place_or_is_abandoned_there_makes_no_pixe
         return b""
 
     waiting = asyncio.create_task(supervisor.read({"prompt": "late"}, make, num_bytes=0))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # long enough for pixels to be made if they were to be
     assert not made
     waiting.cancel()
+    (tmp_path / "released").touch()
     await asyncio.gather(*reading)
     assert await read(supervisor, "next") == "next!"
     assert not made
@@ -340,24 +403,32 @@ async def test_four_hundred_pages_of_which_every_twentieth_crashes_once_are_all_
     await supervisor.close()
 
 
-async def test_a_page_that_hangs_among_others_is_read_again(crowd: Supervisor) -> None:
-    prompts = ["a", "b@hang-once", "c"]
+async def test_a_page_that_hangs_among_others_is_read_again(tmp_path: Path, clock: Clock) -> None:
+    arguments = {"notes": str(tmp_path), "max_pages": 50}
+    timeouts = Timeouts(stall=STALL, start=60)
+    crowd = Supervisor(CROWD, arguments, timeouts=timeouts, clock=clock)
+    reading = [asyncio.create_task(read(crowd, prompt)) for prompt in ("a", "b@hang-once", "c")]
+    await until(lambda: list(tmp_path.glob("*@hang-once")))
+    await out_of_patience(crowd, clock)
 
-    assert await asyncio.gather(*(read(crowd, prompt) for prompt in prompts)) == ["a", "b", "c"]
+    assert await asyncio.gather(*reading) == ["a", "b", "c"]
     assert crowd.restarts == {"stall": 1}
+    await crowd.close()
 
 
 async def test_a_process_that_dies_idle_is_missed_at_once_and_replaced_unasked(
-    crowd: Supervisor,
+    supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    await crowd.start()
-    first = crowd.pid
-    assert first is not None and crowd.unhealthy_reason == ""
+    await supervisor.start()
+    first = supervisor.pid
+    assert first is not None and supervisor.unhealthy_reason == ""
+    (tmp_path / "late").touch()  # its successor is not ready before the trouble was seen
     os.kill(first, signal.SIGKILL)
 
-    await until(lambda: crowd.unhealthy_reason != "", seconds=2)
-    await until(lambda: crowd.unhealthy_reason == "" and crowd.pid is not None, seconds=5)
-    assert crowd.pid != first
+    await until(lambda: supervisor.unhealthy_reason != "")
+    (tmp_path / "late").unlink()
+    await until(lambda: supervisor.unhealthy_reason == "")
+    assert supervisor.pid not in (None, first)
 
 
 async def test_an_engine_that_is_down_says_so_and_comes_back_by_itself(
@@ -376,12 +447,19 @@ async def test_an_engine_that_is_down_says_so_and_comes_back_by_itself(
 
 
 async def test_a_page_over_its_time_is_given_up_however_busy_its_process_is(
-    tmp_path: Path,
+    tmp_path: Path, clock: Clock
 ) -> None:
-    timeouts = Timeouts(stall=0.8, start=20, page=0.3)
-    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=timeouts)
+    timeouts = Timeouts(stall=1e9, start=60, page=30)
+    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=timeouts, clock=clock)
+    heard = asyncio.Event()
+    reading = asyncio.create_task(
+        supervisor.read({"prompt": "a@hold"}, bytes, num_bytes=0, on_text=lambda _: heard.set())
+    )
+    await asyncio.wait_for(heard.wait(), DEADLINE_SECONDS)
+    clock.now += 31
     with pytest.raises(PageTimeout):
-        await read(supervisor, "a@slow")
+        await reading
+    (tmp_path / "released").touch()
     assert await read(supervisor, "b") == "b!"
     assert not supervisor.restarts
     await supervisor.close()
@@ -408,8 +486,7 @@ async def all_reading(crowd: Supervisor, heard: list[str], characters: int) -> N
         lambda: (
             min(map(len, heard)) >= characters
             and all(page.started_at is not None and not page.is_suspect for page in pages)
-        ),
-        seconds=30,
+        )
     )
 
 
@@ -427,11 +504,11 @@ async def test_pages_that_two_processes_died_beside_are_read(crowd: Supervisor) 
         asyncio.create_task(read_aloud(crowd, prompt, heard, place))
         for place, prompt in enumerate(prompts)
     ]
-    for characters in (1, 20):
+    for crashes, characters in ((1, 1), (2, 20)):
         await all_reading(crowd, heard, characters)
         assert crowd.pid is not None
         os.kill(crowd.pid, signal.SIGKILL)
-        await until(lambda: crowd.unhealthy_reason != "")
+        await until(lambda crashes=crashes: crowd.restarts["crash"] == crashes)
 
     await asyncio.gather(*reading)
     assert heard == prompts

@@ -73,6 +73,7 @@ class Page:
 class InflightPages:
     """All pages that were taken in and not answered, the oldest first."""
 
+    clock: Callable[[], float] = time.monotonic
     pages: dict[int, Page] = field(default_factory=dict)
     num_retries: int = 0
 
@@ -82,7 +83,7 @@ class InflightPages:
         if page is None or page.answer.done():
             return False
         if kind == "started":
-            page.started_at = time.monotonic()
+            page.started_at = self.clock()
         elif kind == "text":
             page.hear(header["text"])
             page.is_suspect = page.is_suspect and len(page.text) < page.clears_at
@@ -124,7 +125,7 @@ class InflightPages:
 
     def overdue(self, seconds: float) -> list[Page]:
         """Pages that are being read for longer than that."""
-        since = time.monotonic() - seconds
+        since = self.clock() - seconds
         return [
             page
             for page in self.pages.values()

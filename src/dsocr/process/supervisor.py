@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -65,7 +65,8 @@ class Timeouts:
 class _Process:
     child: Child
     ready: asyncio.Future[Header]
-    heard_at: float = field(default_factory=time.monotonic)
+    heard_at: float
+    """By the supervisor's clock."""
     verdict: str = ""
     """Why we ended it, if we did."""
 
@@ -84,7 +85,8 @@ class Supervisor:
         self._target, self._arguments = target, dict(arguments)
         self._patience = timeouts
         self._places = InflightLimiter(PAGES_AHEAD, max_bytes=inflight_bytes())
-        self._flight = InflightPages()
+        self._clock = clock
+        self._flight = InflightPages(clock)
         self._breaker = Breaker(clock)
         self._next_id = 0
         self._process: _Process | None = None
@@ -202,7 +204,7 @@ class Supervisor:
             child = await asyncio.to_thread(Child, self._target, self._arguments)
         except ChildDied as error:
             raise EngineUnavailable("The engine's process cannot be started.") from error
-        process = self._process = _Process(child, loop.create_future())
+        process = self._process = _Process(child, loop.create_future(), self._clock())
         threading.Thread(target=self._listen, args=(process, loop), daemon=True).start()
         try:
             ready = await asyncio.wait_for(asyncio.shield(process.ready), self._patience.start)
@@ -235,7 +237,7 @@ class Supervisor:
                 loop.call_soon_threadsafe(self._on_exit, process, reason)
 
     def _on_message(self, process: _Process, header: Header) -> None:
-        process.heard_at = time.monotonic()
+        process.heard_at = self._clock()
         kind = header["kind"]
         if kind == "loading":
             logger.info("loading %s", header["message"])
@@ -331,7 +333,7 @@ class Supervisor:
     def _note_progress(self) -> None:
         """An idle process was silent by right: its silence counts from the next question."""
         if self._process is not None and not self._flight.pages:
-            self._process.heard_at = time.monotonic()
+            self._process.heard_at = self._clock()
 
     async def _watch_progress(self) -> None:
         """Ends a process that owes an answer and says nothing. A slow one says something."""
@@ -343,7 +345,7 @@ class Supervisor:
             process = self._process
             if process is None or not self._flight.pages or not process.ready.done():
                 continue
-            if time.monotonic() - process.heard_at > self._patience.stall:
+            if self._clock() - process.heard_at > self._patience.stall:
                 process.verdict = f"no progress for {self._patience.stall:g} s"
                 await asyncio.to_thread(process.child.kill)
 
