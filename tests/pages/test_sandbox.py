@@ -5,6 +5,7 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,36 @@ from dsocr.pages import sandbox as sandbox_module
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_source
+from dsocr.process.child import Channel
 from tests.pages import made
+from tests.waiting import DEADLINE_SECONDS, until
 
 NASTY = Path(__file__).parents[1] / "data" / "nasty"
 DOUBTFUL = NASTY / "crash-1152ec2d1a1a71395b6f2ce6721c38924d025bf3.tif"
+
+
+class Questions:
+    """Counts the questions that children were sent whole."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    async def next(self) -> None:
+        """Until one more is on its way than when this was called."""
+        before = self.sent
+        await until(lambda: self.sent > before)
+
+
+@pytest.fixture
+def questions(monkeypatch: pytest.MonkeyPatch) -> Questions:
+    questions, send = Questions(), Channel.send
+
+    def counted(channel: Channel, *frame: Any) -> None:
+        send(channel, *frame)
+        questions.sent += 1
+
+    monkeypatch.setattr(Channel, "send", counted)
+    return questions
 
 
 @pytest.fixture
@@ -61,26 +88,30 @@ async def test_a_child_killed_between_pages_is_not_noticed(
 
 
 async def test_a_child_killed_within_a_page_costs_that_page(
-    document: Path, sandbox: Sandbox
+    document: Path, sandbox: Sandbox, questions: Questions
 ) -> None:
     async with await open_source(document, name="d", sandbox=sandbox) as source:
         (child,) = children()
         os.kill(child, signal.SIGSTOP)  # so that the page is surely under way
         asked = asyncio.ensure_future(source.page(0))
-        await asyncio.sleep(0.05)
+        await questions.next()
         os.kill(child, signal.SIGKILL)
         with pytest.raises(BadPdf):
             await asked
         assert (await source.page(1)).index == 1
 
 
-async def test_a_child_that_hangs_is_given_up(document: Path) -> None:
-    async with Sandbox(PagesConfig(workers=1, page_timeout_seconds=2.0)) as sandbox:
+async def test_a_child_that_hangs_is_given_up(
+    document: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Sandbox(PagesConfig(workers=1, page_timeout_seconds=DEADLINE_SECONDS)) as sandbox:
         source = await open_source(document, name="d", sandbox=sandbox)
         (child,) = children()
         os.kill(child, signal.SIGSTOP)
-        with pytest.raises(PageTimeout):
-            await source.page(0)
+        with monkeypatch.context() as impatient:
+            impatient.setattr(sandbox, "_config", PagesConfig(page_timeout_seconds=0.3))
+            with pytest.raises(PageTimeout):
+                await source.page(0)
         assert child not in children()
         assert (await source.page(0)).index == 0
 
@@ -98,13 +129,13 @@ async def test_memory_has_a_limit_and_the_next_file_is_read(tmp_path: Path, docu
 
 
 async def test_cancelling_ends_the_child_at_work_and_nothing_else(
-    document: Path, sandbox: Sandbox
+    document: Path, sandbox: Sandbox, questions: Questions
 ) -> None:
     async with await open_source(document, name="d", sandbox=sandbox) as source:
         (child,) = children()
         os.kill(child, signal.SIGSTOP)
         asked = asyncio.ensure_future(source.page(0))
-        await asyncio.sleep(0.05)
+        await questions.next()
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
@@ -120,18 +151,19 @@ async def test_cancelling_at_any_moment_leaves_no_child_behind(document: Path) -
                 await asyncio.sleep(0.001 * turns)
             asked.cancel()
             await asyncio.gather(asked, return_exceptions=True)
-            await asyncio.sleep(0.05)
             assert len(children()) <= 1
     assert children() == set()
 
 
-async def test_closing_ends_what_is_under_way_and_blames_no_file(document: Path) -> None:
+async def test_closing_ends_what_is_under_way_and_blames_no_file(
+    document: Path, questions: Questions
+) -> None:
     sandbox = Sandbox(PagesConfig(workers=1))
     source = await open_source(document, name="d", sandbox=sandbox)
     (child,) = children()
     os.kill(child, signal.SIGSTOP)
     asked = asyncio.ensure_future(source.page(0))
-    await asyncio.sleep(0.05)
+    await questions.next()
     await sandbox.close()
     with pytest.raises(EngineUnavailable):
         await asked
