@@ -17,7 +17,7 @@ from dsocr.jobs.store.database import Database
 from dsocr.server.app import create_app
 from tests.jobs.conftest import NewServer, numbered
 from tests.jobs.rows import accepted, claimed, read
-from tests.server.conftest import wait_until
+from tests.waiting import wait_until
 
 GROWTH_MIB = 300
 

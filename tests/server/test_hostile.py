@@ -14,7 +14,8 @@ import pytest
 
 from dsocr.server.uploads import clean_name
 from tests.fakes import FakeEngine, pdf, png
-from tests.server.conftest import Client, Serve, Served, wait_until
+from tests.server.conftest import Client, Serve, Served
+from tests.waiting import wait_until
 
 MIB = 1 << 20
 

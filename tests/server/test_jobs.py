@@ -23,7 +23,8 @@ from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.store import commands, queries
 from dsocr.server.app import create_app
 from tests.fakes import FakeEngine, pdf, png
-from tests.server.conftest import settings_with, wait_until
+from tests.server.conftest import settings_with
+from tests.waiting import wait_until
 
 JOB_KEYS = {
     *("jobId", "status", "pagesTotal", "pagesDone", "pagesFailed", "files", "mode", "prompt"),

@@ -21,7 +21,7 @@ from dsocr.config import ServerConfig, Settings
 from dsocr.errors import CannotListen
 from dsocr.server import serve
 from tests.fakes import pdf
-from tests.server.conftest import wait_until
+from tests.waiting import wait_until
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 

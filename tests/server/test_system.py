@@ -20,7 +20,8 @@ from dsocr.server.app import create_app
 from dsocr.server.schemas import ErrorAnswer, Health, Modes
 from dsocr.server.serve import _unasked
 from tests.fakes import FakeEngine, png
-from tests.server.conftest import Client, wait_until
+from tests.server.conftest import Client
+from tests.waiting import wait_until
 
 
 class StartsLater(FakeEngine):
