@@ -178,7 +178,7 @@ def test_events_tell_the_page_as_it_is_read(client: Client) -> None:
 
 
 def test_events_are_sent_while_the_document_is_read(serve: Serve) -> None:
-    """The second page is never done: what comes of the first came before the end."""
+    """The second page never ends, so the events of the first are sent before the document's end."""
     content = pdf([["hello"], ["@hang"]])
     url = "http://127.0.0.1:{}/api/ocr"
     with serve() as served, httpx.Client(timeout=DEADLINE_SECONDS) as http:
