@@ -98,7 +98,7 @@ def test_the_stream_of_events_adds_up_to_the_same_text(http: TestClient, decode:
         elif names[-1] == "done":
             done = json.loads(lines["data"])
 
-    # how many pieces there are is a matter of the machine's speed, their order is not
+    # the number of pieces depends on the machine's speed, their order does not
     first, last = names.index("delta"), len(names) - 1 - names[::-1].index("delta")
     assert names[0] == "page" and first > 0
     assert names.index("page_done") > last and names[-1] == "done"

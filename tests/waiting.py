@@ -1,7 +1,6 @@
-"""Waiting for what another thread, task or process is about to do.
+"""Waiting until another thread, task or process has done something.
 
-The deadline is far longer than the slowest machine needs: it ends a test that has failed, and
-decides no other.
+The deadline is far longer than the slowest machine needs: it is reached only by a failed test.
 """
 
 from __future__ import annotations

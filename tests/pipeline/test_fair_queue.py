@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from dsocr.pipeline.fair_queue import BACKGROUND_PATIENCE, FairQueue
+from tests.waiting import DEADLINE_SECONDS
 
 
 async def serve(
@@ -70,7 +71,7 @@ async def test_a_cancelled_waiter_takes_no_place_with_it(admitted_first: bool) -
         gone.cancel()
         await held.__aexit__(None, None, None)
     await asyncio.gather(gone, return_exceptions=True)
-    await asyncio.wait_for(serve(turns, "next", served, newcomer=False), 5)
+    await asyncio.wait_for(serve(turns, "next", served, newcomer=False), DEADLINE_SECONDS)
     assert served == ["next"]
     assert turns.waiting == 0
 
@@ -138,6 +139,8 @@ async def test_a_cancelled_waiter_in_the_background_takes_no_place_with_it() -> 
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
-    await asyncio.wait_for(serve(turns, "next", served, newcomer=False, background="y"), 5)
+    await asyncio.wait_for(
+        serve(turns, "next", served, newcomer=False, background="y"), DEADLINE_SECONDS
+    )
     assert served == ["next"]
     assert turns.waiting == 0

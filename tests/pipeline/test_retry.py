@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from dsocr.pipeline.events import PageDone, PageEvent, PageReset, TextDelta
 from dsocr.pipeline.pipeline import Pipeline
 from dsocr.types import FinishReason, NoRepeat, OcrOptions, PageImage, PageResult, Usage
 from tests.fakes import OPTIONS, FakeEngine, FakeSource, page_image
+from tests.waiting import DEADLINE_SECONDS, Clock
 
 GUARDED = dataclasses.replace(OPTIONS, no_repeat_ngram=NoRepeat(30, 90))
 ALL = ["tighter_guard", "mode_base", "without_grounding", "halves"]
@@ -218,18 +220,23 @@ def test_a_page_too_low_to_be_cut_is_not_cut() -> None:
 
 
 async def test_when_time_is_up_the_best_so_far_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(ladder, "time", SimpleNamespace(monotonic=clock))
+    up = clock.now + ladder.MIN_SECONDS
+
     class Slow(Stumbles):
         async def recognize(
             self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
         ) -> PageResult:
+            if options.mode == "base":
+                clock.now = up - 0.1
             if options.task == "text":
                 await asyncio.Event().wait()
             result = await super().recognize(page, options)
             return dataclasses.replace(result, usage=Usage())
 
-    monkeypatch.setattr(retry, "MIN_SECONDS", 0.3)
     engine = Slow(never)
-    result = await asyncio.wait_for(read(engine), 10)
+    result = await asyncio.wait_for(read(engine), DEADLINE_SECONDS)
     assert tries(result) == ALL[:3]
     assert result.flags[-2:] == ("tried:without_grounding=timeout", "kept:as_asked")
     assert result.markdown and engine.running == 0

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from dsocr.process.limiter import InflightLimiter
+from tests.waiting import DEADLINE_SECONDS
 
 
 async def take(places: InflightLimiter, num_bytes: int) -> contextlib.AsyncExitStack:
@@ -32,7 +33,7 @@ async def test_no_more_than_the_count_are_in() -> None:
     async with waiting(places, 1) as third:
         assert not third.done()
         await first.aclose()
-        await asyncio.wait_for(third, 1)
+        await asyncio.wait_for(third, DEADLINE_SECONDS)
 
 
 async def test_large_pages_fill_it_before_the_count_does() -> None:
@@ -41,16 +42,16 @@ async def test_large_pages_fill_it_before_the_count_does() -> None:
     async with waiting(places, 40) as second:
         assert not second.done()
         await first.aclose()
-        await asyncio.wait_for(second, 1)
+        await asyncio.wait_for(second, DEADLINE_SECONDS)
 
 
 async def test_a_page_larger_than_all_room_is_read_alone() -> None:
     places = InflightLimiter(50, max_bytes=100)
-    whale = await asyncio.wait_for(take(places, 5000), 1)
+    whale = await asyncio.wait_for(take(places, 5000), DEADLINE_SECONDS)
     async with waiting(places, 1) as minnow:
         assert not minnow.done()
         await whale.aclose()
-        await asyncio.wait_for(minnow, 1)
+        await asyncio.wait_for(minnow, DEADLINE_SECONDS)
 
 
 async def test_who_stops_waiting_stands_in_nobodys_way() -> None:
@@ -59,7 +60,7 @@ async def test_who_stops_waiting_stands_in_nobodys_way() -> None:
     async with waiting(places, 1) as gone, waiting(places, 1) as next_one:
         gone.cancel()
         await first.aclose()
-        await asyncio.wait_for(next_one, 1)
+        await asyncio.wait_for(next_one, DEADLINE_SECONDS)
 
 
 async def test_a_large_page_that_stops_waiting_lets_smaller_ones_in() -> None:
@@ -67,7 +68,7 @@ async def test_a_large_page_that_stops_waiting_lets_smaller_ones_in() -> None:
     await take(places, 70)
     async with waiting(places, 40) as gone, waiting(places, 10) as next_one:
         gone.cancel()
-        await asyncio.wait_for(next_one, 1)
+        await asyncio.wait_for(next_one, DEADLINE_SECONDS)
 
 
 async def test_more_places_let_those_in_who_wait() -> None:
@@ -75,4 +76,4 @@ async def test_more_places_let_those_in_who_wait() -> None:
     await take(places, 1)
     async with waiting(places, 1) as second:
         places.widen(2)
-        await asyncio.wait_for(second, 1)
+        await asyncio.wait_for(second, DEADLINE_SECONDS)

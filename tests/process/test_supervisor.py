@@ -21,9 +21,9 @@ from tests.waiting import DEADLINE_SECONDS, Clock, until
 OBEY = "tests.engines.stubborn_worker:obey"
 CROWD = "tests.engines.stubborn_worker:crowd"
 PATIENCE = Timeouts(stall=60, start=60)
-"""Longer than any of these tests takes: no process is ended for being slow."""
+"""Longer than any of these tests takes: no process is killed because the machine is slow."""
 STALL = 0.08
-"""Of the processes that `watched` watches, by a clock that the test moves."""
+"""Seconds of the fixture `watched`, by a clock that the test moves."""
 
 
 class Pixels(bytearray):
@@ -54,7 +54,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def watched(tmp_path: Path, clock: Clock) -> AsyncIterator[Supervisor]:
-    """Like `supervisor`; its patience lasts until the test moves the clock."""
+    """Like `supervisor`, with a short stall time on a clock that the test moves."""
     timeouts = Timeouts(stall=STALL, start=60)
     supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=timeouts, clock=clock)
     yield supervisor
@@ -67,12 +67,12 @@ async def looks() -> None:
 
 
 async def out_of_patience(supervisor: Supervisor, clock: Clock) -> None:
-    """Moves the clock until a process was given up, and no further: the next one has its time."""
+    """Moves the clock until a process is killed, and no further: the next process is not silent."""
 
     def given_up() -> bool:
         if supervisor.restarts:
             return True
-        clock.now += 2 * STALL  # again and again: a late word of the process sets it back
+        clock.now += 2 * STALL  # repeated: a frame on its way counts as progress when it arrives
         return False
 
     await until(given_up)
@@ -194,7 +194,7 @@ async def test_a_cancelled_page_gives_its_place_to_the_next(
 async def test_a_worker_that_keeps_dying_is_not_started_for_ever(
     watched: Supervisor, tmp_path: Path
 ) -> None:
-    supervisor = watched  # five starts are within the breaker's minute on any machine
+    supervisor = watched  # whose clock stands still: all starts are within the breaker's window
     (tmp_path / "stillborn").touch()
     for _ in range(CRASHES):
         with pytest.raises(EngineUnavailable, match="died while it started"):
@@ -380,7 +380,7 @@ async def test_a_page_that_waits_for_a_place_or_is_abandoned_there_makes_no_pixe
         return b""
 
     waiting = asyncio.create_task(supervisor.read({"prompt": "late"}, make, num_bytes=0))
-    await asyncio.sleep(0.1)  # long enough for pixels to be made if they were to be
+    await asyncio.sleep(0.1)  # time in which pixels would be made
     assert not made
     waiting.cancel()
     (tmp_path / "released").touch()
@@ -422,7 +422,7 @@ async def test_a_process_that_dies_idle_is_missed_at_once_and_replaced_unasked(
     await supervisor.start()
     first = supervisor.pid
     assert first is not None and supervisor.unhealthy_reason == ""
-    (tmp_path / "late").touch()  # its successor is not ready before the trouble was seen
+    (tmp_path / "late").touch()  # the next process is ready when this file is gone
     os.kill(first, signal.SIGKILL)
 
     await until(lambda: supervisor.unhealthy_reason != "")

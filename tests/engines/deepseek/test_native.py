@@ -178,7 +178,7 @@ async def test_killing_the_process_under_fifty_pages_loses_none(checkpoint: Path
         supervisor = engine._supervisor
         assert supervisor is not None and supervisor.pid is not None
         pages = supervisor._flight.pages.values()
-        # frozen until all are sent, and killed when it reads: none can be done before
+        # frozen until all are sent, then killed while it reads
         os.kill(supervisor.pid, signal.SIGSTOP)
         reading = [asyncio.create_task(engine.recognize(page(), short)) for _ in range(50)]
         in_flight = min(50, engine.info.max_concurrency)

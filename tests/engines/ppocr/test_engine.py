@@ -58,7 +58,7 @@ async def test_a_process_that_is_killed_costs_no_page_and_is_replaced_when_idle(
     supervisor = engine._supervisor
     first = supervisor.pid
     assert first is not None
-    os.kill(first, signal.SIGSTOP)  # it has the pages and cannot be done with them
+    os.kill(first, signal.SIGSTOP)  # it is sent the pages and cannot finish them
     reading = [asyncio.create_task(engine.recognize(typeset.page(), options("text")))]
     reading += [asyncio.create_task(engine.recognize(typeset.page(), options("text")))]
     await until(lambda: sum(page.sent for page in supervisor._flight.pages.values()) == 2)

@@ -13,6 +13,7 @@ from dsocr.runtime.scheduling.inputs import InputQueue, Prepared, Request
 from dsocr.runtime.scheduling.preprocess import Resolution
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.prompt import PromptError
+from tests.waiting import DEADLINE_SECONDS
 
 
 @pytest.fixture
@@ -34,14 +35,14 @@ class Gate:
 
     def __call__(self, request: Request) -> Prepared:
         self.came.append(request.request_id)
-        assert self.open.wait(30)
+        assert self.open.wait(DEADLINE_SECONDS)
         return request, PromptError("a stand-in")
 
 
 def taken(intake: InputQueue) -> list[int]:
     numbers = []
     while len(intake):
-        intake.wait(30)
+        intake.wait(DEADLINE_SECONDS)
         if prepared := intake.take():
             numbers.append(prepared[0].request_id)
     return numbers
@@ -64,7 +65,7 @@ def test_only_so_many_are_prepared_ahead(pool: Executor) -> None:
     assert intake.take() is None
 
     gate.open.set()
-    intake.wait(30)
+    intake.wait(DEADLINE_SECONDS)
 
     assert set(gate.came) <= {0, 1, 2}
     assert taken(intake) == list(range(20))
