@@ -221,8 +221,8 @@ def test_a_page_too_low_to_be_cut_is_not_cut() -> None:
 
 async def test_when_time_is_up_the_best_so_far_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(ladder, "time", SimpleNamespace(monotonic=clock))
-    up = clock.now + ladder.MIN_SECONDS
+    monkeypatch.setattr(retry, "time", SimpleNamespace(monotonic=clock))
+    up = clock.now + retry.MIN_SECONDS
 
     class Slow(Stumbles):
         async def recognize(
