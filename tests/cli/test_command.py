@@ -125,7 +125,7 @@ def test_the_embedded_engine_steps_in_for_one_that_does_not_start(
             raise EngineUnavailable("no such device")
 
     choice = EngineSelection("native", "the weights are there")
-    monkeypatch.setattr("dsocr.cli.engine.select_engine", lambda wanted, path: choice)
+    monkeypatch.setattr("dsocr.host.select_engine", lambda wanted, path: choice)
     monkeypatch.setattr(
         registry, "create", lambda name, config: Broken() if name == "native" else FakeEngine()
     )

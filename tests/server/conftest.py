@@ -89,7 +89,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
         try:
             wait_until(lambda: uvicorn_server.started)
             port = uvicorn_server.servers[0].sockets[0].getsockname()[1]
-            wait_until(lambda: app.state.service.reader.state == "ready")
+            wait_until(lambda: app.state.service.host.state == "ready")
             yield Served(port, reads, settings.runs_dir)
         finally:
             uvicorn_server.should_exit = True

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import json
 import socket
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from dsocr.server.middleware import BodyLimitMiddleware
 from dsocr.server.uploads import clean_name
 from tests.fakes import FakeEngine, pdf, png
 from tests.server.conftest import Client, Serve, Served
-from tests.waiting import wait_until
+from tests.waiting import Clock, wait_until
 
 MIB = 1 << 20
 
@@ -349,3 +352,26 @@ def test_garbage_instead_of_http_is_closed(serve: Serve) -> None:
 )
 def test_a_name_is_a_word_and_never_a_path(given: str, shown: str) -> None:
     assert clean_name(given) == shown
+
+
+async def test_time_the_service_takes_before_it_asks_for_the_body_is_not_the_clients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An engine that takes a minute to start must not turn an upload into a slow one."""
+    clock = Clock()
+    monkeypatch.setattr("dsocr.server.middleware.time", SimpleNamespace(monotonic=clock))
+    received: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        clock.now += 60
+        received.append((await receive())["body"])
+
+    async def client() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"x" * 10, "more_body": False}
+
+    guarded = BodyLimitMiddleware(
+        app, limits={}, default_limit=100, overhead=0, window_seconds=12, bytes_per_second=8000
+    )
+    scope = {"type": "http", "path": "/", "headers": [(b"content-length", b"10")]}
+    await guarded(scope, client, lambda message: asyncio.sleep(0))
+    assert received == [b"x" * 10]

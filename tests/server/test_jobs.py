@@ -462,7 +462,7 @@ def test_somebody_who_waits_is_read_before_the_pages_of_jobs(running: Running) -
         for book in "ab":
             submit(http, ("book.pdf", pdf([[f"{book}{n}"] for n in range(60)])))
         wait_until(lambda: "b4" in engine.read)
-        turns = http.app.state.service.reader._pipeline._desk  # type: ignore[attr-defined]
+        turns = http.app.state.service.host._pipeline._desk  # type: ignore[attr-defined]
         asked = beside.submit(http.post, "/api/ocr", files={"image": ("a.png", png(["me"]))})
         wait_until(lambda: turns._newcomers or turns._regulars)
         engine.held.clear()

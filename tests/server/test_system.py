@@ -141,7 +141,7 @@ def test_where_the_weights_lie_is_not_told_to_strangers(
 
 
 def test_a_failed_start_is_tried_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dsocr.server.reader.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("dsocr.host.MIN_PAUSE_SECONDS", 0.01)
     failures: list[Exception] = [EngineUnavailable("no"), RuntimeError("a bug")]
     with client(StartsLater(failures)) as http:
         wait_until(lambda: http.get("/ready").status_code == 200)

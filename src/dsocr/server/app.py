@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from dsocr import __version__
 from dsocr.config import MIB, Settings
-from dsocr.engines import registry
+from dsocr.host import CreateEngine, EngineHost
 from dsocr.jobs.queue import JobQueue
 from dsocr.metrics import create_metrics
 from dsocr.server import page, problems
@@ -25,7 +25,6 @@ from dsocr.server.middleware import (
     OriginMiddleware,
     RequestIdMiddleware,
 )
-from dsocr.server.reader import CreateEngine, Reader
 from dsocr.server.routes import bundle, export, jobs, metrics, ocr, system
 from dsocr.server.signals import on_shutdown_signal
 
@@ -45,7 +44,7 @@ ALLOWED_HEADERS = (
 )
 
 
-def create_app(settings: Settings, *, create_engine: CreateEngine = registry.create) -> FastAPI:
+def create_app(settings: Settings, *, create_engine: CreateEngine | None = None) -> FastAPI:
     """The service. It starts and stops its engine by itself, with the ASGI lifespan."""
     app = FastAPI(
         title="dsocr",
@@ -70,31 +69,31 @@ def create_app(settings: Settings, *, create_engine: CreateEngine = registry.cre
     return app
 
 
-def _lifespan(settings: Settings, create_engine: CreateEngine) -> Any:
+def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         config = settings.server
-        reader = Reader(settings, create_engine)
-        queue = JobQueue(settings.runs_dir / "jobs", reader, settings.jobs)
+        host = EngineHost(settings.host_config(), create_engine)
+        queue = JobQueue(settings.runs_dir / "jobs", host, settings.jobs)
         app.state.service = Service(
             settings=settings,
             keys=ApiKeys(config.api_keys),
             door=AdmissionLimiter(
                 max_requests=config.max_requests, max_bytes=int(config.max_queue_mb * MIB)
             ),
-            reader=reader,
+            host=host,
             jobs=queue,
             metrics=create_metrics(),
             uploads=AdmissionLimiter(max_requests=settings.jobs.max_uploads, max_bytes=sys.maxsize),
         )
-        reader.start()
+        host.start()
         try:
             await queue.start()
             with on_shutdown_signal(queue.stop_telling):
                 yield
         finally:
             await queue.close()
-            await reader.close()
+            await host.close()
 
     return lifespan
 

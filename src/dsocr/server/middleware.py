@@ -226,7 +226,9 @@ class _Body:
         self._window_seconds = window_seconds
         self._window_bytes = window_bytes
         self._window_start = 0
-        self._deadline = time.monotonic() + window_seconds
+        self._waited = 0.0
+        """Seconds of this window spent waiting for the client; what the service does between two
+        calls of `receive`, such as starting its engine, does not count."""
         self._count = 0
         self._ended = False
 
@@ -243,11 +245,13 @@ class _Body:
         """The next piece. Raises `TooLarge` or `SlowUpload`; after the end it waits freely."""
         if self._ended:
             return await self._receive()
-        left = max(0.0, self._deadline - time.monotonic())
+        began = time.monotonic()
         try:
+            left = max(0.0, self._window_seconds - self._waited)
             message = await asyncio.wait_for(self._receive(), left)
         except asyncio.TimeoutError:
             raise SlowUpload() from None
+        self._waited += time.monotonic() - began
         self._take(message)
         if self._count > self._most:
             raise self._too_large()
@@ -288,8 +292,7 @@ class _Body:
         self._count += len(message.get("body", b""))
         self._ended = not message.get("more_body", False)
         if self._count - self._window_start >= self._window_bytes:
-            self._window_start = self._count
-            self._deadline = time.monotonic() + self._window_seconds
+            self._window_start, self._waited = self._count, 0.0
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The request is larger than {self._limit / (1 << 20):.4g} MiB.")

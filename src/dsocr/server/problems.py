@@ -21,12 +21,6 @@ from dsocr.types import PageFailure
 logger = logging.getLogger(__name__)
 
 
-class InvalidField(errors.BadRequest):
-    """A field of the request has a value that makes no sense."""
-
-    code = "invalid_field"
-
-
 class Unauthorized(DsocrError):
     """A key is needed, or the one given is not known."""
 
@@ -80,7 +74,7 @@ class ClientGone(Exception):
 STATUS: dict[type[DsocrError], int] = {
     DsocrError: 500,
     errors.BadRequest: 400,
-    InvalidField: 422,
+    errors.InvalidField: 422,
     errors.BadImage: 422,
     errors.BadPdf: 422,
     errors.PasswordRequired: 422,
@@ -177,7 +171,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][1:]) or "request"
-    return answer(InvalidField(f"{place}: {first['msg']}"), request.scope)
+    return answer(errors.InvalidField(f"{place}: {first['msg']}"), request.scope)
 
 
 def _headers(status: int, error: DsocrError) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from fastapi import Request, Response
 from pydantic import ValidationError
 
+from dsocr.errors import InvalidField
 from dsocr.exports import format_of, write
 from dsocr.pages.source import open_source
 from dsocr.server.deps import RunningService, locked_router
@@ -16,7 +17,6 @@ from dsocr.server.download import download
 from dsocr.server.forms import FORM_OVERHEAD_BYTES, announced_bytes
 from dsocr.server.held import HeldImages, document_of
 from dsocr.server.job_schemas import EXPORT_REQUEST_BODY, HeldResult
-from dsocr.server.problems import InvalidField
 from dsocr.server.schemas import error_answers
 from dsocr.server.uploads import Form, FormLimits, received_form
 
@@ -49,7 +49,7 @@ async def export_result(request: Request, service: RunningService) -> Response:
         images = None
         if uploads := form.files.get("file"):
             source = await open_source(
-                uploads[0].path, name=uploads[0].name, sandbox=service.reader.sandbox
+                uploads[0].path, name=uploads[0].name, sandbox=service.host.sandbox
             )
             stack.push_async_callback(source.close)
             images = HeldImages(source, asyncio.get_running_loop())

@@ -33,14 +33,14 @@ async def metrics(service: RunningService) -> Response:
 
 def service_samples(service: Service) -> Iterator[Sample]:
     """The build, the queue of requests and the engine."""
-    reader = service.reader
-    name = reader.choice.name
+    host = service.host
+    name = host.selection.name
     labels = {"version": __version__, "engine": name}
     yield Sample("dsocr_build_info", "Version and engine; always 1", 1, labels)
     yield from queue_samples(service.door, name)
-    up = reader.state == "ready"
+    up = host.state == "ready"
     yield Sample("dsocr_engine_up", "1 while the engine is ready", float(up), {"engine": name})
-    yield from engine_samples(name, reader.stats())
+    yield from engine_samples(name, host.stats())
 
 
 def queue_samples(admission: AdmissionLimiter, engine: str) -> Iterator[Sample]:

@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from starlette.responses import JSONResponse
 
 from dsocr.config import MIB
-from dsocr.errors import DsocrError, TooManyPages
+from dsocr.errors import DsocrError, InvalidField, TooManyPages
 from dsocr.pages.source import open_source
 from dsocr.pipeline.events import OnEvent, PageEvent
 from dsocr.pipeline.page_ranges import page_indices
@@ -26,7 +26,6 @@ from dsocr.server.forms import (
     checked,
     options_of,
 )
-from dsocr.server.problems import InvalidField
 from dsocr.server.schemas import OCR_REQUEST_BODY, OcrAnswer, OcrForm, error_answers
 from dsocr.server.sse import Emit, EventStream, Work
 from dsocr.server.uploads import Form, FormLimits, Upload, received_form
@@ -124,7 +123,7 @@ async def _take_in(request: Request, service: Service, stack: AsyncExitStack) ->
     ticket = stack.enter_context(
         service.door.enter(announced_bytes(request, max_file_bytes + FORM_OVERHEAD_BYTES))
     )
-    pipeline, info = await service.reader.pipeline(settings.server.start_wait_seconds)
+    pipeline, info = await service.host.pipeline(settings.server.start_wait_seconds)
     limits = FormLimits(1, max_file_bytes, settings.server.max_form_fields)
     form = await stack.enter_async_context(received_form(request, settings.runs_dir, limits))
     fields = checked(OcrForm, form.fields)
@@ -133,7 +132,7 @@ async def _take_in(request: Request, service: Service, stack: AsyncExitStack) ->
     check_options(options, info)
     upload = _the_file(form)
     source = await open_source(
-        upload.path, name=upload.name, sandbox=service.reader.sandbox, password=fields.password
+        upload.path, name=upload.name, sandbox=service.host.sandbox, password=fields.password
     )
     stack.push_async_callback(source.close)
     pages = (
