@@ -576,6 +576,11 @@ export interface components {
             /** Rawtext */
             rawText: string;
             layout: components["schemas"]["Layout"];
+            /**
+             * Lines
+             * @description Empty where the engine has no lines
+             */
+            lines: components["schemas"]["PageLine"][];
             /** Durationms */
             durationMs: number;
             /** Finishreason */
@@ -602,7 +607,7 @@ export interface components {
         };
         /**
          * Layout
-         * @description What stands where on a page, in reading order.
+         * @description The blocks of a page in reading order.
          */
         Layout: {
             /** Width */
@@ -777,6 +782,18 @@ export interface components {
          *             ],
          *             "width": 1240
          *           },
+         *           "lines": [
+         *             {
+         *               "box": [
+         *                 0.1,
+         *                 0.05,
+         *                 0.48,
+         *                 0.09
+         *               ],
+         *               "confidence": 0.98,
+         *               "text": "Invoice 4711"
+         *             }
+         *           ],
          *           "pageIndex": 0,
          *           "rawText": "<|ref|>title<|/ref|><|det|>[[96, 44, 407, 83]]<|/det|>\n# Invoice 4711\n",
          *           "text": "# Invoice 4711"
@@ -821,7 +838,7 @@ export interface components {
         };
         /**
          * PageAnswer
-         * @description One page; a page that could not be read keeps its place and says why.
+         * @description One page. A page that could not be read keeps its place and has an error.
          */
         PageAnswer: {
             /** Pageindex */
@@ -831,6 +848,11 @@ export interface components {
             /** Rawtext */
             rawText: string;
             layout: components["schemas"]["Layout"];
+            /**
+             * Lines
+             * @description Empty where the engine has no lines
+             */
+            lines: components["schemas"]["PageLine"][];
             /** Durationms */
             durationMs: number;
             /** Finishreason */
@@ -850,6 +872,24 @@ export interface components {
              * @default false
              */
             retryable: boolean;
+        };
+        /**
+         * PageLine
+         * @description A line of text: recognized, or from the text layer of a PDF.
+         */
+        PageLine: {
+            /** Text */
+            text: string;
+            /**
+             * Box
+             * @description x0, y0, x1, y1 as fractions of the page, 0-1
+             */
+            box: number[];
+            /**
+             * Confidence
+             * @description 0-1; null for a line of the text layer
+             */
+            confidence: number | null;
         };
         /**
          * PageRetry

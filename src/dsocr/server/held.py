@@ -9,7 +9,7 @@ from dsocr.errors import BadRequest
 from dsocr.options import OptionLimits, build_options
 from dsocr.pages.source import DEFAULT_DPI, Source
 from dsocr.server.job_schemas import HeldPage, HeldResult
-from dsocr.types import Block, Box, Document, PageFailure, PageResult, Usage
+from dsocr.types import Block, Box, Document, PageFailure, PageResult, TextLine, Usage
 
 
 def document_of(held: HeldResult) -> Document:
@@ -57,6 +57,7 @@ def _page(held: HeldPage) -> PageResult:
             )
             for item in (layout.items if layout else ())
         ),
+        lines=tuple(TextLine(line.text, _box(line.box), line.confidence) for line in held.lines),
         raw=held.rawText,
         finish_reason=held.finishReason,
         flags=tuple(held.flags),
