@@ -370,7 +370,7 @@ async def test_time_the_service_takes_before_it_asks_for_the_body_is_not_the_cli
         return {"type": "http.request", "body": b"x" * 10, "more_body": False}
 
     guarded = BodyLimitMiddleware(
-        app, limits={}, default_limit=100, overhead=0, window_seconds=12, bytes_per_second=8000
+        app, limit_of=lambda scope: 100, overhead=0, window_seconds=12, bytes_per_second=8000
     )
     scope = {"type": "http", "path": "/", "headers": [(b"content-length", b"10")]}
     await guarded(scope, client, lambda message: asyncio.sleep(0))

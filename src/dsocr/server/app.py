@@ -25,6 +25,7 @@ from dsocr.server.middleware import (
     OriginMiddleware,
     RequestIdMiddleware,
 )
+from dsocr.server.route_attributes import body_limit_of
 from dsocr.server.routes import bundle, export, jobs, metrics, ocr, system
 from dsocr.server.signals import on_shutdown_signal
 
@@ -32,8 +33,6 @@ DESCRIPTION = (
     "Reads images and PDFs: markdown with boxes out. "
     "When the service has keys, send one as `Authorization: Bearer`."
 )
-SMALL_BODY_BYTES = 1 * MIB
-"""For every route that does not say otherwise."""
 ALLOWED_HEADERS = (
     "Authorization",
     "X-Api-Key",
@@ -103,12 +102,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     config = settings.server
     app.add_middleware(
         BodyLimitMiddleware,
-        limits={
-            "/api/ocr": int(config.max_image_mb * MIB),
-            "/api/jobs": int(settings.jobs.max_job_mb * MIB),
-            "/api/export": export.MAX_BYTES,
-        },
-        default_limit=SMALL_BODY_BYTES,
+        limit_of=lambda scope: body_limit_of(scope, settings),
         overhead=FORM_OVERHEAD_BYTES,
         window_seconds=config.body_window_seconds,
         bytes_per_second=config.body_bytes_per_second,

@@ -10,7 +10,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -183,15 +183,13 @@ class BodyLimitMiddleware:
         self,
         app: ASGIApp,
         *,
-        limits: Mapping[str, int],
-        default_limit: int,
+        limit_of: Callable[[Scope], int],
         overhead: int,
         window_seconds: float,
         bytes_per_second: int,
     ) -> None:
         self.app = app
-        self.limits = limits
-        self.default_limit = default_limit
+        self.limit_of = limit_of
         self.overhead = overhead
         self.window_seconds = window_seconds
         self.window_bytes = int(window_seconds * bytes_per_second)
@@ -200,8 +198,9 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = self.limits.get(scope["path"], self.default_limit)
-        body = _Body(receive, limit, self.overhead, self.window_seconds, self.window_bytes)
+        body = _Body(
+            receive, self.limit_of(scope), self.overhead, self.window_seconds, self.window_bytes
+        )
         if not body.expected(Headers(scope=scope)):
             await self.app(scope, receive, send)
             return

@@ -36,6 +36,7 @@ from dsocr.server.job_schemas import (
     PageRetry,
 )
 from dsocr.server.job_wire import job_to_wire, news_to_wire, stored_page_to_wire
+from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas import error_answers
 from dsocr.server.sse import Emit, EventStream
 from dsocr.server.uploads import Form, FormLimits, Upload, received_form
@@ -55,6 +56,7 @@ MOST_LISTED = 200
     responses=error_answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 503, 507),
     openapi_extra=JOB_REQUEST_BODY,
 )
+@body_limit(lambda settings: int(settings.jobs.max_job_mb * MIB))
 async def submit(request: Request, service: RunningService, owner: Owner) -> Response:
     """What was answered 202 is on the disk and will be read, whatever happens to this process.
     With an `Idempotency-Key` header, the same request again is answered with the same job."""

@@ -26,6 +26,7 @@ from dsocr.server.forms import (
     checked,
     options_of,
 )
+from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas import OCR_REQUEST_BODY, OcrAnswer, OcrForm, error_answers
 from dsocr.server.sse import Emit, EventStream, Work
 from dsocr.server.uploads import Form, FormLimits, Upload, received_form
@@ -42,6 +43,7 @@ router = locked_router("reading")
     responses=error_answers(400, 401, 403, 408, 413, 415, 422, 429, 500, 503, 504, 507),
     openapi_extra=OCR_REQUEST_BODY,
 )
+@body_limit(lambda settings: int(settings.server.max_image_mb * MIB))
 async def read_document(request: Request, service: RunningService) -> Response:
     """Answers with the text of the whole document, or with `Accept: text/event-stream` with
     events while it is read."""
