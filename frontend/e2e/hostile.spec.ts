@@ -24,8 +24,13 @@ test('whatever the model writes, no script runs and nobody else is asked', async
     await app.keyboard.press(tab)
     await expect(textOf(app)).toContainText('window.__hit')
   }
-  // Formulas are set by now, and late events had their time to fire.
+  // Formulas are loaded last; then every image has loaded or failed, and its events have fired.
   await expect(textOf(app).locator('.katex').first()).toBeAttached()
+  await app.evaluate(async () => {
+    const pending = [...document.images].filter((image) => !image.complete)
+    await Promise.all(pending.map((image) => new Promise((done) => (image.onload = image.onerror = done))))
+    await new Promise((done) => requestIdleCallback(done))
+  })
   expect(await app.evaluate(() => Reflect.get(window, '__hit'))).toBeUndefined()
   await expect(textOf(app).locator('script, iframe, form form, object, embed, style, link')).toHaveCount(0)
   const own = new URL(app.url()).origin

@@ -139,9 +139,11 @@ test('a broken file is refused in words', async ({ app }) => {
 test('a broken PDF is refused in words that can be read', async ({ app }) => {
   await give(app, { name: 'broken.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.7 and no more') })
   const told = app.getByRole('alert').filter({ hasText: 'That did not work: broken.pdf' })
+  await told.hover() // a notification under the pointer does not close by itself
   await expect(told).toContainText('The PDF is broken')
   const { violations } = await new AxeBuilder({ page: app }).withRules(['color-contrast']).analyze()
   expect(violations).toEqual([])
+  await expect(told).toBeVisible()
 })
 
 test('modes, tasks and the prompt are what the service offers', async ({ app, picture }) => {

@@ -3,6 +3,7 @@ import { useWords } from '../i18n/words'
 import { boxOf, boxStyle, stackOrder } from '../lib/geometry'
 import { colourOf, isFigure, isUnsure } from '../lib/labels'
 import type { Item } from '../lib/result'
+import { scrollIntoView } from '../ui/scroll'
 import styles from './boxes.module.css'
 import type { Pointing } from './use-pointing'
 
@@ -21,9 +22,7 @@ export function Boxes(props: {
   useEffect(() => {
     const picked = pointing.picked
     if (picked === null || picked.from === 'box') return
-    layer.current
-      ?.querySelector(`[data-box="${picked.id}"]`)
-      ?.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'smooth' })
+    scrollIntoView(layer.current?.querySelector(`[data-box="${picked.id}"]`))
   }, [pointing.picked])
 
   function press(event: KeyboardEvent) {

@@ -6,6 +6,7 @@ import { rangesIn } from '../lib/find'
 import { percent } from '../lib/format'
 import { colourOf } from '../lib/labels'
 import { correctedText, itemsOf, unfinishedText, type PageState } from '../lib/result'
+import { scrollIntoView } from '../ui/scroll'
 import { Block } from './block'
 import { MarkdownView } from './markdown-view'
 import styles from './text-pane.module.css'
@@ -38,9 +39,7 @@ export function TextPane(props: {
   useEffect(() => {
     const picked = pointing.picked
     if (picked === null || picked.from === 'text') return
-    pane.current
-      ?.querySelector(`[data-block="${picked.id}"]`)
-      ?.scrollIntoView({ block: 'nearest', behavior: 'smooth' })
+    scrollIntoView(pane.current?.querySelector(`[data-block="${picked.id}"]`))
   }, [pointing.picked])
 
   const raw = state.status === 'done' ? state.page.rawText : state.status === 'reading' ? state.raw : ''
