@@ -1,6 +1,6 @@
 // The only place that speaks to the backend. Every request can be aborted.
 import type { components } from './schema'
-import { eventReader, type ServerEvent } from '../lib/sse'
+import { createEventParser, type ServerEvent } from '../lib/sse'
 
 type Schemas = components['schemas']
 export type Health = Schemas['Health']
@@ -118,8 +118,8 @@ export async function read(
   options: ReadOptions,
   { signal, onProgress, onEvent }: Upload & { onEvent: (event: ServerEvent) => void },
 ): Promise<void> {
-  const events = eventReader()
-  const onText = (text: string) => events.feed(text).forEach(onEvent)
+  const parser = createEventParser()
+  const onText = (text: string) => parser.feed(text).forEach(onEvent)
   await send('api/ocr', form('image', [file], options), {
     signal,
     onProgress,
@@ -167,11 +167,11 @@ export async function followJob(
 async function* eventsOf(response: Response): AsyncGenerator<ServerEvent> {
   if (response.body === null) return
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
-  const events = eventReader()
+  const parser = createEventParser()
   for (;;) {
     const { done, value } = await reader.read()
     if (done) return
-    yield* events.feed(value)
+    yield* parser.feed(value)
   }
 }
 
