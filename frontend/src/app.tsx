@@ -5,23 +5,23 @@ import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-quer
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import * as api from './api/client'
 import styles from './app.module.css'
-import { useWords } from './i18n/words'
+import { useWords } from './i18n/translation'
 import { goesAtOnce, sorted, type Refusal } from './lib/files'
-import { ASKED, type Asked } from './screens/ask'
-import { Header } from './screens/header'
-import { HistoryScreen } from './screens/history'
+import { ASKED, type Asked } from './screens/upload/options-form'
+import { Header } from './screens/shell/header'
+import { HistoryScreen } from './screens/history/history-screen'
 import { nameOfFiles } from './screens/job-name'
-import { KeyDialog } from './screens/key-dialog'
-import { tell } from './screens/problems'
-import { UploadScreen, type Sending } from './screens/upload'
-import { useReading } from './screens/use-reading'
+import { KeyDialog } from './screens/shell/key-dialog'
+import { tell } from './screens/error-notifications'
+import { UploadScreen, type Sending } from './screens/upload/upload-screen'
+import { useReading } from './screens/result/use-recognition'
 import { usePaste } from './ui/use-paste'
-import { ShortcutSheet } from './ui/shortcut-sheet'
-import { useAddress } from './ui/use-address'
+import { ShortcutSheet } from './ui/shortcut-dialog'
+import { useAddress } from './ui/use-route'
 import { useShortcuts } from './ui/use-shortcuts'
 
-const ResultScreen = lazy(async () => ({ default: (await import('./screens/result')).ResultScreen }))
-const JobScreen = lazy(async () => ({ default: (await import('./screens/job')).JobScreen }))
+const ResultScreen = lazy(async () => ({ default: (await import('./screens/result/result-screen')).ResultScreen }))
+const JobScreen = lazy(async () => ({ default: (await import('./screens/job/job-screen')).JobScreen }))
 
 const MB = 1 << 20
 

@@ -9,7 +9,7 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { ApiError } from './api/client'
 import { App } from './app'
-import { WordsProvider } from './i18n/words'
+import { WordsProvider } from './i18n/translation'
 import { theme, variables } from './theme'
 
 const queryClient = new QueryClient({

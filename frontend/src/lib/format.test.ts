@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { bytes, duration, fileName } from './format'
-import { visionTokens } from './modes'
+import { visionTokens } from './vision-tokens'
 
 test('sizes and times are short', () => {
   expect([bytes(0, 'en'), bytes(1500, 'en'), bytes(15_728_640, 'en')]).toEqual([

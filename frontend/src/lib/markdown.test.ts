@@ -2,7 +2,7 @@ import { toText } from 'hast-util-to-text'
 import { visit } from 'unist-util-visit'
 import { describe, expect, test } from 'vitest'
 import { harmlessTree, hasMath, plainText, tablesOf, tsv } from './markdown'
-import { PAYLOADS } from './payloads'
+import { PAYLOADS } from './xss-payloads'
 
 function elements(markdown: string): Map<string, Record<string, unknown>> {
   const found = new Map<string, Record<string, unknown>>()

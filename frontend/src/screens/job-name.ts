@@ -1,5 +1,5 @@
 import type { Job } from '../api/client'
-import type { Words } from '../i18n/words'
+import type { Words } from '../i18n/translation'
 
 /** What people call a job: its file, or the first of them. */
 export function nameOf(job: Job, words: Words): string {

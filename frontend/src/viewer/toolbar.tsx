@@ -1,8 +1,8 @@
 import { Button, CloseButton, Group, Menu, SegmentedControl, Text, TextInput } from '@mantine/core'
 import { IconChevronDown, IconCopy, IconSearch } from '@tabler/icons-react'
 import type { Ref } from 'react'
-import { useWords } from '../i18n/words'
-import { TABS, type Tab } from '../lib/address'
+import { useWords } from '../i18n/translation'
+import { TABS, type Tab } from '../lib/route'
 import { DownloadMenu } from '../ui/download-menu'
 
 export type Copyable = { key: string; label: string; copy: () => void }

@@ -1,4 +1,4 @@
-import type { Words } from '../words'
+import type { Words } from '../translation'
 
 export const name = '中文'
 export const words: Words = {
