@@ -1,22 +1,22 @@
-import { PAYLOADS } from '../src/lib/xss-payloads'
-import { answerWith, expect, give, test, textOf } from './fixtures'
+import { XSS_PAYLOADS } from '../src/lib/xss-payloads'
+import { respondWith, expect, upload, test, textOf } from './fixtures'
 
-test('whatever the model writes, no script runs and nobody else is asked', async ({ app, picture }) => {
-  const asked: string[] = []
-  app.on('request', (request) => asked.push(request.url()))
+test('no script runs and no request leaves the origin, whatever the model outputs', async ({ app, image }) => {
+  const requested: string[] = []
+  app.on('request', (request) => requested.push(request.url()))
   const dialogs: string[] = []
   app.on('dialog', (dialog) => (dialogs.push(dialog.message()), dialog.dismiss()))
-  const items = PAYLOADS.map((text, id) => ({
+  const blocks = XSS_PAYLOADS.map((text, id) => ({
     id,
     label: id % 3 === 0 ? text.slice(0, 32) : 'text',
     text,
     confidence: 0.5,
     boxes: [{ index: 0, absolute: [0, 0, 9, 9], normalized: [0.1, 0.1, 0.9, 0.2] }],
   }))
-  const written = { text: PAYLOADS.join('\n\n'), items, flags: PAYLOADS.slice(0, 1) }
-  await answerWith(app, written, PAYLOADS[0])
-  await give(app, picture)
-  await expect(textOf(app).locator('[data-block]')).toHaveCount(PAYLOADS.length)
+  const output = { text: XSS_PAYLOADS.join('\n\n'), items: blocks, flags: XSS_PAYLOADS.slice(0, 1) }
+  await respondWith(app, output, XSS_PAYLOADS[0])
+  await upload(app, image)
+  await expect(textOf(app).locator('[data-block]')).toHaveCount(XSS_PAYLOADS.length)
   for (const link of await textOf(app).locator('a[href]').all()) {
     expect(await link.getAttribute('href')).toMatch(/^(https?:|mailto:)/)
   }
@@ -33,7 +33,7 @@ test('whatever the model writes, no script runs and nobody else is asked', async
   })
   expect(await app.evaluate(() => Reflect.get(window, '__hit'))).toBeUndefined()
   await expect(textOf(app).locator('script, iframe, form form, object, embed, style, link')).toHaveCount(0)
-  const own = new URL(app.url()).origin
-  expect(asked.filter((url) => !url.startsWith(own) && !/^(blob|data):/.test(url))).toEqual([])
+  const origin = new URL(app.url()).origin
+  expect(requested.filter((url) => !url.startsWith(origin) && !/^(blob|data):/.test(url))).toEqual([])
   expect(dialogs).toEqual([])
 })

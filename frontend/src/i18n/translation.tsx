@@ -1,43 +1,52 @@
-// The words of the page in the reader's language. A language is one file in `languages/`.
+// The page's texts in the user's language. Each file in `languages/` is one language.
 import { createContext, useContext, useEffect, useState, type ReactNode } from 'react'
-import { name as english, words as en } from './languages/en'
+import { name as english, texts as en } from './languages/en'
 
-export type Words = typeof en
-type Language = { name: string; words: Words }
+export type Texts = typeof en
+type Language = { name: string; texts: Texts }
 
-const others = import.meta.glob<Language>('./languages/*.ts', { eager: true })
+const modules = import.meta.glob<Language>('./languages/*.ts', { eager: true })
 export const LANGUAGES: Record<string, Language> = {
-  en: { name: english, words: en },
+  en: { name: english, texts: en },
   ...Object.fromEntries(
-    Object.entries(others).map(([path, language]) => [path.replace(/^.*\/|\.ts$/g, ''), language]),
+    Object.entries(modules).map(([path, language]) => [path.replace(/^.*\/|\.ts$/g, ''), language]),
   ),
 }
-const STORED = 'dsocr-language'
+const STORAGE_KEY = 'dsocr-language'
 
-type Choice = { words: Words; language: string; setLanguage: (code: string) => void }
-const Chosen = createContext<Choice>({ words: en, language: 'en', setLanguage: () => undefined })
+type Translation = { t: Texts; language: string; setLanguage: (code: string) => void }
+const TranslationContext = createContext<Translation>({
+  t: en,
+  language: 'en',
+  setLanguage: () => undefined,
+})
 
-export function WordsProvider({ children }: { children: ReactNode }) {
+export function TranslationProvider({ children }: { children: ReactNode }) {
   const [language, setLanguage] = useState(() =>
-    firstKnown([localStorage.getItem(STORED) ?? '', ...navigator.languages]),
+    firstSupported([localStorage.getItem(STORAGE_KEY) ?? '', ...navigator.languages]),
   )
   useEffect(() => {
     document.documentElement.lang = language
   }, [language])
-  const choose = (code: string) => {
-    localStorage.setItem(STORED, code)
+  const storeLanguage = (code: string) => {
+    localStorage.setItem(STORAGE_KEY, code)
     setLanguage(code)
   }
-  const words = LANGUAGES[language]?.words ?? en
-  return <Chosen value={{ words, language, setLanguage: choose }}>{children}</Chosen>
+  const t = LANGUAGES[language]?.texts ?? en
+  return (
+    <TranslationContext value={{ t, language, setLanguage: storeLanguage }}>
+      {children}
+    </TranslationContext>
+  )
 }
 
-export function useWords(): Choice {
-  return useContext(Chosen)
+/** The texts of the current language as `t`, its code, and a setter. */
+export function useTranslation(): Translation {
+  return useContext(TranslationContext)
 }
 
-/** Of codes such as `zh-CN`, the first whose language there is; else English. */
-export function firstKnown(codes: readonly string[]): string {
+/** The first of codes such as `zh-CN` whose language is available; else English. */
+export function firstSupported(codes: readonly string[]): string {
   const known = codes.map((code) => code.toLowerCase().split('-')[0] ?? '')
   return known.find((code) => code in LANGUAGES) ?? 'en'
 }

@@ -1,6 +1,6 @@
-// The kinds of blocks, and the colour each is drawn in. The set is open: strangers get grey.
+// The color of each block label, and what a label means. Unknown labels are grey.
 
-const COLOURS: Record<string, string> = {
+const COLORS: Record<string, string> = {
   title: 'red',
   sub_title: 'orange',
   text: 'blue',
@@ -23,16 +23,16 @@ const COLOURS: Record<string, string> = {
   footer: 'pink',
   page_number: 'pink',
 }
-export const LOW_CONFIDENCE = 0.75
+const LOW_CONFIDENCE = 0.75
 
-export function colourOf(label: string): string {
-  return COLOURS[label] ?? 'gray'
+export function colorOf(label: string): string {
+  return COLORS[label] ?? 'gray'
 }
 
 export function isFigure(label: string): boolean {
   return label === 'image' || label === 'figure'
 }
 
-export function isUnsure(confidence: number | null): boolean {
+export function isLowConfidence(confidence: number | null): boolean {
   return confidence !== null && confidence < LOW_CONFIDENCE
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { formatAddress, parseAddress, type Address } from './route'
+import { formatRoute, parseRoute, type Route } from './route'
 
-const ALL: Address[] = [
+const ALL: Route[] = [
   { screen: 'new' },
   { screen: 'history' },
   { screen: 'result', tab: 'raw' },
@@ -9,17 +9,17 @@ const ALL: Address[] = [
   { screen: 'job', jobId: 'abc123', page: 6, tab: 'blocks' },
 ]
 
-test.each(ALL)('an address comes back as it went: %j', (address) => {
-  expect(parseAddress(formatAddress(address))).toEqual(address)
+test.each(ALL)('a route survives formatting and parsing: %j', (route) => {
+  expect(parseRoute(formatRoute(route))).toEqual(route)
 })
 
-test.each(['', '#', '#/nowhere', '#javascript:alert(1)'])('%j is the start', (hash) => {
-  expect(parseAddress(hash)).toEqual({ screen: 'new' })
+test.each(['', '#', '#/nowhere', '#javascript:alert(1)'])('%j is the start screen', (hash) => {
+  expect(parseRoute(hash)).toEqual({ screen: 'new' })
 })
 
-test('an id that is none, or a page that is none, does no harm', () => {
-  expect(parseAddress('#/jobs/..%2F..%2Fetc')).toEqual({ screen: 'history' })
-  expect(parseAddress('#/jobs/a?page=-3&view=x')).toEqual({
+test('an invalid job id opens the history, an invalid page the first page', () => {
+  expect(parseRoute('#/jobs/..%2F..%2Fetc')).toEqual({ screen: 'history' })
+  expect(parseRoute('#/jobs/a?page=-3&view=x')).toEqual({
     screen: 'job',
     jobId: 'a',
     page: 0,

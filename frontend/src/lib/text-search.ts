@@ -1,29 +1,29 @@
-// Finding words in blocks, and marking them without touching the page's elements.
+// Finds text in blocks, and the ranges of its matches in the page's elements.
 
-export function matches(text: string, words: string): boolean {
-  return words !== '' && fold(text).includes(fold(words))
+export function matches(text: string, query: string): boolean {
+  return query !== '' && normalize(text).includes(normalize(query))
 }
 
-/** Ranges of the found words inside an element; found in the text as shown, piece by piece. */
-export function rangesIn(root: Node, words: string): Range[] {
-  if (words === '') return []
+/** A range for each match inside `root`; a match lies within one text node. */
+export function textRanges(root: Node, query: string): Range[] {
+  if (query === '') return []
   const ranges: Range[] = []
-  const wanted = words.toLowerCase()
+  const needle = query.toLowerCase()
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT)
   while (walker.nextNode()) {
     const text = walker.currentNode.textContent?.toLowerCase() ?? ''
-    let at = text.indexOf(wanted)
+    let at = text.indexOf(needle)
     while (at >= 0) {
       const range = document.createRange()
       range.setStart(walker.currentNode, at)
-      range.setEnd(walker.currentNode, at + wanted.length)
+      range.setEnd(walker.currentNode, at + needle.length)
       ranges.push(range)
-      at = text.indexOf(wanted, at + wanted.length)
+      at = text.indexOf(needle, at + needle.length)
     }
   }
   return ranges
 }
 
-function fold(text: string): string {
+function normalize(text: string): string {
   return text.toLowerCase().replace(/\s+/g, ' ')
 }

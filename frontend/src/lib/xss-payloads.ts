@@ -1,6 +1,6 @@
-// What a hostile page may make the model write: the classes of the OWASP evasion list, in our own
-// words. Each would set `window.__hit` or ask evil.example for something if it came through.
-export const PAYLOADS: readonly string[] = [
+// Attacks that a page may contain: the classes of the OWASP filter evasion list. A payload that is
+// not sanitized sets `window.__hit` or sends a request to evil.example. Used by tests alone.
+export const XSS_PAYLOADS: readonly string[] = [
   '<img src=x onerror="window.__hit=1">',
   '<img src=x onload="window.__hit=1">',
   '<img src=x onclick="window.__hit=1">',

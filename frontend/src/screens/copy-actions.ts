@@ -1,29 +1,29 @@
 import { notifications } from '@mantine/notifications'
-import type { Words } from '../i18n/translation'
+import type { Texts } from '../i18n/translation'
 import { plainText, tablesOf, tsv } from '../lib/markdown'
-import type { Copyable } from '../viewer/toolbar'
+import type { CopyAction } from '../viewer/toolbar'
 
-/** What can be copied of a page. */
-export function copiesOf(markdown: string, words: Words): Copyable[] {
-  const tables = tablesOf(markdown).map((rows, place) => ({
-    key: `table-${place}`,
-    label: words.out.table(place + 1),
-    copy: () => void copy(tsv(rows), words),
+/** What can be copied from a page: its Markdown, its plain text, and each table. */
+export function copyActions(markdown: string, t: Texts): CopyAction[] {
+  const tables = tablesOf(markdown).map((rows, index) => ({
+    key: `table-${index}`,
+    label: t.export.table(index + 1),
+    copy: () => void copyText(tsv(rows), t),
   }))
   return [
-    { key: 'markdown', label: words.out.markdown, copy: () => void copy(markdown, words) },
-    { key: 'text', label: words.out.text, copy: () => void copy(plainText(markdown), words) },
+    { key: 'markdown', label: t.export.markdown, copy: () => void copyText(markdown, t) },
+    { key: 'text', label: t.export.text, copy: () => void copyText(plainText(markdown), t) },
     ...tables,
   ]
 }
 
-export async function copy(text: string, words: Words): Promise<void> {
-  if (!(await toClipboard(text))) return
-  notifications.show({ message: words.out.copied, color: 'teal', autoClose: 1800 })
+export async function copyText(text: string, t: Texts): Promise<void> {
+  if (!(await writeClipboard(text))) return
+  notifications.show({ message: t.export.copied, color: 'teal', autoClose: 1800 })
 }
 
-/** Over plain HTTP from another machine browsers give no clipboard; the old way works there. */
-async function toClipboard(text: string): Promise<boolean> {
+/** Falls back to execCommand: browsers offer navigator.clipboard on HTTPS and localhost alone. */
+async function writeClipboard(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text)
     return true
@@ -33,8 +33,8 @@ async function toClipboard(text: string): Promise<boolean> {
     field.style.position = 'fixed'
     document.body.append(field)
     field.select()
-    const done = document.execCommand('copy')
+    const copied = document.execCommand('copy')
     field.remove()
-    return done
+    return copied
   }
 }

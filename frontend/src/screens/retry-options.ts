@@ -1,29 +1,29 @@
-import type { Modes, Tasks } from '../api/client'
-import type { Words } from '../i18n/translation'
-import type { Choice } from '../viewer/page-notices'
+import type { Modes, SupportedTasks } from '../api/client'
+import type { Texts } from '../i18n/translation'
+import type { RetryOption } from '../viewer/retry-menu'
 
-/** Other ways to read: every mode with the prompt at hand, every task that the engine can do with
- * the mode at hand. */
-export function choicesOf(
-  { modes, can }: { modes: Modes | undefined; can: Tasks },
-  words: Words,
+/** The ways to retry a page: every mode with the current prompt, every other supported task with
+ * the current mode. */
+export function retryOptions(
+  { modes, supportedTasks }: { modes: Modes | undefined; supportedTasks: SupportedTasks },
+  t: Texts,
   mode: string,
   prompt: string,
-): Choice[] {
+): RetryOption[] {
   if (modes === undefined) return []
   const byMode = Object.entries(modes.modes).map(([key, spec]) => ({
     key: `mode-${key}`,
-    label: words.modes[key]?.label ?? spec.label,
-    hint: words.modes[key]?.hint ?? spec.description,
+    label: t.modes[key]?.label ?? spec.label,
+    hint: t.modes[key]?.hint ?? spec.description,
     mode: key,
     prompt,
   }))
   const byTask = modes.tasks
     .filter((task) => task.key !== 'locate' && task.prompt !== prompt)
-    .filter((task) => can == null || can.includes(task.key))
+    .filter((task) => supportedTasks == null || supportedTasks.includes(task.key))
     .map((task) => ({
       key: `task-${task.key}`,
-      label: words.tasks[task.key] ?? task.label,
+      label: t.tasks[task.key] ?? task.label,
       hint: task.prompt.replace('<image>', '').trim(),
       mode,
       prompt: task.prompt,

@@ -1,29 +1,29 @@
 import { Button, Group, Modal } from '@mantine/core'
-import { useWords } from '../i18n/translation'
+import { useTranslation } from '../i18n/translation'
 
-/** Asks before something is lost. */
-export function Confirm(props: {
+/** Asks for confirmation before an action that loses data. */
+export function ConfirmDialog(props: {
   opened: boolean
   question: string
-  yes: string
-  onYes: () => void
-  onNo: () => void
+  confirmLabel: string
+  onConfirm: () => void
+  onCancel: () => void
 }) {
-  const { words } = useWords()
+  const { t } = useTranslation()
   return (
     <Modal
       opened={props.opened}
-      onClose={props.onNo}
+      onClose={props.onCancel}
       withCloseButton={false}
       title={props.question}
       centered
     >
       <Group justify="flex-end">
-        <Button variant="default" onClick={props.onNo}>
-          {words.cancel}
+        <Button variant="default" onClick={props.onCancel}>
+          {t.cancel}
         </Button>
-        <Button color="red.9" data-autofocus onClick={props.onYes}>
-          {props.yes}
+        <Button color="red.9" data-autofocus onClick={props.onConfirm}>
+          {props.confirmLabel}
         </Button>
       </Group>
     </Modal>

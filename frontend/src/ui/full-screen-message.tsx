@@ -1,8 +1,8 @@
 import { Button, Center, Stack, Text, ThemeIcon, Title } from '@mantine/core'
 import type { ReactNode } from 'react'
 
-/** A whole screen that says one thing, and perhaps a way on. */
-export function Message(props: {
+/** A screen with one message and at most one action. */
+export function FullScreenMessage(props: {
   icon: ReactNode
   title: string
   hint?: string

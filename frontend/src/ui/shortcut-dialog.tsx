@@ -1,40 +1,41 @@
 import { Group, Kbd, Modal, Table } from '@mantine/core'
-import { useWords } from '../i18n/translation'
+import { useTranslation } from '../i18n/translation'
 
-export function ShortcutSheet({ opened, onClose }: { opened: boolean; onClose: () => void }) {
-  const { words } = useWords()
-  const keys = words.keys
+/** The list of keyboard shortcuts. */
+export function ShortcutDialog({ opened, onClose }: { opened: boolean; onClose: () => void }) {
+  const { t } = useTranslation()
+  const text = t.shortcuts
   const rows: [string, string[]][] = [
-    [keys.help, ['?']],
-    [keys.open, ['o']],
-    [keys.paste, ['Ctrl', 'V']],
-    [keys.history, ['g', 'h']],
-    [keys.pages, ['←', '→']],
-    [keys.blocks, ['j', 'k']],
-    [keys.edit, ['e']],
-    [keys.copy, ['c']],
-    [keys.find, ['/']],
-    [keys.zoom, ['+', '-', '0']],
-    [keys.tabs, ['1', '2', '3', '4']],
-    [keys.leave, ['Esc']],
+    [text.help, ['?']],
+    [text.open, ['o']],
+    [text.paste, ['Ctrl', 'V']],
+    [text.history, ['g', 'h']],
+    [text.pages, ['←', '→']],
+    [text.blocks, ['j', 'k']],
+    [text.edit, ['e']],
+    [text.copy, ['c']],
+    [text.search, ['/']],
+    [text.zoom, ['+', '-', '0']],
+    [text.tabs, ['1', '2', '3', '4']],
+    [text.leave, ['Esc']],
   ]
   return (
     <Modal
       opened={opened}
       onClose={onClose}
-      title={keys.title}
-      closeButtonProps={{ 'aria-label': words.close }}
+      title={text.title}
+      closeButtonProps={{ 'aria-label': t.close }}
       centered
     >
       <Table withRowBorders={false} verticalSpacing={6}>
         <Table.Tbody>
-          {rows.map(([meaning, names]) => (
+          {rows.map(([meaning, keys]) => (
             <Table.Tr key={meaning}>
               <Table.Td>{meaning}</Table.Td>
               <Table.Td>
                 <Group gap={4} justify="flex-end" wrap="nowrap">
-                  {names.map((name) => (
-                    <Kbd key={name}>{name}</Kbd>
+                  {keys.map((key) => (
+                    <Kbd key={key}>{key}</Kbd>
                   ))}
                 </Group>
               </Table.Td>

@@ -3,8 +3,8 @@ import styles from './split-pane.module.css'
 
 const STEP = 0.03
 
-/** Two panes and a bar between them that the pointer and the arrow keys move. */
-export function Split({ label, left, right }: { label: string; left: ReactNode; right: ReactNode }) {
+/** Two panes and a separator that the pointer, the arrow keys and a double click move. */
+export function SplitPane({ label, left, right }: { label: string; left: ReactNode; right: ReactNode }) {
   const frame = useRef<HTMLDivElement>(null)
   const [share, setShare] = useState(0.5)
   const set = (value: number) => setShare(Math.min(0.8, Math.max(0.2, value)))

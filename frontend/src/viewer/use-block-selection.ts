@@ -1,28 +1,28 @@
 import { useCallback, useMemo, useState } from 'react'
 
-export type Side = 'box' | 'text' | 'key'
-export type Pointing = {
-  /** The block under the pointer, else the one chosen last. */
+export type SelectionSource = 'box' | 'text' | 'key'
+export type BlockSelection = {
+  /** The block under the pointer, else the selected one. */
   active: number | null
-  picked: { id: number; from: Side } | null
+  selected: { id: number; from: SelectionSource } | null
   hover: (id: number | null) => void
-  /** Chooses a block; the sides other than `from` scroll to it. */
-  pick: (id: number, from: Side) => void
+  /** Selects a block; the panes other than `from` scroll to it. */
+  select: (id: number, from: SelectionSource) => void
 }
 
-/** Which block is meant, by pointer or keyboard, in the picture and in the text alike. */
-export function usePointing(pageIndex: number): Pointing {
+/** The hovered and the selected block, shared by the image and the text; reset on a page change. */
+export function useBlockSelection(pageIndex: number): BlockSelection {
   const [hovered, setHovered] = useState<number | null>(null)
-  const [picked, setPicked] = useState<Pointing['picked']>(null)
-  const [seen, setSeen] = useState(pageIndex)
-  if (seen !== pageIndex) {
-    setSeen(pageIndex)
+  const [selected, setSelected] = useState<BlockSelection['selected']>(null)
+  const [shownPage, setShownPage] = useState(pageIndex)
+  if (shownPage !== pageIndex) {
+    setShownPage(pageIndex)
     setHovered(null)
-    setPicked(null)
+    setSelected(null)
   }
-  const pick = useCallback((id: number, from: Side) => setPicked({ id, from }), [])
+  const select = useCallback((id: number, from: SelectionSource) => setSelected({ id, from }), [])
   return useMemo(
-    () => ({ active: hovered ?? picked?.id ?? null, picked, hover: setHovered, pick }),
-    [hovered, picked, pick],
+    () => ({ active: hovered ?? selected?.id ?? null, selected, hover: setHovered, select }),
+    [hovered, selected, select],
   )
 }

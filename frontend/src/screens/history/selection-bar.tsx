@@ -1,28 +1,32 @@
 import { Button, Group, Menu, Paper, Text } from '@mantine/core'
 import { exportJobs, type Modes } from '../../api/client'
-import { useWords } from '../../i18n/translation'
+import { useTranslation } from '../../i18n/translation'
 import { DownloadMenu } from '../../ui/download-menu'
-import { save } from '../save-file'
+import { saveFile } from '../save-file'
 
-/** The documents chosen from the history: one zip of them all, in a format of one's own. */
-export function Chosen(props: { ids: string[]; formats: Modes['formats']; onNone: () => void }) {
-  const { words } = useWords()
+/** The actions for the documents selected in the history: one zip of them all, in any format. */
+export function SelectionBar(props: {
+  ids: string[]
+  formats: Modes['formats']
+  onClear: () => void
+}) {
+  const { t } = useTranslation()
   const { ids } = props
   return (
     <Paper withBorder p="xs">
       <Group gap="sm">
         <Text size="sm" role="status">
-          {words.history.chosen(ids.length)}
+          {t.history.selected(ids.length)}
         </Text>
-        <DownloadMenu label={words.out.download} position="bottom-start">
+        <DownloadMenu label={t.export.download} position="bottom-start">
           {props.formats.map(({ key, label }) => (
-            <Menu.Item key={key} onClick={() => void save(exportJobs(ids, key), 'documents.zip', words)}>
-              {words.out.formats[key] ?? label}
+            <Menu.Item key={key} onClick={() => void saveFile(exportJobs(ids, key), 'documents.zip', t)}>
+              {t.export.formats[key] ?? label}
             </Menu.Item>
           ))}
         </DownloadMenu>
-        <Button size="xs" variant="subtle" onClick={props.onNone}>
-          {words.history.chooseNone}
+        <Button size="xs" variant="subtle" onClick={props.onClear}>
+          {t.history.clearSelection}
         </Button>
       </Group>
     </Paper>

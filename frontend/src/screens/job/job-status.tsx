@@ -1,46 +1,31 @@
 import { Button, Group, Progress, Text } from '@mantine/core'
-import { useState, useEffect } from 'react'
+import { useEffect, useState } from 'react'
 import type { Job } from '../../api/client'
-import { useWords } from '../../i18n/translation'
+import { useTranslation, type Texts } from '../../i18n/translation'
 import { duration, number } from '../../lib/format'
-import { isRunning } from './use-job'
+import { isActive } from './use-job'
 
-/** How far a job is, how fast it goes, and how it ended. */
+/** A job's progress, speed and time left; after its end, the duration or the error. */
 export function JobStatus({ job, onCancel }: { job: Job; onCancel: () => void }) {
-  const { words, language } = useWords()
-  const running = isRunning(job)
-  const seconds = useSecondsSince(job.startedAt, job.finishedAt)
-  const read = words.read
-  const said: string[] = []
-  if (job.status === 'queued') {
-    said.push(job.queuePosition === null ? read.queuedNext : read.queued(job.queuePosition))
-  } else if (job.status === 'running') {
-    said.push(read.progress(job.pagesDone, job.pagesTotal))
-    if (job.pagesDone > 0 && seconds > 0) {
-      said.push(read.pace(number(job.pagesDone / seconds, language, 2)))
-    }
-    if (job.etaSeconds !== null) said.push(read.left(duration(job.etaSeconds, language)))
-  } else if (job.status === 'cancelled') said.push(read.cancelled)
-  else if (job.error !== null) said.push(job.error.message)
-  else said.push(read.took(duration(seconds, language)))
-  if (job.pagesFailed > 0) said.push(read.failedPages(job.pagesFailed))
+  const { t, language } = useTranslation()
+  const seconds = useElapsedSeconds(job.startedAt, job.finishedAt)
   const share = job.pagesTotal > 0 ? (100 * job.pagesDone) / job.pagesTotal : 0
   return (
     <Group gap="sm" wrap="nowrap" maw={620}>
       <Text size="xs" c="dimmed" role="status" style={{ fontVariantNumeric: 'tabular-nums' }}>
-        {said.join(' · ')}
+        {statusParts(job, seconds, t, language).join(' · ')}
       </Text>
-      {running && (
+      {isActive(job) && (
         <>
           <Progress
-            aria-label={read.progress(job.pagesDone, job.pagesTotal)}
+            aria-label={t.status.progress(job.pagesDone, job.pagesTotal)}
             value={Math.max(3, share)}
             animated
             style={{ flex: 1 }}
             miw={60}
           />
           <Button size="compact-xs" variant="default" onClick={onCancel}>
-            {words.cancel}
+            {t.cancel}
           </Button>
         </>
       )}
@@ -48,7 +33,24 @@ export function JobStatus({ job, onCancel }: { job: Job; onCancel: () => void })
   )
 }
 
-function useSecondsSince(start: string | null, end: string | null): number {
+function statusParts(job: Job, seconds: number, t: Texts, language: string): string[] {
+  const parts: string[] = []
+  if (job.status === 'queued') {
+    parts.push(job.queuePosition === null ? t.status.queued : t.status.queuedAt(job.queuePosition))
+  } else if (job.status === 'running') {
+    parts.push(t.status.progress(job.pagesDone, job.pagesTotal))
+    if (job.pagesDone > 0 && seconds > 0) {
+      parts.push(t.status.pagesPerSecond(number(job.pagesDone / seconds, language, 2)))
+    }
+    if (job.etaSeconds !== null) parts.push(t.status.timeLeft(duration(job.etaSeconds, language)))
+  } else if (job.status === 'cancelled') parts.push(t.status.cancelled)
+  else if (job.error !== null) parts.push(job.error.message)
+  else parts.push(t.status.finishedIn(duration(seconds, language)))
+  if (job.pagesFailed > 0) parts.push(t.status.failedPages(job.pagesFailed))
+  return parts
+}
+
+function useElapsedSeconds(start: string | null, end: string | null): number {
   const [now, setNow] = useState(() => Date.now())
   useEffect(() => {
     if (start === null || end !== null) return

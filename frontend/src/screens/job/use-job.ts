@@ -1,74 +1,75 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useMemo, useState } from 'react'
 import * as api from '../../api/client'
-import { isHarmless } from '../../lib/result'
+import { isInformational } from '../../lib/result'
 import type { PageMark } from '../../viewer/page/page-list'
 
-type News = Pick<api.JobPage, 'flags' | 'error' | 'finishReason'>
+type PageSummary = Pick<api.JobPage, 'flags' | 'error' | 'finishReason'>
 
-/** A job as it stands now, and how each of its pages does. */
+/** A job and the mark of each of its pages, kept up to date by the job's events. */
 export function useJob(jobId: string) {
   const cache = useQueryClient()
-  const [news, setNews] = useState<ReadonlyMap<number, News>>(new Map())
+  const [summaries, setSummaries] = useState<ReadonlyMap<number, PageSummary>>(new Map())
   const [error, setError] = useState<Error | null>(null)
   const { data: job, error: loadError } = useQuery({
     queryKey: ['job', jobId],
     queryFn: ({ signal }) => api.job(jobId, signal),
   })
-  const known = job !== undefined
-  const running = job !== undefined && isRunning(job)
+  const loaded = job !== undefined
+  const active = job !== undefined && isActive(job)
 
-  // Followed from the start: the pages that were read before are told first. A page that is read
-  // again makes the job run again, and it is followed again.
+  // The event stream starts with the pages that are already done. A retried page makes the job
+  // active again, and its events are followed again.
   useEffect(() => {
-    if (!known) return
+    if (!loaded) return
     const controller = new AbortController()
-    const told = new Map<number, News>()
-    let drawn = 0
-    const draw = () => {
-      drawn = 0
-      setNews(new Map(told))
+    const received = new Map<number, PageSummary>()
+    let frame = 0
+    const publish = () => {
+      frame = 0
+      setSummaries(new Map(received))
     }
-    const follow = api.followJob(
+    const followed = api.followJob(
       jobId,
       ({ event, data }) => {
         if (event === 'page_done') {
-          const page: News & { pageIndex: number } = JSON.parse(data)
-          told.set(page.pageIndex, page)
+          const page: PageSummary & { pageIndex: number } = JSON.parse(data)
+          received.set(page.pageIndex, page)
           void cache.invalidateQueries({ queryKey: ['page', jobId, page.pageIndex] })
-          if (drawn === 0) drawn = requestAnimationFrame(draw)
+          if (frame === 0) frame = requestAnimationFrame(publish)
         } else {
-          const now: api.Job = JSON.parse(data)
-          cache.setQueryData(['job', jobId], now)
+          const updated: api.Job = JSON.parse(data)
+          cache.setQueryData(['job', jobId], updated)
         }
       },
       controller.signal,
     )
-    follow.catch((problem: Error) => setError(problem))
+    followed.catch((failure: Error) => setError(failure))
     return () => {
       controller.abort()
-      cancelAnimationFrame(drawn)
+      cancelAnimationFrame(frame)
     }
-  }, [cache, jobId, known, running])
+  }, [cache, jobId, loaded, active])
 
   const total = job?.pagesTotal ?? 0
   const marks = useMemo(() => {
-    return Array.from({ length: total }, (_, index) => markOf(news.get(index)))
-  }, [news, total])
-  return { job, marks, error: error ?? (known && !isNotThere(loadError) ? null : loadError) }
+    return Array.from({ length: total }, (_, index) => markOf(summaries.get(index)))
+  }, [summaries, total])
+  return { job, marks, error: error ?? (loaded && !isNotFound(loadError) ? null : loadError) }
 }
 
-export function isNotThere(error: Error | null): boolean {
+export function isNotFound(error: Error | null): boolean {
   return error instanceof api.ApiError && error.status === 404
 }
 
-export function isRunning(job: api.Job): boolean {
+/** Whether a job is queued or running. */
+export function isActive(job: api.Job): boolean {
   return job.status === 'queued' || job.status === 'running'
 }
 
-function markOf(news: News | undefined): PageMark {
-  if (news === undefined) return 'waiting'
-  if (news.error !== null) return 'failed'
-  const fine = news.finishReason === 'stop' && news.flags.every(isHarmless)
-  return fine ? 'done' : 'flagged'
+function markOf(summary: PageSummary | undefined): PageMark {
+  if (summary === undefined) return 'waiting'
+  if (summary.error !== null) return 'failed'
+  const complete = summary.finishReason === 'stop' && summary.flags.every(isInformational)
+  return complete ? 'done' : 'flagged'
 }

@@ -1,25 +1,25 @@
 import { useCallback, useEffect, useReducer, useRef, useState } from 'react'
-import { read, type ReadOptions } from '../../api/client'
-import { afterEvent, NOTHING_READ, type Reading } from '../../lib/result'
+import { recognize, type OcrOptions } from '../../api/client'
+import { applyEvent, EMPTY_RESULT, type StreamedResult } from '../../lib/result'
 import type { ServerEvent } from '../../lib/sse'
 
-export type Request = { file: File; options: ReadOptions }
-export type Phase = 'idle' | 'uploading' | 'reading' | 'done' | 'cancelled' | 'failed'
-type Change =
+export type RecognitionRequest = { file: File; options: OcrOptions }
+export type Phase = 'idle' | 'uploading' | 'processing' | 'done' | 'cancelled' | 'failed'
+type Action =
   | { kind: 'event'; event: ServerEvent }
   | { kind: 'clear' }
   | { kind: 'correct'; page: number; block: number; text: string | null }
 
-/** The one document that is read before the user's eyes; it lives as long as the tab. */
-export function useReading() {
-  const [request, setRequest] = useState<Request | null>(null)
+/** Recognizes one document with a streamed response. The result exists in this tab only. */
+export function useRecognition() {
+  const [request, setRequest] = useState<RecognitionRequest | null>(null)
   const [phase, setPhase] = useState<Phase>('idle')
   const [uploaded, setUploaded] = useState(0)
   const [error, setError] = useState<unknown>(null)
-  const [reading, change] = useReducer(changed, NOTHING_READ)
+  const [result, dispatch] = useReducer(reduce, EMPTY_RESULT)
   const running = useRef<AbortController | null>(null)
 
-  const start = useCallback((next: Request) => {
+  const start = useCallback((next: RecognitionRequest) => {
     running.current?.abort()
     const controller = new AbortController()
     running.current = controller
@@ -27,25 +27,25 @@ export function useReading() {
     setPhase('uploading')
     setUploaded(0)
     setError(null)
-    change({ kind: 'clear' })
-    const live = () => running.current === controller
-    read(next.file, next.options, {
+    dispatch({ kind: 'clear' })
+    const isCurrent = () => running.current === controller
+    recognize(next.file, next.options, {
       signal: controller.signal,
       onProgress: (fraction) => {
-        if (!live()) return
+        if (!isCurrent()) return
         setUploaded(fraction)
-        if (fraction === 1) setPhase('reading')
+        if (fraction === 1) setPhase('processing')
       },
       onEvent: (event) => {
-        if (!live()) return
-        setPhase(event.event === 'done' ? 'done' : event.event === 'error' ? 'failed' : 'reading')
-        change({ kind: 'event', event })
+        if (!isCurrent()) return
+        setPhase(event.event === 'done' ? 'done' : event.event === 'error' ? 'failed' : 'processing')
+        dispatch({ kind: 'event', event })
       },
     }).then(
-      () => live() && setPhase((now) => (now === 'done' ? now : 'failed')),
-      (problem: unknown) => {
-        if (!live()) return
-        setError(problem)
+      () => isCurrent() && setPhase((current) => (current === 'done' ? current : 'failed')),
+      (failure: unknown) => {
+        if (!isCurrent()) return
+        setError(failure)
         setPhase(controller.signal.aborted ? 'cancelled' : 'failed')
       },
     )
@@ -54,24 +54,24 @@ export function useReading() {
   const cancel = useCallback(() => running.current?.abort(), [])
   const correct = useCallback(
     (page: number, block: number, text: string | null) =>
-      change({ kind: 'correct', page, block, text }),
+      dispatch({ kind: 'correct', page, block, text }),
     [],
   )
   useEffect(() => () => running.current?.abort(), [])
-  return { request, phase, uploaded, error, reading, start, cancel, correct }
+  return { request, phase, uploaded, error, result, start, cancel, correct }
 }
 
-export type ReadingNow = ReturnType<typeof useReading>
+export type Recognition = ReturnType<typeof useRecognition>
 
-function changed(reading: Reading, change: Change): Reading {
-  if (change.kind === 'clear') return NOTHING_READ
-  if (change.kind === 'event') return afterEvent(reading, change.event)
-  const pages = reading.pages.map((state, index) => {
-    if (index !== change.page || state.status !== 'done') return state
+function reduce(result: StreamedResult, action: Action): StreamedResult {
+  if (action.kind === 'clear') return EMPTY_RESULT
+  if (action.kind === 'event') return applyEvent(result, action.event)
+  const pages = result.pages.map((state, index) => {
+    if (index !== action.page || state.status !== 'done') return state
     const corrections = { ...state.corrections }
-    if (change.text === null) delete corrections[change.block]
-    else corrections[change.block] = change.text
+    if (action.text === null) delete corrections[action.block]
+    else corrections[action.block] = action.text
     return { ...state, corrections }
   })
-  return { ...reading, pages }
+  return { ...result, pages }
 }

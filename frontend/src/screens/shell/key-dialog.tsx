@@ -1,44 +1,44 @@
 import { Button, Modal, PasswordInput, Stack, Text } from '@mantine/core'
 import { useEffect, useState } from 'react'
-import { onLocked, setKey } from '../../api/client'
-import { useWords } from '../../i18n/translation'
+import { onUnauthorized, setApiKey } from '../../api/client'
+import { useTranslation } from '../../i18n/translation'
 
-/** Asks for the key when the service wants one. */
+/** Asks for an API key after a 401 response. */
 export function KeyDialog({ onKey }: { onKey: () => void }) {
-  const { words } = useWords()
-  const [asking, setAsking] = useState(false)
-  const [tried, setTried] = useState(false)
-  const [key, setTyped] = useState('')
+  const { t } = useTranslation()
+  const [opened, setOpened] = useState(false)
+  const [submitted, setSubmitted] = useState(false)
+  const [key, setKey] = useState('')
   useEffect(() => {
-    const stop = onLocked(() => setAsking(true))
-    return () => void stop()
+    const unsubscribe = onUnauthorized(() => setOpened(true))
+    return () => void unsubscribe()
   }, [])
   return (
-    <Modal opened={asking} onClose={() => undefined} withCloseButton={false} title={words.key.title} centered>
+    <Modal opened={opened} onClose={() => undefined} withCloseButton={false} title={t.apiKey.title} centered>
       <form
         onSubmit={(event) => {
           event.preventDefault()
-          setKey(key.trim())
-          setTried(true)
-          setAsking(false)
+          setApiKey(key.trim())
+          setSubmitted(true)
+          setOpened(false)
           onKey()
         }}
       >
         <Stack>
-          <Text size="sm">{words.key.hint}</Text>
+          <Text size="sm">{t.apiKey.hint}</Text>
           <PasswordInput
-            label={words.key.label}
+            label={t.apiKey.label}
             autoComplete="off"
             data-autofocus
             value={key}
-            error={tried ? words.key.wrong : undefined}
+            error={submitted ? t.apiKey.rejected : undefined}
             onChange={(event) => {
-              setTried(false)
-              setTyped(event.currentTarget.value)
+              setSubmitted(false)
+              setKey(event.currentTarget.value)
             }}
           />
           <Button type="submit" disabled={key.trim() === ''}>
-            {words.key.ok}
+            {t.apiKey.continue}
           </Button>
         </Stack>
       </form>

@@ -1,96 +1,73 @@
-import { Collapse, Group, PasswordInput, Radio, Select, Stack, Text, Textarea, TextInput, Button } from '@mantine/core'
+import { Button, Collapse, Group, PasswordInput, Radio, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
 import { IconChevronDown } from '@tabler/icons-react'
 import { useState } from 'react'
-import type { Modes, Tasks } from '../../api/client'
-import { useWords } from '../../i18n/translation'
+import type { Modes, SupportedTasks } from '../../api/client'
+import { useTranslation } from '../../i18n/translation'
 import { number } from '../../lib/format'
 import { visionTokens } from '../../lib/vision-tokens'
 import styles from './upload.module.css'
 
-/** How a document is to be read; an empty prompt is the default one. */
-export type Asked = { mode: string; prompt: string; pages: string; password: string }
-export const ASKED: Asked = { mode: 'gundam', prompt: '', pages: '', password: '' }
+/** The options of a new document; an empty prompt is the default one. */
+export type FormOptions = { mode: string; prompt: string; pages: string; password: string }
+export const DEFAULT_OPTIONS: FormOptions = { mode: 'gundam', prompt: '', pages: '', password: '' }
 
 const CUSTOM = 'custom'
 
-/** Mode, task and prompt, all out of what the service offers. */
-export function Ask(props: {
+/** Mode, task, prompt, pages and password; modes and tasks are those of the server. */
+export function OptionsForm(props: {
   modes: Modes
-  can: Tasks
-  asked: Asked
-  onAsk: (asked: Asked) => void
+  supportedTasks: SupportedTasks
+  options: FormOptions
+  onOptions: (options: FormOptions) => void
 }) {
-  const { words, language } = useWords()
-  const { modes, asked } = props
+  const { t } = useTranslation()
+  const { modes, options } = props
   const [custom, setCustom] = useState(false)
-  const [more, setMore] = useState(false)
-  const set = (change: Partial<Asked>) => props.onAsk({ ...asked, ...change })
-  const prompt = asked.prompt || modes.defaultPrompt
+  const [expanded, setExpanded] = useState(false)
+  const set = (change: Partial<FormOptions>) => props.onOptions({ ...options, ...change })
+  const prompt = options.prompt || modes.defaultPrompt
   const task = custom ? undefined : modes.tasks.find((known) => known.prompt === prompt)
-  const ask = words.ask
-  const cannot = (key: string) => props.can != null && !props.can.includes(key)
+  const isUnsupported = (key: string) =>
+    props.supportedTasks != null && !props.supportedTasks.includes(key)
   const tasks = [
-    ...modes.tasks.map(({ key, label }) => ({ value: key, label: words.tasks[key] ?? label })),
-    { value: CUSTOM, label: ask.custom },
-  ].map((choice) => ({ ...choice, disabled: cannot(choice.value) }))
+    ...modes.tasks.map(({ key, label }) => ({ value: key, label: t.tasks[key] ?? label })),
+    { value: CUSTOM, label: t.options.customPrompt },
+  ].map((entry) => ({ ...entry, disabled: isUnsupported(entry.value) }))
+
+  function selectTask(key: string | null) {
+    const selected = modes.tasks.find((known) => known.key === key)
+    setCustom(selected === undefined)
+    setExpanded(expanded || selected === undefined || selected.key === 'locate')
+    if (selected !== undefined) set({ prompt: selected.prompt })
+  }
+
   return (
-    <Stack component="section" gap="md" aria-label={ask.title}>
-      <Radio.Group
-        label={ask.mode}
-        value={asked.mode}
-        onChange={(mode) => set({ mode })}
-        styles={{ label: { marginBottom: 8, fontWeight: 600 } }}
-      >
-        <div className={styles.modes}>
-          {Object.entries(modes.modes).map(([key, spec]) => (
-            <Radio.Card key={key} value={key} className={styles.mode} aria-label={words.modes[key]?.label ?? spec.label}>
-              <Group justify="space-between" wrap="nowrap" gap={4}>
-                <Text fw={600}>{words.modes[key]?.label ?? spec.label}</Text>
-                <Radio.Indicator size="xs" />
-              </Group>
-              <Text size="xs" c="dimmed" mt={4} mih="2.9em">
-                {words.modes[key]?.hint ?? spec.description}
-              </Text>
-              <Text size="xs" mt={6}>
-                {words.quality}: {words.qualities[spec.quality] ?? spec.quality}
-                <br />
-                {words.speed}: {words.speeds[spec.speed] ?? spec.speed}
-                <br />
-                {ask.tokens(visionTokens(spec).map((count) => number(count, language)).join('–'))}
-              </Text>
-            </Radio.Card>
-          ))}
-        </div>
-      </Radio.Group>
+    <Stack component="section" gap="md" aria-label={t.options.title}>
+      <ModeCards modes={modes.modes} mode={options.mode} onMode={(mode) => set({ mode })} />
       <Group align="end" gap="md">
         <Select
-          label={ask.task}
+          label={t.options.task}
           w={{ base: '100%', xs: 260 }}
           allowDeselect={false}
           value={task?.key ?? CUSTOM}
           data={tasks}
-          description={tasks.some((choice) => choice.disabled) ? ask.cannot : undefined}
-          onChange={(key) => {
-            const chosen = modes.tasks.find((known) => known.key === key)
-            setCustom(chosen === undefined)
-            setMore(more || chosen === undefined || chosen.key === 'locate')
-            if (chosen !== undefined) set({ prompt: chosen.prompt })
-          }}
+          description={tasks.some((entry) => entry.disabled) ? t.options.unsupported : undefined}
+          onChange={selectTask}
         />
         <Button
           variant="subtle"
-          aria-expanded={more}
-          rightSection={<IconChevronDown size={16} style={{ rotate: more ? '180deg' : undefined }} />}
-          onClick={() => setMore(!more)}
+          aria-expanded={expanded}
+          rightSection={<IconChevronDown size={16} style={{ rotate: expanded ? '180deg' : undefined }} />}
+          onClick={() => setExpanded(!expanded)}
         >
-          {ask.more}
+          {t.options.more}
         </Button>
       </Group>
-      <Collapse expanded={more}>
+      <Collapse expanded={expanded}>
         <Stack gap="md">
           <Textarea
-            label={ask.prompt}
-            description={ask.promptHint}
+            label={t.options.prompt}
+            description={t.options.promptHint}
             autosize
             minRows={2}
             maxRows={8}
@@ -104,21 +81,62 @@ export function Ask(props: {
           />
           <Group grow>
             <TextInput
-              label={ask.pages}
-              placeholder={ask.pagesHint}
-              value={asked.pages}
+              label={t.options.pages}
+              placeholder={t.options.pagesHint}
+              value={options.pages}
               onChange={(event) => set({ pages: event.currentTarget.value })}
             />
             <PasswordInput
-              label={ask.password}
-              placeholder={ask.passwordHint}
+              label={t.options.password}
+              placeholder={t.options.passwordHint}
               autoComplete="off"
-              value={asked.password}
+              value={options.password}
               onChange={(event) => set({ password: event.currentTarget.value })}
             />
           </Group>
         </Stack>
       </Collapse>
     </Stack>
+  )
+}
+
+/** The resolution modes, each with its quality, its speed and its number of vision tokens. */
+function ModeCards(props: {
+  modes: Modes['modes']
+  mode: string
+  onMode: (mode: string) => void
+}) {
+  const { t, language } = useTranslation()
+  return (
+    <Radio.Group
+      label={t.options.mode}
+      value={props.mode}
+      onChange={props.onMode}
+      styles={{ label: { marginBottom: 8, fontWeight: 600 } }}
+    >
+      <div className={styles.modes}>
+        {Object.entries(props.modes).map(([key, spec]) => {
+          const label = t.modes[key]?.label ?? spec.label
+          return (
+            <Radio.Card key={key} value={key} className={styles.mode} aria-label={label}>
+              <Group justify="space-between" wrap="nowrap" gap={4}>
+                <Text fw={600}>{label}</Text>
+                <Radio.Indicator size="xs" />
+              </Group>
+              <Text size="xs" c="dimmed" mt={4} mih="2.9em">
+                {t.modes[key]?.hint ?? spec.description}
+              </Text>
+              <Text size="xs" mt={6}>
+                {t.labeled(t.options.quality, t.qualities[spec.quality] ?? spec.quality)}
+                <br />
+                {t.labeled(t.options.speed, t.speeds[spec.speed] ?? spec.speed)}
+                <br />
+                {t.options.tokens(visionTokens(spec).map((count) => number(count, language)).join('–'))}
+              </Text>
+            </Radio.Card>
+          )
+        })}
+      </div>
+    </Radio.Group>
   )
 }

@@ -1,71 +1,72 @@
 import { useEffect, useRef, type KeyboardEvent } from 'react'
-import { useWords } from '../../i18n/translation'
+import { useTranslation } from '../../i18n/translation'
 import { boxOf, boxStyle, stackOrder } from '../../lib/geometry'
-import { colourOf, isFigure, isUnsure } from '../../lib/block-labels'
-import type { Item } from '../../lib/result'
+import { colorOf, isFigure, isLowConfidence } from '../../lib/block-labels'
+import type { Block } from '../../lib/result'
 import { scrollIntoView } from '../../ui/scroll'
 import styles from './block-boxes.module.css'
-import type { Pointing } from '../use-block-selection'
+import type { BlockSelection } from '../use-block-selection'
 
-/** Blocks over the picture. One stop of the Tab key; arrows walk through them in reading order. */
-export function Boxes(props: {
-  items: Item[]
+/** The boxes of the blocks over the page image. They share one tab stop; the arrow keys move between
+ * them in reading order. */
+export function BlockBoxes(props: {
+  blocks: Block[]
   found: ReadonlySet<number>
-  pointing: Pointing
-  fresh: boolean
+  selection: BlockSelection
+  streaming: boolean
 }) {
-  const { words } = useWords()
-  const { items, pointing } = props
+  const { t } = useTranslation()
+  const { blocks, selection } = props
   const layer = useRef<HTMLDivElement>(null)
-  const stop = items.some((item) => item.id === pointing.active) ? pointing.active : items[0]?.id
+  const tabStop = blocks.some((block) => block.id === selection.active) ? selection.active : blocks[0]?.id
 
   useEffect(() => {
-    const picked = pointing.picked
-    if (picked === null || picked.from === 'box') return
-    scrollIntoView(layer.current?.querySelector(`[data-box="${picked.id}"]`))
-  }, [pointing.picked])
+    const selected = selection.selected
+    if (selected === null || selected.from === 'box') return
+    scrollIntoView(layer.current?.querySelector(`[data-box="${selected.id}"]`))
+  }, [selection.selected])
 
   function press(event: KeyboardEvent) {
     const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key]
     if (step === undefined) return
     event.preventDefault()
     event.stopPropagation()
-    const place = items.findIndex((item) => item.id === stop) + step
-    const next = items[Math.min(items.length - 1, Math.max(0, place))]
+    const index = blocks.findIndex((block) => block.id === tabStop) + step
+    const next = blocks[Math.min(blocks.length - 1, Math.max(0, index))]
     if (next === undefined) return
-    pointing.pick(next.id, 'box')
+    selection.select(next.id, 'box')
     layer.current?.querySelector<HTMLElement>(`[data-box="${next.id}"]`)?.focus()
   }
 
   return (
-    <div ref={layer} onKeyDown={press} role="group" aria-label={words.viewer.boxes}>
-      {items.flatMap((item) =>
-        item.boxes.map(({ index, normalized }) => {
+    <div ref={layer} onKeyDown={press} role="group" aria-label={t.viewer.boxes}>
+      {blocks.flatMap((block) =>
+        block.boxes.map(({ index, normalized }) => {
           const box = boxOf(normalized)
-          const label = words.labels[item.label] ?? item.label
+          const label = t.labels[block.label] ?? block.label
           return (
             box && (
               <button
-                key={`${item.id}-${index}`}
+                key={`${block.id}-${index}`}
                 type="button"
                 className={styles.box}
                 style={{
                   ...boxStyle(box),
                   zIndex: stackOrder(box),
-                  '--colour': `var(--mantine-color-${colourOf(item.label)}-filled)`,
+                  '--color': `var(--mantine-color-${colorOf(block.label)}-filled)`,
                 }}
-                aria-label={`${label}: ${item.text.slice(0, 80)}`}
-                aria-current={pointing.active === item.id || undefined}
-                tabIndex={item.id === stop && index === 0 ? 0 : -1}
-                data-box={item.id}
-                data-active={pointing.active === item.id || undefined}
-                data-found={props.found.has(item.id) || undefined}
-                data-unsure={isUnsure(item.confidence) || undefined}
-                data-figure={isFigure(item.label) || undefined}
-                data-fresh={props.fresh || undefined}
-                onMouseEnter={() => pointing.hover(item.id)}
-                onMouseLeave={() => pointing.hover(null)}
-                onClick={() => pointing.pick(item.id, 'box')}
+                aria-label={t.labeled(label, block.text.slice(0, 80))}
+                aria-current={selection.active === block.id || undefined}
+                tabIndex={block.id === tabStop && index === 0 ? 0 : -1}
+                data-box={block.id}
+                data-active={selection.active === block.id || undefined}
+                data-found={props.found.has(block.id) || undefined}
+                data-low-confidence={isLowConfidence(block.confidence) || undefined}
+                data-figure={isFigure(block.label) || undefined}
+                data-streaming={props.streaming || undefined}
+                onMouseEnter={() => selection.hover(block.id)}
+                onMouseLeave={() => selection.hover(null)}
+                onClick={() => selection.select(block.id, 'box')}
               />
             )
           )

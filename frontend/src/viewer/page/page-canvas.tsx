@@ -1,45 +1,45 @@
 import { useElementSize, useMergedRef } from '@mantine/hooks'
 import { IconArrowAutofitWidth, IconMaximize, IconMinus, IconPlus } from '@tabler/icons-react'
 import { useEffect, useRef, useState, type PointerEvent, type ReactNode } from 'react'
-import { useWords } from '../../i18n/translation'
+import { useTranslation } from '../../i18n/translation'
 import { percent } from '../../lib/format'
 import { clampZoom, fitZoom, scrollAfterZoom, type Size } from '../../lib/geometry'
 import { IconButton } from '../../ui/icon-button'
 import { useShortcuts } from '../../ui/use-shortcuts'
 import styles from './page-canvas.module.css'
-import type { Picture } from './use-page-image'
+import type { PageImage } from './use-page-image'
 
 const STEP = 1.25
-const SLACK = 34 // the padding around the sheet, so that fitting leaves no scrollbars
+const PADDING = 34 // the padding around the sheet; without it a fitted page gets scrollbars
 type Zoom = 'page' | 'width' | number
 
-/** The picture of a page to zoom and pan; `children` lie over it. */
+/** The image of a page, to zoom and pan, with `children` on top. */
 export function PageCanvas(props: {
-  picture: Picture
+  image: PageImage
   page: Size
   label: string
-  reading: boolean
+  processing: boolean
   tools?: ReactNode
-  start: 'page' | 'width'
+  initialZoom: 'page' | 'width'
   children: ReactNode
 }) {
-  const { words, language } = useWords()
-  const [zoom, setZoom] = useState<Zoom>(props.start)
+  const { t, language } = useTranslation()
+  const [zoom, setZoom] = useState<Zoom>(props.initialZoom)
   const [natural, setNatural] = useState<Size>({ width: 800, height: 1100 })
   const { ref: measured, width, height } = useElementSize<HTMLDivElement>()
   const scroller = useRef<HTMLDivElement>(null)
   const page = props.page.width > 0 ? props.page : natural
-  const view = { width: width - SLACK, height: height - SLACK }
+  const view = { width: width - PADDING, height: height - PADDING }
   const scale = typeof zoom === 'number' ? zoom : fitZoom(page, view, zoom)
 
   function zoomTo(next: number, at?: { x: number; y: number }) {
     const frame = scroller.current
-    const wanted = clampZoom(next)
-    setZoom(wanted)
+    const zoomed = clampZoom(next)
+    setZoom(zoomed)
     if (frame === null) return
     const { x, y } = at ?? { x: frame.clientWidth / 2, y: frame.clientHeight / 2 }
-    const left = scrollAfterZoom(frame.scrollLeft, x, wanted / scale)
-    const top = scrollAfterZoom(frame.scrollTop, y, wanted / scale)
+    const left = scrollAfterZoom(frame.scrollLeft, x, zoomed / scale)
+    const top = scrollAfterZoom(frame.scrollTop, y, zoomed / scale)
     requestAnimationFrame(() => frame.scrollTo({ left, top, behavior: 'instant' }))
   }
 
@@ -66,12 +66,12 @@ export function PageCanvas(props: {
       >
         <div
           className={styles.sheet}
-          data-reading={props.reading || undefined}
+          data-processing={props.processing || undefined}
           style={{ width: page.width * scale, height: page.height * scale }}
         >
-          {props.picture.status === 'ready' && (
+          {props.image.status === 'ready' && (
             <img
-              src={props.picture.url}
+              src={props.image.url}
               alt={props.label}
               draggable={false}
               onLoad={({ currentTarget }) =>
@@ -82,29 +82,29 @@ export function PageCanvas(props: {
               }
             />
           )}
-          {props.picture.status === 'failed' && (
-            <div className={styles.missing}>{words.viewer.noPicture}</div>
+          {props.image.status === 'failed' && (
+            <div className={styles.missing}>{t.viewer.noImage}</div>
           )}
           {props.children}
         </div>
       </div>
-      <div className={styles.tools} role="toolbar" aria-label={words.viewer.picture}>
-        <IconButton label={words.viewer.zoomOut} onClick={() => zoomTo(scale / STEP)}>
+      <div className={styles.tools} role="toolbar" aria-label={t.viewer.image}>
+        <IconButton label={t.viewer.zoomOut} onClick={() => zoomTo(scale / STEP)}>
           <IconMinus size={18} />
         </IconButton>
         <span className={styles.zoom}>{percent(scale, language)}</span>
-        <IconButton label={words.viewer.zoomIn} onClick={() => zoomTo(scale * STEP)}>
+        <IconButton label={t.viewer.zoomIn} onClick={() => zoomTo(scale * STEP)}>
           <IconPlus size={18} />
         </IconButton>
         <IconButton
-          label={words.viewer.fitWidth}
+          label={t.viewer.fitWidth}
           pressed={zoom === 'width'}
           onClick={() => setZoom('width')}
         >
           <IconArrowAutofitWidth size={18} />
         </IconButton>
         <IconButton
-          label={words.viewer.fitPage}
+          label={t.viewer.fitPage}
           pressed={zoom === 'page'}
           onClick={() => setZoom('page')}
         >
@@ -118,7 +118,7 @@ export function PageCanvas(props: {
 
 type Frame = React.RefObject<HTMLDivElement | null>
 
-/** Ctrl and the wheel, which is also what a pinch on a touchpad sends. */
+/** Zooms on the wheel with Ctrl or Cmd; browsers report a touchpad pinch as the wheel with Ctrl. */
 function useWheelZoom(
   frame: Frame,
   onZoom: (factor: number, at: { x: number; y: number }) => void,
@@ -127,19 +127,19 @@ function useWheelZoom(
   latest.current = onZoom
   useEffect(() => {
     const element = frame.current
-    function turn(event: WheelEvent) {
+    function onWheel(event: WheelEvent) {
       if (!event.ctrlKey && !event.metaKey) return
       event.preventDefault()
       const box = element?.getBoundingClientRect()
       const at = { x: event.clientX - (box?.left ?? 0), y: event.clientY - (box?.top ?? 0) }
       latest.current(Math.exp(-event.deltaY / 250), at)
     }
-    element?.addEventListener('wheel', turn, { passive: false }) // React's are passive
-    return () => element?.removeEventListener('wheel', turn)
+    element?.addEventListener('wheel', onWheel, { passive: false }) // React's listeners are passive
+    return () => element?.removeEventListener('wheel', onWheel)
   }, [frame])
 }
 
-/** Dragging with the mouse moves the page; a finger scrolls it by itself. */
+/** Pans by dragging with the mouse; touch scrolls natively. */
 function usePan(frame: Frame) {
   const from = useRef<{ x: number; y: number } | null>(null)
   const [panning, setPanning] = useState(false)
@@ -167,7 +167,7 @@ function usePan(frame: Frame) {
       onPointerUp: stop,
       onPointerLeave: stop,
       onClickCapture: (event: React.MouseEvent) => {
-        if (panning) event.stopPropagation() // the end of a drag is no click on a box
+        if (panning) event.stopPropagation() // the end of a drag must not select a box
       },
     },
   }

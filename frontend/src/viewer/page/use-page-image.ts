@@ -1,28 +1,28 @@
 import { useEffect, useState } from 'react'
 
-/** Fetches the picture of a page, at most once for all who look at it. */
-export type LoadPicture = (index: number) => Promise<Blob>
-export type Picture = { status: 'loading' } | { status: 'failed' } | { status: 'ready'; url: string }
+/** Loads the image of a page; callers share one request per page. */
+export type LoadPageImage = (index: number) => Promise<Blob>
+export type PageImage = { status: 'loading' } | { status: 'failed' } | { status: 'ready'; url: string }
 
-/** An address for the picture that lives as long as the component. */
-export function usePicture(load: LoadPicture, index: number): Picture {
-  const [shown, setShown] = useState<Picture & { index?: number }>({ status: 'loading' })
+/** The image of a page as an object URL, which is revoked on unmount and on a page change. */
+export function usePageImage(loadImage: LoadPageImage, index: number): PageImage {
+  const [image, setImage] = useState<PageImage>({ status: 'loading' })
   useEffect(() => {
-    let gone = false
+    let unmounted = false
     let url = ''
-    setShown({ status: 'loading' })
-    load(index).then(
+    setImage({ status: 'loading' })
+    loadImage(index).then(
       (blob) => {
-        if (gone) return
+        if (unmounted) return
         url = URL.createObjectURL(blob)
-        setShown({ status: 'ready', url })
+        setImage({ status: 'ready', url })
       },
-      () => !gone && setShown({ status: 'failed' }),
+      () => !unmounted && setImage({ status: 'failed' }),
     )
     return () => {
-      gone = true
+      unmounted = true
       if (url !== '') URL.revokeObjectURL(url)
     }
-  }, [load, index])
-  return shown
+  }, [loadImage, index])
+  return image
 }

@@ -1,83 +1,73 @@
 import { Button, Group, Textarea } from '@mantine/core'
 import { IconArrowBackUp, IconPencil } from '@tabler/icons-react'
 import { memo, useState } from 'react'
-import { useWords } from '../../i18n/translation'
+import { useTranslation } from '../../i18n/translation'
+import { colorOf, isFigure, isLowConfidence } from '../../lib/block-labels'
 import { percent } from '../../lib/format'
 import type { Size } from '../../lib/geometry'
-import { colourOf, isFigure, isUnsure } from '../../lib/block-labels'
-import type { Item } from '../../lib/result'
+import type { Block } from '../../lib/result'
 import { IconButton } from '../../ui/icon-button'
+import type { PageImage } from '../page/use-page-image'
+import type { BlockSelection } from '../use-block-selection'
 import styles from './block-view.module.css'
 import { Figure } from './figure'
 import { MarkdownView } from './markdown-view'
-import type { Pointing } from '../use-block-selection'
-import type { Picture } from '../page/use-page-image'
 
-const FURNITURE = ['header', 'footer', 'page_number', 'footnote']
+const SMALL_PRINT = ['header', 'footer', 'page_number', 'footnote']
 
-/** One block of a page as text: points at its box, and can be corrected in place. */
-export const Block = memo(function Block(props: {
-  item: Item
+/** The text of one block: highlights its box on hover, and can be corrected in place. */
+export const BlockView = memo(function BlockView(props: {
+  block: Block
   active: boolean
   found: boolean
   corrected: boolean
   editing: boolean
-  picture: Picture
+  image: PageImage
   page: Size
-  hover: Pointing['hover']
-  pick: Pointing['pick']
+  hover: BlockSelection['hover']
+  select: BlockSelection['select']
   onEdit: ((id: number | null) => void) | undefined
   onCorrect: (id: number, text: string | null) => void
 }) {
-  const { words, language } = useWords()
-  const { item, onEdit } = props
-  const unsure = isUnsure(item.confidence)
-  const sure = unsure ? words.viewer.unsure(percent(item.confidence ?? 0, language)) : undefined
+  const { t, language } = useTranslation()
+  const { block, onEdit } = props
+  const lowConfidence = isLowConfidence(block.confidence)
+  const tooltip = lowConfidence
+    ? t.viewer.lowConfidence(percent(block.confidence ?? 0, language))
+    : undefined
   return (
     <div
       className={styles.block}
-      style={{ '--colour': `var(--mantine-color-${colourOf(item.label)}-filled)` }}
-      data-block={item.id}
+      style={{ '--color': `var(--mantine-color-${colorOf(block.label)}-filled)` }}
+      data-block={block.id}
       data-active={props.active || undefined}
       data-found={props.found || undefined}
-      data-unsure={unsure || undefined}
-      data-small={FURNITURE.includes(item.label) || undefined}
-      title={sure}
-      onMouseEnter={() => props.hover(item.id)}
+      data-low-confidence={lowConfidence || undefined}
+      data-small={SMALL_PRINT.includes(block.label) || undefined}
+      title={tooltip}
+      onMouseEnter={() => props.hover(block.id)}
       onMouseLeave={() => props.hover(null)}
-      onClick={() => props.pick(item.id, 'text')}
-      onDoubleClick={() => onEdit?.(item.id)}
+      onClick={() => props.select(block.id, 'text')}
+      onDoubleClick={() => onEdit?.(block.id)}
     >
       {props.editing ? (
         <Editor
-          item={item}
+          block={block}
           onDone={(text) => {
-            if (text !== undefined && text !== item.text) props.onCorrect(item.id, text)
+            if (text !== undefined && text !== block.text) props.onCorrect(block.id, text)
             onEdit?.(null)
           }}
         />
       ) : (
         <>
-          {isFigure(item.label) && (
-            <Figure item={item} picture={props.picture} page={props.page} />
-          )}
-          <MarkdownView markdown={item.text} />
-          {props.corrected && <span className={styles.corrected}>{words.viewer.corrected}</span>}
+          {isFigure(block.label) && <Figure block={block} image={props.image} page={props.page} />}
+          <MarkdownView markdown={block.text} />
+          {props.corrected && <span className={styles.corrected}>{t.viewer.corrected}</span>}
           {onEdit && (
-            <div className={styles.tools}>
-              <IconButton size="sm" label={words.viewer.edit} onClick={() => onEdit(item.id)}>
-                <IconPencil size={16} />
-              </IconButton>
-              {props.corrected && (
-                <IconButton
-                  size="sm"
-                  label={words.viewer.undo}
-                  onClick={() => props.onCorrect(item.id, null)}
-                >
-                  <IconArrowBackUp size={16} />
-                </IconButton>
-              )}
-            </div>
+            <BlockTools
+              onEdit={() => onEdit(block.id)}
+              onUndo={props.corrected ? () => props.onCorrect(block.id, null) : undefined}
+            />
           )}
         </>
       )}
@@ -85,9 +75,26 @@ export const Block = memo(function Block(props: {
   )
 })
 
-function Editor({ item, onDone }: { item: Item; onDone: (text?: string) => void }) {
-  const { words } = useWords()
-  const [text, setText] = useState(item.text)
+function BlockTools({ onEdit, onUndo }: { onEdit: () => void; onUndo: (() => void) | undefined }) {
+  const { t } = useTranslation()
+  return (
+    <div className={styles.tools}>
+      <IconButton size="sm" label={t.viewer.edit} onClick={onEdit}>
+        <IconPencil size={16} />
+      </IconButton>
+      {onUndo && (
+        <IconButton size="sm" label={t.viewer.undoCorrection} onClick={onUndo}>
+          <IconArrowBackUp size={16} />
+        </IconButton>
+      )}
+    </div>
+  )
+}
+
+/** Calls `onDone` with the new text, or without it when the edit is cancelled. */
+function Editor({ block, onDone }: { block: Block; onDone: (text?: string) => void }) {
+  const { t } = useTranslation()
+  const [text, setText] = useState(block.text)
   return (
     <form
       onSubmit={(event) => {
@@ -102,7 +109,7 @@ function Editor({ item, onDone }: { item: Item; onDone: (text?: string) => void 
         data-autofocus
         autoFocus
         dir="auto"
-        aria-label={words.viewer.editBlock(item.id + 1)}
+        aria-label={t.viewer.blockText(block.id + 1)}
         value={text}
         onChange={(event) => setText(event.currentTarget.value)}
         onKeyDown={(event) => {
@@ -113,10 +120,10 @@ function Editor({ item, onDone }: { item: Item; onDone: (text?: string) => void 
       />
       <Group gap="xs" mt="xs">
         <Button size="xs" type="submit">
-          {words.viewer.save}
+          {t.viewer.save}
         </Button>
         <Button size="xs" variant="default" onClick={() => onDone()}>
-          {words.cancel}
+          {t.cancel}
         </Button>
       </Group>
     </form>

@@ -1,23 +1,23 @@
-import { useWords } from '../../i18n/translation'
+import { useTranslation } from '../../i18n/translation'
 import { boxOf, cropStyle, type Size } from '../../lib/geometry'
-import type { Item } from '../../lib/result'
+import type { Block } from '../../lib/result'
+import type { PageImage } from '../page/use-page-image'
 import styles from './block-view.module.css'
-import type { Picture } from '../page/use-page-image'
 
-/** What a figure's boxes show of the page's picture. */
-export function Figure({ item, picture, page }: { item: Item; picture: Picture; page: Size }) {
-  const { words } = useWords()
-  if (picture.status !== 'ready' || page.height <= 0) return <em>{words.viewer.figure}</em>
-  return item.boxes.map(({ index, normalized }) => {
+/** The crop of the page image in each of a figure's boxes. */
+export function Figure({ block, image, page }: { block: Block; image: PageImage; page: Size }) {
+  const { t } = useTranslation()
+  if (image.status !== 'ready' || page.height <= 0) return <em>{t.viewer.figure}</em>
+  return block.boxes.map(({ index, normalized }) => {
     const box = boxOf(normalized)
     if (box === undefined) return null
     return (
       <div
         key={index}
         role="img"
-        aria-label={item.text || words.viewer.figure}
+        aria-label={block.text || t.viewer.figure}
         className={styles.figure}
-        style={{ ...cropStyle(box, page), backgroundImage: `url("${picture.url}")` }}
+        style={{ ...cropStyle(box, page), backgroundImage: `url("${image.url}")` }}
       />
     )
   })

@@ -1,5 +1,5 @@
-// Sets formulas. Heavy, so it is loaded with the first page that has one. KaTeX trusts nothing by
-// default: no links, no pictures, no styles out of a formula.
+// Renders formulas with KaTeX. Loaded on demand with the first page that has one, because of its
+// size. `trust: false` allows no links, images or styles in a formula.
 import 'katex/dist/katex.min.css'
 import type { Root } from 'hast'
 import rehypeKatex from 'rehype-katex'
@@ -12,8 +12,8 @@ const processor = unified().use(rehypeKatex, {
   trust: false,
 })
 
-export function setFormulas(tree: Root): Root {
+export function renderFormulas(tree: Root): Root {
   const copy = structuredClone(tree)
-  processor.runSync(copy) // rehype-katex changes the tree in place
+  processor.runSync(copy) // rehype-katex modifies the tree in place
   return copy
 }
