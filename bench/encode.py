@@ -67,7 +67,7 @@ def measure(model: DeepseekOcr, pages: dict[str, PageViews]) -> list[dict[str, A
         model.encode([page])
         torch.cuda.synchronize()
         first = (time.perf_counter() - began) * 1000
-        while model.make_ready():
+        while model.run_idle_work():
             pass
         alone = median_seconds(partial(model.encode, [page])) * 1e3
         line: dict[str, Any] = {"mode": mode, "alone ms": round(alone, 2), "first ms": round(first)}

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from bench.full_size import last_moe
 from dsocr.runtime.config import AttentionName, RuntimeConfig
-from dsocr.runtime.loop import runtime_for
+from dsocr.runtime.loop import make_runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.preprocess import Resolution, prepare
@@ -210,7 +210,7 @@ def compare_pages(
         views = prepare(golden_page(case["image"]), resolution, max_tiles=9)
         with timed(f"{name} encode seconds, first call"):
             [features] = model.encode([views])
-        while model.make_ready():  # by kernels the second call is a replay of graphs
+        while model.run_idle_work():  # by kernels the second call is a replay of graphs
             pass
         with timed(f"{name} encode seconds, second call"):
             [features] = model.encode([views])
@@ -238,16 +238,16 @@ def compare_runtime(
         Request(
             *(number, golden_page(case["image"]), case["prompt"]),
             Resolution(case["base_size"], case["image_size"], case["crop_mode"]),
-            SamplingParams(max_tokens=len(case["greedy_8"]), watch=False),
+            SamplingParams(max_tokens=len(case["greedy_8"]), detect_repetition=False),
         )
         for number, case in enumerate(cases)
     ]
     # so few tokens that prompts of all lengths go by the same kernels: to compile them takes long
     config = RuntimeConfig(max_num_seqs=len(pages), cache_tokens=1, max_prefill_tokens=512)
-    runtime, _ = runtime_for(model, tokenizer, config)
+    runtime, _ = make_runtime(model, tokenizer, config)
     alone: dict[int, list[int]] = {}
     for page in pages:
-        alone |= outputs(list(runtime.read(page)))
+        alone |= outputs(list(runtime.generate(page)))
     while runtime.run_idle_work():
         pass
     for page in pages:

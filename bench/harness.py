@@ -26,7 +26,7 @@ from bench.full_size import (
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import choose_device, choose_dtype
 from dsocr.runtime.execution.memory_plan import MemoryPlan
-from dsocr.runtime.loop import Done, Failed, Runtime, Text, runtime_for
+from dsocr.runtime.loop import Done, Failed, Runtime, Text, make_runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
@@ -178,7 +178,7 @@ def start(arguments: argparse.Namespace) -> Bench:
     with TemporaryDirectory() as folder:
         write_small_files(Path(folder))
         tokenizer = endless_tokenizer(Path(folder))
-    runtime, room = runtime_for(model, tokenizer, config)
+    runtime, room = make_runtime(model, tokenizer, config)
     torch.cuda.synchronize()
     ready = time.perf_counter()
     bench = Bench(

@@ -19,7 +19,7 @@ from bench.full_size import (
 )
 from bench.harness import Bench, choose_device_and_dtype, read_pages
 from dsocr.runtime.config import RuntimeConfig
-from dsocr.runtime.loop import runtime_for
+from dsocr.runtime.loop import make_runtime
 from dsocr.runtime.models.deepseek_moe import DecoderLayer
 from dsocr.runtime.scheduling.preprocess import prepare
 
@@ -39,7 +39,7 @@ def hf_row(bench: Bench) -> Iterator[dict[str, Any]]:
     for layer in bench.model.decoder.layers:
         assert isinstance(layer, DecoderLayer)
         layer.self_attn.kind = "eager"
-    bench.runtime, bench.room = runtime_for(bench.model, bench.tokenizer, config)
+    bench.runtime, bench.room = make_runtime(bench.model, bench.tokenizer, config)
     read_pages(bench, "gundam", pages=1, in_flight=1, tokens=4)
     page = prepare(bench.pictures[0], MODES["gundam"], max_tiles=6)
     seconds = median_seconds(lambda: bench.model.encode([page]), 5)

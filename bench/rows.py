@@ -20,7 +20,7 @@ from bench.harness import READ, Bench, read_pages
 from dsocr.runtime.cache.batch import Batch, Chunk, make_batch
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.execution.graph_runner import GraphRunner
-from dsocr.runtime.loop import Done, Failed, Runtime, Text, runtime_for
+from dsocr.runtime.loop import Done, Failed, Runtime, Text, make_runtime
 from dsocr.runtime.scheduling.preprocess import prepare
 
 DECODE_AFTER, DECODE_STEPS = 350, 200
@@ -41,7 +41,7 @@ def encode_row(bench: Bench) -> Iterator[dict[str, Any]]:
     for mode in MODES:
         page = prepare(bench.pictures[0], MODES[mode], max_tiles=6).pinned()
         bench.model.encode([page])
-        while bench.model.make_ready():
+        while bench.model.run_idle_work():
             pass
         alone = median_seconds(partial(bench.model.encode, [page]))
         eight = median_seconds(partial(bench.model.encode, [page] * 8)) / 8
@@ -145,7 +145,7 @@ def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
     ballast = torch.empty(total - bench.card_bytes, dtype=torch.uint8, device="cuda")
     if bench.config.kernels:
         bench.model.use_kernels()  # now to passes that fit
-    bench.runtime, bench.room = runtime_for(bench.model, bench.tokenizer, bench.config)
+    bench.runtime, bench.room = make_runtime(bench.model, bench.tokenizer, bench.config)
     line = read_pages(bench, "gundam", pages=32, in_flight=32, tokens=100)
     peak = torch.cuda.max_memory_allocated() - len(ballast)
     yield {

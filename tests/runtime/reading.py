@@ -47,8 +47,8 @@ def graph_runtime(
 
 def _runtime(runner: ModelRunner, tokenizer: Tokenizer, **settings: Any) -> Runtime:
     context = runner.model.spec.decoder.max_positions
-    preparation = InputProcessor(tokenizer, _kinds(tokenizer), context, max_tiles=9)
-    return Runtime(runner, preparation, **settings)
+    processor = InputProcessor(tokenizer, _kinds(tokenizer), context, max_tiles=9)
+    return Runtime(runner, processor, **settings)
 
 
 @cache

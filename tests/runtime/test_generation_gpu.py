@@ -14,7 +14,7 @@ import torch
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import choose_device, choose_dtype
 from dsocr.runtime.execution.graph_runner import GraphRunner
-from dsocr.runtime.loop import Done, Runtime, runtime_for
+from dsocr.runtime.loop import Done, Runtime, make_runtime
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.preprocess import Resolution
 from dsocr.runtime.scheduling.sequence import SamplingParams
@@ -43,10 +43,10 @@ def kernels(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="module")
 def runtime_of(kernels: bool, tiny_checkpoint: Path, tokenizer: Tokenizer) -> RuntimeOf:
     """A runtime of such numbers, made once."""
-    return cache(partial(make_runtime, tiny_checkpoint, tokenizer, kernels))
+    return cache(partial(load_runtime, tiny_checkpoint, tokenizer, kernels))
 
 
-def make_runtime(
+def load_runtime(
     checkpoint: Path, tokenizer: Tokenizer, kernels: bool, dtype: torch.dtype
 ) -> Runtime:
     """Its cache holds one context."""
@@ -60,7 +60,7 @@ def make_runtime(
         attention=config.attn_impl,
         kernels=kernels,
     )
-    return runtime_for(model, tokenizer, config)[0]
+    return make_runtime(model, tokenizer, config)[0]
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +77,12 @@ def page(number: int, **params: Any) -> Request:
 
 
 def read(runtime: Runtime, number: int, **params: Any) -> list[int]:
-    done = list(runtime.read(page(number, **params)))[-1]
+    done = list(runtime.generate(page(number, **params)))[-1]
     assert isinstance(done, Done)
     return done.output_ids
 
 
-def make_ready(runtime: Runtime) -> None:
+def run_idle_work(runtime: Runtime) -> None:
     """What a service does with nothing to read."""
     while runtime.run_idle_work():
         pass
@@ -108,12 +108,12 @@ def test_float32_tokens_are_the_released_codes(exact: Runtime, number: int) -> N
     """Also once the graphs are there that its views asked for."""
     for _ in range(2):
         assert_equal_while_safe(number, read(exact, number))
-        make_ready(exact)
+        run_idle_work(exact)
 
 
 def test_pages_read_side_by_side_say_what_the_released_code_says(exact: Runtime) -> None:
     """More than there are places for, by graphs of all sizes."""
-    make_ready(exact)
+    run_idle_work(exact)
     for number in range(len(CASES)):
         exact.submit(page(number))
 
@@ -125,7 +125,7 @@ def test_pages_read_side_by_side_say_what_the_released_code_says(exact: Runtime)
 
 
 def test_drawing_on_the_device_repeats_with_its_seed(exact: Runtime) -> None:
-    make_ready(exact)
+    run_idle_work(exact)
     one, two, other = (read(exact, 0, temperature=1.0, seed=seed) for seed in (1, 1, 2))
     assert one == two != other
 
@@ -149,8 +149,8 @@ def test_no_page_waits_for_the_compiler(
 ) -> None:
     """A start compiles all that any page needs, alone or in company."""
     forget(monkeypatch)
-    runtime = make_runtime(tiny_checkpoint, tokenizer, True, torch.bfloat16)
-    make_ready(runtime)
+    runtime = load_runtime(tiny_checkpoint, tokenizer, True, torch.bfloat16)
+    run_idle_work(runtime)
     device = choose_device("cuda")
     before = num_compiled(device)
     for number in range(len(CASES)):

@@ -76,7 +76,7 @@ def test_images_become_the_released_codes_tokens(
 
     expected = case[form]
     params = SamplingParams(max_tokens=expected["max_new_tokens"], no_repeat=GUARDS[form])
-    events = list(runtime.read(Request(1, image, case["prompt"], resolution, params)))
+    events = list(runtime.generate(Request(1, image, case["prompt"], resolution, params)))
     done = events[-1]
     assert isinstance(done, Done)
     safe = expected["safe_prefix_len"]
@@ -86,7 +86,7 @@ def test_images_become_the_released_codes_tokens(
 
 
 def test_a_page_starts_speaks_and_ends(runtime: Runtime) -> None:
-    events = list(runtime.read(request()))
+    events = list(runtime.generate(request()))
 
     assert isinstance(events[0], Started)
     done = events[-1]
@@ -160,7 +160,7 @@ def test_cancelling_frees_every_block(runtime: Runtime, steps: int) -> None:
 
 def test_a_reader_that_stops_listening_cancels_its_page(runtime: Runtime) -> None:
     free = runtime.scheduler.allocator.num_free
-    events = runtime.read(request())
+    events = runtime.generate(request())
     next(events)
     events.close()  # type: ignore[attr-defined]
 
@@ -170,7 +170,7 @@ def test_a_reader_that_stops_listening_cancels_its_page(runtime: Runtime) -> Non
 
 def test_a_page_that_ended_leaves_no_blocks_behind(runtime: Runtime) -> None:
     free = runtime.scheduler.allocator.num_free
-    run_through = list(runtime.read(request()))
+    run_through = list(runtime.generate(request()))
     assert run_through and runtime.scheduler.allocator.num_free == free
 
 
@@ -189,7 +189,7 @@ def test_what_does_not_fit_fails_with_the_numbers_and_the_next_page_is_read(
 
 
 def test_two_images_in_one_prompt_are_a_bad_request(runtime: Runtime) -> None:
-    [_, failed] = list(runtime.read(request(prompt="<image><image>")))
+    [_, failed] = list(runtime.generate(request(prompt="<image><image>")))
     assert isinstance(failed, Failed) and failed.code == "bad_request"
 
 
@@ -206,14 +206,14 @@ def test_a_picture_that_cannot_be_prepared_costs_its_own_page_only(runtime: Runt
 
 
 def test_a_prompt_without_an_image_reads_no_image(runtime: Runtime) -> None:
-    done = list(runtime.read(request(prompt="no image at all")))[-1]
+    done = list(runtime.generate(request(prompt="no image at all")))[-1]
     assert isinstance(done, Done)
     assert (done.num_image_tokens, done.num_prompt_tokens) == (0, 5)
 
 
 def test_the_answer_stops_where_the_context_ends(runtime: Runtime) -> None:
     words = "word " * 8100  # a token each
-    done = list(runtime.read(request(prompt=words, max_tokens=None)))[-1]
+    done = list(runtime.generate(request(prompt=words, max_tokens=None)))[-1]
     assert isinstance(done, Done)
     assert done.finish_reason == "length"
     assert done.num_prompt_tokens + len(done.output_ids) == 8192
@@ -227,7 +227,7 @@ def test_a_fault_of_the_device_stays_loud(
 
     monkeypatch.setattr(tiny_model, "forward", forward)
     with pytest.raises(RuntimeError, match="illegal memory access"):
-        list(runtime.read(request()))
+        list(runtime.generate(request()))
 
 
 def test_a_page_that_repeats_itself_ends_where_it_began_to(
@@ -247,7 +247,7 @@ def test_a_page_that_repeats_itself_ends_where_it_began_to(
         return scores
 
     monkeypatch.setattr(tiny_model, "logits", only_the_phrase)
-    events = list(runtime.read(request(max_tokens=900)))
+    events = list(runtime.generate(request(max_tokens=900)))
 
     done = events[-1]
     assert isinstance(done, Done) and done.finish_reason == "repetition"
@@ -264,6 +264,6 @@ def test_the_watch_can_be_left_out(
     scores = torch.zeros(1, 9)
     scores[0, 7] = 9.0
     monkeypatch.setattr(tiny_model, "logits", lambda hidden: scores.clone())
-    done = list(runtime.read(request(max_tokens=420, watch=False)))[-1]
+    done = list(runtime.generate(request(max_tokens=420, detect_repetition=False)))[-1]
     assert isinstance(done, Done)
     assert (done.finish_reason, done.output_ids) == ("length", [7] * 420)

@@ -1,7 +1,7 @@
 """A checkpoint's config.json as sizes (spec 1.1). Knows no tensors and imports no torch.
 
-The decoder's fields are read at the top level, else in `language_config`; what neither has takes
-the default the released code takes. A feature the runtime does not compute is refused by name.
+The decoder's fields are taken from the top level, else from `language_config`, else from the
+defaults of the released code. A feature that the runtime does not compute is refused by name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ARCHITECTURE = "DeepseekOCRForCausalLM"
 
 
 class CheckpointError(Exception):
-    """The folder is not a checkpoint this runtime can read. The text names everything wrong."""
+    """The folder is not a checkpoint that this runtime can load. The message names every fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class SamSpec:
     width: int
     num_heads: int
     global_layers: tuple[int, ...]
-    """Blocks with attention over the whole grid; the others attend within windows."""
+    """Layers with attention over the whole grid; the others attend within windows."""
     net_2_channels: int
     net_3_channels: int
 
@@ -47,7 +47,7 @@ class ClipSpec:
     width: int
     num_heads: int
     patch_grid: int
-    """Side of the learned position grid: image_size // patch_size."""
+    """Side of the learned position table: image_size // patch_size."""
 
     @property
     def head_dim(self) -> int:
@@ -69,7 +69,7 @@ class DecoderSpec:
     num_experts_per_token: int
     expert_width: int
     shared_width: int
-    """Width of the one MLP all tokens pass: moe_intermediate_size * n_shared_experts."""
+    """Width of the MLP that every token passes: moe_intermediate_size * n_shared_experts."""
     max_positions: int
     bos_token_id: int
     eos_token_id: int
@@ -91,7 +91,7 @@ class DeepseekOcrSpec:
     clip: ClipSpec
     decoder: DecoderSpec
     projector_width: int
-    """Channels into the projector: CLIP's and SAM's, concatenated (spec 2.3)."""
+    """Input channels of the projector: CLIP's and SAM's, concatenated (spec 2.3)."""
 
 
 def read_spec(folder: Path) -> DeepseekOcrSpec:
@@ -109,7 +109,7 @@ def read_spec(folder: Path) -> DeepseekOcrSpec:
 
 
 def parse_config(config: Config) -> DeepseekOcrSpec:
-    """The sizes in a config.json already read. Raises `CheckpointError`."""
+    """The sizes in a parsed config.json. Raises `CheckpointError`."""
     _refuse_other_classes(config)
     try:
         return DeepseekOcrSpec(
@@ -139,7 +139,7 @@ def _refuse_other_classes(config: Config) -> None:
 
 
 def _set_fields(config: Config | None) -> dict[str, Any]:
-    """The fields that have a value: null means what absence means."""
+    """The fields with a value: null counts as absent."""
     return {name: value for name, value in (config or {}).items() if value is not None}
 
 
@@ -165,7 +165,7 @@ def _clip(config: Config) -> ClipSpec:
 
 
 def _decoder(config: Config) -> DecoderSpec:
-    _refuse_what_is_not_computed(config)
+    _refuse_unsupported(config)
     expert_width = int(config["moe_intermediate_size"])
     return DecoderSpec(
         vocab_size=int(config["vocab_size"]),
@@ -188,8 +188,8 @@ def _decoder(config: Config) -> DecoderSpec:
     )
 
 
-def _refuse_what_is_not_computed(config: Config) -> None:
-    """A checkpoint of another shape must not run and give nonsense."""
+def _refuse_unsupported(config: Config) -> None:
+    """Raises `CheckpointError` for features that the decoder would silently compute wrongly."""
     heads = config["num_attention_heads"]
     only = {
         "num_key_value_heads": heads,

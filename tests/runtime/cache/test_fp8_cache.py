@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dsocr.runtime.cache.kv_cache import KVCache, as_kept
+from dsocr.runtime.cache.kv_cache import KVCache, to_cache_dtype
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import FP8
-from dsocr.runtime.loop import runtime_for
+from dsocr.runtime.loop import make_runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.preprocess import Resolution
@@ -39,7 +39,7 @@ def whole(reader: Reader) -> Tensor:
 def pages() -> list[Request]:
     case = next(case for case in golden("e2e")["cases"] if case["mode"] == "tiny")
     resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
-    params = SamplingParams(no_repeat=NoRepeat(3), watch=False)
+    params = SamplingParams(no_repeat=NoRepeat(3), detect_repetition=False)
     return [
         Request(
             number,
@@ -61,7 +61,7 @@ def test_a_token_takes_half_the_bytes_of_bfloat16(tiny_model: DeepseekOcr) -> No
 
 
 def test_what_does_not_fit_is_kept_as_the_greatest_number_and_no_number_as_none() -> None:
-    kept = as_kept(torch.tensor([1.1, 449.0, -1e9, float("inf"), float("nan")]), FP8).float()
+    kept = to_cache_dtype(torch.tensor([1.1, 449.0, -1e9, float("inf"), float("nan")]), FP8).float()
     assert kept[:4].tolist() == [1.125, 448, -448, 448]
     assert kept[4].isnan()
 
@@ -85,7 +85,7 @@ def test_a_prompt_in_pieces_equals_the_whole(tiny_model: DeepseekOcr, size: int)
 
 
 def test_pages_are_read_to_their_ends(tiny_model: DeepseekOcr, tokenizer: Tokenizer) -> None:
-    asked, room = runtime_for(tiny_model, tokenizer, RuntimeConfig(cache_dtype="fp8"))
+    asked, room = make_runtime(tiny_model, tokenizer, RuntimeConfig(cache_dtype="fp8"))
     assert room.cache_dtype == FP8
     said = []
     for runtime in (asked, plain_runtime(tiny_model, tokenizer, cache_dtype=FP8)):

@@ -52,7 +52,7 @@ def alone(tiny_model: DeepseekOcr, tokenizer: Tokenizer) -> dict[int, list[int]]
     said: dict[int, list[int]] = {}
     for one in pages():
         runtime = plain_runtime(tiny_model, tokenizer, limits=Limits(max_prefill_tokens=8192))
-        said |= outputs(list(runtime.read(one)))
+        said |= outputs(list(runtime.generate(one)))
     return said
 
 

@@ -21,10 +21,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def capture(self: DecodeGraph, bucket: int) -> Any:
         sizes.append(bucket)
         graph = SimpleNamespace(replay=lambda: None)
-        return SimpleNamespace(graph=graph, rows=torch.zeros(bucket), chosen=bucket)
+        return SimpleNamespace(graph=graph, rows=torch.zeros(bucket), output=bucket)
 
     monkeypatch.setattr(DecodeGraph, "_capture", capture)
-    monkeypatch.setattr(decode_graph, "PATIENCE", 2)
+    monkeypatch.setattr(decode_graph, "MISSES_BEFORE_CAPTURE", 2)
     return sizes
 
 
@@ -44,8 +44,8 @@ def graph(made: list[int]) -> DecodeGraph:
 
 
 def replayed(graph: DecodeGraph, num_rows: int) -> Any:
-    graph.prepare(num_rows)
-    return graph.step(range(num_rows))
+    graph.ensure_graph(num_rows)
+    return graph.decode(range(num_rows))
 
 
 def test_a_larger_graph_stands_in_until_its_own_is_often_wanted(

@@ -55,11 +55,11 @@ def plain(tiny_checkpoint: Path) -> DeepseekOcr:
     return load(tiny_checkpoint, kernels=False)
 
 
-@pytest.fixture(params=[True, False], ids=["side-by-side", "one-lane"])
+@pytest.fixture(params=[True, False], ids=["separate-pools", "one-pool"])
 def model(tiny_checkpoint: Path, request: pytest.FixtureRequest) -> DeepseekOcr:
     """One by kernels, that has encoded nothing yet, as on a large card and on a small one."""
     model = load(tiny_checkpoint, kernels=True)
-    model._graphs = EncodeGraphs(model._project, model.device, side_by_side=request.param)
+    model._graphs = EncodeGraphs(model._project, model.device, separate_pools=request.param)
     return model
 
 
@@ -94,7 +94,7 @@ def test_features_are_the_plain_towers_at_first_use_at_capture_and_at_replay(
     model: DeepseekOcr, plain: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a quiet moment: graphs are made amid the others, at each size's second use."""
-    monkeypatch.setattr(encode_graph, "PATIENCE", 1)
+    monkeypatch.setattr(encode_graph, "PASSES_BEFORE_CAPTURE", 1)
     assert TOO_MANY * TILE**2 > MAX_PIXELS
     order = random.Random(1)
     for turn in range(5):
@@ -111,10 +111,10 @@ def test_a_replay_is_not_disturbed_by_graphs_that_are_made_later(
     """One after another in quiet moments, in the memory that all share."""
     first, others = TOGETHER[0], TOGETHER[1:]
     assert furthest(model, plain, first) <= BOUND
-    assert model.make_ready()
+    assert model.run_idle_work()
     for shapes in others:
         model.encode([noise(shape) for shape in shapes])
-    while model.make_ready():
+    while model.run_idle_work():
         with runs_by_the_host(model) as counts:
             assert furthest(model, plain, first) <= BOUND
         assert counts == []
@@ -128,7 +128,7 @@ def test_a_page_of_several_passes_of_one_size_keeps_the_features_of_each(
     monkeypatch.setattr(model, "pass_pixels", 2 * TILE**2)
     page: list[Shape] = [(1024, (2, 3))]
     assert furthest(model, plain, page) <= BOUND
-    while model.make_ready():
+    while model.run_idle_work():
         pass
     with runs_by_the_host(model) as counts:
         assert furthest(model, plain, page) <= BOUND

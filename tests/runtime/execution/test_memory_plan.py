@@ -32,16 +32,16 @@ def test_a_device_too_small_for_a_page_is_refused_with_the_numbers() -> None:
 
 
 def test_a_cpu_holds_two_contexts_and_four_pages(tiny_model: DeepseekOcr) -> None:
-    room = plan_memory(tiny_model, RuntimeConfig())
-    assert (room.max_num_seqs, room.cache_tokens) == (4, 2 * CONTEXT)
+    plan = plan_memory(tiny_model, RuntimeConfig())
+    assert (plan.max_num_seqs, plan.cache_tokens) == (4, 2 * CONTEXT)
 
 
 @pytest.mark.parametrize(("wished", "given"), [(100, CONTEXT), (50_000, 50_000)])
 def test_what_is_asked_for_is_given_but_never_less_than_a_context(
     tiny_model: DeepseekOcr, wished: int, given: int
 ) -> None:
-    room = plan_memory(tiny_model, RuntimeConfig(cache_tokens=wished, max_num_seqs=7))
-    assert (room.max_num_seqs, room.cache_tokens) == (7, given)
+    plan = plan_memory(tiny_model, RuntimeConfig(cache_tokens=wished, max_num_seqs=7))
+    assert (plan.max_num_seqs, plan.cache_tokens) == (7, given)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_rehearsal_runs_every_part_of_the_model(
     try:
         config = RuntimeConfig(max_tiles=2, max_prefill_tokens=64)
         feature_bytes = profile_steps(
-            tiny_model, config, seats=256, cache_dtype=torch.float8_e4m3fn
+            tiny_model, config, max_num_seqs=256, cache_dtype=torch.float8_e4m3fn
         )
     finally:
         for hook in hooks:

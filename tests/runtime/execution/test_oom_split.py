@@ -15,7 +15,7 @@ class Preparing:
     def __init__(self, *, left: int, fails: Exception | None = None) -> None:
         self.left, self.fails, self.asked = left, fails, 0
 
-    def make_ready(self) -> bool:
+    def run_idle_work(self) -> bool:
         self.asked += 1
         if self.left:
             self.left -= 1
@@ -27,7 +27,7 @@ class Preparing:
 
 def made_ready(runner: Preparing, moments: int) -> list[bool]:
     patient = OomSplittingRunner(runner)  # type: ignore[arg-type]
-    return [patient.make_ready() for _ in range(moments)]
+    return [patient.run_idle_work() for _ in range(moments)]
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,9 @@ def test_what_has_no_room_is_not_tried_again(fails: Exception) -> None:
 def test_what_is_wanted_later_is_made_ready_later() -> None:
     runner = Preparing(left=1)
     patient = OomSplittingRunner(runner)  # type: ignore[arg-type]
-    assert [patient.make_ready() for _ in range(3)] == [True, False, False]
+    assert [patient.run_idle_work() for _ in range(3)] == [True, False, False]
     runner.left = 1
-    assert patient.make_ready()
+    assert patient.run_idle_work()
 
 
 def test_other_faults_are_no_want_of_memory() -> None:

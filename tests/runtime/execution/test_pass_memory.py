@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from dsocr.runtime.execution.encode_graph import BYTES_A_PIXEL
+from dsocr.runtime.execution.encode_graph import BYTES_PER_PIXEL
 from dsocr.runtime.kernels import elementwise, sam_attention
 from dsocr.runtime.layers import resize
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
@@ -92,6 +92,6 @@ def test_a_pass_holds_no_more_than_is_planned_for(
     with torch.inference_mode(), Held(model) as held:
         features = model._project(torch.empty(count, side, side, 3, dtype=torch.uint8, device=META))
     assert features.shape == (count, (side // 64) ** 2, 1280)
-    assert held.most <= bytes_a_pixel * count * side**2 < BYTES_A_PIXEL * count * side**2
+    assert held.most <= bytes_a_pixel * count * side**2 < BYTES_PER_PIXEL * count * side**2
     # and the count is a count: each token of SAM's has at least its MLP's numbers and its own
     assert held.most >= 5 * 768 * 2 * count * (side // 16) ** 2

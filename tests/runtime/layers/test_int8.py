@@ -88,7 +88,7 @@ def test_pages_are_read_to_an_end(
     sides = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
     page, params = golden_page(case["image"]), SamplingParams(max_tokens=24)
     runtime = plain_runtime(model, tokenizer)
-    done = list(runtime.read(Request(1, page, case["prompt"], sides, params)))[-1]
+    done = list(runtime.generate(Request(1, page, case["prompt"], sides, params)))[-1]
     assert isinstance(done, Done) and done.finish_reason == "length"
     assert len(done.output_ids) == 24
 

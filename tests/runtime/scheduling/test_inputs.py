@@ -16,9 +16,9 @@ from dsocr.runtime.text.prompt import PromptError
 
 
 @pytest.fixture
-def pool() -> Iterator[Executor]:
-    with ThreadPoolExecutor(4) as pool:
-        yield pool
+def executor() -> Iterator[Executor]:
+    with ThreadPoolExecutor(4) as executor:
+        yield executor
 
 
 def request(number: int) -> Request:
@@ -38,59 +38,59 @@ class Gate:
         return request, PromptError("a stand-in")
 
 
-def taken(intake: InputQueue) -> list[int]:
+def taken(queue: InputQueue) -> list[int]:
     numbers = []
-    while len(intake):
-        intake.wait(30)
-        if prepared := intake.take():
+    while len(queue):
+        queue.wait(30)
+        if prepared := queue.take():
             numbers.append(prepared[0].request_id)
     return numbers
 
 
-def test_pages_leave_in_the_order_they_came(pool: Executor) -> None:
+def test_pages_leave_in_the_order_they_came(executor: Executor) -> None:
     gate = Gate()
     gate.open.set()
-    intake = InputQueue(gate, ahead=3, pool=pool)
+    queue = InputQueue(gate, max_prepared=3, executor=executor)
     for number in range(20):
-        intake.add(request(number))
-    assert taken(intake) == list(range(20))
+        queue.add(request(number))
+    assert taken(queue) == list(range(20))
 
 
-def test_only_so_many_are_prepared_ahead(pool: Executor) -> None:
+def test_only_so_many_are_prepared_ahead(executor: Executor) -> None:
     gate = Gate()
-    intake = InputQueue(gate, ahead=3, pool=pool)
+    queue = InputQueue(gate, max_prepared=3, executor=executor)
     for number in range(20):
-        intake.add(request(number))
-    assert intake.take() is None
+        queue.add(request(number))
+    assert queue.take() is None
 
     gate.open.set()
-    intake.wait(30)
+    queue.wait(30)
 
     assert set(gate.came) <= {0, 1, 2}
-    assert taken(intake) == list(range(20))
+    assert taken(queue) == list(range(20))
 
 
-def test_a_cancelled_page_is_not_taken(pool: Executor) -> None:
+def test_a_cancelled_page_is_not_taken(executor: Executor) -> None:
     gate = Gate()
-    intake = InputQueue(gate, ahead=2, pool=pool)
+    queue = InputQueue(gate, max_prepared=2, executor=executor)
     for number in range(5):
-        intake.add(request(number))
+        queue.add(request(number))
 
     for number in (0, 3, 7):
-        intake.cancel(number)
+        queue.cancel(number)
 
     gate.open.set()
-    assert taken(intake) == [1, 2, 4]
+    assert taken(queue) == [1, 2, 4]
     assert 3 not in gate.came
 
 
 def test_without_threads_a_page_is_prepared_when_it_is_taken() -> None:
     gate = Gate()
     gate.open.set()
-    intake = InputQueue(gate, ahead=2)
-    intake.add(request(1))
-    assert gate.came == [] and len(intake) == 1
+    queue = InputQueue(gate, max_prepared=2)
+    queue.add(request(1))
+    assert gate.came == [] and len(queue) == 1
 
-    prepared = intake.take()
+    prepared = queue.take()
 
-    assert prepared is not None and gate.came == [1] and len(intake) == 0
+    assert prepared is not None and gate.came == [1] and len(queue) == 0

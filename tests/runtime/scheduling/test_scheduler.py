@@ -16,7 +16,7 @@ from dsocr.runtime.cache.block_allocator import BlockAllocator
 from dsocr.runtime.loop import Done, Event, Runtime, Started
 from dsocr.runtime.scheduling.inputs import Prepared, Request
 from dsocr.runtime.scheduling.preprocess import Resolution
-from dsocr.runtime.scheduling.scheduler import PIXELS_A_TOKEN, Limits, Scheduler
+from dsocr.runtime.scheduling.scheduler import PIXELS_PER_TOKEN, Limits, Scheduler
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
 from dsocr.runtime.text.tokenizer import SpecialTokens
 from tests.runtime.fake_runner import EOS, FakeRunner, token_of
@@ -48,7 +48,7 @@ class Page:
 
 
 @dataclass
-class FakePreparation:
+class FakeProcessor:
     pages: list[Page]
     tokenizer: Any = None
 
@@ -58,9 +58,9 @@ class FakePreparation:
         if page.views:
             tiles = torch.zeros(page.views - 1, SIDE, SIDE, 3, dtype=torch.uint8)
             views = PageViews(torch.zeros(SIDE, SIDE, 3, dtype=torch.uint8), tiles)
-        room = CONTEXT - page.prompt
+        max_new_tokens = CONTEXT - page.prompt
         return request, Sequence(
-            [7] * page.prompt, request.params, room, SPECIAL, request.request_id, views
+            [7] * page.prompt, request.params, max_new_tokens, SPECIAL, request.request_id, views
         )
 
 
@@ -73,8 +73,8 @@ def fake_runtime(
 ) -> tuple[Runtime, FakeRunner]:
     lengths = {number: page.answer for number, page in enumerate(pages)}
     runner = FakeRunner(BlockAllocator(blocks, block_size=BLOCK), lengths, deferred)
-    preparation: Any = FakePreparation(pages, Letters())
-    return Runtime(runner, preparation, limits=limits, lookahead=lookahead), runner
+    processor: Any = FakeProcessor(pages, Letters())
+    return Runtime(runner, processor, limits=limits, lookahead=lookahead), runner
 
 
 def play(pages: list[Page], runtime: Runtime) -> list[Event]:
@@ -125,22 +125,22 @@ def test_any_mix_of_pages_is_read_within_the_limits(
 
     events = play(pages, runtime)
 
-    said = outputs(events)
+    got = outputs(events)
     done = [event.request_id for event in events if isinstance(event, Done)]
     assert len(done) == len(set(done))
     for number, page in enumerate(pages):
         length = min(page.answer, CONTEXT - page.prompt)
-        if number in said:
-            assert said[number] == [token_of(number, place) for place in range(length)]
+        if number in got:
+            assert got[number] == [token_of(number, place) for place in range(length)]
         else:
             assert page.cancelled is not None
     started = [event.request_id for event in events if isinstance(event, Started)]
     assert len(started) == len(set(started))
     assert runtime.scheduler.allocator.num_free == blocks
     for step in runner.steps:
-        prompts = sum(piece.length for piece in step.pieces[step.num_decodes :])
-        pixels = [one.views.num_pixels for one in step.starts if one.views is not None]
-        assert len(step.pieces) <= limits.max_num_seqs
+        prompts = sum(chunk.length for chunk in step.chunks[step.num_decodes :])
+        pixels = [one.views.num_pixels for one in step.to_encode if one.views is not None]
+        assert len(step.chunks) <= limits.max_num_seqs
         assert prompts <= limits.max_prefill_tokens
         assert len(pixels) <= 1 or sum(pixels) <= limits.max_encode_pixels
 
@@ -148,25 +148,25 @@ def test_any_mix_of_pages_is_read_within_the_limits(
 @settings(max_examples=60, deadline=None)
 @given(PAGES, LIMITS, st.integers(CONTEXT // BLOCK, 60))
 def test_looking_ahead_changes_no_token(pages: list[Page], limits: Limits, blocks: int) -> None:
-    said = []
+    got = []
     stay = [Page(page.prompt, page.answer, page.views, page.comes) for page in pages]
     for lookahead in (0, 1):
         runtime, _ = fake_runtime(stay, limits, blocks=blocks, lookahead=lookahead)
-        said.append(outputs(play(stay, runtime)))
-    assert said[0] == said[1] and len(said[0]) == len(pages)
+        got.append(outputs(play(stay, runtime)))
+    assert got[0] == got[1] and len(got[0]) == len(pages)
 
 
 @pytest.mark.parametrize("lookahead", [0, 1])
 def test_a_step_that_cannot_even_be_launched_is_launched_in_parts(lookahead: int) -> None:
     pages = [Page(prompt=30, answer=20, comes=number) for number in range(8)]
     limits = Limits(max_num_seqs=8, max_prefill_tokens=40)
-    said = []
+    got = []
     for most in (None, 33):
         runtime, runner = fake_runtime(pages, limits, blocks=128, lookahead=lookahead)
         runner.most = most
-        said.append(outputs(play(pages, runtime)))
+        got.append(outputs(play(pages, runtime)))
 
-    assert said[0] == said[1] and len(said[0]) == 8
+    assert got[0] == got[1] and len(got[0]) == 8
     assert runtime.load.out_of_memory > 0
 
 
@@ -182,8 +182,8 @@ def test_every_page_that_writes_takes_part_in_every_step() -> None:
         at = [
             index
             for index, step in enumerate(runner.steps)
-            for piece in step.pieces[: step.num_decodes]
-            if piece.sequence.request_id == number
+            for chunk in step.chunks[: step.num_decodes]
+            if chunk.sequence.request_id == number
         ]
         assert at == list(range(at[0], at[0] + 20))
 
@@ -207,8 +207,8 @@ def test_while_pages_write_others_are_taken_in_at_the_share_asked_for(share: flo
 
     busy = [step for step in runner.steps if step.num_decodes]
     spent = sum(
-        sum(piece.length for piece in step.pieces[step.num_decodes :])
-        + sum(SIDE * SIDE / PIXELS_A_TOKEN for _ in step.starts)
+        sum(chunk.length for chunk in step.chunks[step.num_decodes :])
+        + sum(SIDE * SIDE / PIXELS_PER_TOKEN for _ in step.to_encode)
         for step in busy[:40]
     )
     assert spent == pytest.approx(40 * 8 * share, rel=0.15)
@@ -238,7 +238,7 @@ def test_the_more_pages_write_the_longer_others_are_gathered(
 
     play(pages, runtime)
 
-    assert [len(step.starts) for step in runner.steps[10:] if step.starts] == rounds
+    assert [len(step.to_encode) for step in runner.steps[10:] if step.to_encode] == rounds
 
 
 def test_places_that_become_free_one_by_one_are_taken_a_few_at_a_time() -> None:
@@ -249,7 +249,7 @@ def test_places_that_become_free_one_by_one_are_taken_a_few_at_a_time() -> None:
 
     play(pages, runtime)
 
-    busy = [len(step.pieces) - step.num_decodes for step in runner.steps[10:] if step.num_decodes]
+    busy = [len(step.chunks) - step.num_decodes for step in runner.steps[10:] if step.num_decodes]
     assert [count for count in busy if count] == [4, 4]
 
 
@@ -260,7 +260,7 @@ def test_where_nobody_writes_pages_are_taken_in_at_full_speed() -> None:
 
     play(pages, runtime)
 
-    sizes = [sum(piece.length for piece in step.pieces) for step in runner.steps if step.pieces]
+    sizes = [sum(chunk.length for chunk in step.chunks) for step in runner.steps if step.chunks]
     assert sizes[:7] == [8] * 7
 
 
@@ -283,13 +283,13 @@ def test_blocks_of_a_page_cancelled_in_flight_are_free_once_its_step_is_collecte
     scheduler = Scheduler(allocator, Limits())
     page = Sequence([7] * 10, SamplingParams(), 50, SPECIAL)
     scheduler.add(page)
-    scheduler.start()
-    flights = [step for step in (scheduler.plan(), scheduler.plan()) if step is not None]
+    scheduler.start_encoding()
+    in_flight = [step for step in (scheduler.schedule(), scheduler.schedule()) if step is not None]
     assert allocator.num_free == 16 - 3
 
     scheduler.drop(page)
 
-    assert allocator.num_free == 16 - 3 and scheduler.plan() is None
-    for step in flights:
-        scheduler.collected(step)
+    assert allocator.num_free == 16 - 3 and scheduler.schedule() is None
+    for step in in_flight:
+        scheduler.finish_step(step)
     assert allocator.num_free == 16 and scheduler.num_running == 0

@@ -49,7 +49,7 @@ def test_a_page_decodes_from_its_first_token_on_even_while_that_is_being_chosen(
     assert not one.is_decoding
 
     one.num_pending = 1
-    assert one.is_decoding and one.has_room
+    assert one.is_decoding and one.can_generate
 
     one.num_pending = 2
-    assert not one.has_room
+    assert not one.can_generate

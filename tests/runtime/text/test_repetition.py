@@ -8,7 +8,7 @@ from bench.normal_texts import KINDS, honest_text
 from bench.planted_loops import LATE, loops, wide_numbered_rows
 from bench.repetition import LIMIT, alarm, real_texts
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
-from dsocr.runtime.text.repetition import RepetitionWatch, TokenKinds, token_kinds
+from dsocr.runtime.text.repetition import RepetitionDetector, TokenKinds, token_kinds
 from dsocr.runtime.text.tokenizer import Tokenizer
 
 
@@ -91,7 +91,7 @@ def test_numbered_blank_rows_may_be_as_many_as_a_month_has_days(
 
 def test_a_sequence_ends_where_its_loop_begins(tokenizer: Tokenizer, kinds: TokenKinds) -> None:
     sequence = Sequence(
-        [0], SamplingParams(), 8000, tokenizer.special, watch=RepetitionWatch(kinds)
+        [0], SamplingParams(), 8000, tokenizer.special, repetition=RepetitionDetector(kinds)
     )
     tokens = tokenizer.encode("Dear reader, " + "thank you very much, " * 200)
     for token in tokens:

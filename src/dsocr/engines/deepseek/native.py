@@ -106,9 +106,9 @@ class NativeEngine:
 
 def examine_weights(folder: Path) -> list[tuple[str, Literal["ok", "note", "bad"], str]]:
     """What a look at the folder finds: name, state, words. Loads torch into this process."""
-    from dsocr.runtime.weights.check import examine
+    from dsocr.runtime.weights.check import check_folder
 
-    return [(one.name, one.state, one.words) for one in examine(folder)]
+    return [(one.name, one.state, one.detail) for one in check_folder(folder)]
 
 
 def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> list[float | None]:

@@ -1,8 +1,8 @@
-"""The decoder on one new token a sequence, by kernels that each do as much as they can.
+"""The decoder on one new token per sequence, by fused kernels.
 
-Computes what `DeepseekMoe` computes on a batch of decodes, with as few roundings or fewer. Two
-ways: of a single row the matrices are walked through by kernels that also norm, route and add; of
-many rows the large products are the library's, and the experts' go expert by expert.
+Computes what `DeepseekMoe` computes on a batch of decodes, with no more roundings. Two paths: for a
+single row, matrix-vector kernels that include norms, routing and sums; for several rows, the large
+products are PyTorch's, and the experts' are grouped by expert.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 
 class DecodeStep:
-    """Enqueues a step; can be captured. Tables of slots are passed. It keeps the weights, and what
-    every step computes in: they must run one after another."""
+    """The `DecodeOps` of kernels: asynchronous, can be captured. Holds the weights and buffers that
+    all steps share, so steps must run one after another."""
 
     def __init__(self, model: DeepseekOcr, cache: KVCache, max_rows: int) -> None:
         decoder, spec = model.decoder, model.spec.decoder
@@ -45,36 +45,36 @@ class DecodeStep:
         self._norm, self._head = decoder.norm.weight, model.lm_head.weight
         self._layers = layer_weights(model, cache)
         self._rotation = rotation_tables(model)
-        # one for all graphs: theirs would be kept side by side
+        # one buffer for all graphs, which would otherwise each keep their own
         self._logits = torch.empty(
             max_rows, spec.vocab_size, dtype=torch.float32, device=model.device
         )
-        # the attention kernel leaves it as it found it
+        # counters of the attention kernel, which resets them to 0
         self._arrived = torch.zeros(
             max_rows * spec.num_heads, dtype=torch.int32, device=model.device
         )
 
     def scores(self, rows: Tensor, state: DecodeState) -> Tensor:
-        """float32 scores (B, vocabulary) of what follows each slot's newest token."""
+        """float32 logits (B, vocabulary) after each slot's newest token."""
         x = newest_embeddings_fused(self._embeddings, state.tokens, state.lengths, rows)
         sequences = state.sequences(rows)
         if len(rows) == 1:
-            return self._alone(x, sequences, self.row_tuning)
-        return self._together(x, sequences, self.tuning_for(len(rows)))
+            return self._forward_one(x, sequences, self.row_tuning)
+        return self._forward_batch(x, sequences, self.tuning_for(len(rows)))
 
-    def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
-        chosen = choose_fused(logits, state.histories, rows)
-        flag_suspects_fused(state.histories, state.traces, rows, chosen[2])
-        return chosen
+    def sample(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
+        sampled = choose_fused(logits, state.histories, rows)
+        flag_suspects_fused(state.histories, state.traces, rows, sampled[2])
+        return sampled
 
     def head(self, hidden: Tensor) -> Tensor:
-        """float32 scores of normed hidden states, not rounded to the weights' dtype before."""
+        """float32 logits of normed hidden states, without rounding to the weights' dtype."""
         out = self._logits[: len(hidden)]
         if hidden.dtype == torch.float32:
             return torch.mm(hidden, self._head.t(), out=out)
         return torch.mm(hidden, self._head.t(), out_dtype=torch.float32, out=out)
 
-    def _alone(self, residual: Tensor, sequences: Sequences, tuning: RowTuning) -> Tensor:
+    def _forward_one(self, residual: Tensor, sequences: Sequences, tuning: RowTuning) -> Tensor:
         change: Tensor | None = None
         eps, ahead = self._eps, self.ahead
         for layer in self._layers:
@@ -106,7 +106,7 @@ class DecodeStep:
             out=self._logits[:1],
         )[1]
 
-    def _together(self, residual: Tensor, sequences: Sequences, tuning: Tuning) -> Tensor:
+    def _forward_batch(self, residual: Tensor, sequences: Sequences, tuning: Tuning) -> Tensor:
         changes: Tensor | None = None
         experts = len(self._layers), max(layer.experts.num_experts for layer in self._layers)
         counts = residual.new_zeros(experts, dtype=torch.int32)
@@ -153,7 +153,8 @@ def _has_programmatic_launch(device: torch.device) -> bool:
 
 
 def can_decode(model: DeepseekOcr) -> bool:
-    """Whether the kernels run here: Triton, a head that fills a block, products to float32."""
+    """Whether the kernels can run: they need Triton, a head size that is a power of two from 16 on,
+    and matrix products with float32 results."""
     dim = model.spec.decoder.head_dim
     return (
         usable_kernels(model.device, model.dtype)

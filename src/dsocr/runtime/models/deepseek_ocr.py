@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from dsocr.runtime.cache.batch import Batch, PageViews
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.execution.encode_graph import BYTES_A_PIXEL, EncodeGraphs
+from dsocr.runtime.execution.encode_graph import BYTES_PER_PIXEL, EncodeGraphs
 from dsocr.runtime.kernels.elementwise import normalize, normalize_fused
-from dsocr.runtime.layers.int8 import Place
+from dsocr.runtime.layers.int8 import Destination
 from dsocr.runtime.layers.moe import Experts
 from dsocr.runtime.models.clip import Clip
 from dsocr.runtime.models.deepseek_moe import DeepseekMoe
@@ -77,12 +77,12 @@ class DeepseekOcr(nn.Module):
         self.sam_model.use_kernels()
         self.vision_model.use_kernels()
         free, _ = torch.cuda.mem_get_info(self.device)
-        fitting = int(free * PASS_SHARE / BYTES_A_PIXEL)
+        fitting = int(free * PASS_SHARE / BYTES_PER_PIXEL)
         self.pass_pixels = min(MOST_FUSED_PIXELS, max(LEAST_FUSED_PIXELS, fitting))
         is_large = fitting >= MOST_FUSED_PIXELS
-        self._graphs = EncodeGraphs(self._project, self.device, side_by_side=is_large)
+        self._graphs = EncodeGraphs(self._project, self.device, separate_pools=is_large)
 
-    def make_ready(self) -> bool:
+    def run_idle_work(self) -> bool:
         """Makes one of the graphs that were wanted. False where none is missing."""
         return self._graphs is not None and self._graphs.capture_one()
 
@@ -94,7 +94,7 @@ class DeepseekOcr(nn.Module):
     def dtype(self) -> torch.dtype:
         return self.image_newline.dtype
 
-    def checkpoint_tensors(self) -> Iterator[tuple[str, Place]]:
+    def checkpoint_tensors(self) -> Iterator[tuple[str, Destination]]:
         """Every tensor a checkpoint must have (spec 1.2), and the memory of ours it fills."""
         for path, module in self.named_modules():
             for name, tensor in _own_tensors(module):
@@ -159,7 +159,7 @@ class DeepseekOcr(nn.Module):
         return torch.cat((*pictures, learned))[_order(sides[0], tile, grid, self.device)]
 
 
-def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Place]]:
+def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Destination]]:
     """A module's parameters as the checkpoint names them; stacked ones are taken apart."""
     if isinstance(module, Experts):
         return module.checkpoint_tensors()

@@ -1,4 +1,4 @@
-"""Is this folder a checkpoint we can read with? Looks at everything but the weights' values."""
+"""Checks a weights folder: files, shapes, types, tokenizer and preprocessing, not the values."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ KNOWN_PIXELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """One thing looked at. "note" is worth knowing; "bad" keeps the folder from being used."""
+class CheckResult:
+    """The result of one check. With "note" the folder can be used, with "bad" it cannot."""
 
     name: str
     state: Literal["ok", "note", "bad"]
-    words: str
+    detail: str
 
 
-def examine(folder: Path) -> Iterator[Examined]:
-    """Files, shapes, number types, tokenizer, and whether pixels come out as they should."""
+def check_folder(folder: Path) -> Iterator[CheckResult]:
+    """Checks tensors (files, shapes, number types), the tokenizer, and the pixels of views."""
     yield _tensors(folder)
     yield _tokenizer(folder)
     yield _pixels()
 
 
 def known_image() -> Image.Image:
-    """800 x 1000 pixels that any machine draws alike: no font, no random numbers."""
+    """800 x 1000 pixels, equal on every machine: no font, no random numbers."""
     y, x = torch.meshgrid(torch.arange(1000), torch.arange(800), indexing="ij")
     channels = (x * 5 + y * 3, x * y // 97, (x // 40 + y // 30) % 2 * 255)
     pixels = torch.stack(channels, dim=-1).remainder(256).to(torch.uint8)
@@ -63,39 +63,39 @@ def pixels_digest() -> str:
     return digest.hexdigest()
 
 
-def _tensors(folder: Path) -> Examined:
+def _tensors(folder: Path) -> CheckResult:
     try:
         spec, report = read_spec(folder), check_checkpoint(folder)
     except CheckpointError as error:
-        return Examined("tensors", "bad", str(error))
+        return CheckResult("tensors", "bad", str(error))
     if report.problems:
-        return Examined("tensors", "bad", report.problems)
-    words = (
+        return CheckResult("tensors", "bad", report.problems)
+    detail = (
         f"{report.num_tensors} in {report.num_files} files, {', '.join(report.dtypes)}, "
         f"{report.num_parameters / 1e9:.2f} billion parameters, context "
         f"{spec.decoder.max_positions}"
     )
-    return Examined("tensors", "ok", words)
+    return CheckResult("tensors", "ok", detail)
 
 
-def _tokenizer(folder: Path) -> Examined:
+def _tokenizer(folder: Path) -> CheckResult:
     try:
         tokenizer = Tokenizer(folder)
     except CheckpointError as error:
-        return Examined("tokenizer", "bad", str(error))
+        return CheckResult("tokenizer", "bad", str(error))
     digest = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
     if prompt_ids(tokenizer, KNOWN_PROMPT, num_image_tokens=1) != KNOWN_IDS:
-        words = "gives other ids than the released one: the weights may not match it"
-        return Examined("tokenizer", "note", words)
+        detail = "gives other ids than the released one; the weights may not match it"
+        return CheckResult("tokenizer", "note", detail)
     if digest != RELEASED_TOKENIZER:
-        return Examined("tokenizer", "ok", "not the released file, but it gives the same ids")
-    return Examined("tokenizer", "ok", "the released file")
+        return CheckResult("tokenizer", "ok", "not the released file, but it gives the same ids")
+    return CheckResult("tokenizer", "ok", "the released file")
 
 
-def _pixels() -> Examined:
+def _pixels() -> CheckResult:
     digest = pixels_digest()
     for name, known in KNOWN_PIXELS.items():
         if digest == known:
-            return Examined("pixels", "ok", f"as they should be with {name}")
-    words = f"Pillow {PIL.__version__} resizes in a way never seen: results may differ a little"
-    return Examined("pixels", "note", words)
+            return CheckResult("pixels", "ok", f"as expected with {name}")
+    detail = f"Pillow {PIL.__version__} resizes in an unknown way; results may differ a little"
+    return CheckResult("pixels", "note", detail)
