@@ -17,7 +17,6 @@ from PIL import Image
 
 from bench.endless import endless_tokenizer, ignore_repetition
 from bench.full_size import (
-    MODES,
     make_pictures,
     random_model,
     write_checkpoint,
@@ -59,7 +58,7 @@ class Bench:
         self._next_id += 1
         params = SamplingParams(max_tokens=num_tokens, no_repeat=NoRepeat(30, 90))
         picture = self.pictures[self._next_id % len(self.pictures)]
-        return Request(self._next_id, picture, "<image>\nFree OCR.", MODES[mode], params)
+        return Request(self._next_id, picture, "<image>\nFree OCR.", mode, params)
 
     @property
     def seconds_left(self) -> float:

@@ -1,4 +1,4 @@
-"""A runner without a model, which minds what lies in which place of the cache."""
+"""A runner without a model that checks the contents of every cache slot."""
 
 from __future__ import annotations
 

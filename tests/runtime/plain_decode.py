@@ -1,4 +1,4 @@
-"""Steps without kernels: the tables of the device by way of the plain model."""
+"""Decode steps without kernels: the device tables served by the plain model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watches a model's inner results under the names the goldens give them."""
+"""Records a model's intermediate results under the names of the goldens."""
 
 from __future__ import annotations
 

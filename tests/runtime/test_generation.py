@@ -157,7 +157,7 @@ def test_loops_are_broken_where_the_released_code_breaks_them(
     assert_equal_while_safe(one.output_ids, case)
 
 
-def test_a_sequence_alone_and_in_a_batch_say_the_same(
+def test_a_sequence_has_the_same_tokens_alone_and_in_a_batch(
     runner_for: RunnerFor, tokenizer: Tokenizer
 ) -> None:
     prompts = [DECODER["input_ids"][:n] for n in (48, 5, 17)]
@@ -174,7 +174,7 @@ def test_a_sequence_alone_and_in_a_batch_say_the_same(
 
 
 @pytest.mark.parametrize("size", [1, 3, 16, 47])
-def test_a_prompt_taken_in_by_chunks_is_continued_as_the_whole(
+def test_a_prompt_prefilled_in_chunks_is_continued_as_the_whole(
     runner_for: RunnerFor, tokenizer: Tokenizer, size: int
 ) -> None:
     case = {"kind": "none", "params": {}, "max_new_tokens": 6}
@@ -225,13 +225,13 @@ def test_the_log_probability_is_of_the_scores_before_any_ban() -> None:
     assert result.logprob == pytest.approx(expected, abs=1e-6)
 
 
-def test_nothing_is_chosen_when_all_is_banned() -> None:
+def test_no_token_is_sampled_when_all_are_banned() -> None:
     one = seq(no_repeat=NoRepeat(1))
     one.output_ids += [1, 2]
     assert sample(torch.tensor([[float("-inf"), 2.0, 1.0]]), [seq(), one][1:]) == [None]
 
 
-def test_scores_that_are_no_numbers_are_the_fault_of_their_row_alone() -> None:
+def test_scores_that_are_not_numbers_affect_their_row_alone() -> None:
     bad, good = sample(torch.tensor([[float("nan"), 1.0], [0.0, 1.0]]), [seq(), seq()])
     assert isinstance(bad, NotANumber)
     assert isinstance(good, SampledToken) and good.token == 1

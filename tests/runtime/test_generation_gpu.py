@@ -16,12 +16,11 @@ from dsocr.runtime.devices import choose_device, choose_dtype
 from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.loop import Done, Runtime, make_runtime
 from dsocr.runtime.scheduling.inputs import Request
-from dsocr.runtime.scheduling.preprocess import Resolution
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
-from tests.runtime.goldens import golden_page
+from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.kernels.compilations import forget, num_compiled
 from tests.runtime.reading import outputs, run
 from tests.runtime.reference import golden
@@ -71,9 +70,8 @@ def exact(runtime_of: RuntimeOf) -> Runtime:
 def page(number: int, **params: Any) -> Request:
     """A golden case, asked for as it was when its tokens were taken down."""
     case = CASES[number]
-    resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
     sampling = SamplingParams(max_tokens=40, no_repeat=NoRepeat(20), **params)
-    return Request(number, golden_page(case["image"]), case["prompt"], resolution, sampling)
+    return Request(number, golden_page(case["image"]), case["prompt"], golden_mode(case), sampling)
 
 
 def read(runtime: Runtime, number: int, **params: Any) -> list[int]:
@@ -94,9 +92,7 @@ def assert_equal_while_safe(number: int, output_ids: list[int]) -> None:
     assert output_ids[:safe] == expected["output_ids"][:safe]
 
 
-def test_graphs_are_what_a_card_runs_by_unless_told_otherwise(
-    exact: Runtime, kernels: bool
-) -> None:
+def test_a_gpu_runs_by_graphs_by_default(exact: Runtime, kernels: bool) -> None:
     assert RuntimeConfig().kernels
     assert isinstance(exact._runner._runner, GraphRunner) == kernels
 
@@ -111,16 +107,16 @@ def test_float32_tokens_are_the_released_codes(exact: Runtime, number: int) -> N
         run_idle_work(exact)
 
 
-def test_pages_read_side_by_side_say_what_the_released_code_says(exact: Runtime) -> None:
+def test_pages_in_a_batch_have_the_released_codes_tokens(exact: Runtime) -> None:
     """More than there are places for, by graphs of all sizes."""
     run_idle_work(exact)
     for number in range(len(CASES)):
         exact.submit(page(number))
 
-    said = outputs(run(exact))
+    got = outputs(run(exact))
 
-    assert sorted(said) == list(range(len(CASES)))
-    for number, output_ids in said.items():
+    assert sorted(got) == list(range(len(CASES)))
+    for number, output_ids in got.items():
         assert_equal_while_safe(number, output_ids)
 
 
@@ -131,14 +127,14 @@ def test_drawing_on_the_device_repeats_with_its_seed(exact: Runtime) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
-def test_shorter_numbers_read_every_mode_to_the_end(
+def test_16_bit_types_complete_a_page_of_every_mode(
     runtime_of: RuntimeOf, dtype: torch.dtype
 ) -> None:
     for number in range(5):
         assert len(read(runtime_of(dtype), number)) == 40
 
 
-def test_the_card_is_used_with_the_best_number_type_it_has() -> None:
+def test_a_gpu_is_used_with_its_best_number_type() -> None:
     device = choose_device("auto")
     assert device.type == "cuda"
     assert choose_dtype("auto", device) in (torch.bfloat16, torch.float16)

@@ -1,4 +1,4 @@
-"""A page image in, its text in pieces out: the runtime as one whole, on the tiny checkpoint."""
+"""The whole runtime on the tiny checkpoint: a page image in, its text in events out."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from PIL import Image
 from dsocr.runtime.loop import Done, Event, Failed, Runtime, Started, Text
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
-from dsocr.runtime.scheduling.preprocess import Resolution, num_image_tokens, prepare
 from dsocr.runtime.scheduling.scheduler import Limits
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.prompt import prompt_ids
 from dsocr.runtime.text.tokenizer import Tokenizer
-from tests.runtime.goldens import golden_page
+from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.reading import plain_runtime
 from tests.runtime.reference import golden
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-TINY = Resolution(512, 512, False)
+TINY = "tiny"
 PAGE = Image.new("RGB", (300, 200), "white")
 GUARDS = {"window_3_12": NoRepeat(3, 12), "hf_no_repeat_20": NoRepeat(20)}
 E2E = [
@@ -65,18 +64,21 @@ def run(runtime: Runtime) -> list[Event]:
 
 @pytest.mark.parametrize(("case", "form"), E2E)
 def test_images_become_the_released_codes_tokens(
-    runtime: Runtime, tokenizer: Tokenizer, case: dict[str, Any], form: str
+    runtime: Runtime,
+    tiny_model: DeepseekOcr,
+    tokenizer: Tokenizer,
+    case: dict[str, Any],
+    form: str,
 ) -> None:
     image = golden_page(case["image"])
-    resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
-    views = prepare(image, resolution, max_tiles=9)
-    ids = prompt_ids(tokenizer, case["prompt"], num_image_tokens=num_image_tokens(views))
+    count = tiny_model.num_image_tokens(tiny_model.prepare(image, golden_mode(case)))
+    ids = prompt_ids(tokenizer, case["prompt"], num_image_tokens=count)
     digest = hashlib.sha256(struct.pack(f"<{len(ids)}q", *ids)).hexdigest()
     assert digest == case["sha256_input_ids_int64le"]
 
     expected = case[form]
     params = SamplingParams(max_tokens=expected["max_new_tokens"], no_repeat=GUARDS[form])
-    events = list(runtime.generate(Request(1, image, case["prompt"], resolution, params)))
+    events = list(runtime.generate(Request(1, image, case["prompt"], golden_mode(case), params)))
     done = events[-1]
     assert isinstance(done, Done)
     safe = expected["safe_prefix_len"]
@@ -85,7 +87,7 @@ def test_images_become_the_released_codes_tokens(
     assert done.num_prompt_tokens == case["n_input_ids"]
 
 
-def test_a_page_starts_speaks_and_ends(runtime: Runtime) -> None:
+def test_a_page_starts_emits_text_and_ends(runtime: Runtime) -> None:
     events = list(runtime.generate(request()))
 
     assert isinstance(events[0], Started)
@@ -96,7 +98,7 @@ def test_a_page_starts_speaks_and_ends(runtime: Runtime) -> None:
     assert all(logprob <= 0 for logprob in done.logprobs)
 
 
-def test_pages_are_read_in_the_order_they_came(runtime: Runtime) -> None:
+def test_pages_run_in_the_order_of_arrival(runtime: Runtime) -> None:
     for number in (3, 1, 2):
         runtime.submit(request(number))
 
@@ -168,7 +170,7 @@ def test_a_reader_that_stops_listening_cancels_its_page(runtime: Runtime) -> Non
     assert runtime.scheduler.allocator.num_free == free
 
 
-def test_a_page_that_ended_leaves_no_blocks_behind(runtime: Runtime) -> None:
+def test_an_ended_page_keeps_no_blocks(runtime: Runtime) -> None:
     free = runtime.scheduler.allocator.num_free
     run_through = list(runtime.generate(request()))
     assert run_through and runtime.scheduler.allocator.num_free == free
@@ -193,9 +195,9 @@ def test_two_images_in_one_prompt_are_a_bad_request(runtime: Runtime) -> None:
     assert isinstance(failed, Failed) and failed.code == "bad_request"
 
 
-def test_a_picture_that_cannot_be_prepared_costs_its_own_page_only(runtime: Runtime) -> None:
+def test_an_image_that_cannot_be_prepared_fails_its_page_alone(runtime: Runtime) -> None:
     """The process would else die of a page that nobody could suspect: it was not begun."""
-    runtime.submit(dataclasses.replace(request(1), resolution=Resolution(0, 0, False)))
+    runtime.submit(dataclasses.replace(request(1), mode="no such mode"))
     runtime.submit(request(2))
 
     events = run(runtime)
@@ -219,7 +221,7 @@ def test_the_answer_stops_where_the_context_ends(runtime: Runtime) -> None:
     assert done.num_prompt_tokens + len(done.output_ids) == 8192
 
 
-def test_a_fault_of_the_device_stays_loud(
+def test_a_device_error_is_raised(
     runtime: Runtime, tiny_model: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forward(*_: Any) -> Any:
@@ -258,7 +260,7 @@ def test_a_page_that_repeats_itself_ends_where_it_began_to(
     assert not runtime.has_work
 
 
-def test_the_watch_can_be_left_out(
+def test_repetition_detection_can_be_turned_off(
     runtime: Runtime, tiny_model: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = torch.zeros(1, 9)

@@ -1,4 +1,4 @@
-"""The worker's frames: news gathered, starts advice at once, beats while it works."""
+"""The worker's frames: events share frames, starts are sent at once, heartbeats during work."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_started_event_is_sent_at_once(clock: Clock) -> None:
     assert [one["kind"] for one in channel.frames[0]["events"]] == ["text", "started"]
 
 
-def test_the_text_of_a_page_stands_before_its_end(clock: Clock) -> None:
+def test_the_text_of_a_page_precedes_its_done_event(clock: Clock) -> None:
     sender, channel = event_sender()
     sender.put([Text(1, "a")])
     sender.put([Text(1, "b"), Done(1, "stop", 5, 2, [7, 8], [-0.12345, -0.1], [1, 2])])
@@ -87,7 +87,7 @@ def test_pixels_become_an_image_where_the_page_is_prepared() -> None:
         "id": 3,
         "size": [2, 1],
         "prompt": "<image>",
-        "resolution": [640, 640, False],
+        "mode": "small",
         "max_tokens": None,
         "temperature": 0.0,
         "top_p": 1.0,

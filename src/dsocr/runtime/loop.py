@@ -12,6 +12,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
+
 from dsocr.process.machine import num_cores
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import make_current
@@ -21,7 +23,8 @@ from dsocr.runtime.execution.memory_plan import MemoryPlan, plan_memory
 from dsocr.runtime.execution.model_runner import Launched, ModelRunner, Runner
 from dsocr.runtime.execution.oom_split import OomSplittingRunner
 from dsocr.runtime.execution.sampler import NotANumber, SampleResult
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.execution.vision_runner import VisionRunner
+from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import InputProcessor, InputQueue, Request
 from dsocr.runtime.scheduling.scheduler import Limits, ScheduledStep, Scheduler
 from dsocr.runtime.scheduling.sequence import FinishReason, Sequence
@@ -259,7 +262,7 @@ def _preparation_failed(request_id: int, error: Exception) -> Failed:
 
 
 def make_runtime(
-    model: DeepseekOcr,
+    model: OcrModel,
     tokenizer: Tokenizer,
     config: RuntimeConfig,
     *,
@@ -267,55 +270,60 @@ def make_runtime(
 ) -> tuple[Runtime, MemoryPlan]:
     """A runtime that uses the device's free memory, with threads that prepare requests. `mark` is
     called with the name of a stage when it is complete. Raises `DeviceError` if memory is short."""
-    plan = plan_memory(model, config)
+    vision = VisionRunner(model)
+    plan = plan_memory(model, vision, config)
     mark("memory")
-    threads = max(1, min(PREPARING_THREADS, num_cores() - 1))
     kinds = token_kinds(tokenizer)
-    runner, lookahead = _runner_for(model, tokenizer, config, plan, kinds)
+    runner, lookahead = _make_runner(model, vision, tokenizer, config, plan, kinds)
+    is_cuda = model.device.type == "cuda"
     runtime = Runtime(
         runner,
-        InputProcessor(
-            tokenizer,
-            kinds,
-            model.spec.decoder.max_positions,
-            config.max_tiles,
-            pin=model.device.type == "cuda",
-        ),
+        InputProcessor(model, tokenizer, kinds, config.max_tiles, pin=is_cuda),
         limits=Limits(
             max_num_seqs=plan.max_num_seqs,
             max_prefill_tokens=plan.max_prefill_tokens,
             prefill_share=config.prefill_share,
+            pixels_per_token=model.spec.views.encode_pixels_per_prompt_token,
         ),
         lookahead=lookahead,
-        executor=ThreadPoolExecutor(
-            threads,
-            thread_name_prefix="prepare",
-            initializer=make_current,
-            initargs=(model.device,),
-        ),
+        executor=_make_executor(model.device),
     )
     return runtime, plan
 
 
-def _runner_for(
-    model: DeepseekOcr,
+def _make_executor(device: torch.device) -> Executor:
+    """Threads that prepare requests."""
+    return ThreadPoolExecutor(
+        max(1, min(PREPARING_THREADS, num_cores() - 1)),
+        thread_name_prefix="prepare",
+        initializer=make_current,
+        initargs=(device,),
+    )
+
+
+def _make_runner(
+    model: OcrModel,
+    vision: VisionRunner,
     tokenizer: Tokenizer,
     config: RuntimeConfig,
     plan: MemoryPlan,
     kinds: TokenKinds,
 ) -> tuple[Runner, int]:
     """The fastest runner for this device, and its `lookahead`."""
+    num_tokens, cache_dtype = plan.cache_tokens, plan.cache_dtype
     if not (config.kernels and can_decode(model)):
-        return ModelRunner(model, num_tokens=plan.cache_tokens, cache_dtype=plan.cache_dtype), 0
-    runner = GraphRunner(
+        runner = ModelRunner(model, num_tokens=num_tokens, cache_dtype=cache_dtype, vision=vision)
+        return runner, 0
+    graph_runner = GraphRunner(
         model,
-        num_tokens=plan.cache_tokens,
+        num_tokens=num_tokens,
         max_num_seqs=plan.max_num_seqs,
         special=tokenizer.special,
         digits=kinds.digits,
-        cache_dtype=plan.cache_dtype,
+        cache_dtype=cache_dtype,
+        vision=vision,
     )
-    return runner, 1
+    return graph_runner, 1
 
 
 _NOT_PREPARED = "The page image could not be prepared for the model; the log has the details."

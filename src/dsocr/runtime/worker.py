@@ -1,10 +1,11 @@
 """The worker process: runs the runtime and exchanges frames with its parent
 (`dsocr.process.child`).
 
-Received: `read` (a page with its pixels) and `cancel`, any number at any time. Sent at the start:
-`loading`, then `ready` or `unusable`. `ready` has the number of pages to keep in flight
-(`max_pages`: the running ones and a short queue), the tokens of the cache (`cache_tokens`) and the
-time at which each stage of the start was complete (`stages`: name -> seconds since 1970, in order).
+Received: `read` (a page with its pixels and the name of its mode) and `cancel`, any number at any
+time. Sent at the start: `loading`, then `ready` or `unusable`. `ready` has the number of pages to
+keep in flight (`max_pages`: the running ones and a short queue), the tokens of the cache
+(`cache_tokens`) and the time at which each stage of the start was complete (`stages`: name ->
+seconds since 1970, in order).
 
 Sent afterwards: `events`, a list of `started`, `text`, `done` and `failed`, each with its page's
 `id`, in order; events of 25 ms share a frame. `started` is sent before the device works on the
@@ -43,9 +44,8 @@ from dsocr.runtime.devices import (
 from dsocr.runtime.execution.memory_plan import HOW_TO_SAVE_MEMORY
 from dsocr.runtime.kernels.triton_language import KernelError, read_own_files
 from dsocr.runtime.loop import Done, Event, Failed, Runtime, Started, Text, make_runtime
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import Request
-from dsocr.runtime.scheduling.preprocess import Resolution
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.spec import CheckpointError
 from dsocr.runtime.text.ngram import NoRepeat
@@ -168,7 +168,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, EventSender]:
 
 def _load_files(
     config: RuntimeConfig, device: torch.device, dtype: torch.dtype, mark: Callable[[str], None]
-) -> tuple[DeepseekOcr, Tokenizer]:
+) -> tuple[OcrModel, Tokenizer]:
     """The model and, loaded in a thread meanwhile, its tokenizer."""
     path = config.model_path
     assert path is not None
@@ -231,7 +231,7 @@ def _request(header: Header, pixels: bytearray) -> Request:
         request_id=header["id"],
         image=partial(Image.frombuffer, "RGB", tuple(header["size"]), pixels, "raw", "RGB", 0, 1),
         prompt=header["prompt"],
-        resolution=Resolution(*header["resolution"]),
+        mode=header["mode"],
         params=SamplingParams(
             max_tokens=header["max_tokens"],
             temperature=header["temperature"],
@@ -262,16 +262,11 @@ def _event_frame(event: Event) -> Header:
             }
 
 
-def _send_heartbeats_while_computing(model: DeepseekOcr, sender: EventSender) -> None:
+def _send_heartbeats_while_computing(model: OcrModel, sender: EventSender) -> None:
     """Sends heartbeats after each layer, besides those after each step. Kernels and graphs bypass
     the modules; their steps are short."""
-    for layers in (
-        model.sam_model.blocks,
-        model.vision_model.transformer.layers,
-        model.decoder.layers,
-    ):
-        for layer in layers:
-            layer.register_forward_hook(sender.heartbeat)
+    for module in model.progress_modules():
+        module.register_forward_hook(sender.heartbeat)
 
 
 def _loading_message(config: RuntimeConfig, device: torch.device, dtype: torch.dtype) -> str:
@@ -288,7 +283,7 @@ def _describe_dtypes(config: RuntimeConfig, dtype: torch.dtype) -> str:
     return description
 
 
-def _describe_attention(config: RuntimeConfig, model: DeepseekOcr) -> str:
+def _describe_attention(config: RuntimeConfig, model: OcrModel) -> str:
     used, requested = model.attention, config.attn_impl
     return used if used == requested else f"{used} ({requested} cannot run here)"
 

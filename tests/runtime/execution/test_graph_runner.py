@@ -1,4 +1,4 @@
-"""The runner that is a step ahead, on the tiny checkpoint: what it says is what the plain one says.
+"""The runner with lookahead on the tiny checkpoint: its tokens are those of the plain runner.
 
 Without a GPU its steps are computed by the plain model and the kernels' twins, one after another;
 with one they are the graphs and kernels themselves.
@@ -30,14 +30,13 @@ from dsocr.runtime.kernels.sampling import LENGTH, PROMPT
 from dsocr.runtime.loop import Done, Failed
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
-from dsocr.runtime.scheduling.preprocess import Resolution
 from dsocr.runtime.scheduling.scheduler import Limits, ScheduledStep
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.repetition import token_kinds
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
-from tests.runtime.goldens import golden_page
+from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.plain_decode import plain_steps
 from tests.runtime.reading import graph_runtime, outputs, plain_runtime, run
 from tests.runtime.reference import golden
@@ -75,8 +74,9 @@ def pages(count: int, *, temperature: float = 0.0) -> list[Request]:
             detect_repetition=False,
         )
         prompt = case["prompt"] if number % 3 == 0 else "a few words, " * (5 * number + 1)
-        resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
-        requests.append(Request(number, golden_page(case["image"]), prompt, resolution, params))
+        requests.append(
+            Request(number, golden_page(case["image"]), prompt, golden_mode(case), params)
+        )
     return requests
 
 
@@ -88,7 +88,7 @@ def pages(count: int, *, temperature: float = 0.0) -> list[Request]:
         (3, Limits(max_num_seqs=1)),
     ],
 )
-def test_a_step_ahead_every_page_says_the_same(
+def test_every_page_has_the_same_tokens_a_step_ahead(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer, seed: int, limits: Limits
 ) -> None:
     model, make_steps = kit
@@ -118,7 +118,7 @@ def test_a_step_ahead_every_page_says_the_same(
             assert one.logprobs == pytest.approx(logprobs, abs=1e-4)
 
 
-def test_pages_that_lose_their_blocks_come_back_to_the_same_tokens(
+def test_preempted_pages_resume_with_the_same_tokens(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
     model, make_steps = kit
@@ -172,7 +172,7 @@ def parrots(make_steps: MakeSteps, line: list[int]) -> MakeSteps:
     return make
 
 
-def test_pages_that_repeat_themselves_end_where_the_host_alone_would_end_them(
+def test_repetition_ends_pages_where_the_host_alone_would(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
     """Also one whose tokens are drawn, and those that lose their blocks meanwhile."""
@@ -223,7 +223,7 @@ class Scarcity:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_a_step_that_fails_half_way_for_want_of_memory_loses_no_token(
+def test_a_step_that_runs_out_of_memory_half_way_loses_no_token(
     kit: tuple[DeepseekOcr, MakeSteps],
     tokenizer: Tokenizer,
     monkeypatch: pytest.MonkeyPatch,
@@ -255,7 +255,7 @@ def test_a_step_that_fails_half_way_for_want_of_memory_loses_no_token(
     assert outputs(events) == expected
 
 
-def test_the_device_knows_the_end_of_a_page(
+def test_the_device_detects_the_end_of_a_page(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
     model, make_steps = kit
@@ -287,7 +287,7 @@ def test_drawn_tokens_are_the_plain_runner_s(
         assert got[1][number][1] == pytest.approx(logprobs, abs=1e-3)
 
 
-def test_what_earlier_pages_left_in_the_cache_reaches_nobody(
+def test_stale_values_in_the_cache_reach_no_page(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
     model, make_steps = kit
@@ -301,7 +301,7 @@ def test_what_earlier_pages_left_in_the_cache_reaches_nobody(
     assert outputs(run(ahead)) == outputs(run(plain))
 
 
-def test_damaged_scores_cost_their_page_alone(
+def test_damaged_scores_fail_their_page_alone(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
     model, make_steps = kit

@@ -1,4 +1,4 @@
-"""Pages are prepared ahead in threads, a bounded number of them, and leave in order."""
+"""Requests are prepared ahead in threads, a bounded number of them, and leave in order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from dsocr.runtime.scheduling.inputs import InputQueue, Prepared, Request
-from dsocr.runtime.scheduling.preprocess import Resolution
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.prompt import PromptError
 
@@ -22,7 +21,7 @@ def executor() -> Iterator[Executor]:
 
 
 def request(number: int) -> Request:
-    return Request(number, Image.new("RGB", (1, 1)), "", Resolution(1, 1, False), SamplingParams())
+    return Request(number, Image.new("RGB", (1, 1)), "", "tiny", SamplingParams())
 
 
 class Gate:
@@ -47,7 +46,7 @@ def taken(queue: InputQueue) -> list[int]:
     return numbers
 
 
-def test_pages_leave_in_the_order_they_came(executor: Executor) -> None:
+def test_requests_leave_in_the_order_of_arrival(executor: Executor) -> None:
     gate = Gate()
     gate.open.set()
     queue = InputQueue(gate, max_prepared=3, executor=executor)

@@ -63,7 +63,7 @@ def test_two_image_marks_are_refused_with_their_number() -> None:
         has_image("<image> and <image>")
 
 
-def test_what_is_left_of_the_context_is_for_the_answer() -> None:
+def test_the_rest_of_the_context_is_for_the_output() -> None:
     assert remaining_positions(283, max_positions=8192) == 7909
     assert remaining_positions(8191, max_positions=8192) == 1
 

@@ -1,4 +1,4 @@
-"""The watch on made-up pages and loops (`bench.repetition` measures it on many more)."""
+"""Repetition detection on synthetic pages and loops (`bench.repetition` measures many more)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def kinds(tokenizer: Tokenizer) -> TokenKinds:
     return token_kinds(tokenizer)
 
 
-def test_the_kinds_of_tokens_are_found_by_their_words(
+def test_the_kinds_of_tokens_are_found_by_their_text(
     tokenizer: Tokenizer, kinds: TokenKinds
 ) -> None:
     assert [kinds.digits[token] for token in tokenizer.encode("12345")] == ["123", "45"]

@@ -145,11 +145,10 @@ def _spent(stages: dict[str, float]) -> str:
 
 
 def _question(page: PageImage, options: OcrOptions) -> dict[str, Any]:
-    mode = mode_of(options.mode)
     return {
         "size": [page.width, page.height],
         "prompt": options.prompt,
-        "resolution": [mode.base_size, mode.image_size, mode.crop_mode],
+        "mode": mode_of(options.mode).key,
         "max_tokens": options.max_tokens,
         "temperature": options.temperature,
         "top_p": options.top_p,

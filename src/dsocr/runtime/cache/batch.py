@@ -25,10 +25,15 @@ class PageViews:
     """Tiles wide, tiles high."""
 
     @property
+    def views(self) -> list[Tensor]:
+        """The global view, then the tiles, row by row; each (S, S, 3)."""
+        return [self.global_view, *([] if self.tiles is None else self.tiles)]
+
+    @property
     def num_pixels(self) -> int:
         """Pixels of all views: the cost of encoding them."""
-        views = [self.global_view, *([] if self.tiles is None else [self.tiles])]
-        return sum(view.numel() // 3 for view in views)
+        parts = [self.global_view, *([] if self.tiles is None else [self.tiles])]
+        return sum(part.numel() // 3 for part in parts)
 
     def pinned(self) -> PageViews:
         """A copy in pinned memory, which a GPU can read while the host continues."""

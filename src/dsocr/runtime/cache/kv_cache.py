@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.devices import FP8
-from dsocr.runtime.spec import DecoderSpec
+from dsocr.runtime.spec import DecoderSizes
 
 
 def to_cache_dtype(x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -27,7 +27,7 @@ class KVCache:
 
     def __init__(
         self,
-        spec: DecoderSpec,
+        spec: DecoderSizes,
         *,
         num_blocks: int,
         block_size: int,
@@ -57,7 +57,7 @@ class KVCache:
         return keys, values
 
     @staticmethod
-    def bytes_per_token(spec: DecoderSpec, dtype: torch.dtype) -> int:
+    def bytes_per_token(spec: DecoderSizes, dtype: torch.dtype) -> int:
         return 2 * spec.num_layers * spec.num_heads * spec.head_dim * dtype.itemsize
 
 

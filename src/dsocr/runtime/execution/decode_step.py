@@ -8,6 +8,7 @@ products are PyTorch's, and the experts' are grouped by expert.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,12 @@ from torch import Tensor
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.devices import FP8
 from dsocr.runtime.execution.decode_graph import DecodeState
-from dsocr.runtime.execution.decoder_weights import LayerWeights, layer_weights, rotation_tables
+from dsocr.runtime.execution.decoder_weights import (
+    DeepseekMoeModel,
+    LayerWeights,
+    layer_weights,
+    rotation_tables,
+)
 from dsocr.runtime.kernels.add_rmsnorm import add_rmsnorm_fused, gate_fused, newest_embeddings_fused
 from dsocr.runtime.kernels.decode_attention import Sequences, Split, decode_attention_fused
 from dsocr.runtime.kernels.experts_decode import experts_decode_fused, norm_route_fused
@@ -26,14 +32,15 @@ from dsocr.runtime.kernels.repetition_flags import flag_suspects_fused
 from dsocr.runtime.kernels.sampling import choose_fused
 from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.kernels.tuning import RowTuning, Tuning, fp8_split_for, tuning_for
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_moe import DeepseekMoe
+from dsocr.runtime.models.family import OcrModel
 
 
 class DecodeStep:
     """The `DecodeOps` of kernels: asynchronous, can be captured. Holds the weights and buffers that
     all steps share, so steps must run one after another."""
 
-    def __init__(self, model: DeepseekOcr, cache: KVCache, max_rows: int) -> None:
+    def __init__(self, model: DeepseekMoeModel, cache: KVCache, max_rows: int) -> None:
         decoder, spec = model.decoder, model.spec.decoder
         self.ahead = _has_programmatic_launch(model.device)
         self.row_tuning, self.tuning_for = RowTuning(), tuning_for
@@ -152,12 +159,13 @@ def _has_programmatic_launch(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
 
 
-def can_decode(model: DeepseekOcr) -> bool:
-    """Whether the kernels can run: they need Triton, a head size that is a power of two from 16 on,
-    and matrix products with float32 results."""
+def can_decode(model: OcrModel) -> TypeGuard[DeepseekMoeModel]:
+    """Whether the decoder kernels can run: they compute `DeepseekMoe` and need Triton, a head size
+    that is a power of two from 16 on, and matrix products with float32 results."""
     dim = model.spec.decoder.head_dim
     return (
-        usable_kernels(model.device, model.dtype)
+        isinstance(getattr(model, "decoder", None), DeepseekMoe)
+        and usable_kernels(model.device, model.dtype)
         and dim >= 16
         and dim & (dim - 1) == 0
         and "out_dtype" in (torch.mm.__doc__ or "")

@@ -7,6 +7,7 @@ at a time, and the modules' weights become views of the result.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,27 @@ from torch import Tensor, nn
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.kernels.experts import ExpertWeights
 from dsocr.runtime.layers.moe import MoE, SwiGLU
-from dsocr.runtime.models.deepseek_moe import DecoderLayer
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_moe import DecoderLayer, DeepseekMoe
+from dsocr.runtime.models.family import OcrModel
+from dsocr.runtime.spec import DecoderSpec, FamilySpec
+
+
+class DeepseekMoeSpec(FamilySpec, Protocol):
+    @property
+    def decoder(self) -> DecoderSpec: ...
+
+
+class DeepseekMoeModel(OcrModel, Protocol):
+    """A model of any family whose decoder is `DeepseekMoe`, which the decoder kernels compute."""
+
+    @property
+    def spec(self) -> DeepseekMoeSpec: ...
+
+    @property
+    def decoder(self) -> DeepseekMoe: ...
+
+    @property
+    def lm_head(self) -> nn.Linear: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +52,7 @@ class LayerWeights:
     router: Tensor | None  # (experts, hidden); None in a dense layer
 
 
-def layer_weights(model: DeepseekOcr, cache: KVCache) -> list[LayerWeights]:
+def layer_weights(model: DeepseekMoeModel, cache: KVCache) -> list[LayerWeights]:
     width = model.spec.decoder.expert_width
     return [
         _weights_of(layer, cache.blocks[number], width)
@@ -40,7 +60,7 @@ def layer_weights(model: DeepseekOcr, cache: KVCache) -> list[LayerWeights]:
     ]
 
 
-def rotation_tables(model: DeepseekOcr) -> tuple[Tensor, Tensor]:
+def rotation_tables(model: DeepseekMoeModel) -> tuple[Tensor, Tensor]:
     """Cosines and sines of all positions, each (positions, head_dim)."""
     positions = torch.arange(model.spec.decoder.max_positions, device=model.device)
     cosine, sine = model.decoder.rotary(positions, model.dtype)

@@ -18,18 +18,12 @@ from dsocr.runtime.execution.cuda_graph import GraphPool, capture, graph_pool, s
 MAX_PIXELS = 4 * 1024 * 1024
 """Larger passes are limited by the device, so that a graph would only take memory."""
 
-LARGE_SIDE = 1024
-"""Views from this side on are large: global views, and those of base and large. Tiles are small."""
-
-BYTES_PER_PIXEL = 96
-"""Memory that a pass needs at most, measured, with a margin."""
-
 PASSES_BEFORE_CAPTURE = 16
 """Passes of one size that run without a graph before it is captured, unless the runtime is idle
 before: all pages wait for a capture."""
 
-Project = Callable[[Tensor], Tensor]
-"""uint8 views (B, S, S, 3) to features (B, m*m, hidden)."""
+Encode = Callable[[Tensor], Tensor]
+"""uint8 views (B, S, S, 3) to features (B, tokens, hidden)."""
 Size = tuple[int, int]
 """Side, number of views."""
 
@@ -43,13 +37,23 @@ class _Captured:
 
 
 class EncodeGraphs:
-    """Runs `project` on views, by replay where that is faster. For one thread."""
+    """Runs `encode` on views, by replay where that is faster. For one thread."""
 
-    def __init__(self, project: Project, device: torch.device, *, separate_pools: bool) -> None:
-        """`separate_pools`: large and small views have a pool each, so that they can run
-        concurrently; neither fills a large GPU alone. Takes twice the memory."""
-        self._project, self._device = project, device
-        self._separate_pools = separate_pools
+    def __init__(
+        self,
+        encode: Encode,
+        device: torch.device,
+        *,
+        separate_pools: bool,
+        large_side: int,
+        bytes_per_pixel: int,
+    ) -> None:
+        """`separate_pools`: views from `large_side` on and smaller ones have a pool each, so that
+        they can run concurrently; neither fills a large GPU alone. Takes twice the memory.
+        `bytes_per_pixel` is what a pass needs at most."""
+        self._encode, self._device = encode, device
+        self._separate_pools, self._large_side = separate_pools, large_side
+        self._bytes_per_pixel = bytes_per_pixel
         self._graphs: dict[Size, _Captured | None] = {}
         self._requested: Counter[Size] = Counter()
 
@@ -101,7 +105,7 @@ class EncodeGraphs:
         side, count = len(views[0]), len(views)
         stacked = torch.empty(count, side, side, 3, dtype=torch.uint8, device=self._device)
         _gather(views, stacked)
-        return self._project(stacked)
+        return self._encode(stacked)
 
     def _try_capture(self, size: Size) -> None:
         del self._requested[size]
@@ -112,11 +116,11 @@ class EncodeGraphs:
     def _capture(self, size: Size) -> _Captured:
         side, count = size
         views = torch.zeros(count, side, side, 3, dtype=torch.uint8, device=self._device)
-        kind = "large views" if side >= LARGE_SIDE else "small views"
+        kind = "large views" if side >= self._large_side else "small views"
         pool = graph_pool(self._device, kind if self._separate_pools else "")
         # twice: memory that a graph takes is not available to passes without one
-        needed_bytes = 2 * BYTES_PER_PIXEL * count * side * side
-        graph, features = capture(lambda: self._project(views), pool, needed_bytes=needed_bytes)
+        needed_bytes = 2 * self._bytes_per_pixel * count * side * side
+        graph, features = capture(lambda: self._encode(views), pool, needed_bytes=needed_bytes)
         return _Captured(pool, graph, views, features)
 
 

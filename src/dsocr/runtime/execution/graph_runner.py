@@ -23,23 +23,26 @@ from dsocr.runtime.execution.decode_graph import (
     DecodeState,
 )
 from dsocr.runtime.execution.decode_step import DecodeStep
+from dsocr.runtime.execution.decoder_weights import DeepseekMoeModel
 from dsocr.runtime.execution.model_runner import Launched, ModelRunner
 from dsocr.runtime.execution.prefill_step import PrefillStep
 from dsocr.runtime.execution.sampler import NotANumber, SampledToken, SampleResult, draw
+from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.kernels.repetition_flags import BLIND, SUSPECT, UNWATCHED, WATCHED
 from dsocr.runtime.kernels.sampling import END, FULL, NOT_A_NUMBER, STUCK
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.scheduler import ScheduledChunk, ScheduledStep
 from dsocr.runtime.scheduling.sequence import Ending, Sequence
 from dsocr.runtime.text.tokenizer import SpecialTokens
 
 Prefill = Callable[[Batch], Tensor]
 """A batch of prompts to hidden states (T, hidden) after the final norm; fills the cache."""
-MakeSteps = Callable[[DeepseekOcr, KVCache, int], tuple[Prefill, DecodeOps]]
+MakeSteps = Callable[[DeepseekMoeModel, KVCache, int], tuple[Prefill, DecodeOps]]
 """Makes both from the model, the cache and the largest number of rows of a decode step."""
 
 
-def kernel_steps(model: DeepseekOcr, cache: KVCache, max_rows: int) -> tuple[Prefill, DecodeOps]:
+def kernel_steps(
+    model: DeepseekMoeModel, cache: KVCache, max_rows: int
+) -> tuple[Prefill, DecodeOps]:
     return PrefillStep(model, cache).hidden, DecodeStep(model, cache, max_rows)
 
 
@@ -48,16 +51,17 @@ class GraphRunner(ModelRunner):
 
     def __init__(
         self,
-        model: DeepseekOcr,
+        model: DeepseekMoeModel,
         *,
         num_tokens: int,
         max_num_seqs: int,
         special: SpecialTokens,
         digits: Collection[int] = (),
         cache_dtype: torch.dtype | None = None,
+        vision: VisionRunner | None = None,
         make_steps: MakeSteps = kernel_steps,
     ) -> None:
-        super().__init__(model, num_tokens=num_tokens, cache_dtype=cache_dtype)
+        super().__init__(model, num_tokens=num_tokens, cache_dtype=cache_dtype, vision=vision)
         positions = model.spec.decoder.max_positions
         self.state = DecodeState(
             num_slots=max_num_seqs,

@@ -6,21 +6,23 @@ The memory that a step needs besides the cache is measured by running the larges
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 
-from dsocr.runtime.cache.batch import Chunk, PageViews, make_batch
+from dsocr.runtime.cache.batch import Batch, Chunk, PageViews, make_batch
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import DeviceError, choose_cache_dtype, is_out_of_memory
 from dsocr.runtime.execution.decode_step import can_decode
 from dsocr.runtime.execution.prefill_step import PrefillStep
+from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.layers.attention import MAX_GATHERED_TOKENS
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.scheduling.preprocess import num_image_tokens
+from dsocr.runtime.models.family import OcrModel, ProfileInputs
+from dsocr.runtime.scheduling.preprocess import gray_view
 
 MAX_SEQS = 256
 """Default number of sequences on a GPU; more do not raise the throughput."""
@@ -29,12 +31,10 @@ MIN_TOKENS_PER_PAGE = 1024
 """Cache tokens per sequence, at least: a full page with its image has more."""
 MARGIN = 1.25
 """Factor on the measured memory, for the allocator's fragmentation."""
-PROMPT_TOKENS = 913
-"""Of a single gundam page, the most common prompt: run so that its kernels are loaded."""
 FIXED_BYTES = 512 << 20
 """Memory that libraries and graphs keep."""
 HOW_TO_SAVE_MEMORY = (
-    "DEEPSEEK_OCR_RUNTIME__EXPERT_DTYPE=int8 needs 2.4 GB less for the weights, "
+    "DEEPSEEK_OCR_RUNTIME__EXPERT_DTYPE=int8 needs a third less for the weights, "
     "DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=fp8 half for the context."
 )
 
@@ -56,10 +56,9 @@ class MemoryPlan:
     """Left to everything but weights and cache; None where memory is not measured."""
 
 
-def plan_memory(model: DeepseekOcr, config: RuntimeConfig) -> MemoryPlan:
+def plan_memory(model: OcrModel, vision: VisionRunner, config: RuntimeConfig) -> MemoryPlan:
     """Fills in what the config leaves open, from the memory that is free after loading the weights.
     Raises `DeviceError` where not even one page fits, or fp8 is not available."""
-    context = model.spec.decoder.max_positions
     cache_dtype = choose_cache_dtype(
         config.cache_dtype,
         dtype=model.dtype,
@@ -67,43 +66,45 @@ def plan_memory(model: DeepseekOcr, config: RuntimeConfig) -> MemoryPlan:
         kernels=config.kernels and can_decode(model),
         head_dim=model.spec.decoder.head_dim,
     )
-    if model.device.type != "cuda":
-        max_num_seqs = config.max_num_seqs or MAX_SEQS_ELSEWHERE
-        prefill = config.max_prefill_tokens or PREFILL_TOKENS
-        return MemoryPlan(
-            max_num_seqs,
-            max(context, config.cache_tokens or 2 * context),
-            cache_dtype,
-            prefill,
-            None,
-        )
-    max_num_seqs = config.max_num_seqs or MAX_SEQS
-    if config.max_prefill_tokens is None:
-        free, _ = torch.cuda.mem_get_info(model.device)
-        prefill = PREFILL_TOKENS_LARGE if free >= LARGE_BYTES else PREFILL_TOKENS
-        config = replace(config, max_prefill_tokens=prefill)
-    reserve = config.memory_reserve_mb
-    reserve_bytes = (
-        profile_run(model, config, max_num_seqs, cache_dtype)
-        if reserve is None
-        else int(reserve * (1 << 20))
+    if model.device.type == "cuda":
+        return _plan_gpu(model, vision, config, cache_dtype)
+    context = model.spec.decoder.max_positions
+    return MemoryPlan(
+        max_num_seqs=config.max_num_seqs or MAX_SEQS_ELSEWHERE,
+        cache_tokens=max(context, config.cache_tokens or 2 * context),
+        cache_dtype=cache_dtype,
+        max_prefill_tokens=config.max_prefill_tokens or PREFILL_TOKENS,
+        reserve_bytes=None,
     )
+
+
+def _plan_gpu(
+    model: OcrModel, vision: VisionRunner, config: RuntimeConfig, cache_dtype: torch.dtype
+) -> MemoryPlan:
+    context = model.spec.decoder.max_positions
+    max_num_seqs = config.max_num_seqs or MAX_SEQS
+    prefill_tokens = config.max_prefill_tokens or _prefill_tokens(model.device)
+    if config.memory_reserve_mb is None:
+        config = replace(config, max_prefill_tokens=prefill_tokens)
+        reserve_bytes = profile_run(model, vision, config, max_num_seqs, cache_dtype)
+    else:
+        reserve_bytes = int(config.memory_reserve_mb * (1 << 20))
     torch.cuda.empty_cache()
-    free, _ = torch.cuda.mem_get_info(model.device)
-    usable = int(free * config.memory_share)
+    usable = int(_free_bytes(model.device) * config.memory_share)
     token_bytes = KVCache.bytes_per_token(model.spec.decoder, cache_dtype)
     tokens = fitting_tokens(usable, reserve_bytes, token_bytes, context)
-    requested = config.cache_tokens or max_num_seqs * context
-    tokens = min(tokens, max(context, requested))
+    tokens = min(tokens, max(context, config.cache_tokens or max_num_seqs * context))
     if config.max_num_seqs is None:
         max_num_seqs = max(1, min(max_num_seqs, tokens // MIN_TOKENS_PER_PAGE))
-    return MemoryPlan(
-        max_num_seqs,
-        tokens,
-        cache_dtype,
-        config.max_prefill_tokens or PREFILL_TOKENS,
-        reserve_bytes,
-    )
+    return MemoryPlan(max_num_seqs, tokens, cache_dtype, prefill_tokens, reserve_bytes)
+
+
+def _prefill_tokens(device: torch.device) -> int:
+    return PREFILL_TOKENS_LARGE if _free_bytes(device) >= LARGE_BYTES else PREFILL_TOKENS
+
+
+def _free_bytes(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0]
 
 
 def fitting_tokens(usable_bytes: int, reserve_bytes: int, token_bytes: int, context: int) -> int:
@@ -121,7 +122,11 @@ def fitting_tokens(usable_bytes: int, reserve_bytes: int, token_bytes: int, cont
 
 
 def profile_run(
-    model: DeepseekOcr, config: RuntimeConfig, max_num_seqs: int, cache_dtype: torch.dtype
+    model: OcrModel,
+    vision: VisionRunner,
+    config: RuntimeConfig,
+    max_num_seqs: int,
+    cache_dtype: torch.dtype,
 ) -> int:
     """Runs the largest step; returns the bytes needed besides weights and cache: by that step, and
     for the features of encoded pages. They include the small cache of this run."""
@@ -129,7 +134,7 @@ def profile_run(
     torch.cuda.reset_peak_memory_stats(model.device)
     before = torch.cuda.memory_allocated(model.device)
     try:
-        features = profile_steps(model, config, max_num_seqs, cache_dtype)
+        features = profile_steps(model, vision, config, max_num_seqs, cache_dtype)
         torch.cuda.synchronize(model.device)
     except RuntimeError as error:
         if not is_out_of_memory(error):
@@ -142,48 +147,60 @@ def profile_run(
 
 
 def profile_steps(
-    model: DeepseekOcr, config: RuntimeConfig, max_num_seqs: int, cache_dtype: torch.dtype
+    model: OcrModel,
+    vision: VisionRunner,
+    config: RuntimeConfig,
+    max_num_seqs: int,
+    cache_dtype: torch.dtype,
 ) -> int:
     """Encodes, prefills and decodes; returns the bytes of one page's features. With kernels decode
     steps run as prompts of one token: the memory of graphs is in `FIXED_BYTES`."""
-    tiles = _gray_view(640).expand(config.max_tiles, -1, -1, -1)
-    page = PageViews(_gray_view(1024), tiles, (1, config.max_tiles))
-    for side in (1024, 640):  # the largest pass of each side
-        model.encode([PageViews(_gray_view(side))] * max(1, model.pass_pixels // side**2))
-    # a single view of each other side: on a small GPU 1280 is the largest pass of all. It loads
-    # their kernels, and requests their graphs
-    for side in (512, 1280):
-        model.encode([PageViews(_gray_view(side))])
+    inputs = model.profile_inputs(config.max_tiles)
+    _profile_vision(vision, inputs)
+    decoder = model.spec.decoder
     step_tokens = config.max_prefill_tokens or PREFILL_TOKENS
-    longest = min(step_tokens, model.spec.decoder.max_positions)
-    length = min(model.spec.decoder.max_positions, MAX_GATHERED_TOKENS // max_num_seqs)
+    longest = min(step_tokens, decoder.max_positions)
+    length = min(decoder.max_positions, MAX_GATHERED_TOKENS // max_num_seqs)
     num_blocks = -(-max(longest, length) // BLOCK_SIZE)
     cache = KVCache(
-        model.spec.decoder,
+        decoder,
         num_blocks=num_blocks,
         block_size=BLOCK_SIZE,
         device=model.device,
         dtype=cache_dtype,
     )
     table = list(range(num_blocks))
-    kernels = config.kernels and can_decode(model)
-    forward = PrefillStep(model, cache).hidden if kernels else partial(model.forward, cache=cache)
     # all write to the same blocks: only the number of tokens matters
     prompts = [Chunk([0] * count, 0, table) for count in largest_prompts(step_tokens, longest)]
-    common = Chunk([0] * min(longest, PROMPT_TOKENS), 0, table)
+    common = Chunk([0] * min(longest, inputs.prompt_tokens), 0, table)
     token = Chunk([0], length - 1, table)
-    for chunks in (prompts, [common], [token] * max_num_seqs):
+    _profile_decoder(
+        model, cache, config, [prompts, [common], [token] * max_num_seqs], max_num_seqs
+    )
+    return model.num_image_tokens(inputs.page) * decoder.hidden_size * model.dtype.itemsize
+
+
+def _profile_vision(vision: VisionRunner, inputs: ProfileInputs) -> None:
+    for side in inputs.common_sides:  # the largest pass of each side
+        vision.encode([PageViews(gray_view(side))] * max(1, vision.pass_pixels // side**2))
+    # a single view of each other side: on a small GPU the largest of them is the largest pass of
+    # all. It loads their kernels, and requests their graphs
+    for side in inputs.other_sides:
+        vision.encode([PageViews(gray_view(side))])
+
+
+def _profile_decoder(
+    model: OcrModel, cache: KVCache, config: RuntimeConfig, steps: list[list[Chunk]], max_rows: int
+) -> None:
+    forward: Callable[[Batch], torch.Tensor] = partial(model.forward, cache=cache)
+    if config.kernels and can_decode(model):
+        forward = PrefillStep(model, cache).hidden
+    for chunks in steps:
         batch = make_batch(chunks, block_size=BLOCK_SIZE, device=model.device)
-        model.logits(forward(batch)[-max_num_seqs:]).logsumexp(dim=-1)
-    width = model.spec.decoder.hidden_size
-    return num_image_tokens(page) * width * model.dtype.itemsize
+        model.logits(forward(batch)[-max_rows:]).logsumexp(dim=-1)
 
 
 def largest_prompts(num_tokens: int, context: int) -> list[int]:
     """Lengths of as few prompts as have that many tokens in all."""
     whole, rest = divmod(num_tokens, context)
     return [context] * whole + [rest] * (rest > 0)
-
-
-def _gray_view(side: int) -> torch.Tensor:
-    return torch.full((side, side, 3), 127, dtype=torch.uint8)

@@ -11,7 +11,8 @@ from dsocr.runtime.cache.batch import make_batch
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE, BlockAllocator
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.sampler import SampleResult, sample
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.execution.vision_runner import VisionRunner
+from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.scheduler import ScheduledChunk, ScheduledStep
 from dsocr.runtime.scheduling.sequence import Sequence
 
@@ -41,9 +42,16 @@ class ModelRunner:
     """Runs steps in plain PyTorch and samples on the host. Knows nothing of scheduling."""
 
     def __init__(
-        self, model: DeepseekOcr, *, num_tokens: int, cache_dtype: torch.dtype | None = None
+        self,
+        model: OcrModel,
+        *,
+        num_tokens: int,
+        cache_dtype: torch.dtype | None = None,
+        vision: VisionRunner | None = None,
     ) -> None:
+        """`cache_dtype` None: the model's. `vision` None: a new one for the model."""
         self.model = model
+        self.vision = VisionRunner(model) if vision is None else vision
         self.allocator = BlockAllocator(-(-num_tokens // BLOCK_SIZE), block_size=BLOCK_SIZE)
         self.cache = KVCache(
             model.spec.decoder,
@@ -54,7 +62,7 @@ class ModelRunner:
         )
 
     def run_idle_work(self) -> bool:
-        return self.model.run_idle_work()
+        return self.vision.run_idle_work()
 
     def launch(self, step: ScheduledStep) -> Launched:
         """Deferred until it is collected: it needs the previous step's tokens on the host."""
@@ -72,7 +80,7 @@ class ModelRunner:
         views = {one: one.views for one in sequences if one.views is not None}
         if not views:
             return
-        for sequence, features in zip(views, self.model.encode([*views.values()]), strict=True):
+        for sequence, features in zip(views, self.vision.encode([*views.values()]), strict=True):
             sequence.features, sequence.views = features, None
 
     def _forward(self, chunks: list[ScheduledChunk]) -> list[SampleResult]:

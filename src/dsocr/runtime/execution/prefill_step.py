@@ -12,7 +12,12 @@ from torch import Tensor
 
 from dsocr.runtime.cache.batch import Batch
 from dsocr.runtime.cache.kv_cache import KVCache
-from dsocr.runtime.execution.decoder_weights import LayerWeights, layer_weights, rotation_tables
+from dsocr.runtime.execution.decoder_weights import (
+    DeepseekMoeModel,
+    LayerWeights,
+    layer_weights,
+    rotation_tables,
+)
 from dsocr.runtime.kernels.add_rmsnorm import add_rmsnorm_fused, gate_fused
 from dsocr.runtime.kernels.experts_prefill import experts_prefill_fused, route_fused
 from dsocr.runtime.kernels.prefill_attention import (
@@ -22,13 +27,12 @@ from dsocr.runtime.kernels.prefill_attention import (
     tiles_of,
 )
 from dsocr.runtime.kernels.tuning import prefill_tuning_for
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 
 class PrefillStep:
     """Holds weights alone. `tuning_for` (number of tokens to kernel parameters) is replaceable."""
 
-    def __init__(self, model: DeepseekOcr, cache: KVCache) -> None:
+    def __init__(self, model: DeepseekMoeModel, cache: KVCache) -> None:
         self.tuning_for = prefill_tuning_for
         self._embed, self._norm = model.decoder.embed_tokens, model.decoder.norm.weight
         self._eps = model.spec.decoder.rms_norm_eps

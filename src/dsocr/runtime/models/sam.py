@@ -20,9 +20,9 @@ from dsocr.runtime.kernels.elementwise import (
 from dsocr.runtime.kernels.sam_attention import attend_square, attend_square_fused
 from dsocr.runtime.layers.norm import ChannelNorm
 from dsocr.runtime.layers.resize import ResizedTable, resize_grid, resize_line
-from dsocr.runtime.spec import SamSpec
+from dsocr.runtime.spec import SAM_PATCH, SamSpec
 
-PATCH, WINDOW, TRAINED_GRID, NECK = 16, 14, 64, 256
+WINDOW, TRAINED_GRID, NECK = 14, 64, 256
 EPS = 1e-6
 
 
@@ -87,11 +87,11 @@ class SamBlock(nn.Module):
 class PatchEmbed(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, width, kernel_size=PATCH, stride=PATCH)
+        self.proj = nn.Conv2d(3, width, kernel_size=SAM_PATCH, stride=SAM_PATCH)
 
     def forward(self, pixels: Tensor) -> Tensor:
         # as one matrix product: the convolution is slow for patches that do not overlap
-        patches = pixels.unflatten(3, (-1, PATCH)).unflatten(2, (-1, PATCH))
+        patches = pixels.unflatten(3, (-1, SAM_PATCH)).unflatten(2, (-1, SAM_PATCH))
         patches = patches.permute(0, 2, 4, 1, 3, 5).flatten(3)  # (B, n, n, 3 * 16 * 16)
         return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)  # (B, n, n, width)
 

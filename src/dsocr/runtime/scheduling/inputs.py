@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from PIL.Image import Image
 
-from dsocr.runtime.scheduling.preprocess import Resolution, num_image_tokens, prepare
+from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
 from dsocr.runtime.text.prompt import PromptError, has_image, prompt_ids, remaining_positions
 from dsocr.runtime.text.repetition import RepetitionDetector, TokenKinds
@@ -29,7 +29,8 @@ class Request:
     image: Image | Callable[[], Image]
     """The image, or a function that makes it: called in the thread that prepares the request."""
     prompt: str
-    resolution: Resolution
+    mode: str
+    """A mode of the model's `spec.views`."""
     params: SamplingParams
 
 
@@ -43,10 +44,11 @@ Prepared = tuple[Request, Sequence | Exception]
 class InputProcessor:
     """Makes sequences of requests. May be called from several threads."""
 
+    model: OcrModel
     tokenizer: Tokenizer
     kinds: TokenKinds
-    max_positions: int
-    max_tiles: int
+    max_tiles: int | None = None
+    """Tiles of a page; None: the family's own limit."""
     pin: bool = False
     """Whether views are copied to pinned memory, for a GPU."""
 
@@ -63,11 +65,12 @@ class InputProcessor:
         views = None
         if has_image(request.prompt):
             image = request.image if isinstance(request.image, Image) else request.image()
-            views = prepare(image, request.resolution, max_tiles=self.max_tiles)
+            views = self.model.prepare(image, request.mode, max_tiles=self.max_tiles)
             views = views.pinned() if self.pin else views
-        count = 0 if views is None else num_image_tokens(views)
+        count = 0 if views is None else self.model.num_image_tokens(views)
         ids = prompt_ids(self.tokenizer, request.prompt, num_image_tokens=count)
-        max_new_tokens = remaining_positions(len(ids), max_positions=self.max_positions)
+        max_positions = self.model.spec.decoder.max_positions
+        max_new_tokens = remaining_positions(len(ids), max_positions=max_positions)
         return Sequence(
             ids,
             request.params,

@@ -19,10 +19,6 @@ from typing import NamedTuple
 from dsocr.runtime.cache.block_allocator import BlockAllocator
 from dsocr.runtime.scheduling.sequence import Sequence
 
-PIXELS_PER_TOKEN = 800
-"""Encoding this many pixels costs about as much as prefilling one token: 1.0 TFLOP a megapixel
-against 0.8 GFLOP a token."""
-
 MIN_GATHERED = 4
 """This many sequences are admitted without delay. A prefill of one sequence delays all decoding
 sequences by one read of the weights; in a group of four that cost is shared."""
@@ -41,6 +37,8 @@ class Limits:
     prefill_share: float = 1.0
     """While sequences decode, a step prefills on average this share of `max_prefill_tokens`; pixels
     to encode count as tokens."""
+    pixels_per_token: int = 800
+    """Pixels whose encoding costs about as much as prefilling one token."""
     gather_rows: int = 16
     """New sequences wait to be admitted together for at most one step per this many decoding
     sequences: with more of them an interruption costs more, with fewer the first text comes
@@ -124,7 +122,7 @@ class Scheduler:
                 break
             pixels += more
             self._starting.append(self._waiting.popleft())
-        self._credit -= pixels / PIXELS_PER_TOKEN
+        self._credit -= pixels / self.limits.pixels_per_token
         return list(self._starting)
 
     def schedule(self) -> ScheduledStep | None:

@@ -146,13 +146,13 @@ class RepetitionDetector:
     def _index(self, tokens: list[int]) -> int:
         """Adds a block's n-grams to the index; returns the distance to the last one's previous
         occurrence, 0 if it is new."""
-        places = range(self._num_tokens, self._num_tokens + BLOCK)
+        positions = range(self._num_tokens, self._num_tokens + BLOCK)
         text = self._tail + "".join(map(chr, tokens))  # ids as characters: slices are n-grams
         self._tail = text[BLOCK:]
-        exact = self._exact.distances(text, EXACT, places)
-        near = self._near.distances(text[EXACT - NEAR :], NEAR, places)
+        exact = self._exact.distances(text, EXACT, positions)
+        near = self._near.distances(text[EXACT - NEAR :], NEAR, positions)
         if 0 in exact:
-            self._new_exact_at = places.stop - exact[::-1].index(0)
+            self._new_exact_at = positions.stop - exact[::-1].index(0)
         self._blocks.append(self._block_of(tokens, [not 0 < far <= RECENT for far in near]))
         return exact[-1]
 
@@ -244,20 +244,20 @@ class _Grams:
         self._old: dict[int, int] = {}
         self._since = 0
 
-    def distances(self, text: str, size: int, places: Sequence[int]) -> list[int]:
+    def distances(self, text: str, size: int, positions: Sequence[int]) -> list[int]:
         """Distance of each n-gram of the text to its previous occurrence, 0 if it is new; their
         positions are updated."""
         young, old = self._young, self._old
         found = []
-        for at, now in enumerate(places):
+        for at, now in enumerate(positions):
             gram = hash(text[at : at + size])  # a number takes a fifth of the memory
             before = young.get(gram)
             if before is None:
                 before = old.get(gram, now)
             young[gram] = now
             found.append(now - before)
-        if places and places[-1] - self._since >= _MEMORY:
-            self._old, self._young, self._since = young, {}, places[-1]
+        if positions and positions[-1] - self._since >= _MEMORY:
+            self._old, self._young, self._since = young, {}, positions[-1]
         return found
 
 
@@ -272,12 +272,12 @@ class _Counting:
         self._new_at = 0
         self._number = ""
         self._values: list[int] = []
-        self._places: list[int] = []
+        self._positions: list[int] = []
         self._next_check = 0
 
     def add(self, tokens: list[int], start: int) -> None:
         digits = self._digits
-        symbols, places = [], []
+        symbols, positions = [], []
         for now, token in enumerate(tokens, start):
             digit = digits.get(token)
             if digit is None:
@@ -285,21 +285,21 @@ class _Counting:
                     self._values.append(int(self._number[:18]))
                     self._number = ""
                 symbols.append(token)
-                places.append(now)
+                positions.append(now)
             elif self._number:  # one number is one symbol, whatever the number of its tokens
                 self._number += digit
             else:
                 self._number = digit
-                self._places.append(now)
+                self._positions.append(now)
                 symbols.append(0)
-                places.append(now)
+                positions.append(now)
         if self._row in tokens:
             self._row_at = start
         text = self._template + "".join(map(chr, symbols))
         self._template = text[len(symbols) :]
-        distances = self._grams.distances(text, TEMPLATE, places)
+        distances = self._grams.distances(text, TEMPLATE, positions)
         if 0 in distances:
-            self._new_at = places[-1 - distances[::-1].index(0)] + 1
+            self._new_at = positions[-1 - distances[::-1].index(0)] + 1
 
     def start_of_counting(self, now: int) -> int | None:
         """The position of the second item of a counting run, if there is one."""
@@ -308,7 +308,7 @@ class _Counting:
         self._next_check = now + _RECHECK
         needed = _MIN_COUNTS if now - self._row_at > MAX_UNCHANGED else _MIN_ROW_COUNTS
         values = self._values
-        recent = bisect_left(self._places, now - MAX_UNCHANGED, hi=len(values))
+        recent = bisect_left(self._positions, now - MAX_UNCHANGED, hi=len(values))
         for stride in range(1, min(_MAX_STRIDE, (len(values) - recent) // 3) + 1):
             step = _step(values[recent:], stride)
             if step:
@@ -319,7 +319,7 @@ class _Counting:
                 if steps.count(step) >= needed:
                     constant = next(index for index, one in enumerate(steps) if one)
                     first += max(0, constant - stride + 1)  # numbers before the counting begins
-                    return max(1, self._places[first + stride])
+                    return max(1, self._positions[first + stride])
         return None
 
 

@@ -12,20 +12,18 @@ import PIL
 import torch
 from PIL import Image
 
-from dsocr.runtime.scheduling.preprocess import Resolution, prepare
-from dsocr.runtime.spec import CheckpointError, read_spec
+from dsocr.runtime.models.registry import (
+    DEFAULT_ARCHITECTURE,
+    FAMILIES,
+    Family,
+    read_family,
+    read_spec,
+)
+from dsocr.runtime.scheduling.preprocess import prepare
+from dsocr.runtime.spec import CheckpointError, Released
 from dsocr.runtime.text.prompt import prompt_ids
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import check_checkpoint
-
-RELEASED_TOKENIZER = "a02f8fd5228c90256bb4f6554c34a579d48f909e5beb232dc4afad870b55a8b4"
-KNOWN_PROMPT = "<image>\n<|grounding|>Convert the document to markdown."
-KNOWN_IDS = [0, 128815, 201, 128820, 21842, 270, 4940, 304, 2121, 7919, 16]
-KNOWN_PIXELS = {
-    "Pillow before 13": "d096c0381800fa547bcf982fd156a781eb36adce3350640801f6497166dd4506",
-    "Pillow 13": "4b98b12ff876ca503f548f9e9308fadb6972a01d5827da22719c0c82a583aa35",
-}
-"""SHA-256 of the known image's views: Pillow's bicubic resize changed in version 13."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +38,10 @@ class CheckResult:
 def check_folder(folder: Path) -> Iterator[CheckResult]:
     """Checks tensors (files, shapes, number types), the tokenizer, and the pixels of views."""
     yield _tensors(folder)
-    yield _tokenizer(folder)
-    yield _pixels()
+    released = _family(folder).released
+    yield _tokenizer(folder, released)
+    if released is not None:
+        yield _pixels(released)
 
 
 def known_image() -> Image.Image:
@@ -52,15 +52,22 @@ def known_image() -> Image.Image:
     return Image.fromarray(pixels.numpy())
 
 
-def pixels_digest() -> str:
-    """SHA-256 over the views of the known image: padded, tiled, squashed."""
+def pixels_digest(released: Released) -> str:
+    """SHA-256 over the views of the known image in the modes to compare."""
     digest = hashlib.sha256()
-    for resolution in (Resolution(1024, 640, True), Resolution(640, 640, False)):
-        views = prepare(known_image(), resolution, max_tiles=9)
-        digest.update(views.global_view.numpy().tobytes())
-        if views.tiles is not None:
-            digest.update(views.tiles.numpy().tobytes())
+    for mode in released.modes:
+        page = prepare(known_image(), released.views.modes[mode], released.views)
+        for view in page.views:
+            digest.update(view.numpy().tobytes())
     return digest.hexdigest()
+
+
+def _family(folder: Path) -> Family:
+    """The folder's family; the default one if config.json has a fault, which `_tensors` reports."""
+    try:
+        return read_family(folder)[0]
+    except CheckpointError:
+        return FAMILIES[DEFAULT_ARCHITECTURE]
 
 
 def _tensors(folder: Path) -> CheckResult:
@@ -78,23 +85,26 @@ def _tensors(folder: Path) -> CheckResult:
     return CheckResult("tensors", "ok", detail)
 
 
-def _tokenizer(folder: Path) -> CheckResult:
+def _tokenizer(folder: Path, released: Released | None) -> CheckResult:
     try:
         tokenizer = Tokenizer(folder)
     except CheckpointError as error:
         return CheckResult("tokenizer", "bad", str(error))
+    if released is None:
+        return CheckResult("tokenizer", "ok", f"{tokenizer.vocab_size} tokens")
     digest = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
-    if prompt_ids(tokenizer, KNOWN_PROMPT, num_image_tokens=1) != KNOWN_IDS:
+    ids = prompt_ids(tokenizer, released.prompt, num_image_tokens=1)
+    if tuple(ids) != released.prompt_ids:
         detail = "gives other ids than the released one; the weights may not match it"
         return CheckResult("tokenizer", "note", detail)
-    if digest != RELEASED_TOKENIZER:
+    if digest != released.tokenizer_sha256:
         return CheckResult("tokenizer", "ok", "not the released file, but it gives the same ids")
     return CheckResult("tokenizer", "ok", "the released file")
 
 
-def _pixels() -> CheckResult:
-    digest = pixels_digest()
-    for name, known in KNOWN_PIXELS.items():
+def _pixels(released: Released) -> CheckResult:
+    digest = pixels_digest(released)
+    for name, known in released.views_sha256.items():
         if digest == known:
             return CheckResult("pixels", "ok", f"as expected with {name}")
     detail = f"Pillow {PIL.__version__} resizes in an unknown way; results may differ a little"

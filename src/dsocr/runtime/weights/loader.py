@@ -24,8 +24,9 @@ from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.layers.attention import usable_attention
 from dsocr.runtime.layers.int8 import Destination
 from dsocr.runtime.layers.moe import Experts, usable_experts
-from dsocr.runtime.models.deepseek_ocr import IGNORED, DeepseekOcr
-from dsocr.runtime.spec import CheckpointError, DeepseekOcrSpec, read_spec
+from dsocr.runtime.models.family import OcrModel
+from dsocr.runtime.models.registry import read_family
+from dsocr.runtime.spec import CheckpointError
 
 INDEX = "model.safetensors.index.json"
 MAX_NAMES = 8
@@ -84,20 +85,20 @@ def load_model(
     attention: AttentionName,
     kernels: bool = False,
     expert_dtype: ExpertDtypeName = "auto",
-) -> DeepseekOcr:
+) -> OcrModel:
     """The model with its weights, on the device, in eval mode. Raises `CheckpointError`.
 
     `attention` and `kernels` are preferences: the model's `attention` is the one used, and kernels
     need a CUDA GPU and Triton.
     """
-    spec = read_spec(path)
     attention = usable_attention(attention, device=device, dtype=dtype)
-    model = _without_memory(spec, attention)
+    model = _without_memory(path, attention)
     headers = _read_headers(path)
     report = _compare(model, headers)
     if report.problems:
         raise CheckpointError(f"{path}: {report.problems}")
-    model = give_memory(model, device=device, dtype=dtype, expert_dtype=expert_dtype)
+    assert isinstance(model, nn.Module)
+    give_memory(model, device=device, dtype=dtype, expert_dtype=expert_dtype)
     _fill(dict(model.checkpoint_tensors()), headers)
     if kernels and usable_kernels(device, dtype):
         model.use_kernels()
@@ -105,15 +106,15 @@ def load_model(
 
 
 def give_memory(
-    model: DeepseekOcr,
+    model: nn.Module,
     *,
     device: torch.device,
     dtype: torch.dtype,
     expert_dtype: ExpertDtypeName = "auto",
-) -> DeepseekOcr:
-    """Allocates a model that was built on `meta`, on its device; its weights are still to be
-    filled."""
-    model = model.to(dtype)
+) -> None:
+    """Allocates a model that was built on `meta`, on its device and in eval mode; its weights are
+    still to be filled."""
+    model.to(dtype)
     for module in model.modules():
         if isinstance(module, Experts):
             module.kind = usable_experts(device=device, dtype=dtype)
@@ -127,7 +128,7 @@ def give_memory(
             memory = torch.empty(empty.shape, dtype=empty.dtype, device=device)
             is_weight = isinstance(empty, nn.Parameter)
             setattr(module, name, nn.Parameter(memory, False) if is_weight else memory)
-    return model.eval()
+    model.eval()
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
@@ -136,12 +137,13 @@ def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
 
 def check_checkpoint(path: Path) -> CheckpointReport:
     """Compares the files' headers with the tensors that config.json implies; reads no weights."""
-    return _compare(_without_memory(read_spec(path), "sdpa"), _read_headers(path))
+    return _compare(_without_memory(path, "sdpa"), _read_headers(path))
 
 
-def _without_memory(spec: DeepseekOcrSpec, attention: AttentionName) -> DeepseekOcr:
+def _without_memory(path: Path, attention: AttentionName) -> OcrModel:
+    family, spec = read_family(path)
     with torch.device("meta"), _Unfilled():
-        return DeepseekOcr(spec, attention=attention)
+        return family.make_model(spec, attention)
 
 
 class _Unfilled(TorchFunctionMode):
@@ -191,9 +193,11 @@ def _read_headers(folder: Path) -> _Headers:
     return headers
 
 
-def _compare(model: DeepseekOcr, headers: _Headers) -> CheckpointReport:
+def _compare(model: OcrModel, headers: _Headers) -> CheckpointReport:
     wanted = {name: tuple(tensor.shape) for name, tensor in model.checkpoint_tensors()}
-    found = {name: held for name, held in headers.tensors.items() if name not in IGNORED}
+    found = {
+        name: held for name, held in headers.tensors.items() if name not in model.ignored_tensors
+    }
     misshapen = [
         f"{name} {list(shape)} {dtype}, not {list(wanted[name])}"
         for name, (_, shape, dtype) in found.items()
@@ -209,7 +213,7 @@ def _compare(model: DeepseekOcr, headers: _Headers) -> CheckpointReport:
         missing=() if headers.unreadable else tuple(sorted(wanted.keys() - found.keys())),
         extra=tuple(sorted(found.keys() - wanted.keys())),
         misshapen=tuple(sorted(misshapen)),
-        ignored=tuple(sorted(headers.tensors.keys() & IGNORED)),
+        ignored=tuple(sorted(headers.tensors.keys() & model.ignored_tensors)),
     )
 
 
