@@ -110,9 +110,9 @@ class NativeEngine:
 
 def examine_weights(folder: Path) -> list[tuple[str, Literal["ok", "note", "bad"], str]]:
     """What a look at the folder finds: name, state, words. Loads torch into this process."""
-    from dsocr.runtime.weights.check import examine
+    from dsocr.runtime.weights.check import check_folder
 
-    return [(one.name, one.state, one.words) for one in examine(folder)]
+    return [(one.name, one.state, one.detail) for one in check_folder(folder)]
 
 
 def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> list[float | None]:
@@ -149,11 +149,10 @@ def _spent(stages: dict[str, float]) -> str:
 
 
 def _question(page: PageImage, options: OcrOptions) -> dict[str, Any]:
-    mode = mode_of(options.mode)
     return {
         "size": [page.width, page.height],
         "prompt": options.prompt,
-        "resolution": [mode.base_size, mode.image_size, mode.crop_mode],
+        "mode": mode_of(options.mode).key,
         "max_tokens": options.max_tokens,
         "temperature": options.temperature,
         "top_p": options.top_p,
