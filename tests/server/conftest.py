@@ -75,7 +75,7 @@ Serve = Callable[..., AbstractContextManager[Served]]
 def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     """`with serve(header_seconds=1) as served:` listens on a free port of this machine."""
 
-    monkeypatch.setattr("dsocr.server.middleware.LINGER_SECONDS", 0.2)
+    monkeypatch.setattr("dsocr.server.middleware.body_limit.DRAIN_SECONDS", 0.2)
 
     @contextlib.contextmanager
     def listening(engine: FakeEngine | None = None, **server: Any) -> Iterator[Served]:

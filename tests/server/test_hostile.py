@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dsocr.server.middleware import BodyLimitMiddleware
+from dsocr.server.middleware.body_limit import BodyLimitMiddleware
 from dsocr.server.uploads import clean_name
 from tests.fakes import FakeEngine, pdf, png
 from tests.server.conftest import Client, Serve, Served
@@ -359,7 +359,7 @@ async def test_time_the_service_takes_before_it_asks_for_the_body_is_not_the_cli
 ) -> None:
     """An engine that takes a minute to start must not turn an upload into a slow one."""
     clock = Clock()
-    monkeypatch.setattr("dsocr.server.middleware.time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr("dsocr.server.middleware.body_limit.time", SimpleNamespace(monotonic=clock))
     received: list[bytes] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -12,7 +12,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from dsocr.server.app import create_app
-from dsocr.server.schemas import ErrorAnswer, OcrAnswer
+from dsocr.server.schemas.errors import ErrorAnswer
+from dsocr.server.schemas.ocr import OcrAnswer
 from tests.fakes import FakeEngine, pdf, png
 from tests.server.conftest import Client, Serve, settings_with
 from tests.waiting import DEADLINE_SECONDS, wait_until

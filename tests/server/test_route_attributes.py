@@ -12,14 +12,14 @@ from starlette.testclient import TestClient
 
 from dsocr.server.app import create_app
 from dsocr.server.deps import locked_router
-from dsocr.server.route_attributes import ErrorWords, body_limit, error_shape
+from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from tests.fakes import FakeEngine
 from tests.server.conftest import settings_with
 
 FOREIGN = "/foreign/{name}"
 
 
-def foreign_shape(words: ErrorWords) -> dict[str, Any]:
+def foreign_shape(words: ErrorInfo) -> dict[str, Any]:
     return {"fault": f"{words.status} {words.code}"}
 
 

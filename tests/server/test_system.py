@@ -19,8 +19,9 @@ from dsocr.errors import BadCheckpoint, DsocrError, EngineUnavailable
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.server import problems
 from dsocr.server.app import create_app
-from dsocr.server.schemas import ErrorAnswer, Health, Modes
-from dsocr.server.serve import _unasked
+from dsocr.server.schemas.errors import ErrorAnswer
+from dsocr.server.schemas.system import Health, Modes
+from dsocr.server.serve import _raw_error
 from tests.fakes import FakeEngine, png
 from tests.server.conftest import Client
 from tests.waiting import wait_until
@@ -223,7 +224,7 @@ def test_the_description_shows_every_answer_and_its_keys(client: Client) -> None
 def test_the_plain_page_needs_nothing_from_elsewhere(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsocr.server.page.page_folder", lambda config: None)
+    monkeypatch.setattr("dsocr.server.web_page.page_folder", lambda config: None)
     with client() as http:
         page = http.get("/", headers={"Host": 'evil"><script>'})
 
@@ -275,7 +276,7 @@ def test_the_docs_name_every_error_with_its_status() -> None:
     raised = {(status, kind.code) for kind, status in problems.STATUS.items()}
     raised |= {(status, code) for status, code in problems._HTTP_CODES.items()}
     raised |= {
-        (status, json.loads(_unasked(status, "").split(b"\r\n\r\n")[1])["error"]["code"])
+        (status, json.loads(_raw_error(status, "").split(b"\r\n\r\n")[1])["error"]["code"])
         for status in (400, 503)
     }
     assert told == raised

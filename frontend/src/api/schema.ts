@@ -7,7 +7,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Is the process alive? */
+        /** Liveness */
         get: operations["live_live_get"];
         put?: never;
         post?: never;
@@ -24,7 +24,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Does it read? */
+        /** Readiness */
         get: operations["ready_ready_get"];
         put?: never;
         post?: never;
@@ -58,7 +58,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What can be chosen */
+        /** Modes, tasks, formats, engines and limits */
         get: operations["modes_api_modes_get"];
         put?: never;
         post?: never;
@@ -96,8 +96,8 @@ export interface paths {
         put?: never;
         /**
          * Read an image or a PDF
-         * @description Answers with the text of the whole document, or with `Accept: text/event-stream` with
-         *     events while it is read.
+         * @description Returns the text of the whole document, or with `Accept: text/event-stream` events while it
+         *     is recognized.
          */
         post: operations["read_document_api_ocr_post"];
         delete?: never;
@@ -117,7 +117,7 @@ export interface paths {
         put?: never;
         /**
          * Several jobs as one zip
-         * @description One file a job, numbered in the order asked for.
+         * @description One file for each job, numbered in the order of `jobIds`.
          */
         post: operations["export_several_api_jobs_export_post"];
         delete?: never;
@@ -138,8 +138,8 @@ export interface paths {
         put?: never;
         /**
          * Submit documents to be read
-         * @description What was answered 202 is on the disk and will be read, whatever happens to this process.
-         *     With an `Idempotency-Key` header, the same request again is answered with the same job.
+         * @description After a 202 response the job is stored and is read even if the service restarts. The same
+         *     request with the same `Idempotency-Key` header gets the same job again.
          */
         post: operations["submit_api_jobs_post"];
         delete?: never;
@@ -155,13 +155,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How a job stands */
+        /** A job and its progress */
         get: operations["show_api_jobs__job_id__get"];
         put?: never;
         post?: never;
         /**
-         * Remove a job
-         * @description Its files and its pages go with it; a running job is stopped first.
+         * Delete a job
+         * @description Deletes its files and pages too. A running job is cancelled first.
          */
         delete: operations["delete_api_jobs__job_id__delete"];
         options?: never;
@@ -177,10 +177,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch a job
-         * @description Server-sent events: `page_done` for each page read, `job` when it has changed, `done` with
-         *     the job when it is over. `Last-Event-ID` tells what came after that event, also after a restart;
-         *     204 when nothing more will come.
+         * Follow a job
+         * @description Server-sent events: `page_done` for each page, `job` when the job has changed, `done` with
+         *     the job when it has finished. With `Last-Event-ID` the stream resumes after that event, also
+         *     after a restart; 204 if there will be no more events.
          */
         get: operations["events_api_jobs__job_id__events_get"];
         put?: never;
@@ -210,7 +210,7 @@ export interface paths {
         head?: never;
         /**
          * Correct a page
-         * @description The engine's text is kept beside it; exports use the correction.
+         * @description The engine's text is kept; exports use the correction.
          */
         patch: operations["correct_api_jobs__job_id__pages__index__patch"];
         trace?: never;
@@ -223,8 +223,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The picture of a page
-         * @description A JPEG of the page as the engine saw it; also of a page that was not read yet.
+         * The image of a page
+         * @description A JPEG of the page as the engine gets it, also before the page was read.
          */
         get: operations["page_image_api_jobs__job_id__pages__index__image_get"];
         put?: never;
@@ -244,7 +244,7 @@ export interface paths {
         };
         /**
          * A job as a file
-         * @description Also of a job that is not over: pages that were not read say so in their places.
+         * @description Also before the job has finished: pages that were not read yet contain a note.
          */
         get: operations["export_api_jobs__job_id__export_get"];
         put?: never;
@@ -265,8 +265,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stop a job
-         * @description What was read stays and can be exported.
+         * Cancel a job
+         * @description Pages that were read are kept and can be exported.
          */
         post: operations["cancel_api_jobs__job_id__cancel_post"];
         delete?: never;
@@ -286,8 +286,8 @@ export interface paths {
         put?: never;
         /**
          * Read a page again
-         * @description Its result and its corrections stand until the new result is there, which takes the place of
-         *     both: a page with corrections is only read again where `discard_corrections` says so.
+         * @description The new result replaces the old one and its corrections when it is complete. A page with
+         *     corrections is read again only with `discard_corrections`.
          */
         post: operations["retry_api_jobs__job_id__pages__index__retry_post"];
         delete?: never;
@@ -307,7 +307,7 @@ export interface paths {
         put?: never;
         /**
          * A result as a file
-         * @description Formats that show figures or pages need the document beside the result.
+         * @description Formats with figures or page images need the document in addition to the result.
          */
         post: operations["export_result_api_export_post"];
         delete?: never;
@@ -334,7 +334,7 @@ export interface components {
         };
         /**
          * Bundle
-         * @description Jobs to be had as one zip.
+         * @description Jobs to export as one zip.
          */
         Bundle: {
             /** Jobids */
@@ -356,7 +356,7 @@ export interface components {
         };
         /**
          * Corrections
-         * @description Blocks as they should be; one with neither text nor label is the engine's again.
+         * @description Corrected blocks. A block with neither text nor label is reset to the engine's result.
          */
         Corrections: {
             /** Blocks */
@@ -375,7 +375,7 @@ export interface components {
         };
         /**
          * EngineState
-         * @description Who reads here, and why.
+         * @description The selected engine, and why it was selected.
          */
         EngineState: {
             /** Name */
@@ -393,12 +393,12 @@ export interface components {
             reason: string;
             /**
              * Advice
-             * @description What to do to get a better engine; empty if there is none
+             * @description How to get a better engine; empty if there is none
              */
             advice: string;
             /**
              * Trouble
-             * @description Why it does not read; empty when it does
+             * @description Why it cannot read at present; empty when it can
              */
             trouble: string;
             /** Details */
@@ -407,21 +407,21 @@ export interface components {
             };
             /**
              * Tasks
-             * @description What it can be asked, `custom`: any prompt; null until it reads
+             * @description Supported tasks, `custom`: any prompt; null until it is ready
              */
             tasks: string[] | null;
         };
         /**
          * ErrorAnswer
-         * @description Every error looks like this.
+         * @description The shape of every error.
          */
         ErrorAnswer: {
-            error: components["schemas"]["ErrorWords"];
+            error: components["schemas"]["ErrorDetails"];
             /** Detail */
             detail: string;
         };
-        /** ErrorWords */
-        ErrorWords: {
+        /** ErrorDetails */
+        ErrorDetails: {
             /**
              * Code
              * @description Stable, for programs
@@ -453,7 +453,7 @@ export interface components {
         };
         /**
          * Health
-         * @description A quick status check; 200 as long as the service lives.
+         * @description A quick status check; 200 while the service runs.
          */
         Health: {
             /** Status */
@@ -469,7 +469,7 @@ export interface components {
         };
         /**
          * JobAnswer
-         * @description A job as it stands.
+         * @description A job and its progress.
          * @example {
          *       "createdAt": "2026-01-31T12:00:00.000Z",
          *       "engine": "ppocr",
@@ -532,7 +532,7 @@ export interface components {
             queuePosition: number | null;
             /**
              * Etaseconds
-             * @description Until it is done, as far as that can be told
+             * @description Estimated time until it is done
              */
             etaSeconds: number | null;
             error: components["schemas"]["PageError"] | null;
@@ -545,7 +545,7 @@ export interface components {
             fileSize: number;
             /**
              * Pages
-             * @description Of the whole file, whichever of them are read
+             * @description Of the whole file, also if only some of them are read
              */
             pages: number;
         };
@@ -565,8 +565,8 @@ export interface components {
         };
         /**
          * JobPageAnswer
-         * @description A page as the engine read it, and what people corrected. `pageIndex` counts from 0 over all
-         *     pages of the job.
+         * @description A page as the engine read it, with its corrections. `pageIndex` counts from 0 over all pages
+         *     of the job.
          */
         JobPageAnswer: {
             /** Pageindex */
@@ -601,7 +601,7 @@ export interface components {
             corrections: components["schemas"]["CorrectionAnswer"][];
             /**
              * Correctedtext
-             * @description `text` with the corrections in place
+             * @description `text` with the corrections applied
              */
             correctedText: string;
         };
@@ -690,7 +690,7 @@ export interface components {
         };
         /**
          * Modes
-         * @description All that a page needs to know to offer choices.
+         * @description What clients can choose from.
          */
         Modes: {
             /** Defaultprompt */
@@ -711,7 +711,7 @@ export interface components {
         };
         /**
          * OcrAnswer
-         * @description A document as read. `layout` is the first page's.
+         * @description A recognized document. `layout` is the first page's.
          * @example {
          *       "durationMs": 2310.5,
          *       "engine": "ppocr",
@@ -817,7 +817,7 @@ export interface components {
             text: string;
             /**
              * Rawtext
-             * @description The model's output as it came
+             * @description The unchanged output of the model
              */
             rawText: string;
             /** Durationms */
@@ -893,7 +893,7 @@ export interface components {
         };
         /**
          * PageRetry
-         * @description What shall be different this time; the rest is the job's.
+         * @description Options that differ from the job's.
          */
         PageRetry: {
             /** Mode */
@@ -910,7 +910,7 @@ export interface components {
             dpi?: number | null;
             /**
              * Discard Corrections
-             * @description Without it, a page that has corrections is not read again
+             * @description Required to read a page again that has corrections
              * @default false
              */
             discard_corrections: boolean;
@@ -925,7 +925,7 @@ export interface components {
             maxRequests: number;
             /**
              * Jobs
-             * @description Jobs that are read or wait for it, whoever's
+             * @description Running and queued jobs of all owners
              */
             jobs: number;
         };
@@ -988,7 +988,7 @@ export interface operations {
             /** @description The engine is starting, restarting or down */
             503: {
                 headers: {
-                    /** @description Seconds until another try */
+                    /** @description Seconds to wait before the next attempt */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1036,7 +1036,7 @@ export interface operations {
                     "application/json": components["schemas"]["Modes"];
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1065,7 +1065,7 @@ export interface operations {
                     "text/plain": unknown;
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1074,7 +1074,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description There is no such thing */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1108,7 +1108,7 @@ export interface operations {
                     mode?: string;
                     /**
                      * Prompt
-                     * @description What to do; `<image>` is put before it when it is missing
+                     * @description The instruction; `<image>` is prepended if it is missing
                      */
                     prompt?: string | null;
                     /**
@@ -1124,7 +1124,7 @@ export interface operations {
                     temperature?: number;
                     /**
                      * Pages
-                     * @description Which pages, such as `1-3,7`
+                     * @description Pages to read, such as `1-3,7`
                      */
                     pages?: string | null;
                     /**
@@ -1134,12 +1134,12 @@ export interface operations {
                     password?: string | null;
                     /**
                      * Engine
-                     * @description One of the engines that are running
+                     * @description Name of the running engine, or `auto`
                      */
                     engine?: string | null;
                     /**
                      * No Repeat Ngram
-                     * @description Guard against repetition: `n/window`, `n`, or `off`
+                     * @description No-repeat rule: `n/window`, `n`, or `off`
                      */
                     no_repeat_ngram?: string | null;
                 };
@@ -1155,7 +1155,7 @@ export interface operations {
                     "application/json": components["schemas"]["OcrAnswer"];
                 };
             };
-            /** @description The request cannot be understood */
+            /** @description The request is malformed */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1164,7 +1164,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1173,7 +1173,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description This web page may not do this */
+            /** @description Web pages of this origin are not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1182,7 +1182,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description The body came too slowly */
+            /** @description The body arrived too slowly */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -1218,10 +1218,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Nothing was started: too many are waiting */
+            /** @description Too many requests are waiting; nothing was started */
             429: {
                 headers: {
-                    /** @description Seconds until another try */
+                    /** @description Seconds to wait before the next attempt */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1241,7 +1241,7 @@ export interface operations {
             /** @description The engine is starting, restarting or down */
             503: {
                 headers: {
-                    /** @description Seconds until another try */
+                    /** @description Seconds to wait before the next attempt */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1249,7 +1249,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description It took too long */
+            /** @description Timeout */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -1289,7 +1289,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request cannot be understood */
+            /** @description The request is malformed */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1298,7 +1298,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1307,7 +1307,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description This web page may not do this */
+            /** @description Web pages of this origin are not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1316,7 +1316,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description There is no such thing */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1369,7 +1369,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobList"];
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1408,7 +1408,7 @@ export interface operations {
                     mode?: string;
                     /**
                      * Prompt
-                     * @description What to do; `<image>` is put before it when it is missing
+                     * @description The instruction; `<image>` is prepended if it is missing
                      */
                     prompt?: string | null;
                     /**
@@ -1424,7 +1424,7 @@ export interface operations {
                     temperature?: number;
                     /**
                      * Pages
-                     * @description Which pages, such as `1-3,7`
+                     * @description Pages to read, such as `1-3,7`
                      */
                     pages?: string | null;
                     /**
@@ -1434,22 +1434,22 @@ export interface operations {
                     password?: string | null;
                     /**
                      * Engine
-                     * @description One of the engines that are running
+                     * @description Name of the running engine, or `auto`
                      */
                     engine?: string | null;
                     /**
                      * No Repeat Ngram
-                     * @description Guard against repetition: `n/window`, `n`, or `off`
+                     * @description No-repeat rule: `n/window`, `n`, or `off`
                      */
                     no_repeat_ngram?: string | null;
                     /**
                      * Dpi
-                     * @description Of PDF pages; unset: what suits the engine
+                     * @description Resolution of PDF pages; unset: the engine's
                      */
                     dpi?: number | null;
                     /**
                      * Callback
-                     * @description https URL to be told when the job is over, if that is allowed
+                     * @description https URL that is called when the job has finished, if its host is allowed
                      */
                     callback?: string | null;
                 };
@@ -1465,7 +1465,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobAnswer"];
                 };
             };
-            /** @description The request cannot be understood */
+            /** @description The request is malformed */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1474,7 +1474,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1483,7 +1483,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description This web page may not do this */
+            /** @description Web pages of this origin are not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1492,7 +1492,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description The body came too slowly */
+            /** @description The body arrived too slowly */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -1501,7 +1501,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description The state of things does not allow it */
+            /** @description The current state does not allow it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1537,10 +1537,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Nothing was started: too many are waiting */
+            /** @description Too many requests are waiting; nothing was started */
             429: {
                 headers: {
-                    /** @description Seconds until another try */
+                    /** @description Seconds to wait before the next attempt */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1551,7 +1551,7 @@ export interface operations {
             /** @description The engine is starting, restarting or down */
             503: {
                 headers: {
-                    /** @description Seconds until another try */
+                    /** @description Seconds to wait before the next attempt */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1590,7 +1590,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobAnswer"];
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1599,7 +1599,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description There is no such thing */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1637,7 +1637,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1646,7 +1646,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description This web page may not do this */
+            /** @description Web pages of this origin are not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1655,7 +1655,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description There is no such thing */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1693,7 +1693,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1702,7 +1702,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description There is no such thing */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1743,7 +1743,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobPageAnswer"];
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1752,7 +1752,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description There is no such thing */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1797,7 +1797,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobPageAnswer"];
                 };
             };
-            /** @description The request cannot be understood */
+            /** @description The request is malformed */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1806,7 +1806,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1815,7 +1815,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description This web page may not do this */
+            /** @description Web pages of this origin are not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1824,7 +1824,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description There is no such thing */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1833,7 +1833,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description The body came too slowly */
+            /** @description The body arrived too slowly */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -1842,7 +1842,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description The state of things does not allow it */
+            /** @description The current state does not allow it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1890,7 +1890,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1899,7 +1899,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description There is no such thing */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1935,7 +1935,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description It took too long */
+            /** @description Timeout */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -1966,7 +1966,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request cannot be understood */
+            /** @description The request is malformed */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1975,7 +1975,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1984,7 +1984,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description There is no such thing */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2033,7 +2033,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobAnswer"];
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2042,7 +2042,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description This web page may not do this */
+            /** @description Web pages of this origin are not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2051,7 +2051,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description There is no such thing */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2060,7 +2060,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description The state of things does not allow it */
+            /** @description The current state does not allow it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2105,7 +2105,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobAnswer"];
                 };
             };
-            /** @description The request cannot be understood */
+            /** @description The request is malformed */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2114,7 +2114,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2123,7 +2123,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description This web page may not do this */
+            /** @description Web pages of this origin are not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2132,7 +2132,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description There is no such thing */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2141,7 +2141,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description The state of things does not allow it */
+            /** @description The current state does not allow it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2162,7 +2162,7 @@ export interface operations {
             /** @description The engine is starting, restarting or down */
             503: {
                 headers: {
-                    /** @description Seconds until another try */
+                    /** @description Seconds to wait before the next attempt */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2182,11 +2182,11 @@ export interface operations {
         requestBody: {
             content: {
                 "multipart/form-data": {
-                    /** @description A key of `formats` of `/api/modes` */
+                    /** @description The key of a format, see `formats` of `/api/modes` */
                     format: string;
                     /**
                      * Format: binary
-                     * @description The answer of `/api/ocr` as JSON, a file or a field
+                     * @description The response of `/api/ocr` as JSON, a file or a field
                      */
                     result: string;
                     /**
@@ -2205,7 +2205,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request cannot be understood */
+            /** @description The request is malformed */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2214,7 +2214,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description A key is needed */
+            /** @description A key is required */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2223,7 +2223,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description This web page may not do this */
+            /** @description Web pages of this origin are not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2232,7 +2232,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description The body came too slowly */
+            /** @description The body arrived too slowly */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -2268,10 +2268,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Nothing was started: too many are waiting */
+            /** @description Too many requests are waiting; nothing was started */
             429: {
                 headers: {
-                    /** @description Seconds until another try */
+                    /** @description Seconds to wait before the next attempt */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };

@@ -1,7 +1,6 @@
-"""The door: how many requests, and how many bytes of them, are inside at once.
+"""Admission: bounds the requests, and the bytes of their bodies, that are in the service at once.
 
-Whoever is let in is read fairly by the pipeline; whoever is not is told at once, before a byte of
-the body was taken. Knows nothing of HTTP.
+A request over a bound is refused before its body is read. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dsocr.errors import QueueFull
 MAX_RETRY_AFTER = 120
 
 
-class TurnedAway(QueueFull):
+class AdmissionRefused(QueueFull):
     """Too many requests are waiting; nothing was started."""
 
     def __init__(self, message: str, retry_after: int) -> None:
@@ -25,56 +24,57 @@ class TurnedAway(QueueFull):
 
 
 class Ticket:
-    """One request's place inside."""
+    """One admitted request."""
 
     def __init__(self) -> None:
-        self.entered = time.monotonic()
+        self.admitted_at = time.monotonic()
         self.running = False
-        """True once its first page has begun."""
+        """True once its first page is being recognized."""
 
     @property
     def seconds(self) -> float:
-        """Since it came in."""
-        return time.monotonic() - self.entered
+        """Since it was admitted."""
+        return time.monotonic() - self.admitted_at
 
 
 class AdmissionLimiter:
-    """Counts who is inside. Only ever touched by the event loop."""
+    """Counts the admitted requests and their bytes. Used on the event loop only."""
 
     def __init__(self, *, max_requests: int, max_bytes: int) -> None:
         self.max_requests = max_requests
         self.max_bytes = max_bytes
         self.bytes = 0
-        self._inside: set[Ticket] = set()
-        self._seconds = 2.0  # a guess until the first request has been measured
+        self._admitted: set[Ticket] = set()
+        self._mean_seconds = 2.0  # an estimate until the first request is measured
 
     @property
     def running(self) -> int:
-        return sum(ticket.running for ticket in self._inside)
+        return sum(ticket.running for ticket in self._admitted)
 
     @property
     def waiting(self) -> int:
-        return len(self._inside) - self.running
+        return len(self._admitted) - self.running
 
     @property
     def full(self) -> bool:
-        return len(self._inside) >= self.max_requests or self.bytes >= self.max_bytes
+        return len(self._admitted) >= self.max_requests or self.bytes >= self.max_bytes
 
     @contextmanager
-    def enter(self, num_bytes: int) -> Iterator[Ticket]:
-        """A place for a request that brings at most that many bytes. Raises `TurnedAway`."""
-        if len(self._inside) >= self.max_requests or self.bytes + num_bytes > self.max_bytes:
-            raise self.turned_away()
+    def admit(self, num_bytes: int) -> Iterator[Ticket]:
+        """Admits a request with a body of at most `num_bytes`. Raises `AdmissionRefused`."""
+        if len(self._admitted) >= self.max_requests or self.bytes + num_bytes > self.max_bytes:
+            raise self.refusal()
         ticket = Ticket()
-        self._inside.add(ticket)
+        self._admitted.add(ticket)
         self.bytes += num_bytes
         try:
             yield ticket
-            self._seconds += 0.2 * (ticket.seconds - self._seconds)
+            self._mean_seconds += 0.2 * (ticket.seconds - self._mean_seconds)
         finally:
-            self._inside.discard(ticket)
+            self._admitted.discard(ticket)
             self.bytes -= num_bytes
 
-    def turned_away(self, message: str = "") -> TurnedAway:
-        """The refusal with an honest guess of when a place may be free: one request's time."""
-        return TurnedAway(message, min(MAX_RETRY_AFTER, max(1, math.ceil(self._seconds))))
+    def refusal(self, message: str = "") -> AdmissionRefused:
+        """The error to raise. Its `retry_after` is the mean duration of a request, in seconds."""
+        seconds = math.ceil(self._mean_seconds)
+        return AdmissionRefused(message, min(MAX_RETRY_AFTER, max(1, seconds)))

@@ -1,4 +1,4 @@
-"""Puts the service together: the layers around it, its routes, and what lives as long as it."""
+"""Creates the ASGI app: its middleware, its routes, and the objects of its lifespan."""
 
 from __future__ import annotations
 
@@ -14,24 +14,20 @@ from dsocr.config import MIB, Settings
 from dsocr.host import CreateEngine, EngineHost
 from dsocr.jobs.queue import JobQueue
 from dsocr.metrics import create_metrics
-from dsocr.server import page, problems
+from dsocr.server import problems, web_page
 from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.deps import ApiKeys, Service
 from dsocr.server.forms import FORM_OVERHEAD_BYTES
-from dsocr.server.middleware import (
-    BodyLimitMiddleware,
-    Cors,
-    HostMiddleware,
-    OriginMiddleware,
-    RequestIdMiddleware,
-)
+from dsocr.server.middleware.access import Cors, HostMiddleware, OriginMiddleware
+from dsocr.server.middleware.body_limit import BodyLimitMiddleware
+from dsocr.server.middleware.request_id import RequestIdMiddleware
 from dsocr.server.route_attributes import body_limit_of
 from dsocr.server.routes import bundle, export, jobs, metrics, ocr, system
 from dsocr.server.signals import on_shutdown_signal
 
 DESCRIPTION = (
-    "Reads images and PDFs: markdown with boxes out. "
-    "When the service has keys, send one as `Authorization: Bearer`."
+    "Recognizes images and PDFs and returns markdown with boxes. "
+    "If the service has keys, send one as `Authorization: Bearer`."
 )
 ALLOWED_HEADERS = (
     "Authorization",
@@ -44,13 +40,13 @@ ALLOWED_HEADERS = (
 
 
 def create_app(settings: Settings, *, create_engine: CreateEngine | None = None) -> FastAPI:
-    """The service. It starts and stops its engine by itself, with the ASGI lifespan."""
+    """The service. The ASGI lifespan starts and stops its engine."""
     app = FastAPI(
         title="dsocr",
         version=__version__,
         description=DESCRIPTION,
-        openapi_url=None,  # ours asks for the key
-        docs_url=None,  # these two load scripts from elsewhere
+        openapi_url=None,  # the route in `routes.system` requires a key
+        docs_url=None,  # these two load scripts from other hosts
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan(settings, create_engine),
@@ -62,9 +58,9 @@ def create_app(settings: Settings, *, create_engine: CreateEngine | None = None)
     app.include_router(bundle.router)
     app.include_router(jobs.router)
     app.include_router(export.router)
-    page.install(app, settings.server)
+    web_page.install(app, settings.server)
     problems.install(app)
-    _surround(app, settings)
+    _add_middleware(app, settings)
     return app
 
 
@@ -77,7 +73,7 @@ def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
         app.state.service = Service(
             settings=settings,
             keys=ApiKeys(config.api_keys),
-            door=AdmissionLimiter(
+            admission=AdmissionLimiter(
                 max_requests=config.max_requests, max_bytes=int(config.max_queue_mb * MIB)
             ),
             host=host,
@@ -97,8 +93,8 @@ def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
     return lifespan
 
 
-def _surround(app: FastAPI, settings: Settings) -> None:
-    """The layers, innermost first. CORS goes around all answers that a page must read."""
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Innermost first. CORS is outside of what may refuse: a web page must see the refusal."""
     config = settings.server
     app.add_middleware(
         BodyLimitMiddleware,

@@ -1,4 +1,4 @@
-"""What the routes share: the running service, and the lock on the door."""
+"""What the routes share: the running service, its keys, and routes that require a key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dsocr.host import EngineHost
 from dsocr.jobs.queue import JobQueue
 from dsocr.metrics import Metrics
 from dsocr.server.admission import AdmissionLimiter
-from dsocr.server.problems import ClientGone, Unauthorized
+from dsocr.server.problems import ClientDisconnected, Unauthorized
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ SCHEMES = ("bearer", "token")
 
 
 class ApiKeys:
-    """The keys that open the service, as hashes; no keys: it is open."""
+    """The accepted keys, as hashes. Without keys the service is open."""
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         self._hashes = tuple(_hash(key) for key in keys)
@@ -40,12 +40,12 @@ class ApiKeys:
         return not self._hashes
 
     def check(self, headers: Headers) -> None:
-        """Raises `Unauthorized`. Keys count in headers alone: URLs end up in logs."""
+        """Raises `Unauthorized`. Keys are accepted in headers only: URLs are logged."""
         if not self.open and not self._matching(headers):
             raise Unauthorized()
 
     def owner(self, headers: Headers) -> str | None:
-        """A name for whoever holds the key that came, which does not tell the key; None: open."""
+        """An id derived from the request's key, from which the key cannot be found; None: open."""
         matching = self._matching(headers)
         return hashlib.sha256(b"owner" + matching[0]).hexdigest()[:32] if matching else None
 
@@ -54,7 +54,7 @@ class ApiKeys:
         scheme, _, credentials = headers.get("authorization", "").partition(" ")
         if scheme.lower() in SCHEMES:
             given.append(credentials.strip())
-        # Every pair is compared, so that the time taken says nothing of which key was near.
+        # All pairs are compared, so that the time does not depend on which key matches.
         matches = [
             (hmac.compare_digest(_hash(key), known), known)
             for key in given
@@ -65,16 +65,17 @@ class ApiKeys:
 
 @dataclass(slots=True)
 class Service:
-    """All that lives as long as the app."""
+    """The objects that live as long as the app."""
 
     settings: Settings
     keys: ApiKeys
-    door: AdmissionLimiter
+    admission: AdmissionLimiter
+    """Of documents that are answered at once."""
     host: EngineHost
     jobs: JobQueue
     metrics: Metrics
     uploads: AdmissionLimiter
-    """Of jobs: these go to the disk and must not take the places of those who wait."""
+    """Admission of job uploads, apart from `admission`: they are stored, not answered at once."""
 
 
 def service_of(request: Request) -> Service:
@@ -90,11 +91,11 @@ def owner_of(request: Request) -> str | None:
 
 
 Owner = Annotated[str | None, Depends(owner_of)]
-"""Whose jobs a request may see; None: all."""
+"""The owner whose jobs a request may see; None: all jobs."""
 
 
 class LockedRoute(APIRoute):
-    """A route that asks for a key before it looks at anything else of the request."""
+    """A route that checks the key before it reads anything else of the request."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -107,24 +108,25 @@ class LockedRoute(APIRoute):
 
 
 def locked_router(tag: str) -> APIRouter:
-    """For routes that need a key. The dependencies only show in the description how to send it."""
-    shown = (HTTPBearer(auto_error=False), APIKeyHeader(name="X-Api-Key", auto_error=False))
+    """For routes that require a key. The dependencies only describe the headers in OpenAPI."""
+    schemes = (HTTPBearer(auto_error=False), APIKeyHeader(name="X-Api-Key", auto_error=False))
     return APIRouter(
-        route_class=LockedRoute, tags=[tag], dependencies=[Depends(scheme) for scheme in shown]
+        route_class=LockedRoute, tags=[tag], dependencies=[Depends(scheme) for scheme in schemes]
     )
 
 
-async def until_gone(receive: Receive, work: Awaitable[T]) -> T:
-    """The result of `work`, which is cancelled when the client hangs up. Raises `ClientGone`.
+async def unless_disconnected(receive: Receive, work: Awaitable[T]) -> T:
+    """The result of `work`, which is cancelled when the client disconnects. Raises
+    `ClientDisconnected`.
 
-    Only for after the body was read: what else arrives is swallowed.
+    Call it after the body was read: other messages are dropped.
     """
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(hung_up(receive))
+    gone = asyncio.ensure_future(disconnected(receive))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise ClientGone()
+            raise ClientDisconnected()
         return task.result()
     finally:
         task.cancel()
@@ -132,8 +134,8 @@ async def until_gone(receive: Receive, work: Awaitable[T]) -> T:
         await asyncio.gather(task, gone, return_exceptions=True)
 
 
-async def hung_up(receive: Receive) -> None:
-    """Returns when the client is gone."""
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

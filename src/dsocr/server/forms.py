@@ -1,4 +1,4 @@
-"""What the forms of documents and jobs have in common: their words, checked."""
+"""Validates the fields that forms of documents and jobs share."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from dsocr.engines.registry import canonical_name
 from dsocr.errors import InvalidField
 from dsocr.options import build_options
 from dsocr.server.deps import Service
-from dsocr.server.schemas import OcrForm
+from dsocr.server.schemas.ocr import OcrForm
 from dsocr.types import OcrOptions
 
 FormT = TypeVar("FormT", bound=OcrForm)
 
 FORM_OVERHEAD_BYTES = 256 << 10
-"""What a form may weigh beside its files: boundaries, fields, the prompt."""
+"""The most bytes of a form beside its files: boundaries, fields, the prompt."""
 
 
-def announced_bytes(request: Request, most: int) -> int:
-    """What the request will bring at most; a chunked one may bring all that is allowed."""
-    announced = request.headers.get("content-length", "")
-    return min(int(announced), most) if announced.isdecimal() else most
+def max_body_bytes(request: Request, limit: int) -> int:
+    """The most bytes of the request's body: its Content-Length, or `limit` if it is chunked."""
+    length = request.headers.get("content-length", "")
+    return min(int(length), limit) if length.isdecimal() else limit
 
 
-def checked(kind: type[FormT], fields: Mapping[str, str]) -> FormT:
-    """The form's words; an empty field is one that was not sent."""
+def validate_form(kind: type[FormT], fields: Mapping[str, str]) -> FormT:
+    """The fields as `kind`. An empty field counts as missing. Raises `InvalidField`."""
     try:
         return kind.model_validate({key: value for key, value in fields.items() if value})
     except ValidationError as error:
@@ -38,6 +38,7 @@ def checked(kind: type[FormT], fields: Mapping[str, str]) -> FormT:
 
 
 def options_of(fields: OcrForm, settings: Settings) -> OcrOptions:
+    """Raises `InvalidField` and `UnsupportedMode`."""
     return build_options(
         settings.option_limits(),
         prompt=fields.prompt,
@@ -49,6 +50,7 @@ def options_of(fields: OcrForm, settings: Settings) -> OcrOptions:
 
 
 def check_engine(wanted: str | None, service: Service) -> None:
+    """Raises `InvalidField` for an engine that is not running."""
     running = service.host.selection.name
     if wanted is not None and canonical_name(wanted) not in ("auto", running):
         raise InvalidField(f"engine: {wanted[:40]!r} is not running here; {running} is")

@@ -1,4 +1,4 @@
-"""The one table from what went wrong to what the client is told: status, code, sentence."""
+"""Errors as HTTP responses: the status of each error class, and the handlers."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ from dsocr import errors
 from dsocr.errors import DsocrError
 from dsocr.jobs.job import IdempotencyConflict, JobConflict, JobNotFound, PageNotFound, PageNotRead
 from dsocr.jobs.webhooks import CallbackRefused
-from dsocr.server.route_attributes import ErrorWords, error_shape_of
+from dsocr.server.route_attributes import ErrorInfo, error_shape_of
 from dsocr.types import PageFailure
 
 logger = logging.getLogger(__name__)
 
 
 class Unauthorized(DsocrError):
-    """A key is needed, or the one given is not known."""
+    """A key is required, or the given key is not valid. Send one as `Authorization: Bearer`."""
 
     code = "unauthorized"
 
 
 class ForeignOrigin(DsocrError):
-    """This web page may not use the service."""
+    """Web pages of this origin are not allowed to use the service."""
 
     code = "foreign_origin"
 
 
 class UnknownHost(DsocrError):
-    """The service does not answer to this host name."""
+    """The service does not accept requests for this host name."""
 
     code = "unknown_host"
 
 
 class SlowUpload(DsocrError):
-    """The body of the request came too slowly."""
+    """The request body arrived too slowly."""
 
     code = "slow_upload"
     retryable = True
 
 
 class EncodedBody(DsocrError):
-    """The body of the request is compressed: send it as it is."""
+    """The request body is compressed. Send it without Content-Encoding."""
 
     code = "encoded_body"
 
 
 class PageFailed(DsocrError):
-    """None of the document's pages could be read."""
+    """No page of the document could be recognized."""
 
     def __init__(self, failure: PageFailure) -> None:
         super().__init__(failure.message)
@@ -68,8 +68,8 @@ class MetricsOff(DsocrError):
     code = "metrics_off"
 
 
-class ClientGone(Exception):
-    """The client hung up: there is nobody to tell anything."""
+class ClientDisconnected(Exception):
+    """The client disconnected before the response."""
 
 
 STATUS: dict[type[DsocrError], int] = {
@@ -112,7 +112,7 @@ RETRY_AFTER_SECONDS = 5
 
 
 def status_of(error: DsocrError) -> int:
-    """By class, the nearest ancestor in the table; by code for an error that came as data."""
+    """By the nearest class of the error in `STATUS`; for `PageFailed` by its code."""
     if isinstance(error, PageFailed):
         return _STATUS_OF_CODE.get(error.code, 500)
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
@@ -128,8 +128,8 @@ def error_body(error: DsocrError, scope: Mapping[str, Any]) -> dict[str, Any]:
     return _shaped(scope, status_of(error), error.code, error.message, error.retryable)
 
 
-def answer(error: DsocrError, scope: Mapping[str, Any]) -> JSONResponse:
-    """An error as a response. An attribute `retry_after` of the error, in seconds, is sent."""
+def response_of(error: DsocrError, scope: Mapping[str, Any]) -> JSONResponse:
+    """An error as a response. Its attribute `retry_after`, in seconds, becomes a header."""
     status = status_of(error)
     scope.get("state", {})["error_code"] = error.code  # for the metrics
     return JSONResponse(error_body(error, scope), status, headers=_headers(status, error))
@@ -138,17 +138,17 @@ def answer(error: DsocrError, scope: Mapping[str, Any]) -> JSONResponse:
 def _shaped(
     scope: Mapping[str, Any], status: int, code: str, message: str, retryable: bool = False
 ) -> dict[str, Any]:
-    words = ErrorWords(status, code, message, request_id_of(scope), retryable)
-    return error_shape_of(scope)(words)
+    info = ErrorInfo(status, code, message, request_id_of(scope), retryable)
+    return error_shape_of(scope)(info)
 
 
 def internal_error(scope: Mapping[str, Any]) -> JSONResponse:
-    """For a bug: the log has the traceback, the client the id to find it by."""
-    return answer(DsocrError("Something went wrong on our side."), scope)
+    """For a bug: the traceback is in the log, under the request id that the client gets."""
+    return response_of(DsocrError("Internal error; the server log has the details."), scope)
 
 
 def install(app: FastAPI) -> None:
-    """Every error of the app leaves in the contract's shape."""
+    """Adds handlers, so that every error has the shape of its route."""
     app.add_exception_handler(DsocrError, _on_dsocr_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
@@ -159,7 +159,7 @@ async def _on_dsocr_error(request: Request, error: Exception) -> JSONResponse:
     if type(error) is DsocrError:
         logger.error("request %s failed", request_id_of(request.scope), exc_info=error)
         return internal_error(request.scope)
-    return answer(error, request.scope)
+    return response_of(error, request.scope)
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
@@ -173,8 +173,8 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"][1:]) or "request"
-    return answer(errors.InvalidField(f"{place}: {first['msg']}"), request.scope)
+    field = ".".join(str(part) for part in first["loc"][1:]) or "request"
+    return response_of(errors.InvalidField(f"{field}: {first['msg']}"), request.scope)
 
 
 def _headers(status: int, error: DsocrError) -> dict[str, str]:

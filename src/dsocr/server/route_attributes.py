@@ -1,6 +1,6 @@
 """Attributes of a route: how large its body may be, and the shape of its errors.
 
-The layers around the app and the error handlers look them up by the route that a request matches,
+The body limit middleware and the error handlers look them up by the route that a request matches,
 also before it is routed. A foreign contract sets its own with the two decorators.
 """
 
@@ -22,8 +22,8 @@ DEFAULT_BODY_BYTES = 1 * MIB
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorWords:
-    """What an error answer says, whatever its shape."""
+class ErrorInfo:
+    """The content of an error response, independent of its shape."""
 
     status: int
     code: str
@@ -34,7 +34,7 @@ class ErrorWords:
 
 BodyLimit = Callable[[Settings], int]
 """The largest body in bytes, without the form around its files."""
-ErrorShape = Callable[[ErrorWords], dict[str, Any]]
+ErrorShape = Callable[[ErrorInfo], dict[str, Any]]
 """The JSON object of an error answer."""
 
 
@@ -58,15 +58,15 @@ def error_shape(shape: ErrorShape) -> Callable[[Endpoint], Endpoint]:
     return decorate
 
 
-def default_error_shape(words: ErrorWords) -> dict[str, Any]:
-    """The shape of `docs/api.md`. `detail` is what FastAPI's own clients look at."""
-    error = {
-        "code": words.code,
-        "message": words.message,
-        "requestId": words.request_id,
-        "retryable": words.retryable,
+def default_error_shape(error: ErrorInfo) -> dict[str, Any]:
+    """The shape of `docs/api.md`. `detail` is the key that clients of FastAPI expect."""
+    details = {
+        "code": error.code,
+        "message": error.message,
+        "requestId": error.request_id,
+        "retryable": error.retryable,
     }
-    return {"error": error, "detail": words.message}
+    return {"error": details, "detail": error.message}
 
 
 def body_limit_of(scope: Scope, settings: Settings) -> int:

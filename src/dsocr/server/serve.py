@@ -1,6 +1,6 @@
-"""Runs the service with uvicorn, patient with honest clients and short with the others.
+"""Runs the service with uvicorn.
 
-uvicorn alone waits for ever for a request head that never ends.
+Adds what uvicorn lacks: a timeout for request heads and a bound on connections.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from dsocr.config import ServerConfig, Settings, check_runs_dir
 from dsocr.errors import CannotListen
 from dsocr.server.app import create_app
 from dsocr.server.problems import RETRY_AFTER_SECONDS
-from dsocr.server.route_attributes import ErrorWords, default_error_shape
+from dsocr.server.route_attributes import ErrorInfo, default_error_shape
 
 logger = logging.getLogger(__name__)
 
-NO_PLACE = "Too many connections are open."
-LONG_HEAD = "The head of the request is longer than {} bytes."
+TOO_MANY_CONNECTIONS = "Too many connections are open; try again later."
+HEAD_TOO_LONG = "The head of the request is longer than {} bytes."
 
 
 def run(settings: Settings, host: str, port: int) -> None:
-    """Serves until SIGINT or SIGTERM; running requests are then answered first.
+    """Serves until SIGINT or SIGTERM, then finishes the running requests.
 
     Raises `BadSetting` and `CannotListen`.
     """
@@ -43,32 +43,32 @@ def run(settings: Settings, host: str, port: int) -> None:
     app = create_app(settings)
     if not settings.server.api_keys and not is_loopback(host):
         logger.warning(
-            "listening on %s without a key: whoever reaches this port can use the service. "
-            "Set DEEPSEEK_OCR_API_KEYS to change that.",
+            "listening on %s without a key: anyone who can reach this port can use the service. "
+            "Set DEEPSEEK_OCR_API_KEYS to require a key.",
             host,
         )
-    listening = listen(host, port)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its stages say nothing to a person
+    listener = listen(host, port)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its start messages say nothing useful
     server = _Server(uvicorn_config(app, settings.server, host=host, port=port))
-    # uvicorn sends itself the signal again after a clean stop; ours shall end with status 0.
+    # uvicorn raises the signal again after a clean stop; ignored, so that the exit status is 0
     previous = {sig: signal.signal(sig, _ignore) for sig in (signal.SIGINT, signal.SIGTERM)}
     try:
-        server.run(sockets=[listening])
+        server.run(sockets=[listener])
     finally:
         for sig, handler in previous.items():
             signal.signal(sig, handler)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Before anything is loaded: a taken port is told at once. Raises `CannotListen`."""
+    """Binds the port before anything is loaded. Raises `CannotListen`."""
     try:
         [(family, *_), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        why = "something listens there already" if taken else error.strerror
+        reason = "the port is already in use" if taken else error.strerror
         raise CannotListen(
-            f"Cannot listen on {address(host, port)}: {why}. Choose another --port or --host."
+            f"Cannot listen on {address(host, port)}: {reason}. Choose another --port or --host."
         ) from error
 
 
@@ -88,7 +88,7 @@ def uvicorn_config(app: FastAPI, config: ServerConfig, *, host: str, port: int) 
 
 
 def address(host: str, port: int) -> str:
-    """What to type into a browser here; every network includes this machine."""
+    """The URL for a browser on this machine. Wildcard addresses become the loopback address."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -103,68 +103,68 @@ def is_loopback(host: str) -> bool:
 
 
 def protocol_class(config: ServerConfig) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP/1.1 with a deadline for request heads and a bound on connections."""
+    """uvicorn's HTTP/1.1 with a timeout for request heads and a bound on connections."""
 
-    most = config.max_header_bytes
+    max_bytes = config.max_header_bytes
 
     class GuardedProtocol(H11Protocol):
         _head_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             if len(self.connections) >= config.max_connections:
-                transport.write(_unasked(503, NO_PLACE, retryable=True))
+                transport.write(_raw_error(503, TOO_MANY_CONNECTIONS, retryable=True))
                 transport.close()
                 return
             super().connection_made(transport)
-            self._watch_head()
+            self._start_head_timer()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_watching()
+            self._stop_head_timer()
             if self.transport is not None:
                 super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
-            if self.conn.their_state is h11.IDLE and self._head_bytes(data) > most:
-                self.send_400_response(LONG_HEAD.format(most))
+            if self.conn.their_state is h11.IDLE and self._head_bytes(data) > max_bytes:
+                self.send_400_response(HEAD_TOO_LONG.format(max_bytes))
                 return
             super().data_received(data)
             if self.conn.their_state is h11.IDLE:
-                self._watch_head()
+                self._start_head_timer()
             else:
-                self._stop_watching()
+                self._stop_head_timer()
 
         def send_400_response(self, msg: str) -> None:
-            """Also for what h11 cannot make sense of."""
-            self.transport.write(_unasked(400, msg))
+            """Called by uvicorn when h11 cannot parse the request, too."""
+            self.transport.write(_raw_error(400, msg))
             self.transport.close()
 
         def _head_bytes(self, data: bytes) -> int:
-            """How long the head is, or is so far: h11 itself looks only at heads that are cut."""
+            """Bytes of the head received so far. h11 checks the length of incomplete heads only."""
             before, _ = self.conn.trailing_data
             end = (before[-3:] + data).find(b"\r\n\r\n")
             return len(before) + (len(data) if end < 0 else end - len(before[-3:]))
 
-        def _watch_head(self) -> None:
-            """Armed once a head: a byte now and then does not buy more time."""
+        def _start_head_timer(self) -> None:
+            """Once for each head: more bytes do not restart the timer."""
             if self._head_timer is None:
-                self._head_timer = self.loop.call_later(config.header_seconds, self._give_up)
+                self._head_timer = self.loop.call_later(config.header_seconds, self._abort)
 
-        def _stop_watching(self) -> None:
+        def _stop_head_timer(self) -> None:
             if self._head_timer is not None:
                 self._head_timer.cancel()
                 self._head_timer = None
 
-        def _give_up(self) -> None:
+        def _abort(self) -> None:
             if not self.transport.is_closing():
                 self.transport.abort()
 
     return GuardedProtocol
 
 
-def _unasked(status: int, words: str, *, retryable: bool = False) -> bytes:
-    """An answer to what never became a request, in the shape of all others."""
+def _raw_error(status: int, message: str, *, retryable: bool = False) -> bytes:
+    """A complete HTTP error response, for what never became a request."""
     code = "unavailable" if status == 503 else "bad_request"
-    body = default_error_shape(ErrorWords(status, code, words, uuid.uuid4().hex, retryable))
+    body = default_error_shape(ErrorInfo(status, code, message, uuid.uuid4().hex, retryable))
     content = json.dumps(body).encode()
     head = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
@@ -176,12 +176,12 @@ def _unasked(status: int, words: str, *, retryable: bool = False) -> bytes:
 
 
 class _Server(uvicorn.Server):
-    """Says in one line where it is to be found. A second signal, whichever it is, ends at once."""
+    """Logs its URL in one line. A second signal of any kind ends it at once."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for listening in self.servers:
-            for bound in listening.sockets:
+        for server in self.servers:
+            for bound in server.sockets:
                 logger.info("open %s", address(*bound.getsockname()[:2]))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -11,28 +11,28 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def on_shutdown_signal(tell: Callable[[], None]) -> Iterator[None]:
-    """Calls `tell` at SIGINT or SIGTERM and lets the server's own handler go on from there.
+def on_shutdown_signal(callback: Callable[[], None]) -> Iterator[None]:
+    """Calls `callback` at SIGINT or SIGTERM, then the handler that was installed before.
 
-    A stream of events lasts as long as its job: whoever waits for it to end must end it first.
+    Event streams last as long as their jobs: the callback ends them, so that the server can stop.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals come to the main thread alone
+        yield  # signal handlers run in the main thread only
         return
 
-    def pass_on(sig: int, frame: FrameType | None) -> None:
-        tell()
+    def handle(sig: int, frame: FrameType | None) -> None:
+        callback()
         previous: Any = before[signal.Signals(sig)]
         if callable(previous):
             previous(sig, frame)
 
-    ends = (signal.SIGINT, signal.SIGTERM)
-    before = {sig: signal.getsignal(sig) for sig in ends}
-    ours = [sig for sig in ends if callable(before[sig])]
-    for sig in ours:
-        signal.signal(sig, pass_on)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {sig: signal.getsignal(sig) for sig in signals}
+    handled = [sig for sig in signals if callable(before[sig])]
+    for sig in handled:
+        signal.signal(sig, handle)
     try:
         yield
     finally:
-        for sig in ours:
+        for sig in handled:
             signal.signal(sig, before[sig])

@@ -1,4 +1,4 @@
-"""Server-sent events: a task that tells things, sent as they come. Knows no documents."""
+"""Server-sent events: a response that sends what a task emits. Knows no documents."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any, Protocol
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from dsocr.server.deps import hung_up
+from dsocr.server.deps import disconnected
 
 
 class Emit(Protocol):
-    """Takes an event's name and its data; never blocks."""
+    """Queues an event; never blocks."""
 
     def __call__(self, name: str, data: dict[str, Any], id: int | None = None) -> None:
-        """`id` is what a client can resume after; without one, events are counted."""
+        """`id` is sent as the event's id, to resume after; by default events are counted."""
 
 
 Work = Callable[[Emit], Awaitable[None]]
 
 
 class EventStream(Response):
-    """Runs `work(emit)` and sends what it emits; a client that hangs up ends the work at once."""
+    """Runs `work(emit)` and sends its events. A client that disconnects cancels the work."""
 
     media_type = "text/event-stream"
 
@@ -38,7 +38,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = asyncio.ensure_future(self._run())
-        gone = asyncio.ensure_future(hung_up(receive))
+        gone = asyncio.ensure_future(disconnected(receive))
         gone.add_done_callback(lambda _: work.cancel())
         try:
             await send(

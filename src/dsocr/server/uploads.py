@@ -1,6 +1,6 @@
-"""Takes a multipart form in: fields into memory, files into a private folder, under their limits.
+"""Receives a multipart form: fields into memory, files into a private folder, with limits.
 
-A file's name is kept as a word for people; on disk it has a name of ours. Knows no documents.
+A file's name is kept for display only; on the disk its name is a number. Knows no documents.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from dsocr.errors import BadRequest, DiskFull, InvalidField, TooLarge
-from dsocr.server.problems import ClientGone, EncodedBody
+from dsocr.server.problems import ClientDisconnected, EncodedBody
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -32,7 +32,7 @@ MAX_NAME_CHARACTERS = 255
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """How much a form may bring."""
+    """The limits of one form."""
 
     max_files: int
     max_file_bytes: int
@@ -41,7 +41,7 @@ class FormLimits:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A received file. `name` is what the client called it, made harmless; never a path."""
+    """A received file. `name` is the client's file name without folders and control characters."""
 
     name: str
     path: Path
@@ -50,7 +50,7 @@ class Upload:
 
 @dataclass(slots=True)
 class Form:
-    """A received form; of a field given twice the last one counts."""
+    """A received form. If a field is sent twice, the last value counts."""
 
     fields: dict[str, str] = field(default_factory=dict)
     files: dict[str, list[Upload]] = field(default_factory=dict)
@@ -58,41 +58,45 @@ class Form:
 
 @asynccontextmanager
 async def received_form(request: Request, folder: Path, limits: FormLimits) -> AsyncIterator[Form]:
-    """The request's form for as long as the block runs; its files are gone afterwards, always."""
+    """The request's form. Its files are deleted when the block ends.
+
+    Raises `BadRequest`, `InvalidField`, `TooLarge`, `EncodedBody`, `DiskFull` and
+    `ClientDisconnected`.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix="upload-", dir=folder))  # mode 0700
+        private = Path(tempfile.mkdtemp(prefix="upload-", dir=folder))  # mode 0700
     except OSError as error:
-        raise disk_problem(error) from error
-    receiver = _Receiver(place, limits)
+        raise disk_error(error) from error
+    receiver = _Receiver(private, limits)
     try:
         yield await _receive(request, receiver)
     finally:
         receiver.close()
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(private, ignore_errors=True)
 
 
 def clean_name(name: str) -> str:
-    """A client's file name without folders and control characters, for showing."""
+    """A client's file name for display, without folders and control characters."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    shown = "".join(character for character in last if character.isprintable()).strip()
-    return shown[-MAX_NAME_CHARACTERS:] or "document"
+    printable = "".join(character for character in last if character.isprintable()).strip()
+    return printable[-MAX_NAME_CHARACTERS:] or "document"
 
 
 async def _receive(request: Request, receiver: _Receiver) -> Form:
     encoding = request.headers.get("content-encoding", "identity")
-    if encoding.lower() != "identity":  # a small body must not become a large one in here
+    if encoding.lower() != "identity":  # a small body could decompress to a large one
         raise EncodedBody()
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
-        raise BadRequest("Send a multipart/form-data form with the file in it.")
+        raise BadRequest("Send the file in a multipart/form-data form.")
     try:
         parser = MultipartParser(boundary, receiver.callbacks())
         while True:
             message = await request.receive()
             if message["type"] == "http.disconnect":
-                raise ClientGone()
+                raise ClientDisconnected()
             parser.write(message.get("body", b""))
             await receiver.flush(at_least=WRITE_BYTES)
             if not message.get("more_body", False):
@@ -102,21 +106,21 @@ async def _receive(request: Request, receiver: _Receiver) -> Form:
     except FormParserError as error:
         if "header size" in str(error):
             raise BadRequest("The name of a file or a field is too long.") from error
-        raise BadRequest("The multipart form is broken.") from error
+        raise BadRequest("The multipart form is malformed.") from error
     except OSError as error:
-        raise disk_problem(error) from error
+        raise disk_error(error) from error
     if not receiver.ended:
-        raise BadRequest("The multipart form is cut short.")
+        raise BadRequest("The multipart form is incomplete.")
     return receiver.form
 
 
 class _Receiver:
-    """What the parser calls, part by part. Bytes of files wait in memory until `flush`."""
+    """The parser's callbacks. Bytes of files are buffered in memory until `flush`."""
 
-    def __init__(self, place: Path, limits: FormLimits) -> None:
+    def __init__(self, folder: Path, limits: FormLimits) -> None:
         self.form = Form()
         self.ended = False
-        self._place = place
+        self._folder = folder
         self._limits = limits
         self._header = (bytearray(), bytearray())
         self._disposition = b""
@@ -144,7 +148,7 @@ class _Receiver:
         }
 
     async def flush(self, *, at_least: int) -> None:
-        """Writes what waits, in a thread: a slow disk must not hold the event loop."""
+        """Writes the buffered bytes, in a thread: a slow disk must not block the event loop."""
         if self._pending_bytes < max(1, at_least):
             return
         pending, self._pending, self._pending_bytes = self._pending, [], 0
@@ -176,19 +180,21 @@ class _Receiver:
             self._file_name = clean_name(options[b"filename"].decode(errors="replace"))
             self._num_files += 1
             if self._num_files > self._limits.max_files:
-                raise BadRequest(f"At most {self._limits.max_files} file(s) at once.")
-            self._file = open(self._place / str(self._num_files), "xb", buffering=0)  # noqa: SIM115
+                raise BadRequest(f"Too many files; at most {self._limits.max_files} in one form.")
+            self._file = open(self._folder / str(self._num_files), "xb", buffering=0)  # noqa: SIM115
             self._open.append(self._file)
         else:
             self._num_fields += 1
             if self._num_fields > self._limits.max_fields:
-                raise BadRequest(f"At most {self._limits.max_fields} form fields.")
+                raise BadRequest(f"Too many form fields; at most {self._limits.max_fields}.")
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         self._size += end - start
         if self._file is None:
             if self._size > MAX_FIELD_BYTES:
-                raise InvalidField(f"{self._name[:40]}: the field is too long.")
+                raise InvalidField(
+                    f"{self._name[:40]}: the field is longer than {MAX_FIELD_BYTES} bytes."
+                )
             self._data.extend(data[start:end])
             return
         if self._size > self._limits.max_file_bytes:
@@ -215,8 +221,8 @@ def _write(pending: list[tuple[BinaryIO, bytes]]) -> None:
             view = view[file.write(view) :]
 
 
-def disk_problem(error: OSError) -> Exception:
-    """What a full disk is called here; any other trouble stays what it is."""
+def disk_error(error: OSError) -> Exception:
+    """`DiskFull` for a full disk; any other error unchanged."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull()
     return error

@@ -11,13 +11,13 @@ from fastapi import Response
 from dsocr.exports import format_of
 from dsocr.server.deps import Owner, RunningService, locked_router
 from dsocr.server.download import download
-from dsocr.server.job_schemas import Bundle
-from dsocr.server.schemas import error_answers
+from dsocr.server.schemas.errors import error_answers
+from dsocr.server.schemas.jobs import Bundle
 
 router = locked_router("jobs")
 
 MAX_STEM = 80
-"""Characters of a document's name that go into the name of its file."""
+"""The most characters of a document's name in the name of its file."""
 
 
 @router.post(
@@ -27,7 +27,7 @@ MAX_STEM = 80
     responses=error_answers(400, 401, 403, 404, 422, 507),
 )
 async def export_several(bundle: Bundle, service: RunningService, owner: Owner) -> Response:
-    """One file a job, numbered in the order asked for."""
+    """One file for each job, numbered in the order of `jobIds`."""
     extension = format_of(bundle.format).extension
     jobs = [await service.jobs.get(job_id, owner) for job_id in bundle.jobIds]
 
@@ -42,7 +42,7 @@ async def export_several(bundle: Bundle, service: RunningService, owner: Owner) 
 
 
 def safe_stem(name: str) -> str:
-    """A document's name as part of a file's, whatever its owner called it."""
+    """A document's name as part of a file name, without special characters."""
     stem = PurePosixPath(name).stem
     plain = "".join(letter if letter.isalnum() or letter in "-_ " else "_" for letter in stem)
     return plain.strip()[:MAX_STEM] or "document"

@@ -1,4 +1,4 @@
-"""`POST /api/export`: a result that the client holds, as a file. Nothing of it is kept."""
+"""`POST /api/export`: an uploaded result as a file. Nothing is stored."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dsocr.exports import format_of, write
 from dsocr.pages.source import open_source
 from dsocr.server.deps import RunningService, locked_router
 from dsocr.server.download import download
-from dsocr.server.forms import FORM_OVERHEAD_BYTES, announced_bytes
-from dsocr.server.held import HeldImages, document_of
-from dsocr.server.job_schemas import EXPORT_REQUEST_BODY, HeldResult
+from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
 from dsocr.server.route_attributes import body_limit
-from dsocr.server.schemas import error_answers
+from dsocr.server.schemas.errors import error_answers
+from dsocr.server.schemas.uploaded_result import EXPORT_REQUEST_BODY, UploadedResult
+from dsocr.server.uploaded_result import UploadedDocumentImages, document_of
 from dsocr.server.uploads import Form, FormLimits, received_form
 
 router = locked_router("reading")
 
 MAX_BYTES = 64 << 20
-"""Of a result and the document it came from."""
+"""Of an uploaded result and its document."""
 
 
 @router.post(
@@ -36,10 +36,10 @@ MAX_BYTES = 64 << 20
 )
 @body_limit(lambda settings: MAX_BYTES)
 async def export_result(request: Request, service: RunningService) -> Response:
-    """Formats that show figures or pages need the document beside the result."""
+    """Formats with figures or page images need the document in addition to the result."""
     async with AsyncExitStack() as stack:
         stack.enter_context(
-            service.door.enter(announced_bytes(request, MAX_BYTES + FORM_OVERHEAD_BYTES))
+            service.admission.admit(max_body_bytes(request, MAX_BYTES + FORM_OVERHEAD_BYTES))
         )
         limits = FormLimits(2, MAX_BYTES, service.settings.server.max_form_fields)
         form = await stack.enter_async_context(
@@ -47,29 +47,30 @@ async def export_result(request: Request, service: RunningService) -> Response:
         )
         key = form.fields.get("format", "")
         format_of(key)
-        document = document_of(await asyncio.to_thread(_held, form))
+        document = document_of(await asyncio.to_thread(_uploaded_result, form))
         images = None
         if uploads := form.files.get("file"):
             source = await open_source(
                 uploads[0].path, name=uploads[0].name, sandbox=service.host.sandbox
             )
             stack.push_async_callback(source.close)
-            images = HeldImages(source, asyncio.get_running_loop())
+            images = UploadedDocumentImages(source, asyncio.get_running_loop())
 
-        async def into(out: BinaryIO) -> None:
+        async def write_export(out: BinaryIO) -> None:
             await asyncio.to_thread(write, document, key, out, images)
 
-        return await download(into, document.name, key, service.settings.runs_dir)
+        return await download(write_export, document.name, key, service.settings.runs_dir)
 
 
-def _held(form: Form) -> HeldResult:
+def _uploaded_result(form: Form) -> UploadedResult:
+    """Raises `InvalidField`."""
     uploads = form.files.get("result")
     text = uploads[0].path.read_bytes() if uploads else form.fields.get("result", "").encode()
     if not text:
-        raise InvalidField("result: it is missing")
+        raise InvalidField("result: the field is missing")
     try:
-        return HeldResult.model_validate_json(text)
+        return UploadedResult.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InvalidField(f"result: {place}: {first['msg']}") from error
+        field = ".".join(map(str, first["loc"]))
+        raise InvalidField(f"result: {field}: {first['msg']}") from error

@@ -1,4 +1,4 @@
-"""`/api/jobs`: documents that take their time. Submit them, watch them, have them as files."""
+"""`/api/jobs`: submit documents to be read in the background, follow, correct and export them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from dsocr.pipeline.page_ranges import page_indices
 from dsocr.pipeline.pipeline import check_options
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
 from dsocr.server.download import download
-from dsocr.server.forms import announced_bytes, check_engine, checked, options_of
-from dsocr.server.job_schemas import (
+from dsocr.server.forms import check_engine, max_body_bytes, options_of, validate_form
+from dsocr.server.route_attributes import body_limit
+from dsocr.server.schemas.errors import error_answers
+from dsocr.server.schemas.jobs import (
     JOB_REQUEST_BODY,
     STATUSES,
     Corrections,
@@ -35,9 +37,7 @@ from dsocr.server.job_schemas import (
     JobPageAnswer,
     PageRetry,
 )
-from dsocr.server.job_wire import job_to_wire, news_to_wire, stored_page_to_wire
-from dsocr.server.route_attributes import body_limit
-from dsocr.server.schemas import error_answers
+from dsocr.server.serialize import serialize_job, serialize_page_summary, serialize_stored_page
 from dsocr.server.sse import Emit, EventStream
 from dsocr.server.uploads import Form, FormLimits, Upload, received_form
 from dsocr.types import OcrOptions
@@ -45,7 +45,7 @@ from dsocr.types import OcrOptions
 router = locked_router("jobs")
 
 MAX_IDEMPOTENCY_CHARACTERS = 255
-MOST_LISTED = 200
+MAX_LISTED = 200
 
 
 @router.post(
@@ -58,13 +58,13 @@ MOST_LISTED = 200
 )
 @body_limit(lambda settings: int(settings.jobs.max_job_mb * MIB))
 async def submit(request: Request, service: RunningService, owner: Owner) -> Response:
-    """What was answered 202 is on the disk and will be read, whatever happens to this process.
-    With an `Idempotency-Key` header, the same request again is answered with the same job."""
+    """After a 202 response the job is stored and is read even if the service restarts. The same
+    request with the same `Idempotency-Key` header gets the same job again."""
     config = service.settings.jobs
     most = int(config.max_job_mb * MIB)
     key = _idempotency_key(request)
-    with service.uploads.enter(0):
-        await service.jobs.check_room(announced_bytes(request, most))
+    with service.uploads.admit(0):
+        await service.jobs.check_room(max_body_bytes(request, most))
         limits = FormLimits(config.max_files, most, service.settings.server.max_form_fields)
         async with received_form(request, service.jobs.files.incoming, limits) as form:
             new = await _new_job(form, service, owner or "")
@@ -72,7 +72,7 @@ async def submit(request: Request, service: RunningService, owner: Owner) -> Res
                 fingerprint = await asyncio.to_thread(_fingerprint, form, new)
                 new = dataclasses.replace(new, idempotency_key=key, fingerprint=fingerprint)
             job = await service.jobs.submit(new)
-    return JSONResponse(job_to_wire(job), 202, headers={"Location": f"/api/jobs/{job.id}"})
+    return JSONResponse(serialize_job(job), 202, headers={"Location": f"/api/jobs/{job.id}"})
 
 
 @router.get(
@@ -86,47 +86,47 @@ async def list_jobs(
     owner: Owner,
     status: STATUSES | None = None,
     search: Annotated[str, Query(max_length=255, description="Part of a file name")] = "",
-    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
     offset: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
 ) -> Response:
     jobs, total = await service.jobs.list(Wanted(owner, status, search, limit, offset))
-    listed = [job_to_wire(job) for job in jobs]
+    listed = [serialize_job(job) for job in jobs]
     return JSONResponse({"jobs": listed, "total": total, "limit": limit, "offset": offset})
 
 
 @router.get(
     "/api/jobs/{job_id}",
     response_model=JobAnswer,
-    summary="How a job stands",
+    summary="A job and its progress",
     responses=error_answers(401, 404, 422),
 )
 async def show(job_id: str, service: RunningService, owner: Owner) -> Response:
-    return JSONResponse(job_to_wire(await service.jobs.get(job_id, owner)))
+    return JSONResponse(serialize_job(await service.jobs.get(job_id, owner)))
 
 
 @router.get(
     "/api/jobs/{job_id}/events",
     response_class=Response,
-    summary="Watch a job",
+    summary="Follow a job",
     responses=error_answers(401, 404, 422),
 )
 async def events(job_id: str, request: Request, service: RunningService, owner: Owner) -> Response:
-    """Server-sent events: `page_done` for each page read, `job` when it has changed, `done` with
-    the job when it is over. `Last-Event-ID` tells what came after that event, also after a restart;
-    204 when nothing more will come."""
+    """Server-sent events: `page_done` for each page, `job` when the job has changed, `done` with
+    the job when it has finished. With `Last-Event-ID` the stream resumes after that event, also
+    after a restart; 204 if there will be no more events."""
     after = _last_event_id(request)
     job = await service.jobs.get(job_id, owner)
     if job.finished and after >= job.seq:
         return Response(status_code=204)
 
     async def work(emit: Emit) -> None:
-        async for told in service.jobs.follow(job_id, after):
-            if not isinstance(told, Job):
-                emit("page_done", news_to_wire(told), told.seq)
-            elif told.finished:
-                emit("done", job_to_wire(told), told.seq)
+        async for event in service.jobs.follow(job_id, after):
+            if not isinstance(event, Job):
+                emit("page_done", serialize_page_summary(event), event.seq)
+            elif event.finished:
+                emit("done", serialize_job(event), event.seq)
             else:
-                emit("job", job_to_wire(told), told.seq)
+                emit("job", serialize_job(event), event.seq)
 
     return EventStream(work, heartbeat_seconds=service.settings.server.heartbeat_seconds)
 
@@ -139,17 +139,17 @@ async def events(job_id: str, request: Request, service: RunningService, owner: 
 )
 async def page(job_id: str, index: int, service: RunningService, owner: Owner) -> Response:
     """`index` is the `pageIndex`: from 0 over all pages of the job, its files in order."""
-    return JSONResponse(stored_page_to_wire(await service.jobs.page(job_id, index, owner)))
+    return JSONResponse(serialize_stored_page(await service.jobs.page(job_id, index, owner)))
 
 
 @router.get(
     "/api/jobs/{job_id}/pages/{index}/image",
     response_class=Response,
-    summary="The picture of a page",
+    summary="The image of a page",
     responses=error_answers(401, 404, 413, 415, 422, 504),
 )
 async def page_image(job_id: str, index: int, service: RunningService, owner: Owner) -> Response:
-    """A JPEG of the page as the engine saw it; also of a page that was not read yet."""
+    """A JPEG of the page as the engine gets it, also before the page was read."""
     return Response(await service.jobs.image(job_id, index, owner), media_type="image/jpeg")
 
 
@@ -162,7 +162,7 @@ async def page_image(job_id: str, index: int, service: RunningService, owner: Ow
 async def export(
     job_id: str, service: RunningService, owner: Owner, format: str = "markdown"
 ) -> Response:
-    """Also of a job that is not over: pages that were not read say so in their places."""
+    """Also before the job has finished: pages that were not read yet contain a note."""
     format_of(format)
     job = await service.jobs.get(job_id, owner)
 
@@ -175,23 +175,23 @@ async def export(
 @router.post(
     "/api/jobs/{job_id}/cancel",
     response_model=JobAnswer,
-    summary="Stop a job",
+    summary="Cancel a job",
     responses=error_answers(401, 403, 404, 409, 422),
 )
 async def cancel(job_id: str, service: RunningService, owner: Owner) -> Response:
-    """What was read stays and can be exported."""
-    return JSONResponse(job_to_wire(await service.jobs.cancel(job_id, owner)))
+    """Pages that were read are kept and can be exported."""
+    return JSONResponse(serialize_job(await service.jobs.cancel(job_id, owner)))
 
 
 @router.delete(
     "/api/jobs/{job_id}",
     status_code=204,
     response_class=Response,
-    summary="Remove a job",
+    summary="Delete a job",
     responses=error_answers(401, 403, 404, 422),
 )
 async def delete(job_id: str, service: RunningService, owner: Owner) -> Response:
-    """Its files and its pages go with it; a running job is stopped first."""
+    """Deletes its files and pages too. A running job is cancelled first."""
     await service.jobs.delete(job_id, owner)
     return Response(status_code=204)
 
@@ -210,8 +210,8 @@ async def retry(
     owner: Owner,
     changes: Annotated[PageRetry | None, Body()] = None,
 ) -> Response:
-    """Its result and its corrections stand until the new result is there, which takes the place of
-    both: a page with corrections is only read again where `discard_corrections` says so."""
+    """The new result replaces the old one and its corrections when it is complete. A page with
+    corrections is read again only with `discard_corrections`."""
     job = await service.jobs.get(job_id, owner)
     changed = changes or PageRetry()
     options = _changed_options(job.options, changed, service)
@@ -223,7 +223,7 @@ async def retry(
         owner,
         discard_corrections=changed.discard_corrections,
     )
-    return JSONResponse(job_to_wire(retried), 202)
+    return JSONResponse(serialize_job(retried), 202)
 
 
 @router.patch(
@@ -235,7 +235,7 @@ async def retry(
 async def correct(
     job_id: str, index: int, corrections: Corrections, service: RunningService, owner: Owner
 ) -> Response:
-    """The engine's text is kept beside it; exports use the correction."""
+    """The engine's text is kept; exports use the correction."""
     changes = {
         block.id: None
         if block.text is None and block.label is None
@@ -243,11 +243,11 @@ async def correct(
         for block in corrections.blocks
     }
     stored = await service.jobs.correct(job_id, index, changes, owner)
-    return JSONResponse(stored_page_to_wire(stored))
+    return JSONResponse(serialize_stored_page(stored))
 
 
 async def _new_job(form: Form, service: Service, owner: str) -> NewJob:
-    fields = checked(JobForm, form.fields)
+    fields = validate_form(JobForm, form.fields)
     options = options_of(fields, service.settings)
     check_engine(fields.engine, service)
     if service.host.info is not None:
@@ -326,7 +326,9 @@ def _changed_options(options: OcrOptions, changes: PageRetry, service: Service) 
 def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is not None and not (0 < len(key) <= MAX_IDEMPOTENCY_CHARACTERS):
-        raise BadRequest(f"Idempotency-Key: 1 to {MAX_IDEMPOTENCY_CHARACTERS} characters, please.")
+        raise BadRequest(
+            f"Idempotency-Key: it must have 1 to {MAX_IDEMPOTENCY_CHARACTERS} characters."
+        )
     return key
 
 
@@ -342,8 +344,8 @@ def _fingerprint(form: Form, new: NewJob) -> str:
 
 
 def _last_event_id(request: Request) -> int:
-    """0, which is before everything, where none was sent."""
+    """0, which is before the first event, if the header is missing. Raises `BadRequest`."""
     text: Any = request.headers.get("last-event-id") or "0"
     if not (text.isdecimal() and len(text) < 16):
-        raise BadRequest("Last-Event-ID: this is no id of an event of ours.")
+        raise BadRequest("Last-Event-ID: this is not the id of an event.")
     return int(text)

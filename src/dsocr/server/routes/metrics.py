@@ -12,7 +12,7 @@ from dsocr.metrics import CONTENT_TYPE, Sample
 from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.deps import RunningService, Service, locked_router
 from dsocr.server.problems import MetricsOff
-from dsocr.server.schemas import error_answers
+from dsocr.server.schemas.errors import error_answers
 
 router = locked_router("system")
 
@@ -37,7 +37,7 @@ def service_samples(service: Service) -> Iterator[Sample]:
     name = host.selection.name
     labels = {"version": __version__, "engine": name}
     yield Sample("dsocr_build_info", "Version and engine; always 1", 1, labels)
-    yield from queue_samples(service.door, name)
+    yield from queue_samples(service.admission, name)
     up = host.state == "ready"
     yield Sample("dsocr_engine_up", "1 while the engine is ready", float(up), {"engine": name})
     yield from engine_samples(name, host.stats())

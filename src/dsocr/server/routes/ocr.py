@@ -1,39 +1,38 @@
-"""`POST /api/ocr`: one document in, its text out, at once or as a stream of events."""
+"""`POST /api/ocr`: recognizes one document and returns its text, at once or as events."""
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request, Response
 from starlette.responses import JSONResponse
 
-from dsocr.config import MIB
-from dsocr.errors import DsocrError, InvalidField, TooManyPages
-from dsocr.pages.source import open_source
-from dsocr.pipeline.events import OnEvent, PageEvent
-from dsocr.pipeline.page_ranges import page_indices
-from dsocr.pipeline.pipeline import Pipeline, Source, check_options
+from dsocr.config import MIB, Settings
+from dsocr.errors import DsocrError, InvalidField
 from dsocr.server import problems
-from dsocr.server.admission import Ticket
-from dsocr.server.deps import RunningService, Service, locked_router, until_gone
+from dsocr.server.deps import RunningService, Service, locked_router, unless_disconnected
 from dsocr.server.forms import (
     FORM_OVERHEAD_BYTES,
-    announced_bytes,
     check_engine,
-    checked,
+    max_body_bytes,
     options_of,
+    validate_form,
 )
+from dsocr.server.read_now import OpenedRead, ReadRequest, admit
 from dsocr.server.route_attributes import body_limit
-from dsocr.server.schemas import OCR_REQUEST_BODY, OcrAnswer, OcrForm, error_answers
+from dsocr.server.schemas.errors import error_answers
+from dsocr.server.schemas.ocr import OCR_REQUEST_BODY, OcrAnswer, OcrForm
+from dsocr.server.serialize import EventSerializer, serialize_document
 from dsocr.server.sse import Emit, EventStream, Work
 from dsocr.server.uploads import Form, FormLimits, Upload, received_form
-from dsocr.server.wire import EventWire, ocr_answer
-from dsocr.types import Document, OcrOptions
+from dsocr.types import Document
 
 router = locked_router("reading")
+
+
+def max_file_bytes(settings: Settings) -> int:
+    return int(settings.server.max_image_mb * MIB)
 
 
 @router.post(
@@ -43,112 +42,40 @@ router = locked_router("reading")
     responses=error_answers(400, 401, 403, 408, 413, 415, 422, 429, 500, 503, 504, 507),
     openapi_extra=OCR_REQUEST_BODY,
 )
-@body_limit(lambda settings: int(settings.server.max_image_mb * MIB))
+@body_limit(max_file_bytes)
 async def read_document(request: Request, service: RunningService) -> Response:
-    """Answers with the text of the whole document, or with `Accept: text/event-stream` with
-    events while it is read."""
+    """Returns the text of the whole document, or with `Accept: text/event-stream` events while it
+    is recognized."""
     async with AsyncExitStack() as stack:
-        reading = await _take_in(request, service, stack)
-        if _wants_events(request):
+        opened = await _open(request, service, stack)
+        if _accepts_events(request):
             return EventStream(
-                reading.streamed(stack.pop_all(), request),
+                _event_work(opened, stack.pop_all(), request),
                 heartbeat_seconds=service.settings.server.heartbeat_seconds,
             )
-        document = await until_gone(request.receive, reading.read())
-    _raise_if_nothing_was_read(document)
-    return JSONResponse(reading.answer(document, request))
+        document = await unless_disconnected(request.receive, opened.run())
+    return JSONResponse(_serialize(document, opened, request))
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One accepted document, ready to be read."""
-
-    service: Service
-    ticket: Ticket
-    pipeline: Pipeline
-    source: Source
-    upload: Upload
-    options: OcrOptions
-    pages: list[int]
-
-    async def read(self, on_event: OnEvent | None = None) -> Document:
-        """Raises `QueueFull` when its first page has not begun in time."""
-
-        def watch(event: PageEvent) -> None:
-            self.ticket.running = True
-            if on_event is not None:
-                on_event(event)
-
-        work = asyncio.ensure_future(
-            self.pipeline.read(self.source, self.options, pages=self.pages, on_event=watch)
-        )
-        try:
-            seconds = self.service.settings.server.queue_seconds
-            await asyncio.wait({work}, timeout=seconds)
-            if not work.done() and not self.ticket.running:
-                raise self.service.door.turned_away(f"No place became free within {seconds:g} s.")
-            return await work
-        finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-
-    def answer(self, document: Document, request: Request) -> dict[str, Any]:
-        return ocr_answer(
-            document,
-            file_name=self.upload.name,
-            file_size=self.upload.size,
-            milliseconds=self.ticket.seconds * 1000,
-            request_id=problems.request_id_of(request.scope),
-        )
-
-    def streamed(self, stack: AsyncExitStack, request: Request) -> Work:
-        """The same as work for an `EventStream`; the stack holds the upload and the place."""
-
-        async def work(emit: Emit) -> None:
-            wire = EventWire(len(self.pages))
-            async with stack:
-                try:
-                    document = await self.read(lambda event: emit(*wire.of(event)))
-                    _raise_if_nothing_was_read(document)
-                except DsocrError as error:
-                    emit("error", problems.error_body(error, request.scope))
-                else:
-                    emit("done", self.answer(document, request))
-
-        return work
-
-
-async def _take_in(request: Request, service: Service, stack: AsyncExitStack) -> _Reading:
-    """Everything up to the first page: a place, the engine, the form, the opened file."""
+async def _open(request: Request, service: Service, stack: AsyncExitStack) -> OpenedRead:
+    """Receives the form; `stack` holds the admission, the uploaded file and the opened source."""
     settings = service.settings
-    max_file_bytes = int(settings.server.max_image_mb * MIB)
-    ticket = stack.enter_context(
-        service.door.enter(announced_bytes(request, max_file_bytes + FORM_OVERHEAD_BYTES))
-    )
-    pipeline, info = await service.host.pipeline(settings.server.start_wait_seconds)
-    limits = FormLimits(1, max_file_bytes, settings.server.max_form_fields)
+    limit = max_file_bytes(settings)
+    admitted = await admit(service, max_body_bytes(request, limit + FORM_OVERHEAD_BYTES), stack)
+    limits = FormLimits(1, limit, settings.server.max_form_fields)
     form = await stack.enter_async_context(received_form(request, settings.runs_dir, limits))
-    fields = checked(OcrForm, form.fields)
-    options = options_of(fields, settings)
+    return await admitted.open(_read_request(form, service), stack)
+
+
+def _read_request(form: Form, service: Service) -> ReadRequest:
+    """Raises `InvalidField` and `UnsupportedMode`."""
+    fields = validate_form(OcrForm, form.fields)
+    options = options_of(fields, service.settings)
     check_engine(fields.engine, service)
-    check_options(options, info)
-    upload = _the_file(form)
-    source = await open_source(
-        upload.path, name=upload.name, sandbox=service.host.sandbox, password=fields.password
-    )
-    stack.push_async_callback(source.close)
-    pages = (
-        page_indices(fields.pages, source.num_pages) if fields.pages else range(source.num_pages)
-    )
-    if len(pages) > settings.server.max_pages:
-        raise TooManyPages(
-            f"{len(pages)} pages are more than {settings.server.max_pages}. "
-            "Choose fewer with `pages`, or send the document as a job: POST /api/jobs."
-        )
-    return _Reading(service, ticket, pipeline, source, upload, options, list(pages))
+    return ReadRequest(_uploaded_file(form), options, fields.pages, fields.password)
 
 
-def _the_file(form: Form) -> Upload:
+def _uploaded_file(form: Form) -> Upload:
     uploads = form.files.get("image") or form.files.get("file")
     if not uploads:
         raise InvalidField("image: the file is missing")
@@ -157,13 +84,31 @@ def _the_file(form: Form) -> Upload:
     return uploads[0]
 
 
-def _wants_events(request: Request) -> bool:
+def _event_work(opened: OpenedRead, stack: AsyncExitStack, request: Request) -> Work:
+    """The work of an `EventStream`, which closes `stack` when it ends."""
+
+    async def work(emit: Emit) -> None:
+        events = EventSerializer(len(opened.pages))
+        async with stack:
+            try:
+                document = await opened.run(lambda event: emit(*events.serialize(event)))
+            except DsocrError as error:
+                emit("error", problems.error_body(error, request.scope))
+            else:
+                emit("done", _serialize(document, opened, request))
+
+    return work
+
+
+def _serialize(document: Document, opened: OpenedRead, request: Request) -> dict[str, Any]:
+    return serialize_document(
+        document,
+        file_name=opened.request.file.name,
+        file_size=opened.request.file.size,
+        milliseconds=opened.seconds * 1000,
+        request_id=problems.request_id_of(request.scope),
+    )
+
+
+def _accepts_events(request: Request) -> bool:
     return "text/event-stream" in request.headers.get("accept", "").lower()
-
-
-def _raise_if_nothing_was_read(document: Document) -> None:
-    """A document of which no page could be read is an error: its first page's."""
-    failures = [page.error for page in document.pages]
-    first = failures[0] if failures else None
-    if first is not None and all(failures):
-        raise problems.PageFailed(first)

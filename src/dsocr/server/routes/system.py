@@ -1,4 +1,4 @@
-"""What the service says of itself: is it alive, does it read, what can it do."""
+"""The state and the abilities of the service: `/live`, `/ready`, `/health`, `/api/modes`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from dsocr.errors import EngineUnavailable
 from dsocr.exports import FORMATS
 from dsocr.host import EngineHost
 from dsocr.server.deps import RunningService, locked_router
-from dsocr.server.schemas import (
+from dsocr.server.schemas.errors import error_answers
+from dsocr.server.schemas.system import (
     EngineAnswer,
     EngineState,
     FormatAnswer,
@@ -27,42 +28,39 @@ from dsocr.server.schemas import (
     Modes,
     QueueState,
     TaskAnswer,
-    error_answers,
 )
 
 open_router = APIRouter(tags=["system"])
-"""What a monitor asks, without a key."""
+"""For monitoring; needs no key."""
 router = locked_router("system")
 
 
-@open_router.get("/live", response_model=Live, summary="Is the process alive?")
+@open_router.get("/live", response_model=Live, summary="Liveness")
 async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@open_router.get(
-    "/ready", response_model=Live, summary="Does it read?", responses=error_answers(503)
-)
+@open_router.get("/ready", response_model=Live, summary="Readiness", responses=error_answers(503))
 async def ready(service: RunningService) -> dict[str, str]:
     if service.host.state != "ready":
         raise EngineUnavailable(service.host.unhealthy_reason or "The engine is starting.")
-    if service.door.full:
+    if service.admission.full:
         raise EngineUnavailable("The queue is full.")
     return {"status": "ready"}
 
 
 @open_router.get("/health", response_model=Health, summary="A quick status check")
 async def health(service: RunningService) -> Health:
-    door = service.door
+    admission = service.admission
     return Health(
         status="ok",
         modelLoaded=service.host.info is not None,
         modes=list(MODES),
         engine=_engine_state(service.host),
         queue=QueueState(
-            running=door.running,
-            waiting=door.waiting,
-            maxRequests=door.max_requests,
+            running=admission.running,
+            waiting=admission.waiting,
+            maxRequests=admission.max_requests,
             jobs=await service.jobs.num_unfinished(),
         ),
         version=__version__,
@@ -70,13 +68,13 @@ async def health(service: RunningService) -> Health:
 
 
 for _path, _answer in (("/live", live), ("/ready", ready), ("/health", health)):
-    open_router.head(_path, include_in_schema=False)(_answer)  # what uptime monitors send
+    open_router.head(_path, include_in_schema=False)(_answer)  # uptime monitors send HEAD
 
 
 @router.get(
     "/api/modes",
     response_model=Modes,
-    summary="What can be chosen",
+    summary="Modes, tasks, formats, engines and limits",
     responses=error_answers(401),
 )
 async def modes(service: RunningService) -> Modes:
@@ -144,5 +142,5 @@ def _engine_answer(name: str, host: EngineHost) -> EngineAnswer:
 
 
 def _number(value: float) -> int | float:
-    """15 rather than 15.0, as the frontend has always been told."""
+    """15 rather than 15.0, for whole numbers."""
     return int(value) if float(value).is_integer() else value

@@ -1,4 +1,4 @@
-"""A result that a client holds, as a document again. It is input: nothing in it is trusted."""
+"""Converts an uploaded result to a document. It is untrusted input."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import io
 from dsocr.errors import BadRequest
 from dsocr.options import OptionLimits, build_options
 from dsocr.pages.source import DEFAULT_DPI, Source
-from dsocr.server.job_schemas import HeldPage, HeldResult
+from dsocr.server.schemas.uploaded_result import UploadedPage, UploadedResult
 from dsocr.types import Block, Box, Document, PageFailure, PageResult, TextLine, Usage
 
 
-def document_of(held: HeldResult) -> Document:
-    """Raises `UnsupportedMode` for a mode that no result has."""
+def document_of(result: UploadedResult) -> Document:
+    """Raises `UnsupportedMode`, and `BadRequest` for boxes outside the page."""
     return Document(
-        name=held.fileName,
-        engine=held.engine,
-        model=held.model,
-        options=build_options(OptionLimits(), prompt=held.prompt, mode=held.mode),
-        pages=tuple(map(_page, held.pages)),
-        page_names=tuple(page.fileName or held.fileName for page in held.pages),
+        name=result.fileName,
+        engine=result.engine,
+        model=result.model,
+        options=build_options(OptionLimits(), prompt=result.prompt, mode=result.mode),
+        pages=tuple(map(_page, result.pages)),
+        page_names=tuple(page.fileName or result.fileName for page in result.pages),
     )
 
 
-class HeldImages:
-    """Page images for an export, from the document that came along; it runs in its own thread."""
+class UploadedDocumentImages:
+    """Page images for an export, rendered from the uploaded document. Called in another thread."""
 
     def __init__(self, source: Source, loop: asyncio.AbstractEventLoop) -> None:
         self._source = source
@@ -33,7 +33,7 @@ class HeldImages:
 
     def page_image(self, index: int) -> bytes:
         if index >= self._source.num_pages:
-            raise BadRequest(f"The document that came along has no page {index + 1}.")
+            raise BadRequest(f"The uploaded document has no page {index + 1}.")
         page = self._source.page(index, dpi=DEFAULT_DPI)
         rendered = asyncio.run_coroutine_threadsafe(page, self._loop).result()
         out = io.BytesIO()
@@ -41,13 +41,13 @@ class HeldImages:
         return out.getvalue()
 
 
-def _page(held: HeldPage) -> PageResult:
-    layout, error = held.layout, held.error
+def _page(page: UploadedPage) -> PageResult:
+    layout, error = page.layout, page.error
     return PageResult(
-        index=held.pageIndex,
+        index=page.pageIndex,
         width=layout.width if layout else 0,
         height=layout.height if layout else 0,
-        markdown=held.text,
+        markdown=page.text,
         blocks=tuple(
             Block(
                 item.label,
@@ -57,17 +57,17 @@ def _page(held: HeldPage) -> PageResult:
             )
             for item in (layout.items if layout else ())
         ),
-        lines=tuple(TextLine(line.text, _box(line.box), line.confidence) for line in held.lines),
-        raw=held.rawText,
-        finish_reason=held.finishReason,
-        flags=tuple(held.flags),
-        usage=Usage(seconds=held.durationMs / 1000),
+        lines=tuple(TextLine(line.text, _box(line.box), line.confidence) for line in page.lines),
+        raw=page.rawText,
+        finish_reason=page.finishReason,
+        flags=tuple(page.flags),
+        usage=Usage(seconds=page.durationMs / 1000),
         error=PageFailure(error.code, error.message, error.retryable) if error else None,
     )
 
 
 def _box(sides: list[float]) -> Box:
     if len(sides) != 4 or not all(0 <= side <= 1 for side in sides):
-        raise BadRequest("A box is four fractions of the page, 0-1.")
+        raise BadRequest("A box must be four fractions of the page, 0-1.")
     x0, y0, x1, y1 = sides
     return Box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))

@@ -1,4 +1,4 @@
-"""The words of jobs on the wire, as the OpenAPI document shows them."""
+"""Requests and responses of `/api/jobs`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dsocr.schema import Layout, PageAnswer, PageError, PageLine
-from dsocr.server.schemas import OcrForm
+from dsocr.schema import PageAnswer, PageError
+from dsocr.server.schemas.ocr import OcrForm
 
 STATUSES = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 EXAMPLE_JOB: dict[str, Any] = {
@@ -31,24 +31,28 @@ EXAMPLE_JOB: dict[str, Any] = {
 
 
 class JobForm(OcrForm):
-    """The words that stand beside the files of a job."""
+    """The fields of a job's form beside its files."""
 
     dpi: float | None = Field(
-        default=None, ge=36, le=600, description="Of PDF pages; unset: what suits the engine"
+        default=None,
+        ge=36,
+        le=600,
+        description="Resolution of PDF pages; unset: the engine's",
     )
     callback: str | None = Field(
-        default=None, description="https URL to be told when the job is over, if that is allowed"
+        default=None,
+        description="https URL that is called when the job has finished, if its host is allowed",
     )
 
 
 class JobFileAnswer(BaseModel):
     fileName: str
     fileSize: int
-    pages: int = Field(description="Of the whole file, whichever of them are read")
+    pages: int = Field(description="Of the whole file, also if only some of them are read")
 
 
 class JobAnswer(BaseModel):
-    """A job as it stands."""
+    """A job and its progress."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_JOB]})
 
@@ -66,7 +70,7 @@ class JobAnswer(BaseModel):
     startedAt: str | None
     finishedAt: str | None
     queuePosition: int | None = Field(description="From 1, while it is queued")
-    etaSeconds: float | None = Field(description="Until it is done, as far as that can be told")
+    etaSeconds: float | None = Field(description="Estimated time until it is done")
     error: PageError | None
 
 
@@ -86,14 +90,14 @@ class CorrectionAnswer(BaseModel):
 
 
 class JobPageAnswer(PageAnswer):
-    """A page as the engine read it, and what people corrected. `pageIndex` counts from 0 over all
-    pages of the job."""
+    """A page as the engine read it, with its corrections. `pageIndex` counts from 0 over all pages
+    of the job."""
 
     fileName: str
     fileIndex: int
     filePageIndex: int = Field(description="From 0, in its file")
     corrections: list[CorrectionAnswer]
-    correctedText: str = Field(description="`text` with the corrections in place")
+    correctedText: str = Field(description="`text` with the corrections applied")
 
 
 class BlockCorrection(BaseModel):
@@ -105,7 +109,7 @@ class BlockCorrection(BaseModel):
 
 
 class Corrections(BaseModel):
-    """Blocks as they should be; one with neither text nor label is the engine's again."""
+    """Corrected blocks. A block with neither text nor label is reset to the engine's result."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -113,7 +117,7 @@ class Corrections(BaseModel):
 
 
 class PageRetry(BaseModel):
-    """What shall be different this time; the rest is the job's."""
+    """Options that differ from the job's."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -124,12 +128,12 @@ class PageRetry(BaseModel):
     no_repeat_ngram: str | None = None
     dpi: float | None = Field(default=None, ge=36, le=600)
     discard_corrections: bool = Field(
-        default=False, description="Without it, a page that has corrections is not read again"
+        default=False, description="Required to read a page again that has corrections"
     )
 
 
 class Bundle(BaseModel):
-    """Jobs to be had as one zip."""
+    """Jobs to export as one zip."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -137,48 +141,18 @@ class Bundle(BaseModel):
     format: str = "markdown"
 
 
-class HeldPage(BaseModel):
-    """A page of an answer that a client holds; what it lacks is empty."""
-
-    pageIndex: int = Field(ge=0)
-    text: str = ""
-    rawText: str = ""
-    layout: Layout | None = None
-    lines: list[PageLine] = []
-    durationMs: float = 0
-    finishReason: Literal["stop", "length", "repetition", "error"] = "stop"
-    flags: list[str] = []
-    error: PageError | None = None
-    fileName: str | None = None
-
-
-class HeldResult(BaseModel):
-    """The answer of `/api/ocr`, or the JSON export of a job."""
-
-    fileName: str = "document"
-    mode: str = "gundam"
-    prompt: str = ""
-    engine: str = ""
-    model: str = ""
-    pages: list[HeldPage] = Field(min_length=1, max_length=10_000)
-
-
-def _form(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+def multipart_body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    """The OpenAPI description of a multipart form."""
     schema = {"type": "object", "properties": properties, "required": required}
     content = {"multipart/form-data": {"schema": schema}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-_FILE = {"type": "string", "format": "binary"}
-JOB_REQUEST_BODY = _form(
-    {"file": {"type": "array", "items": _FILE}, **JobForm.model_json_schema()["properties"]},
-    ["file"],
-)
-EXPORT_REQUEST_BODY = _form(
+FILE_PROPERTY = {"type": "string", "format": "binary"}
+JOB_REQUEST_BODY = multipart_body(
     {
-        "format": {"type": "string", "description": "A key of `formats` of `/api/modes`"},
-        "result": {**_FILE, "description": "The answer of `/api/ocr` as JSON, a file or a field"},
-        "file": {**_FILE, "description": "The document itself, for figures and page images"},
+        "file": {"type": "array", "items": FILE_PROPERTY},
+        **JobForm.model_json_schema()["properties"],
     },
-    ["format", "result"],
+    ["file"],
 )

@@ -1,0 +1,138 @@
+"""Recognizes one document while the client waits: what is below `POST /api/ocr` and contracts.
+
+A contract parses its request, calls `admit`, `AdmittedRead.open` and `OpenedRead.run`, and writes
+the document, or the events on the way to it, in its own shape.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from dsocr.engines.base import EngineInfo
+from dsocr.errors import TooManyPages
+from dsocr.pages.source import open_source
+from dsocr.pipeline.events import OnEvent, PageEvent
+from dsocr.pipeline.page_ranges import page_indices
+from dsocr.pipeline.pipeline import Pipeline, Source, check_options
+from dsocr.server.admission import Ticket
+from dsocr.server.deps import Service
+from dsocr.server.problems import PageFailed
+from dsocr.server.uploads import Upload
+from dsocr.types import Document, OcrOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """A document that was received, and how to read it."""
+
+    file: Upload
+    options: OcrOptions
+    pages: str | None = None
+    """Page ranges such as `1-3,7`; None: all pages."""
+    password: str | None = None
+
+
+async def admit(service: Service, num_bytes: int, stack: AsyncExitStack) -> AdmittedRead:
+    """Admits a request with a body of at most `num_bytes`, before the body is read.
+
+    Waits for an engine that is starting. `stack` keeps the admission until it is closed. Raises
+    `AdmissionRefused`, `EngineUnavailable`, or the error that keeps the engine from starting.
+    """
+    ticket = stack.enter_context(service.admission.admit(num_bytes))
+    pipeline, info = await service.host.pipeline(service.settings.server.start_wait_seconds)
+    return AdmittedRead(service, ticket, pipeline, info)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedRead:
+    """An admitted request whose body is not read yet."""
+
+    service: Service
+    ticket: Ticket
+    pipeline: Pipeline
+    info: EngineInfo
+
+    async def open(self, request: ReadRequest, stack: AsyncExitStack) -> OpenedRead:
+        """Opens the document until `stack` is closed.
+
+        Raises what `check_options`, `open_source` and `page_indices` raise, and `TooManyPages`.
+        """
+        check_options(request.options, self.info)
+        file = request.file
+        source = await open_source(
+            file.path, name=file.name, sandbox=self.service.host.sandbox, password=request.password
+        )
+        stack.push_async_callback(source.close)
+        pages = self._pages(request.pages, source.num_pages)
+        return OpenedRead(self.service, self.ticket, self.pipeline, source, request, pages)
+
+    def _pages(self, ranges: str | None, num_pages: int) -> tuple[int, ...]:
+        pages = page_indices(ranges, num_pages) if ranges else range(num_pages)
+        max_pages = self.service.settings.server.max_pages
+        if len(pages) > max_pages:
+            raise TooManyPages(
+                f"{len(pages)} pages are more than {max_pages}. "
+                "Choose fewer with `pages`, or send the document as a job: POST /api/jobs."
+            )
+        return tuple(pages)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRead:
+    """An opened document, ready to be recognized."""
+
+    service: Service
+    ticket: Ticket
+    pipeline: Pipeline
+    source: Source
+    request: ReadRequest
+    pages: tuple[int, ...]
+    """Indices of the pages to read, from 0."""
+
+    @property
+    def seconds(self) -> float:
+        """Since the request was admitted."""
+        return self.ticket.seconds
+
+    async def run(self, on_event: OnEvent | None = None) -> Document:
+        """Recognizes the pages. Cancelling it cancels the pages.
+
+        Raises `AdmissionRefused` if the first page is not begun within `queue_seconds`, and
+        `PageFailed` if no page could be recognized.
+        """
+
+        def observe(event: PageEvent) -> None:
+            self.ticket.running = True
+            if on_event is not None:
+                on_event(event)
+
+        work = asyncio.ensure_future(
+            self.pipeline.read(
+                self.source, self.request.options, pages=self.pages, on_event=observe
+            )
+        )
+        try:
+            await self._await_first_page(work)
+            return _unless_all_failed(await work)
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    async def _await_first_page(self, work: asyncio.Future[Document]) -> None:
+        seconds = self.service.settings.server.queue_seconds
+        await asyncio.wait({work}, timeout=seconds)
+        if not work.done() and not self.ticket.running:
+            raise self.service.admission.refusal(
+                f"The first page was not begun within {seconds:g} s; too many are waiting."
+            )
+
+
+def _unless_all_failed(document: Document) -> Document:
+    """Raises the error of the first page, as `PageFailed`, if all pages failed."""
+    failures = [page.error for page in document.pages]
+    first = failures[0] if failures else None
+    if first is not None and all(failures):
+        raise PageFailed(first)
+    return document

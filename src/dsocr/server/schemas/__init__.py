@@ -1,0 +1,1 @@
+"""Requests and responses, as the OpenAPI document describes them. Pages: see `dsocr.schema`."""

@@ -1,0 +1,97 @@
+"""Responses of `/live`, `/ready`, `/health` and `/api/modes`."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class EngineState(BaseModel):
+    """The selected engine, and why it was selected."""
+
+    name: str
+    model: str | None
+    device: str | None
+    state: str = Field(description="starting, ready, failed or stopped")
+    reason: str
+    advice: str = Field(description="How to get a better engine; empty if there is none")
+    trouble: str = Field(description="Why it cannot read at present; empty when it can")
+    details: dict[str, str]
+    tasks: list[str] | None = Field(
+        description="Supported tasks, `custom`: any prompt; null until it is ready"
+    )
+
+
+class QueueState(BaseModel):
+    running: int
+    waiting: int
+    maxRequests: int
+    jobs: int = Field(description="Running and queued jobs of all owners")
+
+
+class Health(BaseModel):
+    """A quick status check; 200 while the service runs."""
+
+    status: str
+    modelLoaded: bool
+    modes: list[str]
+    engine: EngineState
+    queue: QueueState
+    version: str
+
+
+class ModeAnswer(BaseModel):
+    label: str
+    description: str
+    base_size: int
+    image_size: int
+    crop_mode: bool
+    test_compress: bool
+    speed: str
+    quality: str
+
+
+class TaskAnswer(BaseModel):
+    key: str
+    label: str
+    prompt: str
+
+
+class FormatAnswer(BaseModel):
+    key: str
+    label: str
+    extension: str
+    mediaType: str
+
+
+class EngineAnswer(BaseModel):
+    key: str
+    state: str
+    device: str | None
+    reason: str
+
+
+class Limits(BaseModel):
+    maxImageMb: int | float
+    maxPages: int
+    maxImageMegapixels: int | float
+    maxPromptBytes: int
+    maxOutputTokens: int
+    maxJobMb: int | float
+    maxJobPages: int
+    maxJobFiles: int
+
+
+class Modes(BaseModel):
+    """What clients can choose from."""
+
+    defaultPrompt: str
+    modes: dict[str, ModeAnswer]
+    maxImageMb: int | float
+    tasks: list[TaskAnswer]
+    formats: list[FormatAnswer]
+    engines: list[EngineAnswer]
+    limits: Limits
+
+
+class Live(BaseModel):
+    status: str
