@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness import Bench
-from dsocr.batch.benchmark import Reading, measure
+from dsocr.batch.benchmark import BenchmarkRow, measure
 from dsocr.engines.deepseek.native import NativeEngine
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import Mode, NoRepeat, OcrOptions, PageImage
@@ -109,7 +109,7 @@ def _options(mode: Mode, tokens: int) -> OcrOptions:
     )
 
 
-def _line(reading: Reading) -> dict[str, Any]:
+def _line(reading: BenchmarkRow) -> dict[str, Any]:
     first = reading.first_text
     return {
         "in flight": reading.in_flight,

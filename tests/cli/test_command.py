@@ -25,7 +25,7 @@ registry.create = lambda name, config: FakeEngine(max_concurrency=2)
 from dsocr.cli import main
 main()
 """
-"""The command in a process of its own, with the engine that obeys."""
+"""The command in a process of its own, with the fake engine."""
 
 
 def spawn(*arguments: object, **streams: int) -> "subprocess.Popen[bytes]":
@@ -38,7 +38,7 @@ def spawn(*arguments: object, **streams: int) -> "subprocess.Popen[bytes]":
     )
 
 
-def test_the_command_loads_nothing_heavy_before_it_is_needed() -> None:
+def test_importing_the_command_loads_no_heavy_library() -> None:
     heavy = {"torch", "openvino", "rapidocr", "fastapi", "uvicorn", "cv2", "huggingface_hub"}
     code = "import sys, dsocr.cli; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -46,15 +46,15 @@ def test_the_command_loads_nothing_heavy_before_it_is_needed() -> None:
     assert "dsocr.cli" in loaded.stdout
 
 
-def test_the_version_is_said(dsocr: Dsocr) -> None:
+def test_version_is_printed(dsocr: Dsocr) -> None:
     assert dsocr("--version").out.decode() == f"dsocr {__version__}\n"
 
 
-def test_a_command_that_is_not_there_is_a_usage_error(dsocr: Dsocr) -> None:
+def test_an_unknown_command_is_a_usage_error(dsocr: Dsocr) -> None:
     assert dsocr("raed").status == 2
 
 
-def test_a_setting_that_makes_no_sense_is_one_line(
+def test_an_invalid_setting_is_reported_in_one_line(
     dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEEPSEEK_OCR_ENGINE", "tesseract")
@@ -65,7 +65,7 @@ def test_a_setting_that_makes_no_sense_is_one_line(
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_reading_leaves_whole_files_alone(tmp_path: Path, how: int) -> None:
+def test_an_interrupted_run_leaves_only_complete_files(tmp_path: Path, how: int) -> None:
     scans, texts = tmp_path / "scans", tmp_path / "texts"
     scans.mkdir()
     (scans / "1.png").write_bytes(png(["done"]))
@@ -79,7 +79,7 @@ def test_an_interrupted_reading_leaves_whole_files_alone(tmp_path: Path, how: in
     assert [path.name for path in texts.iterdir()] == ["1.md"]
 
 
-def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_the_command_without_a_message(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes(png(["@slow=0.3", "x" * 5000]))
     command = spawn("read", "-q", tmp_path, stdout=subprocess.PIPE)
@@ -117,7 +117,7 @@ def test_weights_are_downloaded_into_the_folder_of_the_settings(
     assert "Traceback" not in refused.stderr
 
 
-def test_the_embedded_engine_steps_in_for_one_that_does_not_start(
+def test_the_embedded_engine_replaces_one_that_does_not_start(
     dsocr: Dsocr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Broken(FakeEngine):

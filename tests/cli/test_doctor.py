@@ -5,16 +5,16 @@ from tests.cli.conftest import Dsocr
 from tests.fakes import FakeEngine
 
 
-def test_an_engine_that_reads_the_trial_page_is_well(dsocr: Dsocr) -> None:
+def test_an_engine_that_reads_the_trial_page_passes(dsocr: Dsocr) -> None:
     ran = dsocr("doctor")
     lines = ran.out.decode().splitlines()
     assert ran.status == 0, ran.out
     assert any(line.startswith("ok trial") for line in lines)
-    assert any(line.startswith("ok engine") and "ppocr reads" in line for line in lines)
+    assert any(line.startswith("ok engine") and "ppocr, because" in line for line in lines)
     assert "dsocr download" in ran.out.decode()
 
 
-def test_an_engine_that_does_not_start_is_ill(
+def test_an_engine_that_does_not_start_fails_the_check(
     dsocr: Dsocr, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail() -> None:
@@ -24,16 +24,16 @@ def test_an_engine_that_does_not_start_is_ill(
     ran = dsocr("doctor")
     assert ran.status == 1
     assert "NO trial      The card is on fire." in ran.out.decode()
-    assert "Something is in the way" in ran.out.decode()
+    assert "fix the lines marked NO" in ran.out.decode()
 
 
-def test_an_engine_that_misreads_is_told(dsocr: Dsocr, fake_engine: FakeEngine) -> None:
+def test_a_misread_trial_page_is_reported(dsocr: Dsocr, fake_engine: FakeEngine) -> None:
     ran = dsocr("doctor")
     assert ran.status == 0
     assert "-- trial" in ran.out.decode()
 
 
-def test_a_runs_folder_that_cannot_be_used_is_in_the_way(
+def test_a_runs_folder_that_cannot_be_used_fails_the_check(
     dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEEPSEEK_OCR_RUNS_DIR", __file__)
@@ -42,7 +42,7 @@ def test_a_runs_folder_that_cannot_be_used_is_in_the_way(
     assert f"NO runs       DEEPSEEK_OCR_RUNS_DIR: {__file__} cannot" in ran.out.decode()
 
 
-def test_a_quick_look_starts_nothing(dsocr: Dsocr, fake_engine: FakeEngine) -> None:
+def test_quick_starts_no_engine(dsocr: Dsocr, fake_engine: FakeEngine) -> None:
     ran = dsocr("doctor", "--quick")
     assert (ran.status, fake_engine.started) == (0, False)
     assert "trial" not in ran.out.decode()

@@ -12,7 +12,7 @@ from tests.runtime.goldens import write_reading_checkpoint
 pytest.importorskip("torch")
 
 
-def test_a_sound_folder_is_told_so(dsocr: Dsocr, tmp_path: Path) -> None:
+def test_a_complete_weights_folder_passes(dsocr: Dsocr, tmp_path: Path) -> None:
     folder = write_reading_checkpoint(tmp_path / "model")
     ran = dsocr("doctor", "--quick", "--model", str(folder))
     words = ran.out.decode()
@@ -21,7 +21,7 @@ def test_a_sound_folder_is_told_so(dsocr: Dsocr, tmp_path: Path) -> None:
         assert line in words
 
 
-def test_a_broken_folder_stops_the_reading_and_is_named(dsocr: Dsocr, tmp_path: Path) -> None:
+def test_a_broken_weights_folder_fails_and_is_named(dsocr: Dsocr, tmp_path: Path) -> None:
     folder = write_reading_checkpoint(tmp_path / "model")
     (folder / "tokenizer.json").write_text("{}")
     ran = dsocr("doctor", "--model", str(folder))

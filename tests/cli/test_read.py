@@ -61,7 +61,7 @@ def test_a_pipe_is_a_document_when_named_and_nothing_in_a_folder(
     assert (ran.status, ran.out) == (0, b"piped\n")
 
 
-def test_a_folder_keeps_its_shape_and_the_bad_file_stops_nothing(
+def test_a_folder_keeps_its_subfolders_and_a_broken_file_does_not_stop_the_others(
     dsocr: Dsocr, tmp_path: Path
 ) -> None:
     scans, texts = tmp_path / "scans", tmp_path / "texts"
@@ -82,27 +82,27 @@ def test_a_folder_keeps_its_shape_and_the_bad_file_stops_nothing(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "words"),
+    ("name", "content", "expected"),
     [
         ("scan.jpg", b"", "empty"),
         ("corrupt.pdf", b"junk", "none of"),
         ("text.PNG", b"dear diary", "none of"),
     ],
 )
-def test_a_file_of_a_folder_that_should_be_a_document_and_is_none_has_failed(
-    dsocr: Dsocr, tmp_path: Path, name: str, content: bytes, words: str
+def test_a_file_of_a_folder_named_as_a_document_that_is_none_has_failed(
+    dsocr: Dsocr, tmp_path: Path, name: str, content: bytes, expected: str
 ) -> None:
     (tmp_path / "a.png").write_bytes(png(["a"]))
     (tmp_path / name).write_bytes(content)
     (tmp_path / "notes.txt").write_text("not a document")
     ran = dsocr("read", tmp_path)
     assert (ran.status, ran.out) == (1, b"a\n")
-    (told,) = [line for line in ran.err.splitlines() if f"{name}: " in line]
-    assert words in told
+    (message,) = [line for line in ran.err.splitlines() if f"{name}: " in line]
+    assert expected in message
     assert "1 failed; 1 other file skipped" in ran.err
 
 
-def test_a_file_that_was_named_and_is_no_document_has_failed(dsocr: Dsocr, tmp_path: Path) -> None:
+def test_a_named_file_that_is_not_a_document_has_failed(dsocr: Dsocr, tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("not a document")
     ran = dsocr("read", notes)
@@ -110,9 +110,7 @@ def test_a_file_that_was_named_and_is_no_document_has_failed(dsocr: Dsocr, tmp_p
     assert "notes.txt: " in ran.err
 
 
-def test_a_file_that_is_not_there_is_told_and_the_rest_goes_on(
-    dsocr: Dsocr, tmp_path: Path
-) -> None:
+def test_a_missing_file_is_reported_and_the_others_are_read(dsocr: Dsocr, tmp_path: Path) -> None:
     there = tmp_path / "there.png"
     there.write_bytes(png(["here"]))
     ran = dsocr("read", tmp_path / "gone.png", there)
@@ -120,7 +118,7 @@ def test_a_file_that_is_not_there_is_told_and_the_rest_goes_on(
     assert "gone.png: No such file or directory" in ran.err
 
 
-def test_a_page_that_fails_is_told_and_the_others_are_written(dsocr: Dsocr, tmp_path: Path) -> None:
+def test_a_failed_page_is_reported_and_the_others_are_written(dsocr: Dsocr, tmp_path: Path) -> None:
     file = tmp_path / "a.pdf"
     file.write_bytes(pdf([["one"], ["@crash"], ["three"]]))
     ran = dsocr("read", file, "-o", tmp_path / "a.md")
@@ -132,9 +130,7 @@ def test_a_page_that_fails_is_told_and_the_others_are_written(dsocr: Dsocr, tmp_
     assert "three" in written
 
 
-def test_a_document_of_which_nothing_could_be_read_is_not_written(
-    dsocr: Dsocr, tmp_path: Path
-) -> None:
+def test_a_document_whose_pages_all_failed_is_not_written(dsocr: Dsocr, tmp_path: Path) -> None:
     file = tmp_path / "a.pdf"
     file.write_bytes(pdf([["@crash"], ["@crash"]]))
     ran = dsocr("read", file, "-o", tmp_path / "a.md")
@@ -142,7 +138,7 @@ def test_a_document_of_which_nothing_could_be_read_is_not_written(
     assert not (tmp_path / "a.md").exists()
 
 
-def test_pages_mode_and_format_are_as_asked(dsocr: Dsocr, tmp_path: Path) -> None:
+def test_pages_mode_and_format_options_are_applied(dsocr: Dsocr, tmp_path: Path) -> None:
     file = tmp_path / "a.pdf"
     file.write_bytes(pdf([[f"p{number}"] for number in range(1, 6)]))
     ran = dsocr("read", file, "--pages", "4-,1", "--mode", "tiny", "--format", "json")
@@ -151,21 +147,21 @@ def test_pages_mode_and_format_are_as_asked(dsocr: Dsocr, tmp_path: Path) -> Non
     assert answer["mode"] == "tiny"
 
 
-def test_the_ending_of_the_output_says_the_format(dsocr: Dsocr, tmp_path: Path) -> None:
+def test_the_extension_of_the_output_selects_the_format(dsocr: Dsocr, tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png(["a"]))
     assert dsocr("read", file, "-o", tmp_path / "a.html").status == 0
     assert (tmp_path / "a.html").read_bytes().startswith(b"<!doctype html>")
 
 
-def test_locate_takes_the_words_to_look_for(dsocr: Dsocr, tmp_path: Path) -> None:
+def test_locate_takes_its_text_from_the_prompt(dsocr: Dsocr, tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png(["a"]))
     ran = dsocr("read", file, "--task", "locate", "--prompt", "Total", "-f", "json")
     assert json.loads(ran.out)["prompt"] == "<image>\nLocate <|ref|>Total<|/ref|> in the image."
 
 
-def test_what_exists_is_replaced_or_left_out_as_asked(
+def test_existing_outputs_are_replaced_or_left_out(
     dsocr: Dsocr, tmp_path: Path, fake_engine: FakeEngine
 ) -> None:
     file, output = tmp_path / "a.png", tmp_path / "a.md"
@@ -174,7 +170,7 @@ def test_what_exists_is_replaced_or_left_out_as_asked(
     ran = dsocr("read", file, "-o", output, "--skip-existing")
     assert (ran.status, ran.err) == (
         0,
-        "Nothing to do: every output is there already (1 document).\n",
+        "Nothing to do: every output exists (1 document).\n",
     )
     assert (output.read_text(), fake_engine.started) == ("old", False)
     dsocr("read", file, "-o", output)
@@ -192,10 +188,10 @@ def test_documents_that_are_left_out_are_counted(dsocr: Dsocr, tmp_path: Path) -
     ran = dsocr("read", scans, "-o", texts, "--skip-existing")
     assert ran.status == 0
     assert "1 document, 1 page" in ran.err
-    assert "; 2 left out, whose output was there already." in ran.err
+    assert "; 2 left out because the output exists." in ran.err
 
 
-def test_quiet_says_only_what_went_wrong(dsocr: Dsocr, tmp_path: Path) -> None:
+def test_quiet_shows_errors_only(dsocr: Dsocr, tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png(["a"]))
     ran = dsocr("read", "-q", file, tmp_path / "gone.png")
@@ -204,7 +200,7 @@ def test_quiet_says_only_what_went_wrong(dsocr: Dsocr, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "expected"),
     [
         (["--pages", "3-1"], "backwards"),
         (["--pages", "x"], "neither a page"),
@@ -219,19 +215,19 @@ def test_quiet_says_only_what_went_wrong(dsocr: Dsocr, tmp_path: Path) -> None:
         (["-o", "a.png"], "not overwritten"),
     ],
 )
-def test_a_command_that_makes_no_sense_is_told_before_anything_is_read(
+def test_a_usage_error_is_reported_before_anything_is_read(
     dsocr: Dsocr,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fake_engine: FakeEngine,
     arguments: list[str],
-    words: str,
+    expected: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.png").write_bytes(png(["a"]))
     ran = dsocr("read", "a.png", *arguments)
     assert (ran.status, fake_engine.started) == (2, False)
-    assert words in ran.err
+    assert expected in ran.err
 
 
 def test_several_documents_as_zip_need_a_folder(dsocr: Dsocr, tmp_path: Path) -> None:
@@ -242,7 +238,7 @@ def test_several_documents_as_zip_need_a_folder(dsocr: Dsocr, tmp_path: Path) ->
     assert "-o DIR" in ran.err
 
 
-def test_an_output_that_cannot_be_written_is_told_before_anything_is_read(
+def test_an_output_that_cannot_be_written_is_reported_before_anything_is_read(
     dsocr: Dsocr, tmp_path: Path, fake_engine: FakeEngine
 ) -> None:
     file = tmp_path / "a.png"
@@ -253,7 +249,7 @@ def test_an_output_that_cannot_be_written_is_told_before_anything_is_read(
     assert "cannot be made" in ran.err
 
 
-def test_the_engine_is_closed_when_all_is_read(
+def test_the_engine_is_closed_at_the_end(
     dsocr: Dsocr, tmp_path: Path, fake_engine: FakeEngine
 ) -> None:
     file = tmp_path / "a.png"
@@ -262,7 +258,7 @@ def test_the_engine_is_closed_when_all_is_read(
     assert fake_engine.closed
 
 
-def test_a_file_that_cannot_take_its_place_is_told_and_leaves_nothing(
+def test_an_output_that_cannot_be_replaced_is_reported_and_leaves_no_temporary_file(
     dsocr: Dsocr, tmp_path: Path
 ) -> None:
     scans, texts = tmp_path / "scans", tmp_path / "texts"
@@ -276,7 +272,7 @@ def test_a_file_that_cannot_take_its_place_is_told_and_leaves_nothing(
     assert sorted(path.name for path in texts.iterdir()) == ["a.md", "b.md"]
 
 
-def test_what_the_engine_cannot_do_is_told_once(dsocr: Dsocr, tmp_path: Path) -> None:
+def test_an_unsupported_task_is_reported_once(dsocr: Dsocr, tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes(png(["a"]))
     ran = dsocr("read", tmp_path, "--task", "describe")
@@ -285,7 +281,7 @@ def test_what_the_engine_cannot_do_is_told_once(dsocr: Dsocr, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("setting", "last"), [("on", "kept:as_asked"), ("off", "repetition")])
-def test_a_page_that_loops_is_read_again_unless_that_is_switched_off(
+def test_a_page_that_loops_is_read_again_unless_retries_are_off(
     dsocr: Dsocr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, last: str
 ) -> None:
     monkeypatch.setenv("DEEPSEEK_OCR_RETRY", setting)

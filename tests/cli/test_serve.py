@@ -6,7 +6,7 @@ from dsocr.config import Settings
 from tests.cli.conftest import Dsocr
 
 
-def test_the_service_gets_the_settings_and_where_to_listen(
+def test_the_service_gets_the_settings_and_the_address(
     dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran_with: list[tuple[Settings, str, int]] = []
@@ -20,7 +20,7 @@ def test_the_service_gets_the_settings_and_where_to_listen(
 
 
 @pytest.mark.parametrize("place", ["/proc/x", __file__, f"{__file__}/x"])
-def test_a_runs_folder_that_cannot_be_used_is_told_in_one_line(
+def test_a_runs_folder_that_cannot_be_used_is_reported_in_one_line(
     dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     monkeypatch.setenv("DEEPSEEK_OCR_RUNS_DIR", place)
@@ -30,7 +30,7 @@ def test_a_runs_folder_that_cannot_be_used_is_told_in_one_line(
     assert line.startswith(f"dsocr: DEEPSEEK_OCR_RUNS_DIR: {place} cannot be used: ")
 
 
-def test_a_page_folder_without_a_page_is_told_in_one_line(
+def test_a_page_folder_without_a_page_is_reported_in_one_line(
     dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DEEPSEEK_OCR_RUNS_DIR", str(tmp_path))
@@ -41,5 +41,5 @@ def test_a_page_folder_without_a_page_is_told_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_port_that_cannot_be_is_a_usage_error(dsocr: Dsocr) -> None:
+def test_an_impossible_port_is_a_usage_error(dsocr: Dsocr) -> None:
     assert dsocr("serve", "--port", 70000).status == 2

@@ -1,4 +1,4 @@
-"""How fast an engine reads."""
+"""Measures the throughput and the latency of an engine."""
 
 from __future__ import annotations
 
@@ -13,54 +13,53 @@ from dsocr.types import OcrOptions, PageImage
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """So many pages read, so many at a time; ramp and drain are in it."""
+class BenchmarkRow:
+    """One measurement. Includes the start, when fewer pages are in flight, and the end."""
 
     in_flight: int
     pages: int
     seconds: float
     tokens: int
     page_seconds: float
-    """Of a page, its wait included: the median."""
+    """Median seconds per page, including its wait."""
     slowest: float
-    """Of the page that took longest."""
+    """Seconds of the slowest page."""
     first_text: float | None
-    """Seconds until a page's first text, the median; None where an engine tells none before the
-    end."""
+    """Median seconds to a page's first text; None if the engine sends no text before the end."""
 
 
 async def measure(
-    engine: Engine, options: OcrOptions, made: Iterator[PageImage], *, in_flight: int, pages: int
-) -> Reading:
-    """Reads so many pages, so many at a time."""
-    waiting = iter([next(made) for _ in range(pages)])
-    firsts: list[float] = []
-    took: list[float] = []
+    engine: Engine, options: OcrOptions, images: Iterator[PageImage], *, in_flight: int, pages: int
+) -> BenchmarkRow:
+    """Recognizes `pages` pages, `in_flight` at a time."""
+    waiting = iter([next(images) for _ in range(pages)])
+    first_texts: list[float] = []
+    durations: list[float] = []
     tokens = 0
     began = time.perf_counter()
 
-    async def read(page: PageImage) -> None:
+    async def recognize(page: PageImage) -> None:
         nonlocal tokens
-        start, silent = time.perf_counter(), True
+        start, is_first = time.perf_counter(), True
 
-        def hear(text: str) -> None:
-            nonlocal silent
-            if silent:
-                silent = False
-                firsts.append(time.perf_counter() - start)
+        def on_text(text: str) -> None:
+            nonlocal is_first
+            if is_first:
+                is_first = False
+                first_texts.append(time.perf_counter() - start)
 
-        result = await engine.recognize(page, options, on_text=hear)
+        result = await engine.recognize(page, options, on_text=on_text)
         tokens += result.usage.completion_tokens
-        took.append(time.perf_counter() - start)
+        durations.append(time.perf_counter() - start)
 
-    async def one_after_another() -> None:
+    async def work() -> None:
         for page in waiting:
-            await read(page)
+            await recognize(page)
 
-    await asyncio.gather(*(one_after_another() for _ in range(in_flight)))
-    return Reading(
+    await asyncio.gather(*(work() for _ in range(in_flight)))
+    return BenchmarkRow(
         *(in_flight, pages, time.perf_counter() - began, tokens),
-        page_seconds=statistics.median(took),
-        slowest=max(took),
-        first_text=statistics.median(firsts) if firsts else None,
+        page_seconds=statistics.median(durations),
+        slowest=max(durations),
+        first_text=statistics.median(first_texts) if first_texts else None,
     )

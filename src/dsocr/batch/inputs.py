@@ -1,4 +1,4 @@
-"""What people write as paths, and where the outputs go: files, folders, patterns, standard input.
+"""Expands paths, folders, patterns and standard input to input files, and plans their outputs.
 
 Knows nothing of documents.
 """
@@ -25,12 +25,12 @@ class Input:
 
     path: Path
     below: Path
-    """Its place below the folder that was given; for a file that was named, its name."""
+    """Its path relative to the given folder; for a named file, its name."""
     named: bool = True
-    """Named by the user. What merely lay in a folder need not be a document."""
+    """Named by the user. A file found in a folder need not be a document."""
 
     label: str = ""
-    """What to call it to people; empty: its path."""
+    """Its name in messages; empty: its path."""
 
     @property
     def is_stdin(self) -> bool:
@@ -41,11 +41,11 @@ class Input:
 
 
 def gather(paths: Sequence[str], *, leave_out: Path | None = None) -> list[Input]:
-    """All inputs in the order given, folders and patterns in natural order (2 before 10).
+    """All inputs in the given order; files of folders and patterns in natural order (2 before 10).
 
-    A path that is not there is an input too: reading it says so. `leave_out` is the folder of the
-    outputs, which may lie within that of the inputs. Raises `BadRequest` for a pattern that
-    matches nothing.
+    A path that does not exist is an input too: reading it reports the error. `leave_out` is the
+    output folder, which may be inside an input folder. Raises `BadRequest` for a pattern without
+    matches.
     """
     found: dict[Path, Input] = {}
     for path in paths:
@@ -56,11 +56,11 @@ def gather(paths: Sequence[str], *, leave_out: Path | None = None) -> list[Input
 
 
 def plan_outputs(inputs: Sequence[Input], output: Path, extension: str) -> list[Path]:
-    """The file each input goes to: `output` itself, or below it where it is to be a folder.
+    """The output file of each input: `output` itself, or a file in it if it is a folder.
 
-    The folders below the one given are kept. `scan.pdf` becomes `scan.md`; where `scan.png` lies
-    beside it, they become `scan.pdf.md` and `scan.png.md`. Raises `BadRequest` when two inputs
-    would be written to one file or when an input would be overwritten.
+    Subfolders are kept. `scan.pdf` becomes `scan.md`; together with a `scan.png` they become
+    `scan.pdf.md` and `scan.png.md`. Raises `BadRequest` if two inputs have the same output or an
+    input would be overwritten.
     """
     if len(inputs) == 1 and inputs[0].named and not output.is_dir():
         targets = [output]
@@ -75,11 +75,11 @@ def plan_outputs(inputs: Sequence[Input], output: Path, extension: str) -> list[
         ]
     for target, count in Counter(targets).items():
         if count > 1:
-            raise BadRequest(f"{count} of the files would all be written to {target}.")
-    read = {os.path.realpath(entry.path) for entry in inputs}
+            raise BadRequest(f"{count} inputs would all be written to {target}; read them separately.")
+    input_paths = {os.path.realpath(entry.path) for entry in inputs}
     for target in targets:
-        if os.path.realpath(target) in read:
-            raise BadRequest(f"{target} is one of the files to read: it is not overwritten.")
+        if os.path.realpath(target) in input_paths:
+            raise BadRequest(f"{target} is an input and is not overwritten; choose another output.")
     return targets
 
 
@@ -102,12 +102,12 @@ def _expand(path: str) -> Iterator[Input]:
 
 
 def _files_in(folder: Path) -> Iterator[Input]:
-    """Hidden files are left out, and links to folders, which could lead in circles."""
-    for here, folders, files in os.walk(folder):
+    """Without hidden files and links to folders, which could form cycles."""
+    for parent, folders, files in os.walk(folder):
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=_natural)
         for name in sorted(files, key=_natural):
-            path = Path(here) / name
-            if not name.startswith(".") and path.is_file():  # a pipe would be waited for
+            path = Path(parent) / name
+            if not name.startswith(".") and path.is_file():  # reading a pipe would block
                 yield Input(path, path.relative_to(folder), named=False)
 
 

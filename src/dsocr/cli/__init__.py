@@ -1,4 +1,4 @@
-"""The `dsocr` command: one module a command. Importing it loads no engine and no server."""
+"""The `dsocr` command, one module per command. Importing it loads no engine and no server."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ for command in (read, serve, doctor, download, bench):
 app.add_typer(jobs)
 
 
-def _say_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(given: bool) -> None:
+    if given:
         print(f"dsocr {__version__}")
         raise typer.Exit()
 
@@ -40,19 +40,19 @@ def options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_say_version, is_eager=True, help="Say the version and leave."
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Reads documents: images and PDFs in, markdown with boxes out, on the DeepSeek-OCR model.
+    """Recognizes documents with the DeepSeek-OCR model: images and PDFs to markdown with boxes.
 
-    What is not an option is an environment variable, such as `DEEPSEEK_OCR_MODEL_PATH`.
-    `dsocr doctor` says what is in force, and is the command to begin with.
+    Further settings are environment variables, such as `DEEPSEEK_OCR_MODEL_PATH`. Start with
+    `dsocr doctor`: it checks the installation and shows the settings in use.
     """
 
 
 def main() -> None:
-    """Runs the command; what a user can meet is one line and not a traceback."""
+    """Runs the command. An error that users can cause is printed as one line, no traceback."""
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

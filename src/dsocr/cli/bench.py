@@ -1,4 +1,4 @@
-"""`dsocr bench`: how fast the engine reads here, on pages made for it."""
+"""`dsocr bench`: measures the engine on this machine, with generated pages."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from dsocr.batch.benchmark import measure
 from dsocr.cli.options import EngineOption, choice
+from dsocr.cli.progress import engine_line
 from dsocr.config import Settings
 from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES, mode_of
 from dsocr.engines.deepseek.prompts import TASKS
@@ -23,35 +24,35 @@ from dsocr.types import OcrOptions, PageImage
 
 WIDTH, HEIGHT = 1200, 1600
 IN_FLIGHT = (1, 8, 32, 128, 256)
-"""Pages at a time, as far as the engine takes as many."""
-LEAST_PAGES = 3
+"""Numbers of pages in flight, up to the engine's limit."""
+MIN_PAGES = 3
 
 
 def bench(
     mode: Annotated[
-        str, choice(MODES, help="How finely to look.", default=DEFAULT_MODE)
+        str, choice(MODES, help="Resolution mode.", default=DEFAULT_MODE)
     ] = DEFAULT_MODE,
     in_flight: Annotated[
         str | None,
         typer.Option(
             metavar="N,N,...",
-            help="Pages at a time, one row each.",
-            show_default="1,8,32,128,256 as far as the engine takes as many",
+            help="Numbers of pages in flight, one row each.",
+            show_default="1,8,32,128,256 up to the engine's limit",
         ),
     ] = None,
     pages: Annotated[
         int | None,
-        typer.Option(min=1, help="Pages of a row.", show_default="twice as many as in flight"),
+        typer.Option(min=1, help="Pages per row.", show_default="twice the pages in flight"),
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Most tokens of a page.", show_default="the model's")
+        int | None, typer.Option(min=1, help="Most tokens per page.", show_default="the model's")
     ] = None,
     engine: EngineOption = None,
 ) -> None:
-    """Measures this machine: pages a second and tokens a second, so many pages in flight; how long
-    a page takes, and until its first text.
+    """Measure this machine: pages and tokens per second by the number of pages in flight, the time
+    per page, and the time to its first text.
 
-    The pages are made up and all different; nothing is read from the disk or written to it.
+    The pages are generated and all different. Nothing is read from or written to the disk.
     """
     counts = _counts(in_flight)
     settings = Settings.from_environment()
@@ -68,16 +69,16 @@ async def _measure_all(
     console = Console()
     async with started_host(settings.host_config()) as host:
         engine, info = host.engine, host.engine.info
-        console.print(f"{info.name} ({info.model}, {info.device}) reads: {host.selection.reason}.")
-        made = made_pages()
-        await engine.recognize(next(made), options)  # what is loaded on first use is loaded
+        console.print(engine_line(info, host.selection))
+        images = generate_pages()
+        await engine.recognize(next(images), options)  # warms up what is loaded on first use
         table = Table(
             *("in flight", "pages", "seconds", "pages/s", "tokens/s", "first", "page", "slowest"),
             caption="first: seconds to a page's first text; page: to its last; medians",
         )
-        for count in counts or [one for one in IN_FLIGHT if one <= max(1, info.max_concurrency)]:
+        for count in counts or [n for n in IN_FLIGHT if n <= max(1, info.max_concurrency)]:
             row = await measure(
-                engine, options, made, in_flight=count, pages=pages or max(LEAST_PAGES, 2 * count)
+                engine, options, images, in_flight=count, pages=pages or max(MIN_PAGES, 2 * count)
             )
             rate = row.tokens / row.seconds if row.tokens else None
             first = row.first_text if info.streams else None
@@ -91,24 +92,24 @@ async def _measure_all(
         console.print(table)
 
 
-def made_pages() -> Iterator[PageImage]:
-    """Pages of made-up words under a heading, each different."""
-    dice = random.Random(1)
+def generate_pages() -> Iterator[PageImage]:
+    """Pages of random words under a heading, each different, the same in each run."""
+    rng = random.Random(1)
     heading, body = ImageFont.load_default(44), ImageFont.load_default(24)
     number = 0
     while True:
         image = Image.new("RGB", (WIDTH, HEIGHT), "white")
         draw = ImageDraw.Draw(image)
-        draw.text((100, 90), f"Page {number + 1}: {_words(dice, 3)}", fill="black", font=heading)
+        draw.text((100, 90), f"Page {number + 1}: {_words(rng, 3)}", fill="black", font=heading)
         for y in range(180, HEIGHT - 120, 34):
-            draw.text((100, y), _words(dice, 13), fill="black", font=body)
+            draw.text((100, y), _words(rng, 13), fill="black", font=body)
         yield PageImage(number, image, WIDTH, HEIGHT)
         number += 1
 
 
-def _words(dice: random.Random, count: int) -> str:
-    sounds = [c + v for c in "bdfglmnprstv" for v in "aeiou"]
-    return " ".join("".join(dice.choices(sounds, k=dice.randint(1, 4))) for _ in range(count))
+def _words(rng: random.Random, count: int) -> str:
+    syllables = [c + v for c in "bdfglmnprstv" for v in "aeiou"]
+    return " ".join("".join(rng.choices(syllables, k=rng.randint(1, 4))) for _ in range(count))
 
 
 def _counts(text: str | None) -> tuple[int, ...] | None:
@@ -119,5 +120,5 @@ def _counts(text: str | None) -> tuple[int, ...] | None:
     except ValueError:
         counts = ()
     if not counts or min(counts) < 1:
-        raise typer.BadParameter(f"{text!r} is no list of numbers such as 1,8,32.")
+        raise typer.BadParameter(f"{text!r} is not a list of positive numbers such as 1,8,32.")
     return counts

@@ -1,4 +1,4 @@
-"""`dsocr doctor`: what is here, who reads and why, whether it works, what to do next."""
+"""`dsocr doctor`: checks the installation, the engine and the settings."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from rich.text import Text
 
 from dsocr import __version__
 from dsocr.batch.inputs import Input
-from dsocr.cli.output import Lines
-from dsocr.cli.reading import Order, read_all
+from dsocr.batch.runner import ReadJob, run_batch
+from dsocr.cli.progress import DisplayObserver, Lines
 from dsocr.config import BadSetting, Settings, check_runs_dir
 from dsocr.engines.deepseek.modes import DEFAULT_MODE
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
@@ -39,38 +39,38 @@ MARKS: dict[State, tuple[str, str]] = {
     "note": ("--", "yellow"),
     "bad": ("NO", "bold red"),
 }
-TRIAL_WORDS = "dsocr reads this page"
+TRIAL_TEXT = "dsocr reads this page"
 TRIAL_TOKENS = 200
-"""Plenty for these words; weights that ramble shall not ramble for minutes."""
-COMFORTABLE_MEMORY = 3_000_000_000
+"""More than the page needs; bounds the time if the weights generate without end."""
+ENOUGH_MEMORY = 3_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. "note" is worth knowing; "bad" stops the reading or the service."""
+    """The result of one check. "note" is informative; "bad" prevents reading or serving."""
 
     name: str
     state: State
-    words: str
+    message: str
 
 
 def doctor(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only look; do not start the engine for a trial page.")
+        bool, typer.Option("--quick", help="Do not start the engine for a trial page.")
     ] = False,
     model: Annotated[
         Path | None,
         typer.Option(
             "--model",
             metavar="DIR",
-            help="Check this folder of DeepSeek-OCR weights, and read the trial page with them.",
+            help="Check this folder of DeepSeek-OCR weights and read the trial page with it.",
         ),
     ] = None,
 ) -> None:
-    """Say what is installed, which engine reads and why, the limits, and what to do next.
+    """Check the installation: packages, weights, the selected engine and why, limits, next steps.
 
-    Starts that engine and reads a small page with it. Lines begin with `ok`, `--` (worth knowing)
-    or `NO` (stops the reading or the service). Exit status: 0, it can read; 1, it cannot.
+    Starts the engine and reads a small page with it. Lines begin with `ok`, `--` (a note) or `NO`
+    (prevents reading or serving). Exit status: 0, documents can be read; 1, they cannot.
     """
     console = Console(soft_wrap=True, highlight=False)
     settings = Settings.from_environment()
@@ -80,15 +80,15 @@ def doctor(
     works = True
     for finding in _findings(settings, quick=quick):
         mark, style = MARKS[finding.state]
-        console.print(Text(f"{mark} ", style), Text(f"{finding.name:<11}{finding.words}"), sep="")
+        console.print(Text(f"{mark} ", style), Text(f"{finding.name:<11}{finding.message}"), sep="")
         works = works and finding.state != "bad"
-    choice = select_engine(settings.engine, settings.runtime.model_path)
+    selection = select_engine(settings.engine, settings.runtime.model_path)
     console.print()
     if not works:
-        console.print("Something is in the way: see the lines marked NO.")
+        console.print("dsocr cannot read documents yet; fix the lines marked NO.")
         raise typer.Exit(1)
-    if choice.advice:
-        console.print(choice.advice, markup=False)
+    if selection.advice:
+        console.print(selection.advice, markup=False)
     console.print("Next: dsocr read FILE, or dsocr serve and open http://127.0.0.1:8000")
 
 
@@ -108,21 +108,21 @@ def _findings(settings: Settings, *, quick: bool) -> Iterator[Finding]:
     yield _limits(settings)
     yield _folder(settings.runs_dir)
     yield _keys(settings)
-    choice = select_engine(settings.engine, settings.runtime.model_path)
-    yield Finding("engine", "ok", f"{choice.name} reads: {choice.reason}")
+    selection = select_engine(settings.engine, settings.runtime.model_path)
+    yield Finding("engine", "ok", f"{selection.name}, because {selection.reason}")
     if sound and not quick:
         yield _trial(settings)
 
 
 def _machine() -> Finding:
     cores, memory = num_cores(), memory_bytes()
-    words = f"{platform.system()} {platform.machine()}, {cores} cores"
+    message = f"{platform.system()} {platform.machine()}, {cores} cores"
     if memory is None:
-        return Finding("machine", "ok", words)
-    words += f", {memory / 1e9:.1f} GB memory"
-    if memory < COMFORTABLE_MEMORY:
-        return Finding("machine", "note", f"{words}: little for large pages")
-    return Finding("machine", "ok", words)
+        return Finding("machine", "ok", message)
+    message += f", {memory / 1e9:.1f} GB memory"
+    if memory < ENOUGH_MEMORY:
+        return Finding("machine", "note", f"{message}: may be too little for large pages")
+    return Finding("machine", "ok", message)
 
 
 def _packages(name: str, packages: tuple[str, ...]) -> Finding:
@@ -137,24 +137,24 @@ def _native_packages() -> Finding:
     versions = {package: _version(package) for package in NATIVE_PACKAGES}
     missing = [package for package, found in versions.items() if found is None]
     if missing:
-        words = f"not installed: {', '.join(missing)}; pip install 'dsocr[native]'"
-        return Finding("native", "note", words)
+        message = f"not installed: {', '.join(missing)}; pip install 'dsocr[native]'"
+        return Finding("native", "note", message)
     return Finding("native", "ok", ", ".join(f"{key} {found}" for key, found in versions.items()))
 
 
 def _gpu() -> Finding:
-    """Asked of the driver: importing torch for it takes seconds, and it may not be there."""
+    """From the driver: importing torch takes seconds, and it may not be installed."""
     query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     command = shutil.which("nvidia-smi")
     if command is None:
-        return Finding("GPU", "note", "no NVIDIA driver (nvidia-smi) found; the CPU reads")
+        return Finding("GPU", "note", "no NVIDIA driver (nvidia-smi) found; the CPU is used")
     try:
-        asked = subprocess.run(
+        queried = subprocess.run(
             [command, *query], capture_output=True, text=True, timeout=20, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return Finding("GPU", "note", "nvidia-smi does not answer")
-    cards = asked.stdout.strip().splitlines()
+    cards = queried.stdout.strip().splitlines()
     torch = _version("torch") or ""
     if "+cpu" in torch:
         return Finding("GPU", "note", f"{'; '.join(cards)}, but torch {torch} is a CPU build")
@@ -162,28 +162,28 @@ def _gpu() -> Finding:
 
 
 def _weights(settings: Settings) -> Finding:
-    wanted = settings.runtime.model_path
-    found = find_weights(wanted)
+    folder = settings.runtime.model_path
+    found = find_weights(folder)
     if found is not None:
         size = sum(file.stat().st_size for file in found.glob("*.safetensors"))
         return Finding("weights", "ok", f"{found} ({size / 1e9:.2f} GB)")
-    if wanted is not None and wanted.is_dir():
-        missing = ", ".join(missing_files(wanted))
-        return Finding("weights", "note", f"not in {wanted}: {missing} missing; dsocr download")
-    return Finding("weights", "note", f"no folder {wanted}; dsocr download makes and fills it")
+    if folder is not None and folder.is_dir():
+        missing = ", ".join(missing_files(folder))
+        return Finding("weights", "note", f"not in {folder}: {missing} missing; run dsocr download")
+    return Finding("weights", "note", f"no folder {folder}; run dsocr download to create it")
 
 
 def _checkpoint(folder: Path) -> Iterator[Finding]:
-    """What is in the files, held against what the runtime needs."""
+    """Compares the files with what the runtime needs."""
     if any(_version(package) is None for package in NATIVE_PACKAGES):
         yield Finding(
-            "checkpoint", "bad", "cannot be looked into without pip install 'dsocr[native]'"
+            "checkpoint", "bad", "cannot be checked; run pip install 'dsocr[native]' first"
         )
         return
     from dsocr.engines.deepseek.native import examine_weights  # imports torch, which takes seconds
 
-    for name, state, words in examine_weights(folder):
-        yield Finding(name, state, words)
+    for name, state, message in examine_weights(folder):
+        yield Finding(name, state, message)
 
 
 def _limits(settings: Settings) -> Finding:
@@ -197,13 +197,13 @@ def _limits(settings: Settings) -> Finding:
 
 
 def _folder(runs: Path) -> Finding:
-    """Made by the service when it is needed, so it need not be there."""
+    """The service creates it when it is needed, so it need not exist."""
     try:
         check_runs_dir(runs)
     except BadSetting as error:
-        return Finding("runs", "bad", f"{error.message} dsocr serve would not start.")
-    there = next(folder for folder in (runs, *runs.parents) if folder.exists())
-    free = shutil.disk_usage(there).free
+        return Finding("runs", "bad", f"{error.message} dsocr serve cannot start.")
+    existing = next(folder for folder in (runs, *runs.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
     state: State = "note" if free < 1e9 else "ok"
     return Finding("runs", state, f"{runs}, {free / 1e9:.1f} GB free")
 
@@ -212,44 +212,45 @@ def _keys(settings: Settings) -> Finding:
     keys = len(settings.server.api_keys)
     if keys:
         return Finding("access", "ok", f"{keys} {'key' if keys == 1 else 'keys'} set")
-    words = "no key: fine on 127.0.0.1; before serve --host 0.0.0.0 set DEEPSEEK_OCR_API_KEYS"
-    return Finding("access", "note", words)
+    message = "no key: fine on 127.0.0.1; set DEEPSEEK_OCR_API_KEYS before serve --host 0.0.0.0"
+    return Finding("access", "note", message)
 
 
 def _trial(settings: Settings) -> Finding:
-    """Reads a drawn page from a file, the way every document goes."""
+    """Reads a generated page from a file, as documents are read."""
     began = time.monotonic()
     options = OcrOptions(
         task="markdown", mode=DEFAULT_MODE, prompt=DEFAULT_PROMPT, max_tokens=TRIAL_TOKENS
     )
-    order = Order(options, "text", pages=None, dpi=None, password=None)
+    job = ReadJob(options, "text")
     with tempfile.TemporaryDirectory(prefix="dsocr-") as folder:
         page, text = Path(folder, "page.png"), Path(folder, "page.txt")
         _drawn_page().save(page)
-        report = Lines(quiet=True)
-        reading = read_all(
+        batch = run_batch(
             [Input(page, Path(page.name), label="trial page")],
             [text],
-            order,
-            settings=settings,
-            report=report,
+            job,
+            host_config=settings.host_config(),
+            observer=DisplayObserver(Lines(quiet=True)),
         )
         try:
-            asyncio.run(reading)
+            asyncio.run(batch)
         except DsocrError as error:
             return Finding("trial", "bad", error.message)
         if not text.exists():
-            return Finding("trial", "bad", "the trial page could not be read; see above")
-        words = " ".join(text.read_text("utf-8").split())
-    if words.replace(" ", "").lower() != TRIAL_WORDS.replace(" ", ""):
-        return Finding("trial", "note", f"read {words[:60]!r} where {TRIAL_WORDS!r} stands")
+            return Finding(
+                "trial", "bad", "the trial page could not be read; see the message above"
+            )
+        recognized = " ".join(text.read_text("utf-8").split())
+    if recognized.replace(" ", "").lower() != TRIAL_TEXT.replace(" ", ""):
+        return Finding("trial", "note", f"read {recognized[:60]!r} instead of {TRIAL_TEXT!r}")
     return Finding("trial", "ok", f"started and read a page in {time.monotonic() - began:.1f} s")
 
 
 def _drawn_page() -> Image.Image:
     page = Image.new("RGB", (800, 300), "white")
     font = ImageFont.load_default(size=48)
-    ImageDraw.Draw(page).text((100, 110), TRIAL_WORDS, fill="black", font=font)
+    ImageDraw.Draw(page).text((100, 110), TRIAL_TEXT, fill="black", font=font)
     return page
 
 

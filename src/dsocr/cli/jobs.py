@@ -1,4 +1,4 @@
-"""`dsocr jobs`: long readings that a running service does, so that they outlive this terminal."""
+"""`dsocr jobs`: jobs of a running service, which continue when this terminal is closed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dsocr.batch.storage import write_atomically
 from dsocr.cli.options import choice
-from dsocr.cli.output import following, write_whole
+from dsocr.cli.progress import display
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.exports import FORMATS
 
@@ -25,7 +26,8 @@ jobs = typer.Typer(
     name="jobs",
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="Jobs of a running service: they go on when this terminal is closed, and after a restart.",
+    help="Jobs of a running service. They continue after this terminal is closed and after a "
+    "restart.",
 )
 
 UrlOption = Annotated[
@@ -35,7 +37,7 @@ UrlOption = Annotated[
         metavar="URL",
         envvar="DSOCR_URL",
         show_envvar=False,
-        help="Where the service is.",
+        help="URL of the service.",
         show_default="DSOCR_URL, else http://127.0.0.1:8000",
     ),
 ]
@@ -46,8 +48,8 @@ KeyOption = Annotated[
         metavar="KEY",
         envvar="DSOCR_KEY",
         show_envvar=False,
-        help="A key of the service, where it asks for one. Better in the variable: a command line "
-        "is seen by others.",
+        help="A key of the service, if it requires one. Prefer the variable: other users can see "
+        "command lines.",
         show_default="DSOCR_KEY",
     ),
 ]
@@ -60,32 +62,32 @@ def submit(
     paths: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Files of the job, in this order.")
     ],
-    mode: Annotated[str | None, choice(MODES, help="How finely to look.", default="gundam")] = None,
+    mode: Annotated[str | None, choice(MODES, help="Resolution mode.", default="gundam")] = None,
     prompt: Annotated[
-        str | None, typer.Option(help="What to do.", show_default="the default prompt")
+        str | None, typer.Option(help="The prompt.", show_default="the service's")
     ] = None,
     pages: Annotated[
         str | None, typer.Option(help="Pages of each file, from 1: `1-3,7`.", show_default=False)
     ] = None,
     dpi: Annotated[
         float | None,
-        typer.Option(help="Of PDF pages.", show_default="what suits the engine"),
+        typer.Option(help="Resolution of PDF pages.", show_default="the engine's"),
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="The engine that must read it.", show_default="any")
+        str | None, typer.Option(help="The engine that must read the job.", show_default="any")
     ] = None,
     password: Annotated[
-        str | None, typer.Option(help="Of protected PDFs.", show_default=False)
+        str | None, typer.Option(help="Password of protected PDFs.", show_default=False)
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Watch it until it is over.")
+        bool, typer.Option("--watch", "-w", help="Watch the job until it has finished.")
     ] = False,
     url: UrlOption = LOCAL,
     key: KeyOption = None,
 ) -> None:
-    """Submit files as one job; its id is written to standard output.
+    """Submit files as one job and print its id.
 
-    When the command returns, the service has the files on its disk and will read them.
+    When the command returns, the service has stored the files and will read them.
     """
     given = {
         "mode": mode,
@@ -105,11 +107,13 @@ def submit(
 
 @jobs.command("list")
 def list_jobs(
-    status: Annotated[str | None, choice(STATUSES, help="Only those.", default="all")] = None,
+    status: Annotated[
+        str | None, choice(STATUSES, help="Only jobs with this status.", default="all")
+    ] = None,
     search: Annotated[
         str | None, typer.Option(help="Part of a file name.", show_default=False)
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="Most to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Most jobs to show.")] = 20,
     url: UrlOption = LOCAL,
     key: KeyOption = None,
 ) -> None:
@@ -124,7 +128,7 @@ def list_jobs(
         table.add_row(job["jobId"], job["status"], pages, failed, created, _names(job))
     console = Console()
     if not console.is_terminal:
-        console.width = 1000  # for a program: no line is folded
+        console.width = 1000  # for programs: lines are not wrapped
     console.print(table)
     if total > len(listed):
         print(f"{total - len(listed)} more", file=sys.stderr)
@@ -132,9 +136,9 @@ def list_jobs(
 
 @jobs.command()
 def watch(job: JobArgument, url: UrlOption = LOCAL, key: KeyOption = None) -> None:
-    """Watch a job until it is over. Ends with 1 when the job has failed or was cancelled.
+    """Watch a job until it has finished. Exit status 1 if it failed or was cancelled.
 
-    Ctrl-C ends the watching, not the job. A service that restarts is waited for.
+    Ctrl-C stops watching, not the job. If the service restarts, the command waits for it.
     """
     with _client(url, key) as client:
         _watch(client, job)
@@ -142,7 +146,7 @@ def watch(job: JobArgument, url: UrlOption = LOCAL, key: KeyOption = None) -> No
 
 @jobs.command()
 def cancel(job: JobArgument, url: UrlOption = LOCAL, key: KeyOption = None) -> None:
-    """Stop a job. What was read stays and can be exported."""
+    """Cancel a job. Pages that were read are kept and can be exported."""
     with _client(url, key) as client:
         stopped = client.cancel(job)
     print(f"cancelled after {stopped['pagesDone']} of {stopped['pagesTotal']} pages")
@@ -167,58 +171,58 @@ def export(
             (known.key for known in FORMATS),
             "--format",
             "-f",
-            help="What to write.",
-            default="what the ending of -o says, else markdown",
+            help="Output format.",
+            default="from the extension of -o, else markdown",
         ),
     ] = None,
     url: UrlOption = LOCAL,
     key: KeyOption = None,
 ) -> None:
-    """Write what a job has read as a file; also while it still reads."""
-    ending = output.suffix.lstrip(".").lower() if output else ""
-    by_ending = {known.extension: known.key for known in reversed(FORMATS)}
-    wanted = format or by_ending.get(ending, "markdown")
+    """Write the pages of a job to a file, also before it has finished."""
+    extension = output.suffix.lstrip(".").lower() if output else ""
+    by_extension = {known.extension: known.key for known in reversed(FORMATS)}
+    key_of_format = format or by_extension.get(extension, "markdown")
     with _client(url, key) as client:
-        content = client.export(job, wanted)
+        content = client.export(job, key_of_format)
     if output is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     else:
-        write_whole(output, content)
+        write_atomically(output, content)
 
 
 def _client(url: str, key: str | None) -> Client:
-    from dsocr.client import Client  # not needed to show the help
+    from dsocr.client import Client  # not needed for the help
 
     return Client(url, key)
 
 
 def _watch(client: Client, job_id: str) -> None:
-    """Shows how it goes; leaves with status 1 when it did not go well."""
-    begun = client.job(job_id)
-    shown = 0
-    with following(1, quiet=False) as report:
-        report.opened(begun["pagesTotal"])
+    """Shows the progress. Exits with status 1 unless the job succeeds."""
+    num_pages = client.job(job_id)["pagesTotal"]
+    num_shown = 0
+    with display(1, quiet=False) as shown:
+        shown.document_opened(num_pages)
         for name, data in client.watch(job_id):
             if name == "page_done":
                 if data["error"]:
                     page = f"{data['fileName']}, page {data['filePageIndex'] + 1}"
-                    report.complain(f"{page}: {data['error']['message']}")
+                    shown.error(f"{page}: {data['error']['message']}")
                 continue
-            while shown < data["pagesDone"]:
-                report.page_done()
-                shown += 1
+            while num_shown < data["pagesDone"]:
+                shown.page_done()
+                num_shown += 1
             if name == "done":
-                report.say(_summary(data))
+                shown.info(_summary(data))
                 if data["status"] != "succeeded":
                     raise typer.Exit(1)
 
 
 def _summary(job: Job) -> str:
-    words = f"{job['status']}: {job['pagesDone']} of {job['pagesTotal']} pages"
+    summary = f"{job['status']}: {job['pagesDone']} of {job['pagesTotal']} pages"
     if job["pagesFailed"]:
-        words += f", {job['pagesFailed']} failed"
-    return f"{words}: {job['error']['message']}" if job["error"] else words
+        summary += f", {job['pagesFailed']} failed"
+    return f"{summary}: {job['error']['message']}" if job["error"] else summary
 
 
 def _names(job: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`dsocr read`: its arguments, checked before anything is loaded."""
+"""`dsocr read`: checks its arguments before anything is loaded, then runs the batch."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from typing import Annotated
 import typer
 
 from dsocr.batch.inputs import STDIN, Input, gather, plan_outputs
+from dsocr.batch.runner import ReadJob, Summary, run_batch
+from dsocr.batch.storage import make_writable_folder
 from dsocr.cli.options import EngineOption, choice
-from dsocr.cli.output import following, make_writable
-from dsocr.cli.reading import Order, Tally, counted, read_all
+from dsocr.cli.progress import Display, DisplayObserver, counted, display, summary_line
 from dsocr.config import Settings
 from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
 from dsocr.engines.deepseek.prompts import TASKS
@@ -33,7 +34,7 @@ def read(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="Files, folders (read with all folders below), patterns such as "
+            help="Files, folders (with all subfolders), patterns such as "
             "`scans/**/*.pdf`, or `-` for standard input.",
             show_default=False,
         ),
@@ -44,8 +45,8 @@ def read(
             "--output",
             "-o",
             metavar="FILE|DIR",
-            help="Where to write: a file for one document, else a folder, in which the folders of "
-            "the inputs are made again.",
+            help="Where to write: a file for one document, otherwise a folder, which gets the "
+            "subfolders of the inputs.",
             show_default="standard output",
         ),
     ] = None,
@@ -55,9 +56,8 @@ def read(
             (known.key for known in FORMATS),
             "--format",
             "-f",
-            help="What to write. markdown has links where figures stand; zip and html have the "
-            "figures too.",
-            default="what the ending of -o says, else markdown",
+            help="Output format. markdown links to figures; zip and html contain them.",
+            default="from the extension of -o, else markdown",
         ),
     ] = None,
     pages: Annotated[
@@ -71,7 +71,7 @@ def read(
         str,
         choice(
             MODES,
-            help="How finely to look, as speed and quality: "
+            help="Resolution mode, as speed and quality: "
             + ", ".join(f"{spec.key} {spec.speed}/{spec.quality}" for spec in MODES.values())
             + ".",
             default=DEFAULT_MODE,
@@ -81,7 +81,7 @@ def read(
         str | None,
         choice(
             TASKS,
-            help="What to do. "
+            help="Task. "
             + "; ".join(f"{spec.key}: {spec.label.lower()}" for spec in TASKS.values())
             + ". locate takes the words to look for from `--prompt`.",
             default="markdown",
@@ -90,21 +90,21 @@ def read(
     prompt: Annotated[
         str | None,
         typer.Option(
-            help="Your own words to the model, instead of `--task`. Not every engine takes them.",
+            help="A prompt of your own, instead of `--task`. Not every engine supports it.",
             show_default=False,
         ),
     ] = None,
     password: Annotated[
         str | None,
-        typer.Option(help="Opens protected PDFs.", show_default=False),
+        typer.Option(help="Password of protected PDFs.", show_default=False),
     ] = None,
     dpi: Annotated[
         float | None,
         typer.Option(
             min=36,
             max=1200,
-            help="Pixels per inch at which PDF pages are rendered.",
-            show_default="what suits the engine",
+            help="Resolution of PDF pages in pixels per inch.",
+            show_default="the engine's",
         ),
     ] = None,
     engine: EngineOption = None,
@@ -112,20 +112,20 @@ def read(
         bool,
         typer.Option(
             "--skip-existing",
-            help="Leave out documents whose output is there already, to go on after a break.",
+            help="Leave out documents whose output exists, to resume an interrupted run.",
         ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what goes wrong.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")] = False,
 ) -> None:
     """Read documents: images and PDFs to markdown and other formats.
 
-    Prints to standard output, or writes to what `-o` names; everything else is said on standard
-    error, with a progress bar on a terminal. What cannot be read is told and the rest goes on.
-    Existing outputs are replaced, whole or not at all; inputs never are. In a folder, hidden files
-    and what is no document, by its content and by its ending, are passed over.
+    Writes to standard output, or to the file or folder of `-o`. Progress and messages go to
+    standard error, with a progress bar on a terminal. A document that cannot be read is reported
+    and the others are read. Existing outputs are replaced, completely or not at all; inputs are
+    never overwritten. In folders, hidden files and files that are not documents, neither by their
+    content nor by their extension, are skipped.
 
-    Exit status: 0, all was read; 1, some of it was not; 2, the command makes no sense; 130,
-    interrupted.
+    Exit status: 0, all documents were read; 1, some failed; 2, usage error; 130, interrupted.
 
     - `dsocr read scan.jpg`
     - `dsocr read contract.pdf --pages 1-3 -o contract.md`
@@ -137,10 +137,10 @@ def read(
     with tempfile.TemporaryDirectory(prefix="dsocr-") as spool:
         try:
             kind = _format(format, output)
-            words = prompt_for_task(task, prompt, settings.default_prompt)
+            text = prompt_for_task(task, prompt, settings.default_prompt)
             limits = OptionLimits(no_repeat_ngram=settings.no_repeat_ngram)
-            options = build_options(limits, prompt=words, mode=mode)
-            order = Order(options, kind.key, pages, dpi, password)
+            options = build_options(limits, prompt=text, mode=mode)
+            job = ReadJob(options, kind.key, pages, dpi, password)
             if pages:
                 parse_page_ranges(pages)
             plan = _plan(paths, output, kind, skip_existing=skip_existing)
@@ -149,59 +149,59 @@ def read(
             raise typer.BadParameter(error.message) from error
         if not plan.inputs:
             if not quiet:
-                left_out = counted(plan.left_out, "document")
-                print(
-                    f"Nothing to do: every output is there already ({left_out}).", file=sys.stderr
-                )
+                left_out = counted(plan.num_left_out, "document")
+                print(f"Nothing to do: every output exists ({left_out}).", file=sys.stderr)
             return
-        tally = _run(plan, order, settings, quiet=quiet)
-    if tally.failed:
+        summary = _run(plan, job, settings, quiet=quiet)
+    if summary.failed:
         raise typer.Exit(1)
 
 
-def _format(asked: str | None, output: str | None) -> Format:
-    if asked:
-        return format_of(asked)
-    ending = Path(output or "").suffix.lstrip(".").lower()
-    return next((known for known in FORMATS if known.extension == ending), format_of("markdown"))
+def _format(key: str | None, output: str | None) -> Format:
+    """The format of `--format`, else by the extension of the output, else markdown."""
+    if key:
+        return format_of(key)
+    extension = Path(output or "").suffix.lstrip(".").lower()
+    return next((known for known in FORMATS if known.extension == extension), format_of("markdown"))
 
 
 @dataclasses.dataclass(slots=True)
 class _Plan:
-    """What is read and where it goes: to standard output without `targets`."""
+    """The inputs and their output files. Without `targets`: standard output."""
 
     inputs: list[Input]
     targets: list[Path] | None
-    left_out: int = 0
-    """Documents whose outputs are there already."""
+    num_left_out: int = 0
+    """Documents whose output exists."""
 
 
 def _plan(paths: list[str], output: str | None, kind: Format, *, skip_existing: bool) -> _Plan:
     folder = None if output in (None, STDIN) else Path(str(output))
     inputs = gather(paths, leave_out=folder)
     if not inputs:
-        raise BadRequest("There is no file in " + ", ".join(paths) + ".")
+        raise BadRequest("No file found in " + ", ".join(paths) + ".")
     if folder is None:
         if skip_existing:
-            raise BadRequest("--skip-existing needs -o.")
+            raise BadRequest("--skip-existing needs -o; name the output.")
         if len(inputs) > 1 and kind.key not in SEVERAL_TO_STDOUT:
-            raise BadRequest(f"Several documents as {kind.key} need a folder: -o DIR.")
+            raise BadRequest(f"Several documents as {kind.key} need a folder; use -o DIR.")
         if kind.key not in (*SEVERAL_TO_STDOUT, "html") and sys.stdout.isatty():
-            raise BadRequest(f"{kind.key} is nothing for a terminal: use -o FILE.")
+            raise BadRequest(f"Refusing to write {kind.key} to a terminal; use -o FILE.")
         return _Plan(inputs, None)
     if str(output).endswith("/"):
-        make_writable(folder)
+        make_writable_folder(folder)
     targets = plan_outputs(inputs, folder, kind.extension)
-    make_writable(folder if targets[0] != folder else folder.parent)
+    make_writable_folder(folder if targets[0] != folder else folder.parent)
     if skip_existing:
         kept = [pair for pair in zip(inputs, targets, strict=True) if not pair[1].exists()]
-        left = [entry for entry, _ in kept]
-        return _Plan(left, [target for _, target in kept], len(inputs) - len(left))
+        kept_inputs = [entry for entry, _ in kept]
+        kept_targets = [target for _, target in kept]
+        return _Plan(kept_inputs, kept_targets, len(inputs) - len(kept))
     return _Plan(inputs, targets)
 
 
 def _spooled(entry: Input, folder: Path) -> Input:
-    """Standard input and pipes as files: they can be read once only, and by this process only."""
+    """Copies standard input and pipes to files: they can be read only once, by this process."""
     path = folder / entry.below.name
     if entry.is_stdin:
         if sys.stdin.isatty():
@@ -216,15 +216,27 @@ def _spooled(entry: Input, folder: Path) -> Input:
     return entry
 
 
-def _run(plan: _Plan, order: Order, settings: Settings, *, quiet: bool) -> Tally:
-    # A polite kill ends like Ctrl-C: whole files, no child left.
+def _run(plan: _Plan, job: ReadJob, settings: Settings, *, quiet: bool) -> Summary:
+    # SIGTERM ends like Ctrl-C: complete files, no child process left
     before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        with following(len(plan.inputs), quiet=quiet) as report:
-            reading = read_all(plan.inputs, plan.targets, order, settings=settings, report=report)
-            tally = asyncio.run(reading)
-            tally.left_out = plan.left_out
-            report.say(f"{tally}.")
+        with display(len(plan.inputs), quiet=quiet) as shown:
+            batch = run_batch(
+                plan.inputs,
+                plan.targets,
+                job,
+                host_config=settings.host_config(),
+                observer=DisplayObserver(shown),
+                write_document=lambda content: _write_to_stdout(content, shown),
+            )
+            summary = asyncio.run(batch)
+            shown.info(summary_line(summary, plan.num_left_out))
     finally:
         signal.signal(signal.SIGTERM, before)
-    return tally
+    return summary
+
+
+def _write_to_stdout(content: bytes, shown: Display) -> None:
+    with shown.paused():
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()

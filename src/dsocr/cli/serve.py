@@ -1,4 +1,4 @@
-"""`dsocr serve`: the HTTP service. Its libraries are loaded only when it is asked for."""
+"""`dsocr serve`: the HTTP service. Its libraries are imported only when it runs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def serve(
     host: Annotated[
         str,
         typer.Option(
-            help="Address to listen on. 0.0.0.0 lets other machines in: then set "
-            "DEEPSEEK_OCR_API_KEYS."
+            help="Address to listen on. 0.0.0.0 accepts other machines: set DEEPSEEK_OCR_API_KEYS "
+            "then."
         ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 chooses a free one.")] = 8000,
     engine: EngineOption = None,
 ) -> None:
-    """Run the HTTP service: the API, and the web page where it was built.
+    """Run the HTTP service: the API, and the web page if it was built.
 
-    Everything else is set by environment variables. Ctrl-C lets running requests finish; a second
-    one ends at once.
+    Other settings are environment variables. Ctrl-C finishes the running requests; a second one
+    ends at once.
     """
     from dsocr.server.serve import run
 

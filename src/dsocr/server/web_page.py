@@ -65,8 +65,8 @@ def page_folder(config: ServerConfig) -> Path | None:
     if config.page_dir is not None:
         if not (config.page_dir / "index.html").is_file():
             raise BadSetting(
-                f"DEEPSEEK_OCR_SERVER__PAGE_DIR: there is no index.html in {config.page_dir}; "
-                "name the folder of a built page."
+                f"DEEPSEEK_OCR_SERVER__PAGE_DIR: there is no index.html in {config.page_dir}. "
+                "Name the folder of a built page."
             )
         return config.page_dir
     root = clone()

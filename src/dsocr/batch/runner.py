@@ -1,0 +1,242 @@
+"""Recognizes many documents with one engine and writes each to a file or to a stream in order."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from dsocr.batch.inputs import Input
+from dsocr.batch.storage import write_atomically
+from dsocr.engines.base import EngineInfo
+from dsocr.engines.selection import EngineSelection
+from dsocr.errors import BadRequest, DsocrError, NotADocument
+from dsocr.exports import render
+from dsocr.host import HostConfig, started_host
+from dsocr.pages.sandbox import Sandbox
+from dsocr.pages.signature import is_named_as_document
+from dsocr.pages.source import open_source
+from dsocr.pipeline.events import PageDone, PageEvent
+from dsocr.pipeline.page_ranges import page_indices
+from dsocr.pipeline.pipeline import Pipeline, Source, all_or_none, check_options
+from dsocr.types import Document, OcrOptions
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJob:
+    """How every document of one batch run is read."""
+
+    options: OcrOptions
+    format: str
+    """The key of the export format."""
+    pages: str | None = None
+    """Page ranges such as `1-3,7`; None: all pages."""
+    dpi: float | None = None
+    """Resolution of PDF pages; None: the engine's."""
+    password: str | None = None
+
+
+@dataclass(slots=True)
+class Summary:
+    """The results of one batch run."""
+
+    documents: int = 0
+    """Documents that were written, also those with failed pages."""
+    pages: int = 0
+    failed: int = 0
+    """Documents that could not be read or written, or have failed pages."""
+    skipped: int = 0
+    """Files of a folder that are not documents, nor named as such."""
+    started_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started_at
+
+
+class Observer(Protocol):
+    """Is called on the event loop while documents are read."""
+
+    def engine_ready(self, info: EngineInfo, selection: EngineSelection) -> None: ...
+
+    def document_opened(self, num_pages: int) -> None:
+        """0 pages if it could not be opened."""
+
+    def page_done(self) -> None: ...
+
+    def document_written(
+        self, entry: Input, target: Path, num_pages: int, seconds: float
+    ) -> None: ...
+
+    def failed(self, message: str) -> None:
+        """A document or a page failed; the others are read on."""
+
+
+WriteDocument = Callable[[bytes], None]
+
+
+async def run_batch(
+    inputs: Sequence[Input],
+    targets: Sequence[Path] | None,
+    job: ReadJob,
+    *,
+    host_config: HostConfig,
+    observer: Observer,
+    write_document: WriteDocument | None = None,
+) -> Summary:
+    """Reads as many documents at once as the engine takes. A failed document is counted.
+
+    Writes each to its target or, without `targets`, calls `write_document` in the order of
+    `inputs`. Raises why the engine cannot be started, and what `check_options` raises.
+    """
+    async with started_host(host_config) as host:
+        pipeline, info = await host.pipeline(0)
+        check_options(job.options, info)
+        observer.engine_ready(info, host.selection)
+        dpi = job.dpi or info.dpi
+        reader = _DocumentReader(pipeline, host.sandbox, job, dpi, observer, Summary())
+        writer = _OrderedWriter(write_document)
+        upcoming = iter(enumerate(inputs))
+
+        async def work() -> None:
+            for position, entry in upcoming:
+                content = await reader.read(entry, targets[position] if targets else None)
+                if targets is None:
+                    await writer.write(position, content)
+
+        num_workers = min(len(inputs), info.max_concurrency + 1)
+        await all_or_none([work() for _ in range(num_workers)])
+        return reader.summary
+
+
+@dataclass(frozen=True, slots=True)
+class _DocumentReader:
+    pipeline: Pipeline
+    sandbox: Sandbox
+    job: ReadJob
+    dpi: float
+    observer: Observer
+    summary: Summary
+
+    async def read(self, entry: Input, target: Path | None) -> bytes | None:
+        """The document's export, written to `target` if there is one; None if it failed."""
+        began = time.monotonic()
+        try:
+            document, content = await self._export(entry)
+            if target is not None:
+                await asyncio.to_thread(write_atomically, target, content)
+        except DsocrError as error:
+            if isinstance(error, NotADocument) and not _is_expected(entry):
+                self.summary.skipped += 1
+            else:
+                self._fail(f"{entry}: {error.message}")
+            return None
+        except Exception:
+            logger.exception("bug while reading %s", entry)
+            self._fail(f"{entry}: internal error; see the log above")
+            return None
+        self.summary.documents += 1
+        if self._is_complete(entry, document) and target is not None:
+            seconds = time.monotonic() - began
+            self.observer.document_written(entry, target, len(document.pages), seconds)
+        return content
+
+    async def _export(self, entry: Input) -> tuple[Document, bytes]:
+        try:
+            _check_readable(entry.path)
+            source = await open_source(
+                entry.path, name=entry.below.name, sandbox=self.sandbox, password=self.job.password
+            )
+        except DsocrError:
+            self.observer.document_opened(0)
+            raise
+        try:
+            document = await self._read_pages(source)
+            images = _PageImages(source, self.dpi, asyncio.get_running_loop())
+            return document, await asyncio.to_thread(render, document, self.job.format, images)
+        finally:
+            await source.close()
+
+    async def _read_pages(self, source: Source) -> Document:
+        ranges = self.job.pages
+        pages = page_indices(ranges, source.num_pages) if ranges else range(source.num_pages)
+        self.observer.document_opened(len(pages))
+        document = await self.pipeline.read(
+            source, self.job.options, pages=pages, dpi=self.dpi, on_event=self._on_event
+        )
+        failures = [page.error for page in document.pages]
+        if failures and all(failures) and failures[0] is not None:
+            raise BadRequest(failures[0].message)
+        return document
+
+    def _on_event(self, event: PageEvent) -> None:
+        if isinstance(event, PageDone):
+            self.summary.pages += event.page.error is None
+            self.observer.page_done()
+
+    def _is_complete(self, entry: Input, document: Document) -> bool:
+        """False, and counted as failed, if pages failed."""
+        failed = [page for page in document.pages if page.error]
+        for page in failed:
+            assert page.error is not None
+            self.observer.failed(f"{entry}: page {page.index + 1}: {page.error.message}")
+        self.summary.failed += bool(failed)
+        return not failed
+
+    def _fail(self, message: str) -> None:
+        self.summary.failed += 1
+        self.observer.failed(message)
+
+
+class _OrderedWriter:
+    """Writes documents in the order of the inputs, whichever is done first."""
+
+    def __init__(self, write: WriteDocument | None) -> None:
+        self._write = write
+        self._next = 0
+        self._advanced = asyncio.Condition()
+
+    async def write(self, position: int, content: bytes | None) -> None:
+        async with self._advanced:
+            await self._advanced.wait_for(lambda: self._next == position)
+            if content is not None and self._write is not None:
+                self._write(content)
+            self._next += 1
+            self._advanced.notify_all()
+
+
+class _PageImages:
+    """Page images for an export, rendered when they are needed. Called in another thread."""
+
+    def __init__(self, source: Source, dpi: float, loop: asyncio.AbstractEventLoop) -> None:
+        self._source = source
+        self._dpi = dpi
+        self._loop = loop
+
+    def page_image(self, index: int) -> bytes:
+        page = self._source.page(index, dpi=self._dpi)
+        rendered = asyncio.run_coroutine_threadsafe(page, self._loop).result()
+        file = io.BytesIO()
+        rendered.image.save(file, "PNG", compress_level=1)
+        return file.getvalue()
+
+
+def _is_expected(entry: Input) -> bool:
+    """Whether a file that is not a document counts as failed: an empty scan.jpg does, a notes.txt
+    in a folder does not."""
+    return entry.named or is_named_as_document(entry.below)
+
+
+def _check_readable(path: Path) -> None:
+    """Raises `BadRequest` with the reason, which the sandbox does not report."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise BadRequest(error.strerror or "it cannot be read") from error
