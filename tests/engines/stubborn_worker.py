@@ -1,4 +1,4 @@
-"""Workers that misbehave on order, in real processes: what a supervisor has to live with."""
+"""Workers that crash, hang or slow down on command, in real processes, to test the supervisor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ READY = {"kind": "ready", "device": "none", "dtype": "none", "attention": "none"
 
 
 def obey(channel: Channel, arguments: Header) -> None:
-    """Repeats each prompt, and does what its last word says. `@..-once` once in all workers."""
+    """Echoes each prompt and runs the command after its `@`; `@..-once` once in all processes."""
     notes = Path(arguments["notes"])
     if (notes / "stillborn").exists():
         os._exit(3)
@@ -28,37 +28,37 @@ def obey(channel: Channel, arguments: Header) -> None:
         with (notes / "seen").open("a") as seen:
             seen.write(prompt + "\n")
         channel.send({"kind": "started", "id": number})
-        order = prompt.partition("@")[2]
-        other = order == "crash-other-once" and (notes / order).exists()
+        command = prompt.partition("@")[2]
+        other = command == "crash-other-once" and (notes / command).exists()
         channel.send({"kind": "text", "id": number, "text": "other" if other else prompt})
-        once = order.endswith("-once")
-        if not once or not (notes / order).exists():
-            (notes / order).touch() if order else None
-            act(channel, order.removesuffix("-once"))
+        once = command.endswith("-once")
+        if not once or not (notes / command).exists():
+            (notes / command).touch() if command else None
+            act(channel, command.removesuffix("-once"))
         channel.send({"kind": "text", "id": number, "text": "!"})
         channel.send({"kind": "done", "id": number, "text": prompt})
 
 
-def act(channel: Channel, order: str) -> None:
-    if order.startswith("crash"):
+def act(channel: Channel, command: str) -> None:
+    if command.startswith("crash"):
         os.kill(os.getpid(), signal.SIGKILL)
-    elif order == "hang":
+    elif command == "hang":
         time.sleep(600)
-    elif order == "slow":
+    elif command == "slow":
         for _ in range(12):
             time.sleep(0.1)
             channel.send({"kind": "heartbeat"})
 
 
 def crowd(channel: Channel, arguments: Header) -> None:
-    """Reads many pages side by side, a letter of each at a time; `@crash`, `@hang` where the
-    order stands, `@..-once` once in all processes."""
+    """Echoes many pages at once, a letter of each at a time, and runs `@crash` or `@hang` where it
+    stands in the prompt; `@..-once` once in all processes."""
     notes = Path(arguments["notes"])
     (notes / f"process-{os.getpid()}").touch()
     channel.send(READY | {"max_pages": arguments["max_pages"]})
     pages: dict[int, str] = {}
     while True:
-        while channel.waiting() or not pages:
+        while channel.has_input() or not pages:
             header, _ = channel.receive()
             if header["kind"] == "cancel":
                 pages.pop(header["id"], None)

@@ -19,27 +19,27 @@ from dsocr.process.child import Channel, Child, ChildDied, ChildTimeout, Header,
 
 
 def obey(channel: Channel, arguments: Header) -> None:
-    """The child of these tests: does as each question says."""
+    """The child of these tests: does what each request says."""
     while True:
-        question, payload = channel.receive()
-        if "sleep" in question:
-            time.sleep(question["sleep"])
-        if "exit" in question:
-            os._exit(question["exit"])
-        if "burn" in question:
-            limit_cpu_seconds(question["burn"])
+        request, payload = channel.receive()
+        if "sleep" in request:
+            time.sleep(request["sleep"])
+        if "exit" in request:
+            os._exit(request["exit"])
+        if "burn" in request:
+            limit_cpu_seconds(request["burn"])
             while True:
                 pass
-        if "allocate" in question:
+        if "allocate" in request:
             try:
-                question["got"] = len(bytearray(question["allocate"]))
+                request["got"] = len(bytearray(request["allocate"]))
             except MemoryError:
-                question["got"] = None
-        if "print" in question:
-            print(question["print"], flush=True)
-        question["arguments"] = arguments
-        question["environment"] = os.environ.get("DSOCR_TEST_CHILD")
-        channel.send(question, bytes(reversed(payload)))
+                request["got"] = None
+        if "print" in request:
+            print(request["print"], flush=True)
+        request["arguments"] = arguments
+        request["environment"] = os.environ.get("DSOCR_TEST_CHILD")
+        channel.send(request, bytes(reversed(payload)))
 
 
 @contextmanager
@@ -51,16 +51,16 @@ def child(**options: object) -> Iterator[Child]:
         one.kill()
 
 
-def test_a_question_gets_its_answer_and_bytes_come_back() -> None:
+def test_a_request_gets_its_response_and_its_bytes_come_back() -> None:
     with child(environment={"DSOCR_TEST_CHILD": "yes"}) as one:
-        answer, payload = one.call({"word": "ä"}, b"abc", timeout=30)
-        assert (answer["word"], bytes(payload)) == ("ä", b"cba")
-        assert answer["arguments"] == {"given": 1}
-        assert answer["environment"] == "yes"
+        response, payload = one.call({"word": "ä"}, b"abc", timeout=30)
+        assert (response["word"], bytes(payload)) == ("ä", b"cba")
+        assert response["arguments"] == {"given": 1}
+        assert response["environment"] == "yes"
         assert one.alive
 
 
-def test_a_payload_larger_than_any_socket_buffer_crosses_whole() -> None:
+def test_a_payload_larger_than_any_socket_buffer_arrives_whole() -> None:
     sent = os.urandom(1 << 20) * 20
     with child() as one:
         _, received = one.call({}, sent, timeout=30)
@@ -81,7 +81,7 @@ def test_a_child_that_exits_is_reported_with_its_status() -> None:
     assert not one.alive
 
 
-def test_a_late_child_is_killed() -> None:
+def test_a_child_that_takes_too_long_is_killed() -> None:
     with child() as one:
         one.call({}, timeout=30)
         with pytest.raises(ChildTimeout):
@@ -99,7 +99,7 @@ def test_a_deadline_holds_for_its_own_call_only() -> None:
         assert one.channel._sock.gettimeout() is None
 
 
-def test_a_child_that_stops_reading_does_not_block_its_parent() -> None:
+def test_a_child_that_stops_receiving_does_not_block_its_parent() -> None:
     with child() as one:
         one.call({}, timeout=30)
         os.kill(one.pid, signal.SIGSTOP)
@@ -120,7 +120,7 @@ def test_memory_is_limited() -> None:
         assert one.call({"allocate": 1 << 30}, timeout=30)[0]["got"] is None
 
 
-def test_what_a_child_prints_does_not_reach_standard_output(
+def test_output_that_a_child_prints_does_not_reach_standard_output(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with child() as one:
@@ -140,7 +140,7 @@ async def test_cancelling_a_call_kills_the_child() -> None:
         assert not one.alive
 
 
-async def test_killing_from_many_threads_is_killing_once() -> None:
+async def test_a_child_may_be_killed_from_many_threads_at_once() -> None:
     with child() as one:
         await one.call_async({}, timeout=30)
         await asyncio.gather(*(asyncio.to_thread(one.kill) for _ in range(8)))
@@ -175,7 +175,7 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "lengths", [b"\xff\xff\xff\xff" + bytes(8), bytes(4) + b"\xff" * 8], ids=["header", "payload"]
 )
-def test_a_frame_that_claims_to_be_enormous_is_refused(lengths: bytes) -> None:
+def test_a_frame_that_announces_an_enormous_length_is_refused(lengths: bytes) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(lengths)
@@ -183,8 +183,8 @@ def test_a_frame_that_claims_to_be_enormous_is_refused(lengths: bytes) -> None:
             Channel(ours).receive(time.monotonic() + 5)
 
 
-def test_a_payload_is_received_in_one_call_however_it_comes() -> None:
-    """A reader that goes back for the interpreter after each piece waits for a busy thread."""
+def test_a_payload_is_received_in_one_call() -> None:
+    """With several calls the thread waits for the interpreter lock after each one."""
 
     class Counting(socket.socket):
         calls = 0
@@ -203,10 +203,10 @@ def test_a_payload_is_received_in_one_call_however_it_comes() -> None:
     assert reader.calls == 3  # lengths, header, payload
 
 
-def test_a_child_takes_no_module_from_the_folder_it_is_started_in(
+def test_a_child_imports_no_module_from_the_folder_it_is_started_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "json.py").write_text("raise SystemExit('a stranger was imported')")
+    (tmp_path / "json.py").write_text("raise SystemExit('the wrong module was imported')")
     monkeypatch.chdir(tmp_path)
     with child() as one:
         assert one.call({}, b"abc", timeout=30)[1] == b"cba"

@@ -141,7 +141,7 @@ class Sandbox:
             DECODER,
             limits,
             memory_bytes=self._config.memory_mb << 20,
-            max_answer_bytes=3 * self._config.max_pixels,
+            max_response_bytes=3 * self._config.max_pixels,
             environment={"DEEPSEEK_OCR_API_KEYS": ""},  # it is in the way of hostile files
         )
 

@@ -16,7 +16,7 @@ from dsocr.engines.deepseek.modes import MODES, mode_of
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.errors import BadCheckpoint
-from dsocr.process.supervisor import PAGES_AHEAD, Supervisor, Timeouts
+from dsocr.process.supervisor import DEFAULT_MAX_PAGES, Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
 
@@ -40,7 +40,7 @@ class NativeEngine:
             tasks=(*TASKS, "custom"),
             modes=tuple(MODES),
             streams=True,
-            max_concurrency=PAGES_AHEAD,
+            max_concurrency=DEFAULT_MAX_PAGES,
             supports_no_repeat=True,
             dpi=144,  # what the authors rasterise PDF pages at
         )
@@ -90,7 +90,7 @@ class NativeEngine:
             await self.start()
         assert self._supervisor is not None
         began = time.monotonic()
-        answer = await self._supervisor.read(
+        answer = await self._supervisor.request(
             _question(page, options),
             page.image.tobytes,
             num_bytes=page.num_bytes,

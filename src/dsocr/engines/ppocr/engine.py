@@ -59,7 +59,9 @@ class EmbeddedEngine:
         """Raises `UnsupportedTask`, `EngineCrashed`, `EngineUnavailable` and `PageTimeout`."""
         question = _question(page, options)
         started = time.monotonic()
-        answer = await self._supervisor.read(question, page.image.tobytes, num_bytes=page.num_bytes)
+        answer = await self._supervisor.request(
+            question, page.image.tobytes, num_bytes=page.num_bytes
+        )
         return _result(page, options, answer, time.monotonic() - started, on_text)
 
     async def close(self) -> None:
