@@ -1,13 +1,13 @@
-"""Fakes for what no real part does on demand: an engine that obeys, and files that give orders.
+"""A fake engine that follows commands on its pages, and files with such commands.
 
-An order is a line on the page, in a PDF's text layer or hidden in a PNG's pixels:
+A command is a line on the page, in a PDF's text layer or hidden in a PNG's pixels:
 
-    @crash    the engine dies            @hang     it never answers
+    @crash    the engine crashes         @hang     it never returns
     @oom      it runs out of memory      @slow=5   it takes 5 seconds
-    @loop     it repeats itself          @html=…   it answers these words, whatever they are
-    @n=…      it answers this number, so that answers can be told apart
+    @loop     it repeats itself          @html=…   it returns this text
+    @n=…      it returns this number, so that pages can be told apart
 
-A page without orders is echoed, one block a line. No setting leads to this engine.
+A page without commands is echoed, one block a line. No setting selects this engine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LOOPS = 64
 
 
 class FakeEngine:
-    """Obeys the orders on a page. Remembers what it read and how much of it at once."""
+    """Follows the commands on a page. Records the pages it started and how many ran at once."""
 
     def __init__(
         self, *, max_concurrency: int = 2, seconds: float = 0.0, streams: bool = True
@@ -52,7 +52,7 @@ class FakeEngine:
         self.running = 0
         self.most_running = 0
         self.read: list[str] = []
-        """First line of each page, in the order the engine began them."""
+        """First line of each page, in the order in which the pages started."""
         self.started = False
         self.closed = False
 
@@ -136,7 +136,7 @@ class _Answer:
 
 
 class FakeSource:
-    """Pages out of memory: each is its lines, or the error that having it raises."""
+    """Pages from memory: each is its lines, or the error that rendering it raises."""
 
     def __init__(
         self, pages: Sequence[Sequence[str] | Exception], *, name: str = "fake.pdf"
@@ -153,7 +153,7 @@ class FakeSource:
     def num_pages(self) -> int:
         return len(self._pages)
 
-    async def page(self, index: int, *, dpi: float) -> PageImage:
+    async def render_page(self, index: int, *, dpi: float) -> PageImage:
         await asyncio.sleep(0)
         self.dpi_asked.append(dpi)
         lines = self._pages[index]

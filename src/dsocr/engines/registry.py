@@ -1,4 +1,4 @@
-"""The table of engines. An engine is imported when it is created, so that listing them is cheap."""
+"""The table of engines. An engine is imported when it is created; listing them imports none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENGINES: dict[str, str] = {
 
 
 def create(name: str, config: Any) -> Engine:
-    """The engine of that name with its own config dataclass. Nothing is loaded before `start`."""
+    """A new engine with its own config dataclass. Nothing is loaded before `start`."""
     module, _, attribute = ENGINES[name].partition(":")
     engine: Engine = getattr(importlib.import_module(module), attribute)(config)
     return engine

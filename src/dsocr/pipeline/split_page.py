@@ -1,4 +1,4 @@
-"""A page as its upper and its lower half, and their readings as one."""
+"""Splits a page into an upper and a lower half, and merges their results."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from dsocr.engines.deepseek.grounding import compose_raw, markdown_of
 from dsocr.types import Block, Box, FinishReason, PageImage, PageResult, TextLine, Usage
 
 MIN_HEIGHT = 64
-"""Pixels; a lower page is not cut."""
+"""Pixels; a page of less height is not split."""
 
-_WORST: tuple[FinishReason, ...] = ("repetition", "length", "stop")
+_WORST_FIRST: tuple[FinishReason, ...] = ("repetition", "length", "stop")
 
 
-def halves_of(page: PageImage) -> tuple[PageImage, PageImage]:
-    """Cut near the middle where the fewest strokes are cut through."""
-    row = quiet_row(page.image)
+def split_page(page: PageImage) -> tuple[PageImage, PageImage]:
+    """Split near the middle, at the row that crosses the fewest strokes."""
+    row = split_row(page.image)
     return _part(page, 0, row), _part(page, row, page.height)
 
 
-def quiet_row(image: Image) -> int:
-    """The row of the middle third around which there is least writing; of equals the middlest."""
+def split_row(image: Image) -> int:
+    """The row of the middle third with the least ink around it; of equals the one nearest to the
+    middle."""
     gray = np.asarray(image.convert("L"), dtype=np.float32)
     strokes = np.abs(np.diff(gray, axis=1)).mean(axis=1) if gray.shape[1] > 1 else gray[:, 0] * 0
     band = max(1, len(gray) // 100)
@@ -34,10 +35,10 @@ def quiet_row(image: Image) -> int:
     return first + int(np.argmin(around[first:last] + off_centre))  # at most 1/6 of a grey level
 
 
-def joined(
+def merge_halves(
     page: PageImage, halves: Sequence[PageImage], results: Sequence[PageResult]
 ) -> PageResult:
-    """One reading of the page; boxes are the page's again."""
+    """One result for the page; boxes are fractions of the page again."""
     blocks: list[Block] = []
     top = 0
     for half, result in zip(halves, results, strict=True):
@@ -53,14 +54,13 @@ def joined(
         markdown=markdown_of(blocks, page_index=page.index),
         blocks=tuple(blocks),
         raw=compose_raw(blocks) if has_boxes else "\n\n".join(raw for raw in raws if raw),
-        finish_reason=next(reason for reason in _WORST if reason in reasons),
+        finish_reason=next(reason for reason in _WORST_FIRST if reason in reasons),
         flags=tuple(dict.fromkeys(flag for result in results for flag in result.flags)),
-        usage=together(*(result.usage for result in results)),
+        usage=sum_usage(*(result.usage for result in results)),
     )
 
 
-def together(*usages: Usage) -> Usage:
-    """What several readings took."""
+def sum_usage(*usages: Usage) -> Usage:
     return Usage(*(sum(column) for column in zip(*map(dataclasses.astuple, usages), strict=True)))
 
 
@@ -77,7 +77,7 @@ def _part(page: PageImage, top: int, bottom: int) -> PageImage:
 
 
 def _lines_between(lines: Sequence[TextLine], top: float, bottom: float) -> list[TextLine]:
-    """Those whose middle is there, placed on a page that reaches from `top` to `bottom`."""
+    """Lines whose middle lies between `top` and `bottom`, as fractions of that part of the page."""
     size = bottom - top
     found = []
     for line in lines:

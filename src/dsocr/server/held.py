@@ -8,7 +8,7 @@ import io
 from dsocr.engines.deepseek.modes import mode_of
 from dsocr.engines.deepseek.prompts import task_of, with_image
 from dsocr.errors import BadRequest
-from dsocr.pages.source import DEFAULT_DPI, Source
+from dsocr.pages.source import DEFAULT_DPI, DocumentFile
 from dsocr.server.job_schemas import HeldPage, HeldResult
 from dsocr.types import Block, Box, Document, OcrOptions, PageFailure, PageResult, Usage
 
@@ -29,14 +29,14 @@ def document_of(held: HeldResult) -> Document:
 class HeldImages:
     """Page images for an export, from the document that came along; it runs in its own thread."""
 
-    def __init__(self, source: Source, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, source: DocumentFile, loop: asyncio.AbstractEventLoop) -> None:
         self._source = source
         self._loop = loop
 
     def page_image(self, index: int) -> bytes:
         if index >= self._source.num_pages:
             raise BadRequest(f"The document that came along has no page {index + 1}.")
-        page = self._source.page(index, dpi=DEFAULT_DPI)
+        page = self._source.render_page(index, dpi=DEFAULT_DPI)
         rendered = asyncio.run_coroutine_threadsafe(page, self._loop).result()
         out = io.BytesIO()
         rendered.image.save(out, "JPEG", quality=90)

@@ -1,4 +1,4 @@
-"""The five resolution modes of DeepSeek-OCR: what a page is resized to. Knows no tensors."""
+"""The five resolution modes of DeepSeek-OCR: the sizes a page is resized to. Knows no tensors."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ MODES: dict[Mode, ModeSpec] = {spec.key: spec for spec in _SPECS}
 
 
 def mode_of(name: str) -> ModeSpec:
-    """The mode of that key; `UnsupportedMode` names the keys there are."""
+    """The mode of that key. Raises `UnsupportedMode`, which lists the keys."""
     for key, spec in MODES.items():
         if key == name:
             return spec

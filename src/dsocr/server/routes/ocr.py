@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse
 
 from dsocr.config import MIB
 from dsocr.errors import DsocrError, TooManyPages
-from dsocr.pages.source import open_source
+from dsocr.pages.source import open_document
 from dsocr.pipeline.events import OnEvent, PageEvent
 from dsocr.pipeline.page_ranges import page_indices
-from dsocr.pipeline.pipeline import Pipeline, Source, check_options
+from dsocr.pipeline.pipeline import PageSource, Pipeline, check_options
 from dsocr.server import problems
 from dsocr.server.admission import Ticket
 from dsocr.server.deps import RunningService, Service, locked_router, until_gone
@@ -65,7 +65,7 @@ class _Reading:
     service: Service
     ticket: Ticket
     pipeline: Pipeline
-    source: Source
+    source: PageSource
     upload: Upload
     options: OcrOptions
     pages: list[int]
@@ -79,7 +79,7 @@ class _Reading:
                 on_event(event)
 
         work = asyncio.ensure_future(
-            self.pipeline.read(self.source, self.options, pages=self.pages, on_event=watch)
+            self.pipeline.run(self.source, self.options, pages=self.pages, on_event=watch)
         )
         try:
             seconds = self.service.settings.server.queue_seconds
@@ -132,7 +132,7 @@ async def _take_in(request: Request, service: Service, stack: AsyncExitStack) ->
     check_engine(fields.engine, service)
     check_options(options, info)
     upload = _the_file(form)
-    source = await open_source(
+    source = await open_document(
         upload.path, name=upload.name, sandbox=service.reader.sandbox, password=fields.password
     )
     stack.push_async_callback(source.close)
