@@ -55,7 +55,7 @@ def crowd(channel: Channel, arguments: Header) -> None:
     stands in the prompt; `@..-once` once in all processes."""
     notes = Path(arguments["notes"])
     (notes / f"process-{os.getpid()}").touch()
-    channel.send(READY | {"max_pages": arguments["max_pages"]})
+    channel.send(READY)
     pages: dict[int, str] = {}
     while True:
         while channel.has_input() or not pages:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dsocr.errors import EngineCrashed, EngineUnavailable, PageTimeout
+from dsocr.process import supervisor as supervisor_module
 from dsocr.process.breaker import CRASHES
 from dsocr.process.sender import SENDER_THREADS
 from dsocr.process.supervisor import Supervisor, Timeouts
@@ -36,9 +37,8 @@ async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
 
 @pytest.fixture
 async def crowd(tmp_path: Path) -> AsyncIterator[Supervisor]:
-    """Of a process that works on fifty pages at once."""
-    arguments = {"notes": str(tmp_path), "max_pages": 50}
-    supervisor = Supervisor(CROWD, arguments, timeouts=TIMEOUTS)
+    """Of a process that works on many pages at once."""
+    supervisor = Supervisor(CROWD, {"notes": str(tmp_path)}, timeouts=TIMEOUTS)
     yield supervisor
     await supervisor.close()
 
@@ -202,7 +202,7 @@ async def test_closing_while_it_starts_fails_waiting_pages_and_cancels_no_caller
 
 async def test_killing_the_process_under_fifty_pages_loses_none(crowd: Supervisor) -> None:
     await crowd.start()
-    prompts = [f"page {n} with some words" for n in range(60)]
+    prompts = [f"page {n} with some words" for n in range(50)]
     reading = [asyncio.create_task(read(crowd, prompt)) for prompt in prompts]
     await asyncio.sleep(0.02)
     assert crowd.pid is not None
@@ -315,37 +315,65 @@ def _no_thread(*_: object) -> None:
 
 
 async def test_a_page_that_waits_or_is_cancelled_while_waiting_makes_no_payload(
-    supervisor: Supervisor,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(supervisor_module, "max_inflight_bytes", lambda: 100)
+    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=TIMEOUTS)
     await supervisor.start()
-    reading = [asyncio.create_task(read(supervisor, f"{n}@slow")) for n in range(2)]
+    reading = [
+        asyncio.create_task(supervisor.request({"prompt": f"{n}@slow"}, bytes, num_bytes=50))
+        for n in range(2)
+    ]
     made: list[str] = []
 
     def make() -> bytes:
         made.append("pixels")
         return b""
 
-    waiting = asyncio.create_task(supervisor.request({"prompt": "late"}, make, num_bytes=0))
+    waiting = asyncio.create_task(supervisor.request({"prompt": "late"}, make, num_bytes=50))
     await asyncio.sleep(0.1)
     assert not made
     waiting.cancel()
     await asyncio.gather(*reading)
     assert await read(supervisor, "next") == "next!"
     assert not made
+    await supervisor.close()
+
+
+async def test_pages_larger_than_the_byte_limit_are_sent_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "max_inflight_bytes", lambda: 100)
+    supervisor = Supervisor(CROWD, {"notes": str(tmp_path)}, timeouts=TIMEOUTS)
+    prompts = [f"page {n}" for n in range(5)]
+
+    def make() -> bytes:
+        assert len(supervisor._inflight.pages) == 1
+        return bytes(1000)
+
+    responses = await asyncio.gather(
+        *(supervisor.request({"prompt": prompt}, make, num_bytes=1000) for prompt in prompts)
+    )
+
+    assert [response["raw"] for response in responses] == prompts
+    await supervisor.close()
 
 
 async def test_four_hundred_pages_of_which_every_twentieth_crashes_once_all_succeed(
-    tmp_path: Path,
+    crowd: Supervisor,
 ) -> None:
-    arguments = {"notes": str(tmp_path), "max_pages": 10}
-    supervisor = Supervisor(CROWD, arguments, timeouts=TIMEOUTS)
+    slots = asyncio.Semaphore(10)  # as in the pipeline; more would be in flight at every crash
+
+    async def read_one(prompt: str) -> str:
+        async with slots:
+            return await read(crowd, prompt)
+
     prompts = [f"{n}@crash-once" if n % 20 == 0 else f"{n}" for n in range(400)]
 
-    results = await asyncio.gather(*(read(supervisor, prompt) for prompt in prompts))
+    results = await asyncio.gather(*map(read_one, prompts))
 
     assert results == [prompt.partition("@")[0] for prompt in prompts]
-    assert supervisor.restarts == {"crash": 20}
-    await supervisor.close()
+    assert crowd.restarts == {"crash": 20}
 
 
 async def test_a_page_that_hangs_among_others_is_sent_again(crowd: Supervisor) -> None:

@@ -1,4 +1,4 @@
-"""Limits the pages in flight to a process, by number and by payload bytes."""
+"""Limits the payload bytes in flight to a process."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from contextlib import asynccontextmanager
 
 
 class InflightLimiter:
-    """First come, first served. One page always fits, however large it is."""
+    """First come, first served. One page always fits, however large it is.
 
-    def __init__(self, max_pages: int, *, max_bytes: int) -> None:
-        self.max_pages, self._max_bytes = max_pages, max_bytes
+    The number of pages is not limited here: the pipeline limits it to what the engine asks for.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._num_pages = self._num_bytes = 0
         self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    def raise_max_pages(self, max_pages: int) -> None:
-        self.max_pages = max(self.max_pages, max_pages)
-        self._admit()
 
     @asynccontextmanager
     async def admit(self, num_bytes: int) -> AsyncIterator[None]:
@@ -45,7 +44,7 @@ class InflightLimiter:
         self._admit()
 
     def _admit(self) -> None:
-        while self._queue and self._num_pages < self.max_pages:
+        while self._queue:
             num_bytes, admitted = self._queue[0]
             if not admitted.cancelled():
                 if self._num_pages and self._num_bytes + num_bytes > self._max_bytes:

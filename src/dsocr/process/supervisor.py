@@ -34,8 +34,6 @@ from dsocr.process.text_stream import TextStream
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_MAX_PAGES = 2
-"""Pages in flight to a process that does not say how many it wants: the current and the next."""
 MIN_INFLIGHT_BYTES = 1 << 30
 INFLIGHT_SHARE = 8
 """Payloads in flight may take `MIN_INFLIGHT_BYTES` or 1/`INFLIGHT_SHARE` of the memory, whichever
@@ -76,7 +74,11 @@ class _Process:
 
 
 class Supervisor:
-    """Many `request` calls may be in flight; they are sent in the order they came."""
+    """Many `request` calls may be in flight; they are sent in the order they came.
+
+    The process queues what it is sent. Only payload bytes are limited here; how many pages are in
+    flight is the caller's decision.
+    """
 
     def __init__(
         self,
@@ -88,7 +90,7 @@ class Supervisor:
     ) -> None:
         self._target, self._arguments = target, dict(arguments)
         self._timeouts = timeouts
-        self._limiter = InflightLimiter(DEFAULT_MAX_PAGES, max_bytes=max_inflight_bytes())
+        self._limiter = InflightLimiter(max_inflight_bytes())
         self._inflight = InflightPages()
         self._breaker = CircuitBreaker(clock)
         self._next_id = 0
@@ -242,7 +244,6 @@ class Supervisor:
         if kind == "loading":
             logger.info("loading %s", header["message"])
         elif kind == "ready" and not process.ready.done():
-            self._limiter.raise_max_pages(header.get("max_pages", DEFAULT_MAX_PAGES))
             process.ready.set_result(header)
         elif kind == "unusable" and not process.ready.done():
             _set_exception(process.ready, error_from_frame(header))

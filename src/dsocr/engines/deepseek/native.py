@@ -16,13 +16,15 @@ from dsocr.engines.deepseek.modes import MODES, mode_of
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.errors import BadCheckpoint
-from dsocr.process.supervisor import DEFAULT_MAX_PAGES, Supervisor, Timeouts
+from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
 
 logger = logging.getLogger(__name__)
 
 WORKER = "dsocr.runtime.entry:main"
+INITIAL_MAX_PAGES = 2
+"""Pages in flight until the worker reports how many it wants: the current and the next."""
 
 
 class NativeEngine:
@@ -40,7 +42,7 @@ class NativeEngine:
             tasks=(*TASKS, "custom"),
             modes=tuple(MODES),
             streams=True,
-            max_concurrency=DEFAULT_MAX_PAGES,
+            max_concurrency=INITIAL_MAX_PAGES,
             supports_no_repeat=True,
             dpi=144,  # what the authors rasterise PDF pages at
         )
