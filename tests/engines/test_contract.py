@@ -10,6 +10,7 @@ import pytest
 
 from dsocr.engines.base import Engine
 from dsocr.engines.deepseek.grounding import parse
+from dsocr.engines.pool import EnginePool
 from dsocr.engines.ppocr.config import EmbeddedConfig
 from dsocr.engines.ppocr.engine import EmbeddedEngine
 from dsocr.errors import UnsupportedTask
@@ -20,6 +21,7 @@ from tests.fakes import OPTIONS, FakeEngine
 ENGINES: dict[str, Callable[[], Engine]] = {
     "embedded": lambda: EmbeddedEngine(EmbeddedConfig()),
     "fake": lambda: FakeEngine(seconds=0.1),
+    "pool": lambda: EnginePool([FakeEngine(seconds=0.1), FakeEngine(seconds=0.1)]),
 }
 FAST: OcrOptions = replace(OPTIONS, mode="small")
 
