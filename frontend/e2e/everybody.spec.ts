@@ -106,7 +106,7 @@ test('several documents are downloaded as one file', async ({ app, pdf }) => {
 })
 
 test('what is told of the engine closes by Escape, and leaves the keys to the page', async ({ app }) => {
-  await app.getByRole('button', { name: /^Engine: rapidocr/ }).click()
+  await app.getByRole('button', { name: /^Engine: ppocr/ }).click()
   await expect(app.getByText('The better engine')).toBeVisible()
   await app.keyboard.press('Escape')
   await expect(app.getByText('The better engine')).toHaveCount(0)

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
 from dsocr.engines.ppocr.config import EmbeddedConfig
-from dsocr.engines.registry import ENGINES
+from dsocr.engines.registry import ENGINES, canonical_name
 from dsocr.errors import DsocrError
 from dsocr.jobs.config import JobsConfig
 from dsocr.pages.config import PagesConfig
@@ -142,7 +142,7 @@ class Settings:
 
     def engine_config(self, name: str) -> Any:
         """The config dataclass of that engine."""
-        return {"native": self.runtime, "rapidocr": self.embedded}[name]
+        return {"native": self.runtime, "ppocr": self.embedded}[canonical_name(name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +227,10 @@ def _convert(variable: Variable, text: str) -> Any:
     try:
         if variable.field == "no_repeat_ngram":
             return parse_no_repeat(text)
-        if variable.field == "engine" and text not in ("auto", *ENGINES):
-            raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
+        if variable.field == "engine":
+            text = canonical_name(text)
+            if text not in ("auto", *ENGINES):
+                raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
         if variable.field == "database_url" and not text.startswith("sqlite:///"):
             raise ValueError("jobs are kept in SQLite: say sqlite:///path")
         if variable.field == "default_prompt":

@@ -214,7 +214,7 @@ def test_quiet_says_only_what_went_wrong(dsocr: Dsocr, tmp_path: Path) -> None:
         (["--task", "text", "--prompt", "Free OCR."], "--prompt"),
         (["--skip-existing"], "-o"),
         (["--dpi", "1"], "36"),
-        (["--engine", "tesseract"], "rapidocr"),
+        (["--engine", "tesseract"], "ppocr"),
         (["*.nothing"], "Nothing matches"),
         (["-o", "a.png"], "not overwritten"),
     ],

@@ -16,7 +16,7 @@ def test_the_service_gets_the_settings_and_where_to_listen(
     assert dsocr("serve", "--host", "0.0.0.0", "--port", 9000, "--engine", "rapidocr").status == 0
     (first, *where), (second, *elsewhere) = ran_with
     assert (first.engine, where) == ("native", ["127.0.0.1", 8000])
-    assert (second.engine, elsewhere) == ("rapidocr", ["0.0.0.0", 9000])
+    assert (second.engine, elsewhere) == ("ppocr", ["0.0.0.0", 9000])
 
 
 @pytest.mark.parametrize("place", ["/proc/x", __file__, f"{__file__}/x"])

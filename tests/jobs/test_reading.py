@@ -40,7 +40,7 @@ def test_the_embedded_engine_reads_a_job(tmp_path: Path) -> None:
         job_id = http.post("/api/jobs", files=files, data={"mode": "tiny"}).json()["jobId"]
         wait_until(lambda: http.get(f"/api/jobs/{job_id}").json()["finishedAt"], seconds=60)
         job = http.get(f"/api/jobs/{job_id}").json()
-        assert (job["status"], job["pagesFailed"], job["engine"]) == ("succeeded", 0, "rapidocr")
+        assert (job["status"], job["pagesFailed"], job["engine"]) == ("succeeded", 0, "ppocr")
         pages = http.get(f"/api/jobs/{job_id}/export?format=json").json()["pages"]
         assert "Invoice 4711" in pages[0]["text"] and "Hamburg" in pages[0]["text"]
         assert "Total 99.50" in pages[1]["text"]

@@ -43,7 +43,7 @@ def test_health_says_who_reads_and_why(client: Client) -> None:
     Health.model_validate(body, strict=True, extra="forbid")
     assert body["status"] == "ok" and body["modelLoaded"] is True
     assert body["engine"]["state"] == "ready"
-    assert body["engine"]["reason"] == "rapidocr was requested"
+    assert body["engine"]["reason"] == "ppocr was requested"
 
 
 def test_an_engine_that_heals_is_not_ready_and_what_is_asked_meanwhile_is_read(
@@ -73,7 +73,7 @@ def test_modes_list_all_that_can_be_chosen(client: Client) -> None:
     assert [task["key"] for task in body["tasks"]][:2] == ["markdown", "text"]
     assert {"markdown", "json", "zip"} <= {entry["key"] for entry in body["formats"]}
     states = {engine["key"]: engine["state"] for engine in body["engines"]}
-    assert states == {"native": "off", "rapidocr": "ready"}
+    assert states == {"native": "off", "ppocr": "ready"}
 
 
 def test_what_the_engine_can_be_asked_is_told_once_it_reads(client: Client) -> None:

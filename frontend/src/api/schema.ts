@@ -455,7 +455,7 @@ export interface components {
          * @description A job as it stands.
          * @example {
          *       "createdAt": "2026-01-31T12:00:00.000Z",
-         *       "engine": "rapidocr",
+         *       "engine": "ppocr",
          *       "etaSeconds": 214.5,
          *       "files": [
          *         {
@@ -692,7 +692,7 @@ export interface components {
          * @description A document as read. `layout` is the first page's.
          * @example {
          *       "durationMs": 2310.5,
-         *       "engine": "rapidocr",
+         *       "engine": "ppocr",
          *       "fileName": "invoice.png",
          *       "fileSize": 184832,
          *       "layout": {

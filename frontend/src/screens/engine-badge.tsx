@@ -48,7 +48,7 @@ export function EngineBadge({ health, down }: { health: Health | undefined; down
             </Text>
           )}
           {engine?.reason && <Text size="sm" c="dimmed">{said.why}: {engine.reason}</Text>}
-          {engine?.name === 'rapidocr' && (
+          {engine?.name === 'ppocr' && (
             <>
               <Text size="sm" fw={600} mt={4}>{said.better}</Text>
               <Text size="sm">{engine.advice || said.embedded}</Text>

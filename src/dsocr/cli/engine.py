@@ -19,9 +19,9 @@ async def started_engine(settings: Settings) -> AsyncIterator[tuple[Engine, Engi
     try:
         engine = await _started(choice.name, settings)
     except DsocrError as error:
-        if settings.engine != "auto" or choice.name == "rapidocr":
+        if settings.engine != "auto" or choice.name == "ppocr":
             raise
-        choice = EngineSelection("rapidocr", f"{choice.name} did not start: {error.message}")
+        choice = EngineSelection("ppocr", f"{choice.name} did not start: {error.message}")
         engine = await _started(choice.name, settings)
     try:
         yield engine, choice

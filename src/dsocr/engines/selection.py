@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsocr.engines.deepseek.weights import find_weights, missing_files
+from dsocr.engines.registry import canonical_name
 
 NATIVE_PACKAGES = ("torch", "safetensors", "tokenizers")
 
@@ -29,15 +30,16 @@ def select_engine(
     hub_cache: Path | None = None,
     installed: Callable[[str], bool] | None = None,
 ) -> EngineSelection:
-    """`auto` selects `native` when its weights and packages are found, else `rapidocr`."""
+    """`auto` selects `native` when its weights and packages are found, else `ppocr`."""
+    requested = canonical_name(requested)
     if requested != "auto":
         return EngineSelection(requested, f"{requested} was requested")
     missing = [name for name in NATIVE_PACKAGES if not (installed or is_installed)(name)]
     if find_weights(model_path, hub_cache=hub_cache) is None:
-        return EngineSelection("rapidocr", *_without_weights(model_path, missing))
+        return EngineSelection("ppocr", *_without_weights(model_path, missing))
     if missing:
         return EngineSelection(
-            "rapidocr",
+            "ppocr",
             f"the DeepSeek-OCR weights are found, but not installed: {', '.join(missing)}",
             "Install what is missing: pip install 'dsocr[native]'.",
         )

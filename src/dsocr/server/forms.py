@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from dsocr.config import Settings, parse_no_repeat
 from dsocr.engines.deepseek.modes import mode_of
 from dsocr.engines.deepseek.prompts import task_of, with_image
+from dsocr.engines.registry import canonical_name
 from dsocr.server.deps import Service
 from dsocr.server.problems import InvalidField
 from dsocr.server.schemas import OcrForm
@@ -61,5 +62,5 @@ def options_of(fields: OcrForm, settings: Settings) -> OcrOptions:
 
 def check_engine(wanted: str | None, service: Service) -> None:
     running = service.reader.choice.name
-    if wanted not in (None, "auto", running):
+    if wanted is not None and canonical_name(wanted) not in ("auto", running):
         raise InvalidField(f"engine: {wanted[:40]!r} is not running here; {running} is")

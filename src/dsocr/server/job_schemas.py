@@ -18,7 +18,7 @@ EXAMPLE_JOB: dict[str, Any] = {
     "files": [{"fileName": "book.pdf", "fileSize": 18480032, "pages": 300}],
     "mode": "gundam",
     "prompt": "<image>\n<|grounding|>Convert the document to markdown.",
-    "engine": "rapidocr",
+    "engine": "ppocr",
     "model": "PP-OCRv6",
     "createdAt": "2026-01-31T12:00:00.000Z",
     "startedAt": "2026-01-31T12:00:00.120Z",

@@ -102,9 +102,9 @@ class Reader:
     async def _start_until_it_reads(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not await self._start_once():
-            if self._settings.engine == "auto" and self.choice.name != "rapidocr":
+            if self._settings.engine == "auto" and self.choice.name != "ppocr":
                 reason = f"{self.choice.name} did not start: {self._unhealthy_reason}"
-                self.choice = EngineSelection("rapidocr", reason)
+                self.choice = EngineSelection("ppocr", reason)
                 continue
             self._state = "failed"
             # broken weights do not mend themselves; loading them again and again helps nobody

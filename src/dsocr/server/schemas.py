@@ -38,7 +38,7 @@ EXAMPLE_ANSWER: dict[str, Any] = {
     "durationMs": 2310.5,
     "fileName": "invoice.png",
     "fileSize": 184832,
-    "engine": "rapidocr",
+    "engine": "ppocr",
     "model": "PP-OCRv6",
     "layout": EXAMPLE_LAYOUT,
     "pages": [

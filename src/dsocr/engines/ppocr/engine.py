@@ -28,7 +28,7 @@ class EmbeddedEngine:
     def __init__(self, config: EmbeddedConfig, *, worker: str = WORKER) -> None:
         threads = config.threads or num_cores()
         self.info = EngineInfo(
-            name="rapidocr",
+            name="ppocr",
             model="PP-OCRv6 small",
             device="cpu",
             tasks=_CAN,
