@@ -21,6 +21,11 @@ def canonical_name(name: str) -> str:
     return ALIASES.get(name, name)
 
 
+def names_of(name: str) -> list[str]:
+    """The engine's present name and its aliases, as stored jobs may have them."""
+    return [name, *(alias for alias, present in ALIASES.items() if present == name)]
+
+
 def create(name: str, config: Any) -> Engine:
     """A new engine with its own config dataclass. Nothing is loaded before `start`."""
     module, _, attribute = ENGINES[canonical_name(name)].partition(":")

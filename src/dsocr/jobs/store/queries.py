@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, union_all
 
+from dsocr.engines.registry import names_of
 from dsocr.jobs.job import (
     FINISHED,
     ClaimRequest,
@@ -248,7 +249,7 @@ def first_failure(connection: Connection, job_id: str) -> PageFailure | None:
 
 
 def _fits(engine: str) -> ColumnElement[bool]:
-    return or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine == engine)
+    return or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine.in_(names_of(engine)))
 
 
 def _filtered(wanted: Wanted, owner: str | None = None) -> Select[Any]:
