@@ -141,7 +141,7 @@ class PageResult:
     markdown: str = ""
     blocks: tuple[Block, ...] = ()
     lines: tuple[TextLine, ...] = ()
-    """The lines of text in reading order, where the engine has them; empty otherwise."""
+    """Lines of text with boxes, where the engine has them; where empty, blocks stand for them."""
     raw: str = ""
     finish_reason: FinishReason = "stop"
     flags: tuple[str, ...] = ()

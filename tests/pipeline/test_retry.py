@@ -223,6 +223,23 @@ def test_a_page_below_the_minimum_height_is_not_split() -> None:
     assert "halves" not in names(OPTIONS, low)
 
 
+async def test_lines_are_kept_when_a_page_is_recognized_in_halves() -> None:
+    class WithLines(IncompleteEngine):
+        async def recognize(
+            self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+        ) -> PageResult:
+            result = await super().recognize(page, options, on_text=on_text)
+            return dataclasses.replace(result, lines=page.text_lines or ())
+
+    whole = await read(WithLines(lambda page, options: True))
+    halves = await read(WithLines(in_halves))
+
+    assert halves.flags[-1] == "kept:halves"
+    assert [line.text for line in halves.lines] == [line.text for line in whole.lines]
+    for line, expected in zip(halves.lines, whole.lines, strict=True):
+        assert line.box.y1 == pytest.approx(expected.box.y1)
+
+
 async def test_the_best_result_so_far_is_kept_when_time_is_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -80,6 +80,25 @@ def test_boxes_of_the_halves_become_boxes_of_the_page() -> None:
     assert whole.usage == Usage(completion_tokens=10, seconds=1.0)
 
 
+def test_lines_of_the_halves_become_lines_of_the_page() -> None:
+    page = page_of(lines_at(60, 200))
+    upper, lower = halves = split_page(page)
+    results = [
+        dataclasses.replace(
+            read(half), lines=(TextLine(text, Box(0.1, 0.0, 0.9, 1.0), confidence),)
+        )
+        for half, text, confidence in ((upper, "above", None), (lower, "below", 0.8))
+    ]
+
+    above, below = merge_halves(page, halves, results).lines
+
+    share = upper.height / page.height
+    assert (above.text, above.confidence) == ("above", None)
+    assert (below.text, below.confidence) == ("below", 0.8)
+    assert above.box == Box(0.1, 0.0, 0.9, pytest.approx(share))
+    assert below.box == Box(0.1, pytest.approx(share), 0.9, pytest.approx(1.0))
+
+
 def test_the_merged_raw_text_parses_to_the_same_blocks() -> None:
     page = page_of(lines_at(60, 200))
     halves = split_page(page)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from PIL.Image import Image
@@ -40,9 +41,15 @@ def merge_halves(
 ) -> PageResult:
     """One result for the page; boxes are fractions of the page again."""
     blocks: list[Block] = []
+    lines: list[TextLine] = []
     top = 0
     for half, result in zip(halves, results, strict=True):
-        blocks += (_moved(block, top, half.height, page.height) for block in result.blocks)
+        to_page = partial(_to_page, top=top, height=half.height, page_height=page.height)
+        blocks += (
+            dataclasses.replace(block, boxes=tuple(map(to_page, block.boxes)))
+            for block in result.blocks
+        )
+        lines += (dataclasses.replace(line, box=to_page(line.box)) for line in result.lines)
         top += half.height
     has_boxes = any(block.boxes for block in blocks)
     raws = (result.raw.strip() for result in results)
@@ -53,6 +60,7 @@ def merge_halves(
         height=page.height,
         markdown=markdown_of(blocks, page_index=page.index),
         blocks=tuple(blocks),
+        lines=tuple(lines),
         raw=compose_raw(blocks) if has_boxes else "\n\n".join(raw for raw in raws if raw),
         finish_reason=next(reason for reason in _WORST_FIRST if reason in reasons),
         flags=tuple(dict.fromkeys(flag for result in results for flag in result.flags)),
@@ -88,9 +96,7 @@ def _lines_between(lines: Sequence[TextLine], top: float, bottom: float) -> list
     return found
 
 
-def _moved(block: Block, top: int, height: int, whole: int) -> Block:
-    boxes = (
-        Box(box.x0, (top + box.y0 * height) / whole, box.x1, (top + box.y1 * height) / whole)
-        for box in block.boxes
-    )
-    return dataclasses.replace(block, boxes=tuple(boxes))
+def _to_page(box: Box, *, top: int, height: int, page_height: int) -> Box:
+    """From fractions of a half, which begins at row `top`, to fractions of the page."""
+    y0, y1 = ((top + y * height) / page_height for y in (box.y0, box.y1))
+    return Box(box.x0, y0, box.x1, y1)

@@ -18,7 +18,7 @@ import pytest_asyncio
 from dsocr.engines.deepseek.native import NativeEngine, block_confidences
 from dsocr.errors import BadCheckpoint, BadRequest, ContextTooLong, EngineUnavailable
 from dsocr.runtime.config import RuntimeConfig
-from dsocr.types import NoRepeat, OcrOptions, PageImage
+from dsocr.types import Box, NoRepeat, OcrOptions, PageImage, TextLine
 from tests.engines.looping_worker import AGAIN, GOOD
 from tests.runtime.goldens import (
     assert_text_is,
@@ -103,6 +103,17 @@ async def test_streamed_text_adds_up_to_the_raw_text(engine: NativeEngine, token
     assert (result.usage.vision_tokens, result.usage.completion_tokens) == (111, 40)
     confidences = {block.confidence for block in result.blocks}
     assert all(one is not None and 0 < one < 1 for one in confidences)
+
+
+async def test_lines_are_those_of_a_born_digital_text_layer(engine: NativeEngine) -> None:
+    lines = (TextLine("a line", Box(0.1, 0.1, 0.9, 0.2)),)
+    short = options(max_tokens=2)
+
+    with_layer = await engine.recognize(replace(page(), text_lines=lines), short)
+    without = await engine.recognize(page(), short)
+
+    assert (with_layer.lines, without.lines) == (lines, ())
+    assert with_layer.raw == without.raw
 
 
 async def test_pages_in_flight_together_each_get_their_own_result(engine: NativeEngine) -> None:

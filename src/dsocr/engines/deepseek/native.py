@@ -14,6 +14,7 @@ from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.deepseek.grounding import markdown_of, parse, references
 from dsocr.engines.deepseek.modes import MODES, mode_of
 from dsocr.engines.deepseek.prompts import TASKS
+from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.errors import BadCheckpoint
 from dsocr.process.supervisor import Supervisor, Timeouts
@@ -178,6 +179,7 @@ def _result(page: PageImage, response: dict[str, Any], seconds: float) -> PageRe
         height=page.height,
         markdown=markdown_of(blocks, page_index=page.index),
         blocks=tuple(blocks),
+        lines=born_digital_lines(page),
         raw=raw,
         finish_reason=response["finish_reason"],
         usage=Usage(
