@@ -47,7 +47,7 @@ def act(channel: Channel, command: str) -> None:
     elif command == "slow":
         for _ in range(12):
             time.sleep(0.1)
-            channel.send({"kind": "heartbeat"})
+            channel.send({"kind": "heartbeat", "running": 1, "cache_used": 0.25})
 
 
 def crowd(channel: Channel, arguments: Header) -> None:

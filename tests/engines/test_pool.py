@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from dsocr.engines import pool as pool_module
-from dsocr.engines.base import OnText
+from dsocr.engines.base import EngineStats, OnText, ReportsStats
 from dsocr.engines.pool import EnginePool
 from dsocr.errors import BadCheckpoint, EngineCrashed, EngineUnavailable, QueueFull
 from dsocr.pipeline.events import PageDone, PageEvent, PageReset, TextDelta
@@ -251,6 +251,19 @@ async def test_cancelling_the_start_leaves_nothing_running() -> None:
     await asyncio.gather(starting, return_exceptions=True)
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def test_stats_are_the_sums_of_the_members_that_report_any() -> None:
+    class Reporting(Member):
+        def stats(self) -> EngineStats:
+            load = {"cache_used": float(self.info.max_concurrency > 2), "preemptions": 4.0}
+            return EngineStats({"crash": 1}, 2, num_running=3, num_waiting=5, load=load)
+
+    pool = EnginePool([Reporting(max_concurrency=2), Member(), Reporting(max_concurrency=3)])
+
+    assert isinstance(pool, ReportsStats) and not isinstance(Member(), ReportsStats)
+    load = {"cache_used": 0.5, "preemptions": 8.0}
+    assert pool.stats() == EngineStats({"crash": 2}, 4, num_running=6, num_waiting=10, load=load)
 
 
 async def test_closing_closes_all_members_and_ends_their_starts() -> None:

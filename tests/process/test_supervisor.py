@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dsocr.errors import EngineCrashed, EngineUnavailable, PageTimeout
 from dsocr.process import supervisor as supervisor_module
 from dsocr.process.breaker import CRASHES
+from dsocr.process.child import Child
 from dsocr.process.sender import SENDER_THREADS
 from dsocr.process.supervisor import Supervisor, Timeouts
 
@@ -127,6 +130,33 @@ async def test_a_slow_process_with_heartbeats_is_not_replaced(supervisor: Superv
     assert supervisor.pid == first
 
 
+async def test_load_is_that_of_the_last_heartbeat_of_the_present_process(
+    supervisor: Supervisor,
+) -> None:
+    assert supervisor.load == {}
+    reading = asyncio.create_task(read(supervisor, "a@slow"))
+    await until(lambda: supervisor.load != {})
+    assert supervisor.load == {"running": 1, "cache_used": 0.25}
+    await reading
+    assert supervisor.pid is not None
+    os.kill(supervisor.pid, signal.SIGKILL)
+    await until(lambda: supervisor.restarts == {"crash": 1})
+    assert supervisor.load == {}
+
+
+async def test_running_pages_are_those_that_the_process_has_started(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    assert (supervisor.num_running, supervisor.num_waiting) == (0, 0)
+    reading = [asyncio.create_task(read(supervisor, f"{n}@slow")) for n in range(3)]
+    await until(lambda: supervisor.num_running == 1)
+    assert supervisor.num_waiting == 2
+    for task in reading:
+        task.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
+    assert (supervisor.num_running, supervisor.num_waiting) == (0, 0)
+
+
 async def test_an_idle_process_is_not_replaced(supervisor: Supervisor) -> None:
     await supervisor.start()
     first = supervisor.pid
@@ -198,6 +228,32 @@ async def test_closing_while_it_starts_fails_waiting_pages_and_cancels_no_caller
 
     with pytest.raises(EngineUnavailable):
         await task
+
+
+async def test_closing_while_a_process_is_created_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created: list[Child] = []
+    may_return = threading.Event()
+
+    def create(*arguments: Any) -> Child:
+        created.append(Child(*arguments))
+        may_return.wait(10)
+        return created[0]
+
+    monkeypatch.setattr(supervisor_module, "Child", create)
+    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=TIMEOUTS)
+    starting = asyncio.create_task(supervisor.start())
+    await until(lambda: bool(created))
+    closing = asyncio.create_task(supervisor.close())
+    await asyncio.sleep(0)
+    may_return.set()
+
+    await closing
+
+    assert not created[0].alive
+    with pytest.raises(EngineUnavailable):
+        await starting
 
 
 async def test_killing_the_process_under_fifty_pages_loses_none(crowd: Supervisor) -> None:

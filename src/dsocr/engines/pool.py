@@ -12,7 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from dsocr.engines.base import Engine, EngineInfo, OnText
+from dsocr.engines.base import (
+    Engine,
+    EngineInfo,
+    EngineStats,
+    OnText,
+    ReportsStats,
+    merge_stats,
+)
 from dsocr.errors import EngineUnavailable, QueueFull
 from dsocr.process.text_stream import TextStream
 from dsocr.types import OcrOptions, PageImage, PageResult
@@ -90,6 +97,11 @@ class EnginePool:
         if self._healthy():
             return ""
         return " ".join(_unique(member.unhealthy_reason for member in self._members))
+
+    def stats(self) -> EngineStats:
+        """Sums of the members that report any."""
+        engines = [member.engine for member in self._members]
+        return merge_stats(one.stats() for one in engines if isinstance(one, ReportsStats))
 
     async def start(self) -> None:
         """Starts all members concurrently; returns when the first is ready. The others are started

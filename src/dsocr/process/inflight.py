@@ -80,6 +80,10 @@ class InflightPages:
     num_retries: int = 0
     """Pages that were sent again after a process died."""
 
+    @property
+    def num_started(self) -> int:
+        return sum(page.started_at is not None for page in self._unanswered())
+
     def handle_event(self, header: Header) -> bool:
         """Applies a process's event to its page. True if it was the page's last one."""
         kind, page = header["kind"], self.pages.get(header.get("id", 0))

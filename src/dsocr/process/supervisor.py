@@ -7,7 +7,7 @@ the process computes.
 
 Frames from the process: `ready` or `unusable` (`code`, `message`); then, each with the `id` of its
 page, `started`, `text`, `done` and `failed`, one by one or as a list of `events`; and `heartbeat`
-while it makes progress. Frames to the process: `read` with the pixels, and `cancel`.
+with its load while it makes progress. Frames to the process: `read` with the pixels, and `cancel`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Supervisor:
         self._limiter = InflightLimiter(max_inflight_bytes())
         self._inflight = InflightPages()
         self._breaker = CircuitBreaker(clock)
-        self._next_id = 0
+        self._next_id = self._num_requests = 0
         self._process: _Process | None = None
         self._start_task: asyncio.Task[Header] | None = None
         self._restart_task: asyncio.Task[None] | None = None
@@ -104,6 +104,9 @@ class Supervisor:
         """Why no page can be processed now, for people; empty when pages can be."""
         self.restarts: Counter[str] = Counter()
         """Processes lost since the start, by cause: `crash` or `stall`."""
+        self.load: Header = {}
+        """Fields of the present process's last `heartbeat`; empty before the first. A process sends
+        none while it is idle."""
 
     @property
     def pid(self) -> int | None:
@@ -114,6 +117,16 @@ class Supervisor:
     def num_retries(self) -> int:
         """Pages that were sent again because a process was lost."""
         return self._inflight.num_retries
+
+    @property
+    def num_running(self) -> int:
+        """Pages that the present process has started."""
+        return self._inflight.num_started
+
+    @property
+    def num_waiting(self) -> int:
+        """Pages that wait for their bytes to fit, for a process, or in its queue."""
+        return self._num_requests - self.num_running
 
     async def start(self) -> Header:
         """The `ready` frame of a running process, which is started if there is none. Raises the
@@ -137,16 +150,20 @@ class Supervisor:
         `on_text` may differ from `raw` when a second process did not repeat the first one's text,
         as happens where sums are rounded differently. Cancelling cancels the page in the process.
         """
-        async with self._limiter.admit(num_bytes):
-            self._next_id += 1
-            page = Page(
-                {**header, "kind": "read", "id": self._next_id},
-                payload,
-                asyncio.get_running_loop().create_future(),
-                TextStream(on_text),
-            )
-            await self.start()
-            return await self._response(page)
+        self._num_requests += 1
+        try:
+            async with self._limiter.admit(num_bytes):
+                self._next_id += 1
+                page = Page(
+                    {**header, "kind": "read", "id": self._next_id},
+                    payload,
+                    asyncio.get_running_loop().create_future(),
+                    TextStream(on_text),
+                )
+                await self.start()
+                return await self._response(page)
+        finally:
+            self._num_requests -= 1
 
     async def _response(self, page: Page) -> Header:
         number = page.request["id"]
@@ -199,7 +216,7 @@ class Supervisor:
             raise EngineUnavailable("The engine keeps crashing; it is tried again in a moment.")
         loop = asyncio.get_running_loop()
         try:
-            child = await asyncio.to_thread(Child, self._target, self._arguments)
+            child = await self._start_child()
         except ChildDied as error:
             raise EngineUnavailable("The engine's process cannot be started.") from error
         process = self._process = _Process(child, loop.create_future())
@@ -208,6 +225,17 @@ class Supervisor:
         self.unhealthy_reason = ""
         self._send_pages()
         return ready
+
+    async def _start_child(self) -> Child:
+        """A child whose start is cancelled is killed: no one else would."""
+        starting = asyncio.ensure_future(asyncio.to_thread(Child, self._target, self._arguments))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with contextlib.suppress(ChildDied):
+                child = await starting
+                await asyncio.to_thread(child.kill)
+            raise
 
     async def _wait_until_ready(self, process: _Process) -> Header:
         seconds = self._timeouts.start
@@ -247,6 +275,9 @@ class Supervisor:
             process.ready.set_result(header)
         elif kind == "unusable" and not process.ready.done():
             _set_exception(process.ready, error_from_frame(header))
+        elif kind == "heartbeat":
+            if process is self._process:
+                self.load = {name: value for name, value in header.items() if name != "kind"}
         else:
             events = header["events"] if kind == "events" else [header]
             if any([self._inflight.handle_event(event) for event in events]):
@@ -257,6 +288,7 @@ class Supervisor:
         """A process has ended: its pages go to the next one, or are given up."""
         if self._process is process:
             self._process = None
+            self.load = {}
         if self._closed or process.ready.cancelled():
             return
         self._breaker.record_crash()

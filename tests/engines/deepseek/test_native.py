@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from dsocr.engines.base import EngineStats
 from dsocr.engines.deepseek.native import NativeEngine, block_confidences
 from dsocr.errors import BadCheckpoint, BadRequest, ContextTooLong, EngineUnavailable
 from dsocr.runtime.config import RuntimeConfig
@@ -249,6 +250,26 @@ async def test_confidence_is_the_mean_over_the_tokens_of_a_reference() -> None:
     got = block_confidences(raw, [-9.0, math.log(0.5), math.log(0.25)], ends)
 
     assert got == pytest.approx([0.5, 0.25])
+
+
+async def test_stats_are_empty_before_the_start(config: RuntimeConfig) -> None:
+    assert NativeEngine(config).stats() == EngineStats()
+
+
+async def test_stats_have_the_load_of_the_runtime(engine: NativeEngine) -> None:
+    endless = asyncio.create_task(engine.recognize(page(), options(max_tokens=None)))
+    while not engine.stats().load:
+        assert not endless.done()
+        await asyncio.sleep(0.01)
+
+    stats = engine.stats()
+    assert stats.num_running == 1 and stats.num_waiting == 0
+    assert 0 < stats.load["cache_used"] <= 1
+    assert set(stats.load) == {"cache_used", "preemptions", "out_of_memory"}
+    endless.cancel()
+    await asyncio.gather(endless, return_exceptions=True)
+    stats = engine.stats()
+    assert (stats.num_running, stats.load["cache_used"]) == (0, 0.0)
 
 
 async def test_a_page_that_looped_ends_where_its_loop_began(config: RuntimeConfig) -> None:

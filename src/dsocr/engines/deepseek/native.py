@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from dsocr.engines.base import EngineInfo, OnText
+from dsocr.engines.base import EngineInfo, EngineStats, OnText
 from dsocr.engines.deepseek.grounding import markdown_of, parse, references
 from dsocr.engines.deepseek.modes import MODES, mode_of
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
+from dsocr.engines.supervised import stats_of
 from dsocr.errors import BadCheckpoint
 from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
@@ -84,6 +85,9 @@ class NativeEngine:
     @property
     def unhealthy_reason(self) -> str:
         return self._supervisor.unhealthy_reason if self._supervisor is not None else ""
+
+    def stats(self) -> EngineStats:
+        return EngineStats() if self._supervisor is None else stats_of(self._supervisor)
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
