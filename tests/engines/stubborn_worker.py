@@ -52,7 +52,7 @@ def act(channel: Channel, command: str) -> None:
 
 def crowd(channel: Channel, arguments: Header) -> None:
     """Echoes many pages at once, a letter of each at a time, and runs `@crash` or `@hang` where it
-    stands in the prompt; `@..-once` once in all processes."""
+    occurs in the prompt; `@..-once` once in all processes."""
     notes = Path(arguments["notes"])
     (notes / f"process-{os.getpid()}").touch()
     channel.send(READY)

@@ -1,4 +1,4 @@
-"""Files with a few bytes changed: any answer will do but a fault of ours."""
+"""Files with a few bytes changed: they render or fail with a known error."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ async def only_page(path: Path, sandbox: Sandbox) -> PageImage:
 
 
 def goldens() -> list[tuple[str, str]]:
-    """Files stored as they are (the others were packed anew) and the hash of their pixels."""
+    """Files stored as they are (the others were compressed again) and the hash of their pixels."""
     known = {case["image"]: case for case in _cases("preprocess")}
     if int(Image.__version__.split(".")[0]) < 13:
         known |= {case["image"]: case for case in _cases("preprocess_pillow_lt13_only_differences")}
@@ -134,10 +134,10 @@ async def test_a_heic_photo_is_decoded(sandbox: Sandbox) -> None:
 
 async def test_dpi_is_taken_from_the_file(tmp_path: Path, sandbox: Sandbox) -> None:
     image = Image.new("L", (20, 20))
-    image.save(tmp_path / "said.png", dpi=(300, 300))
+    image.save(tmp_path / "page.png", dpi=(300, 300))
     image.save(tmp_path / "not.png")
-    said = await only_page(tmp_path / "said.png", sandbox)
-    assert said.dpi == pytest.approx(300, abs=0.1)
+    page = await only_page(tmp_path / "page.png", sandbox)
+    assert page.dpi == pytest.approx(300, abs=0.1)
     assert (await only_page(tmp_path / "not.png", sandbox)).dpi is None
 
 
@@ -159,7 +159,7 @@ async def test_a_jpeg_over_the_limit_is_decoded_smaller_and_a_png_refused(tmp_pa
 async def test_a_bomb_is_refused_by_its_header(tmp_path: Path, sandbox: Sandbox, kind: str) -> None:
     path = tmp_path / "bomb"
     path.write_bytes(made.bombs()[kind])
-    # an AVIF says its size twice, and who compares calls it broken
+    # an AVIF stores its size twice; a decoder that compares both calls it broken
     with pytest.raises((TooManyPixels, BadImage) if kind == "avif" else TooManyPixels):
         await only_page(path, sandbox)
 

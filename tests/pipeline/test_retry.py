@@ -212,8 +212,8 @@ def test_a_strict_no_repeat_is_not_loosened() -> None:
 
 
 def test_a_custom_prompt_is_not_tried_on_halves() -> None:
-    question = dataclasses.replace(OPTIONS, task="custom", prompt="<image>\nWho signed this?")
-    assert names(question) == ["mode_base"]
+    custom = dataclasses.replace(OPTIONS, task="custom", prompt="<image>\nWho signed this?")
+    assert names(custom) == ["mode_base"]
     text = dataclasses.replace(OPTIONS, task="text", prompt="<image>\nFree OCR.")
     assert names(text) == ["mode_base", "halves"]
 

@@ -132,11 +132,11 @@ def test_output_that_a_child_prints_does_not_reach_standard_output(
 async def test_cancelling_a_call_kills_the_child() -> None:
     with child() as one:
         await one.call_async({}, timeout=30)
-        asked = asyncio.ensure_future(one.call_async({"sleep": 60}))
+        calling = asyncio.ensure_future(one.call_async({"sleep": 60}))
         await asyncio.sleep(0.05)
-        asked.cancel()
+        calling.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asked
+            await calling
         assert not one.alive
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from dsocr.errors import EngineCrashed, EngineUnavailable, PageTimeout
 from dsocr.process import supervisor as supervisor_module
+from dsocr.process import worker_process
 from dsocr.process.breaker import CRASHES
 from dsocr.process.child import Child
 from dsocr.process.sender import SENDER_THREADS
@@ -241,7 +242,7 @@ async def test_closing_while_a_process_is_created_leaves_none_behind(
         may_return.wait(10)
         return created[0]
 
-    monkeypatch.setattr(supervisor_module, "Child", create)
+    monkeypatch.setattr(worker_process, "Child", create)
     supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=TIMEOUTS)
     starting = asyncio.create_task(supervisor.start())
     await until(lambda: bool(created))

@@ -16,7 +16,7 @@ def stats_of(supervisor: Supervisor) -> EngineStats:
         if name not in _COUNTED_BY_SUPERVISOR
     }
     if "cache_used" in load and not supervisor.num_running:
-        load["cache_used"] = 0.0  # an idle process sends no heartbeat that says so
+        load["cache_used"] = 0.0  # an idle process sends no heartbeat with it
     return EngineStats(
         restarts=dict(supervisor.restarts),
         num_retries=supervisor.num_retries,

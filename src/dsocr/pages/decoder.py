@@ -1,8 +1,8 @@
 """The decoding process: opens one file at a time and renders its pages on request.
 
 A request is `{"path", "stamp", "kind", "decoder", "password", "page", "dpi"}`; `page` null only
-opens, an empty `path` only closes. The last file stays open for its next page. `stamp` tells
-a file from a later one of the same name.
+opens, an empty `path` only closes. The last file stays open for its next page. `stamp`
+distinguishes a file from a later one of the same name.
 """
 
 from __future__ import annotations

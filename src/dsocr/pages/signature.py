@@ -80,7 +80,7 @@ def _sniff(head: bytes) -> FileType | None:
             return found
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return _WEBP
-    # plain text may start with "BM" too; the size of the second header tells a bitmap
+    # plain text may start with "BM" too; the size of the second header identifies a bitmap
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
         return _BMP
     if head[4:8] == b"ftyp":
@@ -89,7 +89,7 @@ def _sniff(head: bytes) -> FileType | None:
 
 
 def _iso_media(head: bytes) -> FileType | None:
-    """HEIC and AVIF share a container format; its brands tell which one it is."""
+    """HEIC and AVIF share a container format; its brands distinguish them."""
     size = min(int.from_bytes(head[:4], "big"), len(head))
     brands = {head[8:12], *(head[at : at + 4] for at in range(16, size - 3, 4))}
     if brands & _AVIF_BRANDS:

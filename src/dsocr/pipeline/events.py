@@ -43,7 +43,7 @@ class PageReset:
 
 @dataclass(frozen=True, slots=True)
 class PageDone:
-    """The page as it stands in the document: recognized, or failed."""
+    """The page as it is in the document: recognized, or failed."""
 
     page: PageResult
 

@@ -225,9 +225,9 @@ class _Run:
 def check_options(options: OcrOptions, info: EngineInfo) -> None:
     """Raises `UnsupportedTask` or `UnsupportedMode` for what the engine supports on no page."""
     if options.task not in info.tasks:
-        asked = "free prompts" if options.task == "custom" else f"the task {options.task}"
+        requested = "free prompts" if options.task == "custom" else f"the task {options.task}"
         can = ", ".join(info.tasks)
-        raise UnsupportedTask(f"The {info.name} engine cannot do {asked}. It can do: {can}.")
+        raise UnsupportedTask(f"The {info.name} engine cannot do {requested}. It can do: {can}.")
     if options.mode not in info.modes:
         can = ", ".join(info.modes)
         raise UnsupportedMode(f"There is no mode {options.mode!r} here; there is: {can}.")

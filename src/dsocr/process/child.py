@@ -195,7 +195,7 @@ class Child:
             raise ChildTimeout(f"no response within {timeout:g} s") from error
         except (EOFError, OSError, ValueError) as error:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(0.5)  # its own exit status says more than our kill
+                self._process.wait(0.5)  # its own exit status is more useful than that of our kill
             self.kill()
             raise ChildDied(self.exit_reason()) from error
 

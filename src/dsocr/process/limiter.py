@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 class InflightLimiter:
     """First come, first served. One page always fits, however large it is.
 
-    The number of pages is not limited here: the pipeline limits it to what the engine asks for.
+    The number of pages is not limited here: the pipeline limits it to `EngineInfo.max_concurrency`.
     """
 
     def __init__(self, max_bytes: int) -> None:

@@ -15,22 +15,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from dsocr.errors import DsocrError, EngineUnavailable, PageTimeout
 from dsocr.process.breaker import CircuitBreaker
-from dsocr.process.child import Buffer, Child, ChildDied, Header
+from dsocr.process.child import Buffer, Header
 from dsocr.process.inflight import InflightPages, Page, error_from_frame
 from dsocr.process.limiter import InflightLimiter
 from dsocr.process.machine import memory_bytes
 from dsocr.process.sender import FrameSender
 from dsocr.process.text_stream import TextStream
+from dsocr.process.worker_process import WorkerProcess, start_worker
 
 logger = logging.getLogger(__name__)
 
@@ -59,20 +59,6 @@ class Timeouts:
     """For one page, from its `started` frame."""
 
 
-@dataclass(slots=True, eq=False)
-class _Process:
-    child: Child
-    ready: asyncio.Future[Header]
-    last_frame_at: float = field(default_factory=time.monotonic)
-    kill_reason: str = ""
-    """Why the supervisor killed it, if it did."""
-
-    @property
-    def is_ready(self) -> bool:
-        ready = self.ready
-        return ready.done() and not ready.cancelled() and ready.exception() is None
-
-
 class Supervisor:
     """Many `request` calls may be in flight; they are sent in the order they came.
 
@@ -94,7 +80,7 @@ class Supervisor:
         self._inflight = InflightPages()
         self._breaker = CircuitBreaker(clock)
         self._next_id = self._num_requests = 0
-        self._process: _Process | None = None
+        self._process: WorkerProcess | None = None
         self._start_task: asyncio.Task[Header] | None = None
         self._restart_task: asyncio.Task[None] | None = None
         self._watch_task: asyncio.Task[None] | None = None
@@ -110,7 +96,7 @@ class Supervisor:
 
     @property
     def pid(self) -> int | None:
-        """Of the present process; None between two."""
+        """Of the present process; None while there is none."""
         return self._process.child.pid if self._process else None
 
     @property
@@ -190,7 +176,7 @@ class Supervisor:
                 with contextlib.suppress(asyncio.CancelledError, DsocrError):
                     await task
         if self._process is not None:
-            await asyncio.to_thread(self._process.child.kill)
+            await self._process.kill()
             self._process = None
         self._sender.close()
 
@@ -214,33 +200,17 @@ class Supervisor:
     async def _start_process(self) -> Header:
         if self._breaker.wait_seconds > 0:
             raise EngineUnavailable("The engine keeps crashing; it is tried again in a moment.")
-        loop = asyncio.get_running_loop()
-        try:
-            child = await self._start_child()
-        except ChildDied as error:
-            raise EngineUnavailable("The engine's process cannot be started.") from error
-        process = self._process = _Process(child, loop.create_future())
-        threading.Thread(target=self._receive_frames, args=(process, loop), daemon=True).start()
+        process = self._process = await start_worker(self._target, self._arguments)
+        process.listen(self._on_message, self._on_exit)
         ready = await self._wait_until_ready(process)
         self.unhealthy_reason = ""
         self._send_pages()
         return ready
 
-    async def _start_child(self) -> Child:
-        """A child whose start is cancelled is killed: no one else would."""
-        starting = asyncio.ensure_future(asyncio.to_thread(Child, self._target, self._arguments))
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            with contextlib.suppress(ChildDied):
-                child = await starting
-                await asyncio.to_thread(child.kill)
-            raise
-
-    async def _wait_until_ready(self, process: _Process) -> Header:
+    async def _wait_until_ready(self, process: WorkerProcess) -> Header:
         seconds = self._timeouts.start
         try:
-            return await asyncio.wait_for(asyncio.shield(process.ready), seconds)
+            return await process.wait_until_ready(seconds)
         except asyncio.TimeoutError as error:
             process.kill_reason = f"not ready within {seconds:g} s"
             await self._abandon(process)
@@ -249,24 +219,12 @@ class Supervisor:
             await self._abandon(process)
             raise
 
-    async def _abandon(self, process: _Process) -> None:
+    async def _abandon(self, process: WorkerProcess) -> None:
         process.ready.cancel()
         self._process = None
-        await asyncio.to_thread(process.child.kill)
+        await process.kill()
 
-    def _receive_frames(self, process: _Process, loop: asyncio.AbstractEventLoop) -> None:
-        """In a thread of its own: passes frames, and then the exit, to the event loop."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            try:
-                while True:
-                    header, _ = process.child.channel.receive()
-                    loop.call_soon_threadsafe(self._on_message, process, header)
-            except (EOFError, OSError, ValueError):
-                reason = process.kill_reason or _exit_reason(process.child)
-                process.child.kill()
-                loop.call_soon_threadsafe(self._on_exit, process, reason)
-
-    def _on_message(self, process: _Process, header: Header) -> None:
+    def _on_message(self, process: WorkerProcess, header: Header) -> None:
         process.last_frame_at = time.monotonic()
         kind = header["kind"]
         if kind == "loading":
@@ -274,7 +232,7 @@ class Supervisor:
         elif kind == "ready" and not process.ready.done():
             process.ready.set_result(header)
         elif kind == "unusable" and not process.ready.done():
-            _set_exception(process.ready, error_from_frame(header))
+            process.fail_start(error_from_frame(header))
         elif kind == "heartbeat":
             if process is self._process:
                 self.load = {name: value for name, value in header.items() if name != "kind"}
@@ -284,7 +242,7 @@ class Supervisor:
                 self._breaker.record_success()
             self._send_pages()
 
-    def _on_exit(self, process: _Process, reason: str) -> None:
+    def _on_exit(self, process: WorkerProcess, reason: str) -> None:
         """A process has ended: its pages go to the next one, or are given up."""
         if self._process is process:
             self._process = None
@@ -294,11 +252,11 @@ class Supervisor:
         self._breaker.record_crash()
         if not process.ready.done():
             message = f"The engine's process ended while it started ({reason})."
-            _set_exception(process.ready, EngineUnavailable(message))
+            process.fail_start(EngineUnavailable(message))
         elif process.is_ready:
             self._replace(process, reason)
 
-    def _replace(self, process: _Process, reason: str) -> None:
+    def _replace(self, process: WorkerProcess, reason: str) -> None:
         self.restarts["stall" if process.kill_reason else "crash"] += 1
         self.unhealthy_reason = "The engine's process ended; it is started again."
         num_pages = len(self._inflight.pages)
@@ -338,7 +296,7 @@ class Supervisor:
             is_current = partial(self._is_current, process)
             self._sender.submit(process.child.channel, header, payload, is_current)
 
-    def _is_current(self, process: _Process) -> bool:
+    def _is_current(self, process: WorkerProcess) -> bool:
         return self._process is process
 
     def _reset_stall_clock(self) -> None:
@@ -361,12 +319,7 @@ class Supervisor:
             return
         if time.monotonic() - process.last_frame_at > self._timeouts.stall:
             process.kill_reason = f"no progress for {self._timeouts.stall:g} s"
-            await asyncio.to_thread(process.child.kill)
-
-
-def _set_exception(future: asyncio.Future[Header], error: Exception) -> None:
-    future.set_exception(error)
-    future.exception()  # marked as retrieved, even if nothing awaits it
+            await process.kill()
 
 
 def _payload_of(page: Page, loop: asyncio.AbstractEventLoop) -> Buffer | None:
@@ -378,12 +331,3 @@ def _payload_of(page: Page, loop: asyncio.AbstractEventLoop) -> Buffer | None:
     except Exception as error:
         loop.call_soon_threadsafe(page.fail, error)
         return None
-
-
-def _exit_reason(child: Child) -> str:
-    """The socket closes a moment before the process has ended."""
-    for _ in range(50):
-        if not child.alive:
-            break
-        time.sleep(0.02)
-    return child.exit_reason()

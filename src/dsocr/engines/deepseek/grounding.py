@@ -132,8 +132,8 @@ class BlockStream:
         blocks: list[Block] = []
         for content, reference in self._scanner.feed(text):
             # Text that a ref without a det included belongs to the block before.
-            swallowed, tag, _ = reference.label.rpartition(_REF)
-            blocks += self._close(content + tag + swallowed)
+            included, tag, _ = reference.label.rpartition(_REF)
+            blocks += self._close(content + tag + included)
             self._open = reference
         return _not_empty(blocks)
 

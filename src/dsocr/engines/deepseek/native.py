@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 WORKER = "dsocr.runtime.entry:main"
 INITIAL_MAX_PAGES = 2
-"""Pages in flight until the worker reports how many it wants: the current and the next."""
+"""Pages in flight until the worker reports its own number: the current and the next."""
 
 
 class NativeEngine:
