@@ -145,17 +145,18 @@ async def test_load_is_that_of_the_last_heartbeat_of_the_present_process(
     assert supervisor.load == {}
 
 
-async def test_running_pages_are_those_that_the_process_has_started(
-    supervisor: Supervisor, tmp_path: Path
-) -> None:
+async def test_running_pages_are_those_that_the_process_has_started(tmp_path: Path) -> None:
+    timeouts = Timeouts(stall=60, start=20)
+    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=timeouts)
     assert (supervisor.num_running, supervisor.num_waiting) == (0, 0)
-    reading = [asyncio.create_task(read(supervisor, f"{n}@slow")) for n in range(3)]
+    reading = [asyncio.create_task(read(supervisor, f"{n}@hang")) for n in range(3)]
     await until(lambda: supervisor.num_running == 1)
     assert supervisor.num_waiting == 2
     for task in reading:
         task.cancel()
     await asyncio.gather(*reading, return_exceptions=True)
     assert (supervisor.num_running, supervisor.num_waiting) == (0, 0)
+    await supervisor.close()
 
 
 async def test_an_idle_process_is_not_replaced(supervisor: Supervisor) -> None:

@@ -256,22 +256,6 @@ async def test_stats_are_empty_before_the_start(config: RuntimeConfig) -> None:
     assert NativeEngine(config).stats() == EngineStats()
 
 
-async def test_stats_have_the_load_of_the_runtime(engine: NativeEngine) -> None:
-    endless = asyncio.create_task(engine.recognize(page(), options(max_tokens=None)))
-    while not engine.stats().load:
-        assert not endless.done()
-        await asyncio.sleep(0.01)
-
-    stats = engine.stats()
-    assert stats.num_running == 1 and stats.num_waiting == 0
-    assert 0 < stats.load["cache_used"] <= 1
-    assert set(stats.load) == {"cache_used", "preemptions", "out_of_memory"}
-    endless.cancel()
-    await asyncio.gather(endless, return_exceptions=True)
-    stats = engine.stats()
-    assert (stats.num_running, stats.load["cache_used"]) == (0, 0.0)
-
-
 async def test_a_page_that_looped_ends_where_its_loop_began(config: RuntimeConfig) -> None:
     engine = NativeEngine(config, worker="tests.engines.looping_worker:loop")
     pieces: list[str] = []
