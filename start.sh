@@ -11,7 +11,7 @@ Usage: ./start.sh [--host HOST] [--port PORT] [--engine auto|native|ppocr] [--pr
 
   --host    address the backend listens on       (127.0.0.1; 0.0.0.0 for every network)
   --port    port of the backend                  (8000)
-  --engine  who reads: auto takes native when weights and torch are there, else ppocr
+  --engine  auto takes native when its weights and torch are there, else ppocr
   --prod    build the web page once and serve it from the backend; without it Vite's
             development server runs beside the backend, on port 5173
 
@@ -51,13 +51,13 @@ wants_native() {
   .venv/bin/python - <<'PYTHON'
 import sys
 from dsocr.config import Settings
-from dsocr.engines.deepseek.weights import find_weights
+from dsocr.engines.weights import find_weights
 sys.exit(find_weights(Settings.from_environment().runtime.model_path) is None)
 PYTHON
 }
 
 make_venv
-install base -e .
+install base -e '.[metrics]'
 if wants_native; then install_native; fi
 
 serve=(.venv/bin/dsocr serve --host "$host" --port "$port" --engine "$engine")

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from dsocr.engines.base import EngineInfo, OnText
+from dsocr.engines.stats import EngineStats
 from dsocr.errors import EngineCrashed, UnsupportedTask
 from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, TextLine, Usage
 
@@ -57,6 +58,9 @@ class FakeEngine:
         self.closed = False
 
     unhealthy_reason = ""
+
+    def stats(self) -> EngineStats:
+        return EngineStats(running=self.running)
 
     async def start(self) -> None:
         self.started = True

@@ -20,6 +20,12 @@ class BadRequest(DsocrError):
     code = "bad_request"
 
 
+class InvalidField(BadRequest):
+    """A field of the request has an invalid value."""
+
+    code = "invalid_field"
+
+
 class BadImage(DsocrError):
     """The image is broken."""
 

@@ -14,7 +14,7 @@ from dsocr.cli.bench import made_pages
 def test_it_says_how_many_pages_a_second_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     told = CliRunner().invoke(
-        app, ["bench", "--engine", "rapidocr", "--mode", "tiny", "--in-flight", "1", "--pages", "2"]
+        app, ["bench", "--engine", "ppocr", "--mode", "tiny", "--in-flight", "1", "--pages", "2"]
     )
 
     assert told.exit_code == 0, told.output

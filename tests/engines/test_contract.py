@@ -101,7 +101,8 @@ async def test_streamed_pieces_add_up_to_the_raw_text(engine: Engine) -> None:
 async def test_a_cancelled_page_does_not_affect_the_others(engine: Engine) -> None:
     pages = [page((f"This is page number {number}",), index=number) for number in range(4)]
     reading = [asyncio.ensure_future(engine.recognize(one, FAST)) for one in pages]
-    await asyncio.sleep(0.02)
+    for _ in range(10):  # long enough to be sent, too short to be read
+        await asyncio.sleep(0)
 
     reading[0].cancel()
     reading[2].cancel()

@@ -5,6 +5,7 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,36 @@ from dsocr.pages import sandbox as sandbox_module
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_document
+from dsocr.process.child import Channel
 from tests.pages import made
+from tests.waiting import DEADLINE_SECONDS, until
 
 NASTY = Path(__file__).parents[1] / "data" / "nasty"
 WITH_WARNINGS = NASTY / "crash-1152ec2d1a1a71395b6f2ce6721c38924d025bf3.tif"
+
+
+class SentRequests:
+    """Counts the requests that were sent to children completely."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    async def next(self) -> None:
+        """Waits until one more is sent than at the call."""
+        before = self.sent
+        await until(lambda: self.sent > before)
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> SentRequests:
+    requests, send = SentRequests(), Channel.send
+
+    def counted(channel: Channel, *frame: Any) -> None:
+        send(channel, *frame)
+        requests.sent += 1
+
+    monkeypatch.setattr(Channel, "send", counted)
+    return requests
 
 
 @pytest.fixture
@@ -59,26 +86,30 @@ async def test_a_child_killed_between_pages_costs_no_page(document: Path, sandbo
 
 
 async def test_a_child_killed_within_a_page_costs_that_page(
-    document: Path, sandbox: Sandbox
+    document: Path, sandbox: Sandbox, requests: SentRequests
 ) -> None:
     async with await open_document(document, name="d", sandbox=sandbox) as source:
         (child,) = children()
         os.kill(child, signal.SIGSTOP)  # so that the page is certainly in progress
         rendering = asyncio.ensure_future(source.render_page(0))
-        await asyncio.sleep(0.05)
+        await requests.next()
         os.kill(child, signal.SIGKILL)
         with pytest.raises(BadPdf):
             await rendering
         assert (await source.render_page(1)).index == 1
 
 
-async def test_a_child_that_hangs_is_killed(document: Path) -> None:
-    async with Sandbox(PagesConfig(workers=1, page_timeout_seconds=2.0)) as sandbox:
+async def test_a_child_that_hangs_is_killed(
+    document: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Sandbox(PagesConfig(workers=1, page_timeout_seconds=DEADLINE_SECONDS)) as sandbox:
         source = await open_document(document, name="d", sandbox=sandbox)
         (child,) = children()
         os.kill(child, signal.SIGSTOP)
-        with pytest.raises(PageTimeout):
-            await source.render_page(0)
+        with monkeypatch.context() as patch:
+            patch.setattr(sandbox, "_config", PagesConfig(page_timeout_seconds=0.3))
+            with pytest.raises(PageTimeout):
+                await source.render_page(0)
         assert child not in children()
         assert (await source.render_page(0)).index == 0
 
@@ -97,12 +128,14 @@ async def test_a_file_over_the_memory_limit_costs_no_other_file(
             assert (await source.render_page(0)).index == 0
 
 
-async def test_cancelling_kills_the_busy_child_only(document: Path, sandbox: Sandbox) -> None:
+async def test_cancelling_kills_the_busy_child_only(
+    document: Path, sandbox: Sandbox, requests: SentRequests
+) -> None:
     async with await open_document(document, name="d", sandbox=sandbox) as source:
         (child,) = children()
         os.kill(child, signal.SIGSTOP)
         rendering = asyncio.ensure_future(source.render_page(0))
-        await asyncio.sleep(0.05)
+        await requests.next()
         rendering.cancel()
         with pytest.raises(asyncio.CancelledError):
             await rendering
@@ -118,18 +151,19 @@ async def test_cancelling_at_any_moment_leaves_no_child_running(document: Path) 
                 await asyncio.sleep(0.001 * turns)
             rendering.cancel()
             await asyncio.gather(rendering, return_exceptions=True)
-            await asyncio.sleep(0.05)
             assert len(children()) <= 1
     assert children() == set()
 
 
-async def test_closing_fails_requests_without_an_error_of_the_file(document: Path) -> None:
+async def test_closing_fails_requests_without_an_error_of_the_file(
+    document: Path, requests: SentRequests
+) -> None:
     sandbox = Sandbox(PagesConfig(workers=1))
     source = await open_document(document, name="d", sandbox=sandbox)
     (child,) = children()
     os.kill(child, signal.SIGSTOP)
     rendering = asyncio.ensure_future(source.render_page(0))
-    await asyncio.sleep(0.05)
+    await requests.next()
     await sandbox.close()
     with pytest.raises(EngineUnavailable):
         await rendering

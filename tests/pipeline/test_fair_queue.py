@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from dsocr.pipeline.fair_queue import MAX_PASSED_OVER, FairQueue
+from tests.waiting import DEADLINE_SECONDS
 
 
 async def serve(
@@ -70,7 +71,7 @@ async def test_a_cancelled_waiter_loses_no_slot(admitted_first: bool) -> None:
         gone.cancel()
         await held.__aexit__(None, None, None)
     await asyncio.gather(gone, return_exceptions=True)
-    await asyncio.wait_for(serve(queue, "next", served, is_first=False), 5)
+    await asyncio.wait_for(serve(queue, "next", served, is_first=False), DEADLINE_SECONDS)
     assert served == ["next"]
     assert queue.num_waiting == 0
 
@@ -138,6 +139,8 @@ async def test_a_cancelled_background_waiter_loses_no_slot() -> None:
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
-    await asyncio.wait_for(serve(queue, "next", served, is_first=False, background="y"), 5)
+    await asyncio.wait_for(
+        serve(queue, "next", served, is_first=False, background="y"), DEADLINE_SECONDS
+    )
     assert served == ["next"]
     assert queue.num_waiting == 0

@@ -17,6 +17,7 @@ from dsocr.pipeline.page_ranges import page_indices
 from dsocr.pipeline.pipeline import Pipeline
 from dsocr.types import OcrOptions, PageImage, PageResult
 from tests.fakes import OPTIONS, FakeEngine, FakeSource
+from tests.waiting import DEADLINE_SECONDS
 
 
 def numbered(count: int, prefix: str = "p") -> FakeSource:
@@ -139,7 +140,7 @@ async def test_cancelling_leaves_nothing_running_and_frees_every_slot() -> None:
     await cancel(running)
     assert engine.running == 0
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    document = await asyncio.wait_for(pipeline.run(numbered(5), OPTIONS), 5)
+    document = await asyncio.wait_for(pipeline.run(numbered(5), OPTIONS), DEADLINE_SECONDS)
     assert len(document.pages) == 5
 
 

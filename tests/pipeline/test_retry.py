@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from dsocr.pipeline.events import PageDone, PageEvent, PageReset, TextDelta
 from dsocr.pipeline.pipeline import Pipeline
 from dsocr.types import FinishReason, NoRepeat, OcrOptions, PageImage, PageResult, Usage
 from tests.fakes import OPTIONS, FakeEngine, FakeSource, page_image
+from tests.waiting import DEADLINE_SECONDS, Clock
 
 WITH_NO_REPEAT = dataclasses.replace(OPTIONS, no_repeat_ngram=NoRepeat(30, 90))
 ALL = ["tighter_guard", "mode_base", "without_grounding", "halves"]
@@ -243,18 +245,23 @@ async def test_lines_are_kept_when_a_page_is_recognized_in_halves() -> None:
 async def test_the_best_result_so_far_is_kept_when_time_is_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    clock = Clock()
+    monkeypatch.setattr(retry, "time", SimpleNamespace(monotonic=clock))
+    up = clock.now + retry.MIN_SECONDS
+
     class Slow(IncompleteEngine):
         async def recognize(
             self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
         ) -> PageResult:
+            if options.mode == "base":
+                clock.now = up - 0.1
             if options.task == "text":
                 await asyncio.Event().wait()
             result = await super().recognize(page, options)
             return dataclasses.replace(result, usage=Usage())
 
-    monkeypatch.setattr(retry, "MIN_SECONDS", 0.3)
     engine = Slow(never)
-    result = await asyncio.wait_for(read(engine), 10)
+    result = await asyncio.wait_for(read(engine), DEADLINE_SECONDS)
     assert tries(result) == ALL[:3]
     assert result.flags[-2:] == ("tried:without_grounding=timeout", "kept:as_asked")
     assert result.markdown and engine.running == 0

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from dsocr.process.limiter import InflightLimiter
+from tests.waiting import DEADLINE_SECONDS
 
 
 async def take(limiter: InflightLimiter, num_bytes: int) -> contextlib.AsyncExitStack:
@@ -28,7 +29,7 @@ async def waiting(limiter: InflightLimiter, num_bytes: int) -> AsyncIterator[asy
 async def test_small_pages_are_not_counted() -> None:
     limiter = InflightLimiter(1000)
     for _ in range(1000):
-        await asyncio.wait_for(take(limiter, 1), 1)
+        await asyncio.wait_for(take(limiter, 1), DEADLINE_SECONDS)
 
 
 async def test_a_page_waits_until_its_bytes_fit() -> None:
@@ -37,16 +38,16 @@ async def test_a_page_waits_until_its_bytes_fit() -> None:
     async with waiting(limiter, 40) as second:
         assert not second.done()
         await first.aclose()
-        await asyncio.wait_for(second, 1)
+        await asyncio.wait_for(second, DEADLINE_SECONDS)
 
 
 async def test_a_page_larger_than_the_limit_is_admitted_alone() -> None:
     limiter = InflightLimiter(100)
-    large = await asyncio.wait_for(take(limiter, 5000), 1)
+    large = await asyncio.wait_for(take(limiter, 5000), DEADLINE_SECONDS)
     async with waiting(limiter, 1) as small:
         assert not small.done()
         await large.aclose()
-        await asyncio.wait_for(small, 1)
+        await asyncio.wait_for(small, DEADLINE_SECONDS)
 
 
 async def test_a_cancelled_page_does_not_hold_up_the_next() -> None:
@@ -55,7 +56,7 @@ async def test_a_cancelled_page_does_not_hold_up_the_next() -> None:
     async with waiting(limiter, 1) as gone, waiting(limiter, 1) as next_one:
         gone.cancel()
         await first.aclose()
-        await asyncio.wait_for(next_one, 1)
+        await asyncio.wait_for(next_one, DEADLINE_SECONDS)
 
 
 async def test_cancelling_a_large_page_admits_the_smaller_ones_behind_it() -> None:
@@ -63,4 +64,4 @@ async def test_cancelling_a_large_page_admits_the_smaller_ones_behind_it() -> No
     await take(limiter, 70)
     async with waiting(limiter, 40) as gone, waiting(limiter, 10) as next_one:
         gone.cancel()
-        await asyncio.wait_for(next_one, 1)
+        await asyncio.wait_for(next_one, DEADLINE_SECONDS)

@@ -6,9 +6,8 @@ import asyncio
 import os
 import signal
 import threading
-import time
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,15 @@ from dsocr.process.breaker import CRASHES
 from dsocr.process.child import Child
 from dsocr.process.sender import SENDER_THREADS
 from dsocr.process.supervisor import Supervisor, Timeouts
+from tests.engines.stubborn_worker import BEATS
+from tests.waiting import DEADLINE_SECONDS, Clock, until
 
 OBEY = "tests.engines.stubborn_worker:obey"
 CROWD = "tests.engines.stubborn_worker:crowd"
-TIMEOUTS = Timeouts(stall=0.8, start=20)
+TIMEOUTS = Timeouts(stall=60, start=60)
+"""Longer than any of these tests takes: no process is killed because the machine is slow."""
+STALL = 0.08
+"""Seconds of the fixture `watched`, by a clock that the test moves."""
 
 
 class Pixels(bytearray):
@@ -47,16 +51,40 @@ async def crowd(tmp_path: Path) -> AsyncIterator[Supervisor]:
     await supervisor.close()
 
 
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def watched(tmp_path: Path, clock: Clock) -> AsyncIterator[Supervisor]:
+    """Like `supervisor`, with a short stall time on a clock that the test moves."""
+    timeouts = Timeouts(stall=STALL, start=60)
+    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=timeouts, clock=clock)
+    yield supervisor
+    await supervisor.close()
+
+
+async def let_it_check() -> None:
+    """Lets the supervisor check its process a few times; it does so every quarter of `STALL`."""
+    await asyncio.sleep(STALL)
+
+
+async def until_killed(supervisor: Supervisor, clock: Clock) -> None:
+    """Moves the clock until a process is killed, and no further, which spares the next process."""
+
+    def is_killed() -> bool:
+        if supervisor.restarts:
+            return True
+        clock.now += 2 * STALL  # repeated: a frame on its way counts as progress when it arrives
+        return False
+
+    await until(is_killed)
+
+
 def num_starts(tmp_path: Path, prompt: str) -> int:
     """How often a page was started."""
     return (tmp_path / "seen").read_text().splitlines().count(prompt)
-
-
-async def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "the condition never became true"
-        await asyncio.sleep(0.01)
 
 
 async def read(supervisor: Supervisor, prompt: str) -> str:
@@ -114,27 +142,43 @@ async def test_a_page_that_crashes_two_processes_fails_and_the_others_succeed(
 
 
 async def test_a_process_that_hangs_is_replaced_and_its_page_sent_again(
-    supervisor: Supervisor,
+    watched: Supervisor, clock: Clock, tmp_path: Path
 ) -> None:
-    await supervisor.start()
-    first = supervisor.pid
+    await watched.start()
+    first = watched.pid
+    reading = asyncio.create_task(read(watched, "a@hang-once"))
+    await until((tmp_path / "hang-once").exists)
+    await until_killed(watched, clock)
 
-    assert await read(supervisor, "a@hang-once") == "a@hang-once!"
-    assert supervisor.pid != first
+    assert await reading == "a@hang-once!"
+    assert watched.pid != first
+    assert watched.restarts == {"stall": 1}
 
 
-async def test_a_slow_process_with_heartbeats_is_not_replaced(supervisor: Supervisor) -> None:
-    await supervisor.start()
-    first = supervisor.pid
+async def test_a_slow_process_with_heartbeats_is_not_replaced(
+    watched: Supervisor, clock: Clock, tmp_path: Path
+) -> None:
+    await watched.start()
+    process = watched._process
+    assert process is not None
+    reading = asyncio.create_task(read(watched, "a@slow"))
+    await until((tmp_path / "slow").exists)
+    for number in range(BEATS):
+        clock.now += 0.7 * STALL
+        (tmp_path / f"beat-{number}").touch()
+        await until(lambda: process.last_frame_at == clock.now)
+        await let_it_check()
 
-    assert await read(supervisor, "a@slow") == "a@slow!"
-    assert supervisor.pid == first
+    assert await reading == "a@slow!"
+    assert watched._process is process
 
 
 async def test_load_is_that_of_the_last_heartbeat_of_the_present_process(
-    supervisor: Supervisor,
+    supervisor: Supervisor, tmp_path: Path
 ) -> None:
     assert supervisor.load == {}
+    for number in range(BEATS):
+        (tmp_path / f"beat-{number}").touch()
     reading = asyncio.create_task(read(supervisor, "a@slow"))
     await until(lambda: supervisor.load != {})
     assert supervisor.load == {"running": 1, "cache_used": 0.25}
@@ -146,8 +190,7 @@ async def test_load_is_that_of_the_last_heartbeat_of_the_present_process(
 
 
 async def test_running_pages_are_those_that_the_process_has_started(tmp_path: Path) -> None:
-    timeouts = Timeouts(stall=60, start=20)
-    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=timeouts)
+    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=TIMEOUTS)
     assert (supervisor.num_running, supervisor.num_waiting) == (0, 0)
     reading = [asyncio.create_task(read(supervisor, f"{n}@hang")) for n in range(3)]
     await until(lambda: supervisor.num_running == 1)
@@ -159,38 +202,39 @@ async def test_running_pages_are_those_that_the_process_has_started(tmp_path: Pa
     await supervisor.close()
 
 
-async def test_an_idle_process_is_not_replaced(supervisor: Supervisor) -> None:
+async def test_an_idle_process_is_not_replaced(watched: Supervisor, clock: Clock) -> None:
+    await watched.start()
+    first = watched.pid
+    clock.now += 100 * STALL
+    await let_it_check()
+
+    assert await read(watched, "a") == "a!"
+    assert watched.pid == first
+
+
+async def test_cancelled_pages_let_the_next_one_run(supervisor: Supervisor, tmp_path: Path) -> None:
     await supervisor.start()
-    first = supervisor.pid
-    await asyncio.sleep(1.2)
-
-    assert await read(supervisor, "a") == "a!"
-    assert supervisor.pid == first
-
-
-async def test_cancelled_pages_let_the_next_one_run(supervisor: Supervisor) -> None:
-    await supervisor.start()
-    waiting = [asyncio.create_task(read(supervisor, f"{n}@slow")) for n in range(4)]
-    await asyncio.sleep(0.1)
+    waiting = [asyncio.create_task(read(supervisor, f"{n}@hold")) for n in range(4)]
+    await until((tmp_path / "hold").exists)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+    (tmp_path / "released").touch()
 
     assert await read(supervisor, "next") == "next!"
 
 
-async def test_starts_pause_when_processes_only_crash(
-    supervisor: Supervisor, tmp_path: Path
-) -> None:
+async def test_starts_pause_when_processes_only_crash(watched: Supervisor, tmp_path: Path) -> None:
+    supervisor = watched  # its clock does not move: all starts are within the breaker's window
     (tmp_path / "stillborn").touch()
     for _ in range(CRASHES):
         with pytest.raises(EngineUnavailable, match="ended while it started"):
             await supervisor.start()
 
-    began = time.monotonic()
     with pytest.raises(EngineUnavailable, match="keeps crashing"):
         await supervisor.start()
-    assert supervisor.pid is None and time.monotonic() - began < 5
+    assert supervisor.pid is None
+    assert len((tmp_path / "stillborn").read_text().splitlines()) == CRASHES
 
 
 async def test_a_process_that_is_never_ready_is_ended(tmp_path: Path) -> None:
@@ -202,12 +246,14 @@ async def test_a_process_that_is_never_ready_is_ended(tmp_path: Path) -> None:
     await supervisor.close()
 
 
-async def test_closing_ends_the_process_and_fails_its_pages(supervisor: Supervisor) -> None:
+async def test_closing_ends_the_process_and_fails_its_pages(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
     await supervisor.start()
     pid = supervisor.pid
     assert pid is not None
     task = asyncio.create_task(read(supervisor, "a@hang"))
-    await asyncio.sleep(0.1)
+    await until((tmp_path / "hang").exists)
 
     await supervisor.close()
 
@@ -240,7 +286,7 @@ async def test_closing_while_a_process_is_created_leaves_none_behind(
 
     def create(*arguments: Any) -> Child:
         created.append(Child(*arguments))
-        may_return.wait(10)
+        may_return.wait(DEADLINE_SECONDS)
         return created[0]
 
     monkeypatch.setattr(worker_process, "Child", create)
@@ -258,17 +304,22 @@ async def test_closing_while_a_process_is_created_leaves_none_behind(
         await starting
 
 
-async def test_killing_the_process_under_fifty_pages_loses_none(crowd: Supervisor) -> None:
+async def test_killing_the_process_under_fifty_pages_loses_none(
+    crowd: Supervisor, tmp_path: Path
+) -> None:
     await crowd.start()
-    prompts = [f"page {n} with some words" for n in range(50)]
+    prompts = [f"page {n}@hold with some words" for n in range(50)]
     reading = [asyncio.create_task(read(crowd, prompt)) for prompt in prompts]
-    await asyncio.sleep(0.02)
+    await until(
+        lambda: sum(page.stream.text != "" for page in crowd._inflight.pages.values()) == 50
+    )
     assert crowd.pid is not None
     os.kill(crowd.pid, signal.SIGKILL)
+    (tmp_path / "released").touch()
 
-    assert await asyncio.gather(*reading) == prompts
+    assert await asyncio.gather(*reading) == [prompt.replace("@hold", "") for prompt in prompts]
     assert crowd.restarts == {"crash": 1}
-    assert 0 < crowd.num_retries <= 50
+    assert crowd.num_retries == 50
 
 
 async def test_a_page_that_crashes_processes_costs_none_of_the_fifty_in_flight(
@@ -337,22 +388,30 @@ async def test_payloads_are_made_for_each_process_and_kept_only_until_sent(
 
 
 async def test_payloads_for_a_dead_process_do_not_delay_the_next_process(crowd: Supervisor) -> None:
+    made: list[bytes] = []
+    dead = threading.Event()
+
     def make() -> bytes:
-        time.sleep(0.06)  # fifty of them, by two threads, take longer than the stall timeout
+        made.append(b"")
+        assert dead.wait(DEADLINE_SECONDS)
         return b""
 
     await crowd.start()
+    first = crowd.pid
+    assert first is not None
     prompts = [f"page {n}" for n in range(50)]
     reading = [
         asyncio.create_task(crowd.request({"prompt": prompt}, make, num_bytes=0))
         for prompt in prompts
     ]
-    await asyncio.sleep(0.02)
-    assert crowd.pid is not None
-    os.kill(crowd.pid, signal.SIGKILL)
+    await until(lambda: len(made) == SENDER_THREADS)
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: crowd.restarts and not crowd.unhealthy_reason)
+    dead.set()
 
     assert [response["raw"] for response in await asyncio.gather(*reading)] == prompts
     assert crowd.restarts == {"crash": 1}
+    assert len(made) == len(prompts) + SENDER_THREADS, "pixels were made for a dead process"
 
 
 async def test_a_page_that_cannot_be_sent_leaves_nothing_in_flight(
@@ -379,9 +438,10 @@ async def test_a_page_that_waits_or_is_cancelled_while_waiting_makes_no_payload(
     supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=TIMEOUTS)
     await supervisor.start()
     reading = [
-        asyncio.create_task(supervisor.request({"prompt": f"{n}@slow"}, bytes, num_bytes=50))
+        asyncio.create_task(supervisor.request({"prompt": f"{n}@hold"}, bytes, num_bytes=50))
         for n in range(2)
     ]
+    await until((tmp_path / "hold").exists)
     made: list[str] = []
 
     def make() -> bytes:
@@ -389,9 +449,10 @@ async def test_a_page_that_waits_or_is_cancelled_while_waiting_makes_no_payload(
         return b""
 
     waiting = asyncio.create_task(supervisor.request({"prompt": "late"}, make, num_bytes=50))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # time in which pixels would be made
     assert not made
     waiting.cancel()
+    (tmp_path / "released").touch()
     await asyncio.gather(*reading)
     assert await read(supervisor, "next") == "next!"
     assert not made
@@ -434,24 +495,32 @@ async def test_four_hundred_pages_of_which_every_twentieth_crashes_once_all_succ
     assert crowd.restarts == {"crash": 20}
 
 
-async def test_a_page_that_hangs_among_others_is_sent_again(crowd: Supervisor) -> None:
-    prompts = ["a", "b@hang-once", "c"]
+async def test_a_page_that_hangs_among_others_is_sent_again(tmp_path: Path, clock: Clock) -> None:
+    arguments = {"notes": str(tmp_path)}
+    timeouts = Timeouts(stall=STALL, start=60)
+    crowd = Supervisor(CROWD, arguments, timeouts=timeouts, clock=clock)
+    reading = [asyncio.create_task(read(crowd, prompt)) for prompt in ("a", "b@hang-once", "c")]
+    await until(lambda: list(tmp_path.glob("*@hang-once")))
+    await until_killed(crowd, clock)
 
-    assert await asyncio.gather(*(read(crowd, prompt) for prompt in prompts)) == ["a", "b", "c"]
+    assert await asyncio.gather(*reading) == ["a", "b", "c"]
     assert crowd.restarts == {"stall": 1}
+    await crowd.close()
 
 
 async def test_a_process_that_dies_idle_is_replaced_without_a_request(
-    crowd: Supervisor,
+    supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    await crowd.start()
-    first = crowd.pid
-    assert first is not None and crowd.unhealthy_reason == ""
+    await supervisor.start()
+    first = supervisor.pid
+    assert first is not None and supervisor.unhealthy_reason == ""
+    (tmp_path / "late").touch()  # the next process is ready when this file is gone
     os.kill(first, signal.SIGKILL)
 
-    await until(lambda: crowd.unhealthy_reason != "", seconds=2)
-    await until(lambda: crowd.unhealthy_reason == "" and crowd.pid is not None, seconds=5)
-    assert crowd.pid != first
+    await until(lambda: supervisor.unhealthy_reason != "")
+    (tmp_path / "late").unlink()
+    await until(lambda: supervisor.unhealthy_reason == "")
+    assert supervisor.pid not in (None, first)
 
 
 async def test_an_engine_that_is_down_reports_it_and_recovers(
@@ -470,12 +539,21 @@ async def test_an_engine_that_is_down_reports_it_and_recovers(
 
 
 async def test_a_page_over_its_timeout_fails_while_its_process_is_busy(
-    tmp_path: Path,
+    tmp_path: Path, clock: Clock
 ) -> None:
-    timeouts = Timeouts(stall=0.8, start=20, page=0.3)
-    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=timeouts)
+    timeouts = Timeouts(stall=1e9, start=60, page=30)
+    supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=timeouts, clock=clock)
+    started = asyncio.Event()
+    reading = asyncio.create_task(
+        supervisor.request(
+            {"prompt": "a@hold"}, bytes, num_bytes=0, on_text=lambda _: started.set()
+        )
+    )
+    await asyncio.wait_for(started.wait(), DEADLINE_SECONDS)
+    clock.now += 31
     with pytest.raises(PageTimeout):
-        await read(supervisor, "a@slow")
+        await reading
+    (tmp_path / "released").touch()
     assert await read(supervisor, "b") == "b!"
     assert not supervisor.restarts
     await supervisor.close()
@@ -502,8 +580,7 @@ async def all_streaming(crowd: Supervisor, texts: list[str], characters: int) ->
         lambda: (
             min(map(len, texts)) >= characters
             and all(page.started_at is not None and not page.is_suspect for page in pages)
-        ),
-        seconds=30,
+        )
     )
 
 
@@ -521,11 +598,11 @@ async def test_pages_in_flight_at_two_crashes_succeed(crowd: Supervisor) -> None
         asyncio.create_task(read_streaming(crowd, prompt, texts, number))
         for number, prompt in enumerate(prompts)
     ]
-    for characters in (1, 20):
+    for crashes, characters in ((1, 1), (2, 20)):
         await all_streaming(crowd, texts, characters)
         assert crowd.pid is not None
         os.kill(crowd.pid, signal.SIGKILL)
-        await until(lambda: crowd.unhealthy_reason != "")
+        await until(lambda crashes=crashes: crowd.restarts["crash"] == crashes)
 
     await asyncio.gather(*reading)
     assert texts == prompts

@@ -1,4 +1,4 @@
-"""Options that take one word of a table, and those that several commands share."""
+"""Options with a fixed set of values, and options that several commands share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def choice(
     default: str | None = None,
     aliases: Mapping[str, str] | None = None,
 ) -> Any:
-    """An option for one of these names, or an alias of one. `default` describes the default."""
+    """An option whose value is one of `names`, or an alias of one. `default` describes the value
+    that is used if the option is missing."""
     known = tuple(names)
 
     def check(value: str | None) -> str | None:
@@ -39,8 +40,8 @@ EngineOption = Annotated[
     str | None,
     choice(
         ["auto", *ENGINES],
-        help="Who reads. auto: native if the weights and torch are there, else ppocr.",
         aliases=ALIASES,
+        help="The engine. auto: native if its weights and torch are there, else ppocr.",
         default="DEEPSEEK_OCR_ENGINE, else auto",
     ),
 ]

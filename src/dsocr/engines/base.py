@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from statistics import fmean
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
+from dsocr.engines.stats import EngineStats
 from dsocr.types import Mode, OcrOptions, PageImage, PageResult, Task
 
 OnText = Callable[[str], None]
@@ -34,52 +33,6 @@ class EngineInfo:
     """Further facts for people, such as ("attention", "sdpa")."""
 
 
-@dataclass(frozen=True, slots=True)
-class EngineStats:
-    """Counters and present load of an engine, for metrics."""
-
-    restarts: Mapping[str, int] = field(default_factory=dict)
-    """Lost processes since the start, by cause: `crash` or `stall`."""
-    num_retries: int = 0
-    """Pages that were sent again after a process was lost."""
-    num_running: int = 0
-    """Pages in flight that the engine has started."""
-    num_waiting: int = 0
-    """Pages that wait in front of the engine or in its queue."""
-    load: Mapping[str, float] = field(default_factory=dict)
-    """What the process reports of itself, if anything: `cache_used` (share of the KV cache, 0-1),
-    and the counters `preemptions` and `out_of_memory` since the process started."""
-
-
-@runtime_checkable
-class ReportsStats(Protocol):
-    """An engine that has figures for metrics. Optional: an `Engine` need not."""
-
-    def stats(self) -> EngineStats:
-        """Does not wait for the engine."""
-
-
-def merge_stats(parts: Iterable[EngineStats]) -> EngineStats:
-    """Sums of several engines; `cache_used` is their mean."""
-    parts = list(parts)
-    restarts: Counter[str] = Counter()
-    loads: dict[str, list[float]] = {}
-    for part in parts:
-        restarts.update(part.restarts)
-        for name, value in part.load.items():
-            loads.setdefault(name, []).append(value)
-    return EngineStats(
-        restarts=dict(restarts),
-        num_retries=sum(part.num_retries for part in parts),
-        num_running=sum(part.num_running for part in parts),
-        num_waiting=sum(part.num_waiting for part in parts),
-        load={
-            name: fmean(values) if name == "cache_used" else sum(values)
-            for name, values in loads.items()
-        },
-    )
-
-
 class Engine(Protocol):
     """Recognizes pages; many `recognize` calls may be in flight, and the engine batches them."""
 
@@ -90,6 +43,9 @@ class Engine(Protocol):
     def unhealthy_reason(self) -> str:
         """Why no page can be recognized now, although it was started; empty when pages can be.
         `recognize` calls wait meanwhile until the engine has recovered."""
+
+    def stats(self) -> EngineStats:
+        """For metrics. Does not wait for the engine."""
 
     async def start(self) -> None:
         """Loads what is needed; returns when the first page can be recognized. Raises `DsocrError`

@@ -12,14 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from dsocr.engines.base import (
-    Engine,
-    EngineInfo,
-    EngineStats,
-    OnText,
-    ReportsStats,
-    merge_stats,
-)
+from dsocr.engines.base import Engine, EngineInfo, OnText
+from dsocr.engines.stats import EngineStats, merge_stats
 from dsocr.errors import EngineUnavailable, QueueFull
 from dsocr.process.text_stream import TextStream
 from dsocr.types import OcrOptions, PageImage, PageResult
@@ -68,6 +62,7 @@ class EnginePool:
             raise ValueError("a pool needs at least one engine")
         self._members = [_Member(engine) for engine in members]
         self._start_tasks: list[asyncio.Task[None]] = []
+        self._num_retries = 0
         self._closed = False
 
     @property
@@ -99,9 +94,9 @@ class EnginePool:
         return " ".join(_unique(member.unhealthy_reason for member in self._members))
 
     def stats(self) -> EngineStats:
-        """Sums of the members that report any."""
-        engines = [member.engine for member in self._members]
-        return merge_stats(one.stats() for one in engines if isinstance(one, ReportsStats))
+        """Sums over the members, and the pages that were sent to another one."""
+        stats = (member.engine.stats() for member in self._members)
+        return merge_stats(stats, retries=self._num_retries)
 
     async def start(self) -> None:
         """Starts all members concurrently; returns when the first is ready. The others are started
@@ -128,6 +123,7 @@ class EnginePool:
             if self._closed or not others:
                 raise
             logger.warning("page %d goes to another engine: %s", page.index, error.message)
+        self._num_retries += 1
         stream.restart()
         return await self._recognize_on(self._least_loaded(others), page, options, piece_handler)
 

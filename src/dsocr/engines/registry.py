@@ -1,4 +1,4 @@
-"""The table of engines. An engine is imported when it is created; listing them imports none."""
+"""The table of engines. An engine is imported when it is created, so that listing them is cheap."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ ENGINES: dict[str, str] = {
     "ppocr": "dsocr.engines.ppocr.engine:EmbeddedEngine",
 }
 """Name -> "module:Class", in the order in which `auto` prefers them."""
-ALIASES: dict[str, str] = {"rapidocr": "ppocr"}
-"""Former names, accepted on the command line, in the environment, in requests and stored jobs."""
+
+ALIASES = {"rapidocr": "ppocr"}
+"""Earlier names: accepted in settings, on the command line, in requests and in stored jobs."""
 
 
 def canonical_name(name: str) -> str:
-    """The engine's present name; unknown names are returned as they are."""
+    """The engine's name for a name or an alias; unknown names are returned unchanged."""
     return ALIASES.get(name, name)
 
 
-def names_of(name: str) -> list[str]:
-    """The engine's present name and its aliases, as stored jobs may have them."""
-    return [name, *(alias for alias, present in ALIASES.items() if present == name)]
+def names_of(engine: str) -> tuple[str, ...]:
+    """The engine's name and its aliases."""
+    return (engine, *(alias for alias, name in ALIASES.items() if name == engine))
 
 
 def create(name: str, config: Any) -> Engine:
-    """A new engine with its own config dataclass. Nothing is loaded before `start`."""
+    """Creates the engine with its config dataclass. Nothing is loaded before `start`."""
     module, _, attribute = ENGINES[canonical_name(name)].partition(":")
     engine: Engine = getattr(importlib.import_module(module), attribute)(config)
     return engine

@@ -35,7 +35,7 @@ class Page:
     sent: bool = False
     """To the present process."""
     started_at: float | None = None
-    """When the present process started the page; monotonic seconds."""
+    """When the present process started the page, by the clock of `InflightPages`."""
     suspicions: int = 0
     is_suspect: bool = False
     cleared_at: float = 0
@@ -76,6 +76,7 @@ class Page:
 class InflightPages:
     """All accepted pages without a response, the oldest first."""
 
+    clock: Callable[[], float] = time.monotonic
     pages: dict[int, Page] = field(default_factory=dict)
     num_retries: int = 0
     """Pages that were sent again after a process died."""
@@ -90,7 +91,7 @@ class InflightPages:
         if page is None or page.response.done():
             return False
         if kind == "started":
-            page.started_at = time.monotonic()
+            page.started_at = self.clock()
         elif kind == "text":
             page.add_text(header["text"])
         elif kind in ("done", "failed"):
@@ -127,7 +128,7 @@ class InflightPages:
 
     def overdue(self, seconds: float) -> list[Page]:
         """Unanswered pages that were started longer than `seconds` ago."""
-        since = time.monotonic() - seconds
+        since = self.clock() - seconds
         return [
             page
             for page in self._unanswered()

@@ -77,7 +77,8 @@ class Supervisor:
         self._target, self._arguments = target, dict(arguments)
         self._timeouts = timeouts
         self._limiter = InflightLimiter(max_inflight_bytes())
-        self._inflight = InflightPages()
+        self._clock = clock
+        self._inflight = InflightPages(clock)
         self._breaker = CircuitBreaker(clock)
         self._next_id = self._num_requests = 0
         self._process: WorkerProcess | None = None
@@ -200,7 +201,7 @@ class Supervisor:
     async def _start_process(self) -> Header:
         if self._breaker.wait_seconds > 0:
             raise EngineUnavailable("The engine keeps crashing; it is tried again in a moment.")
-        process = self._process = await start_worker(self._target, self._arguments)
+        process = self._process = await start_worker(self._target, self._arguments, self._clock)
         process.listen(self._on_message, self._on_exit)
         ready = await self._wait_until_ready(process)
         self.unhealthy_reason = ""
@@ -225,7 +226,7 @@ class Supervisor:
         await process.kill()
 
     def _on_message(self, process: WorkerProcess, header: Header) -> None:
-        process.last_frame_at = time.monotonic()
+        process.last_frame_at = self._clock()
         kind = header["kind"]
         if kind == "loading":
             logger.info("loading %s", header["message"])
@@ -302,7 +303,7 @@ class Supervisor:
     def _reset_stall_clock(self) -> None:
         """An idle process sends no frames: its stall is measured from the next request."""
         if self._process is not None and not self._inflight.pages:
-            self._process.last_frame_at = time.monotonic()
+            self._process.last_frame_at = self._clock()
 
     async def _watch_progress(self) -> None:
         while True:
@@ -317,7 +318,7 @@ class Supervisor:
         process = self._process
         if process is None or not self._inflight.pages or not process.ready.done():
             return
-        if time.monotonic() - process.last_frame_at > self._timeouts.stall:
+        if self._clock() - process.last_frame_at > self._timeouts.stall:
             process.kill_reason = f"no progress for {self._timeouts.stall:g} s"
             await process.kill()
 

@@ -16,12 +16,13 @@ from dsocr.process.child import Child, ChildDied, Header
 class WorkerProcess:
     """A child process whose frames, and then its exit, are passed to the event loop."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, clock: Callable[[], float]) -> None:
         """To be created in the event loop that gets the frames."""
         self.child = child
         self.ready: asyncio.Future[Header] = asyncio.get_running_loop().create_future()
         """Its `ready` frame, or the error that kept it from starting."""
-        self.last_frame_at = time.monotonic()
+        self.last_frame_at = clock()
+        """By the supervisor's clock."""
         self.kill_reason = ""
         """Why the supervisor killed it, if it did."""
 
@@ -68,11 +69,13 @@ class WorkerProcess:
                 loop.call_soon_threadsafe(on_exit, self, reason)
 
 
-async def start_worker(target: str, arguments: Mapping[str, Any]) -> WorkerProcess:
+async def start_worker(
+    target: str, arguments: Mapping[str, Any], clock: Callable[[], float]
+) -> WorkerProcess:
     """Raises `EngineUnavailable`. A child whose start is cancelled is killed: no one else would."""
     starting = asyncio.ensure_future(asyncio.to_thread(Child, target, arguments))
     try:
-        return WorkerProcess(await asyncio.shield(starting))
+        return WorkerProcess(await asyncio.shield(starting), clock)
     except ChildDied as error:
         raise EngineUnavailable("The engine's process cannot be started.") from error
     except asyncio.CancelledError:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from dsocr.engines.base import EngineStats
 from dsocr.engines.deepseek.native import NativeEngine, block_confidences
+from dsocr.engines.stats import EngineStats
 from dsocr.errors import BadCheckpoint, BadRequest, ContextTooLong, EngineUnavailable
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import Box, NoRepeat, OcrOptions, PageImage, TextLine
@@ -27,6 +27,7 @@ from tests.runtime.goldens import (
     golden_page,
     write_reading_checkpoint,
 )
+from tests.waiting import DEADLINE_SECONDS, until
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one process for most tests: torch is slow
@@ -97,7 +98,7 @@ async def test_streamed_text_adds_up_to_the_raw_text(engine: NativeEngine, token
     result = await engine.recognize(page(index=4), options(), on_text=pieces.append)
 
     assert_text_is(result.raw, CASE["hf_no_repeat_20"], tokenizer.decode)
-    assert "".join(pieces) == result.raw and len(pieces) > 1
+    assert "".join(pieces) == result.raw
     assert (result.index, result.width, result.height) == (4, 800, 1200)
     assert result.finish_reason == "length"
     assert result.usage.prompt_tokens == CASE["n_input_ids"]
@@ -138,11 +139,14 @@ async def test_cancelled_pages_let_the_next_one_run(engine: NativeEngine) -> Non
         engine.recognize(page(), options(max_tokens=None), on_text=lambda _: streamed.set())
     )
     endless.cancel()
-    await asyncio.wait_for(streamed.wait(), 30)
+    await asyncio.wait_for(streamed.wait(), DEADLINE_SECONDS)
+    assert not streaming.done(), "its text came with its end and not before"
     streaming.cancel()
     await asyncio.gather(endless, streaming, return_exceptions=True)
 
-    result = await asyncio.wait_for(engine.recognize(page(), options(max_tokens=3)), 30)
+    result = await asyncio.wait_for(
+        engine.recognize(page(), options(max_tokens=3)), DEADLINE_SECONDS
+    )
 
     assert result.usage.completion_tokens == 3
 
@@ -183,10 +187,16 @@ async def test_killing_the_process_under_fifty_pages_loses_none(checkpoint: Path
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OMP_NUM_THREADS", "1")
         alone = await engine.recognize(page(), short)
-        reading = [asyncio.create_task(engine.recognize(page(), short)) for _ in range(50)]
-        await asyncio.sleep(0.5)
         supervisor = engine._supervisor
         assert supervisor is not None and supervisor.pid is not None
+        pages = supervisor._inflight.pages.values()
+        # frozen until all are sent, then killed while it reads
+        os.kill(supervisor.pid, signal.SIGSTOP)
+        reading = [asyncio.create_task(engine.recognize(page(), short)) for _ in range(50)]
+        in_flight = min(50, engine.info.max_concurrency)
+        await until(lambda: sum(page.sent for page in pages) == in_flight)
+        os.kill(supervisor.pid, signal.SIGCONT)
+        await until(lambda: any(page.started_at is not None for page in pages))
         os.kill(supervisor.pid, signal.SIGKILL)
 
         results = await asyncio.gather(*reading)
@@ -199,8 +209,11 @@ async def test_killing_the_process_under_fifty_pages_loses_none(checkpoint: Path
 async def test_closing_fails_pages_in_flight(config: RuntimeConfig) -> None:
     engine = NativeEngine(config)
     await engine.start()
-    waiting = asyncio.create_task(engine.recognize(page(), options(max_tokens=None)))
-    await asyncio.sleep(0.2)
+    streamed = asyncio.Event()
+    waiting = asyncio.create_task(
+        engine.recognize(page(), options(max_tokens=None), on_text=lambda _: streamed.set())
+    )
+    await asyncio.wait_for(streamed.wait(), DEADLINE_SECONDS)
 
     await engine.close()
 

@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from dsocr.engines.base import EngineInfo, EngineStats, OnText
+from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.deepseek.grounding import markdown_of, parse, references
 from dsocr.engines.deepseek.modes import MODES, mode_of
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
-from dsocr.engines.supervised import stats_of
+from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
 from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
@@ -87,7 +87,7 @@ class NativeEngine:
         return self._supervisor.unhealthy_reason if self._supervisor is not None else ""
 
     def stats(self) -> EngineStats:
-        return EngineStats() if self._supervisor is None else stats_of(self._supervisor)
+        return stats_of(self._supervisor)
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
@@ -113,9 +113,9 @@ class NativeEngine:
 
 def examine_weights(folder: Path) -> list[tuple[str, Literal["ok", "note", "bad"], str]]:
     """Checks of a weights folder: name, state, text. Loads torch into this process."""
-    from dsocr.runtime.weights.check import examine
+    from dsocr.runtime.weights.check import check_folder
 
-    return [(one.name, one.state, one.words) for one in examine(folder)]
+    return [(one.name, one.state, one.detail) for one in check_folder(folder)]
 
 
 def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> list[float | None]:
@@ -152,11 +152,10 @@ def _stage_durations(stages: dict[str, float]) -> str:
 
 
 def _request(page: PageImage, options: OcrOptions) -> dict[str, Any]:
-    mode = mode_of(options.mode)
     return {
         "size": [page.width, page.height],
         "prompt": options.prompt,
-        "resolution": [mode.base_size, mode.image_size, mode.crop_mode],
+        "mode": mode_of(options.mode).key,
         "max_tokens": options.max_tokens,
         "temperature": options.temperature,
         "top_p": options.top_p,

@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from dsocr.engines.base import EngineInfo, EngineStats, OnText
+from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.deepseek.grounding import compose_raw, markdown_of
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.deepseek.prompts import TASKS, locate_query
 from dsocr.engines.ppocr.config import EmbeddedConfig
 from dsocr.engines.ppocr.reading_order.escape import words_of
-from dsocr.engines.supervised import stats_of
+from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import UnsupportedTask
 from dsocr.process.machine import num_cores
 from dsocr.process.supervisor import Supervisor, Timeouts
