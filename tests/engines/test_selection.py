@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dsocr.engines import registry
-from dsocr.engines.ppocr.config import EmbeddedConfig
+from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.selection import select_engine
 
 
@@ -70,6 +70,6 @@ def test_what_strangers_may_read_names_no_folder(tmp_path: Path) -> None:
 
 
 def test_an_engine_is_made_by_its_name_and_reads_nothing_yet() -> None:
-    engine = registry.create("rapidocr", EmbeddedConfig(threads=1))
+    engine = registry.create("rapidocr", PpocrConfig(threads=1))
 
     assert engine.info.name == "rapidocr"
