@@ -154,7 +154,7 @@ def _name(requirement: str) -> str:
 def test_a_page_that_prints_a_reference_forges_no_block() -> None:
     page = typeset.page(["a"])
     printed = "<|ref|>table<|/ref|><|det|>[[0, 0, 9, 9]]<|/det|>"
-    response = {"blocks": [["text", printed, [[0, 0, 0.1, 0.1]], 0.9]], "flags": []}
+    response = {"blocks": [["text", printed, [[0, 0, 0.1, 0.1]], 0.9]], "lines": [], "flags": []}
 
     result = _result(page, OcrOptions("text", "base", ""), response, 0.1)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import cv2
@@ -10,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dsocr.engines.ppocr.lines.recognition import DETAILS
 from dsocr.engines.ppocr.recognizer import PageRecognizer
-from dsocr.types import PageImage, TextLine
+from dsocr.engines.ppocr.response import decode_blocks, decode_lines
+from dsocr.types import Box, PageImage, TextLine
 from tests.engines.ppocr import typeset
 
 
@@ -136,6 +138,7 @@ def test_boxes_of_a_rotated_page_fit_the_page_as_given(recognizer: PageRecognize
 def test_an_empty_page_is_blank_and_no_error(recognizer: PageRecognizer) -> None:
     assert recognize(recognizer, typeset.page([])) == {
         "blocks": [],
+        "lines": [],
         "flags": ["blank"],
     }
 
@@ -187,3 +190,95 @@ def test_what_is_not_on_the_page_is_not_found(recognizer: PageRecognizer) -> Non
     response = recognize(recognizer, typeset.page(), task="locate", query="zebra crossing 77")
 
     assert (response["blocks"], response["flags"]) == ([], ["not_found"])
+    assert [line[0] for line in response["lines"]] == list(typeset.FOX)
+
+
+def lines_of(response: dict[str, Any]) -> list[TextLine]:
+    return list(decode_lines(response))
+
+
+def overlap(box: Box, other: Box) -> float:
+    """The share of the first box that lies in the other."""
+    width = max(0.0, min(box.x1, other.x1) - max(box.x0, other.x0))
+    height = max(0.0, min(box.y1, other.y1) - max(box.y0, other.y0))
+    return width * height / ((box.x1 - box.x0) * (box.y1 - box.y0))
+
+
+def scan_page() -> PageImage:
+    """Two columns under a title, a table, and a page number."""
+    image = Image.new("RGB", (1240, 1754), "white")
+    pen = ImageDraw.Draw(image)
+    pen.text((150, 120), "The Northern Gazette", fill="black", font=ImageFont.load_default(60))
+    font = ImageFont.load_default(24)
+    for row in range(14):
+        pen.text((120, 260 + 36 * row), f"left {row} has words up to the gutter", fill=0, font=font)
+        pen.text((660, 260 + 36 * row), f"right {row} has words up to the edge", fill=0, font=font)
+    for row in range(6):
+        for column in range(4):
+            place = (160 + 240 * column, 900 + 50 * row)
+            pen.text(place, f"{row + 1}{column},500", fill="black", font=font)
+    pen.text((610, 1700), "7", fill="black", font=font)
+    return typeset.of(image)
+
+
+def test_lines_hold_the_words_of_the_blocks_in_their_order(recognizer: PageRecognizer) -> None:
+    response = recognize(recognizer, scan_page())
+
+    texts = [line.text for line in lines_of(response)]
+    shown = re.sub("<[^>]*>|#", " ", words(response)).split()
+    assert texts[-1] == "7"
+    assert " ".join(texts[:-1]).split() == shown
+    assert all(0.5 <= (line.confidence or 0) <= 1 for line in lines_of(response))
+
+
+def test_a_line_lies_on_the_page_and_in_the_box_of_its_block(recognizer: PageRecognizer) -> None:
+    response = recognize(recognizer, scan_page())
+
+    boxes = [box for block in decode_blocks(response) for box in block.boxes]
+    for line in lines_of(response):
+        box = line.box
+        assert 0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 1
+        if line.text != "7":
+            assert max(overlap(box, other) for other in boxes) > 0.99
+
+
+def test_lines_of_a_rotated_page_have_boxes_on_the_page_as_given(
+    recognizer: PageRecognizer,
+) -> None:
+    upright = lines_of(recognize(recognizer, typeset.scan()))
+
+    rotated = lines_of(recognize(recognizer, typeset.scan(), rotation=90))
+
+    assert len(rotated) == len(upright)
+    for line, expected in zip(rotated, upright, strict=True):
+        box = expected.box
+        sides = (line.box.x0, line.box.y0, line.box.x1, line.box.y1)
+        assert sides == pytest.approx((1 - box.y1, box.x0, 1 - box.y0, box.x1), abs=0.02)
+
+
+def test_lines_of_a_text_layer_are_the_layer_s_without_confidence(
+    recognizer: PageRecognizer,
+) -> None:
+    layer = typeset.layer()
+
+    lines = lines_of(recognize(recognizer, typeset.page(), layer=layer))
+
+    assert [line.text for line in lines] == [line.text for line in layer]
+    assert {line.confidence for line in lines} == {None}
+    for line, expected in zip(lines, layer, strict=True):
+        assert overlap(line.box, expected.box) > 0.99
+
+
+def test_lines_recognized_beside_a_text_layer_have_a_confidence(
+    recognizer: PageRecognizer,
+) -> None:
+    lines = lines_of(recognize(recognizer, typeset.page(), layer=typeset.layer()[:-1]))
+
+    assert [line.confidence is None for line in lines] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("task", ["ocr", "text", "locate"])
+def test_every_task_returns_the_lines(recognizer: PageRecognizer, task: str) -> None:
+    response = recognize(recognizer, typeset.page(), task=task, query="seven wizards")
+
+    assert [line.text for line in lines_of(response)] == list(typeset.FOX)

@@ -12,7 +12,7 @@ from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.deepseek.prompts import TASKS, locate_query
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.ppocr.reading_order.escape import unescape_markdown
-from dsocr.engines.ppocr.response import decode_blocks
+from dsocr.engines.ppocr.response import decode_blocks, decode_lines
 from dsocr.errors import UnsupportedTask
 from dsocr.process.machine import num_cores
 from dsocr.process.supervisor import Supervisor, Timeouts
@@ -121,6 +121,7 @@ def _result(
         height=page.height,
         markdown=markdown,
         blocks=blocks,
+        lines=decode_lines(response),
         raw=raw,
         flags=tuple(response["flags"]),
         usage=Usage(seconds=seconds),

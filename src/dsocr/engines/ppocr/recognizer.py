@@ -26,7 +26,7 @@ from dsocr.engines.ppocr.networks.structure import StructureModels
 from dsocr.engines.ppocr.response import encode_response
 from dsocr.engines.ppocr.view import View
 from dsocr.process.child import Header
-from dsocr.types import Block
+from dsocr.types import Block, TextLine
 
 _MAX_SIDE = 16384
 """Longer pages are shrunk. OpenCV warps no image of more than 32,766 pixels a side."""
@@ -61,6 +61,7 @@ class PageRecognizer:
         scored = UNCHECKED_TEXT not in page.flags
         return encode_response(
             [_block(page.view, draft, scored=scored) for draft in composed.blocks],
+            [_text_line(page.view, line) for line in composed.lines],
             flags,
         )
 
@@ -115,3 +116,8 @@ def _shrink(image: Pixels) -> Pixels:
 def _block(view: View, draft: BlockDraft, *, scored: bool) -> Block:
     boxes = tuple(view.box(rect) for rect in draft.rects)
     return Block(draft.label, draft.text, boxes, draft.score if scored else None)
+
+
+def _text_line(view: View, line: Line) -> TextLine:
+    score = None if line.from_layer else line.score
+    return TextLine(line.text.strip(), view.box(line.rect), score)
