@@ -11,15 +11,15 @@ import pytest
 from dsocr.engines.base import Engine
 from dsocr.engines.deepseek.grounding import parse
 from dsocr.engines.pool import EnginePool
-from dsocr.engines.ppocr.config import EmbeddedConfig
-from dsocr.engines.ppocr.engine import EmbeddedEngine
+from dsocr.engines.ppocr.config import PpocrConfig
+from dsocr.engines.ppocr.engine import PpocrEngine
 from dsocr.errors import UnsupportedTask
 from dsocr.types import OcrOptions, PageImage
 from tests.engines.ppocr import typeset
 from tests.fakes import OPTIONS, FakeEngine
 
 ENGINES: dict[str, Callable[[], Engine]] = {
-    "embedded": lambda: EmbeddedEngine(EmbeddedConfig()),
+    "embedded": lambda: PpocrEngine(PpocrConfig()),
     "fake": lambda: FakeEngine(seconds=0.1),
     "pool": lambda: EnginePool([FakeEngine(seconds=0.1), FakeEngine(seconds=0.1)]),
 }

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dsocr.engines import registry
-from dsocr.engines.ppocr.config import EmbeddedConfig
+from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.selection import select_engine
 
 
@@ -71,7 +71,7 @@ def test_a_former_name_selects_and_creates_the_engine_under_its_present_name(
     choice = select_engine("rapidocr", tmp_path)
 
     assert (choice.name, choice.reason) == ("ppocr", "ppocr was requested")
-    assert registry.create("rapidocr", EmbeddedConfig(threads=1)).info.name == "ppocr"
+    assert registry.create("rapidocr", PpocrConfig(threads=1)).info.name == "ppocr"
     assert registry.canonical_name("auto") == "auto"
 
 
@@ -81,7 +81,7 @@ def test_reason_and_advice_name_no_folder(tmp_path: Path) -> None:
         assert str(tmp_path) not in choice.reason + choice.advice
 
 
-def test_an_engine_is_created_by_its_name_without_loading_anything() -> None:
-    engine = registry.create("ppocr", EmbeddedConfig(threads=1))
+def test_an_engine_is_made_by_its_name_and_reads_nothing_yet() -> None:
+    engine = registry.create("rapidocr", PpocrConfig(threads=1))
 
     assert engine.info.name == "ppocr"

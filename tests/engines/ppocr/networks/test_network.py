@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dsocr.engines.ppocr.blocks.compose import LayoutModels
+from  import LayoutModels
 from dsocr.engines.ppocr.networks.network import Networks
 from dsocr.engines.ppocr.networks.ocr import Ocr
-from dsocr.engines.ppocr.networks.orientation import TurnModel
+from dsocr.engines.ppocr.networks.orientation import OrientationModel
 
 
 def test_every_network_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +22,7 @@ def test_every_network_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(networks, "compile", recorded)
     Ocr(networks)  # two: detection and recognition
-    TurnModel(networks)
+    OrientationModel(networks)
     models = LayoutModels(networks)
     assert models.layout is not None and models.table is not None
 
