@@ -21,7 +21,7 @@ from bench import pictures, scoring
 from bench.cost import ChildrenCost
 from bench.page_files import first_page
 from dsocr.engines.base import Engine
-from dsocr.engines.ppocr.config import EmbeddedConfig
+from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.registry import create
 from dsocr.errors import DsocrError
 from dsocr.pages.config import PagesConfig
@@ -171,7 +171,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.picture is not None:
         arguments.picture.mkdir(parents=True, exist_ok=True)
-    engine = create(arguments.engine, EmbeddedConfig(threads=arguments.threads))
+    engine = create(arguments.engine, PpocrConfig(threads=arguments.threads))
     options = OcrOptions(task="markdown", mode=arguments.mode, prompt=PROMPT)
     print("| page | group | similarity | recall | checks | tables | s | CPU s | peak MB |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")

@@ -21,7 +21,7 @@ from annotated_types import Ge, Gt
 from pydantic import TypeAdapter, ValidationError
 
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
-from dsocr.engines.ppocr.config import EmbeddedConfig
+from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.registry import ENGINES, canonical_name
 from dsocr.errors import DsocrError
 from dsocr.host import HostConfig
@@ -123,7 +123,7 @@ class Settings:
     """Pages that loop or end too early are read again in other ways, and the best answer is kept;
     `off` gives one plain pass."""
     pages: PagesConfig = field(default_factory=PagesConfig)
-    embedded: EmbeddedConfig = field(default_factory=EmbeddedConfig)
+    embedded: PpocrConfig = field(default_factory=PpocrConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
@@ -222,7 +222,7 @@ def _near_backend(name: str) -> Path:
 def _rooms() -> dict[str, type[Any]]:
     return {
         "pages": PagesConfig,
-        "embedded": EmbeddedConfig,
+        "embedded": PpocrConfig,
         "runtime": RuntimeConfig,
         "server": ServerConfig,
         "jobs": JobsConfig,

@@ -1,4 +1,4 @@
-"""The errors a user can meet. `code` is stable; the first docstring line says what happened."""
+"""Errors that reach users. `code` is stable; the first docstring line is the default message."""
 
 from __future__ import annotations
 

@@ -10,12 +10,12 @@ from dsocr.batch.inputs import Input, gather
 from dsocr.batch.runner import ReadJob, run_batch
 from dsocr.engines import registry
 from dsocr.engines.base import EngineInfo
-from dsocr.engines.ppocr.config import EmbeddedConfig
+from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.selection import EngineSelection
 from dsocr.host import HostConfig
 from tests.fakes import OPTIONS, FakeEngine, pdf, png
 
-HOST = HostConfig("ppocr", {"ppocr": EmbeddedConfig()})
+HOST = HostConfig("ppocr", {"ppocr": PpocrConfig()})
 
 
 class Recorder:
@@ -65,7 +65,7 @@ async def test_documents_are_written_and_the_observer_follows(
         observer=recorder,
     )
     assert (summary.documents, summary.pages, summary.failed, summary.skipped) == (2, 3, 1, 0)
-    assert recorder.engine == "fake: ppocr was asked for"
+    assert recorder.engine == "fake: ppocr was requested"
     assert (sorted(recorder.num_opened), recorder.num_done) == ([2, 2], 4)
     assert recorder.written == ["a.txt"]
     assert len(recorder.failures) == 1 and "b.pdf: page 2: " in recorder.failures[0]

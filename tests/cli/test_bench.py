@@ -18,7 +18,7 @@ def test_bench_prints_pages_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
     assert result.exit_code == 0, result.output
-    assert "ppocr was asked for" in result.output
+    assert "ppocr was requested" in result.output
     row = next(line for line in result.output.splitlines() if line.startswith("│ 1 "))
     assert float(row.split("│")[4]) > 0
 

@@ -1,4 +1,4 @@
-"""Workers that misbehave on order, in real processes: what a supervisor has to live with."""
+"""Workers that crash, hang or slow down on command, in real processes, to test the supervisor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READY = {"kind": "ready", "device": "none", "dtype": "none", "attention": "none"
 
 
 def obey(channel: Channel, arguments: Header) -> None:
-    """Repeats each prompt, and does what its last word says. `@..-once` once in all workers."""
+    """Echoes each prompt and runs the command after its `@`; `@..-once` once in all processes."""
     notes = Path(arguments["notes"])
     if (notes / "stillborn").exists():
         with (notes / "stillborn").open("a") as lives:
@@ -33,28 +33,28 @@ def obey(channel: Channel, arguments: Header) -> None:
         with (notes / "seen").open("a") as seen:
             seen.write(prompt + "\n")
         channel.send({"kind": "started", "id": number})
-        order = prompt.partition("@")[2]
-        other = order == "crash-other-once" and (notes / order).exists()
+        command = prompt.partition("@")[2]
+        other = command == "crash-other-once" and (notes / command).exists()
         channel.send({"kind": "text", "id": number, "text": "other" if other else prompt})
-        once = order.endswith("-once")
-        if not once or not (notes / order).exists():
-            (notes / order).touch() if order else None
-            act(channel, order.removesuffix("-once"), notes)
+        once = command.endswith("-once")
+        if not once or not (notes / command).exists():
+            (notes / command).touch() if command else None
+            act(channel, command.removesuffix("-once"), notes)
         channel.send({"kind": "text", "id": number, "text": "!"})
         channel.send({"kind": "done", "id": number, "text": prompt})
 
 
-def act(channel: Channel, order: str, notes: Path) -> None:
-    if order.startswith("crash"):
+def act(channel: Channel, command: str, notes: Path) -> None:
+    if command.startswith("crash"):
         os.kill(os.getpid(), signal.SIGKILL)
-    elif order == "hang":
+    elif command == "hang":
         time.sleep(600)
-    elif order == "hold":
+    elif command == "hold":
         wait_while(lambda: not (notes / "released").exists())
-    elif order == "slow":
+    elif command == "slow":
         for number in range(BEATS):
             wait_while(lambda number=number: not (notes / f"beat-{number}").exists())
-            channel.send({"kind": "heartbeat"})
+            channel.send({"kind": "heartbeat", "running": 1, "cache_used": 0.25})
 
 
 def wait_while(condition: Callable[[], bool]) -> None:
@@ -64,14 +64,14 @@ def wait_while(condition: Callable[[], bool]) -> None:
 
 
 def crowd(channel: Channel, arguments: Header) -> None:
-    """Reads many pages side by side, a letter of each at a time; `@crash`, `@hang` where the
-    order stands, `@..-once` once in all processes. `@hold` keeps its page there, and no other."""
+    """Echoes many pages at once, a letter of each at a time, and runs `@crash` or `@hang` where it
+    occurs in the prompt; `@..-once` once in all processes. `@hold` holds its own page only."""
     notes = Path(arguments["notes"])
     (notes / f"process-{os.getpid()}").touch()
-    channel.send(READY | {"max_pages": arguments["max_pages"]})
+    channel.send(READY)
     pages: dict[int, str] = {}
     while True:
-        while channel.waiting() or not pages:
+        while channel.has_input() or not pages:
             header, _ = channel.receive()
             if header["kind"] == "cancel":
                 pages.pop(header["id"], None)

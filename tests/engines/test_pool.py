@@ -1,179 +1,279 @@
-"""The engine pool: where a page goes, and what happens when a member cannot take it."""
+"""An engine pool of fakes that fail, stream and hang on command."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import dataclasses
+from collections.abc import Callable
 
 import pytest
 
-from dsocr.engines import pool
+from dsocr.engines import pool as pool_module
 from dsocr.engines.base import OnText
 from dsocr.engines.pool import EnginePool
-from dsocr.errors import EngineCrashed, EngineUnavailable
+from dsocr.engines.stats import EngineStats
+from dsocr.errors import BadCheckpoint, EngineCrashed, EngineUnavailable, QueueFull
+from dsocr.pipeline.events import PageDone, PageEvent, PageReset, TextDelta
+from dsocr.pipeline.pipeline import Pipeline
 from dsocr.types import OcrOptions, PageImage, PageResult
-from tests.fakes import OPTIONS, FakeEngine, page_image
+from tests.fakes import OPTIONS, FakeEngine, FakeSource, page_image
+
+HANG, WORDS = ["@hang"], ["one", "two", "three"]
 
 
 class Member(FakeEngine):
-    """A fake engine that can be unhealthy, held, or fail after some text."""
+    """A fake engine whose start and pages can be made to fail."""
 
-    def __init__(self, *, max_concurrency: int = 2) -> None:
+    def __init__(
+        self,
+        *,
+        max_concurrency: int = 2,
+        start_errors: list[Exception] | None = None,
+        page_error: Exception | None = None,
+        streams_first: str = "",
+    ) -> None:
         super().__init__(max_concurrency=max_concurrency)
         self.unhealthy_reason = ""
-        self.start_errors = 0
-        """How many starts fail."""
-        self.fails_after: str | None = None
-        """Text that is streamed before the engine becomes unavailable."""
-        self.error: type[EngineUnavailable] | type[EngineCrashed] = EngineUnavailable
-        self.held: asyncio.Event | None = None
+        self.start_errors = start_errors or []
+        self.page_error = page_error
+        self.streams_first = streams_first
+        self.can_start = asyncio.Event()
+        self.can_start.set()
 
     async def start(self) -> None:
+        await self.can_start.wait()
         if self.start_errors:
-            self.start_errors -= 1
-            raise EngineUnavailable("no such device")
+            raise self.start_errors.pop(0)
         await super().start()
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
     ) -> PageResult:
-        if self.fails_after is not None:
-            if on_text is not None and self.fails_after:
-                on_text(self.fails_after)
-            raise self.error("the engine is down")
-        if self.held is not None:
-            self.running += 1
-            try:
-                await self.held.wait()
-            finally:
-                self.running -= 1
+        if self.page_error is not None:
+            self.read.append("failed")
+            if on_text is not None and self.streams_first:
+                on_text(self.streams_first)
+            raise self.page_error
         return await super().recognize(page, options, on_text=on_text)
 
 
-def reads(member: Member) -> int:
-    return len(member.read)
+async def until(condition: Callable[[], bool]) -> None:
+    async def wait() -> None:
+        while not condition():
+            await asyncio.sleep(0)
+
+    await asyncio.wait_for(wait(), 10)
 
 
 async def started(*members: Member) -> EnginePool:
-    engines = EnginePool(members)
-    await engines.start()
-    for member in engines._members:
-        if member.starting is not None and not member.engine.start_errors:  # type: ignore[attr-defined]
-            await member.starting
-    return engines
+    pool = EnginePool(members)
+    await pool.start()
+    await until(lambda: all(member.started for member in members))
+    return pool
 
 
-async def test_pages_go_to_the_member_with_the_least_outstanding_work() -> None:
+def test_a_pool_without_members_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        EnginePool([])
+
+
+def test_info_is_what_all_members_support_and_their_pages_together() -> None:
+    first, second = Member(max_concurrency=3), Member(max_concurrency=5)
+    first.info = dataclasses.replace(
+        first.info, device="cuda:0", supports_no_repeat=True, details=(("dtype", "bfloat16"),)
+    )
+    second.info = dataclasses.replace(
+        second.info,
+        device="cuda:1",
+        tasks=("ocr", "markdown"),
+        modes=("base", "gundam"),
+        details=(("dtype", "bfloat16"), ("weights", "other")),
+    )
+    info = EnginePool([first, second]).info
+
+    assert (info.name, info.model, info.device) == ("fake", "fake-1", "cuda:0, cuda:1")
+    assert (info.tasks, info.modes) == (("markdown", "ocr"), ("gundam", "base"))
+    assert info.max_concurrency == 8
+    assert not info.supports_no_repeat
+    assert info.details == (("dtype", "bfloat16"), ("engines", "2 of 2 ready"))
+
+
+async def test_pages_go_to_the_member_with_the_least_work_for_its_size() -> None:
     small, large = Member(max_concurrency=1), Member(max_concurrency=3)
-    engines = await started(small, large)
-    small.held = large.held = asyncio.Event()
-    reading = [
-        asyncio.ensure_future(engines.recognize(page_image(["a"]), OPTIONS)) for _ in range(8)
-    ]
-    await asyncio.sleep(0)
+    pool = await started(small, large)
+    pages = [asyncio.create_task(pool.recognize(page_image(HANG), OPTIONS)) for _ in range(8)]
+    await until(lambda: small.running + large.running == 8)
+
     assert (small.running, large.running) == (2, 6)
-    small.held.set()
-    await asyncio.gather(*reading)
+    for page in pages:
+        page.cancel()
+    await asyncio.gather(*pages, return_exceptions=True)
 
 
-async def test_an_unhealthy_member_is_skipped() -> None:
-    sick, healthy = Member(), Member()
-    engines = await started(sick, healthy)
-    sick.unhealthy_reason = "it is restarted"
-    for _ in range(4):
-        await engines.recognize(page_image(["a"]), OPTIONS)
-    assert (reads(sick), reads(healthy)) == (0, 4)
-    assert engines.unhealthy_reason == ""
+async def test_cancelling_frees_the_member() -> None:
+    first, second = Member(), Member()
+    pool = await started(first, second)
+    pages = [asyncio.create_task(pool.recognize(page_image(HANG), OPTIONS)) for _ in range(4)]
+    await until(lambda: first.running == second.running == 2)
+    for page in pages:
+        page.cancel()
+    await asyncio.gather(*pages, return_exceptions=True)
+
+    assert first.running == second.running == 0
+    await asyncio.gather(*(pool.recognize(page_image(WORDS), OPTIONS) for _ in range(2)))
+    assert len(first.read) == len(second.read) == 3
 
 
-async def test_the_pool_is_unhealthy_when_every_member_is() -> None:
-    one, other = Member(), Member()
-    engines = await started(one, other)
-    one.unhealthy_reason, other.unhealthy_reason = "crashed", "stalled"
-    assert engines.unhealthy_reason == "crashed, stalled"
-    await engines.recognize(page_image(["a"]), OPTIONS)  # members restart themselves: it waits
-    assert reads(one) + reads(other) == 1
+async def test_an_unhealthy_member_gets_no_pages_and_counts_for_none() -> None:
+    first, second = Member(max_concurrency=3), Member(max_concurrency=5)
+    pool = await started(first, second)
+    first.unhealthy_reason = "The engine's process ended; it is started again."
+
+    await asyncio.gather(*(pool.recognize(page_image(WORDS), OPTIONS) for _ in range(3)))
+
+    assert (len(first.read), len(second.read)) == (0, 3)
+    assert pool.info.max_concurrency == 5
+    assert pool.unhealthy_reason == ""
+    second.unhealthy_reason = "The engine is down."
+    assert pool.unhealthy_reason == f"{first.unhealthy_reason} The engine is down."
+    assert pool.info.max_concurrency == 8
+    await pool.recognize(page_image(WORDS), OPTIONS)  # waits at a member for its recovery
 
 
-async def test_a_page_of_an_unavailable_member_is_recognized_once_more_on_another() -> None:
-    down, up = Member(), Member()
-    engines = await started(down, up)
-    down.fails_after = ""
-    result = await engines.recognize(page_image(["a"]), OPTIONS)
-    assert (result.markdown, reads(up), engines.stats().retries) == ("a", 1, 1)
+@pytest.mark.parametrize("error", [EngineUnavailable("down"), QueueFull()])
+async def test_a_page_of_an_unavailable_member_is_recognized_by_another(error: Exception) -> None:
+    first, second = Member(page_error=error), Member()
+    pool = await started(first, second)
+
+    result = await pool.recognize(page_image(WORDS, index=7), OPTIONS)
+
+    assert (result.index, result.markdown) == (7, "one\n\ntwo\n\nthree")
+    assert (first.read, second.read) == (["failed"], ["one"])
+    assert pool.stats().retries == 1
 
 
-async def test_a_page_that_a_second_member_fails_is_an_error() -> None:
-    members = [Member(), Member(), Member()]
-    engines = await started(*members)
-    for member in members:
-        member.fails_after = ""
-    with pytest.raises(EngineUnavailable):
-        await engines.recognize(page_image(["a"]), OPTIONS)
-    assert engines.stats().retries == 1
+async def test_a_page_is_sent_to_one_other_member_only() -> None:
+    members = [Member(page_error=EngineUnavailable(f"down: {number}")) for number in range(3)]
+    pool = await started(*members)
+
+    with pytest.raises(EngineUnavailable, match="down: 1"):
+        await pool.recognize(page_image(WORDS), OPTIONS)
+    assert [len(member.read) for member in members] == [1, 1, 0]
 
 
-async def test_a_page_that_crashes_a_member_is_not_given_to_another() -> None:
-    crashing, other = Member(), Member()
-    engines = await started(crashing, other)
-    crashing.fails_after, crashing.error = "", EngineCrashed
+async def test_a_page_that_crashes_its_member_is_not_sent_to_another() -> None:
+    first, second = Member(page_error=EngineCrashed()), Member()
+    pool = await started(first, second)
+
     with pytest.raises(EngineCrashed):
-        await engines.recognize(page_image(["a"]), OPTIONS)
-    assert reads(other) == 0
+        await pool.recognize(page_image(WORDS), OPTIONS)
+    assert second.read == []
 
 
-async def test_streamed_text_is_not_repeated_by_the_second_member() -> None:
-    down, up = Member(), Member()
-    engines = await started(down, up)
-    expected = (await up.recognize(page_image(["some words"]), OPTIONS)).raw
-    down.fails_after = expected[:5]
+async def test_without_another_healthy_member_the_error_is_raised() -> None:
+    first, second = Member(page_error=EngineUnavailable("down")), Member()
+    pool = await started(first, second)
+    second.unhealthy_reason = "down too"
+
+    with pytest.raises(EngineUnavailable, match="down"):
+        await pool.recognize(page_image(WORDS), OPTIONS)
+    assert second.read == []
+
+
+async def test_text_that_the_second_member_repeats_is_streamed_once() -> None:
+    whole = (await FakeEngine().recognize(page_image(WORDS), OPTIONS)).raw
+    first = Member(page_error=EngineUnavailable("down"), streams_first=whole[:20])
+    pool = await started(first, Member())
     pieces: list[str] = []
-    result = await engines.recognize(page_image(["some words"]), OPTIONS, on_text=pieces.append)
-    assert "".join(pieces) == result.raw == expected
+
+    result = await pool.recognize(page_image(WORDS), OPTIONS, on_text=pieces.append)
+
+    assert pieces[0] == whole[:20]
+    assert "".join(pieces) == result.raw == whole
 
 
-async def test_a_cancelled_page_frees_its_member() -> None:
-    member, other = Member(), Member()
-    engines = await started(member, other)
-    member.held = other.held = asyncio.Event()
-    reading = asyncio.ensure_future(engines.recognize(page_image(["a"]), OPTIONS))
-    await asyncio.sleep(0)
-    assert engines.stats().running == 1
-    reading.cancel()
-    await asyncio.gather(reading, return_exceptions=True)
-    assert engines.stats().running == 0
-    assert [one.num_outstanding for one in engines._members] == [0, 0]
+async def test_other_text_of_the_second_member_resets_the_page_in_the_pipeline() -> None:
+    first = Member(page_error=EngineUnavailable("down"), streams_first="something else")
+    pool = await started(first, Member())
+    events: list[PageEvent] = []
+
+    document = await Pipeline(pool).run(FakeSource([WORDS]), OPTIONS, on_event=events.append)
+
+    (reset,) = [at for at, event in enumerate(events) if isinstance(event, PageReset)]
+    text = "".join(event.text for event in events[reset:] if isinstance(event, TextDelta))
+    assert text == document.pages[0].raw
+    assert events[-1] == PageDone(document.pages[0])
 
 
-async def test_one_started_member_is_enough_and_the_other_is_started_again(
+async def test_start_returns_with_the_first_member_and_others_join_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pool, "RESTART_SECONDS", 0.001)
-    late, early = Member(max_concurrency=4), Member()
-    late.start_errors = 3
-    engines = EnginePool([late, early])
-    await engines.start()
-    assert engines.unhealthy_reason == "" and early.started
-    starting = engines._members[0].starting
-    assert starting is not None
-    await asyncio.wait_for(starting, 60)
-    assert late.started and engines.info.max_concurrency == 6
-    await engines.close()
-    assert late.closed and early.closed
+    monkeypatch.setattr(pool_module, "RESTART_SECONDS", 0.0)
+    failing, slow, good = Member(start_errors=[EngineUnavailable("busy")] * 3), Member(), Member()
+    slow.can_start.clear()
+    failing.can_start.clear()
+    pool = EnginePool([failing, slow, good])
+
+    await pool.start()
+
+    assert pool.info.max_concurrency == good.info.max_concurrency
+    assert dict(pool.info.details)["engines"] == "1 of 3 ready"
+    await pool.recognize(page_image(WORDS), OPTIONS)
+    assert good.read == ["one"]
+    slow.can_start.set()
+    failing.can_start.set()
+    await until(lambda: dict(pool.info.details)["engines"] == "3 of 3 ready")
+    assert failing.start_errors == []
+    await pool.close()
 
 
-async def test_no_member_that_starts_is_the_first_ones_error() -> None:
-    one, other = Member(), Member()
-    one.start_errors = other.start_errors = 1
-    with pytest.raises(EngineUnavailable, match="no such device"):
-        await EnginePool([one, other]).start()
+async def test_start_fails_when_no_member_starts_and_may_be_repeated() -> None:
+    first = Member(start_errors=[BadCheckpoint("no weights")])
+    second = Member(start_errors=[EngineUnavailable("busy")])
+    pool = EnginePool([first, second])
+
+    with pytest.raises(BadCheckpoint, match="no weights"):
+        await pool.start()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert pool.unhealthy_reason == "no weights busy"
+
+    await pool.start()
+    await until(lambda: first.started and second.started)
+    assert pool.unhealthy_reason == ""
+    await pool.close()
 
 
-async def test_the_pool_can_do_what_all_members_can() -> None:
-    one, other = Member(), Member()
-    one.info = replace(one.info, device="cuda:0", supports_no_repeat=True)
-    other.info = replace(other.info, device="cuda:1", tasks=("text", "markdown"), streams=False)
-    info = (await started(one, other)).info
-    assert info.tasks == ("markdown", "text")
-    assert (info.device, info.streams, info.supports_no_repeat) == ("cuda:0, cuda:1", False, False)
-    assert dict(info.details)["engines"] == "2 of 2"
+async def test_cancelling_the_start_leaves_nothing_running() -> None:
+    member = Member()
+    member.can_start.clear()
+    pool = EnginePool([member])
+    starting = asyncio.create_task(pool.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def test_stats_are_the_sums_of_the_members() -> None:
+    class Reporting(Member):
+        def stats(self) -> EngineStats:
+            load = {"cache_used": float(self.info.max_concurrency > 2), "preemptions": 4.0}
+            return EngineStats(3, 5, {"crash": 1}, 2, load)
+
+    pool = EnginePool([Reporting(max_concurrency=2), Reporting(max_concurrency=3)])
+
+    load = {"cache_used": 0.5, "preemptions": 8.0}
+    assert pool.stats() == EngineStats(6, 10, {"crash": 2}, 4, load)
+
+
+async def test_closing_closes_all_members_and_ends_their_starts() -> None:
+    good, slow = Member(), Member()
+    slow.can_start.clear()
+    pool = EnginePool([good, slow])
+    await pool.start()
+
+    await pool.close()
+
+    assert good.closed and slow.closed
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -24,11 +24,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dsocr.engines.ppocr import worker
+from dsocr.engines.ppocr import recognizer, worker
 from dsocr.engines.ppocr.geometry import Line, Rect, Region
 from dsocr.engines.ppocr.networks.layout import LayoutModel
-from dsocr.engines.ppocr.networks.ocr import Ocr, Reading
-from dsocr.engines.ppocr.networks.orientation import TurnModel
+from dsocr.engines.ppocr.networks.ocr import Ocr
+from dsocr.engines.ppocr.networks.orientation import OrientationModel
 from dsocr.engines.ppocr.networks.table_model import Cell, TableModel
 from dsocr.process.child import Channel, Header
 
@@ -49,10 +49,9 @@ def _quads(found: Any) -> list[Any]:
     return [np.array(quad, np.float32) for quad in found]
 
 
-def _readings(found: Any) -> list[Reading]:
+def _lines(found: Any) -> list[Line]:
     return [
-        Reading(Line(text, Rect(*rect), *rest), tuple(centres))
-        for (text, rect, *rest), centres in found
+        Line(text, Rect(*rect), *rest, tuple(centres)) for (text, rect, *rest), centres in found
     ]
 
 
@@ -66,10 +65,10 @@ def _cells(found: Any) -> list[Cell]:
 
 NETWORKS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "quads": (Ocr, "detect", _quads),
-    "readings": (Ocr, "read", _readings),
-    "turns": (TurnModel, "candidates", tuple),
+    "readings": (Ocr, "recognize", _lines),
+    "turns": (OrientationModel, "candidates", tuple),
     "regions": (LayoutModel, "detect", _regions),
-    "cells": (TableModel, "read", _cells),
+    "cells": (TableModel, "detect_cells", _cells),
 }
 """What is recorded: the method that finds it, and its return value made of plain JSON."""
 
@@ -126,7 +125,7 @@ def record(channel: Channel, arguments: Header) -> None:
 
 
 def _tell_of_pages(begin: Callable[[Page], None], end: Callable[[Page], None]) -> None:
-    real = worker.PageReader.read
+    real = recognizer.PageRecognizer.recognize
 
     def read(self: Any, image: Any, question: Header, *, poll: Callable[[], None]) -> Header:
         page = page_of(image, question)
@@ -135,7 +134,7 @@ def _tell_of_pages(begin: Callable[[Page], None], end: Callable[[Page], None]) -
         end(page)
         return answer
 
-    worker.PageReader.read = read
+    recognizer.PageRecognizer.recognize = read
 
 
 def page_of(image: Any, question: Header) -> Page:
@@ -167,6 +166,9 @@ def difference(first: Page, second: Page) -> float:
 
 def plain(value: Any) -> Any:
     """The value as JSON: data classes as lists of their fields, numbers rounded."""
+    if isinstance(value, Line):  # the recording keeps its centres beside the other fields
+        fields = (value.text, value.rect, value.score, value.has_wide_gap, value.rise)
+        return [plain(fields), plain(value.centres)]
     if dataclasses.is_dataclass(value):
         return [plain(getattr(value, field.name)) for field in dataclasses.fields(value)]
     if isinstance(value, np.ndarray):

@@ -18,7 +18,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from dsocr.config import Settings
-from dsocr.engines.ppocr.engine import EmbeddedEngine
+from dsocr.engines.ppocr.engine import PpocrEngine
 from dsocr.server.app import create_app
 from tests.server.conftest import wait_until
 
@@ -68,8 +68,8 @@ def service(
 
 
 def replaying(worker: str = REPLAY) -> Callable[..., Any]:
-    """Makes the embedded engine, with that reading process."""
-    return lambda name, config: EmbeddedEngine(config, worker=worker)
+    """Creates the ppocr engine with that worker."""
+    return lambda name, config: PpocrEngine(config, worker=worker)
 
 
 def ocr(http: TestClient, file: Path, **fields: str) -> Any:

@@ -21,27 +21,27 @@ from tests.waiting import DEADLINE_SECONDS, wait_until
 
 
 def obey(channel: Channel, arguments: Header) -> None:
-    """The child of these tests: does as each question says."""
+    """The child of these tests: does what each request says."""
     while True:
-        question, payload = channel.receive()
-        if "sleep" in question:
-            time.sleep(question["sleep"])
-        if "exit" in question:
-            os._exit(question["exit"])
-        if "burn" in question:
-            limit_cpu_seconds(question["burn"])
+        request, payload = channel.receive()
+        if "sleep" in request:
+            time.sleep(request["sleep"])
+        if "exit" in request:
+            os._exit(request["exit"])
+        if "burn" in request:
+            limit_cpu_seconds(request["burn"])
             while True:
                 pass
-        if "allocate" in question:
+        if "allocate" in request:
             try:
-                question["got"] = len(bytearray(question["allocate"]))
+                request["got"] = len(bytearray(request["allocate"]))
             except MemoryError:
-                question["got"] = None
-        if "print" in question:
-            print(question["print"], flush=True)
-        question["arguments"] = arguments
-        question["environment"] = os.environ.get("DSOCR_TEST_CHILD")
-        channel.send(question, bytes(reversed(payload)))
+                request["got"] = None
+        if "print" in request:
+            print(request["print"], flush=True)
+        request["arguments"] = arguments
+        request["environment"] = os.environ.get("DSOCR_TEST_CHILD")
+        channel.send(request, bytes(reversed(payload)))
 
 
 @contextmanager
@@ -53,16 +53,16 @@ def child(**options: object) -> Iterator[Child]:
         one.kill()
 
 
-def test_a_question_gets_its_answer_and_bytes_come_back() -> None:
+def test_a_request_gets_its_response_and_its_bytes_come_back() -> None:
     with child(environment={"DSOCR_TEST_CHILD": "yes"}) as one:
-        answer, payload = one.call({"word": "ä"}, b"abc", timeout=DEADLINE_SECONDS)
-        assert (answer["word"], bytes(payload)) == ("ä", b"cba")
-        assert answer["arguments"] == {"given": 1}
-        assert answer["environment"] == "yes"
+        response, payload = one.call({"word": "ä"}, b"abc", timeout=DEADLINE_SECONDS)
+        assert (response["word"], bytes(payload)) == ("ä", b"cba")
+        assert response["arguments"] == {"given": 1}
+        assert response["environment"] == "yes"
         assert one.alive
 
 
-def test_a_payload_larger_than_any_socket_buffer_crosses_whole() -> None:
+def test_a_payload_larger_than_any_socket_buffer_arrives_whole() -> None:
     sent = os.urandom(1 << 20) * 20
     with child() as one:
         _, received = one.call({}, sent, timeout=DEADLINE_SECONDS)
@@ -83,7 +83,7 @@ def test_a_child_that_exits_is_reported_with_its_status() -> None:
     assert not one.alive
 
 
-def test_a_late_child_is_killed() -> None:
+def test_a_child_that_takes_too_long_is_killed() -> None:
     with child() as one:
         one.call({}, timeout=DEADLINE_SECONDS)
         with pytest.raises(ChildTimeout):
@@ -101,7 +101,7 @@ def test_a_deadline_holds_for_its_own_call_only() -> None:
         assert one.channel._sock.gettimeout() is None
 
 
-def test_a_child_that_stops_reading_does_not_block_its_parent() -> None:
+def test_a_child_that_stops_receiving_does_not_block_its_parent() -> None:
     with child() as one:
         one.call({}, timeout=DEADLINE_SECONDS)
         os.kill(one.pid, signal.SIGSTOP)
@@ -122,7 +122,7 @@ def test_memory_is_limited() -> None:
         assert one.call({"allocate": 1 << 30}, timeout=DEADLINE_SECONDS)[0]["got"] is None
 
 
-def test_what_a_child_prints_does_not_reach_standard_output(
+def test_output_that_a_child_prints_does_not_reach_standard_output(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with child() as one:
@@ -134,15 +134,15 @@ def test_what_a_child_prints_does_not_reach_standard_output(
 async def test_cancelling_a_call_kills_the_child() -> None:
     with child() as one:
         await one.call_async({}, timeout=DEADLINE_SECONDS)
-        asked = asyncio.ensure_future(one.call_async({"sleep": 60}))
-        await asyncio.sleep(0.05)  # right both before and after the question was sent
-        asked.cancel()
+        calling = asyncio.ensure_future(one.call_async({"sleep": 60}))
+        await asyncio.sleep(0.05)  # right both before and after the request was sent
+        calling.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asked
+            await calling
         assert not one.alive
 
 
-async def test_killing_from_many_threads_is_killing_once() -> None:
+async def test_a_child_may_be_killed_from_many_threads_at_once() -> None:
     with child() as one:
         await one.call_async({}, timeout=DEADLINE_SECONDS)
         await asyncio.gather(*(asyncio.to_thread(one.kill) for _ in range(8)))
@@ -170,7 +170,7 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "lengths", [b"\xff\xff\xff\xff" + bytes(8), bytes(4) + b"\xff" * 8], ids=["header", "payload"]
 )
-def test_a_frame_that_claims_to_be_enormous_is_refused(lengths: bytes) -> None:
+def test_a_frame_that_announces_an_enormous_length_is_refused(lengths: bytes) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(lengths)
@@ -178,8 +178,8 @@ def test_a_frame_that_claims_to_be_enormous_is_refused(lengths: bytes) -> None:
             Channel(ours).receive(time.monotonic() + DEADLINE_SECONDS)
 
 
-def test_a_payload_is_received_in_one_call_however_it_comes() -> None:
-    """A reader that goes back for the interpreter after each piece waits for a busy thread."""
+def test_a_payload_is_received_in_one_call() -> None:
+    """With several calls the thread waits for the interpreter lock after each one."""
 
     class Counting(socket.socket):
         calls = 0
@@ -198,10 +198,10 @@ def test_a_payload_is_received_in_one_call_however_it_comes() -> None:
     assert reader.calls == 3  # lengths, header, payload
 
 
-def test_a_child_takes_no_module_from_the_folder_it_is_started_in(
+def test_a_child_imports_no_module_from_the_folder_it_is_started_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "json.py").write_text("raise SystemExit('a stranger was imported')")
+    (tmp_path / "json.py").write_text("raise SystemExit('the wrong module was imported')")
     monkeypatch.chdir(tmp_path)
     with child() as one:
         assert one.call({}, b"abc", timeout=DEADLINE_SECONDS)[1] == b"cba"

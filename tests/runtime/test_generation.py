@@ -90,7 +90,7 @@ def generate(runner: ModelRunner, sequences: Many[Sequence], limits: Limits | No
     for one in sequences:
         scheduler.add(one)
     while scheduler.num_waiting + scheduler.num_running:
-        scheduler.start()
+        scheduler.start_encoding()
         advance(scheduler, runner)
     assert runner.allocator.num_free == runner.allocator.num_blocks
 

@@ -24,7 +24,7 @@ from dsocr.engines.base import Engine
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.store import commands, queries
 from dsocr.server.app import create_app
-from tests.fakes import FakeEngine, orders_of, pdf, png
+from tests.fakes import FakeEngine, commands_of, pdf, png
 from tests.server.conftest import settings_with
 from tests.waiting import wait_until
 
@@ -65,7 +65,7 @@ class Holds(FakeEngine):
 
     async def recognize(self, page: Any, options: Any, *, on_text: Any = None) -> Any:
         result = await super().recognize(page, options, on_text=on_text)
-        while orders_of(page)[0].text in self.held:
+        while commands_of(page)[0].text in self.held:
             await asyncio.sleep(0.01)
         return result
 
@@ -462,9 +462,9 @@ def test_somebody_who_waits_is_read_before_the_pages_of_jobs(running: Running) -
         for book in "ab":
             submit(http, ("book.pdf", pdf([[f"{book}{n}"] for n in range(60)])))
         wait_until(lambda: "b4" in engine.read)
-        turns = http.app.state.service.host._pipeline._desk  # type: ignore[attr-defined]
+        queue = http.app.state.service.host._pipeline._engine_slots  # type: ignore[attr-defined]
         asked = beside.submit(http.post, "/api/ocr", files={"image": ("a.png", png(["me"]))})
-        wait_until(lambda: turns._newcomers or turns._regulars)
+        wait_until(lambda: queue._first or queue._repeated)
         engine.held.clear()
         assert asked.result().status_code == 200
         assert engine.read[engine.read.index("b4") + 1] == "me", "pages of jobs were read before it"

@@ -132,6 +132,14 @@ def test_a_field_that_makes_no_sense_is_named(
     assert names in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("name", ["auto", "ppocr", "rapidocr"])
+def test_the_running_engine_may_be_requested_by_any_of_its_names(client: Client, name: str) -> None:
+    with client() as http:
+        answer = http.post("/api/ocr", files=IMAGE, data={"engine": name})
+
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize("pages", ["x", "0", "2", "1-", "2-1", "1;2", "-"])
 def test_pages_that_do_not_exist_are_refused_or_read(client: Client, pages: str) -> None:
     with client() as http:

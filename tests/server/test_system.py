@@ -48,7 +48,7 @@ def test_health_says_who_reads_and_why(client: Client) -> None:
     Health.model_validate(body, strict=True, extra="forbid")
     assert body["status"] == "ok" and body["modelLoaded"] is True
     assert body["engine"]["state"] == "ready"
-    assert body["engine"]["reason"] == "ppocr was asked for"
+    assert body["engine"]["reason"] == "ppocr was requested"
 
 
 def test_an_engine_that_heals_is_not_ready_and_what_is_asked_meanwhile_is_read(

@@ -75,7 +75,9 @@ def plan_outputs(inputs: Sequence[Input], output: Path, extension: str) -> list[
         ]
     for target, count in Counter(targets).items():
         if count > 1:
-            raise BadRequest(f"{count} inputs would all be written to {target}; read them separately.")
+            raise BadRequest(
+                f"{count} inputs would all be written to {target}; read them separately."
+            )
     input_paths = {os.path.realpath(entry.path) for entry in inputs}
     for target in targets:
         if os.path.realpath(target) in input_paths:

@@ -20,10 +20,10 @@ from dsocr.exports import render
 from dsocr.host import HostConfig, started_host
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.signature import is_named_as_document
-from dsocr.pages.source import open_source
+from dsocr.pages.source import open_document
 from dsocr.pipeline.events import PageDone, PageEvent
 from dsocr.pipeline.page_ranges import page_indices
-from dsocr.pipeline.pipeline import Pipeline, Source, all_or_none, check_options
+from dsocr.pipeline.pipeline import PageSource, Pipeline, all_or_none, check_options
 from dsocr.types import Document, OcrOptions
 
 logger = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ class _DocumentReader:
     async def _export(self, entry: Input) -> tuple[Document, bytes]:
         try:
             _check_readable(entry.path)
-            source = await open_source(
+            source = await open_document(
                 entry.path, name=entry.below.name, sandbox=self.sandbox, password=self.job.password
             )
         except DsocrError:
@@ -164,11 +164,11 @@ class _DocumentReader:
         finally:
             await source.close()
 
-    async def _read_pages(self, source: Source) -> Document:
+    async def _read_pages(self, source: PageSource) -> Document:
         ranges = self.job.pages
         pages = page_indices(ranges, source.num_pages) if ranges else range(source.num_pages)
         self.observer.document_opened(len(pages))
-        document = await self.pipeline.read(
+        document = await self.pipeline.run(
             source, self.job.options, pages=pages, dpi=self.dpi, on_event=self._on_event
         )
         failures = [page.error for page in document.pages]
@@ -215,13 +215,13 @@ class _OrderedWriter:
 class _PageImages:
     """Page images for an export, rendered when they are needed. Called in another thread."""
 
-    def __init__(self, source: Source, dpi: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, source: PageSource, dpi: float, loop: asyncio.AbstractEventLoop) -> None:
         self._source = source
         self._dpi = dpi
         self._loop = loop
 
     def page_image(self, index: int) -> bytes:
-        page = self._source.page(index, dpi=self._dpi)
+        page = self._source.render_page(index, dpi=self._dpi)
         rendered = asyncio.run_coroutine_threadsafe(page, self._loop).result()
         file = io.BytesIO()
         rendered.image.save(file, "PNG", compress_level=1)

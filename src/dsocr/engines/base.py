@@ -1,4 +1,4 @@
-"""The interface of an engine: a page image in, a page result out. Knows no engine by name."""
+"""The interface of an engine, which recognizes pages. Knows no engine by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OnText = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What an engine is, where it runs and what it can do."""
+    """What an engine is, where it runs and what it supports."""
 
     name: str
     model: str
@@ -24,36 +24,38 @@ class EngineInfo:
     modes: tuple[Mode, ...]
     streams: bool
     max_concurrency: int
-    """Pages worth keeping in flight; more only wait in the engine's own queue."""
+    """Pages in flight that keep the engine busy; the pipeline sends no more at a time."""
     dpi: int = 144
-    """Pixels per inch at which PDF pages are rendered for it."""
+    """Pixels per inch at which PDF pages are best rendered for it."""
     supports_no_repeat: bool = False
-    """Whether it honours `no_repeat_ngram`."""
+    """Whether it applies `no_repeat_ngram`."""
     details: tuple[tuple[str, str], ...] = ()
-    """More facts for people, such as ("attention", "sdpa")."""
+    """Further facts for people, such as ("attention", "sdpa")."""
 
 
 class Engine(Protocol):
-    """Many `recognize` calls may be in flight; the engine batches them itself.
-
-    `recognize` raises `DsocrError` for errors that a user can meet. Cancelling it frees its slot.
-    """
+    """Recognizes pages; many `recognize` calls may be in flight, and the engine batches them."""
 
     @property
     def info(self) -> EngineInfo: ...
 
     @property
     def unhealthy_reason(self) -> str:
-        """Why a started engine cannot recognize pages at present; empty when it can. Pages that are
-        handed over meanwhile wait until it is restarted."""
+        """Why no page can be recognized now, although it was started; empty when pages can be.
+        `recognize` calls wait meanwhile until the engine has recovered."""
 
-    def stats(self) -> EngineStats: ...
+    def stats(self) -> EngineStats:
+        """For metrics. Does not wait for the engine."""
 
     async def start(self) -> None:
-        """Loads the model; returns when the first page can be recognized."""
+        """Loads what is needed; returns when the first page can be recognized. Raises `DsocrError`
+        when it cannot start; it may be called again."""
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
-    ) -> PageResult: ...
+    ) -> PageResult:
+        """One page's result, with the index and size of `page`. Raises `DsocrError` for what a user
+        can cause or meet. Cancelling frees what the page used."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Ends the engine's processes; pages in flight fail. Calling it twice is no error."""

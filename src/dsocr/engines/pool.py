@@ -1,210 +1,198 @@
-"""Several engines as one: each page goes to the healthy member with the least outstanding work.
+"""Several engines as one: spreads pages over its members and skips unhealthy ones.
 
-Members are remote servers, or one native engine a GPU. A member that fails to start is started
-again in the background; a page of an unavailable member is recognized once more on another one.
+Its members are one native engine a GPU, or remote servers. They should run the same model: any of
+them may recognize a page. Knows no engine by name.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from dsocr.engines.base import Engine, EngineInfo, OnText
-from dsocr.engines.stats import EngineStats
-from dsocr.errors import DsocrError, EngineUnavailable
+from dsocr.engines.stats import EngineStats, merge_stats
+from dsocr.errors import EngineUnavailable, QueueFull
+from dsocr.process.text_stream import TextStream
 from dsocr.types import OcrOptions, PageImage, PageResult
 
 logger = logging.getLogger(__name__)
 
-RESTART_SECONDS = 10.0
-"""Between two attempts to start a member."""
+RESTART_SECONDS = 5.0
+"""Between two attempts to start a member that did not start."""
+
+Value = TypeVar("Value")
 
 
 @dataclass(slots=True, eq=False)
 class _Member:
     engine: Engine
-    is_started: bool = False
-    num_outstanding: int = 0
-    start_error: str = ""
-    """Why the last start failed; empty if none did."""
-    starting: asyncio.Task[None] | None = field(default=None, repr=False)
+    num_pages: int = 0
+    """In flight."""
+    start_problem: str = ""
+    """Why it is not started; empty once it is, and before the pool's start."""
+    first_attempt: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set after its first start, successful or not."""
+    error: Exception | None = None
+    """Of its last start."""
 
     @property
     def unhealthy_reason(self) -> str:
-        if self.is_started:
-            return self.engine.unhealthy_reason
-        return self.start_error or "The engine is starting."
+        return self.start_problem or self.engine.unhealthy_reason
 
     @property
     def load(self) -> float:
-        """Outstanding pages as a share of what the engine reads at once."""
-        return self.num_outstanding / max(1, self.engine.info.max_concurrency)
-
-    @contextlib.contextmanager
-    def outstanding_page(self) -> Iterator[None]:
-        self.num_outstanding += 1
-        try:
-            yield
-        finally:
-            self.num_outstanding -= 1
+        """Share of its capacity that it uses with one page more."""
+        return (self.num_pages + 1) / self.engine.info.max_concurrency
 
 
 class EnginePool:
-    """An `Engine` made of several. All members read the same model."""
+    """An `Engine` that sends each page to the healthy member with the least work.
+
+    A page whose member is unavailable or full is sent to one other member. `EngineCrashed` is not
+    retried: a member raises it only for a page that has crashed its process twice or failed in it
+    alone, so it would crash another member's process, with that one's pages in flight, as well.
+    """
 
     def __init__(self, members: Sequence[Engine]) -> None:
+        """Raises `ValueError` without members. Their order decides between equal loads."""
         if not members:
-            raise ValueError("an engine pool needs at least one member")
+            raise ValueError("a pool needs at least one engine")
         self._members = [_Member(engine) for engine in members]
+        self._start_tasks: list[asyncio.Task[None]] = []
         self._num_retries = 0
+        self._closed = False
 
     @property
     def info(self) -> EngineInfo:
-        """What every member can do; the concurrency of those that are started."""
-        started = [member.engine.info for member in self._members if member.is_started]
-        infos = started or [member.engine.info for member in self._members]
+        """Tasks and modes that all members support; pages in flight of the healthy ones."""
+        infos = [member.engine.info for member in self._members]
+        usable = self._healthy() or self._members
         return EngineInfo(
-            name=infos[0].name,
-            model=infos[0].model,
-            device=_joined(info.device for info in infos),
-            tasks=tuple(one for one in infos[0].tasks if all(one in info.tasks for info in infos)),
-            modes=tuple(one for one in infos[0].modes if all(one in info.modes for info in infos)),
+            name="+".join(_unique(info.name for info in infos)),
+            model=", ".join(_unique(info.model for info in infos)),
+            device=", ".join(_unique(info.device for info in infos)),
+            tasks=tuple(_common([info.tasks for info in infos])),
+            modes=tuple(_common([info.modes for info in infos])),
             streams=all(info.streams for info in infos),
-            max_concurrency=sum(info.max_concurrency for info in infos),
+            max_concurrency=sum(member.engine.info.max_concurrency for member in usable),
             dpi=infos[0].dpi,
             supports_no_repeat=all(info.supports_no_repeat for info in infos),
-            details=(*infos[0].details, ("engines", f"{len(started)} of {len(self._members)}")),
+            details=(
+                *_common([info.details for info in infos]),
+                ("engines", f"{len(self._healthy())} of {len(infos)} ready"),
+            ),
         )
 
     @property
     def unhealthy_reason(self) -> str:
-        """Empty while one member is healthy."""
-        reasons = [member.unhealthy_reason for member in self._members]
-        return "" if not all(reasons) else _joined(reasons)
+        """Empty while any member is healthy; else the members' reasons."""
+        if self._healthy():
+            return ""
+        return " ".join(_unique(member.unhealthy_reason for member in self._members))
 
     def stats(self) -> EngineStats:
-        """The sum over all members, with the pages that were read again on another member."""
-        stats = [member.engine.stats() for member in self._members]
-        restarts: Counter[str] = Counter()
-        for one in stats:
-            restarts.update(one.restarts)
-        return EngineStats(
-            running=sum(one.running for one in stats),
-            waiting=sum(one.waiting for one in stats),
-            restarts=restarts,
-            retries=self._num_retries + sum(one.retries for one in stats),
-        )
+        """Sums over the members, and the pages that were sent to another one."""
+        stats = (member.engine.stats() for member in self._members)
+        return merge_stats(stats, retries=self._num_retries)
 
     async def start(self) -> None:
-        """Returns when the first member is started; the others go on starting.
-
-        Raises the error of the first member when none can be started.
-        """
-        attempts = [asyncio.ensure_future(_start(member)) for member in self._members]
-        pending = set(attempts)
+        """Starts all members concurrently; returns when the first is ready. The others are started
+        in the background, again and again. Raises the first member's error if none starts."""
+        await self._cancel_starts()
+        self._start_tasks = [asyncio.create_task(self._start(member)) for member in self._members]
         try:
-            while pending and not any(member.is_started for member in self._members):
-                _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            for attempt in attempts:
-                attempt.cancel()
+            await self._first_ready()
+        except BaseException:
+            await self._cancel_starts()
             raise
-        if not any(member.is_started for member in self._members):
-            raise next(error for error in (one.result() for one in attempts) if error)
-        for member, attempt in zip(self._members, attempts, strict=True):
-            member.starting = asyncio.create_task(_start_again(member, attempt))
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
     ) -> PageResult:
-        """Raises what the member raises, `EngineUnavailable` after a second member failed."""
-        stream = _ResumableStream(on_text) if on_text is not None else None
-        member = self._choose()
+        """Raises what the members raise."""
+        stream = TextStream(on_text)
+        piece_handler = None if on_text is None else stream.add
+        first = self._least_loaded(self._healthy() or self._members)
         try:
-            return await _recognize(member, page, options, stream)
-        except EngineUnavailable as error:
-            other = self._choose(without=member)
-            if other is member:
+            return await self._recognize_on(first, page, options, piece_handler)
+        except (EngineUnavailable, QueueFull) as error:
+            others = [member for member in self._healthy() if member is not first]
+            if self._closed or not others:
                 raise
-            logger.warning("a page is read on another engine: %s", error.message)
-            self._num_retries += 1
-            if stream is not None:
-                stream.restart()
-            return await _recognize(other, page, options, stream)
+            logger.warning("page %d goes to another engine: %s", page.index, error.message)
+        self._num_retries += 1
+        stream.restart()
+        return await self._recognize_on(self._least_loaded(others), page, options, piece_handler)
 
     async def close(self) -> None:
-        for member in self._members:
-            if member.starting is not None:
-                member.starting.cancel()
-                await asyncio.gather(member.starting, return_exceptions=True)
-                member.starting = None
+        """Closes all members."""
+        self._closed = True
+        await self._cancel_starts()
         await asyncio.gather(*(member.engine.close() for member in self._members))
 
-    def _choose(self, without: _Member | None = None) -> _Member:
-        """The least loaded of the healthy members, else of the started ones: these restart
-        themselves, and pages wait in them."""
-        candidates = [member for member in self._members if member is not without]
-        healthy = [member for member in candidates if not member.unhealthy_reason]
-        started = [member for member in candidates if member.is_started]
-        if not healthy and without is not None:
-            return without
-        usable = healthy or started
-        if not usable:
-            raise EngineUnavailable(self.unhealthy_reason)
-        return min(usable, key=lambda member: member.load)
+    async def _recognize_on(
+        self, member: _Member, page: PageImage, options: OcrOptions, on_text: OnText | None
+    ) -> PageResult:
+        member.num_pages += 1
+        try:
+            return await member.engine.recognize(page, options, on_text=on_text)
+        finally:
+            member.num_pages -= 1
+
+    async def _first_ready(self) -> None:
+        """Returns when a member has started. Raises when the first attempts of all have failed."""
+        attempts = [asyncio.create_task(one.first_attempt.wait()) for one in self._members]
+        try:
+            for attempt in asyncio.as_completed(attempts):
+                await attempt
+                if any(not member.start_problem for member in self._members):
+                    return
+        finally:
+            for task in attempts:
+                task.cancel()
+        error = self._members[0].error
+        assert error is not None
+        raise error
+
+    async def _start(self, member: _Member) -> None:
+        """Tries until the member has started."""
+        member.start_problem, member.error = "The engine is starting.", None
+        member.first_attempt.clear()
+        while True:
+            try:
+                await member.engine.start()
+            except Exception as error:
+                if str(error) != str(member.error):
+                    logger.error("an engine of the pool did not start: %s", error)
+                member.error = error
+                member.start_problem = str(error) or type(error).__name__
+            else:
+                member.start_problem = ""
+            member.first_attempt.set()
+            if not member.start_problem:
+                return
+            await asyncio.sleep(RESTART_SECONDS)
+
+    async def _cancel_starts(self) -> None:
+        tasks, self._start_tasks = self._start_tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _healthy(self) -> list[_Member]:
+        return [member for member in self._members if not member.unhealthy_reason]
+
+    def _least_loaded(self, members: Sequence[_Member]) -> _Member:
+        return min(members, key=lambda member: member.load)
 
 
-class _ResumableStream:
-    """Passes on the text of a page that is read a second time from where the first reading ended.
-
-    A second reading that does not begin like the first one is not passed on: its text is in the
-    page's result.
-    """
-
-    def __init__(self, on_text: OnText) -> None:
-        self._on_text = on_text
-        self._passed_on = self._text = ""
-
-    def __call__(self, piece: str) -> None:
-        self._text += piece
-        if len(self._text) > len(self._passed_on) and self._text.startswith(self._passed_on):
-            new, self._passed_on = self._text[len(self._passed_on) :], self._text
-            self._on_text(new)
-
-    def restart(self) -> None:
-        self._text = ""
+def _unique(values: Iterable[str]) -> list[str]:
+    return [value for value in dict.fromkeys(values) if value]
 
 
-async def _recognize(
-    member: _Member, page: PageImage, options: OcrOptions, on_text: OnText | None
-) -> PageResult:
-    with member.outstanding_page():
-        return await member.engine.recognize(page, options, on_text=on_text)
-
-
-async def _start(member: _Member) -> DsocrError | None:
-    """Starts a member; the error if it cannot be started."""
-    try:
-        await member.engine.start()
-    except DsocrError as error:
-        member.start_error = error.message
-        return error
-    member.is_started, member.start_error = True, ""
-    return None
-
-
-async def _start_again(member: _Member, attempt: asyncio.Future[DsocrError | None]) -> None:
-    """Starts a member until it is started."""
-    error = await attempt
-    while error is not None:
-        logger.error("an engine of the pool did not start: %s", error.message)
-        await asyncio.sleep(RESTART_SECONDS)
-        error = await _start(member)
-
-
-def _joined(words: Iterator[str] | Sequence[str]) -> str:
-    return ", ".join(dict.fromkeys(words))
+def _common(rows: Sequence[Sequence[Value]]) -> list[Value]:
+    """Values that all rows have, in the first row's order."""
+    return [value for value in rows[0] if all(value in row for row in rows[1:])]

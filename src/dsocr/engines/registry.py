@@ -9,7 +9,7 @@ from dsocr.engines.base import Engine
 
 ENGINES: dict[str, str] = {
     "native": "dsocr.engines.deepseek.native:NativeEngine",
-    "ppocr": "dsocr.engines.ppocr.engine:EmbeddedEngine",
+    "ppocr": "dsocr.engines.ppocr.engine:PpocrEngine",
 }
 """Name -> "module:Class", in the order in which `auto` prefers them."""
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from dsocr.engines.base import EngineInfo
 from dsocr.errors import TooManyPages
-from dsocr.pages.source import open_source
+from dsocr.pages.source import open_document
 from dsocr.pipeline.events import OnEvent, PageEvent
 from dsocr.pipeline.page_ranges import page_indices
-from dsocr.pipeline.pipeline import Pipeline, Source, check_options
+from dsocr.pipeline.pipeline import PageSource, Pipeline, check_options
 from dsocr.server.admission import Ticket
 from dsocr.server.deps import Service
 from dsocr.server.problems import PageFailed
@@ -57,11 +57,11 @@ class AdmittedRead:
     async def open(self, request: ReadRequest, stack: AsyncExitStack) -> OpenedRead:
         """Opens the document until `stack` is closed.
 
-        Raises what `check_options`, `open_source` and `page_indices` raise, and `TooManyPages`.
+        Raises what `check_options`, `open_document` and `page_indices` raise, and `TooManyPages`.
         """
         check_options(request.options, self.info)
         file = request.file
-        source = await open_source(
+        source = await open_document(
             file.path, name=file.name, sandbox=self.service.host.sandbox, password=request.password
         )
         stack.push_async_callback(source.close)
@@ -86,7 +86,7 @@ class OpenedRead:
     service: Service
     ticket: Ticket
     pipeline: Pipeline
-    source: Source
+    source: PageSource
     request: ReadRequest
     pages: tuple[int, ...]
     """Indices of the pages to read, from 0."""
@@ -109,9 +109,7 @@ class OpenedRead:
                 on_event(event)
 
         work = asyncio.ensure_future(
-            self.pipeline.read(
-                self.source, self.request.options, pages=self.pages, on_event=observe
-            )
+            self.pipeline.run(self.source, self.request.options, pages=self.pages, on_event=observe)
         )
         try:
             await self._await_first_page(work)

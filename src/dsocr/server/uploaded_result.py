@@ -7,7 +7,7 @@ import io
 
 from dsocr.errors import BadRequest
 from dsocr.options import OptionLimits, build_options
-from dsocr.pages.source import DEFAULT_DPI, Source
+from dsocr.pages.source import DEFAULT_DPI, DocumentFile
 from dsocr.server.schemas.uploaded_result import UploadedPage, UploadedResult
 from dsocr.types import Block, Box, Document, PageFailure, PageResult, TextLine, Usage
 
@@ -27,14 +27,14 @@ def document_of(result: UploadedResult) -> Document:
 class UploadedDocumentImages:
     """Page images for an export, rendered from the uploaded document. Called in another thread."""
 
-    def __init__(self, source: Source, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, source: DocumentFile, loop: asyncio.AbstractEventLoop) -> None:
         self._source = source
         self._loop = loop
 
     def page_image(self, index: int) -> bytes:
         if index >= self._source.num_pages:
             raise BadRequest(f"The uploaded document has no page {index + 1}.")
-        page = self._source.page(index, dpi=DEFAULT_DPI)
+        page = self._source.render_page(index, dpi=DEFAULT_DPI)
         rendered = asyncio.run_coroutine_threadsafe(page, self._loop).result()
         out = io.BytesIO()
         rendered.image.save(out, "JPEG", quality=90)

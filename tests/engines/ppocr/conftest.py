@@ -4,7 +4,7 @@ import pytest
 
 from dsocr.engines.ppocr.networks.network import Networks
 from dsocr.engines.ppocr.networks.ocr import Ocr
-from dsocr.engines.ppocr.worker import PageReader
+from dsocr.engines.ppocr.recognizer import PageRecognizer
 
 
 @pytest.fixture(scope="session")
@@ -18,5 +18,5 @@ def ocr(networks: Networks) -> Ocr:
 
 
 @pytest.fixture(scope="session")
-def page_reader() -> PageReader:
-    return PageReader(2)
+def recognizer() -> PageRecognizer:
+    return PageRecognizer(2)

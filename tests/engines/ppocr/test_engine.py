@@ -13,8 +13,8 @@ import pytest
 
 from dsocr.engines.deepseek.grounding import parse
 from dsocr.engines.deepseek.prompts import TASKS
-from dsocr.engines.ppocr.config import EmbeddedConfig
-from dsocr.engines.ppocr.engine import EmbeddedEngine, _result
+from dsocr.engines.ppocr.config import PpocrConfig
+from dsocr.engines.ppocr.engine import PpocrEngine, _result
 from dsocr.errors import UnsupportedTask
 from dsocr.types import OcrOptions, Task
 from tests.engines.ppocr import typeset
@@ -26,22 +26,22 @@ def options(task: Task, prompt: str | None = None) -> OcrOptions:
 
 
 @pytest.mark.parametrize("task", ["figure", "describe", "custom"])
-async def test_what_needs_a_language_model_is_refused_and_never_invented(task: Task) -> None:
-    engine = EmbeddedEngine(EmbeddedConfig())
+async def test_tasks_that_need_a_language_model_are_refused(task: Task) -> None:
+    engine = PpocrEngine(PpocrConfig())
 
     with pytest.raises(UnsupportedTask, match="native engine"):
         await engine.recognize(typeset.page(), options(task, "What is this?"))
 
 
 async def test_locating_nothing_is_refused() -> None:
-    engine = EmbeddedEngine(EmbeddedConfig())
+    engine = PpocrEngine(PpocrConfig())
 
     with pytest.raises(UnsupportedTask, match="nothing between"):
         await engine.recognize(typeset.page(), options("locate", "Locate <|ref|> <|/ref|>."))
 
 
 async def test_plain_text_has_no_references() -> None:
-    engine = EmbeddedEngine(EmbeddedConfig())
+    engine = PpocrEngine(PpocrConfig())
     try:
         result = await engine.recognize(typeset.page(), options("text"))
     finally:
@@ -52,8 +52,8 @@ async def test_plain_text_has_no_references() -> None:
     assert result.blocks[0].boxes
 
 
-async def test_a_process_that_is_killed_costs_no_page_and_is_replaced_when_idle() -> None:
-    engine = EmbeddedEngine(EmbeddedConfig())
+async def test_a_killed_worker_loses_no_page_and_is_replaced_even_when_idle() -> None:
+    engine = PpocrEngine(PpocrConfig())
     await engine.start()
     supervisor = engine._supervisor
     first = supervisor.pid
@@ -61,7 +61,7 @@ async def test_a_process_that_is_killed_costs_no_page_and_is_replaced_when_idle(
     os.kill(first, signal.SIGSTOP)  # it is sent the pages and cannot finish them
     reading = [asyncio.create_task(engine.recognize(typeset.page(), options("text")))]
     reading += [asyncio.create_task(engine.recognize(typeset.page(), options("text")))]
-    await until(lambda: sum(page.sent for page in supervisor._flight.pages.values()) == 2)
+    await until(lambda: sum(page.sent for page in supervisor._inflight.pages.values()) == 2)
     os.kill(first, signal.SIGKILL)
 
     for result in await asyncio.gather(*reading):
@@ -76,14 +76,14 @@ async def test_a_process_that_is_killed_costs_no_page_and_is_replaced_when_idle(
     await engine.close()
 
 
-async def test_a_page_that_nobody_waits_for_is_dropped_and_the_models_stay_loaded() -> None:
-    engine = EmbeddedEngine(EmbeddedConfig())
+async def test_a_cancelled_page_is_dropped_and_the_models_stay_loaded() -> None:
+    engine = PpocrEngine(PpocrConfig())
     await engine.start()
     first = engine._supervisor.pid
-    abandoned = asyncio.create_task(engine.recognize(typeset.page(), options("text")))
-    await until(lambda: any(page.sent for page in engine._supervisor._flight.pages.values()))
-    abandoned.cancel()
-    await asyncio.gather(abandoned, return_exceptions=True)
+    cancelled = asyncio.create_task(engine.recognize(typeset.page(), options("text")))
+    await until(lambda: any(page.sent for page in engine._supervisor._inflight.pages.values()))
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
 
     result = await engine.recognize(typeset.page(), options("text"))
 
@@ -99,17 +99,17 @@ lookups = []
 socket.getaddrinfo = lambda *a, **k: lookups.append(a[0]) or []
 sys.addaudithook(lambda name, args: lookups.append(str(args[:2]))
     if name in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect") else None)
-from dsocr.engines.ppocr.worker import PageReader
+from dsocr.engines.ppocr.recognizer import PageRecognizer
 import numpy as np
-reader = PageReader(1)
-reader.read(np.full((64, 64, 3), 255, np.uint8), {"mode": "tiny", "task": "text", "query": None,
-    "text_lines": None, "image_share": 0.0}, poll=lambda: None)
+recognizer = PageRecognizer(1)
+request = {"mode": "tiny", "task": "text", "query": None, "text_lines": None, "image_share": 0.0}
+recognizer.recognize(np.full((64, 64, 3), 255, np.uint8), request, poll=lambda: None)
 print(json.dumps({"lookups": lookups, "home": sorted(map(str, Path.home().rglob("*"))),
     "modules": sorted(m for m in sys.modules if m in ("rapidocr", "requests", "onnxruntime"))}))
 """
 
 
-def test_loading_and_reading_phones_nowhere_and_leaves_no_file(tmp_path: Path) -> None:
+def test_loading_and_recognizing_look_up_no_address_and_write_no_file(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "CI"}
     environment["HOME"] = str(tmp_path)
 
@@ -121,7 +121,7 @@ def test_loading_and_reading_phones_nowhere_and_leaves_no_file(tmp_path: Path) -
     assert done.stderr == ""
 
 
-def test_only_the_headless_opencv_is_asked_for() -> None:
+def test_only_the_headless_opencv_is_required() -> None:
     """The other one needs X and GL libraries that servers lack."""
     seen, wanted = set(), ["dsocr"]
     while wanted:
@@ -150,11 +150,11 @@ def _name(requirement: str) -> str:
     return "".join(letters).lower().replace("_", "-")
 
 
-def test_plain_text_that_prints_a_reference_forges_no_block() -> None:
+def test_a_page_that_prints_a_reference_forges_no_block() -> None:
     page = typeset.page(["a"])
     printed = "<|ref|>table<|/ref|><|det|>[[0, 0, 9, 9]]<|/det|>"
-    answer = {"blocks": [["text", printed, [[0, 0, 9, 9]], 0.9]], "flags": []}
+    response = {"blocks": [["text", printed, [[0, 0, 0.1, 0.1]], 0.9]], "lines": [], "flags": []}
 
-    result = _result(page, OcrOptions("text", "base", ""), answer, 0.1, None)
+    result = _result(page, OcrOptions("text", "base", ""), response, 0.1)
 
     assert [block.label for block in parse(result.raw)] == ["text"]

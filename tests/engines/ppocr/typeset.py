@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dsocr.engines.ppocr.networks.ocr import Pixels
+from dsocr.engines.ppocr.networks.quads import Pixels
 from dsocr.types import Box, PageImage, TextLine
 
 SCAN = Path(__file__).parents[2] / "data" / "pages" / "phototest.tif"

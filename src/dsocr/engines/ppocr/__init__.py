@@ -1,1 +1,1 @@
-"""The engine that needs no weights: PP-OCR models from the wheels, on the CPU."""
+"""The engine that needs no weights: PP-OCR on the CPU, with models that come as packages."""

@@ -1,4 +1,7 @@
-"""What the embedded engine can be told. Plain data: importing this loads no model."""
+"""Settings of the embedded engine. Plain data: importing this loads no model.
+
+Their environment variables start with `DEEPSEEK_OCR_EMBEDDED__`.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddedConfig:
-    """How much of the machine the embedded engine may take."""
+class PpocrConfig:
+    """How much of the machine the embedded engine may use."""
 
     threads: int = 0
-    """CPU threads of the one reading process; 0: all cores this process may use."""
+    """CPU threads of the one worker process; 0: all cores this process may use."""
     page_timeout_seconds: float = 120.0
-    """A page that takes longer is given up."""
+    """A page that takes longer fails."""
     stall_seconds: float = 60.0
-    """A reading process without any progress for this long is replaced. Slow is not stalled."""
+    """A worker process without any progress for this long is replaced. Slow is not stalled."""

@@ -1,4 +1,4 @@
-"""The embedded engine: PP-OCR on the CPU in a process of its own, behind the engine's face."""
+"""The embedded engine: PP-OCR on the CPU, in a worker process of its own."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.deepseek.grounding import compose_raw, markdown_of
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.deepseek.prompts import TASKS, locate_query
-from dsocr.engines.ppocr.config import EmbeddedConfig
-from dsocr.engines.ppocr.reading_order.escape import words_of
+from dsocr.engines.ppocr.config import PpocrConfig
+from dsocr.engines.ppocr.reading_order.escape import unescape_markdown
+from dsocr.engines.ppocr.response import decode_blocks, decode_lines
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import UnsupportedTask
 from dsocr.process.machine import num_cores
 from dsocr.process.supervisor import Supervisor, Timeouts
-from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, Task, Usage
+from dsocr.types import Block, OcrOptions, PageImage, PageResult, Task, TextLine, Usage
 
 WORKER = "dsocr.engines.ppocr.worker:serve"
 START_SECONDS = 60.0
-_CAN: tuple[Task, ...] = ("markdown", "text", "ocr", "locate")
+_TASKS: tuple[Task, ...] = ("markdown", "text", "ocr", "locate")
 
 
-class EmbeddedEngine:
-    """Reads what is printed. It has no language model, so it answers no free questions."""
+class PpocrEngine:
+    """Recognizes what is printed. It has no language model, so free prompts are refused."""
 
-    def __init__(self, config: EmbeddedConfig, *, worker: str = WORKER) -> None:
+    def __init__(self, config: PpocrConfig, *, worker: str = WORKER) -> None:
         threads = config.threads or num_cores()
         self.info = EngineInfo(
             name="ppocr",
             model="PP-OCRv6 small",
             device="cpu",
-            tasks=_CAN,
+            tasks=_TASKS,
             modes=tuple(MODES),
             streams=True,
             max_concurrency=2,
@@ -61,90 +62,82 @@ class EmbeddedEngine:
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
     ) -> PageResult:
         """Raises `UnsupportedTask`, `EngineCrashed`, `EngineUnavailable` and `PageTimeout`."""
-        question = _question(page, options)
+        request = _request(page, options)
         started = time.monotonic()
-        answer = await self._supervisor.read(question, page.image.tobytes, num_bytes=page.num_bytes)
-        return _result(page, options, answer, time.monotonic() - started, on_text)
+        response = await self._supervisor.request(
+            request, page.image.tobytes, num_bytes=page.num_bytes
+        )
+        result = _result(page, options, response, time.monotonic() - started)
+        if on_text and result.raw:
+            on_text(result.raw)
+        return result
 
     async def close(self) -> None:
         await self._supervisor.close()
 
 
-def _question(page: PageImage, options: OcrOptions) -> dict[str, Any]:
-    if options.task not in _CAN:
-        asked = TASKS[options.task].label.lower() if options.task in TASKS else "free prompts"
-        raise UnsupportedTask(
-            f"The embedded engine reads text but cannot do this ({asked}). The native engine, "
-            "with the DeepSeek-OCR weights, or a remote one can."
-        )
-    query = locate_query(options.prompt) if options.task == "locate" else None
-    if options.task == "locate" and query is None:
-        raise UnsupportedTask("There is nothing between <|ref|> and <|/ref|> to look for.")
+def _request(page: PageImage, options: OcrOptions) -> dict[str, Any]:
+    """The header for the worker. Raises `UnsupportedTask`."""
+    lines = page.text_lines
     return {
         "width": page.width,
         "height": page.height,
         "mode": options.mode,
         "task": options.task,
-        "query": query,
-        "text_lines": None
-        if page.text_lines is None
-        else [[line.text, *_sides(line.box)] for line in page.text_lines],
+        "query": _query(options),
+        "text_lines": None if lines is None else [_layer_line(line) for line in lines],
         "image_share": page.image_share,
     }
 
 
+def _query(options: OcrOptions) -> str | None:
+    """What to locate, if that is the task. Raises `UnsupportedTask` for what cannot be done."""
+    if options.task not in _TASKS:
+        asked = TASKS[options.task].label.lower() if options.task in TASKS else "free prompts"
+        raise UnsupportedTask(
+            f"The embedded engine reads text but cannot do this ({asked}). The native engine, "
+            "with the DeepSeek-OCR weights, or a remote one can."
+        )
+    if options.task != "locate":
+        return None
+    query = locate_query(options.prompt)
+    if query is None:
+        raise UnsupportedTask("There is nothing between <|ref|> and <|/ref|> to look for.")
+    return query
+
+
+def _layer_line(line: TextLine) -> list[Any]:
+    return [line.text, line.box.x0, line.box.y0, line.box.x1, line.box.y1]
+
+
 def _result(
-    page: PageImage,
-    options: OcrOptions,
-    answer: dict[str, Any],
-    seconds: float,
-    on_text: OnText | None,
+    page: PageImage, options: OcrOptions, response: dict[str, Any], seconds: float
 ) -> PageResult:
-    blocks = tuple(
-        Block(label, text, tuple(_fractions(page, box) for box in boxes), confidence)
-        for label, text, boxes, confidence in answer["blocks"]
-    )
+    blocks = decode_blocks(response)
     if options.task == "text":
         # Composed, so that a page which prints <|ref|> forges no block.
-        raw = markdown = compose_raw([Block("text", _plain(blocks))])
+        raw = markdown = compose_raw([Block("text", _plain_text(blocks))])
     else:
         raw, markdown = compose_raw(blocks), markdown_of(blocks, page_index=page.index)
-    if on_text and raw:
-        on_text(raw)
     return PageResult(
         index=page.index,
         width=page.width,
         height=page.height,
         markdown=markdown,
         blocks=blocks,
+        lines=decode_lines(response),
         raw=raw,
-        flags=tuple(answer["flags"]),
+        flags=tuple(response["flags"]),
         usage=Usage(seconds=seconds),
     )
 
 
-def _plain(blocks: Sequence[Block]) -> str:
-    """The words alone: no references, no signs of headings."""
+def _plain_text(blocks: Sequence[Block]) -> str:
+    """The blocks' text without markdown and without the marks of titles."""
     return "\n\n".join(
-        words_of(block.text.lstrip("# ") if block.label in ("title", "sub_title") else block.text)
+        unescape_markdown(
+            block.text.lstrip("# ") if block.label in ("title", "sub_title") else block.text
+        )
         for block in blocks
         if block.text
     )
-
-
-def _sides(box: Box) -> tuple[float, float, float, float]:
-    return box.x0, box.y0, box.x1, box.y1
-
-
-def _fractions(page: PageImage, sides: list[float]) -> Box:
-    x0, y0, x1, y1 = sides
-    return Box(
-        _within(x0 / page.width),
-        _within(y0 / page.height),
-        _within(x1 / page.width),
-        _within(y1 / page.height),
-    )
-
-
-def _within(share: float) -> float:
-    return min(1.0, max(0.0, share))

@@ -1,13 +1,19 @@
-"""What recognition and layout hand to the steps after them. Pixels of the upright page."""
+"""Rectangles, lines and regions in pixels of the upright page: what the steps hand to one another.
+
+All steps compute in these pixels. `lines/text_layer.py` converts the text layer into them, and
+`view.py` converts the boxes of the result out of them; nothing in between changes the unit.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """An upright rectangle in pixels, x to the right, y down."""
+    """An axis-parallel rectangle in pixels, x to the right, y down."""
 
     x0: float
     y0: float
@@ -26,6 +32,10 @@ class Rect:
     def area(self) -> float:
         return self.width * self.height
 
+    @property
+    def centre_y(self) -> float:
+        return (self.y0 + self.y1) / 2
+
     def intersection(self, other: Rect) -> float:
         """The shared area in square pixels."""
         width = min(self.x1, other.x1) - max(self.x0, other.x0)
@@ -41,27 +51,40 @@ class Rect:
             max(self.y1, other.y1),
         )
 
+    def shifted(self, x: float, y: float) -> Rect:
+        return Rect(self.x0 + x, self.y0 + y, self.x1 + x, self.y1 + y)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of text as recognised, or as the PDF's own text layer has it."""
+    """One line of text, recognized or from the PDF's text layer."""
 
     text: str
     rect: Rect
     score: float
-    """Mean confidence of its characters, 0-1; 1.0 for a text layer."""
-    parted: bool = False
-    """A row of pieces far apart: a label and its value, an article and its price."""
-    lean: float = 0.0
-    """How much taller its rectangle is than its print, because it slopes. Pixels."""
+    """Mean confidence of its characters, 0-1; 1.0 for a line of the text layer."""
+    has_wide_gap: bool = False
+    """Whether it joins entries that stand far apart: a label and its value, goods and a price."""
+    rise: float = 0.0
+    """How much taller than its letters its rectangle is because the line slopes. Pixels."""
+    centres: tuple[float, ...] = ()
+    """The centre of each character along the line, from 0 at its start to 1 at its end; empty where
+    only the rectangle is known."""
+    from_layer: bool = False
+    """Whether it comes from the text layer: its score is then no measurement."""
 
     @property
     def height(self) -> float:
-        """Of its print: what sizes of type and distances between rows are measured by."""
-        return self.rect.height - self.lean
+        """Height of its letters: type sizes and distances between rows are measured by it."""
+        return self.rect.height - self.rise
 
     def with_text(self, text: str) -> Line:
-        return replace(self, text=text)
+        """The line with another text; the positions of the old characters go."""
+        return replace(self, text=text, centres=())
+
+    def part(self, text: str, *, x0: float, x1: float) -> Line:
+        """The part of the line from x0 to x1, which holds that text."""
+        return replace(self, text=text, rect=replace(self.rect, x0=x0, x1=x1), centres=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +96,19 @@ class Region:
     equation."""
     rect: Rect
     score: float
+
+
+def enclose(rects: Sequence[Rect]) -> Rect:
+    """The smallest rectangle around all of them."""
+    return reduce(Rect.union, rects)
+
+
+def share_inside(rect: Rect, other: Rect) -> float:
+    """The share of the first rectangle's area that lies in the second, 0-1."""
+    return rect.intersection(other) / max(rect.area, 1e-9)
+
+
+def mean_score(lines: Sequence[Line]) -> float | None:
+    """The mean of the lines' scores, each weighted by its characters; None without characters."""
+    weight = sum(len(line.text) for line in lines)
+    return sum(line.score * len(line.text) for line in lines) / weight if weight else None

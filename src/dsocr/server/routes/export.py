@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from dsocr.errors import InvalidField
 from dsocr.exports import format_of, write
-from dsocr.pages.source import open_source
+from dsocr.pages.source import open_document
 from dsocr.server.deps import RunningService, locked_router
 from dsocr.server.download import download
 from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
@@ -50,7 +50,7 @@ async def export_result(request: Request, service: RunningService) -> Response:
         document = document_of(await asyncio.to_thread(_uploaded_result, form))
         images = None
         if uploads := form.files.get("file"):
-            source = await open_source(
+            source = await open_document(
                 uploads[0].path, name=uploads[0].name, sandbox=service.host.sandbox
             )
             stack.push_async_callback(source.close)

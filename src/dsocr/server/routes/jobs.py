@@ -19,7 +19,7 @@ from dsocr.exports import format_of
 from dsocr.jobs.job import Correction, Job, JobFile, JobPage, NewJob
 from dsocr.jobs.store.queries import Wanted
 from dsocr.options import change_options
-from dsocr.pages.source import open_source
+from dsocr.pages.source import open_document
 from dsocr.pipeline.page_ranges import page_indices
 from dsocr.pipeline.pipeline import check_options
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
@@ -283,7 +283,7 @@ async def _opened(
     for number, upload in enumerate(uploads):
         num_pages = 1
         try:
-            source = await open_source(
+            source = await open_document(
                 upload.path, name=upload.name, sandbox=service.host.sandbox, password=password
             )
             num_pages = source.num_pages

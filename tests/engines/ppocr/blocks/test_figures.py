@@ -3,7 +3,11 @@
 import cv2
 import numpy as np
 
-from dsocr.engines.ppocr.blocks.figures import shows_a_picture, without_false_figures
+from dsocr.engines.ppocr.blocks.figures import (
+    shows_a_picture,
+    without_false_figures,
+    without_frames,
+)
 from dsocr.engines.ppocr.geometry import Line, Rect, Region
 
 REGION = Rect(50, 50, 450, 350)
@@ -43,3 +47,11 @@ def test_a_region_without_words_stays_a_figure() -> None:
 
     assert without_false_figures([figure, text], [], page()) == [figure, text]
     assert without_false_figures([figure, text], LINES, page()) == [text]
+
+
+def test_a_frame_around_most_of_the_text_is_no_figure() -> None:
+    lines = [Line("words on a receipt", Rect(50, 40 * i, 400, 40 * i + 20), 0.9) for i in range(9)]
+    frame = Region("figure", Rect(20, 0, 500, 400), 0.9)
+    logo = Region("figure", Rect(40, 0, 450, 60), 0.9)
+    assert without_frames([frame, logo], lines) == [logo]
+    assert without_frames([frame], []) == [frame]

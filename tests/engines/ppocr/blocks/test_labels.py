@@ -1,6 +1,4 @@
 from dsocr.engines.ppocr.blocks import labels
-from dsocr.engines.ppocr.blocks.labels import Title
-from dsocr.engines.ppocr.blocks.regions import drop_doubles
 from dsocr.engines.ppocr.geometry import Line, Rect, Region
 from dsocr.engines.ppocr.reading_order.paragraphs import Paragraph
 
@@ -32,7 +30,7 @@ def test_the_head_of_a_letter_is_no_running_head() -> None:
     )
 
 
-def test_captions_are_known_by_their_first_word() -> None:
+def test_captions_are_found_by_their_first_word() -> None:
     assert labels.label_of(paragraph("Figure 3: The reservoir", 0), [], 20) == "image_caption"
     assert labels.label_of(paragraph("表 2 货物", 0), [], 20) == "table_caption"
     assert labels.label_of(paragraph("Figures differ", 0), [], 20) == "text"
@@ -43,33 +41,17 @@ def test_large_words_are_a_title_and_large_numbers_are_not() -> None:
     assert labels.label_of(paragraph("4,262.50", 0, 34), [], 20) == "text"
 
 
-def test_titles_are_ranked_by_their_size() -> None:
-    titles = [
-        Title(Rect(0, 10, 300, 60), 50),
-        Title(Rect(0, 100, 300, 130), 30),
-        Title(Rect(0, 200, 300, 222), 22),
-    ]
-    assert labels.title_levels(titles, 20, 1000) == [1, 2, 3]
-    assert labels.title_levels([Title(Rect(0, 800, 300, 860), 50)], 20, 1000) == [2]
-
-
 def test_bullets_of_any_shape_become_one() -> None:
     assert labels.as_list_item("\u25aa apples") == "- apples"
     assert labels.as_list_item("- apples") == "- apples"
     assert labels.as_list_item("-5 degrees") == "-5 degrees"
 
 
-def test_ticks_of_a_chart_are_left_out_and_words_of_a_slide_are_not() -> None:
+def test_ticks_of_a_chart_are_not_worth_reading_and_words_of_a_slide_are() -> None:
     ticks = [Line(str(i), Rect(0, 20 * i, 10, 20 * i + 10), 1.0) for i in range(10)]
     words = [Line("words on a slide", Rect(0, 40 * i, 300, 40 * i + 20), 1.0) for i in range(4)]
     assert not labels.is_worth_reading(ticks, 20)
     assert labels.is_worth_reading(words, 20)
-
-
-def test_table_survives_a_text_box_inside_it() -> None:
-    table = Region("table", Rect(0, 0, 100, 100), 0.5)
-    inner = Region("text", Rect(10, 10, 90, 90), 0.9)
-    assert drop_doubles([inner, table]) == [table]
 
 
 def test_large_formula_is_no_title() -> None:
@@ -77,7 +59,7 @@ def test_large_formula_is_no_title() -> None:
     assert labels.label_of(paragraph("What a = b means", 0, 34), [], 20) == "sub_title"
 
 
-def test_a_sentence_no_larger_than_the_text_is_no_title_whatever_the_layout_says() -> None:
+def test_a_sentence_no_larger_than_the_text_is_no_title_in_a_title_region() -> None:
     region = [Region("title", Rect(0, 0, 400, 40), 0.9)]
     assert labels.label_of(paragraph("It reads a file and counts.", 0, 20), region, 20) == "text"
     assert labels.label_of(paragraph("Counting words", 0, 20), region, 20) == "sub_title"
@@ -87,13 +69,13 @@ def test_a_bullet_is_an_item_however_large() -> None:
     assert labels.label_of(paragraph("\u2022 Cellars flood", 0, 40), [], 20) == "text"
 
 
-def test_a_star_before_figures_is_no_bullet() -> None:
+def test_a_star_before_numbers_is_no_bullet() -> None:
     assert labels.as_list_item("* RM 33.02") == "* RM 33.02"
     assert labels.as_list_item("* *") == "* *"
     assert labels.as_list_item("* two eggs") == "- two eggs"
 
 
-def test_headings_that_the_layout_took_for_a_formula_are_text() -> None:
+def test_words_in_an_equation_region_are_text() -> None:
     region = [Region("equation", Rect(0, 0, 400, 40), 0.9)]
     assert labels.label_of(paragraph("Wind and hay", 0), region, 20) == "text"
     assert labels.label_of(paragraph("x2 + y2 = z2", 0), region, 20) == "equation"

@@ -1,8 +1,8 @@
-"""What belongs to a table, by boxes made here."""
+"""Which lines belong to which region, by boxes made here."""
 
 from __future__ import annotations
 
-from dsocr.engines.ppocr.blocks.regions import heading_above, settle, with_grids
+from dsocr.engines.ppocr.blocks.regions import assign_lines, drop_duplicates
 from dsocr.engines.ppocr.geometry import Line, Rect, Region
 
 
@@ -10,48 +10,10 @@ def at(words: str, x: float, y: float, width: float = 60) -> Line:
     return Line(words, Rect(x, y, x + width, y + 20), 1.0)
 
 
-TABLE = [
-    at(f"{row}{column},500", 150 * column, 200 + 30 * row)
-    for row in range(5)
-    for column in range(4)
-]
-
-
-def test_headings_right_above_a_table_belong_to_it() -> None:
-    upper = [at("Price", 150, 150), at("Total", 300, 150)]
-    lower = [at("audited", 450, 172)]
-    far = [at("Summary", 0, 60), at("Page", 300, 60)]
-
-    taken = heading_above(TABLE, [*upper, *lower, *far])
-
-    assert sorted(line.text for line in taken) == ["Price", "Total", "audited"]
-
-
-def test_a_line_of_prose_above_a_table_is_not_its_heading() -> None:
-    prose = at("These figures were audited by the office in the spring of the year", 0, 172, 510)
-    label = at("Figures", 0, 172)
-
-    assert heading_above(TABLE, [prose]) == []
-    assert heading_above(TABLE, [label]) == []
-
-
-def test_an_address_above_a_table_is_left_out_of_it() -> None:
-    address = [at("14 Canal Street", 0, 40, 110), at("Westport", 0, 65)]
-    region = Region("table", Rect(0, 30, 520, 360), 0.9)
-
-    kept, free = with_grids([(region, (*address, *TABLE))], [], right_to_left=False)
-
-    assert free == address
-    assert kept[0][1] == tuple(TABLE)
-
-
-def test_figures_in_rows_are_a_table_though_the_layout_says_equation() -> None:
-    region = Region("equation", Rect(0, 190, 520, 360), 0.9)
-
-    ((found, lines),), _ = with_grids([(region, tuple(TABLE))], [], right_to_left=False)
-
-    assert found.label == "table"
-    assert len(lines) == len(TABLE)
+def test_table_survives_a_text_box_inside_it() -> None:
+    table = Region("table", Rect(0, 0, 100, 100), 0.5)
+    inner = Region("text", Rect(10, 10, 90, 90), 0.9)
+    assert drop_duplicates([inner, table]) == [table]
 
 
 def test_prose_that_flows_around_a_table_is_not_in_it() -> None:
@@ -60,7 +22,7 @@ def test_prose_that_flows_around_a_table_is_not_in_it() -> None:
     box = Region("table", Rect(330, 0, 500, 360), 0.5)
     whole = Region("table", Rect(0, 0, 500, 360), 0.6)
 
-    assigned, free = settle([whole, box], [*prose, *facts])
+    assigned, free = assign_lines([whole, box], [*prose, *facts])
 
     assert [(region.label, lines) for region, lines in assigned] == [("table", tuple(facts))]
     assert free == prose

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dsocr.engines.ppocr.lines.gutters import apart, cut_at_gutters
+from dsocr.engines.ppocr.lines.gutters import separate_overlapping, split_at_gutters
 
 
 def quad(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
@@ -19,27 +19,27 @@ def page(gaps_per_row: list[list[int]]) -> np.ndarray:
     return np.asarray(image)
 
 
-def test_line_across_a_gutter_is_cut_in_two() -> None:
+def test_line_across_a_gutter_is_split_in_two() -> None:
     image = page([[291]] * 8)
-    parts = cut_at_gutters(image, [quad(8, 123, 592, 147)])
+    parts = split_at_gutters(image, [quad(8, 123, 592, 147)])
     assert len(parts) == 2
     assert parts[0][:, 0].max() < 300 < parts[1][:, 0].min()
 
 
 def test_blank_between_words_is_no_gutter() -> None:
     image = page([[100 + 40 * row] for row in range(8)])
-    assert len(cut_at_gutters(image, [quad(8, 123, 592, 147)])) == 1
+    assert len(split_at_gutters(image, [quad(8, 123, 592, 147)])) == 1
 
 
 def test_rule_in_the_gutter_does_not_hide_it() -> None:
     image = page([[291]] * 8).copy()
     image[:, 299:301] = 0
-    assert len(cut_at_gutters(image, [quad(8, 123, 592, 147)])) == 2
+    assert len(split_at_gutters(image, [quad(8, 123, 592, 147)])) == 2
 
 
-def test_boxes_that_grew_into_each_other_are_drawn_back_to_the_white_between_them() -> None:
+def test_overlapping_boxes_end_at_the_white_between_them() -> None:
     image = page([[291]] * 3)
-    left, right = apart(image, [quad(8, 33, 306, 57), quad(294, 33, 592, 57)])
+    left, right = separate_overlapping(image, [quad(8, 33, 306, 57), quad(294, 33, 592, 57)])
     assert left[:, 0].max() < 300 < right[:, 0].min()
     assert left[:, 0].min() == 8 and right[:, 0].max() == 592
 
@@ -51,11 +51,11 @@ def test_boxes_of_different_rows_or_far_apart_stay() -> None:
         quad(8, 63, 200, 87),
         quad(400, 63, 592, 87),
     ]
-    kept = apart(page([[291]] * 3), quads)
+    kept = separate_overlapping(page([[291]] * 3), quads)
     assert all((new == old).all() for new, old in zip(kept, quads, strict=True))
 
 
 def test_specks_of_a_scan_do_not_hide_a_gutter() -> None:
     image = page([[291]] * 8).copy()
     image[2::7, 293:307:5] = 0
-    assert len(cut_at_gutters(image, [quad(8, 123, 592, 147)])) == 2
+    assert len(split_at_gutters(image, [quad(8, 123, 592, 147)])) == 2

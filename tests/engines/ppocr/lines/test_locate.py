@@ -3,12 +3,11 @@ from __future__ import annotations
 import pytest
 
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.lines.locate import evenly, locate
-from dsocr.engines.ppocr.networks.ocr import Reading
+from dsocr.engines.ppocr.lines.locate import locate
 
 
-def line(text: str, rect: Rect) -> Reading:
-    return Reading(Line(text, rect, 1.0), evenly(text))
+def line(text: str, rect: Rect) -> Line:
+    return Line(text, rect, 1.0)
 
 
 PAGE = [
@@ -18,7 +17,7 @@ PAGE = [
 ]
 
 
-def test_every_exact_place_is_found_and_cut_out_of_its_line() -> None:
+def test_every_exact_place_is_found_as_a_part_of_its_line() -> None:
     first, second = locate("total", PAGE)
 
     assert (first.x0, first.x1) == pytest.approx((0, 50), abs=1)
@@ -38,12 +37,12 @@ def test_a_misread_letter_does_not_hide_a_word() -> None:
     assert found.x0 > 90
 
 
-def test_what_is_nowhere_is_not_found() -> None:
+def test_absent_words_are_not_found() -> None:
     assert locate("invoice number", PAGE) == []
     assert locate("   ", PAGE) == []
 
 
-def test_text_that_runs_down_is_cut_along_its_length() -> None:
+def test_a_part_of_vertical_text_is_found_along_its_height() -> None:
     (found,) = locate("bcd", [line("abcde", Rect(0, 0, 10, 100))])
 
     assert (found.y0, found.y1) == pytest.approx((20, 80))

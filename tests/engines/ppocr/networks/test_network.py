@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dsocr.engines.ppocr.blocks.compose import LayoutModels
 from dsocr.engines.ppocr.networks.network import Networks
 from dsocr.engines.ppocr.networks.ocr import Ocr
-from dsocr.engines.ppocr.networks.orientation import TurnModel
+from dsocr.engines.ppocr.networks.orientation import OrientationModel
+from dsocr.engines.ppocr.networks.structure import StructureModels
 
 
 def test_every_network_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,8 +22,8 @@ def test_every_network_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(networks, "compile", recorded)
     Ocr(networks)  # two: detection and recognition
-    TurnModel(networks)
-    models = LayoutModels(networks)
+    OrientationModel(networks)
+    models = StructureModels(networks)
     assert models.layout is not None and models.table is not None
 
     hints = [one.get_property("INFERENCE_PRECISION_HINT").get_type_name() for one in compiled]

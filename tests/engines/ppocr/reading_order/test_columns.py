@@ -1,5 +1,6 @@
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.reading_order.columns import LayoutItem, arrange, is_prose
+from dsocr.engines.ppocr.reading_order.columns import arrange
+from dsocr.engines.ppocr.reading_order.items import LayoutItem
 
 PROSE = "running text of a column"
 
@@ -13,13 +14,13 @@ def column(name: str, x0: float, top: float, rows: int, width: float = 300) -> l
     return [line(f"{name}{i} {PROSE}", x0, top + 26 * i, x0 + width) for i in range(rows)]
 
 
-def read(atoms: list[LayoutItem], **options: bool) -> list[str]:
-    runs = arrange(atoms, **options)
-    return [atom.lines[0].text.split()[0] for run in runs for row in run for atom in row]
+def order_of(items: list[LayoutItem], **options: bool) -> list[str]:
+    columns = arrange(items, **options)
+    return [item.lines[0].text.split()[0] for rows in columns for row in rows for item in row]
 
 
 def test_left_column_comes_before_the_right_one() -> None:
-    assert read(column("b", 340, 0, 4) + column("a", 0, 0, 4)) == [
+    assert order_of(column("b", 340, 0, 4) + column("a", 0, 0, 4)) == [
         *("a0", "a1", "a2", "a3"),
         *("b0", "b1", "b2", "b3"),
     ]
@@ -29,7 +30,7 @@ def test_headline_across_divides_the_page_into_bands() -> None:
     headline = line("HEAD across both of the columns", 0, 110, 640, 40)
     above = column("a", 0, 0, 4) + column("b", 340, 0, 4)
     below = column("c", 0, 160, 4) + column("d", 340, 160, 4)
-    order = read([*below, headline, *above])
+    order = order_of([*below, headline, *above])
     assert order.index("b3") < order.index("HEAD") < order.index("c0")
     assert order.index("c3") < order.index("d0")
 
@@ -37,7 +38,7 @@ def test_headline_across_divides_the_page_into_bands() -> None:
 def test_headline_over_two_of_three_columns_leaves_the_third_whole() -> None:
     headline = line("HEAD over two columns", 0, 0, 640, 40)
     page = [headline, *column("a", 0, 52, 5), *column("b", 340, 52, 5), *column("c", 680, 0, 7)]
-    order = read(page)
+    order = order_of(page)
     assert order[0] == "HEAD"
     assert order.index("a4") < order.index("b0")
     assert order[-7:] == [f"c{i}" for i in range(7)]
@@ -47,22 +48,23 @@ def test_prices_stay_beside_their_goods() -> None:
     page = []
     for i, goods in enumerate(["Rye bread", "Milk", "Candles", "Soap"]):
         page += [line(f"{i}-{goods}", 0, 30 * i, 120), line(f"{i}.50", 400, 30 * i, 450)]
-    assert read(page) == ["0-Rye", "0.50", "1-Milk", "1.50", "2-Candles", "2.50", "3-Soap", "3.50"]
+    assert order_of(page) == [
+        "0-Rye",
+        "0.50",
+        "1-Milk",
+        "1.50",
+        "2-Candles",
+        "2.50",
+        "3-Soap",
+        "3.50",
+    ]
 
 
 def test_right_to_left_pages_begin_with_the_right_column() -> None:
     page = column("left", 0, 0, 4) + column("right", 340, 0, 4)
-    assert read(page, right_to_left=True)[0] == "right0"
+    assert order_of(page, right_to_left=True)[0] == "right0"
 
 
 def test_boxes_of_close_columns_may_touch() -> None:
     page = column("a", 0, 0, 5, width=306) + column("b", 304, 0, 5)
-    assert read(page)[:5] == ["a0", "a1", "a2", "a3", "a4"]
-
-
-def test_stacked_long_lines_are_prose_and_cells_are_not() -> None:
-    text = "a line that is long enough to be prose"
-    stacked = [Line(text, Rect(0, 24 * i, 300, 24 * i + 20), 1.0) for i in range(8)]
-    cells = [Line("12,345", Rect(0, 24 * i, 60, 24 * i + 20), 1.0) for i in range(8)]
-    assert is_prose(stacked)
-    assert not is_prose(cells)
+    assert order_of(page)[:5] == ["a0", "a1", "a2", "a3", "a4"]

@@ -18,12 +18,12 @@ def texts(lines: list[Line]) -> list[str]:
     return [line.text for line in with_drop_caps(lines)]
 
 
-def test_a_large_letter_begins_the_first_of_the_rows_beside_it() -> None:
-    read = texts([letter(), *ROWS])
-    assert read == ["The harbour council met on Tuesday", ROWS[1].text, ROWS[2].text]
+def test_a_drop_cap_joins_the_first_of_the_rows_beside_it() -> None:
+    rows = texts([letter(), *ROWS])
+    assert rows == ["The harbour council met on Tuesday", ROWS[1].text, ROWS[2].text]
 
 
-def test_a_piece_of_the_letter_in_the_rows_own_box_is_dropped() -> None:
+def test_a_part_of_the_letter_in_the_row_is_dropped() -> None:
     into = Line("1 he harbour council met", Rect(30, 0, 500, 20), 1.0)
     assert texts([letter(), into, *ROWS[1:]])[0] == "The harbour council met"
 
@@ -33,6 +33,6 @@ def test_a_letter_no_larger_than_its_row_or_beside_one_row_alone_stays() -> None
     assert texts([letter(), ROWS[0]])[0] == "T"
 
 
-def test_figures_and_words_are_no_dropped_letters() -> None:
+def test_digits_and_words_are_no_drop_caps() -> None:
     assert texts([letter("3"), *ROWS])[0] == "3"
     assert texts([letter("To"), *ROWS])[0] == "To"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dsocr.engines.ppocr.reading_order.escape import as_printed, words_of
+from dsocr.engines.ppocr.reading_order.escape import escape_markdown, unescape_markdown
 from dsocr.exports.text import plain
 
 PRINTED = [
@@ -26,16 +26,16 @@ PRINTED = [
 
 
 @pytest.mark.parametrize("text", PRINTED)
-def test_what_is_printed_is_what_is_shown(text: str) -> None:
-    assert plain(as_printed(text)) == text
+def test_rendered_markdown_shows_what_is_printed(text: str) -> None:
+    assert plain(escape_markdown(text)) == text
 
 
 @pytest.mark.parametrize("text", PRINTED)
-def test_the_words_alone_come_back_without_escapes(text: str) -> None:
-    assert words_of(as_printed(text)) == text
+def test_unescaping_gives_the_text_back(text: str) -> None:
+    assert unescape_markdown(escape_markdown(text)) == text
 
 
 def test_ordinary_text_gets_no_escapes() -> None:
     text = "2 * 3 = 6, 1. first_name, A & B < C (50 %) #7 $5 - done!"
 
-    assert as_printed(text) == text
+    assert escape_markdown(text) == text

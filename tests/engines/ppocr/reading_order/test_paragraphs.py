@@ -4,8 +4,8 @@ from dsocr.engines.ppocr.geometry import Line, Rect
 from dsocr.engines.ppocr.reading_order.paragraphs import (
     join_row,
     leading_of,
-    split,
-    starts_with_mark,
+    split_paragraphs,
+    starts_with_list_mark,
 )
 
 LONG = "every word of this line reaches the far edge"
@@ -16,7 +16,7 @@ def row(text: str, y: float, x0: float = 0, x1: float = 440, height: float = 20)
 
 
 def firsts(rows: list[Line]) -> list[str]:
-    return [part.rows[0].text for part in split(rows)]
+    return [part.rows[0].text for part in split_paragraphs(rows)]
 
 
 def test_wide_gap_begins_a_paragraph() -> None:
@@ -41,7 +41,7 @@ def test_larger_letters_stand_alone() -> None:
 
 def test_raised_note_does_not_break_its_sentence() -> None:
     rows = [row(LONG, 0, height=28), row("and it " + LONG, 28), row(LONG, 54)]
-    assert len(split(rows)) == 1
+    assert len(split_paragraphs(rows)) == 1
 
 
 def test_list_items_are_paragraphs_and_their_rows_stay_together() -> None:
@@ -56,17 +56,17 @@ def test_an_address_keeps_its_rows() -> None:
         row("Nordhavn", 52, x1=95),
     ]
     rows += [row(LONG, 120), row(LONG, 146)]
-    address, letter = split(rows)
+    address, letter = split_paragraphs(rows)
     assert not address.flowing
     assert letter.flowing
 
 
 def test_numbers_that_begin_a_sentence_are_no_marks() -> None:
-    assert starts_with_mark("1. First")
-    assert starts_with_mark("• point")
-    assert starts_with_mark("（三）方案")
-    assert not starts_with_mark("1990 was a good year")
-    assert not starts_with_mark("3.14 is pi")
+    assert starts_with_list_mark("1. First")
+    assert starts_with_list_mark("• point")
+    assert starts_with_list_mark("（三）方案")
+    assert not starts_with_list_mark("1990 was a good year")
+    assert not starts_with_list_mark("3.14 is pi")
 
 
 def test_short_centred_lines_keep_their_rows() -> None:
@@ -76,24 +76,24 @@ def test_short_centred_lines_keep_their_rows() -> None:
         row("Unit 14", 52, x0=150, x1=290),
         row("07-355 2616", 78, x0=100, x1=340),
     ]
-    assert not split(rows)[0].flowing
+    assert not split_paragraphs(rows)[0].flowing
 
 
 def test_a_justified_paragraph_with_a_short_last_row_still_flows() -> None:
     rows = [row(LONG, 0, x0=30), row(LONG, 26), row(LONG, 52), row("the end.", 78, x1=90)]
-    assert split(rows)[0].flowing
+    assert split_paragraphs(rows)[0].flowing
 
 
-def test_rows_that_lean_are_as_tall_as_their_print() -> None:
-    leaning = [Line(LONG, Rect(0, y, 440, y + 48), 1.0, lean=28) for y in (0, 26, 78, 104)]
-    assert [len(part.rows) for part in split(leaning)] == [2, 2]
+def test_sloping_rows_are_as_tall_as_their_letters() -> None:
+    sloping = [Line(LONG, Rect(0, y, 440, y + 48), 1.0, rise=28) for y in (0, 26, 78, 104)]
+    assert [len(part.rows) for part in split_paragraphs(sloping)] == [2, 2]
 
 
-def test_pieces_far_apart_on_one_row_mark_it_as_parted() -> None:
+def test_lines_far_apart_in_one_row_leave_a_wide_gap() -> None:
     near = join_row([row("Bill", 0, x1=60), row("No: 7", 0, x0=70, x1=150)])
     far = join_row([row("Tea", 0, x1=60), row("2.80", 0, x0=380)])
-    assert not near.parted
-    assert far.parted and far.text == "Tea 2.80"
+    assert not near.has_wide_gap
+    assert far.has_wide_gap and far.text == "Tea 2.80"
 
 
 def test_rows_of_labels_and_values_do_not_flow_though_each_reaches_the_edge() -> None:
@@ -101,17 +101,17 @@ def test_rows_of_labels_and_values_do_not_flow_though_each_reaches_the_edge() ->
         join_row([row("Name", y, x1=60), row("Anna Vogel, Nordhavn", y, x0=200)])
         for y in (0, 26, 52)
     ]
-    assert [part.flowing for part in split(rows)] == [False]
+    assert [part.flowing for part in split_paragraphs(rows)] == [False]
 
 
 def test_steps_of_code_keep_their_rows() -> None:
     rows = [row(LONG, 26 * i, x0=x0) for i, x0 in enumerate((0, 40, 80, 40, 0))]
-    assert not split(rows)[0].flowing
+    assert not split_paragraphs(rows)[0].flowing
 
 
 def test_a_sender_set_to_the_right_keeps_its_rows() -> None:
     rows = [row("Anna Vogel", 0, x0=330), row("7 Mill Lane", 26, x0=325)]
-    assert not split(rows)[0].flowing
+    assert not split_paragraphs(rows)[0].flowing
 
 
 def test_a_larger_row_that_ends_early_is_a_heading_though_hardly_larger() -> None:
@@ -119,10 +119,10 @@ def test_a_larger_row_that_ends_early_is_a_heading_though_hardly_larger() -> Non
     assert firsts(rows) == ["Wind and hay", LONG]
 
 
-def test_a_few_rows_are_parted_by_the_leading_of_their_page() -> None:
+def test_a_few_rows_are_divided_by_the_leading_of_their_page() -> None:
     rows = [row("Yours sincerely, in some haste", 46 * i) for i in range(3)]
-    assert len(split(rows, leading=1.3)) == 3
-    assert len(split(rows, leading=2.3)) == 1
+    assert len(split_paragraphs(rows, leading=1.3)) == 3
+    assert len(split_paragraphs(rows, leading=2.3)) == 1
 
 
 def test_leading_is_that_of_most_lines_of_every_column() -> None:

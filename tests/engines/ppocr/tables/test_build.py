@@ -3,10 +3,10 @@ import numpy as np
 from dsocr.engines.ppocr.geometry import Line, Rect
 from dsocr.engines.ppocr.networks.table_model import Cell, cells
 from dsocr.engines.ppocr.tables.build import (
-    drawn_html,
-    figures_apart,
-    fill,
+    detected_entries,
     merges_columns,
+    ruled_html,
+    split_numbers,
     table_html,
 )
 from dsocr.engines.ppocr.tables.entries import Entry, entries_of, to_html, without_empty
@@ -31,25 +31,25 @@ GRID = [
 ]
 
 
-def test_lines_go_into_the_cells_that_the_model_saw() -> None:
+def test_lines_are_assigned_to_the_detected_cells() -> None:
     model = [Cell(0, 0, 1, 1, Rect(0, 0, 90, 25)), Cell(0, 1, 1, 2, Rect(95, 0, 260, 25))]
     model += [Cell(1, c, 1, 1, Rect(100 * c, 28, 100 * c + 90, 55)) for c in range(3)]
-    entries = fill(model, [GRID[0], GRID[1], *GRID[3:]])
+    entries = detected_entries(model, [GRID[0], GRID[1], *GRID[3:]])
 
     assert entries is not None
     assert '<td>Name</td><td colspan="2">1990</td></tr><tr><td>Nord</td>' in to_html(entries)
 
 
-def test_a_model_that_reads_askew_is_not_used() -> None:
+def test_detected_cells_across_printed_rows_are_not_used() -> None:
     """Two printed rows in one, or one in two."""
     columns = [Cell(0, c, 1, 1, Rect(100 * c, 0, 100 * c + 90, 85)) for c in range(3)]
     below = [text("12", 100, 60), text("14", 200, 60)]
 
-    assert fill(columns, [*GRID, *below]) is None
+    assert detected_entries(columns, [*GRID, *below]) is None
     assert table_html(lambda: columns, [*GRID, *below]) == to_html(by_white_space([*GRID, *below]))
 
 
-def test_rows_and_columns_that_hold_nothing_go() -> None:
+def test_empty_rows_and_columns_are_left_out() -> None:
     entries = [Entry(0, 0, 1, 3, "Head"), Entry(1, 0, 1, 1, ""), Entry(2, 0, 1, 1, "a")]
     entries += [Entry(2, 1, 1, 1, ""), Entry(2, 2, 1, 1, "b")]
 
@@ -58,29 +58,29 @@ def test_rows_and_columns_that_hold_nothing_go() -> None:
     assert kept == [(0, 0, 2), (1, 0, 1), (1, 1, 1)]
 
 
-def test_figures_run_together_are_parted_and_numbers_with_blanks_are_not() -> None:
-    assert [part.text for part in figures_apart(text("7,899 $1,568.84", 0, 0))] == [
+def test_numbers_in_one_line_are_split_and_numbers_with_blanks_are_not() -> None:
+    assert [part.text for part in split_numbers(text("7,899 $1,568.84", 0, 0))] == [
         "7,899",
         "$1,568.84",
     ]
     for whole in ("12 500 000", "1 May 2024", "04 06 2024", "3.5 \u00b1 0.2"):
-        assert figures_apart(text(whole, 0, 0)) == [text(whole, 0, 0)]
+        assert split_numbers(text(whole, 0, 0)) == [text(whole, 0, 0)]
 
 
-def test_a_line_over_a_drawn_rule_is_cut_there() -> None:
+def test_a_line_across_a_rule_is_split_there() -> None:
     cells = [Cell(0, 0, 1, 1, Rect(0, 0, 100, 25)), Cell(0, 1, 1, 1, Rect(100, 0, 200, 25))]
 
-    html = drawn_html(cells, [text("Item Amount", 50, 0, width=110)])
+    html = ruled_html(cells, [text("Item Amount", 50, 0, width=110)])
 
     assert html == "<table><tr><td>Item</td><td>Amount</td></tr></table>"
 
 
-def test_where_rules_were_not_seen_white_space_divides() -> None:
+def test_where_rules_are_too_faint_white_space_divides() -> None:
     cells = [Cell(0, c, 1, 1, Rect(100 * c, 0, 100 * c + 100, 300)) for c in (0, 1)]
     cells += [Cell(0, 2, 2, 1, Rect(200, 0, 300, 300)), Cell(1, 0, 1, 2, Rect(0, 300, 200, 320))]
     lines = [text(f"{row}.{c}", 100 * c, 30 * row) for row in range(5) for c in range(3)]
 
-    assert drawn_html(cells, lines).count("<tr>") == 5
+    assert ruled_html(cells, lines).count("<tr>") == 5
 
 
 def test_text_in_cells_is_escaped() -> None:
@@ -100,12 +100,12 @@ def test_a_heading_over_two_columns_spans_them() -> None:
 
 
 def test_cells_that_lose_text_are_not_used() -> None:
-    assert fill([Cell(0, 0, 1, 1, Rect(0, 0, 90, 25))], GRID) is None
+    assert detected_entries([Cell(0, 0, 1, 1, Rect(0, 0, 90, 25))], GRID) is None
 
 
-def test_cell_that_swallows_a_whole_row_is_not_used() -> None:
+def test_a_cell_around_a_whole_row_is_not_used() -> None:
     row = [text(str(i), 100 * i, 0, width=20) for i in range(6)]
-    assert fill([Cell(0, 0, 1, 1, Rect(0, 0, 600, 30))], row) is None
+    assert detected_entries([Cell(0, 0, 1, 1, Rect(0, 0, 600, 30))], row) is None
 
 
 def test_spans_push_later_cells_aside() -> None:

@@ -1,20 +1,21 @@
 """Tables without rules, found among a page's rows."""
 
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.reading_order.columns import LayoutItem, arrange
+from dsocr.engines.ppocr.reading_order.columns import arrange
+from dsocr.engines.ppocr.reading_order.items import line_items
 from dsocr.engines.ppocr.tables.grid_rows import grids_in
 
 
 def grids(rows: list[list[str]], *, columns: tuple[int, ...] = (50, 300, 420)) -> list[list[str]]:
-    atoms = []
+    lines = []
     for number, row in enumerate(rows):
         for x, text in zip(columns, row, strict=False):
-            line = Line(text, Rect(x, 30 * number, x + 8 * len(text), 30 * number + 20), 0.99)
-            atoms.append(LayoutItem(line.rect, (line,)))
-    return [[line.text for line in grid] for grid in grids_in(arrange(atoms))]
+            rect = Rect(x, 30 * number, x + 8 * len(text), 30 * number + 20)
+            lines.append(Line(text, rect, 0.99))
+    return [[line.text for line in grid] for grid in grids_in(arrange(line_items(lines)))]
 
 
-def test_figures_below_one_another_are_a_table() -> None:
+def test_numbers_below_one_another_are_a_table() -> None:
     rows = [[f"Town {n}", str(10 + n), str(90 - n)] for n in range(5)]
 
     (grid,) = grids([["Prose above the table goes on over the page"], *rows])
@@ -40,7 +41,7 @@ def test_an_address_beside_two_dates_is_no_table() -> None:
     assert grids(rows) == []
 
 
-def test_long_descriptions_beside_figures_are_a_table() -> None:
+def test_long_descriptions_beside_numbers_are_a_table() -> None:
     rows = [[f"0{n} May 2024", "PAYMENT TO THE HARBOUR OFFICE", f"{n}5.20"] for n in range(1, 9)]
 
     (grid,) = grids(rows, columns=(50, 200, 520))

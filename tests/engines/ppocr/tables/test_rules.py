@@ -22,13 +22,13 @@ def at(text: str, x: float, y: float) -> Line:
     return Line(text, Rect(x, y, x + 9 * len(text), y + HEIGHT), 0.99)
 
 
-def test_cells_are_read_as_they_are_drawn() -> None:
+def test_cells_are_those_that_the_rules_draw() -> None:
     page = page_with_grid([50, 250, 450], [50, 90, 130])
     lines = [at("Town", 60, 60), at("People", 260, 60), at("Ulm", 60, 100), at("126", 260, 100)]
 
     (table,) = rules.ruled_tables(page, lines, HEIGHT)
 
-    assert build.to_html(build.fill_drawn(table.cells, lines)) == (
+    assert build.to_html(build.ruled_entries(table.cells, lines)) == (
         "<table><tr><td>Town</td><td>People</td></tr><tr><td>Ulm</td><td>126</td></tr></table>"
     )
 
@@ -54,13 +54,13 @@ def test_a_frame_or_an_empty_grid_is_no_table() -> None:
     assert rules.ruled_tables(page_with_grid([50, 250, 450], [50, 90, 130]), [], HEIGHT) == ()
 
 
-def test_rows_without_rules_between_them_are_divided() -> None:
+def test_rows_without_rules_between_them_are_split() -> None:
     page = page_with_grid([50, 250, 450], [50, 90, 160])
     lines = [at("Town", 60, 60), at("People", 260, 60)]
     lines += [at("Ulm", 60, 95), at("126", 260, 95), at("Trier", 60, 130), at("111", 260, 130)]
 
     (table,) = rules.ruled_tables(page, lines, HEIGHT)
 
-    assert build.to_html(build.fill_drawn(table.cells, lines)).endswith(
+    assert build.to_html(build.ruled_entries(table.cells, lines)).endswith(
         "<tr><td>Ulm</td><td>126</td></tr><tr><td>Trier</td><td>111</td></tr></table>"
     )

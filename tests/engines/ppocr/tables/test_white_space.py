@@ -1,4 +1,4 @@
-"""Rows and columns of tables typeset here by their lines' places."""
+"""Rows and columns from the positions of lines."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ def at(words: str, x: float, y: float, width: float = 60) -> Line:
 
 
 def table(lines: list[Line]) -> list[list[tuple[int, str]]]:
-    """Of each row, the first column of each piece and its text."""
+    """Of each row, the first column of each cell and its text."""
     return [
-        [(piece.first, " ".join(line.text for line in piece.lines)) for piece in row]
+        [(cell.first, " ".join(line.text for line in cell.lines)) for cell in row]
         for row in lattice_of(lines).rows
     ]
 
@@ -52,11 +52,11 @@ def test_a_heading_over_two_columns_spans_them_and_keeps_its_row() -> None:
 
     lattice = lattice_of([*heading, *RECORDS, *third])
 
-    assert [(piece.first, piece.last) for piece in lattice.rows[0]] == [(1, 2)]
+    assert [(cell.first, cell.last) for cell in lattice.rows[0]] == [(1, 2)]
     assert is_clear(lattice)
 
 
-def test_a_heading_set_clear_of_its_figures_is_in_their_column() -> None:
+def test_a_heading_set_clear_of_its_numbers_is_in_their_column() -> None:
     heading = [at("Place", 0, 60), at("Rate", 290, 60)]
 
     assert table([*heading, *RECORDS])[0] == [(0, "Place"), (1, "Rate")]

@@ -1,38 +1,25 @@
-"""What a paragraph is: title, text, caption, equation, furniture of the page. Ranks titles."""
+"""Labels a paragraph: title, text, caption, equation, or furniture of the page."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 
-from dsocr.engines.ppocr.blocks.regions import share_inside
-from dsocr.engines.ppocr.geometry import Line, Rect, Region
-from dsocr.engines.ppocr.reading_order.paragraphs import Paragraph, starts_with_mark
+from dsocr.engines.ppocr.geometry import Line, Rect, Region, share_inside
+from dsocr.engines.ppocr.reading_order.paragraphs import Paragraph, starts_with_list_mark
 
-NAMES = {
-    "text": "text",
-    "reference": "text",
-    "header": "text",
-    "footer": "text",
-    "title": "sub_title",
-    "figure": "image",
-    "figure_caption": "image_caption",
-    "table": "table",
-    "table_caption": "table_caption",
-    "equation": "equation",
-}
-"""CDLA's classes in the words of DeepSeek-OCR."""
+_CAPTION_LABELS = {"figure_caption": "image_caption", "table_caption": "table_caption"}
+"""Captions of the layout model in the words of DeepSeek-OCR."""
 
-_LARGER = 1.25
-_MUCH_LARGER = 1.6
+_LARGER = 1.25  # than the text
 _MAX_TITLE_ROWS = 4
 _MAX_TITLE_CHARACTERS = 160
-_RUNNING_HEIGHT = 3.3
-"""In heights of the text: two rows with their leading."""
-_EDGE = 0.1
-_LARGER_THAN_TEXT = 1.2
+_MAX_FURNITURE_HEIGHT = 3.3  # in heights of the text: two rows with their leading
+_MAX_FURNITURE_SIZE = 1.2  # in heights of the text
+_EDGE = 0.1  # of the page
+_TALL = 1.2  # in heights of the text
+_MIN_TEXT_LETTERS = 40
 _PAGE_NUMBER = re.compile(
     r"^\W*(?:page|seite|p\.|第)?\s*\d{1,4}(?:\s*(?:of|/|von)\s*\d{1,4})?\s*(?:页|頁|ページ)?\W*$",
     re.I,
@@ -50,14 +37,6 @@ _WORD = re.compile(r"[^\W\d_]{3,}|[\u3040-\u30ff\u3400-\u9fff]+")
 _SENTENCE_ENDS = (".", ",", ";", "\u3002", "\uff0c", "\uff1b")
 
 
-@dataclass(frozen=True, slots=True)
-class Title:
-    """A heading and the height of its letters, to be ranked among the page's others."""
-
-    rect: Rect
-    height: float
-
-
 def body_height(lines: Sequence[Line]) -> float:
     """The usual height of a line of running text: that of the middle character."""
     heights = sorted((line.height, len(line.text)) for line in lines)
@@ -71,22 +50,26 @@ def body_height(lines: Sequence[Line]) -> float:
 
 def label_of(paragraph: Paragraph, regions: Sequence[Region], body: float) -> str:
     """DeepSeek-OCR's name for a paragraph of text, from its region, its words and its size."""
-    rect = paragraph.rect
-    over = [region for region in regions if share_inside(rect, region.rect) > 0.5]
-    region = max(over, key=lambda r: share_inside(r.rect, rect), default=None)
+    region = _region_of(paragraph.rect, regions)
+    label = region.label if region is not None else None
     text = paragraph.rows[0].text
     caption = _CAPTION.match(text)
-    if caption and (region is None or region.label != "title"):
+    if caption and label != "title":
         return "image_caption" if caption[1] else "table_caption"
-    if region is not None and region.label == "title":
-        return (
-            "sub_title" if _can_be_title(paragraph) and not _reads_on(paragraph, body) else "text"
-        )
-    if region is not None and region.label == "equation" and not has_words(text):
+    if label == "title":
+        is_title = _can_be_title(paragraph) and not _is_text_size_sentence(paragraph, body)
+        return "sub_title" if is_title else "text"
+    if label == "equation" and not has_words(text):
         return "equation"
-    if region is not None and region.label in ("figure_caption", "table_caption"):
-        return NAMES[region.label]
+    if label in _CAPTION_LABELS:
+        return _CAPTION_LABELS[label]
     return "sub_title" if _looks_like_title(paragraph, body) else "text"
+
+
+def _region_of(rect: Rect, regions: Sequence[Region]) -> Region | None:
+    """Of the regions that hold most of the rectangle, the one that it fills best."""
+    around = [region for region in regions if share_inside(rect, region.rect) > 0.5]
+    return max(around, key=lambda region: share_inside(region.rect, rect), default=None)
 
 
 def _looks_like_title(paragraph: Paragraph, body: float) -> bool:
@@ -94,7 +77,7 @@ def _looks_like_title(paragraph: Paragraph, body: float) -> bool:
     return (
         height > _LARGER * body
         and _can_be_title(paragraph)
-        and not starts_with_mark(paragraph.rows[0].text)
+        and not starts_with_list_mark(paragraph.rows[0].text)
     )
 
 
@@ -110,7 +93,7 @@ def _can_be_title(paragraph: Paragraph) -> bool:
     )
 
 
-def _reads_on(paragraph: Paragraph, body: float) -> bool:
+def _is_text_size_sentence(paragraph: Paragraph, body: float) -> bool:
     """Whether it ends like a sentence, in letters no larger than the text's: a false title."""
     last = paragraph.rows[-1].text.rstrip()
     height = median(row.height for row in paragraph.rows)
@@ -118,49 +101,33 @@ def _reads_on(paragraph: Paragraph, body: float) -> bool:
 
 
 def _is_formula(text: str) -> bool:
-    """Operators between letters, and no word: large, but no heading."""
+    """Whether it has operators and no words: large, but no heading."""
     return bool(_OPERATOR.search(text)) and not has_words(text)
 
 
 def has_words(text: str) -> bool:
-    """Whether most letters stand in words, as they do not in a formula."""
+    """Whether most letters belong to words, as in no formula."""
     letters = sum(char.isalpha() for char in text)
     return 2 * sum(len(word) for word in _WORD.findall(text)) > letters
-
-
-def title_levels(titles: Sequence[Title], body: float, page_height: float) -> list[int]:
-    """1 for the page's own title (large, in its upper half), else 2, and 3 for the smallest."""
-    if not titles:
-        return []
-    largest = max(title.height for title in titles)
-    levels: list[int] = []
-    for title in titles:
-        if title.height > 0.85 * largest:
-            on_top = title.rect.y0 < 0.5 * page_height
-            levels.append(1 if largest > _MUCH_LARGER * body and on_top else 2)
-        else:
-            levels.append(2 if 1 not in levels or title.height > 1.15 * body else 3)
-    return levels
 
 
 def is_furniture(
     paragraph: Paragraph, regions: Sequence[Region], *, page_height: float, body: float
 ) -> bool:
-    """Running heads, footers and page numbers: only in the top or bottom tenth of the page.
+    """Whether it is a running head, a footer or a page number, in the outer tenth of the page.
 
-    What is set larger than the text is no running head but a title, and what has more than two
-    rows is the head of a letter.
+    Larger letters than the text's are a title, and more than two rows are the head of a letter.
     """
     rect = paragraph.rect
     if rect.y1 > _EDGE * page_height and rect.y0 < (1 - _EDGE) * page_height:
         return False
     if len(paragraph.rows) == 1 and _PAGE_NUMBER.match(paragraph.rows[0].text):
         return True
-    if median(row.height for row in paragraph.rows) > _LARGER_THAN_TEXT * body:
+    if median(row.height for row in paragraph.rows) > _MAX_FURNITURE_SIZE * body:
         return False
     return any(
         region.label in ("header", "footer")
-        and region.rect.height <= _RUNNING_HEIGHT * body
+        and region.rect.height <= _MAX_FURNITURE_HEIGHT * body
         and share_inside(rect, region.rect) > 0.5
         for region in regions
     )
@@ -169,21 +136,22 @@ def is_furniture(
 def as_list_item(text: str) -> str:
     """A bullet of any shape as markdown's own; numbers stay as they are printed.
 
-    A star or dash before figures and signs is no bullet but a times, a minus, an ornament.
+    A star or dash before digits and signs is no bullet: a times sign, a minus, an ornament.
     """
-    found = _BULLET.match(text)
-    if not found:
+    bullet = _BULLET.match(text)
+    if not bullet:
         return text
-    rest = text[found.end() :].replace(" ", "")
-    weak = found[0][0] in "*-\u2013"
-    if weak and 2 * sum(char.isalpha() for char in rest) <= len(rest):
+    rest = text[bullet.end() :]
+    characters = rest.replace(" ", "")
+    is_weak = bullet[0][0] in "*-\u2013"
+    if is_weak and 2 * sum(char.isalpha() for char in characters) <= len(characters):
         return text
-    return f"- {text[found.end() :]}"
+    return f"- {rest}"
 
 
 def is_worth_reading(lines: Sequence[Line], body: float) -> bool:
-    """Whether the writing in a picture is text (a slide, a screenshot), not a chart's ticks."""
+    """Whether the lines in a picture are text (a slide, a screenshot), not a chart's ticks."""
     words = [line for line in lines if sum(char.isalpha() for char in line.text) >= 3]
     letters = sum(char.isalpha() for line in words for char in line.text)
-    tall = [line for line in words if line.height > 1.2 * body]
-    return bool(tall) or (letters >= 40 and len(words) >= 0.5 * len(lines))
+    tall = [line for line in words if line.height > _TALL * body]
+    return bool(tall) or (letters >= _MIN_TEXT_LETTERS and len(words) >= 0.5 * len(lines))

@@ -1,1 +1,1 @@
-"""The lines of a page: from recognition, from the text layer, and how far they can be trusted."""
+"""From a page to its lines of text: the text layer where it is believed, recognition elsewhere."""

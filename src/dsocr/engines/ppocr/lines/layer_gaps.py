@@ -1,19 +1,21 @@
-"""Cuts the text layer's lines where the page shows white between cells: a run may span several."""
+"""Splits lines of the text layer at wide white gaps of the picture: one may span several cells."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.reading_order.columns import LayoutItem, rows_of
+from dsocr.engines.ppocr.reading_order.items import line_rows
 from dsocr.engines.ppocr.reading_order.text_joins import is_right_to_left
 
 _MIN_CONTRAST = 40
+_EDGE = 0.15  # of a line's height: the rules of a table run along a line's edges
 _RULE = 0.95  # of a line's height: ink that is a rule between cells, no letter
 _CELL_GAP = 0.7  # of a line's height
 _NARROW_CELL_GAP = 0.4  # where several rows agree
@@ -24,8 +26,8 @@ _AGREEING = 3
 _NEAR = 5  # of a line's height
 
 
-def cut_at_gaps(lines: Sequence[Line], image: NDArray[np.uint8]) -> list[Line]:
-    """Lines cut where the page shows far more white than between words: cells of a table."""
+def split_at_gaps(lines: Sequence[Line], image: NDArray[np.uint8]) -> list[Line]:
+    """The lines, split where the page shows far more white than between words: table cells."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     gaps = [_wide_gaps(line, grey) for line in lines]
     inside = [
@@ -38,15 +40,17 @@ def cut_at_gaps(lines: Sequence[Line], image: NDArray[np.uint8]) -> list[Line]:
     return [
         part
         for line, own in zip(lines, gaps, strict=True)
-        for part in _cut(line, [gap for gap in own if _goes_on(gap, line.rect, inside, between)])
+        for part in _split(
+            line, [gap for gap in own if _continues(gap, line.rect, inside, between)]
+        )
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Gap:
-    """White from `left` to `right` at the blank that is the line's character number `place`."""
+    """White from `left` to `right` at the blank that is the line's character number `index`."""
 
-    place: int
+    index: int
     left: float
     right: float
 
@@ -55,56 +59,65 @@ class _Gap:
         return self.right - self.left
 
 
-_Placed = tuple[_Gap, Rect]
+_GapOfLine = tuple[_Gap, Rect]
 """A gap, and the line to its left or around it."""
 
 
 def _wide_gaps(line: Line, grey: NDArray[np.uint8]) -> list[_Gap]:
-    blanks = [place for place, letter in enumerate(line.text) if letter == " "]
+    """The blanks of a line that are wide in the picture."""
+    blanks = [index for index, letter in enumerate(line.text) if letter == " "]
     rect = line.rect
     if not blanks or rect.width < 1.5 * rect.height or is_right_to_left([line.text]):
         return []
-    inner = 0.15 * rect.height  # the rules of a table run along a line's edges
-    window = grey[int(rect.y0 + inner) : int(rect.y1 - inner), int(rect.x0) : int(rect.x1) + 1]
-    if not window.size or int(window.max()) - int(window.min()) < _MIN_CONTRAST:
-        return []
-    dark = window < (int(window.max()) + int(window.min())) / 2
-    if dark.mean() > 0.5:
-        dark = ~dark
-    printed = np.flatnonzero(dark.any(axis=0) & (dark.mean(axis=0) < _RULE))
-    white = [(int(x0), int(x1)) for x0, x1 in zip(printed, printed[1:], strict=False)]
+    white = _white_columns(rect, grey)
     widest = sorted(white, key=lambda gap: gap[0] - gap[1])[: len(blanks)]
     if len(widest) < len(blanks):
         return []
     left = int(rect.x0)
     usual = min(x1 - x0 for x0, x1 in widest) if len(widest) > _FEW_BLANKS else 0
     return [
-        _Gap(place, left + x0, left + x1)
-        for place, (x0, x1) in zip(blanks, sorted(widest), strict=True)
+        _Gap(index, left + x0, left + x1)
+        for index, (x0, x1) in zip(blanks, sorted(widest), strict=True)
         if x1 - x0 > max(_NARROW_CELL_GAP * rect.height, _STANDS_OUT * usual)
     ]
 
 
-def _gaps_between(lines: Sequence[Line]) -> list[_Placed]:
-    """The white between neighbours that the layer itself keeps apart."""
-    gaps = []
-    for row in rows_of([LayoutItem(line.rect, (line,)) for line in lines]):
-        for left, right in zip(row, row[1:], strict=False):
-            if right.rect.x0 > left.rect.x1:
-                gaps.append((_Gap(0, left.rect.x1, right.rect.x0), left.rect))
-    return gaps
+def _white_columns(rect: Rect, grey: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Neighbouring columns of ink in a line, from its left edge; white between them if apart."""
+    edge = _EDGE * rect.height
+    window = grey[int(rect.y0 + edge) : int(rect.y1 - edge), int(rect.x0) : int(rect.x1) + 1]
+    if not window.size or int(window.max()) - int(window.min()) < _MIN_CONTRAST:
+        return []
+    dark = window < (int(window.max()) + int(window.min())) / 2
+    if dark.mean() > 0.5:
+        dark = ~dark
+    inked = np.flatnonzero(dark.any(axis=0) & (dark.mean(axis=0) < _RULE))
+    return [(int(x0), int(x1)) for x0, x1 in pairwise(inked)]
 
 
-def _goes_on(gap: _Gap, rect: Rect, inside: Sequence[_Placed], between: Sequence[_Placed]) -> bool:
+def _gaps_between(lines: Sequence[Line]) -> list[_GapOfLine]:
+    """The white between neighbours that are separate lines in the layer."""
+    return [
+        (_Gap(0, left.rect.x1, right.rect.x0), left.rect)
+        for row in line_rows(lines)
+        for left, right in pairwise(row)
+        if right.rect.x0 > left.rect.x1
+    ]
+
+
+def _continues(
+    gap: _Gap, rect: Rect, inside: Sequence[_GapOfLine], between: Sequence[_GapOfLine]
+) -> bool:
     """Whether rows close by have a gap at the same place; one justified line proves nothing."""
     height = rect.height
     if gap.width > _CELL_GAP * height and _rows_with(gap, rect, [*inside, *between], 0.5 * height):
         return True
-    # Narrow columns of justified text have such gaps by chance, but no pieces that stand apart.
+    # Narrow columns of justified text have such gaps by chance, but no lines that stand apart.
     return _rows_with(gap, rect, between, _SAME_GAP * gap.width) >= _AGREEING
 
 
-def _rows_with(gap: _Gap, rect: Rect, others: Sequence[_Placed], shared: float) -> int:
+def _rows_with(gap: _Gap, rect: Rect, others: Sequence[_GapOfLine], shared: float) -> int:
+    """The number of rows close by with a gap that shares more than so many pixels of this one."""
     near = {
         round(other.y0)
         for white, other in others
@@ -114,10 +127,9 @@ def _rows_with(gap: _Gap, rect: Rect, others: Sequence[_Placed], shared: float) 
     return len(near)
 
 
-def _cut(line: Line, gaps: Sequence[_Gap]) -> list[Line]:
+def _split(line: Line, gaps: Sequence[_Gap]) -> list[Line]:
     parts, start, edge = [], 0, line.rect.x0
     for gap in gaps:
-        rect = replace(line.rect, x0=edge, x1=gap.left)
-        parts.append(replace(line, text=line.text[start : gap.place], rect=rect))
-        start, edge = gap.place + 1, gap.right
-    return [*parts, replace(line, text=line.text[start:], rect=replace(line.rect, x0=edge))]
+        parts.append(line.part(line.text[start : gap.index], x0=edge, x1=gap.left))
+        start, edge = gap.index + 1, gap.right
+    return [*parts, line.part(line.text[start:], x0=edge, x1=line.rect.x1)]

@@ -1,4 +1,4 @@
-"""How far a reading can be believed. Knows scores and shapes, no language."""
+"""How reliable recognized lines are, from their scores and shapes. Knows no language."""
 
 from __future__ import annotations
 
@@ -8,92 +8,87 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dsocr.engines.ppocr.geometry import Line
-from dsocr.engines.ppocr.networks.ocr import Quad, Reading
+from dsocr.engines.ppocr.geometry import Line, mean_score
+from dsocr.engines.ppocr.networks.quads import Quad, size_of
 
 LOW_CONFIDENCE = "low_confidence"
 UNSUPPORTED_SCRIPT = "unsupported_script"
 UNCHECKED_TEXT = "unchecked_text"
-"""A PDF's own text that could not be held against the picture."""
+"""The text layer is used, and could not be compared with the picture."""
 BLANK = "blank"
 
-_FEW_CHARACTERS = 0.9
-"""Characters per line height of length. Chinese and Japanese have about 1, Latin print 2 and more.
-In a script it was not taught the network is silent on most letters: Arabic 0.2, Cyrillic 0.4."""
 LEGIBLE = 0.62
-"""Below this the page is in a script the recogniser does not know."""
+"""Below this legibility the page is in a script that the recognizer does not know."""
+_USUAL_DENSITY = 0.9
+"""Characters per line height of length. Chinese and Japanese have about 1, Latin print 2 and more.
+In an unknown script the network skips most letters: Arabic has 0.2, Cyrillic 0.4."""
 _GOOD_SCORE = 0.85
-_SURE_SCORE = 0.9
-_SURE_LETTERS = 2
-"""Different ones. An empty form's boxes are read as one sign, and surely: □, 口, 日."""
-_FEW_LINES = 3
-_CASELESS = re.compile(r"[a-z][A-Z]+[a-z]|[a-z]{2}[A-Z]{2}|[A-Z]{2}[a-z][A-Z]")
-_MIXED = 0.1  # of the words
-_GUESSED = 0.5
+_CERTAIN_SCORE = 0.9
+_CERTAIN_LETTERS = 2
+"""Different ones. An empty form's boxes are recognized as one sign with high scores: □, 口, 日."""
+_MIN_UNREAD_LINES = 3
+_MIXED_CASE = re.compile(r"[a-z][A-Z]+[a-z]|[a-z]{2}[A-Z]{2}|[A-Z]{2}[a-z][A-Z]")
+_MAX_MIXED_CASE = 0.1  # of the words
+_MIXED_CASE_FACTOR = 0.5
 _KNOWN = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH")
 
 
 def density(text: str, quad: Quad) -> float:
     """Characters other than blanks for each line height of the line's length."""
-    sides = np.hypot(*(quad[1] - quad[0])), np.hypot(*(quad[3] - quad[0]))
-    lengths = max(1.0, float(max(sides)) / max(1.0, float(min(sides))))
-    return sum(not letter.isspace() for letter in text) / lengths
+    sides = size_of(quad)
+    aspect = max(1.0, max(sides) / max(1.0, min(sides)))
+    return sum(not letter.isspace() for letter in text) / aspect
 
 
-def legibility(readings: Sequence[Reading], quads: Sequence[Quad]) -> float:
-    """Mean score of lines, less for lines that hold too few characters; weighted by length, 0-1."""
+def legibility(lines: Sequence[Line], quads: Sequence[Quad]) -> float:
+    """Mean score weighted by length, 0-1; lines with too few characters for their length lower it.
+
+    `quads` are those that the lines were recognized in.
+    """
     total = weights = 0.0
-    for reading, quad in zip(readings, quads, strict=True):
+    for line, quad in zip(lines, quads, strict=True):
         weight = float(np.ptp(quad, axis=0).max())
-        share = min(1.0, density(reading.line.text, quad) / _FEW_CHARACTERS)
-        total += weight * share * reading.line.score
+        share = min(1.0, density(line.text, quad) / _USUAL_DENSITY)
+        total += weight * share * line.score
         weights += weight
-    if _is_guessed(readings):
-        total *= _GUESSED
+    if _has_mixed_case(lines):
+        total *= _MIXED_CASE_FACTOR
     return total / weights if weights else 0.0
 
 
-def _is_guessed(readings: Sequence[Reading]) -> bool:
-    """Whether poor readings know no upper and lower case: `arILu`, Hebrew taken for Latin."""
-    poor = [reading.line.text for reading in readings if reading.line.score < _GOOD_SCORE]
+def _has_mixed_case(lines: Sequence[Line]) -> bool:
+    """Whether lines of low score mix upper and lower case in words, as Hebrew taken for Latin."""
+    poor = [line.text for line in lines if line.score < _GOOD_SCORE]
     words = [word for text in poor for word in text.split() if sum(map(str.isalpha, word)) > 2]
-    return sum(bool(_CASELESS.search(word)) for word in words) > _MIXED * len(words)
+    return sum(bool(_MIXED_CASE.search(word)) for word in words) > _MAX_MIXED_CASE * len(words)
 
 
-def confidence(lines: Sequence[Line]) -> float | None:
-    """Mean score, weighted by characters."""
-    characters = sum(len(line.text) for line in lines)
-    if not characters:
-        return None
-    return sum(line.score * len(line.text) for line in lines) / characters
-
-
-def is_sure(line: Line) -> bool:
-    """Whether it is believed even where no other text was found: specks and rules are no words."""
+def is_certain(line: Line) -> bool:
+    """Whether it holds words even on a page without other text, where specks and rules do not."""
     letters = {letter for letter in line.text if letter.isalnum()}
-    return line.score >= _SURE_SCORE and len(letters) >= _SURE_LETTERS
+    return line.score >= _CERTAIN_SCORE and len(letters) >= _CERTAIN_LETTERS
 
 
-def believed_characters(lines: Sequence[Line]) -> float:
-    """Their number, each counted as much as it is believed."""
+def expected_characters(lines: Sequence[Line]) -> float:
+    """The expected number of correct characters: each counts with its line's score."""
     return sum(line.score * len(line.text) for line in lines)
 
 
-def flags(lines: Sequence[Line], page_legibility: float, *, seen: int) -> list[str]:
-    """What a person should know before believing the page on which `seen` lines were found.
+def quality_flags(lines: Sequence[Line], page_legibility: float, *, num_detected: int) -> list[str]:
+    """The page's flags about its text, of which `num_detected` lines were detected.
 
-    A speck is found on blank pages too; several lines of which none can be read are a script.
+    A speck is detected on blank pages too; several lines without any text are an unknown script.
     """
     if not lines:
-        return [UNSUPPORTED_SCRIPT] if seen >= _FEW_LINES else []
+        return [UNSUPPORTED_SCRIPT] if num_detected >= _MIN_UNREAD_LINES else []
     if page_legibility < LEGIBLE or is_foreign(lines):
         return [UNSUPPORTED_SCRIPT, LOW_CONFIDENCE]
-    mean = confidence(lines)
+    mean = mean_score(lines)
     return [LOW_CONFIDENCE] if mean is not None and mean < _GOOD_SCORE else []
 
 
 def is_foreign(lines: Sequence[Line]) -> bool:
-    """Mostly letters outside Latin, Chinese and Japanese."""
+    """Whether most letters are outside Latin, Chinese and Japanese."""
     letters = [letter for line in lines for letter in line.text if letter.isalpha()]
-    strange = sum(not unicodedata.name(letter, "").startswith(_KNOWN) for letter in letters)
-    return strange > len(letters) / 2
+    foreign = sum(not unicodedata.name(letter, "").startswith(_KNOWN) for letter in letters)
+    return foreign > len(letters) / 2

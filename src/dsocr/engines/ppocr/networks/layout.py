@@ -1,15 +1,18 @@
-"""Finds a page's regions with the CDLA layout model (PicoDet). Knows nothing of text."""
+"""Detects a page's regions with the CDLA layout model (PicoDet). Knows nothing of text."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dsocr.engines.ppocr.geometry import Rect, Region
-from dsocr.engines.ppocr.networks.network import Networks
+from dsocr.engines.ppocr.networks.network import (
+    IMAGENET_MEAN,
+    IMAGENET_SCALE,
+    MODELS,
+    Networks,
+)
 
 Array = NDArray[np.float32]
 
@@ -29,20 +32,18 @@ INPUT_WIDTH, INPUT_HEIGHT = 608, 800
 STRIDES = (8, 16, 32, 64)
 MIN_SCORE = 0.4
 MAX_OVERLAP = 0.5
-MEAN = (123.675, 116.28, 103.53)
-SCALE = (58.395, 57.12, 57.375)
-MODELS = Path(__file__).parents[1] / "models"
 
 
 class LayoutModel:
     """The layout network, loaded."""
 
     def __init__(self, networks: Networks) -> None:
-        network = networks.read(MODELS / "layout_cdla.onnx")
-        self._request = networks.compile(network, mean=MEAN, scale=SCALE).create_infer_request()
+        network = networks.load(MODELS / "layout_cdla.onnx")
+        compiled = networks.compile(network, mean=IMAGENET_MEAN, scale=IMAGENET_SCALE)
+        self._request = compiled.create_infer_request()
 
     def detect(self, image: NDArray[np.uint8]) -> list[Region]:
-        """Regions of an RGB page (H, W, 3), best score first, in its pixels."""
+        """Regions of an RGB page (H, W, 3) in its pixels, best score first."""
         squeezed = cv2.resize(image, (INPUT_WIDTH, INPUT_HEIGHT))
         self._request.infer([np.ascontiguousarray(squeezed[None, :, :, ::-1])])  # trained on BGR
         outputs = [tensor.data.copy() for tensor in self._request.output_tensors]
@@ -51,7 +52,8 @@ class LayoutModel:
 
 
 def decode(outputs: list[Array], *, scale_x: float, scale_y: float) -> list[Region]:
-    """From class scores (1, cells, 10) and edge distances (1, cells, 4 x bins) of each stride."""
+    """Regions from the class scores (1, cells, 10) and edge distances (1, cells, 4 x bins) of each
+    stride."""
     levels = len(STRIDES)
     boxes = np.concatenate(
         [_boxes(outputs[levels + i][0], stride) for i, stride in enumerate(STRIDES)]
@@ -69,7 +71,7 @@ def decode(outputs: list[Array], *, scale_x: float, scale_y: float) -> list[Regi
 
 
 def suppress(regions: list[Region]) -> list[Region]:
-    """Keeps the best of boxes that lie on one another."""
+    """Keeps the best of overlapping boxes."""
     kept: list[Region] = []
     for region in sorted(regions, key=lambda region: -region.score):
         if all(overlap(region.rect, other.rect) <= MAX_OVERLAP for other in kept):

@@ -1,4 +1,4 @@
-"""OpenVINO, made quiet: the one place that imports it. Loads networks, knows not what for."""
+"""Loads networks into OpenVINO and compiles them. The one module that imports it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from typing import Any
 
 import numpy as np
 
-_SHAPES_KEPT = 64
-"""Compiled shapes a network remembers; OpenVINO's own 5,000 let memory grow for ever."""
+MODELS = Path(__file__).parents[1] / "models"
+"""The model files that come with this package."""
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_SCALE = (58.395, 57.12, 57.375)
+"""Mean and standard deviation of the channels in ImageNet, by which most networks normalise."""
+
+_CACHED_SHAPES = 64
+"""Compiled shapes that a network keeps; with OpenVINO's default of 5,000 memory grows for weeks."""
 _PROPERTIES = {
-    "CPU_RUNTIME_CACHE_CAPACITY": _SHAPES_KEPT,
-    "INFERENCE_PRECISION_HINT": "f32",  # else processors with bfloat16 use it, and read otherwise
+    "CPU_RUNTIME_CACHE_CAPACITY": _CACHED_SHAPES,
+    "INFERENCE_PRECISION_HINT": "f32",  # processors with bfloat16 would else use it and differ
 }
 
 
 def _openvino() -> Any:
-    # openvino imports this package when it is there; it looks up an analytics host and writes an
-    # id file under the home folder. None in its place makes that import fail, which is allowed for.
+    # openvino imports this package where it is installed; it resolves an analytics host and writes
+    # an id file into the home folder. None in its place fails that import, which openvino allows.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
@@ -34,7 +40,7 @@ class Networks:
         self._core = self._openvino.Core()
         self._core.set_property("CPU", _PROPERTIES)
 
-    def read(self, path: Path) -> Any:
+    def load(self, path: Path) -> Any:
         """The network as in the file. Raises `FileNotFoundError`."""
         if not path.is_file():
             raise FileNotFoundError(path.name)
@@ -48,7 +54,7 @@ class Networks:
         scale: tuple[float, float, float],
         streams: int = 1,
     ) -> Any:
-        """Ready to run: `(pixel - mean) / scale` a channel comes first, in the graph."""
+        """The compiled network; `(pixel - mean) / scale` of each channel is its first operation."""
         openvino = self._openvino
         steps = openvino.preprocess.PrePostProcessor(network)
         image = steps.input()
@@ -61,9 +67,10 @@ class Networks:
         return self._core.compile_model(steps.build(), "CPU", limits)
 
     def best_classes(self, network: Any) -> Any:
-        """The same network, answering the best class and its probability instead of all of them.
+        """The network with two outputs, the best class and its probability, instead of all.
 
-        Takes the softmax off its end: of 18,710 probabilities a step only one is looked at.
+        The softmax at its end is replaced: of 18,710 probabilities a step only one is needed.
+        Raises `ValueError` for a network that does not end in a softmax.
         """
         from openvino import opset13 as ops
 
@@ -80,5 +87,5 @@ class Networks:
         return self._openvino.Model(outputs, network.get_parameters())
 
     def queue(self, compiled: Any) -> Any:
-        """Runs several inputs side by side, one a stream."""
+        """An asynchronous queue that runs several inputs at a time, one a stream."""
         return self._openvino.AsyncInferQueue(compiled, self.threads)

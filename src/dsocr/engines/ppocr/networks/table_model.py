@@ -1,4 +1,4 @@
-"""Reads a table's structure from its picture with SLANet-plus. Knows nothing of the text in it.
+"""Recognizes a table's structure in its picture with SLANet-plus. Knows nothing of its text.
 
 The network is split in two: the image encoder runs in OpenVINO, which cannot load the exported
 decoder loop; that loop is one attention GRU cell and is written out here over its weights.
@@ -13,8 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsocr.engines.ppocr.geometry import Rect
-from dsocr.engines.ppocr.networks.layout import MEAN, MODELS, SCALE
-from dsocr.engines.ppocr.networks.network import Networks
+from dsocr.engines.ppocr.networks.network import (
+    IMAGENET_MEAN,
+    IMAGENET_SCALE,
+    MODELS,
+    Networks,
+)
 
 Array = NDArray[np.float32]
 
@@ -33,7 +37,7 @@ TOKENS = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a table: where it stands in the grid and on the picture."""
+    """One cell of a table: its place in the grid and on the picture."""
 
     row: int
     column: int
@@ -46,12 +50,13 @@ class TableModel:
     """The structure network, loaded."""
 
     def __init__(self, networks: Networks) -> None:
-        network = networks.read(MODELS / "slanet_encoder.onnx")
-        self._request = networks.compile(network, mean=MEAN, scale=SCALE).create_infer_request()
+        network = networks.load(MODELS / "slanet_encoder.onnx")
+        compiled = networks.compile(network, mean=IMAGENET_MEAN, scale=IMAGENET_SCALE)
+        self._request = compiled.create_infer_request()
         with np.load(MODELS / "slanet_decoder.npz") as weights:
             self._weights: dict[str, Array] = dict(weights)
 
-    def read(self, image: NDArray[np.uint8]) -> list[Cell]:
+    def detect_cells(self, image: NDArray[np.uint8]) -> list[Cell]:
         """The cells of the table that fills this RGB picture, in its pixels."""
         self._request.infer([prepare(image)])
         features = self._request.get_output_tensor().data[0].copy()  # (256, 96)
@@ -67,7 +72,7 @@ def prepare(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     ratio = SIDE / max(height, width)
     size = (max(1, int(width * ratio)), max(1, int(height * ratio)))
     canvas = np.empty((1, SIDE, SIDE, 3), np.uint8)
-    canvas[:] = np.round(MEAN).astype(np.uint8)
+    canvas[:] = np.round(IMAGENET_MEAN).astype(np.uint8)
     canvas[0, : size[1], : size[0]] = cv2.resize(image, size)[:, :, ::-1]
     return canvas
 
@@ -90,7 +95,7 @@ def decode(features: Array, weights: dict[str, Array]) -> tuple[list[str], Array
 
 
 def cells(tokens: list[str], boxes: Array) -> list[Cell]:
-    """Places the cells that the tokens open into the grid, spans respected."""
+    """The cells that the tokens open, placed in the grid with their spans."""
     found: list[Cell] = []
     taken: set[tuple[int, int]] = set()
     row, column = -1, 0
@@ -123,7 +128,7 @@ def _spans(tokens: list[str], start: int) -> tuple[int, int]:
 def _step(
     features: Array, keys: Array, hidden: Array, token: int, weights: dict[str, Array]
 ) -> Array:
-    """One step of the cell: attend to the picture, then update the state by the last token."""
+    """One step of the GRU cell: attention over the picture, then the update by the last token."""
     query = hidden @ weights["attention_hidden"] + weights["attention_hidden_bias"]
     scores = (np.tanh(keys + query) @ weights["attention_score"])[:, 0]
     attention = np.exp(scores - scores.max())

@@ -1,7 +1,7 @@
-"""Gives a paragraph's large first letter back to its first row.
+"""Joins a paragraph's drop cap to the first of the rows beside it.
 
-Detection finds it as a line of its own beside the rows it reaches down along, where no rule of
-order could tell to which of them it belongs.
+Detection finds the large letter as a line of its own beside the rows that it spans, where the
+reading order cannot tell to which of them it belongs.
 """
 
 from __future__ import annotations
@@ -11,49 +11,53 @@ from collections.abc import Sequence
 
 from dsocr.engines.ppocr.geometry import Line
 
-_TALL = 1.8  # of the row beside it
-_REACH = 1.5  # of its own height: how far away the row may begin
+_MIN_HEIGHT = 1.8  # of the row beside it
+_MAX_DISTANCE = 1.5  # of its own height, to the start of the row
 _MIN_ROWS = 2
 _MIN_CHARACTERS = 12
-_INTO = 0.1
-_PIECE = re.compile(r"^\S\s+")
+_MAX_OVERLAP = 0.1  # of its width: more, and the row was recognized with a part of the letter
+_FRAGMENT = re.compile(r"^\S\s+")
+_QUOTES = "\"'\u201c\u201e\u2018\u00ab"
 
 
 def with_drop_caps(lines: Sequence[Line]) -> list[Line]:
-    """The lines in their order, each dropped letter joined to the row that it begins."""
-    found = {id(cap): row for cap in lines if _is_letter(cap) and (row := _first_row(cap, lines))}
-    caps = {id(row): cap for cap in lines if (row := found.get(id(cap)))}
+    """The lines in their order, each drop cap joined to the row that it begins."""
+    rows = {id(cap): row for cap in lines if _is_letter(cap) and (row := _first_row(cap, lines))}
+    caps = {id(row): cap for cap in lines if (row := rows.get(id(cap)))}
     return [
-        _begun(caps[id(line)], line) if id(line) in caps else line
+        _with_cap(caps[id(line)], line) if id(line) in caps else line
         for line in lines
-        if id(line) not in found
+        if id(line) not in rows
     ]
 
 
 def _is_letter(line: Line) -> bool:
-    text = line.text.strip().strip("\"'\u201c\u201e\u2018\u00ab")
+    text = line.text.strip().strip(_QUOTES)
     return len(text) == 1 and text.isalpha()
 
 
 def _first_row(cap: Line, lines: Sequence[Line]) -> Line | None:
     """The uppermost of the rows beside it, if there are several."""
-    rows = [
-        line
-        for line in lines
-        if cap.height > _TALL * line.height
-        and len(line.text) >= _MIN_CHARACTERS
-        and -0.5 * cap.rect.width < line.rect.x0 - cap.rect.x1 < _REACH * cap.height
-        and cap.rect.y0 - 0.5 * line.height < (line.rect.y0 + line.rect.y1) / 2 < cap.rect.y1
-    ]
+    rows = [line for line in lines if _is_beside(cap, line)]
     return min(rows, key=lambda row: row.rect.y0) if len(rows) >= _MIN_ROWS else None
 
 
-def _begun(cap: Line, row: Line) -> Line:
-    """Without a blank between: `A` and `I` may be words, far more often they begin one.
+def _is_beside(cap: Line, line: Line) -> bool:
+    distance = line.rect.x0 - cap.rect.x1
+    return (
+        cap.height > _MIN_HEIGHT * line.height
+        and len(line.text) >= _MIN_CHARACTERS
+        and -0.5 * cap.rect.width < distance < _MAX_DISTANCE * cap.height
+        and cap.rect.y0 - 0.5 * line.height < line.rect.centre_y < cap.rect.y1
+    )
 
-    A row's box that reaches into the letter was read with a piece of it, as `1 he` for `The`.
+
+def _with_cap(cap: Line, row: Line) -> Line:
+    """The row with the letter before it, without a blank: `A` and `I` are seldom whole words.
+
+    A row whose box overlaps the letter was recognized with a part of it, as `1 he` for `The`.
     """
     text = row.text.lstrip()
-    if row.rect.x0 < cap.rect.x1 - _INTO * cap.rect.width:
-        text = _PIECE.sub("", text)
+    if row.rect.x0 < cap.rect.x1 - _MAX_OVERLAP * cap.rect.width:
+        text = _FRAGMENT.sub("", text)
     return row.with_text(cap.text.strip() + text)

@@ -1,6 +1,6 @@
-"""Recognised text as markdown that shows it as it was printed: signs stay signs.
+"""Escapes recognized text, so that rendered markdown shows it as it is printed.
 
-Only what markdown would take for markup is escaped, so most text stays as it is.
+Only characters that markdown would take for markup are escaped; most text has none.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ _TICK = re.compile(r"`")
 _STRUCK = re.compile(r"~(?=~)|(?<=~)~")
 _LINK = re.compile(r"\](?=[(\[])")
 _PAIRED = (_STAR, _UNDERSCORE, _TICK, _STRUCK)
-"""Harmless alone: markup only where another one closes it."""
+"""Markup only where another one closes it."""
 _LEADING = re.compile(r"(?:#{1,6}|[-+*])(?=\s|$)|>|`{3}|~{3}")
 _RULE = re.compile(r"(?:[-=_*|:]\s*)+$")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
-def as_printed(text: str) -> str:
-    """One paragraph or row, to be shown as it is."""
+def escape_markdown(text: str) -> str:
+    """One paragraph or row as markdown that renders to these characters."""
     text = _BACKSLASH.sub(r"\\\\", text.strip())
     for sign in _PAIRED:
         if len(sign.findall(text)) > 1:
-            text = sign.sub(lambda run: "".join(f"\\{char}" for char in run[0]), text)
+            text = sign.sub(lambda match: "".join(f"\\{char}" for char in match[0]), text)
     if _LEADING.match(text) or _RULE.fullmatch(text):
         text = f"\\{text}"
     text = _LINK.sub(r"\\]", text)
     return _TAG.sub("&lt;", _ENTITY.sub("&amp;", text))
 
 
-def words_of(text: str) -> str:
-    """The way back, for those who asked for the words alone."""
+def unescape_markdown(text: str) -> str:
+    """The inverse of `escape_markdown`, for plain text."""
     return html.unescape(_ESCAPED.sub(r"\1", text))

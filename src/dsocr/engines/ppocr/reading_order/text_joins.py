@@ -1,4 +1,4 @@
-"""Joins the lines of a paragraph into running text. Knows letters, not places."""
+"""Joins the lines of a paragraph into running text. Knows letters, not rectangles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _HYPHENS = "-\u00ad\u2010"
 _WORD_END = re.compile(rf"([^\W\d_]+)[{_HYPHENS}]$")
 _WORD_START = re.compile(r"^([^\W\d_]+)")
 
-# First halves that usually keep their hyphen in print.
+# First parts of compounds that usually keep their hyphen.
 _KEPT_STARTS = frozenset(
     {
         "all",
@@ -38,7 +38,7 @@ _KEPT_STARTS = frozenset(
 
 
 def join_lines(texts: Iterable[str]) -> str:
-    """One paragraph: words cut at a line's end are whole again, CJK lines meet without a blank."""
+    """One paragraph: hyphenated words are joined, CJK lines follow each other without a blank."""
     joined = ""
     for text in texts:
         text = text.strip()
@@ -71,14 +71,14 @@ def keeps_hyphen(head: str, tail: str, before: str) -> bool:
 
 
 def is_cjk(char: str) -> bool:
-    """Chinese, Japanese kana and their punctuation: scripts set without blanks. Not Korean."""
+    """Whether it is Chinese, Japanese kana or their punctuation, set without blanks. Not Korean."""
     if "\uac00" <= char <= "\ud7a3":
         return False
     return unicodedata.east_asian_width(char) in "WF" or "\u3000" <= char <= "\u30ff"
 
 
 def is_right_to_left(texts: Iterable[str]) -> bool:
-    """Whether most letters run from right to left."""
+    """Whether most letters are of a right-to-left script."""
     balance = 0
     for text in texts:
         for char in text:

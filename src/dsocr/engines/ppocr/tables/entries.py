@@ -1,4 +1,4 @@
-"""A table's cells with their text, and their HTML. Where the cells come from is not known here."""
+"""A table's cells with their text, and their HTML, however the cells were found."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from dataclasses import dataclass
 
 from dsocr.engines.ppocr.geometry import Line
 from dsocr.engines.ppocr.networks.table_model import Cell
+from dsocr.engines.ppocr.reading_order.items import line_rows
 from dsocr.engines.ppocr.reading_order.paragraphs import join_row
 from dsocr.engines.ppocr.reading_order.text_joins import join_lines
-from dsocr.engines.ppocr.tables.white_space import Lattice, printed_rows
+from dsocr.engines.ppocr.tables.white_space import Lattice
 
 _FULL_ROW = 0.6  # of the filled cells
-_FIGURES = 0.5  # of what stands beside the first piece of printed rows
-_FEW_FIGURES = 0.3
+_MIN_NUMBERS = 0.5  # of the lines beside the first one of printed rows
+_MIN_NUMBERS_OF_MANY_ROWS = 0.3
 _MANY_ROWS = 4
+
+FilledRow = Sequence[tuple[Cell, Sequence[Line]]]
+"""The cells of one row, each with its lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,11 @@ class Entry:
     text: str
 
 
-def divided(cells: Sequence[Cell], found: Mapping[int, Sequence[Line]]) -> list[Entry]:
-    """Entries of the cells; a row that holds several printed rows becomes as many."""
+def split_rows(cells: Sequence[Cell], found: Mapping[int, Sequence[Line]]) -> list[Entry]:
+    """Entries of the cells; a row that holds several printed rows becomes as many.
+
+    `found` has the lines of each cell by its index.
+    """
     entries: list[Entry] = []
     added = 0
     for number in sorted({cell.row for cell in cells}):
@@ -38,42 +45,47 @@ def divided(cells: Sequence[Cell], found: Mapping[int, Sequence[Line]]) -> list[
             (cell, found.get(index, ())) for index, cell in enumerate(cells) if cell.row == number
         ]
         printed = _printed_rows(row, cells)
-        for cell, lines in row:
-            if not printed:
-                place = (number + added, cell.column, cell.rowspan, cell.colspan)
-                entries.append(Entry(*place, _cell_text(lines)))
-            for part, own in enumerate(printed):
-                place = (number + added + part, cell.column, 1, cell.colspan)
-                entries.append(Entry(*place, _cell_text([line for line in lines if line in own])))
+        entries.extend(_row_entries(row, printed, number + added))
         added += max(0, len(printed) - 1)
     return entries
 
 
-def _printed_rows(
-    row: Sequence[tuple[Cell, Sequence[Line]]], cells: Sequence[Cell]
-) -> list[list[Line]]:
-    """The rows of print taken for one row of cells; none where cells only hold wrapped text.
+def _row_entries(row: FilledRow, printed: Sequence[Sequence[Line]], number: int) -> list[Entry]:
+    entries: list[Entry] = []
+    for cell, lines in row:
+        if not printed:
+            place = (number, cell.column, cell.rowspan, cell.colspan)
+            entries.append(Entry(*place, _cell_text(lines)))
+        for offset, own in enumerate(printed):
+            place = (number + offset, cell.column, 1, cell.colspan)
+            entries.append(Entry(*place, _cell_text([line for line in lines if line in own])))
+    return entries
 
-    Wrapped text fills few of a row's cells. Rows fill most, line by line, and with figures.
+
+def _printed_rows(row: FilledRow, cells: Sequence[Cell]) -> list[list[Line]]:
+    """The printed rows in one row of cells; none where cells only hold wrapped text.
+
+    Wrapped text fills few of a row's cells. Printed rows fill most, row by row, with numbers.
     """
     number = row[0][0].row
     if any(cell.rowspan > 1 and cell.row <= number < cell.row + cell.rowspan for cell in cells):
         return []
     filled = [lines for _, lines in row if lines]
-    rows = printed_rows([line for lines in filled for line in lines])
+    rows = line_rows([line for lines in filled for line in lines])
     if len(rows) < 2 or len(filled) < 2:
         return []
-    full = [
-        own
-        for own in rows
-        if sum(any(line in own for line in lines) for lines in filled) >= _FULL_ROW * len(filled)
-    ]
+    full = [own for own in rows if _num_filled(own, filled) >= _FULL_ROW * len(filled)]
     beside = [line for own in full for line in own[1:]]
-    figures = sum(any(char.isdigit() for char in line.text) for line in beside)
-    wanted = _FEW_FIGURES if len(full) >= _MANY_ROWS else _FIGURES
-    if len(full) < max(2, _FULL_ROW * len(rows)) or figures < wanted * len(beside):
+    numbers = sum(any(char.isdigit() for char in line.text) for line in beside)
+    min_numbers = _MIN_NUMBERS_OF_MANY_ROWS if len(full) >= _MANY_ROWS else _MIN_NUMBERS
+    if len(full) < max(2, _FULL_ROW * len(rows)) or numbers < min_numbers * len(beside):
         return []
     return rows
+
+
+def _num_filled(row: Sequence[Line], filled: Sequence[Sequence[Line]]) -> int:
+    """The number of cells that hold a line of the printed row."""
+    return sum(any(line in row for line in lines) for lines in filled)
 
 
 def entries_of(lattice: Lattice) -> list[Entry]:
@@ -81,17 +93,18 @@ def entries_of(lattice: Lattice) -> list[Entry]:
     entries: list[Entry] = []
     for number, row in enumerate(lattice.rows):
         column = 0
-        for piece in row:
-            entries.extend(Entry(number, empty, 1, 1, "") for empty in range(column, piece.first))
-            span = piece.last - piece.first + 1
-            entries.append(Entry(number, piece.first, 1, span, _cell_text(piece.lines)))
-            column = piece.last + 1
-        entries.extend(Entry(number, empty, 1, 1, "") for empty in range(column, lattice.columns))
+        for cell in row:
+            entries.extend(Entry(number, empty, 1, 1, "") for empty in range(column, cell.first))
+            span = cell.last - cell.first + 1
+            entries.append(Entry(number, cell.first, 1, span, _cell_text(cell.lines)))
+            column = cell.last + 1
+        rest = range(column, lattice.num_columns)
+        entries.extend(Entry(number, empty, 1, 1, "") for empty in rest)
     return entries
 
 
 def to_html(entries: Sequence[Entry]) -> str:
-    """Plain cells; spans where there are any; text escaped."""
+    """An HTML table of plain cells, with spans where there are any; the text is escaped."""
     rows: dict[int, list[Entry]] = {}
     for entry in entries:
         rows.setdefault(entry.row, []).append(entry)
@@ -112,11 +125,11 @@ def _cell_html(entry: Entry) -> str:
 
 
 def _cell_text(lines: Sequence[Line]) -> str:
-    return join_lines(join_row(row).text for row in printed_rows(lines))
+    return join_lines(join_row(row).text for row in line_rows(lines))
 
 
 def without_empty(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries without rows and columns that hold nothing."""
+    """The entries without rows and columns that hold no text."""
     rows = {entry.row for entry in entries if entry.text}
     columns = {entry.column for entry in entries if entry.text}
     kept = []

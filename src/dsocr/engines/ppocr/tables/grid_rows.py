@@ -1,36 +1,39 @@
-"""Finds tables without rules among a page's rows: figures that stand below one another.
+"""Finds tables without rules among a column's rows: numbers that stand below one another.
 
-Only what is surely a table: prose, forms and receipts of two columns stay lines.
+Only what is certainly a table: prose, forms and receipts of two columns stay lines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import median
 
-from dsocr.engines.ppocr.geometry import Line
-from dsocr.engines.ppocr.reading_order.columns import Column, is_prose
-from dsocr.engines.ppocr.tables.white_space import is_figure
+from dsocr.engines.ppocr.geometry import Line, Rect
+from dsocr.engines.ppocr.reading_order.items import Column
+from dsocr.engines.ppocr.reading_order.prose import is_prose
+from dsocr.engines.ppocr.tables.white_space import is_number
 
 _MIN_ROWS = 3
 _MIN_CELLS = 3
 _MAX_PITCH = 2.8  # of a line's height, from row to row
 _SHORT = 14  # letters of a cell other than a row's first
-_MIN_SHORT = 0.5  # a column of words among the figures is usual
-_MIN_FIGURES = 0.3
+_MIN_SHORT = 0.5  # of the cells: a column of words among the numbers is usual
+_MIN_NUMBERS = 0.3  # of the cells
 _MANY_ROWS = 5
-_MIN_FIGURES_OF_FEW = 0.6
-_ALIGNED = 0.6
+_MIN_NUMBERS_OF_FEW_ROWS = 0.6
+_MIN_ALIGNED = 0.6
+_SLACK = 0.6  # of a line's height
 _MIN_GAP = 0.5  # of a line's height; wider than a blank
 
 Row = list[Line]
 
 
-def grids_in(runs: Sequence[Column]) -> list[list[Line]]:
-    """The lines of each table found, by column and row as `order.arrange` gave them."""
+def grids_in(columns: Sequence[Column]) -> list[list[Line]]:
+    """The lines of each table found, by column and row as `columns.arrange` returns them."""
     found: list[list[Line]] = []
-    for run in runs:
-        rows = [[atom.lines[0] for atom in row if atom.lines] for row in run]
+    for column in columns:
+        rows = [[item.lines[0] for item in row if item.lines] for row in column]
         for group in _groups([row for row in rows if row]):
             if _is_grid(group):
                 found.append([line for row in group for line in row])
@@ -57,13 +60,12 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _has_cells(row: Row) -> bool:
-    """Several pieces with room between them; a label with one figure will do inside a table."""
+    """Several lines with gaps between them; a label with one number is enough inside a table."""
     if len(row) < 2:
         return False
-    gaps = [right.rect.x0 - left.rect.x1 for left, right in zip(row, row[1:], strict=False)]
     height = median(line.rect.height for line in row)
-    roomy = sum(gap > _MIN_GAP * height for gap in gaps)
-    return roomy >= 2 or (len(row) == 2 and roomy == 1 and is_figure(row[-1].text))
+    gaps = sum(right.rect.x0 - left.rect.x1 > _MIN_GAP * height for left, right in pairwise(row))
+    return gaps >= 2 or (len(row) == 2 and gaps == 1 and is_number(row[-1].text))
 
 
 def _follows(above: Row, below: Row) -> bool:
@@ -74,36 +76,36 @@ def _follows(above: Row, below: Row) -> bool:
 
 def _is_grid(group: Sequence[Row]) -> bool:
     wide = [row for row in group if len(row) >= _MIN_CELLS]
-    worded = [
-        line for row in group if not any(is_figure(cell.text) for cell in row) for line in row
-    ]
-    if len(wide) < _MIN_ROWS or is_prose(worded):
+    without_numbers = [row for row in group if not any(is_number(line.text) for line in row)]
+    if len(wide) < _MIN_ROWS or is_prose([line for row in without_numbers for line in row]):
         return False
     cells = [line for row in group for line in row[1:]]
     short = sum(sum(letter.isalpha() for letter in line.text) <= _SHORT for line in cells)
-    figures = sum(is_figure(line.text) for line in cells)
+    numbers = sum(is_number(line.text) for line in cells)
+    min_numbers = _MIN_NUMBERS if len(wide) >= _MANY_ROWS else _MIN_NUMBERS_OF_FEW_ROWS
     return (
         short >= _MIN_SHORT * len(cells)
-        and figures
-        >= (_MIN_FIGURES if len(wide) >= _MANY_ROWS else _MIN_FIGURES_OF_FEW) * len(cells)
-        and _aligned(wide) >= _ALIGNED
+        and numbers >= min_numbers * len(cells)
+        and _aligned_share(wide) >= _MIN_ALIGNED
     )
 
 
-def _aligned(rows: Sequence[Row]) -> float:
+def _aligned_share(rows: Sequence[Row]) -> float:
     """The share of cells that begin, end or are centred as a cell of a neighbouring row is."""
-    hits = total = 0
+    aligned = total = 0
     for index, row in enumerate(rows):
         others = [
             line for near in (index - 1, index + 1) if 0 <= near < len(rows) for line in rows[near]
         ]
-        for line in row:
-            slack = 0.6 * line.rect.height
-            total += 1
-            hits += any(
-                abs(line.rect.x0 - other.rect.x0) < slack
-                or abs(line.rect.x1 - other.rect.x1) < slack
-                or abs(line.rect.x0 + line.rect.x1 - other.rect.x0 - other.rect.x1) < 2 * slack
-                for other in others
-            )
-    return hits / total if total else 0.0
+        total += len(row)
+        aligned += sum(any(_is_aligned(line.rect, other.rect) for other in others) for line in row)
+    return aligned / total if total else 0.0
+
+
+def _is_aligned(rect: Rect, other: Rect) -> bool:
+    slack = _SLACK * rect.height
+    return (
+        abs(rect.x0 - other.x0) < slack
+        or abs(rect.x1 - other.x1) < slack
+        or abs(rect.x0 + rect.x1 - other.x0 - other.x1) < 2 * slack
+    )

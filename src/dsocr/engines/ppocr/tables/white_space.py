@@ -1,196 +1,220 @@
-"""Rows and columns of a table by the white between its lines: no rules, no model."""
+"""Rows and columns of a table from the white between its lines, without rules or a model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.reading_order.columns import LayoutItem, rows_of
+from dsocr.engines.ppocr.reading_order.items import line_rows
 
-_FULL_ROW = 0.6  # of the longest row's pieces, or of the columns
-_CROSSED = 0.08  # of the full rows may run over a gap between columns
+_FULL_ROW = 0.6  # of the longest row's cells, or of the columns
+_MAX_CROSSED = 0.08  # of the full rows may cross the gap between two columns
 _MIN_GAP = 0.2  # of a line's height
-_TRIM = 0.2
+_TRIM = 0.2  # of a line's height
 _OWN_ROW = 0.9  # of the pitch of rows; text that wraps inside a cell is set closer
-_MAX_PITCH = 2.2  # of a line's height, where no two records stand together
+_MAX_PITCH = 2.2  # of a line's height, where no record follows another
 _HEADING_ROWS = 2
-_MIN_FILLED = 1.0  # pieces beside the first column, for each row
+_MIN_FILLED = 1.0  # cells beside the first column, for each row
 _MIN_RECORDS = 0.3  # of the rows
 
 Row = list[Line]
+Interval = tuple[float, float]
+"""From x to x."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Lines of one cell, top to bottom, and the columns it stands in."""
+class LatticeCell:
+    """A cell with text: its lines, top to bottom, and the columns that it spans."""
 
     first: int
     last: int
+    """Numbers of its first and last column, from 0."""
     lines: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Lattice:
-    """The rows of a table, each its pieces from left to right, and the number of columns."""
+    """The rows of a table, each its cells from left to right."""
 
-    rows: tuple[tuple[Piece, ...], ...]
-    columns: int
+    rows: tuple[tuple[LatticeCell, ...], ...]
+    num_columns: int
 
 
 def lattice_of(lines: Sequence[Line]) -> Lattice:
-    """What stands together in a cell, in rows and columns."""
-    rows = printed_rows(lines)
-    stops = column_stops(rows)
-    stops = _without_halves(stops, rows)
-    placed = [_pieces(row, stops) for row in rows]
-    joined = _joined(rows, placed, len(stops) + 1)
-    groups: list[list[Piece]] = []
-    for pieces, joins in zip(placed, joined, strict=True):
+    """The lines in the rows and columns that white space divides them into."""
+    rows = line_rows(lines)
+    separators = _without_halves(column_separators(rows), rows)
+    num_columns = len(separators) + 1
+    placed = [_cells(row, separators) for row in rows]
+    groups: list[list[LatticeCell]] = []
+    for cells, joins in zip(placed, _joins_above(rows, placed, num_columns), strict=True):
         if joins:
-            groups[-1].extend(pieces)
+            groups[-1].extend(cells)
         else:
-            groups.append(list(pieces))
-    return Lattice(tuple(_merged(group) for group in groups), len(stops) + 1)
+            groups.append(list(cells))
+    return Lattice(tuple(_merged(group) for group in groups), num_columns)
 
 
-def printed_rows(lines: Sequence[Line]) -> list[Row]:
-    """Lines that stand beside one another, top to bottom."""
-    atoms = [LayoutItem(line.rect, (line,)) for line in lines]
-    return [[atom.lines[0] for atom in row] for row in rows_of(atoms)]
-
-
-def is_figure(text: str) -> bool:
-    """More digits than letters, or a dash for nothing."""
+def is_number(text: str) -> bool:
+    """Whether it has more digits than letters, or is a dash for nothing."""
     digits = sum(char.isdigit() for char in text)
     letters = sum(char.isalpha() for char in text)
     return digits > letters or text.strip() in ("-", "\u2013", "\u2014")
 
 
-def column_stops(rows: Sequence[Row]) -> list[float]:
-    """The x of each white stripe between two columns, where hardly any full row has text."""
+def column_separators(rows: Sequence[Row]) -> list[float]:
+    """The x of each white stripe between two columns, which hardly any full row crosses."""
     longest = max(map(len, rows), default=0)
     full = [row for row in rows if len(row) >= max(2.0, _FULL_ROW * longest)]
     if not full:
         return []
     spans = [[_trimmed(line.rect) for line in row] for row in full]
-    edges = sorted({edge for row in spans for span in row for edge in span})
     height = median(line.rect.height for row in full for line in row)
-    stripes: list[tuple[float, float]] = []
-    for left, right in zip(edges, edges[1:], strict=False):
+    return [
+        (left + right) / 2
+        for left, right in _white_stripes(spans)
+        if right - left > _MIN_GAP * height
+    ]
+
+
+def _white_stripes(rows: Sequence[Sequence[Interval]]) -> list[Interval]:
+    """The stripes that hardly any row crosses, given from where to where each row has ink."""
+    edges = sorted({edge for row in rows for span in row for edge in span})
+    stripes: list[Interval] = []
+    for left, right in pairwise(edges):
         middle = (left + right) / 2
-        crossed = sum(any(x0 < middle < x1 for x0, x1 in row) for row in spans)
-        if crossed > _CROSSED * len(full):
+        crossed = sum(any(x0 < middle < x1 for x0, x1 in row) for row in rows)
+        if crossed > _MAX_CROSSED * len(rows):
             continue
         if stripes and stripes[-1][1] == left:
             stripes[-1] = (stripes[-1][0], right)
         else:
             stripes.append((left, right))
-    return [(left + right) / 2 for left, right in stripes if right - left > _MIN_GAP * height]
+    return stripes
 
 
 def is_clear(lattice: Lattice) -> bool:
-    """Whether every piece fits: only headings span columns, nothing stands beside another."""
-    pieces = [(row, piece) for row in lattice.rows for piece in row]
-    odd = [
-        piece
-        for row, piece in pieces
-        if any(len(printed) > 1 for printed in printed_rows(piece.lines))
-        or (piece.last > piece.first and (len(row) > 1 and any(map(_is_value, row))))
-    ]
-    filled = sum(piece.last > 0 for _, piece in pieces)
-    return lattice.columns > 1 and not odd and filled >= _MIN_FILLED * len(lattice.rows)
+    """Whether every cell fits: only headings span columns, no cell has lines side by side."""
+    cells = [(row, cell) for row in lattice.rows for cell in row]
+    if any(_is_unclear(cell, row) for row, cell in cells):
+        return False
+    num_filled = sum(cell.last > 0 for _, cell in cells)
+    return lattice.num_columns > 1 and num_filled >= _MIN_FILLED * len(lattice.rows)
 
 
-def _is_value(piece: Piece) -> bool:
-    return piece.first > 0 and is_figure(piece.lines[0].text)
+def _is_unclear(cell: LatticeCell, row: Sequence[LatticeCell]) -> bool:
+    if any(len(lines) > 1 for lines in line_rows(cell.lines)):
+        return True
+    return cell.last > cell.first and len(row) > 1 and any(map(_is_value, row))
 
 
-def _trimmed(rect: Rect) -> tuple[float, float]:
-    """From where to where there is surely ink: boxes of neighbours often touch."""
+def _is_value(cell: LatticeCell) -> bool:
+    return cell.first > 0 and is_number(cell.lines[0].text)
+
+
+def _trimmed(rect: Rect) -> Interval:
+    """From where to where there is certainly ink: boxes of neighbours often touch."""
     trim = min(_TRIM * rect.height, rect.width / 4)
     return rect.x0 + trim, rect.x1 - trim
 
 
-def _without_halves(stops: Sequence[float], rows: Sequence[Row]) -> list[float]:
-    """The stops without those between a column's figures and its heading, set clear of them."""
-    kept = list(stops)
-    for stop in stops:
-        left = kept.index(stop)
-        placed = [_pieces(row, kept) for row in rows]
-        sides = [
-            [i for i, row in enumerate(placed) if any(p.first <= c <= p.last for p in row)]
-            for c in (left, left + 1)
-        ]
+def _without_halves(separators: Sequence[float], rows: Sequence[Row]) -> list[float]:
+    """The separators without those between a column's numbers and a heading set clear of them."""
+    kept = list(separators)
+    for separator in separators:
+        left = kept.index(separator)
+        placed = [_cells(row, kept) for row in rows]
+        sides = [_rows_in_column(placed, column) for column in (left, left + 1)]
         few, many = sorted(sides, key=len)
         if few and len(few) <= _HEADING_ROWS and few[-1] < many[0]:
-            kept.remove(stop)
+            kept.remove(separator)
     return kept
 
 
-def _pieces(row: Row, stops: Sequence[float]) -> list[Piece]:
-    pieces: list[Piece] = []
-    for line in row:
-        first, last = _reach(line.rect, stops)
-        if pieces and first <= pieces[-1].last:
-            before = pieces.pop()
-            first, last = before.first, max(before.last, last)
-            pieces.append(Piece(first, last, (*before.lines, line)))
-        else:
-            pieces.append(Piece(first, last, (line,)))
-    return pieces
-
-
-def _reach(rect: Rect, stops: Sequence[float]) -> tuple[int, int]:
-    """First and last column that a rectangle stands in."""
-    slack = min(rect.height / 2, rect.width / 4)
-    first = sum(stop < rect.x0 + slack for stop in stops)
-    return first, max(first, sum(stop < rect.x1 - slack for stop in stops))
-
-
-def _joined(rows: Sequence[Row], placed: Sequence[Sequence[Piece]], columns: int) -> list[bool]:
-    """Whether each printed row belongs to the one above: wrapped text, headings of several lines.
-
-    Between two records the widest gap parts what is the upper one's from what is the lower one's.
-    """
-    records = _records(placed, columns)
-    middles = [median((line.rect.y0 + line.rect.y1) / 2 for line in row) for row in rows]
-    gaps = [0.0, *(below - above for above, below in zip(middles, middles[1:], strict=False))]
-    steps = sorted(gaps[b] for a, b in zip(records, records[1:], strict=False) if b == a + 1)
-    height = median(line.rect.height for row in rows for line in row) if rows else 0.0
-    limit = _OWN_ROW * steps[len(steps) // 4] if steps else _MAX_PITCH * height
-    parted = {0}
-    for above, below in zip([-1, *records], records, strict=False):
-        between = range(max(1, above + 1), below + 1)
-        if between:
-            parted.add(max(between, key=lambda i: (round(gaps[i] / max(1.0, 0.1 * height)), i)))
-    first = records[0] if records else len(rows)
-    for index in range(1, first):
-        if any(piece.last > piece.first for row in placed[index - 1 : index + 1] for piece in row):
-            parted.add(index)  # a heading over several columns, and those under it
-    return [index not in parted and gaps[index] < limit for index in range(len(rows))]
-
-
-def _records(placed: Sequence[Sequence[Piece]], columns: int) -> list[int]:
-    """The rows that are certainly one each: with figures, or where there are few, well filled."""
-    with_figures = [
+def _rows_in_column(placed: Sequence[Sequence[LatticeCell]], column: int) -> list[int]:
+    return [
         index
         for index, row in enumerate(placed)
-        if any(piece.first > 0 and is_figure(piece.lines[0].text) for piece in row)
+        if any(cell.first <= column <= cell.last for cell in row)
     ]
-    if len(with_figures) >= _MIN_RECORDS * len(placed):
-        return with_figures
-    return [index for index, row in enumerate(placed) if len(row) >= max(2, _FULL_ROW * columns)]
 
 
-def _merged(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """Pieces of several printed rows, those in the same columns as one."""
-    merged: list[Piece] = []
-    for piece in sorted(pieces, key=lambda piece: piece.first):
-        if merged and piece.first <= merged[-1].last:
+def _cells(row: Row, separators: Sequence[float]) -> list[LatticeCell]:
+    """The row's lines in the columns they span; lines that share a column are one cell."""
+    cells: list[LatticeCell] = []
+    for line in row:
+        first, last = _spanned_columns(line.rect, separators)
+        if cells and first <= cells[-1].last:
+            before = cells.pop()
+            last = max(before.last, last)
+            cells.append(LatticeCell(before.first, last, (*before.lines, line)))
+        else:
+            cells.append(LatticeCell(first, last, (line,)))
+    return cells
+
+
+def _spanned_columns(rect: Rect, separators: Sequence[float]) -> tuple[int, int]:
+    """First and last column of a rectangle, which may exceed its ink a little."""
+    slack = min(rect.height / 2, rect.width / 4)
+    first = sum(separator < rect.x0 + slack for separator in separators)
+    return first, max(first, sum(separator < rect.x1 - slack for separator in separators))
+
+
+def _joins_above(
+    rows: Sequence[Row], placed: Sequence[Sequence[LatticeCell]], num_columns: int
+) -> list[bool]:
+    """Whether each printed row continues the one above: wrapped text, headings of several lines.
+
+    Between two records the widest gap divides the upper one's rows from the lower one's.
+    """
+    records = _records(placed, num_columns)
+    middles = [median(line.rect.centre_y for line in row) for row in rows]
+    gaps = [0.0, *(below - above for above, below in pairwise(middles))]
+    height = median(line.rect.height for row in rows for line in row) if rows else 0.0
+    starts = {0} | _heading_starts(placed[: records[0] if records else None])
+    for above, below in pairwise([-1, *records]):
+        between = range(max(1, above + 1), below + 1)
+        if between:
+            starts.add(max(between, key=lambda i: (round(gaps[i] / max(1.0, 0.1 * height)), i)))
+    limit = _max_gap_of_wrapped(records, gaps, height)
+    return [index not in starts and gaps[index] < limit for index in range(len(rows))]
+
+
+def _max_gap_of_wrapped(records: Sequence[int], gaps: Sequence[float], height: float) -> float:
+    """Rows set as far apart as two records that follow each other are rows of their own."""
+    steps = sorted(gaps[below] for above, below in pairwise(records) if below == above + 1)
+    return _OWN_ROW * steps[len(steps) // 4] if steps else _MAX_PITCH * height
+
+
+def _heading_starts(heading: Sequence[Sequence[LatticeCell]]) -> set[int]:
+    """The rows of a heading that follow or hold a cell over several columns."""
+    return {
+        index
+        for index in range(1, len(heading))
+        if any(cell.last > cell.first for row in heading[index - 1 : index + 1] for cell in row)
+    }
+
+
+def _records(placed: Sequence[Sequence[LatticeCell]], num_columns: int) -> list[int]:
+    """The rows that certainly are one each: with numbers, or where those are few, well filled."""
+    with_numbers = [index for index, row in enumerate(placed) if any(map(_is_value, row))]
+    if len(with_numbers) >= _MIN_RECORDS * len(placed):
+        return with_numbers
+    return [
+        index for index, row in enumerate(placed) if len(row) >= max(2, _FULL_ROW * num_columns)
+    ]
+
+
+def _merged(cells: Sequence[LatticeCell]) -> tuple[LatticeCell, ...]:
+    """Cells of several printed rows, those in the same columns as one."""
+    merged: list[LatticeCell] = []
+    for cell in sorted(cells, key=lambda cell: cell.first):
+        if merged and cell.first <= merged[-1].last:
             before = merged.pop()
-            lines = sorted((*before.lines, *piece.lines), key=lambda line: line.rect.y0)
-            piece = Piece(before.first, max(before.last, piece.last), tuple(lines))
-        merged.append(piece)
+            lines = sorted((*before.lines, *cell.lines), key=lambda line: line.rect.y0)
+            cell = LatticeCell(before.first, max(before.last, cell.last), tuple(lines))
+        merged.append(cell)
     return tuple(merged)

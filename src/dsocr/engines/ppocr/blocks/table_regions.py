@@ -1,0 +1,136 @@
+"""The regions of tables: ruled ones, grids that the layout model missed, headings above them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
+
+from dsocr.engines.ppocr.blocks.regions import DUPLICATE_SHARE, STRUCTURES, Assigned
+from dsocr.engines.ppocr.blocks.table_extent import is_sentence_long, split_surroundings
+from dsocr.engines.ppocr.geometry import Line, Region, enclose, share_inside
+from dsocr.engines.ppocr.reading_order.columns import arrange
+from dsocr.engines.ppocr.reading_order.items import line_items, line_rows
+from dsocr.engines.ppocr.tables.grid_rows import grids_in
+from dsocr.engines.ppocr.tables.rules import RuledTable, is_inside
+
+_INSIDE_RULES = 0.5  # of a region's area
+_HEADING_ROWS = 4
+
+
+def assign_ruled(
+    tables: Sequence[RuledTable], lines: Sequence[Line]
+) -> tuple[Assigned, list[Line]]:
+    """Tables drawn with rules, each with its lines; and the lines in none."""
+    left = list(lines)
+    assigned: Assigned = []
+    for table in tables:
+        inside = tuple(line for line in left if is_inside(line.rect, table.rect))
+        left = [line for line in left if line not in inside]
+        if inside:
+            assigned.append((Region("table", table.rect, 1.0), inside))
+    return assigned, left
+
+
+def outside_ruled(regions: Sequence[Region], tables: Sequence[RuledTable]) -> list[Region]:
+    """The regions without those in a ruled table, and without tables around one."""
+    return [
+        region
+        for region in regions
+        if not any(
+            share_inside(region.rect, table.rect) > _INSIDE_RULES
+            or (region.label == "table" and share_inside(table.rect, region.rect) > DUPLICATE_SHARE)
+            for table in tables
+        )
+    ]
+
+
+def with_grids(
+    assigned: Assigned, free: Sequence[Line], *, right_to_left: bool
+) -> tuple[Assigned, list[Line]]:
+    """Adds the tables that the layout model missed, from its texts and from lines in no region."""
+    structures, beside = _trimmed_structures(assigned)
+    texts = [(region, lines) for region, lines in assigned if region.label not in STRUCTURES]
+    free = [*free, *beside]
+    loose = [*free, *(line for _, lines in texts for line in lines)]
+    grids = grids_in(arrange(line_items(loose), right_to_left=right_to_left))
+    tables = [*structures, *(_table(grid) for grid in grids)]
+    taken = {id(line) for grid in grids for line in grid}
+    tables, in_headings = _with_headings(tables, [line for line in loose if id(line) not in taken])
+    taken.update(in_headings)
+    left = [line for line in free if id(line) not in taken]
+    return [*tables, *_without_lines(texts, taken)], left
+
+
+def _trimmed_structures(assigned: Assigned) -> tuple[Assigned, list[Line]]:
+    """Figures, and tables without their surroundings; and the lines of those surroundings."""
+    structures: Assigned = []
+    beside: list[Line] = []
+    for region, lines in assigned:
+        if region.label == "table":
+            inside, around = split_surroundings(region, lines)
+            structures.append((region if inside == lines else _around(region, inside), inside))
+            beside.extend(around)
+        elif region.label in STRUCTURES:
+            structures.append((region, lines))
+    return structures, beside
+
+
+def _table(lines: Sequence[Line]) -> tuple[Region, tuple[Line, ...]]:
+    return Region("table", enclose([line.rect for line in lines]), 1.0), tuple(lines)
+
+
+def _with_headings(structures: Assigned, loose: Sequence[Line]) -> tuple[Assigned, set[int]]:
+    """The structures, tables with the headings above them; and the ids of the headings' lines."""
+    taken: set[int] = set()
+    extended: Assigned = []
+    for region, lines in structures:
+        if region.label == "table":
+            above = heading_above(lines, [line for line in loose if id(line) not in taken])
+            taken.update(id(line) for line in above)
+            lines = (*above, *lines)
+            region = _around(region, lines)
+        extended.append((region, lines))
+    return extended, taken
+
+
+def _without_lines(texts: Assigned, taken: set[int]) -> Assigned:
+    """The texts without the lines that tables have taken; empty ones are left out."""
+    kept: Assigned = []
+    for region, lines in texts:
+        rest = tuple(line for line in lines if id(line) not in taken)
+        if len(rest) == len(lines):
+            kept.append((region, lines))
+        elif rest:
+            kept.append((_around(region, rest), rest))
+    return kept
+
+
+def heading_above(table: Sequence[Line], loose: Sequence[Line]) -> list[Line]:
+    """Rows of several short lines right above a table, over its columns: its missing headings."""
+    around = enclose([line.rect for line in table])
+    height = median(line.rect.height for line in table)
+    above = [
+        line
+        for line in loose
+        if line.rect.y1 < around.y0 + 0.5 * height
+        and line.rect.x0 < around.x1
+        and line.rect.x1 > around.x0
+    ]
+    heading: list[Line] = []
+    pending: list[Line] = []  # a row of one line counts only under a row of several
+    top = around.y0
+    for row in reversed(line_rows(above)[-_HEADING_ROWS:]):
+        rect = enclose([line.rect for line in row])
+        outside = rect.x0 < around.x0 - height or rect.x1 > around.x1 + height
+        if outside or top - rect.y1 > height or any(is_sentence_long(line) for line in row):
+            break
+        pending.extend(row)
+        top = rect.y0
+        if len(row) > 1:
+            heading, pending = [*heading, *pending], []
+    return heading
+
+
+def _around(region: Region, lines: Sequence[Line]) -> Region:
+    return replace(region, rect=enclose([line.rect for line in lines]))

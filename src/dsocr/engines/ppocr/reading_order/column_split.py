@@ -1,0 +1,127 @@
+"""Splits items that stand side by side into columns, at the white gutters between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from dsocr.engines.ppocr.geometry import Rect
+from dsocr.engines.ppocr.reading_order.items import LayoutItem, line_rows
+from dsocr.engines.ppocr.reading_order.prose import text_weight
+
+Interval = tuple[float, float]
+"""From x to x."""
+Items = list[LayoutItem]
+
+_TRIM = 0.25  # detection boxes exceed the ink by about this share of their height
+_TRIM_SIDE = 0.45  # neighbours in narrow columns even overlap
+_MIN_GUTTER = 0.35  # of a line's height, after the trim
+_MIN_ROWS = 3
+_MIN_REGION_ROWS = 2
+_MIN_FILL = 0.5  # a column of text is at least half full on its median row
+_MIN_WEIGHT = 9.0
+_MAX_CROSSING = 0.25  # of the items' height
+_CROSSING_STEP = 0.3  # of a line's height, right of an item's edge
+
+
+def gutters_between(items: Sequence[LayoutItem], line_height: float) -> list[Interval]:
+    """Vertical white stripes with items on both sides."""
+    spans = sorted((trimmed(item).x0, trimmed(item).x1) for item in items)
+    gutters: list[Interval] = []
+    right = spans[0][1]
+    for x0, x1 in spans[1:]:
+        if x0 - right >= _MIN_GUTTER * line_height:
+            gutters.append((right, x0))
+        right = max(right, x1)
+    return gutters
+
+
+def split_at_gutters(items: Items, line_height: float) -> list[Items]:
+    """The columns, left to right; what does not read as a column is joined to a neighbour."""
+    gutters = gutters_between(items, line_height)
+    edges = [(left + right) / 2 for left, right in gutters]
+    widths = [right - left for left, right in gutters]
+    columns: list[Items] = [[] for _ in range(len(edges) + 1)]
+    for item in items:
+        columns[sum(edge < item.rect.x0 + item.rect.width / 2 for edge in edges)].append(item)
+    while len(columns) > 1:
+        weak = next((i for i, column in enumerate(columns) if not reads_as_column(column)), None)
+        if weak is None:
+            break
+        at_left = weak == len(widths) or (weak > 0 and widths[weak - 1] < widths[weak])
+        left = weak - 1 if at_left else weak
+        columns[left : left + 2] = [columns[left] + columns[left + 1]]
+        del widths[left]
+    return columns
+
+
+def reads_as_column(items: Sequence[LayoutItem]) -> bool:
+    """Whether these look like text set in a column, not like cells, labels or prices."""
+    if any(item.label in ("figure", "table") for item in items):
+        return True
+    lines = [line for item in items for line in item.lines]
+    rows = line_rows(lines)
+    if len(rows) < (_MIN_REGION_ROWS if any(item.label for item in items) else _MIN_ROWS):
+        return False
+    widths = [row[-1].rect.x1 - row[0].rect.x0 for row in rows]
+    width = max(line.rect.x1 for line in lines) - min(line.rect.x0 for line in lines)
+    weights = [sum(text_weight(line.text) for line in row) for row in rows]
+    return median(widths) >= _MIN_FILL * width and median(weights) >= _MIN_WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class CrossedGutter:
+    """A gutter at x that a few items cross: those divide the columns beside it into bands."""
+
+    x: float
+    crossing: Items
+    """Top to bottom."""
+
+    def bands(self, items: Sequence[LayoutItem]) -> list[tuple[list[Items], LayoutItem | None]]:
+        """Top to bottom: the columns of each band, and the item that crosses the gutter below it.
+
+        Empty columns are left out; no item crosses below the last band.
+        """
+        rest = [item for item in items if item not in self.crossing]
+        bands: list[tuple[list[Items], LayoutItem | None]] = []
+        for limit in [*self.crossing, None]:
+            above = [i for i in rest if limit is None or i.rect.centre_y < limit.rect.centre_y]
+            rest = [item for item in rest if item not in above]
+            left = [item for item in above if trimmed(item).x1 <= self.x]
+            right = [item for item in above if trimmed(item).x1 > self.x]
+            bands.append(([side for side in (left, right) if side], limit))
+        return bands
+
+
+def find_crossed_gutter(items: Sequence[LayoutItem], line_height: float) -> CrossedGutter | None:
+    """The gutter between two columns of text that the fewest items cross."""
+    best: tuple[float, float] | None = None
+    total = sum(item.rect.height for item in items)
+    for x in sorted({trimmed(item).x1 + _CROSSING_STEP * line_height for item in items}):
+        crossing = sum(item.rect.height for item in items if _crosses(item, x))
+        few = crossing <= _MAX_CROSSING * total and (best is None or crossing < best[0])
+        if few and _divides_columns(items, x):
+            best = (crossing, x)
+    if best is None:
+        return None
+    crossing_items = [item for item in items if _crosses(item, best[1])]
+    return CrossedGutter(best[1], sorted(crossing_items, key=lambda item: item.rect.y0))
+
+
+def _divides_columns(items: Sequence[LayoutItem], x: float) -> bool:
+    left = [item for item in items if trimmed(item).x1 <= x]
+    right = [item for item in items if trimmed(item).x0 >= x]
+    return all(side and reads_as_column(side) for side in (left, right))
+
+
+def _crosses(item: LayoutItem, x: float) -> bool:
+    return trimmed(item).x0 < x < trimmed(item).x1
+
+
+def trimmed(item: LayoutItem) -> Rect:
+    """The rectangle closer to the ink, so that boxes which only touch hide no gap."""
+    height = min([line.rect.height for line in item.lines] or [item.rect.height / 10])
+    rect = item.rect
+    trim_x, trim_y = min(_TRIM_SIDE * height, rect.width / 3), min(_TRIM * height, rect.height / 3)
+    return Rect(rect.x0 + trim_x, rect.y0 + trim_y, rect.x1 - trim_x, rect.y1 - trim_y)

@@ -1,0 +1,123 @@
+"""Recognizes a page: the embedded engine as the sequence of its steps.
+
+Boxes change their unit twice. The text layer's fractions become pixels of the page when its lines
+are taken, and what leaves here is in fractions of the page as it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+
+from dsocr.engines.ppocr.blocks.compose import ComposedPage, compose_page
+from dsocr.engines.ppocr.blocks.drafts import BlockDraft
+from dsocr.engines.ppocr.geometry import Line
+from dsocr.engines.ppocr.lines.layer_recognition import layer_lines
+from dsocr.engines.ppocr.lines.locate import NOT_FOUND, locate
+from dsocr.engines.ppocr.lines.orientation import OrientationSearch
+from dsocr.engines.ppocr.lines.quality import BLANK, UNCHECKED_TEXT, UNSUPPORTED_SCRIPT
+from dsocr.engines.ppocr.lines.recognition import DETAILS, LineRecognizer, PageLines
+from dsocr.engines.ppocr.networks.network import Networks
+from dsocr.engines.ppocr.networks.ocr import Ocr
+from dsocr.engines.ppocr.networks.orientation import OrientationModel
+from dsocr.engines.ppocr.networks.quads import Pixels
+from dsocr.engines.ppocr.networks.structure import StructureModels
+from dsocr.engines.ppocr.response import encode_response
+from dsocr.engines.ppocr.view import View
+from dsocr.process.child import Header
+from dsocr.types import Block, TextLine
+
+_MAX_SIDE = 16384
+"""Longer pages are shrunk. OpenCV warps no image of more than 32,766 pixels a side."""
+_MAX_AVERAGED_SIDE = 64 * _MAX_SIDE
+"""A longer page ends one pixel wide, whatever it shows; averaging takes 12 bytes a pixel."""
+
+
+class PageRecognizer:
+    """The networks, loaded once, and the order of the steps. One page at a time."""
+
+    def __init__(self, threads: int) -> None:
+        networks = Networks(threads)
+        self._ocr = Ocr(networks)
+        orientation = OrientationSearch(OrientationModel(networks), self._ocr)
+        self._lines = LineRecognizer(self._ocr, orientation)
+        self._structure = StructureModels(networks)
+        _ = self._structure.layout  # every page uses it; the table network is loaded for a table
+
+    def recognize(self, image: Pixels, request: Header, *, poll: Callable[[], None]) -> Header:
+        """The response of `response.py` for an RGB image. `poll` is called between steps.
+
+        `request` has `task`, `mode`, `query` (of `locate`), `text_lines` and `image_share`.
+        """
+        image = _shrink(image)
+        page = self._layer_lines(image, request, poll) or self._lines.recognize(
+            image, DETAILS[request["mode"]], poll
+        )
+        poll()
+        composed, empty_flag = self._compose(page, request)
+        is_unread = UNSUPPORTED_SCRIPT in page.flags and empty_flag == BLANK
+        flags = page.flags if composed.blocks or is_unread else [*page.flags, empty_flag]
+        scored = UNCHECKED_TEXT not in page.flags
+        return encode_response(
+            [_block(page.view, draft, scored=scored) for draft in composed.blocks],
+            [_text_line(page.view, line) for line in composed.lines],
+            flags,
+        )
+
+    def _layer_lines(
+        self, image: Pixels, request: Header, poll: Callable[[], None]
+    ) -> PageLines | None:
+        return layer_lines(
+            image,
+            request["text_lines"] or (),
+            image_share=request["image_share"],
+            ocr=self._ocr,
+            poll=poll,
+        )
+
+    def _compose(self, page: PageLines, request: Header) -> tuple[ComposedPage, str]:
+        """The blocks of the task with the lines, and the flag for a page without blocks.
+
+        Only markdown and plain text have a reading order; lines stay from top to bottom elsewhere.
+        """
+        if request["task"] == "locate":
+            return ComposedPage(_located(request["query"], page.lines), page.lines), NOT_FOUND
+        if request["task"] == "ocr":
+            drafts = [_line_block(line) for line in page.lines]
+            return ComposedPage(drafts, page.lines), BLANK
+        return compose_page(page.view.image, page.lines, models=self._structure), BLANK
+
+
+def _line_block(line: Line) -> BlockDraft:
+    return BlockDraft("line", line.text, (line.rect,), line.score)
+
+
+def _located(query: str, lines: Sequence[Line]) -> list[BlockDraft]:
+    rects = tuple(locate(query, lines))
+    return [BlockDraft("line", query, rects, None)] if rects else []
+
+
+def _shrink(image: Pixels) -> Pixels:
+    """The image, no longer than `_MAX_SIDE`."""
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    if longest <= _MAX_SIDE:
+        return image
+    scale = _MAX_SIDE / longest
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if longest > _MAX_AVERAGED_SIDE:
+        steps = (max(1, height // _MAX_AVERAGED_SIDE), max(1, width // _MAX_AVERAGED_SIDE))
+        image = image[:: steps[0], :: steps[1]]
+    small: Pixels = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return small
+
+
+def _block(view: View, draft: BlockDraft, *, scored: bool) -> Block:
+    boxes = tuple(view.box(rect) for rect in draft.rects)
+    return Block(draft.label, draft.text, boxes, draft.score if scored else None)
+
+
+def _text_line(view: View, line: Line) -> TextLine:
+    score = None if line.from_layer else line.score
+    return TextLine(line.text.strip(), view.box(line.rect), score)

@@ -1,0 +1,54 @@
+"""What belongs to a table, by boxes made here."""
+
+from __future__ import annotations
+
+from dsocr.engines.ppocr.blocks.table_regions import heading_above, with_grids
+from dsocr.engines.ppocr.geometry import Line, Rect, Region
+
+
+def at(words: str, x: float, y: float, width: float = 60) -> Line:
+    return Line(words, Rect(x, y, x + width, y + 20), 1.0)
+
+
+TABLE = [
+    at(f"{row}{column},500", 150 * column, 200 + 30 * row)
+    for row in range(5)
+    for column in range(4)
+]
+
+
+def test_headings_right_above_a_table_belong_to_it() -> None:
+    upper = [at("Price", 150, 150), at("Total", 300, 150)]
+    lower = [at("audited", 450, 172)]
+    far = [at("Summary", 0, 60), at("Page", 300, 60)]
+
+    taken = heading_above(TABLE, [*upper, *lower, *far])
+
+    assert sorted(line.text for line in taken) == ["Price", "Total", "audited"]
+
+
+def test_a_line_of_prose_above_a_table_is_not_its_heading() -> None:
+    prose = at("These figures were audited by the office in the spring of the year", 0, 172, 510)
+    label = at("Figures", 0, 172)
+
+    assert heading_above(TABLE, [prose]) == []
+    assert heading_above(TABLE, [label]) == []
+
+
+def test_an_address_above_a_table_is_left_out_of_it() -> None:
+    address = [at("14 Canal Street", 0, 40, 110), at("Westport", 0, 65)]
+    region = Region("table", Rect(0, 30, 520, 360), 0.9)
+
+    kept, free = with_grids([(region, (*address, *TABLE))], [], right_to_left=False)
+
+    assert free == address
+    assert kept[0][1] == tuple(TABLE)
+
+
+def test_numbers_in_rows_are_a_table_in_an_equation_region() -> None:
+    region = Region("equation", Rect(0, 190, 520, 360), 0.9)
+
+    ((found, lines),), _ = with_grids([(region, tuple(TABLE))], [], right_to_left=False)
+
+    assert found.label == "table"
+    assert len(lines) == len(TABLE)
