@@ -1,4 +1,4 @@
-"""Prints docs/configuration.md: every setting with its default, out of the code that reads it."""
+"""Prints docs/configuration.md from the config dataclasses: all settings with their defaults."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from dsocr.types import NoRepeat
 
 HEAD = """# Configuration
 
-Every setting is an environment variable. This page is written by `scripts/config_reference.py`
-out of the code and checked by the tests; change the code, then run
+Every setting is an environment variable. `scripts/config_reference.py` generates this page from
+the code and a test compares them; change the code, then run
 
 ```
 python scripts/config_reference.py > docs/configuration.md
 ```
 
-A bad value stops the start with one line that names the variable; a name that looks like a setting
-but is none is warned of in the log. Relative paths are seen from `web_project/backend` of a clone,
-and from the working directory when the package was installed without one. Lists are separated by
-commas, switches are `on` and `off`.
+An invalid value is reported in one line that names the variable, and nothing is started. A name
+that looks like a mistyped setting is logged as a warning. Relative paths start at
+`web_project/backend` of a checkout, or at the working directory for an installed wheel. Lists are
+separated by commas, switches are `on` and `off`.
 """
-ROOMS = {
+SECTIONS = {
     "": "General",
     "pages": "Decoding files (`pages`)",
     "embedded": "The embedded engine (`ppocr`)",
@@ -34,7 +34,7 @@ ROOMS = {
     "server": "The HTTP service",
     "jobs": "Jobs",
 }
-PATHS = {  # what depends on where the clone lies, as one writes it
+PATHS = {  # defaults that depend on the path of the checkout, written as relative paths
     "DEEPSEEK_OCR_RUNS_DIR": "runs",
     "DEEPSEEK_OCR_MODEL_PATH": "../../ocr_project/model",
 }
@@ -43,27 +43,28 @@ PATHS = {  # what depends on where the clone lies, as one writes it
 def main() -> None:
     print(HEAD)
     types = {"": Settings} | typing.get_type_hints(Settings)
-    for room, title in ROOMS.items():
-        words = field_words(types[room])
+    for section, title in SECTIONS.items():
+        docstrings = field_docstrings(types[section])
         print(f"## {title}\n\n| variable | default | meaning |\n| --- | --- | --- |")
         for variable in variables():
-            if variable.room == room:
-                meaning = f"{words.get(variable.field, '')} {choices(variable)}".strip()
+            if variable.section == section:
+                meaning = f"{docstrings.get(variable.field, '')} {choices(variable)}".strip()
                 print(f"| `{variable.name}` | {default(variable)} | {meaning} |")
         print()
 
 
-def field_words(config: type[Any]) -> dict[str, str]:
-    """The docstrings that stand below a dataclass's fields; Python itself forgets them."""
+def field_docstrings(config: type[Any]) -> dict[str, str]:
+    """Docstrings below the fields of a dataclass, by field; Python does not keep them."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0]
     assert isinstance(tree, ast.ClassDef)
-    words = {}
+    docstrings = {}
     for item, below in zip(tree.body, tree.body[1:], strict=False):
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
-            said = below.value if isinstance(below, ast.Expr) else None
-            if isinstance(said, ast.Constant) and isinstance(said.value, str):
-                words[item.target.id] = " ".join(said.value.split()).replace("|", "\\|")
-    return words
+            value = below.value if isinstance(below, ast.Expr) else None
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                text = " ".join(value.value.split())
+                docstrings[item.target.id] = text.replace("|", "\\|")
+    return docstrings
 
 
 def default(variable: Variable) -> str:

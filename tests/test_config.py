@@ -10,16 +10,16 @@ import pytest
 from dsocr.config import (
     BadSetting,
     Settings,
-    clone,
-    paths_start_at,
+    base_folder,
+    checkout,
     variables,
 )
 from dsocr.types import NoRepeat
 
 
-def test_the_promised_defaults_hold() -> None:
+def test_documented_defaults() -> None:
     settings = Settings.from_environment({})
-    root = clone()
+    root = checkout()
 
     assert root is not None
     assert settings.engine == "auto"
@@ -35,7 +35,7 @@ def test_the_promised_defaults_hold() -> None:
     assert settings.server.api_keys == ()
 
 
-def test_every_promised_name_reaches_its_room(tmp_path: Path) -> None:
+def test_fixed_names_set_their_fields(tmp_path: Path) -> None:
     settings = Settings.from_environment(
         {
             "DEEPSEEK_OCR_MODEL_PATH": str(tmp_path),
@@ -66,7 +66,7 @@ def test_every_promised_name_reaches_its_room(tmp_path: Path) -> None:
     assert settings.server.api_keys == ("one", "two")
 
 
-def test_any_other_setting_is_named_by_its_room() -> None:
+def test_other_settings_are_named_by_section_and_field() -> None:
     settings = Settings.from_environment(
         {
             "DEEPSEEK_OCR_EMBEDDED__THREADS": "3",
@@ -80,12 +80,12 @@ def test_any_other_setting_is_named_by_its_room() -> None:
     assert settings.server.max_pages == 7
 
 
-def test_a_relative_path_is_seen_from_the_backend_folder() -> None:
+def test_relative_paths_start_at_the_backend_folder() -> None:
     settings = Settings.from_environment({"DEEPSEEK_OCR_MODEL_PATH": "../../ocr_project/model"})
 
     assert settings.runtime.model_path is not None
     assert settings.runtime.model_path.resolve() == Settings.from_environment({}).runtime.model_path
-    assert paths_start_at().name == "backend"
+    assert base_folder().name == "backend"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_relative_path_is_seen_from_the_backend_folder() -> None:
         ("DEEPSEEK_OCR_SERVER__MAX_PAGES", "1.5"),
     ],
 )
-def test_a_bad_value_is_one_clear_line_that_names_the_variable(name: str, value: str) -> None:
+def test_an_invalid_value_is_one_line_that_names_the_variable(name: str, value: str) -> None:
     with pytest.raises(BadSetting) as caught:
         Settings.from_environment({name: value})
 
@@ -111,11 +111,11 @@ def test_a_bad_value_is_one_clear_line_that_names_the_variable(name: str, value:
     assert "\n" not in caught.value.message
 
 
-def test_an_empty_variable_is_one_that_is_not_set() -> None:
+def test_an_empty_variable_counts_as_unset() -> None:
     assert Settings.from_environment({"DEEPSEEK_MAX_IMAGE_MB": " "}).server.max_image_mb == 15
 
 
-def test_a_mistyped_name_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_mistyped_name_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         Settings.from_environment(
             {"DEEPSEEK_MAX_IMAGE_MBS": "1", "DEEPSEEK_OCR_COLOUR": "red", "DEEPSEEK_API_KEY": "x"}
@@ -132,14 +132,14 @@ def test_no_two_settings_share_a_name() -> None:
     assert len(names) == len(set(names))
 
 
-def test_keys_do_not_show_when_settings_are_printed() -> None:
+def test_keys_are_not_in_the_repr() -> None:
     settings = Settings.from_environment({"DEEPSEEK_OCR_API_KEYS": "canary"})
 
     assert "canary" not in repr(settings)
 
 
-def test_the_reference_is_what_the_code_reads() -> None:
-    root = clone()
+def test_the_reference_lists_all_variables() -> None:
+    root = checkout()
     assert root is not None
     script = root / "scripts" / "config_reference.py"
     written = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Speaks to a running service about jobs. Knows its HTTP, nothing of how it reads."""
+"""A client of the jobs API of a running service."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import httpx2 as httpx
 from dsocr.errors import BadRequest, DsocrError
 
 Job = dict[str, Any]
-"""As `GET /api/jobs/{id}` answers."""
+"""The response of `GET /api/jobs/{id}`."""
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 120.0
-SILENCE_SECONDS = 60.0
-"""The service breaks its silence more often than that."""
-PATIENCE_SECONDS = 120.0
-"""How long a service that went away while it was watched is waited for."""
+IDLE_SECONDS = 60.0
+"""Timeout of an event stream; the service sends heartbeats more often."""
+RECONNECT_SECONDS = 120.0
+"""How long `watch` tries to reach a service that became unreachable."""
 
 
 class ServiceUnreachable(DsocrError):
@@ -32,7 +32,7 @@ class ServiceUnreachable(DsocrError):
 
 
 class Refused(DsocrError):
-    """The service said no."""
+    """The service answered with an error."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class Refused(DsocrError):
 
 
 class Client:
-    """One service. Raises `ServiceUnreachable` and `Refused` everywhere."""
+    """One service. Every method raises `ServiceUnreachable` and `Refused`."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
         self._url = url.rstrip("/")
@@ -50,7 +50,9 @@ class Client:
         try:
             self._http = httpx.Client(base_url=self._url, headers=headers, timeout=timeout)
         except (httpx.InvalidURL, ValueError) as error:
-            raise BadRequest(f"{url} is not the URL of a service.") from error
+            raise BadRequest(
+                f"{url} is not a valid URL; write for example http://127.0.0.1:8000."
+            ) from error
 
     def __enter__(self) -> Client:
         return self
@@ -66,7 +68,7 @@ class Client:
     def submit(
         self, paths: Sequence[Path], fields: Mapping[str, str], *, idempotency_key: str
     ) -> Job:
-        """One job of all these files. Sent again with the same key, it is the same job."""
+        """Submits the files as one job. The same key again returns the same job."""
         with contextlib.ExitStack() as opened:
             files = []
             for path in paths:
@@ -76,33 +78,35 @@ class Client:
                     raise BadRequest(f"{path}: {error.strerror or error}") from error
                 files.append(("file", (path.name, content)))
             headers = {"Idempotency-Key": idempotency_key}
-            job: Job = self._ask(
+            job: Job = self._request(
                 "POST", "/api/jobs", data=dict(fields), files=files, headers=headers
             ).json()
         return job
 
     def jobs(self, *, status: str | None, search: str | None, limit: int) -> tuple[list[Job], int]:
-        """Newest first, and how many there are in all."""
-        given = {"status": status, "search": search, "limit": limit}
-        answer = self._ask("GET", "/api/jobs", params={k: v for k, v in given.items() if v})
+        """Jobs, newest first, and their total number."""
+        parameters = {"status": status, "search": search, "limit": limit}
+        answer = self._request(
+            "GET", "/api/jobs", params={k: v for k, v in parameters.items() if v}
+        )
         listed = answer.json()
         return listed["jobs"], listed["total"]
 
     def job(self, job_id: str) -> Job:
-        job: Job = self._ask("GET", f"/api/jobs/{_part(job_id)}").json()
+        job: Job = self._request("GET", f"/api/jobs/{_path_part(job_id)}").json()
         return job
 
     def cancel(self, job_id: str) -> Job:
-        job: Job = self._ask("POST", f"/api/jobs/{_part(job_id)}/cancel").json()
+        job: Job = self._request("POST", f"/api/jobs/{_path_part(job_id)}/cancel").json()
         return job
 
     def export(self, job_id: str, format: str) -> bytes:
-        path = f"/api/jobs/{_part(job_id)}/export"
-        content: bytes = self._ask("GET", path, params={"format": format}).content
+        path = f"/api/jobs/{_path_part(job_id)}/export"
+        content: bytes = self._request("GET", path, params={"format": format}).content
         return content
 
     def watch(self, job_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Events by name until the job is over. A lost connection is taken up where it broke."""
+        """Events by name until the job has finished. Resumes after a lost connection."""
         last = "0"
         lost_at: float | None = None
         while True:
@@ -114,15 +118,15 @@ class Client:
                         return
             except ServiceUnreachable:
                 lost_at = lost_at or time.monotonic()
-                if time.monotonic() - lost_at > PATIENCE_SECONDS:
+                if time.monotonic() - lost_at > RECONNECT_SECONDS:
                     raise
-            job = self._when_back(job_id)
+            job = self._job_or_none(job_id)
             if job is not None and job["finishedAt"]:
                 yield "done", job
                 return
 
-    def _when_back(self, job_id: str) -> Job | None:
-        """The job, or None while the service is away. A little later in either case."""
+    def _job_or_none(self, job_id: str) -> Job | None:
+        """The job, or None while the service is unreachable. Waits half a second first."""
         time.sleep(0.5)
         try:
             return self.job(job_id)
@@ -130,9 +134,9 @@ class Client:
             return None
 
     def _events(self, job_id: str, after: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        path = f"/api/jobs/{_part(job_id)}/events"
+        path = f"/api/jobs/{_path_part(job_id)}/events"
         headers = {"Last-Event-ID": after}
-        timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+        timeout = httpx.Timeout(IDLE_SECONDS, connect=CONNECT_SECONDS)
         try:
             with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
                 if answer.is_error:
@@ -142,7 +146,7 @@ class Client:
         except httpx.HTTPError as error:
             raise self._unreachable() from error
 
-    def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+    def _request(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **more)
         except httpx.HTTPError as error:
@@ -161,8 +165,8 @@ def _raise_for(answer: httpx.Response) -> None:
         error = answer.json()["error"]
         raise Refused(str(error["code"]), str(error["message"]), answer.status_code)
     except (ValueError, KeyError, TypeError):
-        words = f"The service answered {answer.status_code}, not as ours does."
-        raise Refused("unexpected", words, answer.status_code) from None
+        message = f"Unexpected response with status {answer.status_code}; check the URL."
+        raise Refused("unexpected", message, answer.status_code) from None
 
 
 def _parsed(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -176,8 +180,8 @@ def _parsed(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
             fields = {}
 
 
-def _part(job_id: str) -> str:
-    """An id is a word of the path, never more of one."""
+def _path_part(job_id: str) -> str:
+    """The id as a part of a path. Raises `BadRequest` for anything that is not an id."""
     if not job_id.isalnum():
         raise BadRequest(f"{job_id!r} is not the id of a job.")
     return job_id

@@ -1,7 +1,7 @@
-"""Every setting in one place: the rooms' own configs, filled from the environment.
+"""All settings: the config dataclasses of the packages, filled from environment variables.
 
-The only module that reads the environment. Each setting is one variable: the names that were
-promised once are in `PROMISED`, all others are `DEEPSEEK_OCR_<ROOM>__<FIELD>`.
+The only module that reads the environment. Each setting is one variable, named
+`DEEPSEEK_OCR_<SECTION>__<FIELD>` or as in `FIXED_NAMES`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 MIB = 1 << 20
 
-PROMISED = {
+FIXED_NAMES = {
     ("", "engine"): "DEEPSEEK_OCR_ENGINE",
     ("", "default_prompt"): "DEEPSEEK_OCR_DEFAULT_PROMPT",
     ("", "runs_dir"): "DEEPSEEK_OCR_RUNS_DIR",
@@ -51,25 +51,26 @@ PROMISED = {
     ("server", "api_keys"): "DEEPSEEK_OCR_API_KEYS",
     ("jobs", "database_url"): "DEEPSEEK_OCR_DATABASE_URL",
 }
+"""Section and field -> variable, for names that do not follow the rule."""
 
 
 class BadSetting(DsocrError):
-    """A setting has a value that makes no sense."""
+    """A setting has an invalid value."""
 
     code = "bad_setting"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """What the HTTP service allows, and how long it waits."""
+    """Limits and timeouts of the HTTP service."""
 
     api_keys: tuple[str, ...] = field(default=(), repr=False)
-    """Keys that may use the service, comma separated; empty: open to everyone who can reach it."""
+    """Accepted keys, comma separated; empty: open to everyone who can reach the service."""
     allowed_origins: tuple[str, ...] = ("*",)
-    """Web pages that may call it (CORS), comma separated. With an explicit list, requests that
-    change something and come from any other page are refused."""
+    """Origins of web pages that may call it (CORS), comma separated. With a list, requests of other
+    pages that change something are refused."""
     allowed_hosts: tuple[str, ...] = ()
-    """Host names it answers to, comma separated, `*.example.org` for a domain; empty: any."""
+    """Accepted host names, comma separated, `*.example.org` for a domain; empty: any."""
     max_image_mb: Annotated[float, Gt(0)] = 15
     """Largest upload to `/api/ocr` in MiB."""
     max_pages: Annotated[int, Gt(0)] = 100
@@ -83,45 +84,45 @@ class ServerConfig:
     max_header_bytes: Annotated[int, Gt(0)] = 32_768
     """Longest request line and headers together."""
     max_connections: Annotated[int, Gt(0)] = 1000
-    """Most open connections; one more is told to come back."""
+    """Most open connections; further ones are answered with 503."""
     max_requests: Annotated[int, Gt(0)] = 64
-    """Most documents taken in at once, being read or waiting; one more is told to come back."""
+    """Most documents admitted at once, running or waiting; further ones are answered with 429."""
     max_queue_mb: Annotated[float, Gt(0)] = 512
-    """Most MiB of uploads held at once, announced ones included."""
+    """Most MiB of admitted uploads, counted by their Content-Length."""
     queue_seconds: Annotated[float, Gt(0)] = 30
-    """A document whose first page has not begun by then is given back unread (429)."""
+    """A document whose first page is not begun by then is refused (429)."""
     start_wait_seconds: Annotated[float, Ge(0)] = 10
     """How long a request waits for an engine that is still starting."""
     header_seconds: Annotated[float, Gt(0)] = 15
-    """A connection must bring its whole request head within this time."""
+    """Timeout for the head of a request."""
     body_window_seconds: Annotated[float, Gt(0)] = 12
-    """Each window of this length must bring part of the body, see `body_bytes_per_second`."""
+    """Length of the window over which `body_bytes_per_second` is measured."""
     body_bytes_per_second: Annotated[int, Ge(0)] = 8000
-    """Slowest upload that is still waited for."""
+    """Slowest accepted upload; a slower one is answered with 408."""
     heartbeat_seconds: Annotated[float, Gt(0)] = 10
-    """Silence on an event stream after which a comment is sent, to keep proxies from closing it."""
+    """Interval of comments on an idle event stream, which keep proxies from closing it."""
     drain_seconds: Annotated[float, Ge(0)] = 25
-    """How long running requests may go on after the service was told to stop."""
+    """Time for running requests to finish when the service is stopped."""
     page_dir: Path | None = None
-    """Folder of the built web page; unset: `frontend/dist` of a clone, where it was built."""
+    """Folder of the built web page; unset: `frontend/dist` of a checkout, if it was built."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings, ready to be handed to the rooms."""
+    """All settings. Each section is the config of one package."""
 
     engine: str = "auto"
-    """Who reads: `auto`, or the name of an engine."""
+    """The engine: `auto`, or the name of an engine."""
     default_prompt: str = DEFAULT_PROMPT
-    """The prompt of a request that brings none. `\\n` stands for a line break."""
-    runs_dir: Path = field(default_factory=lambda: _near_backend("runs"))
-    """Where uploads and outputs lie."""
+    """The prompt of requests without one. `\\n` is a line break."""
+    runs_dir: Path = field(default_factory=lambda: base_folder() / "runs")
+    """Folder of uploads and jobs."""
     no_repeat_ngram: NoRepeat | None = NoRepeat(30, 90)
-    """Guard against repetition: `n/window` over generated tokens with `<td>` and `</td>` exempt,
-    `n` over the whole sequence with nothing exempt, `off`."""
+    """No-repeat rule: `n/window` over the generated tokens except `<td>` and `</td>`, `n` over the
+    whole sequence without exceptions, or `off`."""
     retry: bool = True
-    """Pages that loop or end too early are read again in other ways, and the best answer is kept;
-    `off` gives one plain pass."""
+    """Whether pages that loop or end too early are read again in other ways and the best result is
+    kept; `off` reads each page once."""
     pages: PagesConfig = field(default_factory=PagesConfig)
     embedded: PpocrConfig = field(default_factory=PpocrConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
@@ -130,17 +131,17 @@ class Settings:
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
-        """Raises `BadSetting`, naming the variable. Relative paths: see `paths_start_at`."""
+        """Raises `BadSetting`, naming the variable. Relative paths: see `base_folder`."""
         given = os.environ if environment is None else environment
-        _warn_of_unknown(given)
+        _warn_about_unknown(given)
         values: dict[str, dict[str, Any]] = {}
         for variable in variables():
-            room = values.setdefault(variable.room, {})
+            section = values.setdefault(variable.section, {})
             if variable.name in given and given[variable.name].strip():
-                room[variable.field] = _convert(variable, given[variable.name])
+                section[variable.field] = _convert(variable, given[variable.name])
         values["runtime"].setdefault("model_path", default_model_path())
-        rooms = {room: _rooms()[room](**values[room]) for room in values if room}
-        return Settings(**values[""], **rooms)
+        sections = {name: _sections()[name](**values[name]) for name in values if name}
+        return Settings(**values[""], **sections)
 
     def option_limits(self) -> OptionLimits:
         """Defaults and limits of a request's options."""
@@ -164,62 +165,60 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One setting as the environment knows it."""
+    """One setting as an environment variable."""
 
     name: str
-    room: str
+    section: str
+    """A field of `Settings`; empty for a setting of `Settings` itself."""
     field: str
     type: Any
     default: Any
 
 
 def variables() -> Iterator[Variable]:
-    """Every setting there is, general ones first."""
-    configs: dict[str, Any] = {"": Settings, **_rooms()}
-    for room, config in configs.items():
+    """All settings; those of no section first."""
+    configs: dict[str, Any] = {"": Settings, **_sections()}
+    for section, config in configs.items():
         types = typing.get_type_hints(config, include_extras=True)
         for item in dataclasses.fields(config):
-            if item.name not in _rooms():
-                name = PROMISED.get((room, item.name), f"DEEPSEEK_OCR_{room}__{item.name}".upper())
-                yield Variable(name, room, item.name, types[item.name], item.default)
+            if item.name not in _sections():
+                rule = f"DEEPSEEK_OCR_{section}__{item.name}".upper()
+                name = FIXED_NAMES.get((section, item.name), rule)
+                yield Variable(name, section, item.name, types[item.name], item.default)
 
 
 def check_runs_dir(runs: Path) -> None:
-    """Raises `BadSetting` where the service could not keep its jobs. Makes nothing that stays.
+    """Raises `BadSetting` if the service could not store jobs in the folder. Leaves no files.
 
-    By trying: what a folder's permissions say is not all (root, /proc, a disk that is read-only).
+    Creates a temporary file: permissions do not tell everything (root, /proc, a read-only disk).
     """
     jobs = runs / "jobs"
-    there = next(folder for folder in (jobs, *jobs.parents) if os.path.exists(folder))
+    existing = next(folder for folder in (jobs, *jobs.parents) if os.path.exists(folder))
     try:
-        tempfile.TemporaryFile(dir=there).close()
+        tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
-        name = PROMISED["", "runs_dir"]
-        why = f"nothing can be written in {there} ({error.strerror or error})"
-        raise BadSetting(f"{name}: {runs} cannot be used: {why}.") from error
+        name = FIXED_NAMES["", "runs_dir"]
+        reason = f"{existing} is not writable ({error.strerror or error})"
+        raise BadSetting(f"{name}: {runs} cannot be used: {reason}.") from error
 
 
-def clone() -> Path | None:
-    """The checkout this package runs from, or None for an installed wheel."""
+def checkout() -> Path | None:
+    """The root of the repository that the package runs from; None for an installed wheel."""
     root = Path(__file__).resolve().parents[2]
     return root if (root / "web_project" / "backend").is_dir() else None
 
 
-def paths_start_at() -> Path:
-    """Relative paths are seen from `web_project/backend` of a clone, else from where one stands."""
-    root = clone()
+def base_folder() -> Path:
+    """Relative paths start at `web_project/backend` of a checkout, else at the working folder."""
+    root = checkout()
     return root / "web_project" / "backend" if root else Path.cwd()
 
 
 def default_model_path() -> Path:
-    return (clone() or Path.cwd()) / "ocr_project" / "model"
+    return (checkout() or Path.cwd()) / "ocr_project" / "model"
 
 
-def _near_backend(name: str) -> Path:
-    return paths_start_at() / name
-
-
-def _rooms() -> dict[str, type[Any]]:
+def _sections() -> dict[str, type[Any]]:
     return {
         "pages": PagesConfig,
         "embedded": PpocrConfig,
@@ -236,7 +235,7 @@ def _convert(variable: Variable, text: str) -> Any:
         if variable.field == "engine" and canonical_name(text) not in ("auto", *ENGINES):
             raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
         if variable.field == "database_url" and not text.startswith("sqlite:///"):
-            raise ValueError("jobs are kept in SQLite: say sqlite:///path")
+            raise ValueError("only SQLite is supported; write sqlite:///path")
         if variable.field == "default_prompt":
             return text.replace("\\n", "\n")
         if typing.get_origin(variable.type) is tuple:
@@ -249,12 +248,12 @@ def _convert(variable: Variable, text: str) -> Any:
     except ValueError as error:
         raise BadSetting(f"{variable.name}: {error}") from error
     if isinstance(value, Path):
-        return Path(os.path.normpath(paths_start_at() / value.expanduser()))
+        return Path(os.path.normpath(base_folder() / value.expanduser()))
     return value
 
 
-def _warn_of_unknown(given: Mapping[str, str]) -> None:
-    """A mistyped name would otherwise do nothing in silence. Other products use DEEPSEEK_ too."""
+def _warn_about_unknown(given: Mapping[str, str]) -> None:
+    """Logs names that look mistyped. Other products use the prefix DEEPSEEK_ too."""
     known = [variable.name for variable in variables()]
     for name in sorted(set(given) - set(known)):
         if not name.startswith("DEEPSEEK_"):

@@ -1,4 +1,4 @@
-"""The runner with the fake engine: what the observer is told, and what is written."""
+"""The runner with the fake engine: the calls of its observer, and what is written."""
 
 from __future__ import annotations
 

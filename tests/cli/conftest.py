@@ -42,7 +42,7 @@ def dsocr(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[by
 
 @pytest.fixture
 def fake_engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    """Reads in place of whichever engine would be chosen."""
+    """Replaces the engine that would be selected."""
     engine = FakeEngine()
     monkeypatch.setattr(registry, "create", lambda name, config: engine)
     choice = EngineSelection("ppocr", "a test says so")

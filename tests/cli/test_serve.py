@@ -19,15 +19,15 @@ def test_the_service_gets_the_settings_and_the_address(
     assert (second.engine, elsewhere) == ("ppocr", ["0.0.0.0", 9000])
 
 
-@pytest.mark.parametrize("place", ["/proc/x", __file__, f"{__file__}/x"])
+@pytest.mark.parametrize("folder", ["/proc/x", __file__, f"{__file__}/x"])
 def test_a_runs_folder_that_cannot_be_used_is_reported_in_one_line(
-    dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch, place: str
+    dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
-    monkeypatch.setenv("DEEPSEEK_OCR_RUNS_DIR", place)
+    monkeypatch.setenv("DEEPSEEK_OCR_RUNS_DIR", folder)
     ran = dsocr("serve", "--port", 0)
     assert ran.status == 1
     (line,) = [line for line in ran.err.splitlines() if "WARNING" not in line]
-    assert line.startswith(f"dsocr: DEEPSEEK_OCR_RUNS_DIR: {place} cannot be used: ")
+    assert line.startswith(f"dsocr: DEEPSEEK_OCR_RUNS_DIR: {folder} cannot be used: ")
 
 
 def test_a_page_folder_without_a_page_is_reported_in_one_line(

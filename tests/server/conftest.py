@@ -1,4 +1,4 @@
-"""A service on an engine that obeys: in this process, or behind a real socket."""
+"""A service with the fake engine: in this process, or behind a real socket."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class Served(NamedTuple):
         return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_SECONDS)
 
     def files(self) -> list[Path]:
-        """What lies in the runs folder beside the store of the jobs."""
+        """The files in the runs folder except the job store."""
         found: list[Path] = []
-        # os.walk passes over folders that the server removes meanwhile; rglob raises on them
+        # os.walk skips folders that the server removes meanwhile; rglob raises
         for folder, names, files in os.walk(self.runs_dir):
             here = Path(folder)
             if here == self.runs_dir and "jobs" in names:
@@ -80,8 +80,8 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     @contextlib.contextmanager
     def listening(engine: FakeEngine | None = None, **server: Any) -> Iterator[Served]:
         settings = settings_with(tmp_path / "runs", **server)
-        reads = engine or FakeEngine()
-        app = create_app(settings, create_engine=lambda name, config: reads)
+        fake = engine or FakeEngine()
+        app = create_app(settings, create_engine=lambda name, config: fake)
         config = dataclasses.replace(settings.server, drain_seconds=1)
         uvicorn_server = uvicorn.Server(uvicorn_config(app, config, host="127.0.0.1", port=0))
         thread = threading.Thread(target=uvicorn_server.run)
@@ -90,7 +90,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
             wait_until(lambda: uvicorn_server.started)
             port = uvicorn_server.servers[0].sockets[0].getsockname()[1]
             wait_until(lambda: app.state.service.host.state == "ready")
-            yield Served(port, reads, settings.runs_dir)
+            yield Served(port, fake, settings.runs_dir)
         finally:
             uvicorn_server.should_exit = True
             thread.join()

@@ -22,7 +22,7 @@ KEYS = ("first-key", "second-key")
         {"Ocp-Apim-Subscription-Key": "first-key"},
     ],
 )
-def test_a_key_opens_in_each_of_its_headers(client: Client, headers: dict[str, str]) -> None:
+def test_a_key_is_accepted_in_each_of_its_headers(client: Client, headers: dict[str, str]) -> None:
     with client(api_keys=KEYS) as http:
         assert http.get("/api/modes", headers=headers).status_code == 200
         assert http.post("/api/ocr", files=IMAGE, headers=headers).status_code == 200
@@ -41,7 +41,7 @@ def test_a_key_opens_in_each_of_its_headers(client: Client, headers: dict[str, s
         {"Cookie": "api_key=first-key"},
     ],
 )
-def test_anything_else_does_not(client: Client, headers: dict[str, str]) -> None:
+def test_wrong_or_misplaced_keys_are_refused(client: Client, headers: dict[str, str]) -> None:
     with client(api_keys=KEYS) as http:
         answer = http.post("/api/ocr?api_key=first-key&key=first-key", files=IMAGE, headers=headers)
 
@@ -51,7 +51,7 @@ def test_anything_else_does_not(client: Client, headers: dict[str, str]) -> None
     assert "first-key" not in answer.text
 
 
-def test_every_route_but_the_open_ones_asks_for_a_key(client: Client) -> None:
+def test_all_routes_except_the_open_ones_require_a_key(client: Client) -> None:
     with client(api_keys=KEYS) as http:
         described = http.get("/openapi.json", headers={"X-Api-Key": "first-key"}).json()["paths"]
         assert {"/api/ocr", "/api/modes"} <= set(described)
@@ -63,7 +63,7 @@ def test_every_route_but_the_open_ones_asks_for_a_key(client: Client) -> None:
         assert http.get("/").status_code == 200
 
 
-def test_any_page_may_call_but_never_with_credentials_by_default(client: Client) -> None:
+def test_by_default_any_origin_may_call_without_credentials(client: Client) -> None:
     with client() as http:
         answer = http.post("/api/ocr", files=IMAGE, headers={"Origin": "https://else.example"})
 
@@ -72,7 +72,7 @@ def test_any_page_may_call_but_never_with_credentials_by_default(client: Client)
     assert "access-control-allow-credentials" not in answer.headers
 
 
-def test_with_a_list_of_origins_a_foreign_page_may_not_post(client: Client) -> None:
+def test_with_a_list_of_origins_others_may_not_post(client: Client) -> None:
     with client(allowed_origins=("https://ours.example",)) as http:
 
         def post(origin: str) -> int:
@@ -87,7 +87,7 @@ def test_with_a_list_of_origins_a_foreign_page_may_not_post(client: Client) -> N
         assert "access-control-allow-origin" not in foreign.headers
 
 
-def test_a_page_may_send_its_key_and_read_a_refusal(client: Client) -> None:
+def test_a_web_page_may_send_a_key_and_read_a_refusal(client: Client) -> None:
     with client(api_keys=KEYS) as http:
         asked = {
             "Origin": "https://page.example",
@@ -100,7 +100,7 @@ def test_a_page_may_send_its_key_and_read_a_refusal(client: Client) -> None:
     assert refused.headers["access-control-allow-origin"] == "*"
 
 
-def test_a_refused_preflight_is_an_error_like_all_others(client: Client) -> None:
+def test_a_refused_preflight_has_the_error_shape(client: Client) -> None:
     with client(allowed_origins=("https://ours.example",)) as http:
         asked = {"Origin": "https://else.example", "Access-Control-Request-Method": "POST"}
         refused = http.options("/api/ocr", headers=asked)
@@ -123,19 +123,19 @@ def test_a_refused_preflight_is_an_error_like_all_others(client: Client) -> None
         ("ocr.example.org/live?x=", 421),
     ],
 )
-def test_with_a_list_of_hosts_any_other_is_misdirected(
+def test_with_a_list_of_hosts_others_are_misdirected(
     client: Client, host: str, status: int
 ) -> None:
     with client(allowed_hosts=("ocr.example.org", "*.lab.example")) as http:
         assert http.get("/live", headers={"Host": host}).status_code == status
 
 
-def test_a_forged_host_opens_no_locked_route(client: Client) -> None:
+def test_a_forged_host_does_not_bypass_the_key(client: Client) -> None:
     with client(api_keys=KEYS) as http:
         assert http.get("/api/modes", headers={"Host": "x/live?"}).status_code == 401
 
 
-def test_every_answer_carries_its_id_and_its_guards(client: Client) -> None:
+def test_every_response_has_a_request_id_and_security_headers(client: Client) -> None:
     with client() as http:
         for path in ("/", "/health", "/api/modes", "/nowhere"):
             headers = http.get(path).headers

@@ -14,7 +14,7 @@ from tests.server.test_jobs import Running, finished, running, submit
 __all__ = ["running"]  # the fixture
 
 
-def test_every_job_is_a_file_of_the_zip_in_the_order_asked_for(running: Running) -> None:
+def test_each_job_is_a_file_of_the_zip_in_the_requested_order(running: Running) -> None:
     with running() as http:
         ids = [submit(http, (f"{name}.png", png([name])))["jobId"] for name in ("first", "second")]
         for job_id in ids:
@@ -27,7 +27,7 @@ def test_every_job_is_a_file_of_the_zip_in_the_order_asked_for(running: Running)
     assert "first" in archive.read("002-first.txt").decode()
 
 
-def test_a_job_that_is_not_there_or_a_format_is_refused(running: Running) -> None:
+def test_an_unknown_job_or_format_is_refused(running: Running) -> None:
     with running() as http:
         assert http.post("/api/jobs/export", json={"jobIds": ["nobody"]}).status_code == 404
         assert http.post("/api/jobs/export", json={"jobIds": []}).status_code == 422
@@ -39,5 +39,5 @@ def test_a_job_that_is_not_there_or_a_format_is_refused(running: Running) -> Non
     ("name", "stem"),
     [("../../etc/passwd", "passwd"), ("..", "__"), ("", "document"), ("报告.pdf", "报告")],
 )
-def test_names_never_become_paths(name: str, stem: str) -> None:
+def test_names_cannot_become_paths(name: str, stem: str) -> None:
     assert safe_stem(name) == stem

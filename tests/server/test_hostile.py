@@ -58,12 +58,12 @@ def health(served: Served) -> dict[str, Any]:
         return body
 
 
-def inside(served: Served) -> int:
+def num_admitted(served: Served) -> int:
     queue = health(served)["queue"]
     return int(queue["running"] + queue["waiting"])
 
 
-def test_a_body_announced_too_large_is_refused_unread(serve: Serve) -> None:
+def test_a_content_length_over_the_limit_is_refused_before_the_body_is_read(serve: Serve) -> None:
     with serve(max_image_mb=1) as served, served.connect() as connection:
         connection.sendall(head(10 << 30))
         answer = received(connection)
@@ -73,7 +73,7 @@ def test_a_body_announced_too_large_is_refused_unread(serve: Serve) -> None:
         assert served.files() == []
 
 
-def test_a_chunked_body_is_cut_at_the_limit(serve: Serve) -> None:
+def test_a_chunked_body_is_refused_at_the_limit(serve: Serve) -> None:
     with serve(max_image_mb=1) as served, served.connect() as connection:
         connection.sendall(head(None))
         chunk = b"%x\r\n%s\r\n" % (65536, b"x" * 65536)
@@ -88,7 +88,7 @@ def test_a_chunked_body_is_cut_at_the_limit(serve: Serve) -> None:
             pass
         assert sent < 32 * MIB  # what the sockets' buffers and a polite ending (4 MiB) take
         wait_until(lambda: served.files() == [])
-        wait_until(lambda: inside(served) == 0)
+        wait_until(lambda: num_admitted(served) == 0)
 
 
 def test_the_refusal_of_a_large_upload_reaches_the_client(serve: Serve) -> None:
@@ -99,7 +99,7 @@ def test_the_refusal_of_a_large_upload_reaches_the_client(serve: Serve) -> None:
         assert status_of(received(connection)) == 413
 
 
-def test_a_file_at_the_limit_is_read_and_a_byte_more_is_not(client: Client) -> None:
+def test_a_file_at_the_limit_is_accepted_and_one_byte_more_is_not(client: Client) -> None:
     image = png(["words"])
     fits = image + b"\0" * (MIB - len(image))
     with client(max_image_mb=1) as http:
@@ -107,7 +107,7 @@ def test_a_file_at_the_limit_is_read_and_a_byte_more_is_not(client: Client) -> N
         assert http.post("/api/ocr", files={"image": fits + b"\0"}).status_code == 413
 
 
-def test_half_heads_and_silent_connections_are_dropped(serve: Serve) -> None:
+def test_incomplete_heads_and_idle_connections_are_closed(serve: Serve) -> None:
     with serve(header_seconds=0.3) as served:
         silent, half, trickling = (served.connect() for _ in range(3))
         half.sendall(b"GET /live HTTP/1.1\r\nHost: te")
@@ -122,7 +122,7 @@ def test_half_heads_and_silent_connections_are_dropped(serve: Serve) -> None:
         assert health(served)["status"] == "ok"
 
 
-def test_a_body_that_trickles_is_given_up(serve: Serve) -> None:
+def test_a_body_below_the_minimum_rate_is_refused(serve: Serve) -> None:
     with (
         serve(body_window_seconds=0.3, body_bytes_per_second=1000) as served,
         served.connect() as connection,
@@ -130,10 +130,10 @@ def test_a_body_that_trickles_is_given_up(serve: Serve) -> None:
         connection.sendall(head(100_000) + form(b"")[:20])
 
         assert status_of(received(connection)) == 408
-        wait_until(lambda: inside(served) == 0 and served.files() == [])
+        wait_until(lambda: num_admitted(served) == 0 and served.files() == [])
 
 
-def test_a_slow_but_honest_upload_is_waited_for(serve: Serve) -> None:
+def test_a_slow_upload_above_the_minimum_rate_is_accepted(serve: Serve) -> None:
     """It takes longer than a window, each of which brings more than it must."""
     window = 2.0
     body = form(png(["words"]) + b"\0" * 30_000)
@@ -151,7 +151,7 @@ def test_a_slow_but_honest_upload_is_waited_for(serve: Serve) -> None:
         assert status_of(received(connection)) == 200
 
 
-def test_more_connections_than_allowed_are_told_to_come_back(serve: Serve) -> None:
+def test_connections_over_the_limit_get_a_503(serve: Serve) -> None:
     with serve(max_connections=2) as served:
         first, second, third = (served.connect() for _ in range(3))
         refused = received(third)
@@ -163,28 +163,28 @@ def test_more_connections_than_allowed_are_told_to_come_back(serve: Serve) -> No
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
-def test_a_client_that_hangs_up_frees_its_place_at_once(serve: Serve, accept: str) -> None:
+def test_a_disconnected_client_releases_its_admission_at_once(serve: Serve, accept: str) -> None:
     body = form(png(["@hang"]))
     with serve(FakeEngine(max_concurrency=1)) as served:
         with served.connect() as connection:
             connection.sendall(head(len(body), f"Accept: {accept}\r\n") + body)
             wait_until(lambda: served.engine.running == 1)
-            assert inside(served) == 1
+            assert num_admitted(served) == 1
         wait_until(lambda: served.engine.running == 0)
-        wait_until(lambda: inside(served) == 0)
+        wait_until(lambda: num_admitted(served) == 0)
         wait_until(lambda: served.files() == [])
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(serve: Serve) -> None:
+def test_an_interrupted_upload_leaves_no_files(serve: Serve) -> None:
     with serve() as served:
         with served.connect() as connection:
             connection.sendall(head(2 * MIB) + form(b"x" * MIB)[: MIB // 2])
             wait_until(lambda: len(served.files()) == 2)
         wait_until(lambda: served.files() == [])
-        wait_until(lambda: inside(served) == 0)
+        wait_until(lambda: num_admitted(served) == 0)
 
 
-def test_a_full_house_turns_away_before_the_body_is_read(serve: Serve) -> None:
+def test_a_full_queue_refuses_before_the_body_is_read(serve: Serve) -> None:
     body = form(png(["@hang"]))
     with serve(FakeEngine(max_concurrency=1), max_requests=1) as served:
         with served.connect() as staying:
@@ -197,16 +197,16 @@ def test_a_full_house_turns_away_before_the_body_is_read(serve: Serve) -> None:
         assert b'"queue_full"' in answer and b"retry-after: " in answer.lower()
 
 
-def test_announced_bytes_fill_the_house_too(serve: Serve) -> None:
+def test_content_lengths_count_as_queued_bytes(serve: Serve) -> None:
     with serve(max_queue_mb=8) as served, served.connect() as slow:
         slow.sendall(head(7 * MIB))
-        wait_until(lambda: inside(served) == 1)
+        wait_until(lambda: num_admitted(served) == 1)
         with served.connect() as refused:
             refused.sendall(head(2 * MIB))
             assert status_of(received(refused)) == 429
 
 
-def test_who_waits_too_long_is_given_back_unread(serve: Serve) -> None:
+def test_a_document_that_waits_too_long_is_refused_unread(serve: Serve) -> None:
     hanging, waiting = form(png(["@hang"])), form(png(["words"]))
     with (
         serve(FakeEngine(max_concurrency=1), queue_seconds=0.3) as served,
@@ -221,7 +221,7 @@ def test_who_waits_too_long_is_given_back_unread(serve: Serve) -> None:
         assert served.engine.read == ["@hang"]
 
 
-def test_answers_never_mix(serve: Serve) -> None:
+def test_responses_are_never_mixed_up(serve: Serve) -> None:
     numbers = range(24)
     answers: dict[int, str] = {}
 
@@ -259,7 +259,7 @@ def test_answers_never_mix(serve: Serve) -> None:
         (form(b"words"), "multipart/form-data; boundary=b", 415),
     ],
 )
-def test_a_form_that_makes_no_sense_gets_a_clean_answer(
+def test_a_malformed_form_gets_an_error_response(
     client: Client, body: bytes, kind: str, status: int
 ) -> None:
     with client() as http:
@@ -278,7 +278,7 @@ def test_too_many_fields_are_refused(client: Client) -> None:
     assert answer.status_code == 400 and "64" in answer.text
 
 
-def test_what_is_wrong_with_a_form_is_said(client: Client) -> None:
+def test_errors_in_a_form_are_named(client: Client) -> None:
     kind = {"Content-Type": "multipart/form-data; boundary=b"}
     with client() as http:
         long_name = http.post("/api/ocr", content=form(b"x", name="n" * 5000), headers=kind)
@@ -293,7 +293,7 @@ def test_what_is_wrong_with_a_form_is_said(client: Client) -> None:
 
 
 @pytest.mark.parametrize("pieces", [1, 3])
-def test_a_head_may_be_so_long_however_it_comes(serve: Serve, pieces: int) -> None:
+def test_heads_have_a_maximum_length_however_they_are_split(serve: Serve, pieces: int) -> None:
     with serve(max_header_bytes=8192) as served:
         for size, status in ((7_000, 200), (9_000, 400), (60_000, 400)):
             request = b"GET /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Long: "
@@ -309,7 +309,7 @@ def test_a_head_may_be_so_long_however_it_comes(serve: Serve, pieces: int) -> No
             assert status == 200 or b'"code": "bad_request"' in answer
 
 
-def test_a_head_whose_end_comes_in_two_pieces_is_not_taken_for_its_body(serve: Serve) -> None:
+def test_a_head_whose_end_is_split_is_not_counted_with_its_body(serve: Serve) -> None:
     body = form(b"words" * 20_000)
     request = head(len(body), "Connection: close\r\n") + body
     with serve(max_header_bytes=8192) as served, served.connect() as connection:
@@ -320,7 +320,7 @@ def test_a_head_whose_end_comes_in_two_pieces_is_not_taken_for_its_body(serve: S
         assert status_of(received(connection)) == 415
 
 
-def test_garbage_instead_of_http_is_closed(serve: Serve) -> None:
+def test_a_connection_that_is_not_http_is_closed(serve: Serve) -> None:
     with serve() as served:
         for garbage in (
             b"\x16\x03\x01\x02\x00\r\n\r\n",
@@ -350,11 +350,11 @@ def test_garbage_instead_of_http_is_closed(serve: Serve) -> None:
         ("x" * 400 + ".png", "x" * 251 + ".png"),
     ],
 )
-def test_a_name_is_a_word_and_never_a_path(given: str, shown: str) -> None:
+def test_file_names_cannot_become_paths(given: str, shown: str) -> None:
     assert clean_name(given) == shown
 
 
-async def test_time_the_service_takes_before_it_asks_for_the_body_is_not_the_clients(
+async def test_time_before_the_service_reads_the_body_does_not_count_as_slow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An engine that takes a minute to start must not turn an upload into a slow one."""

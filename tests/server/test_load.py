@@ -1,4 +1,4 @@
-"""Far more clients than places: memory stays bounded, and every one of them is told something."""
+"""Far more clients than are admitted: memory stays bounded, and each client gets a response."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def test_large_bodies_from_everywhere_stay_within_memory(
     try:
         assert server.process is not None
         before = peak_mib(server.process.pid)
-        told = Counter(asyncio.run(ask_all(server.port, path)))
-        assert set(told) <= {200, 202, 429}
-        assert told[200] + told[202] >= 10
+        statuses = Counter(asyncio.run(ask_all(server.port, path)))
+        assert set(statuses) <= {200, 202, 429}
+        assert statuses[200] + statuses[202] >= 10
         assert peak_mib(server.process.pid) - before < GROWTH_MIB
         assert server.http.get("/health").json()["status"] == "ok"
     finally:
@@ -45,7 +45,7 @@ async def ask_all(port: int, path: str) -> list[int]:
 
 
 async def ask(port: int, path: str, body: memoryview) -> int:
-    """The status that a client is told, who sends until he has sent all or is answered."""
+    """The status that a client gets, which sends until all is sent or a response arrives."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(
         f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"

@@ -38,7 +38,7 @@ def events_of(text: str) -> list[tuple[str, dict[str, Any]]]:
     return events
 
 
-def test_an_image_comes_back_as_text_with_boxes(client: Client) -> None:
+def test_an_image_returns_text_with_boxes(client: Client) -> None:
     with client() as http:
         answer = http.post("/api/ocr", files=IMAGE, data={"mode": "tiny"})
 
@@ -53,7 +53,7 @@ def test_an_image_comes_back_as_text_with_boxes(client: Client) -> None:
     assert body["requestId"] == answer.headers["x-request-id"]
 
 
-def test_a_pdf_is_read_page_by_page_and_a_failed_page_keeps_its_place(client: Client) -> None:
+def test_a_failed_page_of_a_pdf_keeps_its_index(client: Client) -> None:
     with client() as http:
         body = http.post("/api/ocr", files=document(["one"], ["@crash"], ["three"])).json()
 
@@ -63,7 +63,7 @@ def test_a_pdf_is_read_page_by_page_and_a_failed_page_keeps_its_place(client: Cl
     assert body["text"].index("one") < body["text"].index("Page 2") < body["text"].index("three")
 
 
-def test_a_document_of_which_nothing_could_be_read_is_an_error(client: Client) -> None:
+def test_a_document_whose_pages_all_failed_is_an_error(client: Client) -> None:
     with client() as http:
         answer = http.post("/api/ocr", files=document(["@crash"], ["@crash"]))
 
@@ -72,7 +72,7 @@ def test_a_document_of_which_nothing_could_be_read_is_an_error(client: Client) -
     assert int(answer.headers["retry-after"]) > 0
 
 
-def test_a_bug_is_told_without_its_details(client: Client) -> None:
+def test_a_bug_is_reported_without_details(client: Client) -> None:
     with client() as http:
         answer = http.post("/api/ocr", files=image("@oom"))
 
@@ -81,7 +81,7 @@ def test_a_bug_is_told_without_its_details(client: Client) -> None:
     ErrorAnswer.model_validate(answer.json())
 
 
-def test_chosen_pages_alone_are_read(client: Client) -> None:
+def test_only_selected_pages_are_read(client: Client) -> None:
     with client() as http:
         body = http.post(
             "/api/ocr", files=document(["one"], ["two"], ["three"]), data={"pages": "3,1"}
@@ -90,7 +90,7 @@ def test_chosen_pages_alone_are_read(client: Client) -> None:
     assert [page["pageIndex"] for page in body["pages"]] == [2, 0]
 
 
-def test_too_many_pages_are_sent_to_the_jobs(client: Client) -> None:
+def test_too_many_pages_are_refused_with_a_hint_at_jobs(client: Client) -> None:
     with client(max_pages=2) as http:
         whole = http.post("/api/ocr", files=document(["one"], ["two"], ["three"]))
         part = http.post("/api/ocr", files=document(["1"], ["2"], ["3"]), data={"pages": "1-2"})
@@ -100,7 +100,7 @@ def test_too_many_pages_are_sent_to_the_jobs(client: Client) -> None:
     assert part.status_code == 200
 
 
-def test_a_prompt_without_its_image_gets_one(client: Client) -> None:
+def test_a_prompt_without_image_tag_gets_one(client: Client) -> None:
     with client() as http:
         body = http.post("/api/ocr", files=IMAGE, data={"prompt": "Free OCR."}).json()
 
@@ -122,9 +122,7 @@ def test_a_prompt_without_its_image_gets_one(client: Client) -> None:
         ({"prompt": "<image>\nDescribe this image in detail."}, "describe"),
     ],
 )
-def test_a_field_that_makes_no_sense_is_named(
-    client: Client, fields: dict[str, str], names: str
-) -> None:
+def test_an_invalid_field_is_named(client: Client, fields: dict[str, str], names: str) -> None:
     with client() as http:
         answer = http.post("/api/ocr", files=IMAGE, data=fields)
 
@@ -141,14 +139,14 @@ def test_the_running_engine_may_be_requested_by_any_of_its_names(client: Client,
 
 
 @pytest.mark.parametrize("pages", ["x", "0", "2", "1-", "2-1", "1;2", "-"])
-def test_pages_that_do_not_exist_are_refused_or_read(client: Client, pages: str) -> None:
+def test_page_ranges_beyond_the_document(client: Client, pages: str) -> None:
     with client() as http:
         answer = http.post("/api/ocr", files=IMAGE, data={"pages": pages})
 
     assert answer.status_code == (200 if pages == "1-" else 400)
 
 
-def test_every_option_reaches_the_engine(client: Client) -> None:
+def test_all_options_reach_the_engine(client: Client) -> None:
     class Remembering(FakeEngine):
         async def recognize(self, page: Any, options: Any, *, on_text: Any = None) -> Any:
             self.options = options
@@ -164,7 +162,7 @@ def test_every_option_reaches_the_engine(client: Client) -> None:
     assert options.no_repeat_ngram is None
 
 
-def test_events_tell_the_page_as_it_is_read(client: Client) -> None:
+def test_events_follow_a_page_while_it_is_read(client: Client) -> None:
     with client() as http:
         answer = http.post("/api/ocr", files=IMAGE, headers={"Accept": "text/event-stream"})
 
@@ -176,8 +174,8 @@ def test_events_tell_the_page_as_it_is_read(client: Client) -> None:
     assert names[0] == "page" and names[-2:] == ["page_done", "done"]
     done = events[-1][1]
     OcrAnswer.model_validate(done, strict=True)
-    told = "".join(data["text"] for name, data in events if name == "delta")
-    assert told == done["rawText"]
+    text = "".join(data["text"] for name, data in events if name == "delta")
+    assert text == done["rawText"]
     blocks = [data["block"] for name, data in events if name == "block"]
     assert [block["id"] for block in blocks] == [0, 1]
     assert [block["text"] for block in blocks] == ["hello", "world"]
@@ -186,25 +184,25 @@ def test_events_tell_the_page_as_it_is_read(client: Client) -> None:
     ]
 
 
-def test_events_are_sent_while_the_document_is_read(serve: Serve) -> None:
+def test_events_are_sent_before_the_document_is_complete(serve: Serve) -> None:
     """The second page never ends, so the events of the first are sent before the document's end."""
     content = pdf([["hello"], ["@hang"]])
     url = "http://127.0.0.1:{}/api/ocr"
     with serve() as served, httpx.Client(timeout=DEADLINE_SECONDS) as http:
         request = {"files": {"image": content}, "headers": {"Accept": "text/event-stream"}}
         with http.stream("POST", url.format(served.port), **request) as answer:
-            told = ""
+            text = ""
             for piece in answer.iter_text():
-                told += piece
-                if "event: page_done" in told:
+                text += piece
+                if "event: page_done" in text:
                     break
         wait_until(lambda: served.engine.running == 0)
 
-    deltas = [data["text"] for name, data in events_of(told) if name == "delta"]
+    deltas = [data["text"] for name, data in events_of(text) if name == "delta"]
     assert "hello" in "".join(deltas)
 
 
-def test_events_of_a_document_that_fails_end_with_its_error(client: Client) -> None:
+def test_events_of_a_failed_document_end_with_its_error(client: Client) -> None:
     with client() as http:
         answer = http.post(
             "/api/ocr", files=image("@crash"), headers={"Accept": "text/event-stream"}
@@ -216,7 +214,7 @@ def test_events_of_a_document_that_fails_end_with_its_error(client: Client) -> N
     assert data["error"]["code"] == "engine_crash"
 
 
-def test_what_is_wrong_before_the_first_page_is_no_event_but_an_error(client: Client) -> None:
+def test_errors_before_the_first_page_are_responses_not_events(client: Client) -> None:
     with client() as http:
         answer = http.post(
             "/api/ocr", files={"image": b"words"}, headers={"Accept": "text/event-stream"}
@@ -225,7 +223,7 @@ def test_what_is_wrong_before_the_first_page_is_no_event_but_an_error(client: Cl
     assert answer.status_code == 415
 
 
-def test_silence_on_the_stream_is_filled_with_comments(client: Client) -> None:
+def test_an_idle_stream_sends_comments(client: Client) -> None:
     with client(heartbeat_seconds=0.05) as http:
         answer = http.post(
             "/api/ocr", files=image("@slow=0.3"), headers={"Accept": "text/event-stream"}
@@ -235,7 +233,7 @@ def test_silence_on_the_stream_is_filled_with_comments(client: Client) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Accept": "text/event-stream"}])
-def test_no_upload_stays_behind(client: Client, tmp_path: Path, headers: dict[str, str]) -> None:
+def test_uploads_are_deleted(client: Client, tmp_path: Path, headers: dict[str, str]) -> None:
     with client() as http:
         for files in (IMAGE, image("@crash"), {"image": b"words"}, {"other": b"words"}):
             http.post("/api/ocr", files=files, headers=headers)
@@ -246,7 +244,7 @@ def test_no_upload_stays_behind(client: Client, tmp_path: Path, headers: dict[st
 TRIED = ["as_asked", "mode_base", "without_grounding", "halves"]
 
 
-def test_a_page_that_loops_however_it_is_read_is_answered_cut_and_flagged(client: Client) -> None:
+def test_a_page_that_loops_in_every_attempt_is_truncated_and_flagged(client: Client) -> None:
     engine = FakeEngine()
     with client(engine) as http:
         answer = http.post("/api/ocr", files=document(["fine"], ["@loop"]))
@@ -263,7 +261,7 @@ def test_a_page_that_loops_however_it_is_read_is_answered_cut_and_flagged(client
     assert engine.read.count("@loop") == 4
 
 
-def test_a_stream_is_told_to_drop_what_a_retry_replaces(client: Client) -> None:
+def test_a_retry_sends_page_reset_to_the_stream(client: Client) -> None:
     with client() as http:
         answer = http.post(
             "/api/ocr", files=document(["@loop"]), headers={"Accept": "text/event-stream"}
@@ -272,15 +270,15 @@ def test_a_stream_is_told_to_drop_what_a_retry_replaces(client: Client) -> None:
     events = events_of(answer.text)
     assert [name for name, _ in events if name == "page_reset"] != []
     last = max(at for at, (name, _) in enumerate(events) if name == "page_reset")
-    told = "".join(data["text"] for name, data in events[last:] if name == "delta")
+    text = "".join(data["text"] for name, data in events[last:] if name == "delta")
     blocks = [data["block"] for name, data in events[last:] if name == "block"]
     done = events[-1]
-    assert done[0] == "done" and told == done[1]["rawText"]
+    assert done[0] == "done" and text == done[1]["rawText"]
     assert blocks == done[1]["layout"]["items"]
     assert "kept:as_asked" in done[1]["pages"][0]["flags"]
 
 
-def test_with_retries_switched_off_a_page_is_read_once(tmp_path: Path) -> None:
+def test_without_retries_a_page_is_read_once(tmp_path: Path) -> None:
     settings = dataclasses.replace(settings_with(tmp_path / "runs"), retry=False)
     engine = FakeEngine()
     with TestClient(create_app(settings, create_engine=lambda name, config: engine)) as http:

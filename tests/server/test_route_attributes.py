@@ -41,23 +41,25 @@ def http(tmp_path: Path) -> Iterator[TestClient]:
         yield client
 
 
-def test_a_body_within_the_routes_limit_is_taken(http: TestClient) -> None:
+def test_a_body_within_the_limit_of_the_route_is_accepted(http: TestClient) -> None:
     assert http.post("/foreign/a", content=b"x" * 100).json() == {"bytes": 100}
 
 
-def test_a_body_over_the_routes_limit_is_refused_in_the_routes_shape(http: TestClient) -> None:
+def test_a_body_over_the_limit_is_refused_in_the_error_shape_of_the_route(http: TestClient) -> None:
     answer = http.post("/foreign/a", content=b"x" * (1 << 20))
     assert (answer.status_code, answer.json()) == (413, {"fault": "413 too_large"})
 
 
-def test_a_missing_key_and_a_wrong_method_are_told_in_the_routes_shape(http: TestClient) -> None:
+def test_a_missing_key_and_a_wrong_method_have_the_error_shape_of_the_route(
+    http: TestClient,
+) -> None:
     answer = http.post("/foreign/a", content=b"", headers={"X-Api-Key": "other"})
     assert (answer.status_code, answer.json()) == (401, {"fault": "401 unauthorized"})
     answer = http.get("/foreign/a")
     assert (answer.status_code, answer.json()) == (405, {"fault": "405 method_not_allowed"})
 
 
-def test_other_routes_keep_their_shape_and_limit(http: TestClient) -> None:
+def test_other_routes_keep_the_default_shape_and_limit(http: TestClient) -> None:
     answer = http.post("/api/jobs/export", content=b"x" * (2 << 20))
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
     assert http.get("/no/such/path").json()["error"]["code"] == "not_found"

@@ -82,7 +82,7 @@ def process(tmp_path: Path) -> Iterator[Process]:
 
 
 @posix_only
-def test_a_terminated_service_answers_what_it_has_begun_and_leaves_nothing(
+def test_a_terminated_service_finishes_running_requests_and_leaves_no_files(
     process: Process, tmp_path: Path
 ) -> None:
     answers: list[Any] = []
@@ -112,7 +112,7 @@ def test_a_terminated_service_answers_what_it_has_begun_and_leaves_nothing(
 
 
 @posix_only
-def test_a_child_that_is_killed_is_replaced_whichever_it_is(process: Process) -> None:
+def test_any_killed_child_process_is_replaced(process: Process) -> None:
     killed = 0
     for child in range(3):
         with process.ocr("Some words") as answer:  # has all kinds of children started
@@ -144,7 +144,7 @@ class NeverRuns:
         ("0.0.0.0", ("key",), False),
     ],
 )
-def test_listening_to_others_without_a_key_is_warned_of(
+def test_listening_on_all_interfaces_without_a_key_is_logged_as_a_warning(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     host: str,
@@ -158,7 +158,7 @@ def test_listening_to_others_without_a_key_is_warned_of(
     assert ("without a key" in caplog.text) == warns
 
 
-def test_a_taken_port_is_told_before_anything_is_loaded() -> None:
+def test_a_port_in_use_is_reported_before_anything_is_loaded() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(CannotListen, match=f"{port}.*already"):

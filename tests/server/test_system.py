@@ -28,7 +28,7 @@ from tests.waiting import wait_until
 
 
 class StartsLater(FakeEngine):
-    """Fails as often as it was told to, then starts."""
+    """Fails a given number of starts, then starts."""
 
     def __init__(self, failures: list[Exception]) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class StartsLater(FakeEngine):
         await super().start()
 
 
-def test_health_says_who_reads_and_why(client: Client) -> None:
+def test_health_shows_the_engine_and_why_it_was_selected(client: Client) -> None:
     with client() as http:
         wait_until(lambda: http.get("/ready").status_code == 200)
         body = http.get("/health").json()
@@ -51,7 +51,7 @@ def test_health_says_who_reads_and_why(client: Client) -> None:
     assert body["engine"]["reason"] == "ppocr was requested"
 
 
-def test_an_engine_that_heals_is_not_ready_and_what_is_asked_meanwhile_is_read(
+def test_a_restarting_engine_is_not_ready_and_requests_wait_for_it(
     client: Client,
 ) -> None:
     engine = FakeEngine()
@@ -69,7 +69,7 @@ def test_an_engine_that_heals_is_not_ready_and_what_is_asked_meanwhile_is_read(
         assert http.get("/ready").status_code == 200
 
 
-def test_modes_list_all_that_can_be_chosen(client: Client) -> None:
+def test_modes_lists_all_choices(client: Client) -> None:
     with client(max_image_mb=7.5) as http:
         wait_until(lambda: http.get("/ready").status_code == 200)
         body = http.get("/api/modes").json()
@@ -82,7 +82,7 @@ def test_modes_list_all_that_can_be_chosen(client: Client) -> None:
     assert states == {"native": "off", "ppocr": "ready"}
 
 
-def test_what_the_engine_can_be_asked_is_told_once_it_reads(client: Client) -> None:
+def test_tasks_are_listed_once_the_engine_is_ready(client: Client) -> None:
     with client(StartsLater([EngineUnavailable()] * 99)) as http:
         assert http.get("/health").json()["engine"]["tasks"] is None
     with client() as http:
@@ -92,14 +92,14 @@ def test_what_the_engine_can_be_asked_is_told_once_it_reads(client: Client) -> N
 
 
 @pytest.mark.parametrize("path", ["/live", "/ready", "/health"])
-def test_monitors_may_ask_without_a_body(client: Client, path: str) -> None:
+def test_monitors_may_send_head(client: Client, path: str) -> None:
     with client(FakeEngine()) as http:
         wait_until(lambda: http.get("/ready").status_code == 200)
         answer = http.head(path)
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_an_engine_that_will_not_start_leaves_the_service_alive(client: Client) -> None:
+def test_the_service_runs_without_an_engine_that_does_not_start(client: Client) -> None:
     with client(StartsLater([BadCheckpoint("lacks config.json")] * 99)) as http:
         wait_until(lambda: http.get("/health").json()["engine"]["state"] == "failed")
         health = http.get("/health")
@@ -116,10 +116,10 @@ def test_an_engine_that_will_not_start_leaves_the_service_alive(client: Client) 
     assert int(answer.headers["retry-after"]) > 0
 
 
-def test_where_the_weights_lie_is_not_told_to_strangers(
+def test_the_path_of_the_weights_is_not_disclosed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights = tmp_path / "secret place"
+    weights = tmp_path / "secret folder"
     weights.mkdir()
     (tmp_path / "link").symlink_to(weights)
     settings = Settings(
@@ -134,21 +134,21 @@ def test_where_the_weights_lie_is_not_told_to_strangers(
     engine = StartsLater([BadCheckpoint(unhealthy_reason)] * 99)
     with TestClient(create_app(settings, create_engine=lambda *_: engine)) as http:
         wait_until(lambda: http.get("/health").json()["engine"]["state"] == "failed")
-        told = http.get("/health").text + http.get("/ready").text
-        told += http.post("/api/ocr", files={"image": png(["words"])}).text
+        shown = http.get("/health").text + http.get("/ready").text
+        shown += http.post("/api/ocr", files={"image": png(["words"])}).text
 
-    assert "the model folder/tokenizer.json cannot be read" in told
-    assert str(tmp_path) not in told
+    assert "the model folder/tokenizer.json cannot be read" in shown
+    assert str(tmp_path) not in shown
 
 
-def test_a_failed_start_is_tried_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_start_is_retried(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dsocr.host.MIN_PAUSE_SECONDS", 0.01)
     failures: list[Exception] = [EngineUnavailable("no"), RuntimeError("a bug")]
     with client(StartsLater(failures)) as http:
         wait_until(lambda: http.get("/ready").status_code == 200)
 
 
-def test_a_request_waits_for_an_engine_that_is_starting(client: Client) -> None:
+def test_a_request_waits_for_a_starting_engine(client: Client) -> None:
     class Slow(FakeEngine):
         def __init__(self) -> None:
             super().__init__()
@@ -162,19 +162,19 @@ def test_a_request_waits_for_an_engine_that_is_starting(client: Client) -> None:
     with client(engine) as http, ThreadPoolExecutor(1) as beside:
         assert http.get("/ready").status_code == 503
         asked = beside.submit(http.post, "/api/ocr", files={"image": png(["words"])})
-        wait_until(lambda: inside(http) == 1)
+        wait_until(lambda: num_admitted(http) == 1)
         engine.may_start.set()
         assert asked.result().status_code == 200
     with client(Slow(), start_wait_seconds=0) as http:
         assert http.post("/api/ocr", files={"image": png(["words"])}).status_code == 503
 
 
-def inside(http: TestClient) -> int:
+def num_admitted(http: TestClient) -> int:
     queue = http.get("/health").json()["queue"]
     return int(queue["running"] + queue["waiting"])
 
 
-def test_the_engine_is_given_back_at_the_end(client: Client) -> None:
+def test_the_engine_is_closed_at_shutdown(client: Client) -> None:
     engine = FakeEngine()
     with client(engine) as http:
         http.get("/live")
@@ -191,7 +191,7 @@ def test_the_engine_is_given_back_at_the_end(client: Client) -> None:
         ("DELETE", "/health", 405, "method_not_allowed"),
     ],
 )
-def test_what_is_not_there_is_answered_in_the_same_shape(
+def test_unknown_paths_have_the_error_shape(
     client: Client, method: str, path: str, status: int, code: str
 ) -> None:
     with client() as http:
@@ -203,7 +203,7 @@ def test_what_is_not_there_is_answered_in_the_same_shape(
     assert ("allow" in answer.headers) == (status == 405)
 
 
-def test_the_description_shows_every_answer_and_its_keys(client: Client) -> None:
+def test_openapi_describes_every_response(client: Client) -> None:
     with client() as http:
         document = http.get("/openapi.json").json()
 
@@ -221,7 +221,7 @@ def test_the_description_shows_every_answer_and_its_keys(client: Client) -> None
                     assert schema["$ref"].endswith("/ErrorAnswer"), (path, method, status)
 
 
-def test_the_plain_page_needs_nothing_from_elsewhere(
+def test_the_plain_page_loads_nothing_from_other_hosts(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dsocr.server.web_page.page_folder", lambda config: None)
@@ -246,9 +246,7 @@ def test_a_built_page_is_served_with_its_files(client: Client, tmp_path: Any) ->
         assert http.post("/nowhere").status_code == 404
 
 
-def test_the_pages_scripts_are_sent_packed_and_nothing_else_is(
-    client: Client, tmp_path: Any
-) -> None:
+def test_only_the_assets_of_the_page_are_compressed(client: Client, tmp_path: Any) -> None:
     script = "const words = 'of a script';\n" * 20_000
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<p>built</p>" * 1000)
@@ -269,19 +267,21 @@ def test_the_pages_scripts_are_sent_packed_and_nothing_else_is(
             assert "content-encoding" not in answer.headers, path
 
 
-def test_the_docs_name_every_error_with_its_status() -> None:
+def test_the_docs_list_every_error_with_its_status() -> None:
     written = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
     rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", written, re.MULTILINE)
-    told = {(int(status), code) for status, row in rows for code in re.findall(r"`([a-z_]+)`", row)}
+    documented = {
+        (int(status), code) for status, row in rows for code in re.findall(r"`([a-z_]+)`", row)
+    }
     raised = {(status, kind.code) for kind, status in problems.STATUS.items()}
     raised |= {(status, code) for status, code in problems._HTTP_CODES.items()}
     raised |= {
         (status, json.loads(_raw_error(status, "").split(b"\r\n\r\n")[1])["error"]["code"])
         for status in (400, 503)
     }
-    assert told == raised
+    assert documented == raised
     left = {kind.code for kind in _kinds(DsocrError)} - {code for _, code in raised}
-    # What is told on a terminal and never sent, and what can only be the error of a job.
+    # Errors that are only printed on a terminal, and errors that only a job can have.
     terminal = {"bad_setting", "cannot_listen", "unreachable", "download_failed"}
     assert left <= {"job_timeout"} | terminal
     assert "`job_timeout`" in written
@@ -294,7 +294,7 @@ def _kinds(base: type[DsocrError]) -> Iterator[type[DsocrError]]:
             yield from _kinds(kind)
 
 
-def test_the_description_in_the_docs_is_the_services_own(client: Client) -> None:
+def test_the_openapi_document_in_the_docs_is_current(client: Client) -> None:
     written = Path(__file__).parents[2] / "docs" / "openapi.json"
     with client() as http:
         described = http.get("/openapi.json").json()

@@ -12,7 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from dsocr.config import BadSetting, ServerConfig, clone
+from dsocr.config import BadSetting, ServerConfig, checkout
 
 CACHE_IMMUTABLE = "public, max-age=31536000, immutable"
 CACHE_REVALIDATE = "no-cache"
@@ -69,7 +69,7 @@ def page_folder(config: ServerConfig) -> Path | None:
                 "Name the folder of a built page."
             )
         return config.page_dir
-    root = clone()
+    root = checkout()
     folders = [root / "frontend" / "dist"] if root else []
     folders.append(Path(__file__).with_name("built"))  # in a wheel
     return next((folder for folder in folders if (folder / "index.html").is_file()), None)
