@@ -190,7 +190,7 @@ def variables() -> Iterator[Variable]:
 def check_runs_dir(runs: Path) -> None:
     """Raises `BadSetting` if the service could not store jobs in the folder. Leaves no files.
 
-    Creates a temporary file: permissions do not tell everything (root, /proc, a read-only disk).
+    Creates a temporary file: permissions are not enough (root, /proc, a read-only disk).
     """
     jobs = runs / "jobs"
     existing = next(folder for folder in (jobs, *jobs.parents) if os.path.exists(folder))

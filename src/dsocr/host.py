@@ -38,7 +38,7 @@ MAX_PAUSE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class HostConfig:
-    """What an engine host is told."""
+    """The settings of an engine host."""
 
     engine: str
     """`auto`, or the name of an engine or an alias."""
@@ -209,8 +209,8 @@ async def started_host(config: HostConfig) -> AsyncIterator[EngineHost]:
 
 def without_folder(message: str, model_path: Path | None) -> str:
     """The message without the path of the weights: `/health` shows it to anyone."""
-    places = {model_path, find_weights(model_path)}
-    names = {str(place) for at in places if at is not None for place in (at, at.resolve())}
-    for name in sorted(names, key=len, reverse=True):
-        message = message.replace(name, "the model folder")
+    folders = {model_path, find_weights(model_path)}
+    paths = {str(path) for folder in folders if folder for path in (folder, folder.resolve())}
+    for path in sorted(paths, key=len, reverse=True):
+        message = message.replace(path, "the model folder")
     return message

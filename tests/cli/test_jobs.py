@@ -1,4 +1,4 @@
-"""`dsocr jobs` against a service in a process of its own."""
+"""`dsocr jobs` against a service in its own process."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_files_are_submitted_watched_listed_and_exported(
     assert "key" in refused.err and "Traceback" not in refused.err
 
 
-def test_watching_continues_after_a_restart_of_the_service(
+def test_watch_reconnects_after_the_service_was_killed_and_restarted(
     dsocr: Dsocr, serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events, watching = Client._events, threading.Event()
@@ -79,10 +79,10 @@ def test_watching_continues_after_a_restart_of_the_service(
         server.kill()
         server.start()
 
-    restart = threading.Thread(target=kill_and_start)
-    restart.start()
+    restarting = threading.Thread(target=kill_and_start)
+    restarting.start()
     ran = dsocr("jobs", "watch", job_id)
-    restart.join()
+    restarting.join()
     assert ran.status == 0, ran.err
     assert "succeeded: 60 of 60 pages" in ran.err
 
@@ -108,7 +108,7 @@ def test_watching_a_cancelled_or_failed_job_exits_with_an_error(
     assert nothing.err == "dsocr: '../health' is not the id of a job.\n"
 
 
-def test_an_unreachable_service_is_reported_in_one_line(dsocr: Dsocr, tmp_path: Path) -> None:
+def test_an_unreachable_service_is_one_line_of_error(dsocr: Dsocr, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(["a"]))
     ran = dsocr("jobs", "submit", tmp_path / "a.png", "--url", "http://127.0.0.1:9")
     assert ran.status == 1

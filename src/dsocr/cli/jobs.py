@@ -1,4 +1,4 @@
-"""`dsocr jobs`: jobs of a running service, which continue when this terminal is closed."""
+"""`dsocr jobs`: commands for the jobs of a running service."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ jobs = typer.Typer(
     name="jobs",
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="Jobs of a running service. They continue after this terminal is closed and after a "
-    "restart.",
+    help="Jobs of a running service: they continue without this terminal and after a restart.",
 )
 
 UrlOption = Annotated[
@@ -48,13 +47,13 @@ KeyOption = Annotated[
         metavar="KEY",
         envvar="DSOCR_KEY",
         show_envvar=False,
-        help="A key of the service, if it requires one. Prefer the variable: other users can see "
-        "command lines.",
+        help="API key, if the service needs one. Prefer the variable: other users of this machine "
+        "can see a command line.",
         show_default="DSOCR_KEY",
     ),
 ]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The id of the job.")]
-LOCAL = "http://127.0.0.1:8000"
+LOCAL_URL = "http://127.0.0.1:8000"
 
 
 @jobs.command()
@@ -64,32 +63,32 @@ def submit(
     ],
     mode: Annotated[str | None, choice(MODES, help="Resolution mode.", default="gundam")] = None,
     prompt: Annotated[
-        str | None, typer.Option(help="The prompt.", show_default="the service's")
+        str | None, typer.Option(help="Prompt for the model.", show_default="the default prompt")
     ] = None,
     pages: Annotated[
         str | None, typer.Option(help="Pages of each file, from 1: `1-3,7`.", show_default=False)
     ] = None,
     dpi: Annotated[
         float | None,
-        typer.Option(help="Resolution of PDF pages.", show_default="the engine's"),
+        typer.Option(help="Resolution of PDF pages.", show_default="the default of the engine"),
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="The engine that must read the job.", show_default="any")
+        str | None, typer.Option(help="Only read the job with this engine.", show_default="any")
     ] = None,
     password: Annotated[
         str | None, typer.Option(help="Password of protected PDFs.", show_default=False)
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Watch the job until it has finished.")
+        bool, typer.Option("--watch", "-w", help="Watch the job until it is finished.")
     ] = False,
-    url: UrlOption = LOCAL,
+    url: UrlOption = LOCAL_URL,
     key: KeyOption = None,
 ) -> None:
-    """Submit files as one job and print its id.
+    """Submit files as one job and write its id to standard output.
 
-    When the command returns, the service has stored the files and will read them.
+    When the command returns, the job is stored by the service and survives its restart.
     """
-    given = {
+    values = {
         "mode": mode,
         "prompt": prompt,
         "pages": pages,
@@ -97,7 +96,7 @@ def submit(
         "engine": engine,
         "password": password,
     }
-    fields = {name: str(value) for name, value in given.items() if value is not None}
+    fields = {name: str(value) for name, value in values.items() if value is not None}
     with _client(url, key) as client:
         job = client.submit(paths, fields, idempotency_key=uuid.uuid4().hex)
         print(job["jobId"], flush=True)
@@ -114,7 +113,7 @@ def list_jobs(
         str | None, typer.Option(help="Part of a file name.", show_default=False)
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Most jobs to show.")] = 20,
-    url: UrlOption = LOCAL,
+    url: UrlOption = LOCAL_URL,
     key: KeyOption = None,
 ) -> None:
     """List jobs, newest first."""
@@ -128,25 +127,25 @@ def list_jobs(
         table.add_row(job["jobId"], job["status"], pages, failed, created, _names(job))
     console = Console()
     if not console.is_terminal:
-        console.width = 1000  # for programs: lines are not wrapped
+        console.width = 1000  # output to a program: lines are not wrapped
     console.print(table)
     if total > len(listed):
         print(f"{total - len(listed)} more", file=sys.stderr)
 
 
 @jobs.command()
-def watch(job: JobArgument, url: UrlOption = LOCAL, key: KeyOption = None) -> None:
-    """Watch a job until it has finished. Exit status 1 if it failed or was cancelled.
+def watch(job: JobArgument, url: UrlOption = LOCAL_URL, key: KeyOption = None) -> None:
+    """Watch a job until it is finished. The exit status is 1 when it failed or was cancelled.
 
-    Ctrl-C stops watching, not the job. If the service restarts, the command waits for it.
+    Ctrl-C stops watching, not the job. The command reconnects to a service that restarts.
     """
     with _client(url, key) as client:
         _watch(client, job)
 
 
 @jobs.command()
-def cancel(job: JobArgument, url: UrlOption = LOCAL, key: KeyOption = None) -> None:
-    """Cancel a job. Pages that were read are kept and can be exported."""
+def cancel(job: JobArgument, url: UrlOption = LOCAL_URL, key: KeyOption = None) -> None:
+    """Stop a job. Pages that were read are kept and can be exported."""
     with _client(url, key) as client:
         stopped = client.cancel(job)
     print(f"cancelled after {stopped['pagesDone']} of {stopped['pagesTotal']} pages")
@@ -161,7 +160,7 @@ def export(
             "--output",
             "-o",
             metavar="FILE",
-            help="Where to write.",
+            help="Output file.",
             show_default="standard output",
         ),
     ] = None,
@@ -171,19 +170,19 @@ def export(
             (known.key for known in FORMATS),
             "--format",
             "-f",
-            help="Output format.",
-            default="from the extension of -o, else markdown",
+            help="Format of the file.",
+            default="by the extension of -o, else markdown",
         ),
     ] = None,
-    url: UrlOption = LOCAL,
+    url: UrlOption = LOCAL_URL,
     key: KeyOption = None,
 ) -> None:
-    """Write the pages of a job to a file, also before it has finished."""
+    """Write the pages of a job as a file, also before it is finished."""
     extension = output.suffix.lstrip(".").lower() if output else ""
     by_extension = {known.extension: known.key for known in reversed(FORMATS)}
-    key_of_format = format or by_extension.get(extension, "markdown")
+    wanted = format or by_extension.get(extension, "markdown")
     with _client(url, key) as client:
-        content = client.export(job, key_of_format)
+        content = client.export(job, wanted)
     if output is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -192,17 +191,17 @@ def export(
 
 
 def _client(url: str, key: str | None) -> Client:
-    from dsocr.client import Client  # not needed for the help
+    from dsocr.client import Client  # slow to import, and not needed for the help
 
     return Client(url, key)
 
 
 def _watch(client: Client, job_id: str) -> None:
-    """Shows the progress. Exits with status 1 unless the job succeeds."""
-    num_pages = client.job(job_id)["pagesTotal"]
+    """Shows the progress. Raises `Exit(1)` unless the job succeeds."""
+    job = client.job(job_id)
     num_shown = 0
     with display(1, quiet=False) as shown:
-        shown.document_opened(num_pages)
+        shown.document_opened(job["pagesTotal"])
         for name, data in client.watch(job_id):
             if name == "page_done":
                 if data["error"]:
@@ -219,10 +218,10 @@ def _watch(client: Client, job_id: str) -> None:
 
 
 def _summary(job: Job) -> str:
-    summary = f"{job['status']}: {job['pagesDone']} of {job['pagesTotal']} pages"
+    text = f"{job['status']}: {job['pagesDone']} of {job['pagesTotal']} pages"
     if job["pagesFailed"]:
-        summary += f", {job['pagesFailed']} failed"
-    return f"{summary}: {job['error']['message']}" if job["error"] else summary
+        text += f", {job['pagesFailed']} failed"
+    return f"{text}: {job['error']['message']}" if job["error"] else text
 
 
 def _names(job: dict[str, Any]) -> str:

@@ -122,16 +122,16 @@ async def unless_disconnected(receive: Receive, work: Awaitable[T]) -> T:
     Call it after the body was read: other messages are dropped.
     """
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(disconnected(receive))
+    disconnect = asyncio.ensure_future(disconnected(receive))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, disconnect}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ClientDisconnected()
         return task.result()
     finally:
         task.cancel()
-        gone.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
+        disconnect.cancel()
+        await asyncio.gather(task, disconnect, return_exceptions=True)
 
 
 async def disconnected(receive: Receive) -> None:

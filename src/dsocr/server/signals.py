@@ -1,4 +1,4 @@
-"""Being told that the process shall end, before the server waits for its connections to end."""
+"""A callback at SIGINT and SIGTERM, before the server waits for its connections to close."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = asyncio.ensure_future(self._run())
-        gone = asyncio.ensure_future(disconnected(receive))
-        gone.add_done_callback(lambda _: work.cancel())
+        disconnect = asyncio.ensure_future(disconnected(receive))
+        disconnect.add_done_callback(lambda _: work.cancel())
         try:
             await send(
                 {
@@ -53,8 +53,8 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             work.cancel()
-            gone.cancel()
-            await asyncio.gather(work, gone, return_exceptions=True)
+            disconnect.cancel()
+            await asyncio.gather(work, disconnect, return_exceptions=True)
         if not work.cancelled():
             work.result()
 

@@ -1,4 +1,4 @@
-"""The error response, and its place in the OpenAPI document."""
+"""The error response, and the error responses of a route in the OpenAPI document."""
 
 from __future__ import annotations
 
