@@ -23,7 +23,7 @@ from dsocr.engines.deepseek import modes
 from dsocr.runtime.cache.batch import Chunk
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig
-from dsocr.runtime.kernels.triton_language import usable_kernels
+from dsocr.runtime.kernels.triton_compat import supports_kernels
 from dsocr.runtime.layers.attention import usable_attention
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.preprocess import Resolution
@@ -54,7 +54,7 @@ def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig
         if len(place.shape) > 1 or not name.endswith("weight"):
             numbers.normal_(0.0, 0.02, generator=generator)
         place.copy_(numbers)
-    if config.kernels and usable_kernels(device, dtype):
+    if config.kernels and supports_kernels(device, dtype):
         model.use_kernels()
     return model
 

@@ -39,7 +39,7 @@ from dsocr.runtime.devices import (
     make_current,
 )
 from dsocr.runtime.execution.memory_plan import HOW_TO_NEED_LESS
-from dsocr.runtime.kernels.triton_language import KernelError, read_own_files
+from dsocr.runtime.kernels.triton_compat import KernelError, preload_triton_key
 from dsocr.runtime.loop import Done, Event, Failed, Runtime, Started, Text, runtime_for
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
@@ -149,7 +149,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
     with ThreadPoolExecutor(2) as beside:
         vocabulary = beside.submit(Tokenizer, path)
         if config.kernels and device.type == "cuda" and torch.version.hip is None:
-            beside.submit(read_own_files)
+            beside.submit(preload_triton_key)
         _wait_for(device)
         mark("device")
         model = load_model(

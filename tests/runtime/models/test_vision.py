@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dsocr.runtime.cache.batch import PageViews
-from dsocr.runtime.kernels.triton_language import INSTALLED
+from dsocr.runtime.kernels.triton_compat import INSTALLED
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr, normalize
 from dsocr.runtime.scheduling.preprocess import Resolution, prepare
 from dsocr.runtime.weights.loader import load_model

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.execution.cuda_graph import capture, lane_of, skip_on_oom
-from dsocr.runtime.kernels.decode_attention import Sequences
-from dsocr.runtime.kernels.repetition_flags import UNWATCHED, traces_for
+from dsocr.runtime.kernels.decode_attention import DecodeSequences
+from dsocr.runtime.kernels.repetition_flags import CHECK_OFF, make_repetition_state
 from dsocr.runtime.kernels.sampling import (
     LENGTH,
     LIMIT,
@@ -24,8 +24,8 @@ from dsocr.runtime.kernels.sampling import (
     NGRAM_WINDOW,
     NUM_FIELDS,
     PROMPT,
-    WATCH,
-    Histories,
+    REPETITION_CHECK,
+    TokenHistories,
 )
 from dsocr.runtime.text.ngram import NoRepeat
 
@@ -62,13 +62,13 @@ class DecodeState:
         self.params = table(NUM_FIELDS)
         self.block_tables = table(max_blocks)
         self.device = device
-        self.histories = Histories(
+        self.histories = TokenHistories(
             self.tokens,
             self.params,
             torch.tensor(exempt, dtype=torch.int32, device=device),
             end,
         )
-        self.traces = traces_for(self.tokens, digits)
+        self.traces = make_repetition_state(self.tokens, digits)
 
     @property
     def lengths(self) -> Tensor:
@@ -84,15 +84,15 @@ class DecodeState:
         num_prompt: int,
         limit: int,
         no_repeat: NoRepeat | None = None,
-        watch: int = UNWATCHED,
+        watch: int = CHECK_OFF,
     ) -> None:
         """A sequence takes the slot: its tokens so far, its blocks and its rules.
 
         `limit` is the most tokens there may be, the prompt's counted. `watch` is as in
-        `kernels.watch`.
+        `kernels.repetition_flags`.
         """
         params = [0] * NUM_FIELDS
-        params[WATCH] = watch
+        params[REPETITION_CHECK] = watch
         params[LENGTH], params[PROMPT], params[LIMIT] = len(tokens), num_prompt, limit
         if no_repeat is not None:
             params[NGRAM], params[NGRAM_WINDOW] = no_repeat.ngram, no_repeat.window or 0
@@ -107,8 +107,8 @@ class DecodeState:
             slots, places, numbers = self.send([*zip(*blocks, strict=True)])
             self.block_tables[slots.long(), places.long()] = numbers
 
-    def sequences(self, rows: Tensor) -> Sequences:
-        return Sequences(rows, self.lengths, self.block_tables)
+    def sequences(self, rows: Tensor) -> DecodeSequences:
+        return DecodeSequences(rows, self.lengths, self.block_tables)
 
     def send(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         """int32 to the device without waiting."""
@@ -128,8 +128,8 @@ class Step(Protocol):
         """The same of hidden states (B, hidden) after the final norm."""
 
     def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
-        """Writes the next token of each slot down; (3, B), see `kernels.choice.choose`, the flags
-        with those of `kernels.watch.flag_suspects`."""
+        """Writes the next token of each slot down; (3, B), see `kernels.sampling.sample_tokens`,
+        the flags with those of `kernels.repetition_flags.flag_repetition`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,8 @@ class Chosen:
     """A step's results on the device. The next step writes over them."""
 
     choices: Tensor
-    """(3, B) int32: tokens, log-probabilities (float32's bits), flags (see `kernels.choice` and
-    `kernels.watch`)."""
+    """(3, B) int32: tokens, log-probabilities (float32's bits), flags (see `kernels.sampling` and
+    `kernels.repetition_flags`)."""
     logits: Tensor
     """(B, vocabulary) float32, the banned tokens taken out."""
 

@@ -22,7 +22,7 @@ from dsocr.runtime.execution.decode_step import DecodeStep
 from dsocr.runtime.execution.model_runner import Launched, ModelRunner
 from dsocr.runtime.execution.prefill_step import PrefillStep
 from dsocr.runtime.execution.sampler import Choice, NotANumber, Sampled, draw
-from dsocr.runtime.kernels.repetition_flags import BLIND, SUSPECT, UNWATCHED, WATCHED
+from dsocr.runtime.kernels.repetition_flags import CHECK_ALWAYS, CHECK_OFF, CHECK_ON, MAY_REPEAT
 from dsocr.runtime.kernels.sampling import END, FULL, NOT_A_NUMBER, STUCK
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.scheduler import ScheduledChunk, Step
@@ -210,14 +210,14 @@ def _choice(token: int, logprob: float, flags: int) -> Choice:
     if flags & STUCK:
         return None
     ending: Ending | None = "stop" if flags & END else "length" if flags & FULL else None
-    return Sampled(token, logprob, ending, bool(flags & SUSPECT))
+    return Sampled(token, logprob, ending, bool(flags & MAY_REPEAT))
 
 
 def _how_watched(sequence: Sequence) -> int:
     """The device counts from the first token on, and tokens that are drawn it sees too early."""
     if sequence.watch is None:
-        return UNWATCHED
-    return BLIND if sequence.output_ids or sequence.params.temperature > 0 else WATCHED
+        return CHECK_OFF
+    return CHECK_ALWAYS if sequence.output_ids or sequence.params.temperature > 0 else CHECK_ON
 
 
 def _slot(sequence: Sequence) -> int:

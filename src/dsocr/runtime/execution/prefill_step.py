@@ -13,13 +13,13 @@ from torch import Tensor
 from dsocr.runtime.cache.batch import Batch
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.decoder_weights import LayerWeights, layer_weights, rotation_tables
-from dsocr.runtime.kernels.add_rmsnorm import add_rmsnorm_fused, gate_fused
+from dsocr.runtime.kernels.add_rmsnorm import add_rmsnorm_fused, silu_mul_fused
 from dsocr.runtime.kernels.experts_prefill import experts_prefill_fused, route_fused
 from dsocr.runtime.kernels.prefill_attention import (
     Chunks,
+    make_tiles,
     prefill_attention_fused,
     rotate_write_fused,
-    tiles_of,
 )
 from dsocr.runtime.kernels.tuning import prefill_tuning_for
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
@@ -51,7 +51,7 @@ class PrefillStep:
         return add_rmsnorm_fused(residual, changes, self._norm, self._eps)[1]
 
     def _chunks(self, batch: Batch) -> Chunks:
-        tiles = tiles_of(batch.query_starts, self.tuning_for(batch.num_tokens).queries)
+        tiles = make_tiles(batch.query_starts, self.tuning_for(batch.num_tokens).queries)
         pinned = batch.input_ids.is_cuda
         numbers = torch.tensor(
             [*batch.query_starts, *(number for tile in tiles for number in tile)],
@@ -80,7 +80,7 @@ class PrefillStep:
         """What the experts say, (T, those chosen and one for all that are shared, hidden)."""
         experts, tuning = layer.experts, self.tuning_for(len(x))
         said = x.new_empty(len(x), experts.num_chosen + 1, x.shape[1])
-        inner = gate_fused(F.linear(x, layer.gate_up))
+        inner = silu_mul_fused(F.linear(x, layer.gate_up))
         torch.mm(inner, experts.down.t(), out=said[:, experts.num_chosen])
         if layer.router is not None:
             routes = route_fused(_scores(x, layer.router), experts)
