@@ -31,7 +31,7 @@ from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import FP8, dtype_name
 from dsocr.runtime.execution.decode_graph import DecodeGraph, DecodeState
 from dsocr.runtime.execution.decode_step import DecodeStep
-from dsocr.runtime.kernels.repetition_flags import WATCHED
+from dsocr.runtime.kernels.repetition_flags import CHECK_ON
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.text.ngram import NoRepeat
 
@@ -92,7 +92,7 @@ class FullBatch:
                 num_prompt=SHORTEST,
                 limit=len(tokens) + ROOM,
                 no_repeat=RULES[slot % 2],
-                repetition_check=WATCHED,
+                repetition_check=CHECK_ON,
             )
 
     def plain_scores(self, model: DeepseekOcr) -> torch.Tensor:

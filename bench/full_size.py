@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from dsocr.runtime.cache.batch import Chunk
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig
-from dsocr.runtime.kernels.triton_language import usable_kernels
+from dsocr.runtime.kernels.triton_compat import supports_kernels
 from dsocr.runtime.layers.attention import usable_attention
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.models.deepseek_ocr_spec import VIEWS, parse
@@ -51,7 +51,7 @@ def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig
         if len(place.shape) > 1 or not name.endswith("weight"):
             numbers.normal_(0.0, 0.02, generator=generator)
         place.copy_(numbers)
-    if config.kernels and usable_kernels(device, dtype):
+    if config.kernels and supports_kernels(device, dtype):
         model.use_kernels()
     return model
 

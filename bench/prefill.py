@@ -42,7 +42,7 @@ BOUND = 0.03
 PARTS = {
     "attention": ("_attend", "_rotate_write"),
     "experts": ("_up", "_down", "_route"),
-    "sums and norms": ("_add_rmsnorm", "_gate"),
+    "sums and norms": ("_add_rmsnorm", "_silu_mul"),
 }
 
 

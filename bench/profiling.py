@@ -20,8 +20,8 @@ from torch.profiler import ProfilerActivity, record_function
 
 DECODE_PARTS = {
     "attention": ("_attend",),
-    "experts": ("_up", "_down", "_route"),
-    "choice": ("_look", "_choose", "_flag_suspects", "_embed"),
+    "experts": ("_up", "_down", "_norm_route"),
+    "choice": ("_reduce_chunks", "_sample", "_flag_repetition", "_gather_embeddings"),
 }
 """Of a decode step, by the names of our kernels; the library's have many."""
 _WORK = {"kernel", "gpu_memcpy", "gpu_memset"}

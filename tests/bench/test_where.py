@@ -12,7 +12,7 @@ from bench import harness, prefill
 from bench.harness import SteadyState
 from bench.profiling import DECODE_PARTS, Stretch
 from bench.where import around, part_of
-from dsocr.runtime.kernels.triton_language import INSTALLED
+from dsocr.runtime.kernels.triton_compat import INSTALLED
 from tests.runtime.kernels.compilations import all_kernels
 
 
@@ -22,7 +22,7 @@ from tests.runtime.kernels.compilations import all_kernels
         ("_attend", "decode", False, "decode: attention"),
         ("_attend", "prompts", False, "prompts"),
         ("_up", "decode", False, "decode: experts"),
-        ("_choose", "decode", False, "decode: choice"),
+        ("_sample", "decode", False, "decode: choice"),
         ("nvjet_tst_64x8_64x16_4x1_v_bz_TNT", "decode", False, "decode: head and other products"),
         ("void cutlass::Kernel2<gemm>", "encode", False, "encode"),
         ("_add_rmsnorm", "decode", False, "decode: small kernels"),

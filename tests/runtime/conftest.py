@@ -10,7 +10,7 @@ import numpy
 import pytest
 import torch
 
-from dsocr.runtime.kernels.triton_language import INSTALLED
+from dsocr.runtime.kernels.triton_compat import INSTALLED
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model

@@ -11,8 +11,8 @@ from dsocr.runtime.cache.batch import Chunk, make_batch
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.decode_graph import DecodeState
 from dsocr.runtime.execution.graph_runner import Prefill
-from dsocr.runtime.kernels.repetition_flags import flag_suspects
-from dsocr.runtime.kernels.sampling import choose
+from dsocr.runtime.kernels.repetition_flags import flag_repetition
+from dsocr.runtime.kernels.sampling import sample_tokens
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 
@@ -39,8 +39,8 @@ class PlainStep:
         return self._model.logits(hidden)
 
     def sample(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
-        sampled = choose(logits, state.histories, rows)
-        flag_suspects(state.histories, state.traces, rows, sampled[2])
+        sampled = sample_tokens(logits, state.histories, rows)
+        flag_repetition(state.histories, state.traces, rows, sampled[2])
         return sampled
 
     def _newest(self, slot: int, state: DecodeState) -> Chunk:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from dsocr.runtime import worker
-from dsocr.runtime.kernels.triton_language import KernelError
+from dsocr.runtime.kernels.triton_compat import KernelError
 from dsocr.runtime.loop import Done, Failed, RuntimeLoad, Started, Text
 from dsocr.runtime.worker import EventSender
 

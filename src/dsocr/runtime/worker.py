@@ -42,7 +42,7 @@ from dsocr.runtime.devices import (
     make_current,
 )
 from dsocr.runtime.execution.memory_plan import HOW_TO_SAVE_MEMORY
-from dsocr.runtime.kernels.triton_language import KernelError, read_own_files
+from dsocr.runtime.kernels.triton_compat import KernelError, preload_triton_key
 from dsocr.runtime.loop import Done, Event, Failed, Runtime, Started, Text, make_runtime
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import Request
@@ -175,7 +175,7 @@ def _load_files(
     with ThreadPoolExecutor(2) as executor:
         loading = executor.submit(Tokenizer, path)
         if config.kernels and device.type == "cuda" and torch.version.hip is None:
-            executor.submit(read_own_files)
+            executor.submit(preload_triton_key)
         _synchronize(device)
         mark("device")
         model = load_model(

@@ -10,7 +10,7 @@ import torch
 
 from dsocr.runtime.execution import decode_graph
 from dsocr.runtime.execution.decode_graph import DecodeGraph, DecodeState
-from dsocr.runtime.kernels.triton_language import OutOfResources
+from dsocr.runtime.kernels.triton_compat import OutOfResources
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from tests.runtime.goldens import GOLDENS
 
 META = torch.device("meta")
 KERNELS = {
-    sam_attention: ("_relative", "_attend_rows", "_attend_window"),
-    elementwise: ("_normalize", "_quick_gelu", "_add_norm"),
+    sam_attention: ("_relative_bias", "_attend_rows", "_attend_window"),
+    elementwise: ("_normalize", "_quick_gelu", "_add_layernorm"),
 }
 
 

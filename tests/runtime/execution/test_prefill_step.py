@@ -10,7 +10,7 @@ import torch
 from dsocr.runtime.cache.batch import Chunk, make_batch
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.prefill_step import PrefillStep
-from dsocr.runtime.kernels.triton_language import INSTALLED
+from dsocr.runtime.kernels.triton_compat import INSTALLED
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.weights.loader import load_model
 from tests.runtime.kernels.conftest import near

@@ -1,4 +1,4 @@
-"""Our kernels, and what Triton has compiled of them in this process for a card."""
+"""The package's kernels, and how often Triton has compiled each in this process for a device."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from dsocr.runtime import kernels
 
 
 def all_kernels() -> dict[str, Any]:
-    """Those of ours, by name."""
+    """By module and name."""
     modules = [
         importlib.import_module(f"{kernels.__name__}.{module.name}")
         for module in pkgutil.iter_modules(kernels.__path__)
     ]
     return {
-        f"{one.__module__}.{one.__name__}": one
+        f"{kernel.__module__}.{kernel.__name__}": kernel
         for module in modules
-        for one in vars(module).values()
-        if hasattr(one, "arg_names")
+        for kernel in vars(module).values()
+        if hasattr(kernel, "arg_names")
     }
 
 
-def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the time of a test, as in a process of its own; what is on the disk stays."""
+def clear_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the duration of a test, as in a new process; Triton's cache on disk stays."""
     for kernel in all_kernels().values():
-        anew = defaultdict(kernel.device_caches.default_factory)
-        monkeypatch.setattr(kernel, "device_caches", anew)
+        empty = defaultdict(kernel.device_caches.default_factory)
+        monkeypatch.setattr(kernel, "device_caches", empty)
 
 
 def num_compiled(device: torch.device) -> dict[str, int]:
-    """By kernel. Triton keeps what it compiled by card."""
+    """Compiled variants by kernel."""
     return {
         name: len(kernel.device_caches[device.index or 0][0])
         for name, kernel in all_kernels().items()

@@ -1,4 +1,4 @@
-"""One pass over memory against several."""
+"""Elementwise kernels of the vision towers against plain PyTorch."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dsocr.runtime.kernels.elementwise import (
-    add_norm,
-    add_norm_fused,
+    add_layernorm,
+    add_layernorm_fused,
     linear_gelu,
     linear_gelu_fused,
     normalize,
@@ -18,38 +18,40 @@ from dsocr.runtime.kernels.elementwise import (
 from tests.runtime.kernels.conftest import Draw
 
 
-@pytest.mark.parametrize("changes", [True, False])
+@pytest.mark.parametrize("adds", [True, False])
 @pytest.mark.parametrize("shape", [(3, 5, 48), (1, 4096), (7, 100)])
-def test_sum_and_norm_agree(draw: Draw, shape: tuple[int, ...], changes: bool) -> None:
+def test_sum_and_layernorm_are_equal_to_plain(
+    draw: Draw, shape: tuple[int, ...], adds: bool
+) -> None:
     x, weight, bias = draw(*shape), draw(shape[-1]), draw(shape[-1])
-    change = draw(*shape) if changes else None
-    total, normed = add_norm(x, change, weight, bias, 1e-6)
-    fused_total, fused_normed = add_norm_fused(x, change, weight, bias, 1e-6)
+    delta = draw(*shape) if adds else None
+    total, normed = add_layernorm(x, delta, weight, bias, 1e-6)
+    fused_total, fused_normed = add_layernorm_fused(x, delta, weight, bias, 1e-6)
     assert fused_total.equal(total)
     assert (fused_normed - normed).abs().max().item() <= 1e-5
 
 
 @pytest.mark.parametrize("count", [1, 2048, 5000])
-def test_quick_gelu_agrees(draw: Draw, count: int) -> None:
+def test_quick_gelu_is_equal_to_plain(draw: Draw, count: int) -> None:
     x = draw(count, scale=4)
     expected = quick_gelu(x)
     assert (quick_gelu_fused(x) - expected).abs().max().item() <= 1e-6
 
 
-def test_normalized_pixels_agree(draw: Draw) -> None:
+def test_normalized_pixels_are_equal_to_plain(draw: Draw) -> None:
     views = torch.arange(2 * 33 * 33 * 3, device=draw.device).to(torch.uint8).view(2, 33, 33, 3)
     expected = normalize(views, torch.float32)
-    # a GPU divides by 255 as it multiplies by its inverse
+    # torch on a GPU multiplies by the inverse of 255
     assert (normalize_fused(views, torch.float32) - expected).abs().max().item() <= 3e-7
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_gelu_of_a_product_agrees(draw: Draw, dtype: torch.dtype) -> None:
-    """Within one step of the largest value; rounding alone is half of that. On a CPU this is erf's
-    form, on a GPU tanh's."""
+def test_gelu_of_a_linear_layer_is_within_rounding(draw: Draw, dtype: torch.dtype) -> None:
+    """Within one unit in the last place of the largest value; rounding alone is half of that. The
+    CPU computes GELU by erf, the GPU by tanh."""
     x, weight, bias = draw(3, 5, 48), draw(64, 48, scale=0.3), draw(64)
     exact = linear_gelu(x, weight, bias)
-    ours = linear_gelu_fused(x.to(dtype), weight.to(dtype), bias.to(dtype))
-    assert ours.shape == exact.shape
+    fused = linear_gelu_fused(x.to(dtype), weight.to(dtype), bias.to(dtype))
+    assert fused.shape == exact.shape
     bound = 1e-5 if dtype == torch.float32 else torch.finfo(dtype).eps * exact.abs().max().item()
-    assert (ours.float() - exact).abs().max().item() <= bound
+    assert (fused.float() - exact).abs().max().item() <= bound

@@ -1,4 +1,4 @@
-"""Pieces of prompts over scattered blocks."""
+"""Chunks of prompts over cache blocks in any order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 
 from dsocr.runtime.kernels.prefill_attention import (
     Chunks,
+    make_tiles,
     prefill_attention,
     prefill_attention_fused,
     rotate_write,
     rotate_write_fused,
-    tiles_of,
 )
 from tests.runtime.kernels.compilations import num_compiled
 from tests.runtime.kernels.conftest import Draw, near
@@ -26,65 +26,67 @@ FP8 = torch.float8_e4m3fn
 def chunks_of(
     draw: Draw, lengths: list[int], before: list[int], queries: int
 ) -> tuple[Chunks, torch.Tensor, torch.Tensor]:
-    """So many tokens of sequences that have so many cached, their positions and their slots."""
+    """Chunks of `lengths` tokens after `before` cached ones; their positions and their slots."""
     starts = [0, *itertools.accumulate(lengths)]
-    whole = [old + new for old, new in zip(before, lengths, strict=True)]
-    width = max(-(-length // BLOCK_SIZE) for length in whole)
+    totals = [old + new for old, new in zip(before, lengths, strict=True)]
+    width = max(-(-length // BLOCK_SIZE) for length in totals)
     order = torch.randperm(width * len(lengths), generator=torch.Generator().manual_seed(3))
     tables = order.view(len(lengths), width)
     positions = torch.cat(
-        [torch.arange(old, end) for old, end in zip(before, whole, strict=True)]
+        [torch.arange(old, end) for old, end in zip(before, totals, strict=True)]
     ).to(draw.device)
-    owner = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
-    blocks = tables[owner, positions.cpu() // BLOCK_SIZE].to(draw.device)
+    sequence = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    blocks = tables[sequence, positions.cpu() // BLOCK_SIZE].to(draw.device)
     chunks = Chunks(
         starts=torch.tensor(starts, dtype=torch.int32, device=draw.device),
-        lengths=torch.tensor(whole, device=draw.device),
+        lengths=torch.tensor(totals, device=draw.device),
         block_tables=tables.to(draw.device),
-        tiles=torch.tensor(tiles_of(starts, queries), dtype=torch.int32, device=draw.device),
+        tiles=torch.tensor(make_tiles(starts, queries), dtype=torch.int32, device=draw.device),
     )
     return chunks, positions, blocks * BLOCK_SIZE + positions % BLOCK_SIZE
 
 
-@pytest.mark.parametrize(("heads", "kept"), [(3, torch.float32), (4, torch.float32), (3, FP8)])
+@pytest.mark.parametrize(
+    ("heads", "cache_dtype"), [(3, torch.float32), (4, torch.float32), (3, FP8)]
+)
 @pytest.mark.parametrize(
     ("lengths", "before"), [([1], [0]), ([37], [0]), ([5, 1, 40, 16], [0, 70, 3, 32])]
 )
-def test_every_query_sees_what_came_before_it(
-    draw: Draw, heads: int, kept: torch.dtype, lengths: list[int], before: list[int]
+def test_queries_attend_to_all_tokens_up_to_their_own(
+    draw: Draw, heads: int, cache_dtype: torch.dtype, lengths: list[int], before: list[int]
 ) -> None:
     dim, queries = 16, 16
     chunks, positions, slots = chunks_of(draw, lengths, before, queries)
-    cache = draw(2, chunks.block_tables.numel(), BLOCK_SIZE, heads, dim).to(kept)
+    cache = draw(2, chunks.block_tables.numel(), BLOCK_SIZE, heads, dim).to(cache_dtype)
     cosine, sine = draw(128, dim), draw(128, dim)
     qkv = draw(sum(lengths), 3 * heads * dim)
-    given = (qkv, cosine, sine, positions, slots)
-    ours, expected = cache.clone(), cache.clone()
+    inputs = (qkv, cosine, sine, positions, slots)
+    written, expected = cache.clone(), cache.clone()
 
-    q = rotate_write_fused(*given, ours)
+    q = rotate_write_fused(*inputs, written)
 
-    near(q, rotate_write(*given, expected), 1e-6)
-    near(ours.float(), expected.float(), 1e-6)
-    out = prefill_attention_fused(q, ours, chunks, queries=queries, keys=32, stages=2)
+    near(q, rotate_write(*inputs, expected), 1e-6)
+    near(written.float(), expected.float(), 1e-6)
+    out = prefill_attention_fused(q, written, chunks, queries=queries, keys=32, stages=2)
     near(out, prefill_attention(q, expected, chunks), 1e-5)
 
 
-def test_tiles_cover_every_row_once_and_the_longest_walk_comes_first() -> None:
+def test_tiles_cover_every_row_once_and_the_longest_comes_first() -> None:
     starts = [0, 5, 5, 38]
-    tiles = tiles_of(starts, 16)
+    tiles = make_tiles(starts, 16)
     assert sorted(tiles) == [(0, 0), (2, 5), (2, 21), (2, 37)]
     assert tiles[0] == (2, 37)
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("kept", [torch.bfloat16, FP8])
-def test_sizes_of_the_released_model_stay_near_in_bfloat16(draw: Draw, kept: torch.dtype) -> None:
+@pytest.mark.parametrize("cache_dtype", [torch.bfloat16, FP8])
+def test_released_sizes_are_accurate_in_bfloat16(draw: Draw, cache_dtype: torch.dtype) -> None:
     from dsocr.runtime.kernels.tuning import PREFILL_TUNINGS
 
     heads, dim, lengths, before = 10, 128, [913, 1, 300, 700], [0, 1200, 613, 5]
     for tuning in PREFILL_TUNINGS:
         chunks, positions, slots = chunks_of(draw, lengths, before, tuning.queries)
-        cache = draw(2, chunks.block_tables.numel(), BLOCK_SIZE, heads, dim).to(kept)
+        cache = draw(2, chunks.block_tables.numel(), BLOCK_SIZE, heads, dim).to(cache_dtype)
         angles = torch.rand(2048, dim // 2, device=draw.device).repeat(1, 2)
         cosine, sine = angles.cos().bfloat16(), angles.sin().bfloat16()
         qkv = draw(sum(lengths), 3 * heads * dim).bfloat16()
@@ -100,23 +102,23 @@ def test_sizes_of_the_released_model_stay_near_in_bfloat16(draw: Draw, kept: tor
 
 
 @pytest.mark.gpu
-def test_no_prompts_wait_for_the_compiler(draw: Draw) -> None:
-    """Once any were taken in; those after them may begin, be cut and lie anywhere."""
+def test_later_prompts_cause_no_compilation(draw: Draw) -> None:
+    """After the first prompts, others of any length, split and alignment run what was compiled."""
     heads, dim, queries = 4, 64, 16
     cache = draw(2, 600, BLOCK_SIZE, heads, dim).bfloat16()
     angles = draw(2048, dim).bfloat16()
 
-    def take_in(lengths: list[int], before: list[int]) -> None:
+    def prefill(lengths: list[int], before: list[int]) -> None:
         chunks, positions, slots = chunks_of(draw, lengths, before, queries)
-        # numbers that come to the device together begin anywhere
-        numbers = torch.cat([chunks.starts, chunks.tiles.flatten()])
-        starts, tiles = numbers.split([len(chunks.starts), chunks.tiles.numel()])
+        # copied to the device as one tensor, so that the tiles are not aligned
+        packed = torch.cat([chunks.starts, chunks.tiles.flatten()])
+        starts, tiles = packed.split([len(chunks.starts), chunks.tiles.numel()])
         chunks = replace(chunks, starts=starts, tiles=tiles.view(-1, 2))
         qkv = draw(sum(lengths), 3 * heads * dim).bfloat16()
         q = rotate_write_fused(qkv, angles, angles, positions, slots, cache)
         prefill_attention_fused(q, cache, chunks, queries=queries)
 
-    take_in([40], [5])
+    prefill([40], [5])
     before = num_compiled(cache.device)
     for lengths, cached in (
         ([1], [0]),
@@ -125,5 +127,5 @@ def test_no_prompts_wait_for_the_compiler(draw: Draw) -> None:
         ([900, 7], [0, 1000]),
         ([3, 5, 64, 16], [0, 16, 240, 1]),
     ):
-        take_in(lengths, cached)
+        prefill(lengths, cached)
     assert num_compiled(cache.device) == before

@@ -1,4 +1,4 @@
-"""What the device counts of loops: never less than the host's watch would need to speak up."""
+"""Repetition flags on the device: no page that the host's check would end goes unflagged."""
 
 from __future__ import annotations
 
@@ -12,121 +12,129 @@ from bench.normal_texts import KINDS, honest_text
 from bench.planted_loops import LATE, loops, wide_numbered_rows
 from bench.repetition import alarm, suspects
 from dsocr.runtime.kernels.repetition_flags import (
-    BLIND,
-    SUSPECT,
-    UNWATCHED,
-    WATCHED,
-    Traces,
-    flag_suspects,
-    flag_suspects_fused,
-    traces_for,
+    CHECK_ALWAYS,
+    CHECK_OFF,
+    CHECK_ON,
+    MAY_REPEAT,
+    RepetitionState,
+    flag_repetition,
+    flag_repetition_fused,
+    make_repetition_state,
 )
-from dsocr.runtime.kernels.sampling import LENGTH, NUM_FIELDS, PROMPT, WATCH, Histories
-from dsocr.runtime.kernels.triton_language import INSTALLED
+from dsocr.runtime.kernels.sampling import (
+    LENGTH,
+    NUM_FIELDS,
+    PROMPT,
+    REPETITION_CHECK,
+    TokenHistories,
+)
+from dsocr.runtime.kernels.triton_compat import INSTALLED
 from dsocr.runtime.text.repetition import BLOCK, TokenKinds, token_kinds
 from dsocr.runtime.text.tokenizer import Tokenizer
 
 DIGITS = {5: "5", 6: "6"}
-KINDS_OF_FEW = TokenKinds(DIGITS, lambda token: True, -1, -1)
+TOKEN_KINDS = TokenKinds(DIGITS, lambda token: True, -1, -1)
 PROMPT_TOKENS = 3
 
 
-class Board:
-    """The device's tables of some sequences that are written token by token."""
+class Tables:
+    """The device's tables of some sequences, to which tokens are appended."""
 
-    def __init__(self, device: torch.device, kinds: list[int], most: int, digits: Iterable[int]):
-        params = torch.zeros(len(kinds), NUM_FIELDS, dtype=torch.int32)
-        params[:, WATCH] = torch.tensor(kinds)
+    def __init__(
+        self, device: torch.device, checks: list[int], max_output: int, digits: Iterable[int]
+    ):
+        params = torch.zeros(len(checks), NUM_FIELDS, dtype=torch.int32)
+        params[:, REPETITION_CHECK] = torch.tensor(checks)
         params[:, LENGTH] = params[:, PROMPT] = PROMPT_TOKENS
-        tokens = torch.full((len(kinds), PROMPT_TOKENS + most), 7, dtype=torch.int32)
+        tokens = torch.full((len(checks), PROMPT_TOKENS + max_output), 7, dtype=torch.int32)
         exempt = torch.zeros(0, dtype=torch.int32)
-        self.histories = Histories(tokens.to(device), params.to(device), exempt, end=-1)
-        self.traces = traces_for(self.histories.tokens, [*digits])
+        self.histories = TokenHistories(tokens.to(device), params.to(device), exempt, end=-1)
+        self.state = make_repetition_state(self.histories.tokens, [*digits])
 
-    def write(self, tokens: list[int]) -> None:
+    def append(self, tokens: list[int]) -> None:
         length = int(self.histories.params[0, LENGTH])
         device = self.histories.tokens.device
-        news = torch.tensor(tokens, dtype=torch.int32, device=device)
-        self.histories.tokens[:, length] = news
+        newest = torch.tensor(tokens, dtype=torch.int32, device=device)
+        self.histories.tokens[:, length] = newest
         self.histories.params[:, LENGTH] += 1
 
-    def copy(self) -> Board:
-        one = object.__new__(Board)
-        one.histories = Histories(
+    def copy(self) -> Tables:
+        copied = object.__new__(Tables)
+        copied.histories = TokenHistories(
             self.histories.tokens.clone(), self.histories.params.clone(), torch.zeros(0), -1
         )
-        traces = self.traces
-        one.traces = Traces(traces.symbols.clone(), traces.news.clone(), traces.digits)
-        return one
+        state = self.state
+        copied.state = RepetitionState(state.symbols.clone(), state.is_new.clone(), state.digits)
+        return copied
 
     @property
-    def state(self) -> list[torch.Tensor]:
-        return [self.histories.params, self.traces.symbols, self.traces.news]
+    def counted(self) -> list[torch.Tensor]:
+        return [self.histories.params, self.state.symbols, self.state.is_new]
 
 
-def drawn_line(dice: random.Random, length: int) -> list[int]:
-    """Loops of few words and numbers, of all periods, with something new now and then."""
-    line: list[int] = []
-    while len(line) < length:
-        words = [dice.randrange(9) for _ in range(dice.choice([1, 2, 7, 30, 200]))]
-        novelty = dice.choice([0, 0, 0.02, 0.3])
-        for _ in range(dice.choice([1, 3, 600 // len(words) + 1])):
-            line += words
-            if dice.random() < novelty:
-                line.append(dice.randrange(9, 90))
-    return line[:length]
+def random_loops(rng: random.Random, length: int) -> list[int]:
+    """Loops of few words and numbers, of all periods, with an occasional new token."""
+    tokens: list[int] = []
+    while len(tokens) < length:
+        words = [rng.randrange(9) for _ in range(rng.choice([1, 2, 7, 30, 200]))]
+        novelty = rng.choice([0, 0, 0.02, 0.3])
+        for _ in range(rng.choice([1, 3, 600 // len(words) + 1])):
+            tokens += words
+            if rng.random() < novelty:
+                tokens.append(rng.randrange(9, 90))
+    return tokens[:length]
 
 
-def marks(board: Board, lines: list[list[int]]) -> Iterator[list[bool]]:
-    """By the plain twin: after each token of all lines, which are suspect."""
-    rows = torch.arange(len(lines), dtype=torch.int32, device=board.histories.tokens.device)
-    for tokens in zip(*lines, strict=True):
-        board.write([*tokens])
+def flagged(tables: Tables, outputs: list[list[int]]) -> Iterator[list[bool]]:
+    """Which outputs the plain function flags after each token."""
+    rows = torch.arange(len(outputs), dtype=torch.int32, device=tables.histories.tokens.device)
+    for tokens in zip(*outputs, strict=True):
+        tables.append([*tokens])
         flags = torch.zeros_like(rows)
-        flag_suspects(board.histories, board.traces, rows, flags)
-        yield [flag == SUSPECT for flag in flags.tolist()]
+        flag_repetition(tables.histories, tables.state, rows, flags)
+        yield [flag == MAY_REPEAT for flag in flags.tolist()]
 
 
-def test_the_twin_says_what_is_found_with_an_index() -> None:
-    dice = random.Random(1)
-    lines = [drawn_line(dice, 1700) for _ in range(3)]
-    board = Board(torch.device("cpu"), [WATCHED] * 3, 1700, DIGITS)
-    found = [*zip(*marks(board, lines), strict=True)]
-    for marked, line in zip(found, lines, strict=True):
-        assert [*marked] == [*suspects(KINDS_OF_FEW, line)]
-        assert 0 < sum(marked) < len(line) // BLOCK
+def test_plain_flags_equal_those_found_with_an_index() -> None:
+    rng = random.Random(1)
+    outputs = [random_loops(rng, 1700) for _ in range(3)]
+    tables = Tables(torch.device("cpu"), [CHECK_ON] * 3, 1700, DIGITS)
+    found = [*zip(*flagged(tables, outputs), strict=True)]
+    for flags, output in zip(found, outputs, strict=True):
+        assert [*flags] == [*suspects(TOKEN_KINDS, output)]
+        assert 0 < sum(flags) < len(output) // BLOCK
 
 
 @pytest.mark.skipif(not INSTALLED, reason="needs triton")
 @pytest.mark.parametrize("written", [0, 12, 340, 1370])
-def test_the_kernel_keeps_and_says_what_the_twin_does(device: torch.device, written: int) -> None:
+def test_kernel_counts_and_flags_as_the_plain_function(device: torch.device, written: int) -> None:
     steps = 40 if device.type == "cuda" else 20
-    dice = random.Random(written)
-    lines = [drawn_line(dice, written + steps) for _ in range(3)]
-    kinds = [WATCHED, WATCHED, BLIND]
-    plain = Board(device, kinds, written + steps, DIGITS)
-    for _ in marks(plain, [line[:written] for line in lines]):
+    rng = random.Random(written)
+    outputs = [random_loops(rng, written + steps) for _ in range(3)]
+    checks = [CHECK_ON, CHECK_ON, CHECK_ALWAYS]
+    plain = Tables(device, checks, written + steps, DIGITS)
+    for _ in flagged(plain, [output[:written] for output in outputs]):
         pass
     fused = plain.copy()
     rows = torch.tensor([2, -1, 1, 0], dtype=torch.int32, device=device)
-    for tokens in zip(*(line[written:] for line in lines), strict=True):
-        said = []
-        for board, look in ((plain, flag_suspects), (fused, flag_suspects_fused)):
-            board.write([*tokens])
+    for tokens in zip(*(output[written:] for output in outputs), strict=True):
+        results = []
+        for tables, flag in ((plain, flag_repetition), (fused, flag_repetition_fused)):
+            tables.append([*tokens])
             flags = torch.ones(4, dtype=torch.int32, device=device)
-            look(board.histories, board.traces, rows, flags)
-            said.append(flags.tolist())
-        assert said[0] == said[1]
-        for ours, theirs in zip(fused.state, plain.state, strict=True):
-            assert torch.equal(ours, theirs)
+            flag(tables.histories, tables.state, rows, flags)
+            results.append(flags.tolist())
+        assert results[0] == results[1]
+        for actual, expected in zip(fused.counted, plain.counted, strict=True):
+            assert torch.equal(actual, expected)
 
 
-def test_of_what_was_not_seen_from_the_start_it_always_says_maybe() -> None:
-    board = Board(torch.device("cpu"), [BLIND, UNWATCHED], 2 * BLOCK, ())
-    line = [*range(2 * BLOCK)]
-    found = [*marks(board, [line, line])]
-    assert [mark[0] for mark in found] == [(place + 1) % BLOCK == 0 for place in line]
-    assert not any(mark[1] for mark in found)
+def test_sequences_not_counted_from_the_start_are_always_flagged() -> None:
+    tables = Tables(torch.device("cpu"), [CHECK_ALWAYS, CHECK_OFF], 2 * BLOCK, ())
+    output = [*range(2 * BLOCK)]
+    found = [*flagged(tables, [output, output])]
+    assert [flags[0] for flags in found] == [(index + 1) % BLOCK == 0 for index in output]
+    assert not any(flags[1] for flags in found)
 
 
 @pytest.fixture(scope="module")
@@ -134,15 +142,15 @@ def kinds(tokenizer: Tokenizer) -> TokenKinds:
     return token_kinds(tokenizer)
 
 
-def test_every_alarm_of_the_watch_was_suspected(tokenizer: Tokenizer, kinds: TokenKinds) -> None:
+def test_every_page_that_the_host_ends_was_flagged(tokenizer: Tokenizer, kinds: TokenKinds) -> None:
     planted = [*loops(tokenizer, range(100, 104)), (LATE, wide_numbered_rows(tokenizer, 100))]
-    for kind, one in planted:
-        found = alarm(kinds, one.tokens)
+    for kind, loop in planted:
+        found = alarm(kinds, loop.tokens)
         assert found is not None, kind
-        assert [*suspects(kinds, one.tokens)][found[0] - 1], kind
+        assert [*suspects(kinds, loop.tokens)][found[0] - 1], kind
 
 
-def test_most_honest_pages_never_wake_the_watch(tokenizer: Tokenizer, kinds: TokenKinds) -> None:
+def test_most_normal_pages_are_never_flagged(tokenizer: Tokenizer, kinds: TokenKinds) -> None:
     pages = [tokenizer.encode(honest_text(kind, 100)) for kind in KINDS]
-    woken = [tokens for tokens in pages if any(suspects(kinds, tokens))]
-    assert len(woken) < len(pages) / 2
+    flagged_pages = [tokens for tokens in pages if any(suspects(kinds, tokens))]
+    assert len(flagged_pages) < len(pages) / 2

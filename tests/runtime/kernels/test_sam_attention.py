@@ -1,16 +1,16 @@
-"""The fused attention of SAM against the one that spells its bias out."""
+"""SAM's fused attention against the plain one, which materializes its bias."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from dsocr.runtime.kernels.sam_attention import attend_square, attend_square_fused
+from dsocr.runtime.kernels.sam_attention import sam_attention, sam_attention_fused
 from tests.runtime.kernels.conftest import Draw
 
 HEADS, DIM = 2, 16
 SQUARES = [(8, 8), (18, 18), (20, 14), (9, 3), (34, 17), (32, 17)]
-"""Side and window: one small, one large, windows that fit and that reach beyond the picture."""
+"""Side and window: small and large, windows that divide the image and that extend beyond it."""
 
 
 def inputs(
@@ -22,20 +22,18 @@ def inputs(
 
 
 @pytest.mark.parametrize(("side", "window"), SQUARES)
-def test_no_bias_is_lost_in_registers(draw: Draw, side: int, window: int) -> None:
-    given = inputs(draw, side, window, images=1 if side > 10 else 2)
-    plain = attend_square(*given, num_heads=HEADS, window=window, kind="eager")
-    fused = attend_square_fused(*given, num_heads=HEADS, window=window)
+def test_fused_attention_adds_the_whole_bias(draw: Draw, side: int, window: int) -> None:
+    arguments = inputs(draw, side, window, images=1 if side > 10 else 2)
+    plain = sam_attention(*arguments, num_heads=HEADS, window=window, kind="eager")
+    fused = sam_attention_fused(*arguments, num_heads=HEADS, window=window)
     assert (fused - plain).abs().max().item() <= 1e-5
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize(("side", "window"), [(64, 64), (40, 40), (80, 80), (64, 14), (40, 14)])
-def test_sizes_of_the_released_model_stay_near_in_bfloat16(
-    draw: Draw, side: int, window: int
-) -> None:
-    given = inputs(draw, side, window, images=1, dim=64)
-    plain = attend_square(*given, num_heads=HEADS, window=window, kind="eager")
-    rounded = [tensor.bfloat16() for tensor in given]
-    fused = attend_square_fused(*rounded, num_heads=HEADS, window=window).float()
+def test_released_sizes_are_accurate_in_bfloat16(draw: Draw, side: int, window: int) -> None:
+    arguments = inputs(draw, side, window, images=1, dim=64)
+    plain = sam_attention(*arguments, num_heads=HEADS, window=window, kind="eager")
+    rounded = [tensor.bfloat16() for tensor in arguments]
+    fused = sam_attention_fused(*rounded, num_heads=HEADS, window=window).float()
     assert ((fused - plain).norm() / plain.norm()).item() <= 0.01

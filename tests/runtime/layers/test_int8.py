@@ -14,8 +14,8 @@ from dsocr.runtime.execution.decode_graph import DecodeState
 from dsocr.runtime.execution.decode_step import DecodeStep
 from dsocr.runtime.execution.prefill_step import PrefillStep
 from dsocr.runtime.kernels.decode_attention import Split
-from dsocr.runtime.kernels.triton_language import INSTALLED
-from dsocr.runtime.kernels.tuning import tuning_for
+from dsocr.runtime.kernels.triton_compat import INSTALLED
+from dsocr.runtime.kernels.tuning import decode_tuning_for
 from dsocr.runtime.layers.int8 import Int8Rows, dequantized
 from dsocr.runtime.loop import Done
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
@@ -116,5 +116,5 @@ def test_kernels_compute_what_the_plain_model_does(model: DeepseekOcr, rows: int
         if device.type == "cpu":  # programs run one after another: as few as can be
             split = Split(1, 32, 4, 2)
             step.row_tuning = replace(step.row_tuning, split=split, head=(8192, 4))
-            step.tuning_for = lambda rows: replace(tuning_for(rows), split=split)
+            step.tuning_for = lambda rows: replace(decode_tuning_for(rows), split=split)
         near(step.scores(slots, state).cpu(), expected, 1e-5)

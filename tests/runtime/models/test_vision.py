@@ -10,7 +10,7 @@ import torch
 
 from dsocr.runtime.cache.batch import PageViews
 from dsocr.runtime.execution.vision_runner import VisionRunner
-from dsocr.runtime.kernels.triton_language import INSTALLED
+from dsocr.runtime.kernels.triton_compat import INSTALLED
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr, normalize
 from dsocr.runtime.weights.loader import load_model
 from tests.runtime.goldens import golden_mode, golden_page

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import torch
 
 from dsocr.runtime.devices import is_out_of_memory
-from dsocr.runtime.kernels.triton_language import OutOfResources
+from dsocr.runtime.kernels.triton_compat import OutOfResources
 
 T = TypeVar("T")
 

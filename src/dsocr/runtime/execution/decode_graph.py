@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.execution.cuda_graph import capture, graph_pool, skip_on_oom
-from dsocr.runtime.kernels.decode_attention import Sequences
-from dsocr.runtime.kernels.repetition_flags import UNWATCHED, traces_for
+from dsocr.runtime.kernels.decode_attention import DecodeSequences
+from dsocr.runtime.kernels.repetition_flags import CHECK_OFF, make_repetition_state
 from dsocr.runtime.kernels.sampling import (
     LENGTH,
     LIMIT,
@@ -24,8 +24,8 @@ from dsocr.runtime.kernels.sampling import (
     NGRAM_WINDOW,
     NUM_FIELDS,
     PROMPT,
-    WATCH,
-    Histories,
+    REPETITION_CHECK,
+    TokenHistories,
 )
 from dsocr.runtime.text.ngram import NoRepeat
 
@@ -53,8 +53,8 @@ class DecodeState:
         device: torch.device,
         digits: Collection[int] = (),
     ) -> None:
-        """`exempt` and `end` as in `Histories`. `digits` are the tokens that the repetition check
-        leaves out to find counting; empty: no check."""
+        """`exempt` and `end` as in `TokenHistories`. `digits` are the tokens that the
+        repetition check leaves out to find counting; empty: no check."""
 
         def table(width: int) -> Tensor:
             return torch.zeros(num_slots, width, dtype=torch.int32, device=device)
@@ -63,13 +63,13 @@ class DecodeState:
         self.params = table(NUM_FIELDS)
         self.block_tables = table(max_blocks)
         self.device = device
-        self.histories = Histories(
+        self.histories = TokenHistories(
             self.tokens,
             self.params,
             torch.tensor(exempt, dtype=torch.int32, device=device),
             end,
         )
-        self.traces = traces_for(self.tokens, digits)
+        self.traces = make_repetition_state(self.tokens, digits)
 
     @property
     def lengths(self) -> Tensor:
@@ -85,15 +85,15 @@ class DecodeState:
         num_prompt: int,
         limit: int,
         no_repeat: NoRepeat | None = None,
-        repetition_check: int = UNWATCHED,
+        repetition_check: int = CHECK_OFF,
     ) -> None:
         """Assigns the slot to a sequence: its tokens so far, its blocks and its rules.
 
         `limit` counts prompt and output tokens. `repetition_check` is a constant of
-        `kernels.repetition_flags`: UNWATCHED, WATCHED or BLIND.
+        `kernels.repetition_flags`: CHECK_OFF, CHECK_ON or CHECK_ALWAYS.
         """
         params = [0] * NUM_FIELDS
-        params[WATCH] = repetition_check
+        params[REPETITION_CHECK] = repetition_check
         params[LENGTH], params[PROMPT], params[LIMIT] = len(tokens), num_prompt, limit
         if no_repeat is not None:
             params[NGRAM], params[NGRAM_WINDOW] = no_repeat.ngram, no_repeat.window or 0
@@ -108,9 +108,9 @@ class DecodeState:
             slots, indices, numbers = self.to_device([*zip(*blocks, strict=True)])
             self.block_tables[slots.long(), indices.long()] = numbers
 
-    def sequences(self, rows: Tensor) -> Sequences:
+    def sequences(self, rows: Tensor) -> DecodeSequences:
         """The arguments of decode attention for these slots."""
-        return Sequences(rows, self.lengths, self.block_tables)
+        return DecodeSequences(rows, self.lengths, self.block_tables)
 
     def to_device(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         """int32 values on the device, copied asynchronously."""

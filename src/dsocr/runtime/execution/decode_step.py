@@ -23,15 +23,19 @@ from dsocr.runtime.execution.decoder_weights import (
     layer_weights,
     rotation_tables,
 )
-from dsocr.runtime.kernels.add_rmsnorm import add_rmsnorm_fused, gate_fused, newest_embeddings_fused
-from dsocr.runtime.kernels.decode_attention import Sequences, Split, decode_attention_fused
+from dsocr.runtime.kernels.add_rmsnorm import (
+    add_rmsnorm_fused,
+    gather_embeddings_fused,
+    silu_mul_fused,
+)
+from dsocr.runtime.kernels.decode_attention import DecodeSequences, Split, decode_attention_fused
 from dsocr.runtime.kernels.experts_decode import experts_decode_fused, norm_route_fused
 from dsocr.runtime.kernels.experts_gemv import experts_gemv_fused
 from dsocr.runtime.kernels.gemv import gemv_fused, norm_gemv_fused
-from dsocr.runtime.kernels.repetition_flags import flag_suspects_fused
-from dsocr.runtime.kernels.sampling import choose_fused
-from dsocr.runtime.kernels.triton_language import usable_kernels
-from dsocr.runtime.kernels.tuning import RowTuning, Tuning, fp8_split_for, tuning_for
+from dsocr.runtime.kernels.repetition_flags import flag_repetition_fused
+from dsocr.runtime.kernels.sampling import sample_tokens_fused
+from dsocr.runtime.kernels.triton_compat import supports_kernels
+from dsocr.runtime.kernels.tuning import DecodeTuning, GemvTuning, decode_tuning_for, fp8_split_for
 from dsocr.runtime.models.deepseek_moe import DeepseekMoe
 from dsocr.runtime.models.family import OcrModel
 
@@ -42,11 +46,13 @@ class DecodeStep:
 
     def __init__(self, model: DeepseekMoeModel, cache: KVCache, max_rows: int) -> None:
         decoder, spec = model.decoder, model.spec.decoder
-        self.ahead = _has_programmatic_launch(model.device)
-        self.row_tuning, self.tuning_for = RowTuning(), tuning_for
+        self.pdl = _has_programmatic_launch(model.device)
+        self.row_tuning, self.tuning_for = GemvTuning(), decode_tuning_for
         if cache.blocks.dtype == FP8:
             self.row_tuning = replace(self.row_tuning, split=fp8_split_for(1))
-            self.tuning_for = lambda rows: replace(tuning_for(rows), split=fp8_split_for(rows))
+            self.tuning_for = lambda rows: replace(
+                decode_tuning_for(rows), split=fp8_split_for(rows)
+            )
         self._eps = spec.rms_norm_eps
         self._embeddings = decoder.embed_tokens.weight
         self._norm, self._head = decoder.norm.weight, model.lm_head.weight
@@ -57,21 +63,21 @@ class DecodeStep:
             max_rows, spec.vocab_size, dtype=torch.float32, device=model.device
         )
         # counters of the attention kernel, which resets them to 0
-        self._arrived = torch.zeros(
+        self._split_counters = torch.zeros(
             max_rows * spec.num_heads, dtype=torch.int32, device=model.device
         )
 
     def scores(self, rows: Tensor, state: DecodeState) -> Tensor:
         """float32 logits (B, vocabulary) after each slot's newest token."""
-        x = newest_embeddings_fused(self._embeddings, state.tokens, state.lengths, rows)
+        x = gather_embeddings_fused(self._embeddings, state.tokens, state.lengths, rows)
         sequences = state.sequences(rows)
         if len(rows) == 1:
             return self._forward_one(x, sequences, self.row_tuning)
         return self._forward_batch(x, sequences, self.tuning_for(len(rows)))
 
     def sample(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
-        sampled = choose_fused(logits, state.histories, rows)
-        flag_suspects_fused(state.histories, state.traces, rows, sampled[2])
+        sampled = sample_tokens_fused(logits, state.histories, rows)
+        flag_repetition_fused(state.histories, state.traces, rows, sampled[2])
         return sampled
 
     def head(self, hidden: Tensor) -> Tensor:
@@ -81,39 +87,43 @@ class DecodeStep:
             return torch.mm(hidden, self._head.t(), out=out)
         return torch.mm(hidden, self._head.t(), out_dtype=torch.float32, out=out)
 
-    def _forward_one(self, residual: Tensor, sequences: Sequences, tuning: RowTuning) -> Tensor:
+    def _forward_one(
+        self, residual: Tensor, sequences: DecodeSequences, tuning: GemvTuning
+    ) -> Tensor:
         change: Tensor | None = None
-        eps, ahead = self._eps, self.ahead
+        eps, pdl = self._eps, self.pdl
         for layer in self._layers:
             residual, qkv = norm_gemv_fused(
                 *(residual, change, layer.attention_norm, eps, layer.qkv, residual.dtype),
-                cut=tuning.qkv,
-                ahead=ahead,
+                tile=tuning.qkv,
+                pdl=pdl,
             )
-            attended = self._attend(qkv, layer, sequences, tuning.split, ahead=ahead)
-            change = gemv_fused(attended, layer.out, cut=tuning.out, ahead=ahead)
+            attended = self._attend(qkv, layer, sequences, tuning.split, pdl=pdl)
+            change = gemv_fused(attended, layer.out, tile=tuning.out, pdl=pdl)
             logits = None
             if layer.router is not None:
                 residual, logits = norm_gemv_fused(
                     *(residual, change, layer.experts_norm, eps, layer.router, torch.float32),
-                    cut=tuning.router,
-                    ahead=ahead,
+                    tile=tuning.router,
+                    pdl=pdl,
                 )
                 change = None
             residual, change = experts_gemv_fused(
                 *(residual, change, layer.experts_norm, eps, logits, layer.experts),
                 up=tuning.up,
                 down=tuning.down,
-                ahead=ahead,
+                pdl=pdl,
             )
         return norm_gemv_fused(
             *(residual, change, self._norm, eps, self._head, torch.float32),
-            cut=tuning.head,
-            ahead=ahead,
+            tile=tuning.head,
+            pdl=pdl,
             out=self._logits[:1],
         )[1]
 
-    def _forward_batch(self, residual: Tensor, sequences: Sequences, tuning: Tuning) -> Tensor:
+    def _forward_batch(
+        self, residual: Tensor, sequences: DecodeSequences, tuning: DecodeTuning
+    ) -> Tensor:
         changes: Tensor | None = None
         experts = len(self._layers), max(layer.experts.num_experts for layer in self._layers)
         counts = residual.new_zeros(experts, dtype=torch.int32)
@@ -125,13 +135,13 @@ class DecodeStep:
                 residual, x = add_rmsnorm_fused(
                     residual, change.unsqueeze(1), layer.experts_norm, self._eps
                 )
-                inner = gate_fused(F.linear(x, layer.gate_up))
+                inner = silu_mul_fused(F.linear(x, layer.gate_up))
                 changes = F.linear(inner, layer.experts.down).unsqueeze(1)
             else:
                 residual, x, routes = norm_route_fused(
                     *(residual, change, layer.experts_norm, self._eps, layer.router),
                     *(layer.experts, sequences.rows, counted),
-                    cut=tuning.router,
+                    tile=tuning.router,
                 )
                 changes = experts_decode_fused(
                     x, routes, layer.experts, up=tuning.up, down=tuning.down
@@ -142,16 +152,16 @@ class DecodeStep:
         self,
         qkv: Tensor,
         layer: LayerWeights,
-        sequences: Sequences,
+        sequences: DecodeSequences,
         split: Split,
         *,
-        ahead: bool = False,
+        pdl: bool = False,
     ) -> Tensor:
         return decode_attention_fused(
             *(qkv, *self._rotation, layer.blocks, sequences),
             split=split,
-            arrived=self._arrived,
-            ahead=ahead,
+            split_counters=self._split_counters,
+            pdl=pdl,
         )
 
 
@@ -165,7 +175,7 @@ def can_decode(model: OcrModel) -> TypeGuard[DeepseekMoeModel]:
     dim = model.spec.decoder.head_dim
     return (
         isinstance(getattr(model, "decoder", None), DeepseekMoe)
-        and usable_kernels(model.device, model.dtype)
+        and supports_kernels(model.device, model.dtype)
         and dim >= 16
         and dim & (dim - 1) == 0
         and "out_dtype" in (torch.mm.__doc__ or "")

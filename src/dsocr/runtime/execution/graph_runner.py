@@ -28,7 +28,7 @@ from dsocr.runtime.execution.model_runner import Launched, ModelRunner
 from dsocr.runtime.execution.prefill_step import PrefillStep
 from dsocr.runtime.execution.sampler import NotANumber, SampledToken, SampleResult, draw
 from dsocr.runtime.execution.vision_runner import VisionRunner
-from dsocr.runtime.kernels.repetition_flags import BLIND, SUSPECT, UNWATCHED, WATCHED
+from dsocr.runtime.kernels.repetition_flags import CHECK_ALWAYS, CHECK_OFF, CHECK_ON, MAY_REPEAT
 from dsocr.runtime.kernels.sampling import END, FULL, NOT_A_NUMBER, STUCK
 from dsocr.runtime.scheduling.scheduler import ScheduledChunk, ScheduledStep
 from dsocr.runtime.scheduling.sequence import Ending, Sequence
@@ -227,15 +227,15 @@ def _result(token: int, logprob: float, flags: int) -> SampleResult:
     if flags & STUCK:
         return None
     ending: Ending | None = "stop" if flags & END else "length" if flags & FULL else None
-    return SampledToken(token, logprob, ending, bool(flags & SUSPECT))
+    return SampledToken(token, logprob, ending, bool(flags & MAY_REPEAT))
 
 
 def _repetition_check(sequence: Sequence) -> int:
     """How the device checks the sequence. It needs all output from the first token on, and it reads
     a drawn token before it replaces the best one."""
     if sequence.repetition is None:
-        return UNWATCHED
-    return BLIND if sequence.output_ids or sequence.params.temperature > 0 else WATCHED
+        return CHECK_OFF
+    return CHECK_ALWAYS if sequence.output_ids or sequence.params.temperature > 0 else CHECK_ON
 
 
 def _slot(sequence: Sequence) -> int:

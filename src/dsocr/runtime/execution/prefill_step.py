@@ -18,13 +18,13 @@ from dsocr.runtime.execution.decoder_weights import (
     layer_weights,
     rotation_tables,
 )
-from dsocr.runtime.kernels.add_rmsnorm import add_rmsnorm_fused, gate_fused
+from dsocr.runtime.kernels.add_rmsnorm import add_rmsnorm_fused, silu_mul_fused
 from dsocr.runtime.kernels.experts_prefill import experts_prefill_fused, route_fused
 from dsocr.runtime.kernels.prefill_attention import (
     Chunks,
+    make_tiles,
     prefill_attention_fused,
     rotate_write_fused,
-    tiles_of,
 )
 from dsocr.runtime.kernels.tuning import prefill_tuning_for
 
@@ -55,7 +55,7 @@ class PrefillStep:
         return add_rmsnorm_fused(residual, changes, self._norm, self._eps)[1]
 
     def _chunks(self, batch: Batch) -> Chunks:
-        tiles = tiles_of(batch.query_starts, self.tuning_for(batch.num_tokens).queries)
+        tiles = make_tiles(batch.query_starts, self.tuning_for(batch.num_tokens).queries)
         pinned = batch.input_ids.is_cuda
         numbers = torch.tensor(
             [*batch.query_starts, *(number for tile in tiles for number in tile)],
@@ -85,7 +85,7 @@ class PrefillStep:
         dense MLP."""
         experts, tuning = layer.experts, self.tuning_for(len(x))
         expert_out = x.new_empty(len(x), experts.num_chosen + 1, x.shape[1])
-        inner = gate_fused(F.linear(x, layer.gate_up))
+        inner = silu_mul_fused(F.linear(x, layer.gate_up))
         torch.mm(inner, experts.down.t(), out=expert_out[:, experts.num_chosen])
         if layer.router is not None:
             routes = route_fused(_router_logits(x, layer.router), experts)

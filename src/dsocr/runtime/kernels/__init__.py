@@ -1,1 +1,2 @@
-"""Triton kernels, each beside the plain PyTorch that computes the same. Knows tensors only."""
+"""Triton kernels, each beside the plain PyTorch function that computes the same. They take tensors
+and know no sequences, pages or weights files."""

@@ -1,4 +1,5 @@
-"""What stands between two products of a layer: the residual, its changes, its norm."""
+"""Memory-bound operations between a decoder layer's GEMMs: residual sum with RMSNorm, SiLU times
+up, and the embedding lookup."""
 
 from __future__ import annotations
 
@@ -6,64 +7,66 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dsocr.runtime.kernels.gemv import norm_row
-from dsocr.runtime.kernels.triton_language import power_of_two, tl, triton
+from dsocr.runtime.kernels.gemv import add_norm_row
+from dsocr.runtime.kernels.triton_compat import next_power_of_2, tl, triton
 
-GATED = 1024
+SILU_BLOCK = 1024
 
 
 def add_rmsnorm(
-    residual: Tensor, changes: Tensor | None, weight: Tensor, eps: float
+    residual: Tensor, deltas: Tensor | None, weight: Tensor, eps: float
 ) -> tuple[Tensor, Tensor]:
-    """residual (B, hidden) plus all changes (B, parts, hidden), and its RMSNorm."""
-    change = None if changes is None else changes.float().sum(1)
-    if change is not None:
-        residual = (residual.float() + change).to(residual.dtype)
-    return norm_row(residual, None, weight, eps)
+    """residual (B, hidden) plus all deltas (B, N, hidden), and its RMSNorm."""
+    delta = None if deltas is None else deltas.float().sum(1)
+    if delta is not None:
+        residual = (residual.float() + delta).to(residual.dtype)
+    return add_norm_row(residual, None, weight, eps)
 
 
 def add_rmsnorm_fused(
-    residual: Tensor, changes: Tensor | None, weight: Tensor, eps: float
+    residual: Tensor, deltas: Tensor | None, weight: Tensor, eps: float
 ) -> tuple[Tensor, Tensor]:
+    """`add_rmsnorm` in one kernel."""
     count, hidden = residual.shape
-    new = residual if changes is None else torch.empty_like(residual)
+    new = residual if deltas is None else torch.empty_like(residual)
     normed = torch.empty_like(residual)
     _add_rmsnorm[(count,)](
-        *(residual, changes, weight, new, normed, eps, hidden),
-        PARTS=0 if changes is None else changes.shape[1],
-        BLOCK=power_of_two(hidden),
+        *(residual, deltas, weight, new, normed, eps, hidden),
+        NUM_DELTAS=0 if deltas is None else deltas.shape[1],
+        BLOCK=next_power_of_2(hidden),
         num_warps=4,
     )
     return new, normed
 
 
-def gate(both: Tensor) -> Tensor:
+def silu_mul(gate_up: Tensor) -> Tensor:
     """silu(first half) * second half of (B, 2 * width)."""
-    first, second = both.chunk(2, dim=-1)
-    return F.silu(first) * second
+    gate, up = gate_up.chunk(2, dim=-1)
+    return F.silu(gate) * up
 
 
-def gate_fused(both: Tensor) -> Tensor:
-    count, width = both.shape[0], both.shape[1] // 2
-    out = both.new_empty(count, width)
-    _gate[(-(-width // GATED), count)](both, out, width, BLOCK=GATED, num_warps=4)
+def silu_mul_fused(gate_up: Tensor) -> Tensor:
+    """`silu_mul` in one kernel."""
+    count, width = gate_up.shape[0], gate_up.shape[1] // 2
+    out = gate_up.new_empty(count, width)
+    _silu_mul[(-(-width // SILU_BLOCK), count)](gate_up, out, width, BLOCK=SILU_BLOCK, num_warps=4)
     return out
 
 
-def newest_embeddings(table: Tensor, tokens: Tensor, lengths: Tensor, rows: Tensor) -> Tensor:
-    """The embedding (B, hidden) of each row's newest token; zeros for rows below 0."""
-    owned = rows >= 0
+def gather_embeddings(table: Tensor, tokens: Tensor, lengths: Tensor, rows: Tensor) -> Tensor:
+    """Embeddings (B, hidden) of the newest token of each row's sequence; zeros for rows below 0."""
     sequence = rows.clamp_min(0).long()
     newest = tokens[sequence, (lengths[sequence] - 1).long()].long()
-    return F.embedding(newest, table) * owned[:, None]
+    return F.embedding(newest, table) * (rows >= 0)[:, None]
 
 
-def newest_embeddings_fused(table: Tensor, tokens: Tensor, lengths: Tensor, rows: Tensor) -> Tensor:
+def gather_embeddings_fused(table: Tensor, tokens: Tensor, lengths: Tensor, rows: Tensor) -> Tensor:
+    """`gather_embeddings` in one kernel."""
     hidden = table.shape[1]
     out = table.new_empty(len(rows), hidden)
-    _embed[(len(rows),)](
+    _gather_embeddings[(len(rows),)](
         *(table, tokens, lengths, rows, out, tokens.stride(0), lengths.stride(0), hidden),
-        BLOCK=power_of_two(hidden),
+        BLOCK=next_power_of_2(hidden),
         num_warps=4,
     )
     return out
@@ -71,46 +74,46 @@ def newest_embeddings_fused(table: Tensor, tokens: Tensor, lengths: Tensor, rows
 
 @triton.jit
 def _add_rmsnorm(
-    X, CHANGES, WEIGHT, NEW, NORMED, eps, hidden, PARTS: tl.constexpr, BLOCK: tl.constexpr
+    X, DELTAS, WEIGHT, NEW, NORMED, eps, hidden, NUM_DELTAS: tl.constexpr, BLOCK: tl.constexpr
 ):
     row = tl.program_id(0)
     column = tl.arange(0, BLOCK)
-    real = column < hidden
-    weight = tl.load(WEIGHT + column, mask=real, other=0.0)
-    x = tl.load(X + row * hidden + column, mask=real, other=0.0)
-    if PARTS > 0:
+    mask = column < hidden
+    weight = tl.load(WEIGHT + column, mask=mask, other=0.0)
+    x = tl.load(X + row * hidden + column, mask=mask, other=0.0)
+    if NUM_DELTAS > 0:
         total = x.to(tl.float32)
-        for part in tl.static_range(PARTS):
-            change = CHANGES + (row * PARTS + part) * hidden + column
-            total += tl.load(change, mask=real, other=0.0).to(tl.float32)
+        for index in tl.static_range(NUM_DELTAS):
+            delta = DELTAS + (row * NUM_DELTAS + index) * hidden + column
+            total += tl.load(delta, mask=mask, other=0.0).to(tl.float32)
         x = total.to(x.dtype)
-        tl.store(NEW + row * hidden + column, x, mask=real)
+        tl.store(NEW + row * hidden + column, x, mask=mask)
     wide = x.to(tl.float32)
     scale = tl.rsqrt(tl.sum(wide * wide, 0) / hidden + eps)
-    tl.store(NORMED + row * hidden + column, (wide * scale).to(x.dtype) * weight, mask=real)
+    tl.store(NORMED + row * hidden + column, (wide * scale).to(x.dtype) * weight, mask=mask)
 
 
 @triton.jit
-def _gate(BOTH, OUT, width, BLOCK: tl.constexpr):
+def _silu_mul(GATE_UP, OUT, width, BLOCK: tl.constexpr):
     column = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     row = tl.program_id(1)
-    real = column < width
-    first = tl.load(BOTH + row * 2 * width + column, mask=real, other=0.0).to(tl.float32)
-    second = tl.load(BOTH + (row * 2 + 1) * width + column, mask=real, other=0.0).to(tl.float32)
-    gated = first / (1.0 + tl.exp(-first)) * second
-    tl.store(OUT + row * width + column, gated.to(OUT.dtype.element_ty), mask=real)
+    mask = column < width
+    gate = tl.load(GATE_UP + row * 2 * width + column, mask=mask, other=0.0).to(tl.float32)
+    up = tl.load(GATE_UP + (row * 2 + 1) * width + column, mask=mask, other=0.0).to(tl.float32)
+    out = gate / (1.0 + tl.exp(-gate)) * up
+    tl.store(OUT + row * width + column, out.to(OUT.dtype.element_ty), mask=mask)
 
 
 @triton.jit
-def _embed(
+def _gather_embeddings(
     TABLE, TOKENS, LENGTHS, ROWS, OUT, token_stride, length_stride, hidden, BLOCK: tl.constexpr
 ):
     row = tl.program_id(0)
     sequence = tl.load(ROWS + row)
     column = tl.arange(0, BLOCK)
-    real = column < hidden
+    mask = column < hidden
     length = tl.load(LENGTHS + sequence * length_stride, mask=sequence >= 0, other=1)
     newest = TOKENS + sequence * token_stride + length - 1
     token = tl.load(newest, mask=sequence >= 0, other=0).to(tl.int64)
-    x = tl.load(TABLE + token * hidden + column, mask=real & (sequence >= 0), other=0.0)
-    tl.store(OUT + row * hidden + column, x, mask=real)
+    x = tl.load(TABLE + token * hidden + column, mask=mask & (sequence >= 0), other=0.0)
+    tl.store(OUT + row * hidden + column, x, mask=mask)

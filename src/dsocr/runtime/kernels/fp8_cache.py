@@ -1,72 +1,75 @@
-"""What kernels do to a cache in fp8: write to it, and walk past it with one query a sequence.
+"""Kernel code for an fp8 KV cache: conversion to it, and attention with one query per sequence.
 
-Tensor cores want 16 bits, and bytes are not turned round on their way out of shared memory. So keys
-and values travel as pairs of neighbours, 16 bits each, and become two matrices of half the width
-in registers: one of every pair's first number, one of the second. They are widened to float16,
-which holds all of fp8 and is reached in one instruction; bfloat16 is not.
+Tensor cores take 16-bit operands here, and single bytes cannot be transposed while they are loaded
+from shared memory. So two neighbouring numbers of a key or value are loaded as one 16-bit pair, and
+unpacked in registers to two matrices of half the width: the first of every pair, and the second.
+They are converted to float16, which holds every fp8 value exactly and takes one instruction;
+bfloat16 takes more.
 """
 
 from __future__ import annotations
 
-from dsocr.runtime.kernels.parts import softmax_on
-from dsocr.runtime.kernels.triton_language import tl, triton
+from dsocr.runtime.kernels.primitives import online_softmax
+from dsocr.runtime.kernels.triton_compat import tl, triton
 
 
 @triton.jit
-def kept(x, CACHE):
-    """x as the cache holds it: fp8 ends at 448, and has no infinity."""
-    KEPT: tl.constexpr = CACHE.dtype.element_ty
-    if tl.float8e4nv == KEPT:
+def to_cache(x, CACHE):
+    """x in the cache's dtype; clamped for fp8, which ends at 448 and has no infinity."""
+    DTYPE: tl.constexpr = CACHE.dtype.element_ty
+    if tl.float8e4nv == DTYPE:
         low = tl.maximum(x.to(tl.float32), -448.0, propagate_nan=tl.PropagateNan.ALL)
         x = tl.minimum(low, 448.0, propagate_nan=tl.PropagateNan.ALL)
-    return x.to(KEPT)
+    return x.to(DTYPE)
 
 
 @triton.jit
-def to_meet(q, CACHE):
-    """A query in the type in which it meets what the cache holds; none comes near to float16's
-    greatest, 65,504."""
+def to_dot_dtype(q, CACHE):
+    """A query in the dtype of the products with the cache: float16 for fp8. Queries are far below
+    its maximum, 65,504."""
     if (tl.float8e4nv == CACHE.dtype.element_ty) & (q.dtype == tl.bfloat16):
         q = q.to(tl.float16)
     return q
 
 
 @triton.jit
-def walk_pairs(
-    queries, highest, total, mixed, keys, values, table, begin, end, scale,
+def attend_pairs(
+    queries, running_max, running_sum, acc, keys, values, table, begin, end, scale,
     block_stride, token_stride,
     COPIES: tl.constexpr, DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr, KEYS: tl.constexpr,
     STAGES: tl.constexpr,
 ):  # fmt: skip
-    """Highest score, sum of weights and weighed values, the tokens begin : end taken in."""
+    """Maximum score, sum of weights and weighted values, after the tokens begin : end."""
     PAIRS: tl.constexpr = DIM // 2
     pair = tl.arange(0, PAIRS)
     keys = keys.to(tl.pointer_type(tl.int16), bitcast=True)
     values = values.to(tl.pointer_type(tl.int16), bitcast=True)
     q1, q2 = tl.split(tl.reshape(queries, (COPIES, PAIRS, 2)))
-    mixed1, mixed2 = tl.split(tl.reshape(mixed, (COPIES, PAIRS, 2)))
+    acc1, acc2 = tl.split(tl.reshape(acc, (COPIES, PAIRS, 2)))
     for first in tl.range(begin, end, KEYS, num_stages=STAGES):
         token = first + tl.arange(0, KEYS)
-        seen = token < end
-        block = tl.load(table + token // BLOCK_SIZE, mask=seen, other=0).to(tl.int64)
-        place = block * (block_stride // 2) + token % BLOCK_SIZE * (token_stride // 2)
-        k = tl.load(keys + place[None, :] + pair[:, None], mask=seen[None, :], other=0)
-        v = tl.load(values + place[:, None] + pair[None, :], mask=seen[:, None], other=0)
-        k1, k2 = unpaired(k)
+        mask = token < end
+        block = tl.load(table + token // BLOCK_SIZE, mask=mask, other=0).to(tl.int64)
+        offset = block * (block_stride // 2) + token % BLOCK_SIZE * (token_stride // 2)
+        k = tl.load(keys + offset[None, :] + pair[:, None], mask=mask[None, :], other=0)
+        v = tl.load(values + offset[:, None] + pair[None, :], mask=mask[:, None], other=0)
+        k1, k2 = unpack_pairs(k)
         scores = tl.dot(q2, k2, tl.dot(q1, k1)) * scale
-        scores = tl.where(seen[None, :], scores, -1e30)
-        weights, faded, highest, total = softmax_on(scores, highest, total)
+        scores = tl.where(mask[None, :], scores, -1e30)
+        weights, rescale, running_max, running_sum = online_softmax(
+            scores, running_max, running_sum
+        )
         weights = weights.to(tl.float16)
-        v1, v2 = unpaired(v)
-        mixed1 = tl.dot(weights, v1, mixed1 * faded[:, None])
-        mixed2 = tl.dot(weights, v2, mixed2 * faded[:, None])
-    return highest, total, tl.reshape(tl.join(mixed1, mixed2), (COPIES, DIM))
+        v1, v2 = unpack_pairs(v)
+        acc1 = tl.dot(weights, v1, acc1 * rescale[:, None])
+        acc2 = tl.dot(weights, v2, acc2 * rescale[:, None])
+    return running_max, running_sum, tl.reshape(tl.join(acc1, acc2), (COPIES, DIM))
 
 
 @triton.jit
-def unpaired(x):
-    """The first and the second of pairs of fp8, as float16. Two pairs are taken at a time: their
-    bytes are sorted by place, then widened two by two."""
+def unpack_pairs(x):
+    """The first and the second of pairs of fp8, as float16. Two pairs are converted together: their
+    bytes are sorted by their place in the pair, then converted two at a time."""
     return tl.inline_asm_elementwise(
         """{
         .reg .b32 sorted;

@@ -1,7 +1,7 @@
-"""Attention of prompts, or of pieces of them, over the paged cache that they are written to.
+"""Prefill attention: chunks of prompts over the paged KV cache, after they are written to it.
 
-Tokens of many sequences lie end to end; a program takes some of one sequence's queries past all
-that they see. The plain forms are those of `layers`.
+Tokens of several sequences are concatenated; a program computes a tile of one sequence's queries
+over all keys that they attend to. The plain functions use those of `layers`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.cache.kv_cache import to_cache_dtype
-from dsocr.runtime.kernels.decode_attention import turned
-from dsocr.runtime.kernels.fp8_cache import kept, to_meet
-from dsocr.runtime.kernels.parts import softmax_on
-from dsocr.runtime.kernels.triton_language import (
-    fitting_block,
-    fitting_stages,
-    power_of_two,
-    precision_of,
+from dsocr.runtime.kernels.decode_attention import rotated
+from dsocr.runtime.kernels.fp8_cache import to_cache, to_dot_dtype
+from dsocr.runtime.kernels.primitives import online_softmax
+from dsocr.runtime.kernels.triton_compat import (
+    dot_precision,
+    fit_block,
+    fit_stages,
+    next_power_of_2,
     tl,
     triton,
 )
@@ -30,25 +30,25 @@ from dsocr.runtime.layers.rotary import rotate
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """N sequences' tokens of a batch: whose they are, and what else of each is cached."""
+    """The batch's tokens by sequence, N of them, and what of each sequence is cached."""
 
     starts: Tensor
-    """(N + 1,) int32: sequence n owns the rows starts[n] : starts[n + 1]."""
+    """(N + 1,) int32: sequence n has the rows starts[n] : starts[n + 1]."""
     lengths: Tensor
-    """(N,) int64 tokens of each in the cache, these counted."""
+    """(N,) int64 tokens of each in the cache, the batch's own included."""
     block_tables: Tensor
     """(N, most blocks) int64."""
     tiles: Tensor
-    """(P, 2) int32: a sequence, and the first of the rows that one program takes."""
+    """(P, 2) int32: each program's sequence and first row."""
 
 
-def tiles_of(starts: Sequence[int], queries: int) -> list[tuple[int, int]]:
-    """`Chunks.tiles` for programs that take so many queries. The last rows of a sequence see the
-    most and come first: what starts last should be over soon."""
+def make_tiles(starts: Sequence[int], queries: int) -> list[tuple[int, int]]:
+    """`Chunks.tiles` for programs of `queries` rows. The last rows of a sequence attend to the most
+    keys and come first, so that the programs started last are short."""
     bounds = zip(starts[:-1], starts[1:], strict=True)
     tiles = [
-        (number, row)
-        for number, (begin, end) in enumerate(bounds)
+        (sequence, row)
+        for sequence, (begin, end) in enumerate(bounds)
         for row in range(begin, end, queries)
     ]
     return sorted(tiles, key=lambda tile: starts[tile[0]] - tile[1])
@@ -57,29 +57,29 @@ def tiles_of(starts: Sequence[int], queries: int) -> list[tuple[int, int]]:
 def rotate_write(
     qkv: Tensor, cosine: Tensor, sine: Tensor, positions: Tensor, slots: Tensor, blocks: Tensor
 ) -> Tensor:
-    """q (T, heads * head_dim), rotated; k, rotated, and v are written to their slots (T,).
+    """q (T, heads * head_dim), rotated; rotated k, and v, are written to their slots (T,).
 
     qkv (T, 3 * heads * head_dim), cosine and sine (positions, head_dim), positions (T,), blocks
     (2, blocks, block_size, heads, head_dim) of one layer.
     """
     block_size, heads, dim = blocks.shape[2:]
     q, k, v = qkv.view(len(qkv), 3, heads, dim).unbind(1)
-    turns = cosine[positions].unsqueeze(1), sine[positions].unsqueeze(1)
-    for part, new in zip(blocks, (rotate(k, *turns), v), strict=True):
+    angles = cosine[positions].unsqueeze(1), sine[positions].unsqueeze(1)
+    for part, new in zip(blocks, (rotate(k, *angles), v), strict=True):
         part[slots // block_size, slots % block_size] = to_cache_dtype(new, blocks.dtype)
-    return rotate(q, *turns).flatten(1)
+    return rotate(q, *angles).flatten(1)
 
 
 def rotate_write_fused(
     qkv: Tensor, cosine: Tensor, sine: Tensor, positions: Tensor, slots: Tensor, blocks: Tensor
 ) -> Tensor:
-    """The same in one kernel; rotated in float32 and rounded once."""
+    """`rotate_write` in one kernel; rotates in float32 and rounds once."""
     block_size, heads, dim = blocks.shape[2:]
     q = qkv.new_empty(len(qkv), heads * dim)
     _rotate_write[(len(qkv),)](
         *(qkv, cosine, sine, positions, slots, blocks, q, *blocks.stride()[:4]),
         HEADS=heads,
-        ALL=power_of_two(heads, least=1),
+        HEAD_BLOCK=next_power_of_2(heads, minimum=1),
         DIM=dim,
         BLOCK_SIZE=block_size,
         num_warps=4,
@@ -91,16 +91,16 @@ def prefill_attention(q: Tensor, blocks: Tensor, chunks: Chunks) -> Tensor:
     """softmax(q kᵀ / √head_dim) v, each query over all cached tokens up to its own.
 
     q (T, heads * head_dim) rotated, blocks (2, blocks, block_size, heads, head_dim) of one layer
-    with the chunks' own tokens in it. Shape of q back.
+    that has the chunks' own tokens already. Returns the shape of q.
     """
     block_size, heads, dim = blocks.shape[2:]
     out, starts = [], chunks.starts.tolist()
-    for number, length in enumerate(chunks.lengths.tolist()):
-        table = chunks.block_tables[number, : -(-length // block_size)]
+    for sequence, length in enumerate(chunks.lengths.tolist()):
+        table = chunks.block_tables[sequence, : -(-length // block_size)]
         cached = blocks[:, table].flatten(1, 2)[:, :length].transpose(1, 2)
         keys, values = cached.to(q.dtype)
-        mine = q[starts[number] : starts[number + 1]].view(-1, heads, dim).transpose(0, 1)
-        out.append(attend_causal(mine[None], keys[None], values[None], kind="eager")[0])
+        own = q[starts[sequence] : starts[sequence + 1]].view(-1, heads, dim).transpose(0, 1)
+        out.append(attend_causal(own[None], keys[None], values[None], kind="eager")[0])
     return torch.cat(out, dim=1).transpose(0, 1).flatten(1)
 
 
@@ -114,7 +114,8 @@ def prefill_attention_fused(
     warps: int = 4,
     stages: int = 3,
 ) -> Tensor:
-    """The same in one kernel; softmax and sums in float32. `queries`: those of `chunks.tiles`."""
+    """`prefill_attention` in one kernel; softmax and sums are float32. `queries` must be the number
+    that `chunks.tiles` were made for."""
     block_size, heads, dim = blocks.shape[2:]
     assert blocks.stride(4) == 1 and chunks.block_tables.stride(1) == 1
     out = torch.empty_like(q)
@@ -123,9 +124,9 @@ def prefill_attention_fused(
     def resident_bytes(keys: int) -> int:
         return queries * (row + keys * q.element_size())
 
-    keys = fitting_block(keys, q.device, lambda keys: resident_bytes(keys) + 2 * keys * row)
-    stages = fitting_stages(
-        stages, q.device, stage_bytes=2 * keys * row, kept_bytes=resident_bytes(keys)
+    keys = fit_block(keys, q.device, lambda keys: resident_bytes(keys) + 2 * keys * row)
+    stages = fit_stages(
+        stages, q.device, stage_bytes=2 * keys * row, resident_bytes=resident_bytes(keys)
     )
     _attend[(len(chunks.tiles), heads)](
         *(q, blocks, chunks.tiles, chunks.starts, chunks.lengths, chunks.block_tables, out),
@@ -136,7 +137,7 @@ def prefill_attention_fused(
         QUERIES=queries,
         KEYS=keys,
         STAGES=stages,
-        PRECISION=precision_of(q.dtype),
+        PRECISION=dot_precision(q.dtype),
         num_warps=warps,
     )
     return out
@@ -146,23 +147,23 @@ def prefill_attention_fused(
 def _rotate_write(
     QKV, COSINE, SINE, POSITIONS, SLOTS, CACHE, Q,
     value_stride: tl.int64, block_stride, token_stride, head_stride,
-    HEADS: tl.constexpr, ALL: tl.constexpr, DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr,
+    HEADS: tl.constexpr, HEAD_BLOCK: tl.constexpr, DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr,
 ):  # fmt: skip
     token = tl.program_id(0)
-    head, dim = tl.arange(0, ALL)[:, None], tl.arange(0, DIM)[None, :]
-    real = head < HEADS
+    head, dim = tl.arange(0, HEAD_BLOCK)[:, None], tl.arange(0, DIM)[None, :]
+    mask = head < HEADS
     position, slot = tl.load(POSITIONS + token), tl.load(SLOTS + token)
     cosine = tl.load(COSINE + position * DIM + dim).to(tl.float32)
     sine = tl.load(SINE + position * DIM + dim).to(tl.float32)
-    mine = QKV + token * (3 * HEADS * DIM) + tl.minimum(head, HEADS - 1) * DIM
-    q = turned(mine, dim, cosine, sine, DIM)
-    k = turned(mine + HEADS * DIM, dim, cosine, sine, DIM)
-    v = tl.load(mine + 2 * HEADS * DIM + dim)
-    tl.store(Q + token * (HEADS * DIM) + head * DIM + dim, q, mask=real)
-    place = slot // BLOCK_SIZE * block_stride + slot % BLOCK_SIZE * token_stride
-    keys = CACHE + place + head * head_stride + dim
-    tl.store(keys, kept(k, CACHE), mask=real)
-    tl.store(keys + value_stride, kept(v, CACHE), mask=real)
+    qkv = QKV + token * (3 * HEADS * DIM) + tl.minimum(head, HEADS - 1) * DIM
+    q = rotated(qkv, dim, cosine, sine, DIM)
+    k = rotated(qkv + HEADS * DIM, dim, cosine, sine, DIM)
+    v = tl.load(qkv + 2 * HEADS * DIM + dim)
+    tl.store(Q + token * (HEADS * DIM) + head * DIM + dim, q, mask=mask)
+    offset = slot // BLOCK_SIZE * block_stride + slot % BLOCK_SIZE * token_stride
+    keys = CACHE + offset + head * head_stride + dim
+    tl.store(keys, to_cache(k, CACHE), mask=mask)
+    tl.store(keys + value_stride, to_cache(v, CACHE), mask=mask)
 
 
 @triton.jit(do_not_specialize=["TILES", "table_stride"])
@@ -176,30 +177,33 @@ def _attend(
     tile, head = tl.program_id(0), tl.program_id(1)
     sequence, first = tl.load(TILES + tile * 2), tl.load(TILES + tile * 2 + 1)
     end = tl.load(STARTS + sequence + 1)
-    before = tl.load(LENGTHS + sequence).to(tl.int32) - end  # a row's position less its number
+    # a row's position in its sequence less its index in the batch
+    shift = tl.load(LENGTHS + sequence).to(tl.int32) - end
     table = TABLES + sequence * table_stride
     dim, row = tl.arange(0, DIM), first + tl.arange(0, QUERIES)
-    mine = row[:, None] * (HEADS * DIM) + head * DIM + dim[None, :]
-    q = to_meet(tl.load(Q + mine, mask=(row < end)[:, None], other=0.0), CACHE)
+    q_offset = row[:, None] * (HEADS * DIM) + head * DIM + dim[None, :]
+    q = to_dot_dtype(tl.load(Q + q_offset, mask=(row < end)[:, None], other=0.0), CACHE)
     keys = CACHE + head * head_stride
     values = keys + value_stride
-    highest = tl.full((QUERIES,), -1e30, tl.float32)
-    total = tl.zeros((QUERIES,), tl.float32)
-    mixed = tl.zeros((QUERIES, DIM), tl.float32)
-    last = before + tl.minimum(first + QUERIES, end)
-    for start in tl.range(0, last, KEYS, num_stages=STAGES):
+    running_max = tl.full((QUERIES,), -1e30, tl.float32)
+    running_sum = tl.zeros((QUERIES,), tl.float32)
+    acc = tl.zeros((QUERIES, DIM), tl.float32)
+    key_end = shift + tl.minimum(first + QUERIES, end)
+    for start in tl.range(0, key_end, KEYS, num_stages=STAGES):
         token = start + tl.arange(0, KEYS)
-        known = token < last
-        block = tl.load(table + token // BLOCK_SIZE, mask=known, other=0).to(tl.int64)
-        place = block * block_stride + token % BLOCK_SIZE * token_stride
-        k = tl.load(keys + place[None, :] + dim[:, None], mask=known[None, :], other=0.0)
-        v = tl.load(values + place[:, None] + dim[None, :], mask=known[:, None], other=0.0)
+        mask = token < key_end
+        block = tl.load(table + token // BLOCK_SIZE, mask=mask, other=0).to(tl.int64)
+        offset = block * block_stride + token % BLOCK_SIZE * token_stride
+        k = tl.load(keys + offset[None, :] + dim[:, None], mask=mask[None, :], other=0.0)
+        v = tl.load(values + offset[:, None] + dim[None, :], mask=mask[:, None], other=0.0)
         k, v = k.to(q.dtype), v.to(q.dtype)
         scores = tl.dot(q, k, input_precision=PRECISION) * (scale * LOG2E)
-        seen = token[None, :] <= (before + row)[:, None]
-        scores = tl.where(seen & known[None, :], scores, -1e30)
-        weights, faded, highest, total = softmax_on(scores, highest, total)
-        mixed = mixed * faded[:, None]
-        mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
-    out = (mixed / total[:, None]).to(OUT.dtype.element_ty)
-    tl.store(OUT + mine, out, mask=(row < end)[:, None])
+        causal = token[None, :] <= (shift + row)[:, None]
+        scores = tl.where(causal & mask[None, :], scores, -1e30)
+        weights, rescale, running_max, running_sum = online_softmax(
+            scores, running_max, running_sum
+        )
+        acc = acc * rescale[:, None]
+        acc = tl.dot(weights.to(v.dtype), v, acc, input_precision=PRECISION)
+    out = (acc / running_sum[:, None]).to(OUT.dtype.element_ty)
+    tl.store(OUT + q_offset, out, mask=(row < end)[:, None])

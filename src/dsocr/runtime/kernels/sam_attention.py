@@ -1,8 +1,8 @@
 """SAM's attention over a square of tokens with learned relative rows and columns (spec 2.1).
 
-`attend_square` spells out the bias of every pair of tokens; `attend_square_fused` adds it in
-registers and never stores it: at 1024 pixels it would be 400 MB a layer. Both take windows that
-reach beyond the picture as upstream does: what is outside takes part, unmasked.
+`sam_attention` materializes the bias of every pair of tokens; `sam_attention_fused` adds it in
+registers, since it would take 400 MB per layer at 1024 pixels. In both, windows that extend beyond
+the image attend to the padding there, unmasked, as in the released code.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.kernels.parts import softmax_biased_on, softmax_on
-from dsocr.runtime.kernels.triton_language import (
-    fitting_block,
-    fitting_stages,
-    power_of_two,
-    precision_of,
+from dsocr.runtime.kernels.primitives import online_softmax, online_softmax_biased
+from dsocr.runtime.kernels.triton_compat import (
+    dot_precision,
+    fit_block,
+    fit_stages,
+    next_power_of_2,
     tl,
     triton,
 )
@@ -27,15 +27,16 @@ from dsocr.runtime.layers.attention import attend
 
 QUERIES, WARPS, STAGES = 64, 4, 3
 NARROW_REGISTERS = 128
-"""Of a thread, where rows do not fill a power of two: four programs then share a processor."""
+"""Limit per thread where rows of keys do not fill a power of two, so that four programs fit on a
+multiprocessor."""
 WINDOW_QUERIES, WINDOW_KEYS, WINDOW_WARPS = 64, 32, 4
 SMALL_WINDOW = 16
-"""Up to this side one product takes a query's bias to all its keys."""
+"""Largest side for which one product adds a query's bias to all its keys."""
 
 
-def attend_square(
+def sam_attention(
     qkv: Tensor,
-    outside: Tensor,
+    padding: Tensor,
     rel_h: Tensor,
     rel_w: Tensor,
     *,
@@ -43,16 +44,16 @@ def attend_square(
     window: int,
     kind: AttentionName,
 ) -> Tensor:
-    """Attention within windows of `window` tokens a side; `window` = S is one for all.
+    """Attention within windows of `window` tokens per side; `window` = S is global attention.
 
-    qkv (B, S, S, 3 * C) with the heads inside each third, outside (3 * C,): what stands beyond the
-    picture's edge, rel_h and rel_w (2 * window - 1, head_dim) by distance. Returns (B, S, S, C).
+    qkv (B, S, S, 3 * C) with the heads inside each third, padding (3 * C,) for tokens beyond the
+    image's edge, rel_h and rel_w (2 * window - 1, head_dim) by distance. Returns (B, S, S, C).
     """
     batch, side, _, width = qkv.shape
     count = -(-side // window)
     whole = count * window
     if whole != side:
-        padded = outside.expand(batch, whole, whole, width).clone()
+        padded = padding.expand(batch, whole, whole, width).clone()
         padded[:, :side, :side] = qkv
         qkv = padded
     windows = qkv.view(batch, count, window, count, window, width).transpose(2, 3)
@@ -63,20 +64,20 @@ def attend_square(
     return x.transpose(2, 3).reshape(batch, whole, whole, width // 3)[:, :side, :side]
 
 
-def attend_square_fused(
-    qkv: Tensor, outside: Tensor, rel_h: Tensor, rel_w: Tensor, *, num_heads: int, window: int
+def sam_attention_fused(
+    qkv: Tensor, padding: Tensor, rel_h: Tensor, rel_w: Tensor, *, num_heads: int, window: int
 ) -> Tensor:
-    """The same by two kernels: q by every relative row and column, then flash attention.
+    """`sam_attention` in two kernels: q times every relative row and column, then flash attention.
 
-    Needs a head_dim that is a power of two from 16 on. Softmax and sums are float32.
+    head_dim must be a power of two, at least 16. Softmax and sums are float32.
     """
     batch, side, _, width = qkv.shape
     head_dim = width // 3 // num_heads
     count = -(-side // window)
-    squares, tokens = batch * count * count, window * window
+    num_windows, tokens = batch * count * count, window * window
     qkv = qkv.contiguous()
-    line = power_of_two(window)
-    bias = qkv.new_empty(2, squares, num_heads, tokens, line)  # by key row, by key column
+    padded = next_power_of_2(window)
+    bias = qkv.new_empty(2, num_windows, num_heads, tokens, padded)  # by key row, by key column
     out = qkv.new_empty(batch, side, side, width // 3)
     shape: dict[str, Any] = {
         "side": side,
@@ -84,35 +85,35 @@ def attend_square_fused(
         "WINDOW": window,
         "HEADS": num_heads,
         "DIM": head_dim,
-        "LINE": line,
-        "PRECISION": precision_of(qkv.dtype),
+        "PADDED": padded,
+        "PRECISION": dot_precision(qkv.dtype),
     }
     is_small = window <= SMALL_WINDOW
-    is_narrow = line > window and qkv.element_size() == 2
-    _relative[(2 * window, num_heads, squares)](
-        *(qkv, rel_h.contiguous(), rel_w.contiguous(), bias, squares),
+    is_narrow = padded > window and qkv.element_size() == 2
+    _relative_bias[(2 * window, num_heads, num_windows)](
+        *(qkv, rel_h.contiguous(), rel_w.contiguous(), bias, num_windows),
         **shape,
         KEYS_FIRST=not is_small,
         num_warps=2,
     )
-    attended = (qkv, outside, bias, out, head_dim**-0.5, squares)
+    inputs = (qkv, padding, bias, out, head_dim**-0.5, num_windows)
     if is_small:
-        _attend_window[(-(-tokens // WINDOW_QUERIES), num_heads, squares)](
-            *attended,
+        _attend_window[(-(-tokens // WINDOW_QUERIES), num_heads, num_windows)](
+            *inputs,
             **shape,
             QUERIES=WINDOW_QUERIES,
             KEYS=WINDOW_KEYS,
-            REACHES_OUT=side % window != 0,
+            PADS=side % window != 0,
             num_warps=WINDOW_WARPS,
             num_stages=2,
         )
     else:
-        queries, stages = _rows_cut(qkv, line, head_dim)
-        _attend_rows[(-(-tokens // queries), num_heads, squares)](
-            *attended,
+        queries, stages = _queries_and_stages(qkv, padded, head_dim)
+        _attend_rows[(-(-tokens // queries), num_heads, num_windows)](
+            *inputs,
             **shape,
             QUERIES=queries,
-            REACHES_OUT=side % window != 0,
+            PADS=side % window != 0,
             num_warps=WARPS,
             num_stages=stages,
             maxnreg=NARROW_REGISTERS if is_narrow else None,
@@ -120,16 +121,16 @@ def attend_square_fused(
     return out
 
 
-def _rows_cut(qkv: Tensor, line: int, head_dim: int) -> tuple[int, int]:
-    """Queries and stages that fit the card."""
+def _queries_and_stages(qkv: Tensor, padded: int, head_dim: int) -> tuple[int, int]:
+    """Queries per program and pipeline stages that fit the device's shared memory."""
     size, device = qkv.element_size(), qkv.device
-    stage = 2 * line * head_dim * size
+    stage = 2 * padded * head_dim * size
 
-    def kept(queries: int) -> int:
-        return queries * (head_dim + line) * size
+    def resident(queries: int) -> int:
+        return queries * (head_dim + padded) * size
 
-    queries = fitting_block(QUERIES, device, lambda queries: kept(queries) + stage)
-    return queries, fitting_stages(STAGES, device, stage_bytes=stage, kept_bytes=kept(queries))
+    queries = fit_block(QUERIES, device, lambda queries: resident(queries) + stage)
+    return queries, fit_stages(STAGES, device, stage_bytes=stage, resident_bytes=resident(queries))
 
 
 def _bias(q: Tensor, rel_h: Tensor, rel_w: Tensor, side: int) -> Tensor:
@@ -147,174 +148,178 @@ def _by_distance(table: Tensor, side: int) -> Tensor:
     return F.embedding(index[:, None] - index[None, :] + side - 1, table)
 
 
-@triton.jit(do_not_specialize=["squares"])
-def _relative(
-    QKV, REL_H, REL_W, BIAS, squares, side, count,
-    WINDOW: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, LINE: tl.constexpr,
+@triton.jit(do_not_specialize=["num_windows"])
+def _relative_bias(
+    QKV, REL_H, REL_W, BIAS, num_windows, side, count,
+    WINDOW: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, PADDED: tl.constexpr,
     PRECISION: tl.constexpr, KEYS_FIRST: tl.constexpr,
 ):  # fmt: skip
-    """One line of a window's queries, a row or a column, by all key lines it can see.
+    """The queries of one row or one column of a window times all key rows or key columns.
 
-    Writes (tokens, LINE) for each part, window and head, zeros after the last key line; for rows
-    with KEYS_FIRST the transposed (LINE, tokens).
+    Writes (tokens, PADDED) for rows and for columns, each window and head, zeros after the last key
+    row or column; for rows with KEYS_FIRST the transposed (PADDED, tokens).
     """
-    line = tl.program_id(0) % WINDOW
+    fixed = tl.program_id(0) % WINDOW
     by_row = tl.program_id(0) < WINDOW
-    head, square = tl.program_id(1), tl.program_id(2)
-    along, dim = tl.arange(0, LINE), tl.arange(0, DIM)
-    row = tl.where(by_row, line, along)
-    column = tl.where(by_row, along, line)
-    image, place = square // (count * count), square % (count * count)
-    y, x = place // count * WINDOW + row, place % count * WINDOW + column
-    known = along < WINDOW
-    real = known & (y < side) & (x < side)
+    head, window = tl.program_id(1), tl.program_id(2)
+    along, dim = tl.arange(0, PADDED), tl.arange(0, DIM)
+    row = tl.where(by_row, fixed, along)
+    column = tl.where(by_row, along, fixed)
+    image, index = window // (count * count), window % (count * count)
+    y, x = index // count * WINDOW + row, index % count * WINDOW + column
+    mask = along < WINDOW
+    in_image = mask & (y < side) & (x < side)
     token = ((image * side + y) * side + x).to(tl.int64)
     q = tl.load(
         QKV + token[:, None] * (3 * HEADS * DIM) + head * DIM + dim[None, :],
-        mask=real[:, None], other=0.0,
+        mask=in_image[:, None], other=0.0,
     )  # fmt: skip
-    distance = (line - along + WINDOW - 1)[None, :] * DIM + dim[:, None]
+    distance = (fixed - along + WINDOW - 1)[None, :] * DIM + dim[:, None]
     if by_row:
-        rel = tl.load(REL_H + distance, mask=known[None, :], other=0.0)
+        rel = tl.load(REL_H + distance, mask=mask[None, :], other=0.0)
     else:
-        rel = tl.load(REL_W + distance, mask=known[None, :], other=0.0)
+        rel = tl.load(REL_W + distance, mask=mask[None, :], other=0.0)
     product = tl.dot(q, rel, input_precision=PRECISION).to(QKV.dtype.element_ty)
     TOKENS: tl.constexpr = WINDOW * WINDOW
-    part = tl.where(by_row, 0, squares * HEADS)
-    first = (part + square * HEADS + head).to(tl.int64) * (TOKENS * LINE)
+    part = tl.where(by_row, 0, num_windows * HEADS)
+    offset = (part + window * HEADS + head).to(tl.int64) * (TOKENS * PADDED)
     query = row * WINDOW + column
     if KEYS_FIRST and by_row:
-        tl.store(BIAS + first + along[None, :] * TOKENS + query[:, None], product, known[:, None])
+        tl.store(BIAS + offset + along[None, :] * TOKENS + query[:, None], product, mask[:, None])
     else:
-        tl.store(BIAS + first + query[:, None] * LINE + along[None, :], product, known[:, None])
+        tl.store(BIAS + offset + query[:, None] * PADDED + along[None, :], product, mask[:, None])
 
 
-@triton.jit(do_not_specialize=["squares"])
+@triton.jit(do_not_specialize=["num_windows"])
 def _attend_rows(
-    QKV, OUTSIDE, BIAS, OUT, scale, squares, side, count,
-    WINDOW: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, LINE: tl.constexpr,
-    PRECISION: tl.constexpr, QUERIES: tl.constexpr, REACHES_OUT: tl.constexpr,
+    QKV, PADDING, BIAS, OUT, scale, num_windows, side, count,
+    WINDOW: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, PADDED: tl.constexpr,
+    PRECISION: tl.constexpr, QUERIES: tl.constexpr, PADS: tl.constexpr,
 ):  # fmt: skip
-    """A block of a window's queries against its keys, one row of keys at a time.
+    """A block of a window's queries, one row of keys per iteration.
 
-    A row of keys has one row distance to each query: its part of the bias is added once, not to
-    every score. The column distances are those of every other row and stay in registers.
+    All keys of a row have the same row distance to a query, so that part of the bias is added once
+    and not to every score. The column distances are the same for every row and stay in registers.
     """
     LOG2E: tl.constexpr = 1.4426950408889634
     WIDTH: tl.constexpr = HEADS * DIM
     TOKENS: tl.constexpr = WINDOW * WINDOW
-    head, square = tl.program_id(1), tl.program_id(2)
+    head, window = tl.program_id(1), tl.program_id(2)
     query = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
-    column, dim = tl.arange(0, LINE), tl.arange(0, DIM)
-    image, place = square // (count * count), square % (count * count)
-    top, left = place // count * WINDOW, place % count * WINDOW
+    column, dim = tl.arange(0, PADDED), tl.arange(0, DIM)
+    image, index = window // (count * count), window % (count * count)
+    top, left = index // count * WINDOW, index % count * WINDOW
     y, x = top + query // WINDOW, left + query % WINDOW
-    asked = query < TOKENS
-    real = asked & (y < side) & (x < side)
+    query_mask = query < TOKENS
+    in_image = query_mask & (y < side) & (x < side)
     token = ((image * side + y) * side + x).to(tl.int64)
     q = tl.load(
         QKV + token[:, None] * (3 * WIDTH) + head * DIM + dim[None, :],
-        mask=real[:, None], other=0.0,
+        mask=in_image[:, None], other=0.0,
     )  # fmt: skip
-    by_rows = BIAS + (square * HEADS + head).to(tl.int64) * (TOKENS * LINE)
-    by_columns = BIAS + ((squares + square) * HEADS + head).to(tl.int64) * (TOKENS * LINE)
+    row_bias = BIAS + (window * HEADS + head).to(tl.int64) * (TOKENS * PADDED)
+    column_bias = BIAS + ((num_windows + window) * HEADS + head).to(tl.int64) * (TOKENS * PADDED)
     by_column = tl.load(
-        by_columns + query[:, None] * LINE + column[None, :], mask=asked[:, None], other=0.0
+        column_bias + query[:, None] * PADDED + column[None, :], mask=query_mask[:, None], other=0.0
     ).to(tl.float32)
-    seen = column < WINDOW
-    by_column = tl.where(seen[None, :], by_column * LOG2E, float("-inf"))
-    highest = tl.full((QUERIES,), float("-inf"), tl.float32)
-    total = tl.zeros((QUERIES,), tl.float32)
-    mixed = tl.zeros((QUERIES, DIM), tl.float32)
+    column_mask = column < WINDOW
+    by_column = tl.where(column_mask[None, :], by_column * LOG2E, float("-inf"))
+    running_max = tl.full((QUERIES,), float("-inf"), tl.float32)
+    running_sum = tl.zeros((QUERIES,), tl.float32)
+    acc = tl.zeros((QUERIES, DIM), tl.float32)
     first = ((image * side + top) * side + left + column).to(tl.int64) * (3 * WIDTH) + head * DIM
     keys = QKV + first[None, :] + WIDTH + dim[:, None]
     values = QKV + first[:, None] + 2 * WIDTH + dim[None, :]
     for row in tl.range(0, WINDOW):
-        inside = seen & (left + column < side) & (top + row < side)
-        further = row * side * (3 * WIDTH)
-        k = tl.load(keys + further, mask=inside[None, :], other=0.0)
-        v = tl.load(values + further, mask=inside[:, None], other=0.0)
-        if REACHES_OUT:
-            outside_k = tl.load(OUTSIDE + WIDTH + head * DIM + dim)
-            outside_v = tl.load(OUTSIDE + 2 * WIDTH + head * DIM + dim)
-            k = tl.where(inside[None, :], k, outside_k[:, None])
-            v = tl.where(inside[:, None], v, outside_v[None, :])
-        by_row = tl.load(by_rows + row * TOKENS + query, mask=asked, other=0.0).to(tl.float32)
+        key_in_image = column_mask & (left + column < side) & (top + row < side)
+        offset = row * side * (3 * WIDTH)
+        k = tl.load(keys + offset, mask=key_in_image[None, :], other=0.0)
+        v = tl.load(values + offset, mask=key_in_image[:, None], other=0.0)
+        if PADS:
+            padding_k = tl.load(PADDING + WIDTH + head * DIM + dim)
+            padding_v = tl.load(PADDING + 2 * WIDTH + head * DIM + dim)
+            k = tl.where(key_in_image[None, :], k, padding_k[:, None])
+            v = tl.where(key_in_image[:, None], v, padding_v[None, :])
+        by_row = tl.load(row_bias + row * TOKENS + query, mask=query_mask, other=0.0).to(tl.float32)
         scores = tl.dot(q, k, input_precision=PRECISION) * (scale * LOG2E) + by_column
-        weights, faded, highest, total = softmax_biased_on(scores, by_row * LOG2E, highest, total)
-        mixed = mixed * faded[:, None]
-        mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
-    mixed = mixed / total[:, None]
+        weights, rescale, running_max, running_sum = online_softmax_biased(
+            scores, by_row * LOG2E, running_max, running_sum
+        )
+        acc = acc * rescale[:, None]
+        acc = tl.dot(weights.to(v.dtype), v, acc, input_precision=PRECISION)
+    acc = acc / running_sum[:, None]
     tl.store(
         OUT + token[:, None] * WIDTH + head * DIM + dim[None, :],
-        mixed.to(OUT.dtype.element_ty), mask=real[:, None],
+        acc.to(OUT.dtype.element_ty), mask=in_image[:, None],
     )  # fmt: skip
 
 
-@triton.jit(do_not_specialize=["squares"])
+@triton.jit(do_not_specialize=["num_windows"])
 def _attend_window(
-    QKV, OUTSIDE, BIAS, OUT, scale, squares, side, count,
-    WINDOW: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, LINE: tl.constexpr,
-    PRECISION: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr, REACHES_OUT: tl.constexpr,
+    QKV, PADDING, BIAS, OUT, scale, num_windows, side, count,
+    WINDOW: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, PADDED: tl.constexpr,
+    PRECISION: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr, PADS: tl.constexpr,
 ):  # fmt: skip
-    """A block of a small window's queries against all its keys.
+    """A block of a small window's queries, KEYS of its keys per iteration.
 
-    Rows of so few keys would leave the tensor cores idle. A query's bias by row and by column, 2 *
-    LINE numbers, is multiplied with ones where a key's row and column are.
+    Single rows of so few keys would leave the tensor cores idle. The bias is one more product: a
+    query's 2 * PADDED biases by row and column times a one-hot matrix of each key's row and column.
     """
     LOG2E: tl.constexpr = 1.4426950408889634
     WIDTH: tl.constexpr = HEADS * DIM
     TOKENS: tl.constexpr = WINDOW * WINDOW
-    head, square = tl.program_id(1), tl.program_id(2)
+    head, window = tl.program_id(1), tl.program_id(2)
     query = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
-    dim, lines = tl.arange(0, DIM), tl.arange(0, 2 * LINE)
-    image, place = square // (count * count), square % (count * count)
-    top, left = place // count * WINDOW, place % count * WINDOW
+    dim, entry = tl.arange(0, DIM), tl.arange(0, 2 * PADDED)
+    image, index = window // (count * count), window % (count * count)
+    top, left = index // count * WINDOW, index % count * WINDOW
     y, x = top + query // WINDOW, left + query % WINDOW
-    asked = query < TOKENS
-    real = asked & (y < side) & (x < side)
+    query_mask = query < TOKENS
+    in_image = query_mask & (y < side) & (x < side)
     token = ((image * side + y) * side + x).to(tl.int64)
     q = tl.load(
         QKV + token[:, None] * (3 * WIDTH) + head * DIM + dim[None, :],
-        mask=real[:, None], other=0.0,
+        mask=in_image[:, None], other=0.0,
     )  # fmt: skip
-    part = tl.where(lines < LINE, 0, squares * HEADS) + square * HEADS + head
+    part = tl.where(entry < PADDED, 0, num_windows * HEADS) + window * HEADS + head
     bias = tl.load(
-        BIAS + part[None, :].to(tl.int64) * (TOKENS * LINE) + query[:, None] * LINE
-        + (lines % LINE)[None, :],
-        mask=asked[:, None], other=0.0,
+        BIAS + part[None, :].to(tl.int64) * (TOKENS * PADDED) + query[:, None] * PADDED
+        + (entry % PADDED)[None, :],
+        mask=query_mask[:, None], other=0.0,
     )  # fmt: skip
-    highest = tl.full((QUERIES,), float("-inf"), tl.float32)
-    total = tl.zeros((QUERIES,), tl.float32)
-    mixed = tl.zeros((QUERIES, DIM), tl.float32)
+    running_max = tl.full((QUERIES,), float("-inf"), tl.float32)
+    running_sum = tl.zeros((QUERIES,), tl.float32)
+    acc = tl.zeros((QUERIES, DIM), tl.float32)
     for begin in tl.range(0, TOKENS, KEYS):
-        other = begin + tl.arange(0, KEYS)
-        row, column = other // WINDOW, other % WINDOW
-        seen = other < TOKENS
-        inside = seen & (left + column < side) & (top + row < side)
-        key = ((image * side + top + row) * side + left + column).to(tl.int64) * (3 * WIDTH)
+        key = begin + tl.arange(0, KEYS)
+        row, column = key // WINDOW, key % WINDOW
+        key_mask = key < TOKENS
+        key_in_image = key_mask & (left + column < side) & (top + row < side)
+        offset = ((image * side + top + row) * side + left + column).to(tl.int64) * (3 * WIDTH)
         k = tl.load(
-            QKV + key[None, :] + WIDTH + head * DIM + dim[:, None],
-            mask=inside[None, :], other=0.0,
+            QKV + offset[None, :] + WIDTH + head * DIM + dim[:, None],
+            mask=key_in_image[None, :], other=0.0,
         )  # fmt: skip
         v = tl.load(
-            QKV + key[:, None] + 2 * WIDTH + head * DIM + dim[None, :],
-            mask=inside[:, None], other=0.0,
+            QKV + offset[:, None] + 2 * WIDTH + head * DIM + dim[None, :],
+            mask=key_in_image[:, None], other=0.0,
         )  # fmt: skip
-        if REACHES_OUT:
-            outside_k = tl.load(OUTSIDE + WIDTH + head * DIM + dim)
-            outside_v = tl.load(OUTSIDE + 2 * WIDTH + head * DIM + dim)
-            k = tl.where(inside[None, :], k, outside_k[:, None])
-            v = tl.where(inside[:, None], v, outside_v[None, :])
-        here = (lines[:, None] == row[None, :]) | (lines[:, None] == column[None, :] + LINE)
+        if PADS:
+            padding_k = tl.load(PADDING + WIDTH + head * DIM + dim)
+            padding_v = tl.load(PADDING + 2 * WIDTH + head * DIM + dim)
+            k = tl.where(key_in_image[None, :], k, padding_k[:, None])
+            v = tl.where(key_in_image[:, None], v, padding_v[None, :])
+        one_hot = (entry[:, None] == row[None, :]) | (entry[:, None] == column[None, :] + PADDED)
         scores = tl.dot(q, k, input_precision=PRECISION) * scale
-        scores = tl.dot(bias, here.to(bias.dtype), scores, input_precision=PRECISION) * LOG2E
-        scores = tl.where(seen[None, :], scores, float("-inf"))
-        weights, faded, highest, total = softmax_on(scores, highest, total)
-        mixed = mixed * faded[:, None]
-        mixed = tl.dot(weights.to(v.dtype), v, mixed, input_precision=PRECISION)
-    mixed = mixed / total[:, None]
+        scores = tl.dot(bias, one_hot.to(bias.dtype), scores, input_precision=PRECISION) * LOG2E
+        scores = tl.where(key_mask[None, :], scores, float("-inf"))
+        weights, rescale, running_max, running_sum = online_softmax(
+            scores, running_max, running_sum
+        )
+        acc = acc * rescale[:, None]
+        acc = tl.dot(weights.to(v.dtype), v, acc, input_precision=PRECISION)
+    acc = acc / running_sum[:, None]
     tl.store(
         OUT + token[:, None] * WIDTH + head * DIM + dim[None, :],
-        mixed.to(OUT.dtype.element_ty), mask=real[:, None],
+        acc.to(OUT.dtype.element_ty), mask=in_image[:, None],
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Scores to tokens on the device: greedy, the no-repeat rule, what ends a page.
+"""Next tokens from logits on the device: greedy, with the no-repeat rule and the end of a page.
 
-Two kernels: pieces of the vocabulary side by side, then one program a row that merges them, takes
-the banned tokens out and writes the token down. The row is looked through again only if its best
-token is banned.
+Two kernels: one reduces chunks of the vocabulary in parallel, then one program per row merges them,
+bans tokens and appends the chosen one. A row's logits are scanned again only if its best token is
+banned.
 """
 
 from __future__ import annotations
@@ -12,49 +12,52 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dsocr.runtime.kernels.triton_language import constants, power_of_two, tl, triton
+from dsocr.runtime.kernels.triton_compat import constexprs, next_power_of_2, tl, triton
 
-PIECE, PIECE_WARPS = 4096, 8
-"""Scores a program looks through."""
-SCANNED, SCANNED_WARPS = 2048, 8
-"""Tokens of the history, or scores of a row, that the last program looks through at once."""
+CHUNK, CHUNK_WARPS = 4096, 8
+"""Logits per program of the first kernel."""
+SCAN, SCAN_WARPS = 2048, 8
+"""Tokens of the history, or logits of a row, per iteration of the second."""
 
 STUCK, NOT_A_NUMBER, END, FULL = 1, 2, 4, 8
-"""Flags of a choice: everything was banned, the scores were no numbers, it is the end token, there
-is no room for another."""
+"""Flags of a sampled token: all tokens were banned, the logits had NaN, it is the end token, the
+sequence has reached its limit."""
 
-LENGTH, PROMPT, NGRAM, NGRAM_WINDOW, LIMIT, WATCH, WATCH_STATE, NUM_FIELDS = 0, 1, 2, 3, 4, 5, 8, 16
-"""Columns of a sequence's parameters: tokens known, tokens of the prompt, the no-repeat rule (n, 0
-for none; window, 0 for the whole sequence), most tokens there may be, whether loops are looked for,
-and from `WATCH_STATE` on what is counted for that (see `kernels.watch`)."""
+LENGTH, PROMPT, NGRAM, NGRAM_WINDOW, LIMIT = 0, 1, 2, 3, 4
+REPETITION_CHECK, REPETITION_STATE, NUM_FIELDS = 5, 8, 16
+"""Columns of a sequence's parameters: number of known tokens, of the prompt's tokens, the no-repeat
+rule (n, 0 for none; window, 0 for the whole sequence), most tokens of the sequence, the repetition
+check, and from `REPETITION_STATE` on its counters (see `kernels.repetition_flags`)."""
 
-_LENGTH, _PROMPT, _NGRAM, _NGRAM_WINDOW, _LIMIT = constants(
+_LENGTH, _PROMPT, _NGRAM, _NGRAM_WINDOW, _LIMIT = constexprs(
     LENGTH, PROMPT, NGRAM, NGRAM_WINDOW, LIMIT
 )
-_STUCK, _NOT_A_NUMBER, _END, _FULL = constants(STUCK, NOT_A_NUMBER, END, FULL)
+_STUCK, _NOT_A_NUMBER, _END, _FULL = constexprs(STUCK, NOT_A_NUMBER, END, FULL)
 
 
 @dataclass(frozen=True, slots=True)
-class Histories:
+class TokenHistories:
     """The device's tables of all sequences."""
 
     tokens: Tensor
-    """(sequences, most tokens) int32: prompt and answer so far."""
+    """(sequences, max tokens) int32: prompt and output so far."""
     params: Tensor
     """(sequences, NUM_FIELDS) int32."""
     exempt: Tensor
-    """(any,) int32 tokens that a window's rule never bans."""
+    """(any,) int32 tokens that a rule with a window never bans."""
     end: int
     """The end token's id."""
 
 
-def choose(logits: Tensor, histories: Histories, rows: Tensor) -> Tensor:
-    """Chooses, writes down and counts each row's next token: (3, B) int32 tokens, log-probabilities
-    before any ban (float32's bits), flags. Banned tokens are taken out of `logits` (B, vocabulary)
-    float32. Rows below 0 are nobody's.
+def sample_tokens(logits: Tensor, histories: TokenHistories, rows: Tensor) -> Tensor:
+    """The next token of each row's sequence, appended to its history.
+
+    Returns (3, B) int32: tokens, log-probabilities before any ban (float32's bits), flags. Logits
+    (B, vocabulary) float32 of banned tokens are set to -inf. `rows` (B,) are the sequences, below 0
+    for padding.
     """
     total = logits.logsumexp(-1)
-    chosen = []
+    sampled = []
     for row, sequence in enumerate(rows.tolist()):
         if sequence >= 0:
             logits[row, _banned(histories, sequence)] = float("-inf")
@@ -65,34 +68,35 @@ def choose(logits: Tensor, histories: Histories, rows: Tensor) -> Tensor:
         flags |= STUCK if is_number and bool(logits[row, best].isinf()) else 0
         flags |= END if best == histories.end else 0
         if sequence >= 0:
-            flags |= _write_down(histories, sequence, best)
+            flags |= _append(histories, sequence, best)
         bits = logprob.view(torch.int32).reshape(())
-        chosen.append(torch.stack((bits.new_tensor(best), bits, bits.new_tensor(flags))))
-    return torch.stack(chosen, dim=1)
+        sampled.append(torch.stack((bits.new_tensor(best), bits, bits.new_tensor(flags))))
+    return torch.stack(sampled, dim=1)
 
 
-def choose_fused(logits: Tensor, histories: Histories, rows: Tensor) -> Tensor:
+def sample_tokens_fused(logits: Tensor, histories: TokenHistories, rows: Tensor) -> Tensor:
+    """`sample_tokens` in two kernels."""
     count, vocabulary = logits.shape
-    pieces = -(-vocabulary // PIECE)
-    sums = logits.new_empty(3, count, pieces)  # highest, sum of exponentials, best
-    places = logits.new_empty(count, pieces, dtype=torch.int32)
-    chosen = logits.new_empty(3, count, dtype=torch.int32)
-    _look[(pieces, count)](
-        logits, sums, places, vocabulary, count, PIECE=PIECE, num_warps=PIECE_WARPS
+    num_chunks = -(-vocabulary // CHUNK)
+    stats = logits.new_empty(3, count, num_chunks)  # maximum, sum of exponentials, best logit
+    best_tokens = logits.new_empty(count, num_chunks, dtype=torch.int32)
+    sampled = logits.new_empty(3, count, dtype=torch.int32)
+    _reduce_chunks[(num_chunks, count)](
+        logits, stats, best_tokens, vocabulary, count, CHUNK=CHUNK, num_warps=CHUNK_WARPS
     )
-    _choose[(count,)](
-        *(logits, sums, places, histories.tokens, histories.params, histories.exempt, rows, chosen),
-        *(vocabulary, count, pieces, histories.tokens.shape[1], histories.end),
+    _sample[(count,)](
+        *(logits, stats, best_tokens, histories.tokens, histories.params, histories.exempt, rows),
+        *(sampled, vocabulary, count, num_chunks, histories.tokens.shape[1], histories.end),
         FIELDS=histories.params.shape[1],
-        EXEMPT=len(histories.exempt),
-        PIECES=power_of_two(pieces),
-        SCANNED=SCANNED,
-        num_warps=SCANNED_WARPS,
+        NUM_EXEMPT=len(histories.exempt),
+        CHUNK_BLOCK=next_power_of_2(num_chunks),
+        SCAN=SCAN,
+        num_warps=SCAN_WARPS,
     )
-    return chosen
+    return sampled
 
 
-def _banned(histories: Histories, sequence: int) -> list[int]:
+def _banned(histories: TokenHistories, sequence: int) -> list[int]:
     length, prompt, ngram, window, *_ = histories.params[sequence].tolist()
     if ngram == 0 or (window > 0 and ngram == 1):
         return []
@@ -107,7 +111,7 @@ def _banned(histories: Histories, sequence: int) -> list[int]:
     return sorted(found - (set(histories.exempt.tolist()) if window else set()))
 
 
-def _write_down(histories: Histories, sequence: int, token: int) -> int:
+def _append(histories: TokenHistories, sequence: int, token: int) -> int:
     params = histories.params[sequence]
     length = int(params[LENGTH])
     if length < histories.tokens.shape[1]:
@@ -117,59 +121,60 @@ def _write_down(histories: Histories, sequence: int, token: int) -> int:
 
 
 @triton.jit(do_not_specialize=["count"])
-def _look(LOGITS, SUMS, PLACES, vocabulary, count, PIECE: tl.constexpr):
-    """A piece's highest score, its sum of exponentials and where the highest is."""
-    piece, row = tl.program_id(0), tl.program_id(1)
-    token = piece * PIECE + tl.arange(0, PIECE)
+def _reduce_chunks(LOGITS, STATS, BEST_TOKENS, vocabulary, count, CHUNK: tl.constexpr):
+    """Maximum, sum of exponentials and best token of one chunk of one row's logits."""
+    chunk, row = tl.program_id(0), tl.program_id(1)
+    token = chunk * CHUNK + tl.arange(0, CHUNK)
     logits = tl.load(
         LOGITS + row.to(tl.int64) * vocabulary + token,
         mask=token < vocabulary, other=float("-inf"),
     )  # fmt: skip
-    highest = tl.max(logits, 0)
-    base = tl.where(highest == float("-inf"), 0.0, highest)
-    at = row * tl.num_programs(0) + piece
+    best = tl.max(logits, 0)
+    base = tl.where(best == float("-inf"), 0.0, best)
+    index = row * tl.num_programs(0) + chunk
     size = count * tl.num_programs(0)
-    tl.store(SUMS + at, base)
-    tl.store(SUMS + size + at, tl.sum(tl.exp(logits - base), 0))
-    tl.store(SUMS + 2 * size + at, highest)
-    tl.store(PLACES + at, piece * PIECE + tl.argmax(logits, 0))
+    tl.store(STATS + index, base)
+    tl.store(STATS + size + index, tl.sum(tl.exp(logits - base), 0))
+    tl.store(STATS + 2 * size + index, best)
+    tl.store(BEST_TOKENS + index, chunk * CHUNK + tl.argmax(logits, 0))
 
 
 @triton.jit(do_not_specialize=["count"])
-def _choose(
-    LOGITS, SUMS, PLACES, TOKENS, PARAMS, EXEMPTED, ROWS, CHOSEN,
-    vocabulary, count, pieces, most, end,
-    FIELDS: tl.constexpr, EXEMPT: tl.constexpr, PIECES: tl.constexpr, SCANNED: tl.constexpr,
+def _sample(
+    LOGITS, STATS, BEST_TOKENS, TOKENS, PARAMS, EXEMPT, ROWS, SAMPLED,
+    vocabulary, count, num_chunks, max_tokens, end,
+    FIELDS: tl.constexpr, NUM_EXEMPT: tl.constexpr, CHUNK_BLOCK: tl.constexpr, SCAN: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0)
-    piece = tl.arange(0, PIECES)
-    known = piece < pieces
-    size = count * pieces
-    at = row * pieces + piece
-    base = tl.load(SUMS + at, mask=known, other=float("-inf"))
-    sums = tl.load(SUMS + size + at, mask=known, other=0.0)
-    bests = tl.load(SUMS + 2 * size + at, mask=known, other=float("-inf"))
+    chunk = tl.arange(0, CHUNK_BLOCK)
+    mask = chunk < num_chunks
+    size = count * num_chunks
+    index = row * num_chunks + chunk
+    base = tl.load(STATS + index, mask=mask, other=float("-inf"))
+    sums = tl.load(STATS + size + index, mask=mask, other=0.0)
+    bests = tl.load(STATS + 2 * size + index, mask=mask, other=float("-inf"))
     highest = tl.max(base, 0)
-    total = highest + tl.log(tl.sum(tl.where(known, sums * tl.exp(base - highest), 0.0), 0))
+    total = highest + tl.log(tl.sum(tl.where(mask, sums * tl.exp(base - highest), 0.0), 0))
     score = tl.max(bests, 0)
-    # of scores that are no numbers the best may lie behind the last
-    best = tl.load(PLACES + row * pieces + tl.minimum(tl.argmax(bests, 0), pieces - 1))
+    # with NaN argmax may return an index past the last chunk
+    best_tokens = BEST_TOKENS + row * num_chunks
+    best = tl.load(best_tokens + tl.minimum(tl.argmax(bests, 0), num_chunks - 1))
     sequence = tl.load(ROWS + row)
     logits = LOGITS + row.to(tl.int64) * vocabulary
     flags = 0
     best = tl.minimum(best, vocabulary - 1)
     if sequence >= 0:
         params = PARAMS + sequence * FIELDS
-        tokens = TOKENS + sequence.to(tl.int64) * most
+        tokens = TOKENS + sequence.to(tl.int64) * max_tokens
         length = tl.load(params + _LENGTH)
         if _ban(
-            logits, tokens, EXEMPTED, best, length, tl.load(params + _PROMPT),
-            tl.load(params + _NGRAM), tl.load(params + _NGRAM_WINDOW), EXEMPT, SCANNED,
+            logits, tokens, EXEMPT, best, length, tl.load(params + _PROMPT),
+            tl.load(params + _NGRAM), tl.load(params + _NGRAM_WINDOW), NUM_EXEMPT, SCAN,
         ):  # fmt: skip
-            tl.debug_barrier()  # bans that other threads wrote are read now
-            score, best = _best(logits, vocabulary, SCANNED)
-        tl.debug_barrier()  # all threads have read the length
-        if length < most:
+            tl.debug_barrier()  # bans stored by other threads are loaded next
+            score, best = _argmax(logits, vocabulary, SCAN)
+        tl.debug_barrier()  # all threads have loaded the length before it is stored
+        if length < max_tokens:
             tl.store(tokens + length, best)
             tl.store(params + _LENGTH, length + 1)
         flags += tl.where(length + 1 >= tl.load(params + _LIMIT), _FULL, 0)
@@ -177,60 +182,61 @@ def _choose(
     flags += tl.where(is_number, tl.where(score == float("-inf"), _STUCK, 0), _NOT_A_NUMBER)
     flags += tl.where(best == end, _END, 0)
     logprob = tl.minimum(score - total, 0.0)
-    tl.store(CHOSEN + row, best)
-    tl.store(CHOSEN + count + row, logprob.to(tl.int32, bitcast=True))
-    tl.store(CHOSEN + 2 * count + row, flags)
+    tl.store(SAMPLED + row, best)
+    tl.store(SAMPLED + count + row, logprob.to(tl.int32, bitcast=True))
+    tl.store(SAMPLED + 2 * count + row, flags)
 
 
 @triton.jit
 def _ban(
-    LOGITS, TOKENS, EXEMPTED, best, length, prompt, ngram, window,
-    EXEMPT: tl.constexpr, SCANNED: tl.constexpr,
+    LOGITS, TOKENS, EXEMPT, best, length, prompt, ngram, window,
+    NUM_EXEMPT: tl.constexpr, SCAN: tl.constexpr,
 ):  # fmt: skip
-    """Takes out each token that would complete an n-gram already there; whether `best` was one.
+    """Sets the logit of each token that would complete an n-gram seen before to -inf; whether
+    `best` was one of them.
 
-    A window's rule knows the answer only, and with n = 1 upstream's bans nothing.
+    A rule with a window covers the output only and, as in the released code, bans nothing if n = 1.
     """
     first = tl.where(window > 0, tl.maximum(prompt, length - window), 0)
     last = length - ngram + 1
     is_on = (ngram > 1) | ((ngram == 1) & (window == 0))
     last = tl.where(is_on, last, first)
     found = 0
-    for begin in range(first, last, SCANNED):
-        start = begin + tl.arange(0, SCANNED)
+    for begin in range(first, last, SCAN):
+        start = begin + tl.arange(0, SCAN)
         matches = start < last
-        # the token before the next one first: most histories end here
+        # compare the n-gram's last known token first: it rules out most candidates
         nearest = tl.maximum(ngram - 2, 0)
         is_long = ngram > 1
         newest = tl.load(TOKENS + length - 1)
-        there = tl.load(TOKENS + start + nearest, mask=matches & is_long, other=newest)
-        matches = matches & (there == newest)
+        candidate = tl.load(TOKENS + start + nearest, mask=matches & is_long, other=newest)
+        matches = matches & (candidate == newest)
         if tl.sum(matches.to(tl.int32), 0) > 0:
-            for back in range(0, ngram - 2):
-                wanted = tl.load(TOKENS + length - ngram + 1 + back)
+            for index in range(0, ngram - 2):
+                expected = tl.load(TOKENS + length - ngram + 1 + index)
                 matches = matches & (
-                    tl.load(TOKENS + start + back, mask=matches, other=-1) == wanted
+                    tl.load(TOKENS + start + index, mask=matches, other=-1) == expected
                 )
             token = tl.load(TOKENS + start + ngram - 1, mask=matches, other=-1)
-            for number in tl.static_range(EXEMPT):
-                spared = tl.load(EXEMPTED + number)
-                matches = matches & ((token != spared) | (window == 0))
+            for index in tl.static_range(NUM_EXEMPT):
+                exempt = tl.load(EXEMPT + index)
+                matches = matches & ((token != exempt) | (window == 0))
             tl.store(LOGITS + token, float("-inf"), mask=matches)
             found += tl.sum((matches & (token == best)).to(tl.int32), 0)
     return found > 0
 
 
 @triton.jit
-def _best(LOGITS, vocabulary, SCANNED: tl.constexpr):
-    """The highest score of a row and the first place it stands at."""
+def _argmax(LOGITS, vocabulary, SCAN: tl.constexpr):
+    """The highest logit of a row and its first token."""
     highest = float("-inf")
-    place = 0
-    for begin in range(0, vocabulary, SCANNED):
-        token = begin + tl.arange(0, SCANNED)
+    best = 0
+    for begin in range(0, vocabulary, SCAN):
+        token = begin + tl.arange(0, SCAN)
         logits = tl.load(
             LOGITS + token, mask=token < vocabulary, other=float("-inf"), cache_modifier=".cg"
         )  # fmt: skip
-        here = tl.max(logits, 0)
-        place = tl.where(here > highest, begin + tl.argmax(logits, 0), place)
-        highest = tl.maximum(highest, here)
-    return highest, place
+        chunk_max = tl.max(logits, 0)
+        best = tl.where(chunk_max > highest, begin + tl.argmax(logits, 0), best)
+        highest = tl.maximum(highest, chunk_max)
+    return highest, best

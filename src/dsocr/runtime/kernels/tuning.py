@@ -1,51 +1,59 @@
-"""How the kernels are cut for a batch, as measured on an H200. Where a card has less shared memory
-`fitting_block` and `fitting_stages` cut them further."""
+"""Block sizes, warps and stages by batch size, as measured on an H200. `fit_block` and `fit_stages`
+reduce them on devices with less shared memory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from dsocr.runtime.kernels.decode_attention import Split
-from dsocr.runtime.kernels.experts_decode import Tiles
-from dsocr.runtime.kernels.experts_prefill import Tile
-from dsocr.runtime.kernels.gemv import Cut
+from dsocr.runtime.kernels.experts_decode import DecodeTile
+from dsocr.runtime.kernels.experts_prefill import PrefillTile
+from dsocr.runtime.kernels.gemv import GemvTile
 
 
 @dataclass(frozen=True, slots=True)
-class RowTuning:
-    """For a row alone."""
+class GemvTuning:
+    """For decoding a single row."""
 
     split: Split = Split(64, 32, 4, 2)
-    qkv: Cut = (4, 2)
-    out: Cut = (2, 2)
-    router: Cut = (1, 1)
-    up: Cut = (4, 1)
-    down: Cut = (4, 4)
-    head: Cut = (8, 4)
+    qkv: GemvTile = (4, 2)
+    out: GemvTile = (2, 2)
+    router: GemvTile = (1, 1)
+    up: GemvTile = (4, 1)
+    down: GemvTile = (4, 4)
+    head: GemvTile = (8, 4)
 
 
 @dataclass(frozen=True, slots=True)
-class Tuning:
-    """For several rows, up to so many."""
+class DecodeTuning:
+    """For decoding several rows, at most `max_rows`."""
 
-    rows: int
+    max_rows: int
     split: Split
     router: tuple[int, int]
-    """Inputs at once, warps."""
-    up: Tiles
-    down: Tiles
+    """Inputs per iteration, warps."""
+    up: DecodeTile
+    down: DecodeTile
 
 
-_FEW = Tiles(64, 128, 16, 4, 3)
-_SOME = Tiles(64, 64, 16, 4, 3)
+_WIDE_TILE = DecodeTile(64, 128, 16, 4, 3)
+_TILE = DecodeTile(64, 64, 16, 4, 3)
 
-TUNINGS = (
-    Tuning(4, Split(16, 32, 4, 4), (128, 8), _FEW, _SOME),
-    Tuning(16, Split(10, 32, 4, 2), (128, 8), _FEW, _SOME),
-    Tuning(32, Split(2, 64, 4, 2), (128, 8), _FEW, _FEW),
-    Tuning(96, Split(2, 64, 4, 2), (256, 8), _SOME, Tiles(64, 64, 16, 4, 6)),
-    Tuning(160, Split(2, 64, 4, 2), (256, 8), Tiles(64, 64, 32, 4, 3), Tiles(64, 64, 32, 4, 4)),
-    Tuning(1 << 30, Split(2, 64, 4, 2), (64, 4), Tiles(64, 64, 64, 4, 3), Tiles(128, 64, 64, 4, 4)),
+DECODE_TUNINGS = (
+    DecodeTuning(4, Split(16, 32, 4, 4), (128, 8), _WIDE_TILE, _TILE),
+    DecodeTuning(16, Split(10, 32, 4, 2), (128, 8), _WIDE_TILE, _TILE),
+    DecodeTuning(32, Split(2, 64, 4, 2), (128, 8), _WIDE_TILE, _WIDE_TILE),
+    DecodeTuning(96, Split(2, 64, 4, 2), (256, 8), _TILE, DecodeTile(64, 64, 16, 4, 6)),
+    DecodeTuning(
+        *(160, Split(2, 64, 4, 2), (256, 8)),
+        up=DecodeTile(64, 64, 32, 4, 3),
+        down=DecodeTile(64, 64, 32, 4, 4),
+    ),
+    DecodeTuning(
+        *(1 << 30, Split(2, 64, 4, 2), (64, 4)),
+        up=DecodeTile(64, 64, 64, 4, 3),
+        down=DecodeTile(128, 64, 64, 4, 4),
+    ),
 )
 
 
@@ -55,37 +63,49 @@ FP8_SPLITS = (
     (48, Split(2, 128, 8, 2)),
     (1 << 30, Split(1, 128, 8, 2)),
 )
-"""Of a cache in fp8, where turning the values into others takes as long as reading them."""
+"""(most rows, split) for an fp8 cache, where converting the values takes as long as loading."""
 
 
-def tuning_for(rows: int) -> Tuning:
-    return next(tuning for tuning in TUNINGS if rows <= tuning.rows)
+def decode_tuning_for(rows: int) -> DecodeTuning:
+    return next(tuning for tuning in DECODE_TUNINGS if rows <= tuning.max_rows)
 
 
 def fp8_split_for(rows: int) -> Split:
-    return next(split for most, split in FP8_SPLITS if rows <= most)
+    return next(split for max_rows, split in FP8_SPLITS if rows <= max_rows)
 
 
 @dataclass(frozen=True, slots=True)
 class PrefillTuning:
-    """For prompts of so many tokens together: the attention's queries and keys, warps and stages,
-    and the experts' tiles."""
+    """For prompts of at most `max_tokens` in total: queries and keys per block, warps and stages of
+    the attention, and the experts' tiles."""
 
-    tokens: int
+    max_tokens: int
     queries: int
     keys: int
     warps: int
     stages: int
-    up: Tile
-    down: Tile
+    up: PrefillTile
+    down: PrefillTile
 
 
 PREFILL_TUNINGS = (
-    PrefillTuning(512, 64, 128, 4, 2, Tile(32, 64, 64, 4, 4), Tile(32, 128, 64, 4, 3)),
-    PrefillTuning(1536, 64, 128, 4, 2, Tile(32, 128, 64, 4, 3), Tile(32, 128, 64, 4, 3)),
-    PrefillTuning(1 << 30, 64, 64, 4, 2, Tile(128, 128, 64, 8, 3), Tile(128, 256, 64, 8, 3)),
+    PrefillTuning(
+        *(512, 64, 128, 4, 2),
+        up=PrefillTile(32, 64, 64, 4, 4),
+        down=PrefillTile(32, 128, 64, 4, 3),
+    ),
+    PrefillTuning(
+        *(1536, 64, 128, 4, 2),
+        up=PrefillTile(32, 128, 64, 4, 3),
+        down=PrefillTile(32, 128, 64, 4, 3),
+    ),
+    PrefillTuning(
+        *(1 << 30, 64, 64, 4, 2),
+        up=PrefillTile(128, 128, 64, 8, 3),
+        down=PrefillTile(128, 256, 64, 8, 3),
+    ),
 )
 
 
-def prefill_tuning_for(tokens: int) -> PrefillTuning:
-    return next(tuning for tuning in PREFILL_TUNINGS if tokens <= tuning.tokens)
+def prefill_tuning_for(num_tokens: int) -> PrefillTuning:
+    return next(tuning for tuning in PREFILL_TUNINGS if num_tokens <= tuning.max_tokens)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from dsocr.runtime.config import AttentionName
 from dsocr.runtime.kernels.elementwise import (
-    add_norm,
-    add_norm_fused,
+    add_layernorm,
+    add_layernorm_fused,
     quick_gelu,
     quick_gelu_fused,
 )
@@ -82,7 +82,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, change: Tensor | None) -> tuple[Tensor, Tensor]:
         """Tokens (B, T, C) and the previous layer's output, which is still to be added; returns the
         same pair of this layer."""
-        add = add_norm_fused if self.fused else add_norm
+        add = add_layernorm_fused if self.fused else add_layernorm
         x, normed = add(x, change, self.layer_norm1.weight, self.layer_norm1.bias, EPS)
         attended = self.self_attn(normed)
         x, normed = add(x, attended, self.layer_norm2.weight, self.layer_norm2.bias, EPS)

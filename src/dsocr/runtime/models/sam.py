@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from dsocr.runtime.config import AttentionName
 from dsocr.runtime.kernels.elementwise import (
-    add_norm,
-    add_norm_fused,
+    add_layernorm,
+    add_layernorm_fused,
     linear_gelu,
     linear_gelu_fused,
 )
-from dsocr.runtime.kernels.sam_attention import attend_square, attend_square_fused
+from dsocr.runtime.kernels.sam_attention import sam_attention, sam_attention_fused
 from dsocr.runtime.layers.norm import ChannelNorm
 from dsocr.runtime.layers.resize import ResizedTable, resize_grid, resize_line
 from dsocr.runtime.spec import SAM_PATCH, SamSpec
@@ -47,9 +47,9 @@ class Attention(nn.Module):
         rel_w = self.columns(self.rel_pos_w, distances)
         pairs = (self.qkv(x), self.qkv.bias, rel_h, rel_w)
         if self.fused:
-            x = attend_square_fused(*pairs, num_heads=self.num_heads, window=window)
+            x = sam_attention_fused(*pairs, num_heads=self.num_heads, window=window)
         else:
-            x = attend_square(*pairs, num_heads=self.num_heads, window=window, kind=self.kind)
+            x = sam_attention(*pairs, num_heads=self.num_heads, window=window, kind=self.kind)
         return self.proj(x)
 
 
@@ -77,7 +77,7 @@ class SamBlock(nn.Module):
     def forward(self, x: Tensor, change: Tensor | None) -> tuple[Tensor, Tensor]:
         """Tokens (B, S, S, C) and the previous block's output, which is still to be added; returns
         the same pair of this block."""
-        add = add_norm_fused if self.fused else add_norm
+        add = add_layernorm_fused if self.fused else add_layernorm
         x, normed = add(x, change, self.norm1.weight, self.norm1.bias, EPS)
         attended = self.attn(normed, x.shape[1] if self.is_global else WINDOW)
         x, normed = add(x, attended, self.norm2.weight, self.norm2.bias, EPS)

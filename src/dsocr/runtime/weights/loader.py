@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from dsocr.runtime.config import AttentionName, ExpertDtypeName
-from dsocr.runtime.kernels.triton_language import usable_kernels
+from dsocr.runtime.kernels.triton_compat import supports_kernels
 from dsocr.runtime.layers.attention import usable_attention
 from dsocr.runtime.layers.int8 import Destination
 from dsocr.runtime.layers.moe import Experts, usable_experts
@@ -100,7 +100,7 @@ def load_model(
     assert isinstance(model, nn.Module)
     give_memory(model, device=device, dtype=dtype, expert_dtype=expert_dtype)
     _fill(dict(model.checkpoint_tensors()), headers)
-    if kernels and usable_kernels(device, dtype):
+    if kernels and supports_kernels(device, dtype):
         model.use_kernels()
     return model
 
