@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from starlette.testclient import TestClient
 
 from dsocr.config import Settings
-from dsocr.jobs.store import commands
+from dsocr.jobs.store import leases
 from dsocr.jobs.store.database import Database
 from dsocr.server.app import create_app
 from tests.jobs.conftest import NewServer, numbered
@@ -74,8 +74,8 @@ async def stored_job(runs_dir: Path, pages: int) -> str:
     job_id = await accepted(database, pages)
     lease = await claimed(database)
     for index in range(pages):
-        await database.write(commands.store_page, lease, read(index, "words " * 6666))
-    assert await database.write(commands.finish, lease, time.time())
+        await database.write(leases.store_page, lease, read(index, "words " * 6666))
+    assert await database.write(leases.finish, lease, time.time())
     await database.close()
     return job_id
 

@@ -152,7 +152,7 @@ def test_a_name_that_leads_inside_is_refused_when_it_is_called(tmp_path: Path) -
 async def test_a_callback_is_signed_and_tried_until_it_arrives(
     tmp_path: Path, hook: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsocr.jobs.store.commands.FIRST_CALLBACK_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("dsocr.jobs.store.callbacks.FIRST_PAUSE_SECONDS", 0)
     config = dataclasses.replace(CONFIG, callback_private=True)
     database = Database(tmp_path / "store")
     await database.open()
@@ -183,7 +183,7 @@ async def test_a_callback_is_signed_and_tried_until_it_arrives(
 async def test_a_callback_is_given_up_after_its_tries(
     tmp_path: Path, hook: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsocr.jobs.store.commands.FIRST_CALLBACK_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("dsocr.jobs.store.callbacks.FIRST_PAUSE_SECONDS", 0)
     config = dataclasses.replace(CONFIG, callback_private=True)
     database = Database(tmp_path / "store")
     await database.open()

@@ -1,4 +1,4 @@
-"""Page images of jobs: rendered again from the stored file when somebody looks, never stored."""
+"""Page images of jobs: rendered from the stored file when requested, cached in memory."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DEFAULT_DPI = 144
 
 
 class PageImages:
-    """The pages as the engine saw them, as JPEG; those looked at last are kept at hand."""
+    """The pages as the engine got them, as JPEG; the most recently used are cached."""
 
     def __init__(self, files: JobFiles, sandbox: Sandbox) -> None:
         self._files = files
         self._sandbox = sandbox
         self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._bytes = 0
-        self._rendering = asyncio.Semaphore(1)  # a reader who leafs must not crowd out the engine
+        self._rendering = asyncio.Semaphore(1)  # leaves decoders free for the engine
 
     async def jpeg(self, job: Job, page: JobPage, info: EngineInfo | None) -> bytes:
         """Raises what opening the file and rendering the page raise."""

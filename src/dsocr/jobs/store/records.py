@@ -1,4 +1,4 @@
-"""Results and options as the text that a column holds, and back."""
+"""Results, options, summaries and corrections as the JSON text that a column has, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dsocr.types import OcrOptions, PageResult
 
 _OPTIONS = TypeAdapter(OcrOptions)
 _RESULT = TypeAdapter(PageResult)
-_NEWS = TypeAdapter(PageSummary)
+_SUMMARY = TypeAdapter(PageSummary)
 _CORRECTIONS = TypeAdapter(dict[int, Correction])
 
 
@@ -31,15 +31,15 @@ def result_of(text: str) -> PageResult:
     return _RESULT.validate_json(text)
 
 
-def news_to_text(news: PageSummary) -> str:
-    return _NEWS.dump_json(news).decode()
+def summary_to_text(summary: PageSummary) -> str:
+    return _SUMMARY.dump_json(summary).decode()
 
 
-def news_of(text: str) -> PageSummary:
-    return _NEWS.validate_json(text)
+def summary_of(text: str) -> PageSummary:
+    return _SUMMARY.validate_json(text)
 
 
-def news_about(page: JobPage, file_name: str, seq: int, result: PageResult) -> PageSummary:
+def summarize(page: JobPage, file_name: str, seq: int, result: PageResult) -> PageSummary:
     return PageSummary(
         page,
         file_name,

@@ -19,7 +19,7 @@ from dsocr.engines.deepseek.prompts import task_of, with_image
 from dsocr.errors import BadRequest, DsocrError, TooManyPages
 from dsocr.exports import format_of
 from dsocr.jobs.job import Correction, Job, JobFile, JobPage, NewJob
-from dsocr.jobs.store.queries import Wanted
+from dsocr.jobs.store.listing import JobFilter
 from dsocr.pages.source import open_source
 from dsocr.pipeline.page_ranges import page_indices
 from dsocr.pipeline.pipeline import check_options
@@ -64,7 +64,7 @@ async def submit(request: Request, service: RunningService, owner: Owner) -> Res
     most = int(config.max_job_mb * MIB)
     key = _idempotency_key(request)
     with service.uploads.enter(0):
-        await service.jobs.check_room(announced_bytes(request, most))
+        await service.jobs.check_capacity(announced_bytes(request, most))
         limits = FormLimits(config.max_files, most, service.settings.server.max_form_fields)
         async with received_form(request, service.jobs.files.incoming, limits) as form:
             new = await _new_job(form, service, owner or "")
@@ -89,7 +89,7 @@ async def list_jobs(
     limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 50,
     offset: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
 ) -> Response:
-    jobs, total = await service.jobs.list(Wanted(owner, status, search, limit, offset))
+    jobs, total = await service.jobs.list(JobFilter(owner, status, search, limit, offset))
     listed = [job_to_wire(job) for job in jobs]
     return JSONResponse({"jobs": listed, "total": total, "limit": limit, "offset": offset})
 
