@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,16 +16,18 @@ from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.document import document_of
 from dsocr.jobs.events import JobEvent, JobNotifier, follow
 from dsocr.jobs.files import JobFiles
-from dsocr.jobs.images import PageImages
 from dsocr.jobs.job import Correction, Job, JobPage, NewJob, PageNotFound, StoredPage
 from dsocr.jobs.job_runner import EngineProvider
 from dsocr.jobs.maintenance import Maintenance
+from dsocr.jobs.source import JobSource
 from dsocr.jobs.store import commands, listing, queries
 from dsocr.jobs.store.database import Database, path_of
 from dsocr.jobs.store.listing import JobFilter
 from dsocr.jobs.webhooks import Callbacks
 from dsocr.jobs.worker import JobWorker
 from dsocr.jobs.worker_registry import WorkerRegistry
+from dsocr.pages.page_images import ExportImages, PageImages
+from dsocr.pages.source import DEFAULT_DPI
 from dsocr.types import OcrOptions
 
 
@@ -42,7 +44,7 @@ class JobQueue:
         )
         self._database = database = Database(path_of(url) if url else folder / "jobs.sqlite3")
         self._notifier = JobNotifier()
-        self._images = PageImages(self.files, engines.sandbox)
+        self._images = PageImages()
         self.callbacks = Callbacks(database, config)
         self._worker = JobWorker(database, self.files, registry, self._notifier, engines, config)
         self._maintenance = Maintenance(
@@ -118,7 +120,8 @@ class JobQueue:
         pages = await self._database.read(queries.job_pages, job_id)
         if not 0 <= index < len(pages):
             raise PageNotFound()
-        return await self._images.jpeg(job, pages[index], self._engines.info)
+        source = self._source(job, pages)
+        return await self._images.jpeg(job_id, source, index, dpi=self._image_dpi(job))
 
     async def export(
         self, job_id: str, format: str, out: BinaryIO, owner: str | None = None
@@ -135,7 +138,13 @@ class JobQueue:
             some = self._database.read(queries.stored_pages, job_id, first, end)
             return asyncio.run_coroutine_threadsafe(some, loop).result()
 
-        assets = _Assets(self._images, job, pages, self._engines, loop)
+        assets = ExportImages(
+            self._source(job, pages),
+            self._image_dpi(job),
+            loop,
+            images=self._images,
+            document_id=job_id,
+        )
         document = document_of(job, load, names)
         await asyncio.to_thread(write, document, format, out, assets)
 
@@ -198,6 +207,13 @@ class JobQueue:
         self._notifier.notify(job_id)
         return await self._database.read(queries.page, job_id, index)
 
+    def _source(self, job: Job, pages: Sequence[JobPage]) -> JobSource:
+        return JobSource(job, pages, files=self.files, sandbox=self._engines.sandbox)
+
+    def _image_dpi(self, job: Job) -> float:
+        info = self._engines.info
+        return job.dpi or (info.dpi if info else DEFAULT_DPI)
+
     async def _remove(self, job_id: str) -> None:
         await self._database.write(commands.remove, job_id)
         self._on_ended(job_id)
@@ -208,25 +224,3 @@ class JobQueue:
         self._worker.stop(job_id)
         self._notifier.notify(job_id)
         self._worker.wake()
-
-
-class _Assets:
-    """Page images for an export, which runs in its own thread."""
-
-    def __init__(
-        self,
-        images: PageImages,
-        job: Job,
-        pages: list[JobPage],
-        engines: EngineProvider,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._images = images
-        self._job = job
-        self._pages = pages
-        self._engines = engines
-        self._loop = loop
-
-    def page_image(self, index: int) -> bytes:
-        image = self._images.jpeg(self._job, self._pages[index], self._engines.info)
-        return asyncio.run_coroutine_threadsafe(image, self._loop).result()
