@@ -23,6 +23,7 @@ from dsocr.jobs.source import JobSource
 from dsocr.jobs.store import commands, listing, queries
 from dsocr.jobs.store.database import Database, path_of
 from dsocr.jobs.store.listing import JobFilter
+from dsocr.jobs.submission import Submission, new_job
 from dsocr.jobs.webhooks import Callbacks
 from dsocr.jobs.worker import JobWorker
 from dsocr.jobs.worker_registry import WorkerRegistry
@@ -45,10 +46,10 @@ class JobQueue:
         self._database = database = Database(path_of(url) if url else folder / "jobs.sqlite3")
         self._notifier = JobNotifier()
         self._images = PageImages()
-        self.callbacks = Callbacks(database, config)
+        self._callbacks = Callbacks(database, config)
         self._worker = JobWorker(database, self.files, registry, self._notifier, engines, config)
         self._maintenance = Maintenance(
-            database, self.files, registry, self.callbacks, config, self._remove
+            database, self.files, registry, self._callbacks, config, self._remove
         )
 
     async def start(self) -> None:
@@ -76,27 +77,16 @@ class JobQueue:
         used = await self._database.read(queries.num_bytes) if self._config.quota_mb else 0
         await asyncio.to_thread(self.files.check_capacity, num_bytes, used)
 
-    async def submit(self, new: NewJob) -> Job:
+    async def submit(self, submission: Submission) -> Job:
         """The accepted job, which is durable from now on; an earlier one if that came with the
-        same Idempotency-Key. Raises `DiskFull`, `QueueFull`, `IdempotencyConflict`.
+        same Idempotency-Key. Raises `DiskFull`, `QueueFull`, `IdempotencyConflict`, and what
+        `submission.new_job` raises.
         """
-        config = self._config
-        try:
-            await asyncio.to_thread(self.files.store, new.id, new.paths)
-            accepted = await self._database.write(
-                commands.accept,
-                new,
-                time.time(),
-                max_unfinished=config.max_unfinished,
-                max_of_owner=config.max_jobs_per_key if new.owner else None,
-            )
-        except Exception:  # a cancellation keeps the files: the job may have been accepted
-            await asyncio.to_thread(self.files.delete, new.id)
-            raise
-        if accepted != new.id:
-            await asyncio.to_thread(self.files.delete, new.id)
+        max_pages = self._config.max_pages
+        new = await new_job(submission, self._engines, self._callbacks, max_pages=max_pages)
+        job_id = await self._accept(new)
         self._worker.wake()
-        return await self.get(accepted)
+        return await self.get(job_id)
 
     async def list(self, wanted: JobFilter) -> tuple[list[Job], int]:
         """The jobs, newest first, and the total number that the filter matches."""
@@ -206,6 +196,24 @@ class JobQueue:
         await self._database.write(commands.correct, job_id, index, changes)
         self._notifier.notify(job_id)
         return await self._database.read(queries.page, job_id, index)
+
+    async def _accept(self, new: NewJob) -> str:
+        config = self._config
+        try:
+            await asyncio.to_thread(self.files.store, new.id, new.paths)
+            accepted = await self._database.write(
+                commands.accept,
+                new,
+                time.time(),
+                max_unfinished=config.max_unfinished,
+                max_of_owner=config.max_jobs_per_key if new.owner else None,
+            )
+        except Exception:  # a cancellation keeps the files: the job may have been accepted
+            await asyncio.to_thread(self.files.delete, new.id)
+            raise
+        if accepted != new.id:
+            await asyncio.to_thread(self.files.delete, new.id)
+        return accepted
 
     def _source(self, job: Job, pages: Sequence[JobPage]) -> JobSource:
         return JobSource(job, pages, files=self.files, sandbox=self._engines.sandbox)
