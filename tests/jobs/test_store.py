@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from dsocr.errors import DiskFull, QueueFull
+from dsocr.jobs.document import corrected
 from dsocr.jobs.job import (
     ClaimRequest,
     Correction,
@@ -27,7 +28,7 @@ from dsocr.jobs.store.leases import LeaseLost
 from dsocr.jobs.store.listing import JobFilter
 from dsocr.jobs.store.tables import metadata
 from dsocr.jobs.worker_registry import HeartbeatMonitor, WorkerRegistry
-from dsocr.types import PageFailure, PageResult
+from dsocr.types import Box, PageFailure, PageResult, TextLine
 from tests.fakes import OPTIONS
 from tests.jobs.rows import accepted, claimed, finished_job, new_job, read
 
@@ -361,3 +362,15 @@ async def test_names_are_searched_in_the_index_that_has_them(
 
     await database.read(record)
     assert "SCAN jobs USING COVERING INDEX jobs_by_name" in await database.read(plan)
+
+
+async def test_a_page_keeps_its_lines_in_the_store_and_under_corrections(
+    database: Database,
+) -> None:
+    await accepted(database)
+    lease = await claimed(database)
+    lines = (TextLine("words", Box(0.1, 0.1, 0.9, 0.2), 0.5),)
+    await database.write(leases.store_page, lease, dataclasses.replace(read(0), lines=lines))
+    await database.write(commands.correct, lease.job_id, 0, {0: Correction("better")})
+    stored = await database.read(queries.page, lease.job_id, 0)
+    assert stored.result.lines == corrected(stored).lines == lines

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
 
 from dsocr.jobs.job import Correction, JobPage, PageSummary
-from dsocr.types import OcrOptions, PageResult
+from dsocr.types import Box, OcrOptions, PageResult, TextLine
 
 _OPTIONS = TypeAdapter(OcrOptions)
 _RESULT = TypeAdapter(PageResult)
 _SUMMARY = TypeAdapter(PageSummary)
 _CORRECTIONS = TypeAdapter(dict[int, Correction])
+
+BOX_UNITS = 100_000
+"""Sides of a line's box are stored as whole numbers of this fraction of the page."""
+CONFIDENCE_DIGITS = 4
 
 
 def options_to_text(options: OcrOptions) -> str:
@@ -24,11 +32,19 @@ def options_of(text: str) -> OcrOptions:
 
 
 def result_to_text(result: PageResult) -> str:
-    return _RESULT.dump_json(result).decode()
+    """JSON of the result; a line is `[text, x0, y0, x1, y1]`, with its confidence if it has one."""
+    values = _RESULT.dump_python(result, mode="json", exclude={"lines"})
+    if result.lines:
+        values["lines"] = [_line_to_values(line) for line in result.lines]
+    return to_json(values).decode()
 
 
 def result_of(text: str) -> PageResult:
-    return _RESULT.validate_json(text)
+    """Also of text that was stored before results had lines."""
+    values = from_json(text)
+    lines = values.pop("lines", ())
+    result = _RESULT.validate_python(values)
+    return dataclasses.replace(result, lines=tuple(map(_line_of, lines)))
 
 
 def summary_to_text(summary: PageSummary) -> str:
@@ -59,3 +75,17 @@ def corrections_of(text: str | None) -> dict[int, Correction]:
     return _CORRECTIONS.validate_python(
         {int(key): value for key, value in json.loads(text).items()} if text else {}
     )
+
+
+def _line_to_values(line: TextLine) -> list[Any]:
+    box = line.box
+    sides = [round(side * BOX_UNITS) for side in (box.x0, box.y0, box.x1, box.y1)]
+    if line.confidence is None:
+        return [line.text, *sides]
+    return [line.text, *sides, round(line.confidence, CONFIDENCE_DIGITS)]
+
+
+def _line_of(values: Sequence[Any]) -> TextLine:
+    text, x0, y0, x1, y1, *confidence = values
+    box = Box(x0 / BOX_UNITS, y0 / BOX_UNITS, x1 / BOX_UNITS, y1 / BOX_UNITS)
+    return TextLine(text, box, float(confidence[0]) if confidence else None)
