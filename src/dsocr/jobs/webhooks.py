@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import http.client
 import ipaddress
 import json
@@ -27,11 +25,10 @@ from dsocr.jobs.job import Job, JobNotFound
 from dsocr.jobs.store import callbacks, queries
 from dsocr.jobs.store.callbacks import DueCallback
 from dsocr.jobs.store.database import Database
+from dsocr.jobs.webhook_signature import signed_headers
 
 log = logging.getLogger(__name__)
 
-SIGNATURE_HEADER = "X-Dsocr-Signature"
-TIMESTAMP_HEADER = "X-Dsocr-Timestamp"
 MAX_URL_CHARACTERS = 2000
 _EMBEDDING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
 """NAT64 and 6to4 addresses embed an IPv4 address, which may be private."""
@@ -91,7 +88,7 @@ class Callbacks:
     async def _send(self, due: DueCallback, job: Job) -> bool:
         """Whether it was answered with a 2xx status."""
         try:
-            status = await asyncio.to_thread(self.post, due.url, body_of(job))
+            status = await asyncio.to_thread(self.post, due.url, body_of(job), message_id(job))
         except (OSError, http.client.HTTPException, CallbackRefused) as error:
             log.info("job %s: callback attempt %d failed (%s)", job.id, due.attempt, error)
             return False
@@ -100,7 +97,7 @@ class Callbacks:
         log.info("job %s: callback attempt %d got status %d", job.id, due.attempt, status)
         return False
 
-    def post(self, url: str, body: bytes) -> int:
+    def post(self, url: str, body: bytes, message_id: str) -> int:
         """The status of the response. Raises `OSError` and `CallbackRefused`."""
         parts = _parts(url, self._config)
         host, port = parts.hostname or "", parts.port or 443
@@ -111,7 +108,8 @@ class Callbacks:
             connection = http.client.HTTPConnection(host, port)
             connection.sock = sock
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", path, body, self._headers(parts.netloc, body))
+            headers = self._headers(parts.netloc, body, message_id)
+            connection.request("POST", path, body, headers)
             return connection.getresponse().status
 
     def _address(self, host: str, port: int) -> str:
@@ -122,21 +120,18 @@ class Callbacks:
             raise CallbackRefused("The host of the callback is in a private network.")
         return addresses[0]
 
-    def _headers(self, netloc: str, body: bytes) -> dict[str, str]:
-        timestamp = str(int(time.time()))
+    def _headers(self, netloc: str, body: bytes, message_id: str) -> dict[str, str]:
         return {
             "Host": netloc,
             "Content-Type": "application/json",
             "Connection": "close",
-            TIMESTAMP_HEADER: timestamp,
-            SIGNATURE_HEADER: signature(self._config.callback_secret, timestamp, body),
+            **signed_headers(self._config.callback_secret, message_id, int(time.time()), body),
         }
 
 
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """`sha256=` and the HMAC of the timestamp header, a dot and the body, in hex."""
-    message = timestamp.encode() + b"." + body
-    return "sha256=" + hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+def message_id(job: Job) -> str:
+    """The same for all attempts of one callback, another one when the job finishes again."""
+    return f"{job.id}-{round((job.finished_at or 0) * 1000)}"
 
 
 def body_of(job: Job) -> bytes:
