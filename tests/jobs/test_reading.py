@@ -1,4 +1,4 @@
-"""A job on the engine that comes with the package, and one that is very long."""
+"""A job on the embedded engine, and the memory of very long ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GROWTH_MIB = 300
 
 
 def scan(*words: str) -> Image.Image:
-    """A page with large print on it, as a picture."""
+    """An image of a page with large print."""
     page = Image.new("RGB", (900, 400), "white")
     font = ImageFont.load_default(60)
     for number, word in enumerate(words):
@@ -68,7 +68,7 @@ def test_memory_does_not_grow_with_the_document(new_server: NewServer, pages: in
 
 
 async def stored_job(runs_dir: Path, pages: int) -> str:
-    """A finished job of wordy pages, 40 kB each, that nobody had to read."""
+    """A finished job of pages of 40 kB each, stored without an engine."""
     database = Database(runs_dir / "jobs" / "jobs.sqlite3")
     await database.open()
     job_id = await accepted(database, pages)
@@ -81,7 +81,7 @@ async def stored_job(runs_dir: Path, pages: int) -> str:
 
 
 @pytest.mark.parametrize("pages", [400, pytest.param(3000, marks=pytest.mark.slow)])
-def test_memory_does_not_grow_with_the_file_that_a_job_becomes(
+def test_memory_does_not_grow_with_the_exported_file(
     new_server: NewServer, tmp_path: Path, pages: int
 ) -> None:
     short = asyncio.run(stored_job(tmp_path / "runs", 20))
@@ -97,7 +97,7 @@ def test_memory_does_not_grow_with_the_file_that_a_job_becomes(
 
 
 def peak_mib(pid: int) -> float:
-    """Most memory since this was asked last."""
+    """Peak memory since the last call."""
     status = Path(f"/proc/{pid}/status").read_text()
     Path(f"/proc/{pid}/clear_refs").write_text("5")
     (peak,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
