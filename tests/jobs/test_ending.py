@@ -108,8 +108,8 @@ def test_a_restarted_process_has_the_port_and_the_jobs_of_the_killed_one(
 ) -> None:
     server = new_server(seconds=0.02)
     job_id = server.submit(numbered(60))["jobId"]
-    for life in range(3):
-        server.until(lambda life=life: server.job(job_id)["pagesDone"] >= 10 * life)
+    for start in range(3):
+        server.until(lambda start=start: server.job(job_id)["pagesDone"] >= 10 * start)
         assert server.process is not None
         below = children(server.process.pid)
         server.kill()
@@ -135,5 +135,5 @@ def test_aborted_uploads_leave_no_files(new_server: NewServer) -> None:
     server.until(lambda: not any(incoming.iterdir()))
     assert not any((server.runs_dir / "jobs" / "files").iterdir())
     assert server.http.get("/api/jobs").json()["total"] == 0
-    taken = server.submit(numbered(1))["jobId"]  # and no place is taken for ever
+    taken = server.submit(numbered(1))["jobId"]  # and no slot stays occupied
     assert server.until_over(taken)["status"] == "succeeded"
