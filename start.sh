@@ -7,11 +7,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<'TEXT'
-Usage: ./start.sh [--host HOST] [--port PORT] [--engine auto|native|rapidocr] [--prod]
+Usage: ./start.sh [--host HOST] [--port PORT] [--engine auto|native|ppocr] [--prod]
 
   --host    address the backend listens on       (127.0.0.1; 0.0.0.0 for every network)
   --port    port of the backend                  (8000)
-  --engine  who reads: auto takes native when weights and torch are there, else rapidocr
+  --engine  auto takes native when its weights and torch are there, else ppocr
   --prod    build the web page once and serve it from the backend; without it Vite's
             development server runs beside the backend, on port 5173
 
@@ -39,8 +39,8 @@ done
 # Before minutes of installing
 case $port in '' | *[!0-9]*) die "--port takes a number, not '$port'" ;; esac
 case $engine in
-  auto | native | rapidocr) ;;
-  *) die "--engine takes auto, native or rapidocr, not '$engine'" ;;
+  auto | native | ppocr | rapidocr) ;;
+  *) die "--engine takes auto, native or ppocr, not '$engine'" ;;
 esac
 
 # Whether the native engine should be installed: asked for, or its GPU or its weights are here.
@@ -57,7 +57,7 @@ PYTHON
 }
 
 make_venv
-install base -e .
+install base -e '.[metrics]'
 if wants_native; then install_native; fi
 
 serve=(.venv/bin/dsocr serve --host "$host" --port "$port" --engine "$engine")

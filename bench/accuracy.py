@@ -1,6 +1,6 @@
 """Scores an engine on a folder of pages with a manifest: how right, how slow, how heavy.
 
-python bench/accuracy.py FOLDER --engine rapidocr [--mode gundam] [--picture DIR] [--only WORD]
+python -m bench.accuracy FOLDER --engine ppocr [--mode gundam] [--picture DIR] [--only WORD]
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ import asyncio
 import json
 import re
 import resource
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone
 
 from bench import pictures, scoring
 from bench.cost import ChildrenCost
@@ -37,7 +34,7 @@ PROMPT = "<image>\n<|grounding|>Convert the document to markdown."
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One page's figures; None where its truth cannot say."""
+    """One page's figures; None where the truth does not allow one."""
 
     file: str
     group: str
@@ -166,7 +163,7 @@ def _mean(name: str, part: Sequence[Score]) -> Score:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--engine", default="rapidocr")
+    parser.add_argument("--engine", default="ppocr")
     parser.add_argument("--mode", default="gundam")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--picture", type=Path, help="draw each page here")

@@ -1,11 +1,11 @@
 """How long a decode step takes on this GPU: full size, random weights, scattered cache blocks.
 
 Checks the kernels against plain PyTorch in float32 first. Sequences hold 914 to 1,714 tokens, as
-pages of a full house do that have 914 in their prompt and write 800; no-repeat rules are on, 30/90
+pages of a full batch do that have 914 in their prompt and write 800; no-repeat rules are on, 30/90
 for the even ones and 35 over the whole sequence for the odd. Steps are launched one after another
 as the runtime does, tokens and all; the parts are what a profiler sees of the same steps.
 
-    python bench/decode.py [--rows 1,8,32,64,128,256] [--experts int8] [--cache fp8]
+    python -m bench.decode [--rows 1,8,32,64,128,256] [--experts int8] [--cache fp8]
 
 All are checked against plain float32 over a cache in float32, of which theirs are roundings.
 """
@@ -17,27 +17,23 @@ import copy
 import json
 import random
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]
-
-from bench.full_size import parsed, random_model, table  # noqa: E402
-from bench.profiling import DECODE_PARTS, by_part, kernels_of  # noqa: E402
-from dsocr.runtime.cache.batch import Chunk, make_batch  # noqa: E402
-from dsocr.runtime.cache.kv_cache import KVCache, as_kept  # noqa: E402
-from dsocr.runtime.config import RuntimeConfig  # noqa: E402
-from dsocr.runtime.devices import FP8, dtype_name  # noqa: E402
-from dsocr.runtime.execution.decode_graph import DecodeGraph, DecodeState  # noqa: E402
-from dsocr.runtime.execution.decode_step import DecodeStep  # noqa: E402
-from dsocr.runtime.kernels.repetition_flags import WATCHED  # noqa: E402
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
-from dsocr.runtime.text.ngram import NoRepeat  # noqa: E402
+from bench.full_size import last_moe, parsed, random_model, table
+from bench.profiling import DECODE_PARTS, by_part, kernels_of
+from dsocr.runtime.cache.batch import Chunk, make_batch
+from dsocr.runtime.cache.kv_cache import KVCache, to_cache_dtype
+from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.devices import FP8, dtype_name
+from dsocr.runtime.execution.decode_graph import DecodeGraph, DecodeState
+from dsocr.runtime.execution.decode_step import DecodeStep
+from dsocr.runtime.kernels.repetition_flags import WATCHED
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.text.ngram import NoRepeat
 
 RULES = (NoRepeat(30, 90), NoRepeat(35))
 CELLS = (128821, 128822)
@@ -51,7 +47,7 @@ BOUNDS = {torch.bfloat16: 0.03, FP8: 0.3}
 """Relative error of scores, by what the cache keeps, to plain float32 ones."""
 
 
-class House:
+class FullBatch:
     """Sequences that decode together, with random histories and cached values."""
 
     def __init__(self, model: DeepseekOcr, rows: int, kept: torch.dtype) -> None:
@@ -75,7 +71,7 @@ class House:
             dtype=kept,
         )
         for layer in self.cache.blocks:  # fp8 cannot be drawn, and all in float32 do not fit
-            layer.copy_(as_kept(torch.randn(layer.shape, device=model.device), kept))
+            layer.copy_(to_cache_dtype(torch.randn(layer.shape, device=model.device), kept))
         self.slots = list(range(rows))
         self.state = DecodeState(
             num_slots=rows,
@@ -96,7 +92,7 @@ class House:
                 num_prompt=SHORTEST,
                 limit=len(tokens) + ROOM,
                 no_repeat=RULES[slot % 2],
-                watch=WATCHED,
+                repetition_check=WATCHED,
             )
 
     def plain_scores(self, model: DeepseekOcr) -> torch.Tensor:
@@ -114,9 +110,9 @@ class House:
         """Every weight that is needed and every cached value read once, at the card's rate."""
         spec, rows = model.spec.decoder, len(self.slots)
         hit = spec.num_experts * (1 - (1 - spec.num_experts_per_token / spec.num_experts) ** rows)
-        expert = 3 * spec.hidden_size * spec.expert_width
+        expert: float = 3 * spec.hidden_size * spec.expert_width
         # in numbers of the others' size
-        expert *= model.decoder.layers[-1].mlp.experts.w13.itemsize / model.dtype.itemsize
+        expert *= last_moe(model).experts.w13.itemsize / model.dtype.itemsize
         layers = spec.num_layers - spec.num_dense_layers
         weights = (
             4 * spec.num_layers * spec.hidden_size**2
@@ -132,19 +128,19 @@ class House:
 def check(model: DeepseekOcr, whole: DeepseekOcr, rows: int, kept: torch.dtype) -> dict[str, Any]:
     """Scores of the kernels and of plain bfloat16, each against plain float32. `whole` is the model
     before its experts were rounded, if they are."""
-    house = House(model, rows, torch.float32)
-    exact = house.plain_scores(copy.deepcopy(whole).float())
+    batch = FullBatch(model, rows, torch.float32)
+    exact = batch.plain_scores(copy.deepcopy(whole).float())
     bound, more = BOUNDS[kept], {}
     if whole is not model:
-        rounded = house.plain_scores(copy.deepcopy(model).float())
+        rounded = batch.plain_scores(copy.deepcopy(model).float())
         more["experts alone"] = round(((rounded - exact).norm() / exact.norm()).item(), 4)
         bound += more["experts alone"]
-    house.cache.blocks = as_kept(house.cache.blocks, kept)
-    step = DecodeStep(model, house.cache, rows)
-    plain = house.plain_scores(whole)
-    device_rows = torch.tensor(house.slots, dtype=torch.int32, device=model.device)
+    batch.cache.blocks = to_cache_dtype(batch.cache.blocks, kept)
+    step = DecodeStep(model, batch.cache, rows)
+    plain = batch.plain_scores(whole)
+    device_rows = torch.tensor(batch.slots, dtype=torch.int32, device=model.device)
     with torch.inference_mode():
-        ours = step.scores(device_rows, house.state)
+        ours = step.scores(device_rows, batch.state)
     line = {
         "rows": rows,
         "cache": dtype_name(kept),
@@ -159,57 +155,57 @@ def check(model: DeepseekOcr, whole: DeepseekOcr, rows: int, kept: torch.dtype) 
 
 
 def check_experts(model: DeepseekOcr, whole: DeepseekOcr) -> dict[str, Any]:
-    """What a layer's chosen experts say, in int8 and in bfloat16, each against plain float32. Of
+    """Outputs of a layer's chosen experts, in int8 and in bfloat16, against plain float32. Of
     random weights it is a small part of the scores; of trained ones it may be a large one."""
-    rounded, plain = (one.decoder.layers[-1].mlp for one in (model, whole))
+    rounded, plain = (last_moe(one) for one in (model, whole))
     x = torch.randn(64, model.spec.decoder.hidden_size, device=model.device, dtype=model.dtype)
     wide, routed = copy.deepcopy(plain.experts).float(), plain.gate(x)
     exact = wide(x.float(), *routed)
-    said = {"int8": rounded.experts(x, *routed), "bfloat16": plain.experts(x, *routed)}
+    outputs = {"int8": rounded.experts(x, *routed), "bfloat16": plain.experts(x, *routed)}
     return {
         f"experts in {name}": round(((one - exact).norm() / exact.norm()).item(), 4)
-        for name, one in said.items()
+        for name, one in outputs.items()
     }
 
 
 def measure(
     model: DeepseekOcr, rows: int, kept: torch.dtype, *, steps: int = 100
 ) -> dict[str, Any]:
-    house = House(model, rows, kept)
-    step = DecodeStep(model, house.cache, rows)
-    graph = DecodeGraph(step, house.state, max_rows=rows, buckets=[])
+    batch = FullBatch(model, rows, kept)
+    step = DecodeStep(model, batch.cache, rows)
+    graph = DecodeGraph(step, batch.state, max_rows=rows, buckets=[])
     began = time.perf_counter()
     graph.capture(rows)
     torch.cuda.synchronize()
     captured = time.perf_counter() - began
     times = []
     for _ in range(3):
-        house.load()
-        graph.step(house.slots)
+        batch.load()
+        graph.decode(batch.slots)
         torch.cuda.synchronize()
         began = time.perf_counter()
         for _ in range(steps):
-            graph.step(house.slots)
+            graph.decode(batch.slots)
         torch.cuda.synchronize()
         times.append((time.perf_counter() - began) / steps)
     seconds = statistics.median(times)
-    newest = house.state.tokens[torch.arange(rows), (house.state.lengths - 1).long()]
+    newest = batch.state.tokens[torch.arange(rows), (batch.state.lengths - 1).long()]
     return {
         "rows": rows,
         "cache": dtype_name(kept),
         "ms": round(seconds * 1000, 3),
         "tokens/s": round(rows / seconds),
-        "floor ms": round(house.floor_ms(model), 3),
+        "floor ms": round(batch.floor_ms(model), 3),
         "capture s": round(captured, 2),
         "distinct": int(newest.unique().numel()),
-        **parts(graph, house),
+        **parts(graph, batch),
     }
 
 
-def parts(graph: DecodeGraph, house: House) -> dict[str, Any]:
+def parts(graph: DecodeGraph, batch: FullBatch) -> dict[str, Any]:
     """Milliseconds of a step that kernels of each kind are at work."""
-    house.load()
-    kernels = kernels_of(lambda: graph.step(house.slots), times=10)
+    batch.load()
+    kernels = kernels_of(lambda: graph.decode(batch.slots), times=10)
     if VERBOSE:
         print(*kernels, sep="\n")
     spent = by_part(kernels, DECODE_PARTS, rest="products")

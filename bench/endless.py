@@ -1,4 +1,4 @@
-"""Pages that write as many tokens as they may: what random weights say is nothing but repetition.
+"""A worker whose pages end at their token limit: random weights write nothing but repetition.
 
 NativeEngine(config, worker="bench.endless:main")
 """
@@ -10,29 +10,29 @@ from pathlib import Path
 
 from dsocr.process.child import Channel, Header
 from dsocr.runtime import worker
-from dsocr.runtime.text.repetition import RepetitionWatch
+from dsocr.runtime.text.repetition import RepetitionDetector
 from dsocr.runtime.text.tokenizer import Tokenizer
 
 
 def main(channel: Channel, arguments: Header) -> None:
-    """The engine's process, with pages that do not end."""
-    heed_no_watch()
-    worker.Tokenizer = endless  # type: ignore[misc, assignment]
+    """The engine's process; its pages end at their token limit."""
+    ignore_repetition()
+    vars(worker)["Tokenizer"] = endless_tokenizer
     worker.main(channel, arguments)
 
 
-def endless(folder: Path) -> Tokenizer:
-    """Its tokenizer, with an end token that no score belongs to."""
+def endless_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of `folder` with an end token id that the model cannot choose."""
     tokenizer = Tokenizer(folder)
     tokenizer.special = replace(tokenizer.special, eos=-1)
     return tokenizer
 
 
-def heed_no_watch() -> None:
-    """The watch looks at every token from now on and says nothing."""
-    push = RepetitionWatch.push
+def ignore_repetition() -> None:
+    """From now on the repetition check looks at every token and reports nothing."""
+    push = RepetitionDetector.push
 
-    def look(watch: RepetitionWatch, token: int) -> None:
-        push(watch, token)
+    def look(detector: RepetitionDetector, token: int) -> None:
+        push(detector, token)
 
-    RepetitionWatch.push = look  # type: ignore[method-assign, assignment]
+    RepetitionDetector.push = look  # type: ignore[method-assign, assignment]

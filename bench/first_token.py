@@ -1,6 +1,6 @@
 """A process that starts the native engine on a checkpoint and reads one page: when what was there.
 
-    python bench/first_token.py FOLDER
+    python -m bench.first_token FOLDER
 
 The last line is JSON, seconds since 1970: this process's imports done (`parent`), the stages of the
 worker's start, the engine `ready`, the `first token`.
@@ -11,18 +11,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+from PIL import Image
 
-from PIL import Image  # noqa: E402
-
-from dsocr.engines.deepseek.native import NativeEngine  # noqa: E402
-from dsocr.runtime.config import RuntimeConfig  # noqa: E402
-from dsocr.types import OcrOptions, PageImage  # noqa: E402
+from dsocr.engines.deepseek.native import NativeEngine
+from dsocr.runtime.config import RuntimeConfig
+from dsocr.types import OcrOptions, PageImage
 
 
 async def main(folder: Path) -> None:
@@ -34,9 +30,11 @@ async def main(folder: Path) -> None:
     picture = Image.effect_noise((1200, 1600), 40).convert("RGB")
     page = PageImage(0, picture, picture.width, picture.height)
     options = OcrOptions("custom", "gundam", "<image>\nFree OCR.", max_tokens=64)
-    await engine.recognize(
-        page, options, on_text=lambda _: at.setdefault("first token", time.time())
-    )
+
+    def note_first(_: str) -> None:
+        at.setdefault("first token", time.time())
+
+    await engine.recognize(page, options, on_text=note_first)
     await engine.close()
     print(json.dumps(at))
 

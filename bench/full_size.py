@@ -19,22 +19,18 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from dsocr.engines.deepseek import modes
 from dsocr.runtime.cache.batch import Chunk
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.layers.attention import usable_attention
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.scheduling.preprocess import Resolution
-from dsocr.runtime.spec import read_spec
+from dsocr.runtime.models.deepseek_ocr_spec import VIEWS, parse
+from dsocr.runtime.models.registry import read_config
 from dsocr.runtime.weights.loader import give_memory
 from tests.runtime.goldens import GOLDENS, genuine_tokenizer
 
-MODES = {
-    name: Resolution(mode.base_size, mode.image_size, mode.crop_mode)
-    for name, mode in modes.MODES.items()
-}
+MODES = tuple(VIEWS.modes)
 PROMPT_TOKENS, IMAGE_TOKENS = 913, 903
 """Of a gundam page with six tiles."""
 NUM_PICTURES = 256
@@ -46,8 +42,9 @@ def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig
     they are rounded to."""
     attention = usable_attention(config.attn_impl, device=device, dtype=dtype)
     with torch.device("meta"):
-        model = DeepseekOcr(read_spec(GOLDENS / "checkpoint-files"), attention=attention)
-    model = give_memory(model, device=device, dtype=dtype, expert_dtype=config.expert_dtype)
+        spec = parse(read_config(GOLDENS / "checkpoint-files"))
+        model = DeepseekOcr(spec, attention=attention)
+    give_memory(model, device=device, dtype=dtype, expert_dtype=config.expert_dtype)
     generator = torch.Generator(device).manual_seed(1)
     for name, place in model.checkpoint_tensors():
         numbers = torch.ones(place.shape, dtype=dtype, device=device)
@@ -106,8 +103,17 @@ def write_small_files(folder: Path) -> None:
 def write_checkpoint(model: DeepseekOcr, folder: Path) -> None:
     """The model as a released checkpoint would lie there, in one file, with its tokenizer."""
     write_small_files(folder)
-    tensors = {name: one.detach().cpu().contiguous() for name, one in model.checkpoint_tensors()}
+    tensors = {}
+    for name, place in model.checkpoint_tensors():
+        assert isinstance(place, torch.Tensor), "int8 experts are not written"
+        tensors[name] = place.detach().cpu().contiguous()
     save_file(tensors, folder / "model.safetensors")
+
+
+def last_moe(model: Any) -> Any:
+    """The last layer's mixture of experts (`dsocr.runtime.layers.moe.MoE`)."""
+    layer: Any = model.decoder.layers[-1]
+    return layer.mlp
 
 
 def median_seconds(work: Callable[[], Any], repeats: int = 15) -> float:

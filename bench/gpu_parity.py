@@ -7,7 +7,7 @@ deviation reported. By the plain modules; with --kernels also by Triton's kernel
 whose compilation takes a minute or two more, and then through the runtime as a service makes it.
 Needs a GPU with 20 GB, 10 GB of host memory and 7 GB of disk.
 
-    python bench/gpu_parity.py [--kernels] [--folder DIR] [--report FILE]
+    python -m bench.gpu_parity [--kernels] [--folder DIR] [--report FILE]
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]
-
-from dsocr.runtime.config import AttentionName, RuntimeConfig  # noqa: E402
-from dsocr.runtime.loop import runtime_for  # noqa: E402
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
-from dsocr.runtime.scheduling.inputs import Request  # noqa: E402
-from dsocr.runtime.scheduling.preprocess import Resolution, prepare  # noqa: E402
-from dsocr.runtime.scheduling.sequence import SamplingParams  # noqa: E402
-from dsocr.runtime.spec import read_spec  # noqa: E402
-from dsocr.runtime.text.tokenizer import Tokenizer  # noqa: E402
-from dsocr.runtime.weights.loader import INDEX, check_checkpoint, load_model  # noqa: E402
-from tests.runtime.goldens import (  # noqa: E402
+from bench.full_size import last_moe
+from dsocr.runtime.config import AttentionName, RuntimeConfig
+from dsocr.runtime.execution.vision_runner import VisionRunner
+from dsocr.runtime.loop import make_runtime
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_ocr_spec import parse
+from dsocr.runtime.models.registry import read_config
+from dsocr.runtime.scheduling.inputs import Request
+from dsocr.runtime.scheduling.sequence import SamplingParams
+from dsocr.runtime.text.tokenizer import Tokenizer
+from dsocr.runtime.weights.loader import INDEX, check_checkpoint, load_model
+from tests.runtime.goldens import (
     GOLDENS,
     genuine_tokenizer,
     golden_json,
+    golden_mode,
     golden_page,
 )
-from tests.runtime.reading import outputs, run  # noqa: E402
-from tests.runtime.recipe import make_pixels, make_tensor  # noqa: E402
-from tests.runtime.stages import (  # noqa: E402
+from tests.runtime.reading import outputs, run
+from tests.runtime.recipe import make_pixels, make_tensor
+from tests.runtime.stages import (
     Reader,
     decoder_modules,
     deviation,
@@ -65,12 +65,12 @@ SHARD_BYTES = 2 << 30
 TOLERANCE = 1e-3
 """float32 on other hardware than the references' (their README's advice)."""
 
-report: dict[str, Any] = {}
+figures: dict[str, Any] = {}
 failures: list[str] = []
 
 
-def say(name: str, value: object, *, ok: bool = True) -> None:
-    report[name] = value
+def report(name: str, value: object, *, ok: bool = True) -> None:
+    figures[name] = value
     if not ok:
         failures.append(name)
     print(f"{'ok  ' if ok else 'FAIL'} {name}: {value}", flush=True)
@@ -81,14 +81,14 @@ def timed(name: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     torch.cuda.synchronize()
-    say(name, round(time.perf_counter() - start, 3))
+    report(name, round(time.perf_counter() - start, 3))
 
 
 def write_checkpoint(folder: Path, device: torch.device) -> None:
     """The full checkpoint in shards of 2 GiB with an index, as it might be re-uploaded."""
     shutil.copy(GOLDENS / "checkpoint-files" / "config.json", folder)
     with torch.device("meta"):
-        model = DeepseekOcr(read_spec(folder), attention="sdpa")
+        model = DeepseekOcr(parse(read_config(folder)), attention="sdpa")
     shapes = {name: tensor.shape for name, tensor in model.checkpoint_tensors()}
     shapes["model.vision_model.embeddings.patch_embedding.weight"] = torch.Size((1024, 3, 14, 14))
     checked = golden_json("full.json.gz")["checked_tensors"]
@@ -111,8 +111,8 @@ def write_checkpoint(folder: Path, device: torch.device) -> None:
     flush()
     (folder / INDEX).write_text(json.dumps({"weight_map": weight_map}))
     count = sum(shape.numel() for shape in shapes.values())
-    say("parameters", count, ok=count == golden_json("full.json.gz")["n_parameters"])
-    say(f"weights of the recipe wrong, of {len(checked)} checked", wrong, ok=not wrong)
+    report("parameters", count, ok=count == golden_json("full.json.gz")["n_parameters"])
+    report(f"weights of the recipe wrong, of {len(checked)} checked", wrong, ok=not wrong)
 
 
 def _sha256(tensor: Tensor) -> str:
@@ -124,11 +124,11 @@ def load(folder: Path, dtype: torch.dtype, attention: AttentionName, device: tor
     before, label = _private_memory_gb(), str(dtype).removeprefix("torch.")
     with timed(f"{label} load seconds"):
         model = load_model(folder, device=device, dtype=dtype, attention=attention)
-    say(f"{label} GPU GB after load", round(torch.cuda.memory_allocated() / 1e9, 3))
-    say(f"{label} GPU GB peak of load", round(torch.cuda.max_memory_allocated() / 1e9, 3))
-    say(f"{label} private host GB more after load", round(_private_memory_gb() - before, 3))
-    say(f"{label} attention", model.attention)
-    say(f"{label} experts", model.decoder.layers[-1].mlp.experts.kind)
+    report(f"{label} GPU GB after load", round(torch.cuda.memory_allocated() / 1e9, 3))
+    report(f"{label} GPU GB peak of load", round(torch.cuda.max_memory_allocated() / 1e9, 3))
+    report(f"{label} private host GB more after load", round(_private_memory_gb() - before, 3))
+    report(f"{label} attention", model.attention)
+    report(f"{label} experts", last_moe(model).experts.kind)
     return model
 
 
@@ -146,7 +146,7 @@ def compare_vision(model: DeepseekOcr, label: str, tolerance: float | None) -> N
             model.vision(pixels)
         far = {name: deviation(seen[name], stage) for name, stage in case["stages"].items()}
         worst = max(far, key=lambda name: far[name])
-        say(
+        report(
             f"{label} vision {side}: worst of {len(far)} stages, projector",
             [worst, round(far[worst], 7), round(far["projector.out"], 7)],
             ok=tolerance is None or far[worst] <= tolerance,
@@ -170,21 +170,21 @@ def compare_decoder(
         for name, state in expected["hidden_states"].items()
         if f"hidden_states.{name}" in seen
     }
-    say(
+    report(
         f"{label} hidden states, worst of {len(far)}",
         round(max(far.values()), 7),
         ok=tolerance is None or max(far.values()) <= tolerance,
     )
     sampled = logits[-1, expected["logit_sample_columns"]].cpu()
     difference = (sampled - torch.tensor(expected["last_position_sampled_logits"])).abs()
-    say(
+    report(
         f"{label} last logits: max, mean difference",
         [round(difference.max().item(), 7), round(difference.mean().item(), 7)],
         ok=tolerance is None or difference.max().item() <= tolerance,
     )
     top = [position["ids"][0] for position in expected["per_position_top5"]]
     agreeing = [int(a == b) for a, b in zip(logits.argmax(-1).tolist(), top, strict=True)]
-    say(f"{label} top-1 agreement over positions", round(sum(agreeing) / len(top), 4))
+    report(f"{label} top-1 agreement over positions", round(sum(agreeing) / len(top), 4))
     greedy = expected["greedy_16"]
     compare_tokens(
         f"{label} greedy 16",
@@ -200,32 +200,32 @@ def compare_tokens(name: str, ours: list[int], theirs: list[int], *, safe: int) 
         (place for place, (one, other) in enumerate(pairs) if one != other),
         min(len(ours), len(theirs)),
     )
-    say(f"{name}: equal tokens, must be", [same, safe], ok=same >= safe)
+    report(f"{name}: equal tokens, must be", [same, safe], ok=same >= safe)
 
 
 def compare_pages(
     model: DeepseekOcr, label: str, tolerance: float | None, *, kernels: bool
 ) -> None:
+    vision = VisionRunner(model)
     for case in golden_json("full.json.gz")["e2e"]:
         name = f"{label} {case['mode']} {case['image']}"
-        resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
-        views = prepare(golden_page(case["image"]), resolution, max_tiles=9)
+        views = model.prepare(golden_page(case["image"]), golden_mode(case))
         with timed(f"{name} encode seconds, first call"):
-            [features] = model.encode([views])
-        while model.make_ready():  # by kernels the second call is a replay of graphs
+            [features] = vision.encode([views])
+        while vision.run_idle_work():  # by kernels the second call is a replay of graphs
             pass
         with timed(f"{name} encode seconds, second call"):
-            [features] = model.encode([views])
+            [features] = vision.encode([views])
         far = deviation(features, case["image_features"])
-        say(f"{name} features", round(far, 7), ok=tolerance is None or far <= tolerance)
+        report(f"{name} features", round(far, 7), ok=tolerance is None or far <= tolerance)
         ids = [0, *[PLACEHOLDER] * len(features), *FREE_OCR]
-        say(f"{name} prompt ids", len(ids), ok=len(ids) == case["n_input_ids"])
-        placed = {"features": features, "feature_rows": range(1, 1 + len(features))}
+        report(f"{name} prompt ids", len(ids), ok=len(ids) == case["n_input_ids"])
+        placed: Any = {"features": features, "feature_rows": range(1, 1 + len(features))}
         reader = Reader(model, kernels=kernels)
         hidden = reader.hidden(reader.chunk([], ids, **placed))
         top = model.logits(hidden[-1:])[0, case["first_step_top10_ids"]]
         off = distance(top, torch.tensor(case["first_step_top10_logits"]))
-        say(f"{name} first logits", round(off, 7), ok=tolerance is None or off <= tolerance)
+        report(f"{name} first logits", round(off, 7), ok=tolerance is None or off <= tolerance)
         safe = case["safe_prefix_len"] if tolerance is not None else 0
         tokens = Reader(model, kernels=kernels).greedy(ids, len(case["greedy_8"]), **placed)
         compare_tokens(f"{name} greedy", tokens, case["greedy_8"], safe=safe)
@@ -239,17 +239,17 @@ def compare_runtime(
     pages = [
         Request(
             *(number, golden_page(case["image"]), case["prompt"]),
-            Resolution(case["base_size"], case["image_size"], case["crop_mode"]),
-            SamplingParams(max_tokens=len(case["greedy_8"]), watch=False),
+            golden_mode(case),
+            SamplingParams(max_tokens=len(case["greedy_8"]), detect_repetition=False),
         )
         for number, case in enumerate(cases)
     ]
     # so few tokens that prompts of all lengths go by the same kernels: to compile them takes long
     config = RuntimeConfig(max_num_seqs=len(pages), cache_tokens=1, max_prefill_tokens=512)
-    runtime, _ = runtime_for(model, tokenizer, config)
+    runtime, _ = make_runtime(model, tokenizer, config)
     alone: dict[int, list[int]] = {}
     for page in pages:
-        alone |= outputs(list(runtime.read(page)))
+        alone |= outputs(list(runtime.generate(page)))
     while runtime.run_idle_work():
         pass
     for page in pages:
@@ -268,13 +268,14 @@ def compare_all(
         compare_vision(model, label, tolerance)
         compare_decoder(model, label, tolerance, kernels=kernels)
         compare_pages(model, label, tolerance, kernels=kernels)
-    say(f"{label} GPU GB peak", round(torch.cuda.max_memory_allocated() / 1e9, 3))
+    report(f"{label} GPU GB peak", round(torch.cuda.max_memory_allocated() / 1e9, 3))
 
 
 def compare_kinds(model: DeepseekOcr) -> None:
     """Grouped against looped experts in bfloat16, which the CPU tests cannot see."""
     ids = golden_json("full.json.gz")["decoder"]["input_ids"]
-    experts = [layer.mlp.experts for layer in model.decoder.layers[1:]]
+    layers: Any = model.decoder.layers[1:]
+    experts = [layer.mlp.experts for layer in layers]
     logits = {}
     for kind in ("grouped", "looped"):
         for layer in experts:
@@ -283,7 +284,7 @@ def compare_kinds(model: DeepseekOcr) -> None:
         logits[kind] = model.logits(reader.hidden(reader.chunk([], ids)))
         with timed(f"bfloat16 {kind} experts: seconds for 32 greedy tokens"):
             reader.greedy(ids, 32)
-    say("grouped against looped experts, logits", distance(logits["grouped"], logits["looped"]))
+    report("grouped against looped experts, logits", distance(logits["grouped"], logits["looped"]))
 
 
 def compare_kernels(
@@ -300,12 +301,12 @@ def compare_kernels(
 def compare(folder: Path, tokenizer: Tokenizer, *, kernels: bool) -> None:
     device = torch.device("cuda")
     properties = torch.cuda.get_device_properties(device)
-    say("device", f"{properties.name}, {properties.total_memory / 1e9:.0f} GB")
-    say("torch", torch.__version__)
+    report("device", f"{properties.name}, {properties.total_memory / 1e9:.0f} GB")
+    report("torch", torch.__version__)
     with timed("write seconds"):
         write_checkpoint(folder, device)
     found = check_checkpoint(folder)
-    say("check", [found.num_files, found.num_tensors, found.problems], ok=not found.problems)
+    report("check", [found.num_files, found.num_tensors, found.problems], ok=not found.problems)
     model = load(folder, torch.float32, "sdpa", device)
     compare_all(model, "float32", TOLERANCE)
     if kernels:
@@ -341,7 +342,7 @@ def main() -> int:
         if not arguments.folder:
             shutil.rmtree(folder)
         if arguments.report:
-            arguments.report.write_text(json.dumps(report, indent=1))
+            arguments.report.write_text(json.dumps(figures, indent=1))
     print(f"{time.perf_counter() - start:.0f} s; failed: {failures or 'nothing'}")
     return 1 if failures else 0
 

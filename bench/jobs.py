@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ async def measure_store(place: Path) -> None:
         ("by a name that none has", JobFilter(search="x")),
     ):
         times = [await _timed(database.read(listing.list_jobs, wanted, 0.0)) for _ in range(20)]
-        say(f"list 50 of {NUM_JOBS:,} jobs, {label}", statistics.median(times), max(times))
+        report(f"list 50 of {NUM_JOBS:,} jobs, {label}", statistics.median(times), max(times))
     await database.write(
         commands.accept,
         _job("f" * 32, "b", 500, 0.0),
@@ -98,7 +99,7 @@ async def measure_store(place: Path) -> None:
     lease = await database.write(leases.claim, ClaimRequest("me", "fake"), 0)
     assert lease is not None
     times = [await _timed(database.write(leases.store_page, lease, _page(n))) for n in range(500)]
-    say("store a page of 10,000 characters in 40 blocks", statistics.median(times), max(times))
+    report("store a page of 10,000 characters in 40 blocks", statistics.median(times), max(times))
     await database.close()
 
 
@@ -185,13 +186,13 @@ def measure_fairness(place: Path, pages: int) -> None:
 def survive_kills(place: Path, files: list[Path], pages: int, mode: str) -> None:
     content = _book(files, pages)
     chance = random.Random(7)
-    with Service(place, "rapidocr", 0) as service:
+    with Service(place, "ppocr", 0) as service:
         began = time.monotonic()
         job_id = service.submit("book.pdf", content, mode=mode)
         progress = 0
         for kill in range(3):
             goal = pages * (kill + chance.random()) / 4
-            service.until(lambda goal=goal: service.job(job_id)["pagesDone"] >= goal, 3600)
+            service.until(partial(_reached, service, job_id, goal), 3600)
             time.sleep(chance.random())
             before = service.job(job_id)["pagesDone"]
             service.kill()
@@ -200,7 +201,7 @@ def survive_kills(place: Path, files: list[Path], pages: int, mode: str) -> None
             after = service.job(job_id)["pagesDone"]
             assert after >= before >= progress
             progress = after
-            service.until(lambda after=after: service.job(job_id)["pagesDone"] > after, 600)
+            service.until(partial(_reached, service, job_id, after + 1), 600)
             print(
                 f"killed at {before} pages; {after} there after the restart; "
                 f"the next page {time.monotonic() - down:.1f} s after the kill",
@@ -231,7 +232,7 @@ class Service:
         self._environment = {
             **os.environ,
             "DEEPSEEK_OCR_RUNS_DIR": runs,
-            "DEEPSEEK_OCR_ENGINE": "rapidocr",
+            "DEEPSEEK_OCR_ENGINE": "ppocr",
         }
         self._command = [sys.executable, "-m"]
         if engine == "fake":
@@ -270,7 +271,7 @@ class Service:
         return job
 
     def memory(self) -> dict[str, float]:
-        """MiB that are nobody else's: the server alone, and with all its children."""
+        """Private memory in MiB: of the server alone, and with all its children."""
         own = _private(self.process.pid)
         return {"server": own, "server and children": own + sum(map(_private, self._children()))}
 
@@ -291,7 +292,11 @@ class Service:
         return [int(pid) for task in tasks for pid in task.read_text().split()]
 
 
-def say(what: str, median: float, most: float) -> None:
+def _reached(service: Service, job_id: str, pages: float) -> bool:
+    return bool(service.job(job_id)["pagesDone"] >= pages)
+
+
+def report(what: str, median: float, most: float) -> None:
     print(f"{what}: median {median * 1000:.2f} ms, slowest {most * 1000:.2f} ms")
 
 

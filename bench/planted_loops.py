@@ -1,4 +1,4 @@
-"""Pages that fall into a loop, made up as tokens: what a repetition watch must notice."""
+"""Generated token sequences that fall into a loop: the repetition check must flag them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count, cycle
 
-from bench.honest_texts import KINDS, honest_text, sentence, word, words
+from bench.normal_texts import KINDS, honest_text, sentence, word, words
 from dsocr.runtime.text.ngram import NgramGuard, NoRepeat
 from dsocr.runtime.text.tokenizer import Tokenizer
 
@@ -166,7 +166,7 @@ def wide_numbered_rows(tokenizer: Tokenizer, seed: int) -> Planted:
 
 
 def end_of_page(tokenizer: Tokenizer, seed: int) -> Planted:
-    """Whatever an honest page said last, 20 to 300 tokens of it, over and over."""
+    """The last 20 to 300 tokens of a normal page, repeated."""
     dice = random.Random(f"end {seed}")
     tokens = _beginning(tokenizer, dice)
     period = min(len(tokens), dice.randint(20, 300))

@@ -4,7 +4,7 @@ Checks the kernels against plain PyTorch in float32 first. A prompt is a gundam 
 into an empty cache whose blocks lie scattered; its features are random. Times are of the whole way
 from token ids on the host to hidden states, as `Runtime` goes it.
 
-    python bench/prefill.py [--prompts 1,2,4,8] [--kernels] [--report FILE]
+    python -m bench.prefill [--prompts 1,2,4,8] [--kernels] [--report FILE]
 """
 
 from __future__ import annotations
@@ -12,17 +12,13 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]
-
-from bench.full_size import (  # noqa: E402
+from bench.full_size import (
     PROMPT_TOKENS,
     median_seconds,
     parsed,
@@ -30,13 +26,13 @@ from bench.full_size import (  # noqa: E402
     random_model,
     table,
 )
-from bench.profiling import by_part, kernels_of  # noqa: E402
-from dsocr.runtime.cache.batch import Batch, make_batch  # noqa: E402
-from dsocr.runtime.cache.block_allocator import BLOCK_SIZE  # noqa: E402
-from dsocr.runtime.cache.kv_cache import KVCache  # noqa: E402
-from dsocr.runtime.config import RuntimeConfig  # noqa: E402
-from dsocr.runtime.execution.prefill_step import PrefillStep  # noqa: E402
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr  # noqa: E402
+from bench.profiling import by_part, kernels_of
+from dsocr.runtime.cache.batch import Batch, make_batch
+from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
+from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.execution.prefill_step import PrefillStep
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 FLOPS = 670e12
 """bfloat16 operations a second that an H200 keeps up."""
@@ -46,7 +42,7 @@ BOUND = 0.03
 PARTS = {
     "attention": ("_attend", "_rotate_write"),
     "experts": ("_up", "_down", "_route"),
-    "sums and norms": ("_sum_norm", "_gate"),
+    "sums and norms": ("_add_rmsnorm", "_gate"),
 }
 
 

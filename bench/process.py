@@ -16,15 +16,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bench.harness import Bench
 from dsocr.batch.benchmark import Reading, measure
 from dsocr.engines.deepseek.native import NativeEngine
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import Mode, NoRepeat, OcrOptions, PageImage
-
-if TYPE_CHECKING:
-    from bench.gpu import Bench
 
 ROOT = Path(__file__).resolve().parents[1]
 MODES: tuple[Mode, ...] = ("gundam", "base")
@@ -40,12 +38,12 @@ def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
         return
     compileall.compile_dir(ROOT / "src", quiet=1)  # as an installation leaves it
     folder = bench.checkpoint()
-    bench.give_back()
+    bench.free_device()
     for caches in ("filled", "warm", "warm", "warm", "cold"):
         environment = dict(os.environ)
         if caches == "cold":
             environment["TRITON_CACHE_DIR"] = f"{folder}/triton"
-        command = [sys.executable, str(ROOT / "bench" / "first_token.py"), str(folder)]
+        command = [sys.executable, "-m", "bench.first_token", str(folder)]
         began = time.time()
         out = subprocess.run(command, env=environment, capture_output=True, text=True)
         if out.returncode != 0:
@@ -62,7 +60,7 @@ def engine_row(bench: Bench) -> Iterator[dict[str, Any]]:
     if not bench.is_whole:
         return
     folder = bench.checkpoint()
-    bench.give_back()
+    bench.free_device()
     config = RuntimeConfig(
         model_path=folder,
         device="cuda",

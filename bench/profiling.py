@@ -1,4 +1,4 @@
-"""What a GPU did, as torch's profiler saw it: which kernels, on whose behalf, and when it was idle.
+"""Traces of torch's profiler: which kernels ran, in which phase, and when the GPU was idle.
 
 Knows nothing of what is being measured: phases are named by who asks for them.
 """
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch.autograd import DeviceType
+from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, record_function
 
 DECODE_PARTS = {

@@ -1,9 +1,9 @@
 """vLLM on the same pages, where it is installed: full size, weights made up by itself.
 
-    python bench/vllm_peer.py FOLDER [--tokens 800]
+    python -m bench.vllm_peer FOLDER [--tokens 800]
 
-FOLDER holds config.json and tokenizer.json, as `bench/gpu.py --peer vllm` writes it before it runs
-this. Written against vLLM 0.26.0. The last line is JSON: figures by the names of `bench/gpu.py`.
+FOLDER holds config.json and tokenizer.json, as `bench.gpu --peer vllm` writes it before it runs
+this. Written against vLLM 0.26.0. The last line is JSON: figures by the names of `bench.gpu`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,12 @@ import itertools
 import json
 import os
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]
-
-from bench.full_size import make_pictures  # noqa: E402
-from dsocr.runtime.text.tokenizer import BOS, EOS  # noqa: E402
+from bench.full_size import make_pictures
+from dsocr.runtime.text.tokenizer import BOS, EOS
 
 PROMPT = "<image>\nFree OCR."
 IN_FLIGHT = (256, 128)
@@ -31,7 +27,7 @@ IN_FLIGHT = (256, 128)
 RULE = {"ngram_size": 30, "window_size": 90, "whitelist_token_ids": [128821, 128822]}
 """As the model card asks: table cells may repeat."""
 SPECIAL = {"bos_token": BOS, "eos_token": EOS, "pad_token": "<｜▁pad▁｜>"}
-"""tokenizer.json does not tell which these are, and its image processor puts them into prompts."""
+"""tokenizer.json does not name them, and the image processor of vLLM puts them into prompts."""
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "VLLM_NO_USAGE_STATS": "1",

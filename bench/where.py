@@ -1,8 +1,8 @@
-"""Where the time goes in a full house: the GPU's, by the profiler, and the host's, by the clock.
+"""Where the time goes while every sequence slot is in use: on the GPU and on the host.
 
-Gundam pages fill every place, and as many more wait as are prepared ahead. The first ones are of
-all lengths, so that from then on pages begin and end evenly; it is looked at once they are gone.
-That is done twice in a row: by the clock alone, for the host and the rate; then with the profiler
+Gundam pages fill every slot, and as many more wait as are prepared in advance. The first ones have
+lengths of all sizes, so that later pages begin and end at an even rate; measuring starts once they
+are done. It is done twice: by the clock alone, for the host and the rate; then with the profiler
 on, for the GPU.
 """
 
@@ -13,24 +13,22 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from bench.harness import Bench
 from bench.profiling import DECODE_PARTS, Stretch, phase, spent, stretches, trace_of
 from dsocr.runtime.execution.graph_runner import GraphRunner
-from dsocr.runtime.loop import PAGES_AHEAD, Done, Event, Failed
-from dsocr.runtime.scheduling.scheduler import Step
-
-if TYPE_CHECKING:
-    from bench.gpu import Bench
+from dsocr.runtime.loop import MAX_PREPARED, Done, Event, Failed
+from dsocr.runtime.scheduling.scheduler import ScheduledStep
 
 STEPS = 300
 PRODUCTS = ("gemm", "gemv", "cutlass", "nvjet", "splitk", "matmul")
 """In the names of the library's kernels for matrix products."""
 
 
-class House:
+class FullBatch:
     """Keeps the runtime full, and counts what its steps do."""
 
     def __init__(self, bench: Bench) -> None:
@@ -41,7 +39,7 @@ class House:
 
     def fill(self) -> None:
         """Until no place is free. Lengths in disorder: from then on pages end at an even rate."""
-        count = self._bench.room.max_num_seqs + PAGES_AHEAD
+        count = self._bench.room.max_num_seqs + MAX_PREPARED
         lengths = [1 + place * self._bench.num_tokens // count for place in range(count)]
         random.Random(0).shuffle(lengths)
         for length in lengths:
@@ -75,13 +73,13 @@ class House:
         while self._runtime.has_work:
             self._runtime.step()
 
-    def count(self, step: Step) -> None:
+    def count(self, step: ScheduledStep) -> None:
         self.done["steps"] += 1
-        self.done["tokens"] += sum(piece.samples for piece in step.pieces)
-        self.done["seen"] += sum(piece.start + 1 for piece in step.pieces[: step.num_decodes])
+        self.done["tokens"] += sum(chunk.samples for chunk in step.chunks)
+        self.done["seen"] += sum(chunk.start + 1 for chunk in step.chunks[: step.num_decodes])
         self.done["rows"] += step.num_decodes
-        self.done["begun"] += len(step.starts)
-        self.done["prompts"] += sum(piece.samples for piece in step.pieces[step.num_decodes :])
+        self.done["begun"] += len(step.to_encode)
+        self.done["prompts"] += sum(chunk.samples for chunk in step.chunks[step.num_decodes :])
 
     def _submit(self, num_tokens: int) -> None:
         request = self._bench.request("gundam", num_tokens)
@@ -92,34 +90,34 @@ class House:
 def where_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """Each part's share of the time and milliseconds a page, that is for as many tokens as a page
     has; a second look at the host, in milliseconds a step."""
-    patient = bench.runtime._runner
-    runner = patient._runner
+    splitting = bench.runtime._runner
+    runner = splitting._runner
     if not isinstance(runner, GraphRunner):
         print("where: only for the runner with kernels", flush=True)
         return
-    house = House(bench)
+    full_batch = FullBatch(bench)
     try:
-        with around(patient, "launch", lambda step: _counted(house, step)):
-            house.fill()
-            house.run(bench.num_tokens)  # the first pages were short: now every page is whole
-            yield from _host(bench, house)
-            yield from _device(bench, house, runner)
+        with around(splitting, "launch", lambda step: _counted(full_batch, step)):
+            full_batch.fill()
+            full_batch.run(bench.num_tokens)  # the first pages were short: now every page is whole
+            yield from _host(bench, full_batch)
+            yield from _device(bench, full_batch, runner)
     finally:
-        house.empty()
+        full_batch.empty()
 
 
-def _host(bench: Bench, house: House) -> Iterator[dict[str, Any]]:
+def _host(bench: Bench, full_batch: FullBatch) -> Iterator[dict[str, Any]]:
     runtime, clock = bench.runtime, Clock()
     with ExitStack() as stack:
         for owner, name, part in (
-            (runtime.scheduler, "start", "plan"),
-            (runtime.scheduler, "plan", "plan"),
+            (runtime.scheduler, "start_encoding", "plan"),
+            (runtime.scheduler, "schedule", "plan"),
             (runtime._runner, "launch", "launch"),
             (runtime._runner, "collect", "wait"),
         ):
             stack.enter_context(around(owner, name, lambda *_, part=part: clock.running(part)))
-        seconds = house.run(STEPS)
-    steps, tokens = house.done["steps"], house.done["tokens"]
+        seconds = full_batch.run(STEPS)
+    steps, tokens = full_batch.done["steps"], full_batch.done["tokens"]
     parts = dict(clock.seconds)
     parts["text, queues and the bench"] = seconds - sum(parts.values())
     for name, taken in parts.items():
@@ -134,36 +132,36 @@ def _host(bench: Bench, house: House) -> Iterator[dict[str, Any]]:
         "ms a step": round(1e3 * seconds / steps, 3),
         "ms a page": round(1e3 * seconds * bench.num_tokens / tokens, 2),
         "pages/s": round(tokens / bench.num_tokens / seconds, 2),
-        **_counts(house),
+        **_counts(full_batch),
     }
 
 
-def _device(bench: Bench, house: House, runner: GraphRunner) -> Iterator[dict[str, Any]]:
+def _device(bench: Bench, full_batch: FullBatch, runner: GraphRunner) -> Iterator[dict[str, Any]]:
     with ExitStack() as stack:
         for name, part in (("launch", "decode"), ("_encode", "encode"), ("_take_in", "prompts")):
             stack.enter_context(around(runner, name, lambda *_, part=part: phase(part)))
-        trace = trace_of(lambda: house.run(STEPS))
+        trace = trace_of(lambda: full_batch.run(STEPS))
     parts, idle = spent(stretches(trace), part_of)
-    total, pages = sum(parts.values()) + idle, house.done["tokens"] / bench.num_tokens
+    total, pages = sum(parts.values()) + idle, full_batch.done["tokens"] / bench.num_tokens
     for name, taken in [*sorted(parts.items(), key=lambda one: -one[1]), ("idle", idle)]:
         yield {
             "what": name,
             "share %": _percent(taken, total),
-            "ms a step": round(taken / 1e3 / house.done["steps"], 3),
+            "ms a step": round(taken / 1e3 / full_batch.done["steps"], 3),
             "ms a page": round(taken / 1e3 / pages, 2),
         }
     yield {
         "what": "with the profiler on",
         "share %": 100.0,
-        "ms a step": round(total / 1e3 / house.done["steps"], 3),
+        "ms a step": round(total / 1e3 / full_batch.done["steps"], 3),
         "ms a page": round(total / 1e3 / pages, 2),
         "pages/s": round(pages * 1e6 / total, 2),
-        **_counts(house),
+        **_counts(full_batch),
     }
 
 
 def part_of(stretch: Stretch) -> str:
-    """Encoding and prompts as they are, a decode step in parts, copies whoever asked for them."""
+    """The part that a stretch belongs to: copies, a phase, or one part of a decode step."""
     if stretch.copies:
         return "copies"
     if stretch.phase != "decode":
@@ -214,14 +212,17 @@ def around(
 
 
 @contextmanager
-def _counted(house: House, step: Step) -> Iterator[None]:
-    house.count(step)
+def _counted(full_batch: FullBatch, step: ScheduledStep) -> Iterator[None]:
+    full_batch.count(step)
     yield
 
 
-def _counts(house: House) -> dict[str, int]:
-    counts = {name: house.done[name] for name in ("tokens", "begun", "prompts")}
-    return {**counts, "mean context": round(house.done["seen"] / max(1, house.done["rows"]))}
+def _counts(full_batch: FullBatch) -> dict[str, int]:
+    counts = {name: full_batch.done[name] for name in ("tokens", "begun", "prompts")}
+    return {
+        **counts,
+        "mean context": round(full_batch.done["seen"] / max(1, full_batch.done["rows"])),
+    }
 
 
 def _percent(part: float, whole: float) -> float:

@@ -29,7 +29,7 @@ commas, switches are `on` and `off`.
 ROOMS = {
     "": "General",
     "pages": "Decoding files (`pages`)",
-    "embedded": "The embedded engine (`rapidocr`)",
+    "embedded": "The embedded engine (`ppocr`)",
     "runtime": "The native engine",
     "server": "The HTTP service",
     "jobs": "Jobs",

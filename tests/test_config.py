@@ -44,7 +44,7 @@ def test_every_promised_name_reaches_its_room(tmp_path: Path) -> None:
             "DEEPSEEK_MAX_IMAGE_MB": "7.5",
             "DEEPSEEK_OCR_DEFAULT_PROMPT": r"<image>\nFree OCR.",
             "DEEPSEEK_OCR_RUNS_DIR": str(tmp_path / "runs"),
-            "DEEPSEEK_OCR_ENGINE": "rapidocr",
+            "DEEPSEEK_OCR_ENGINE": "ppocr",
             "DEEPSEEK_OCR_DEVICE": "cuda:1",
             "DEEPSEEK_OCR_DTYPE": "float32",
             "DEEPSEEK_OCR_MAX_TILES": "6",
@@ -59,7 +59,7 @@ def test_every_promised_name_reaches_its_room(tmp_path: Path) -> None:
     assert settings.server.max_image_mb == 7.5
     assert settings.default_prompt == "<image>\nFree OCR."
     assert settings.runs_dir == tmp_path / "runs"
-    assert settings.engine == "rapidocr"
+    assert settings.engine == "ppocr"
     assert (settings.runtime.device, settings.runtime.dtype) == ("cuda:1", "float32")
     assert settings.runtime.max_tiles == 6
     assert settings.no_repeat_ngram == NoRepeat(35)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bench import gpu, vllm_peer
+from bench import summary, vllm_peer
 from tests.runtime.goldens import genuine_tokenizer
 
 
@@ -80,12 +80,12 @@ def test_vllm_reads_the_same_pages_by_the_same_rules(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["vllm_peer.py", str(tmp_path), "--tokens", "20"])
+    monkeypatch.setattr(sys, "argv", ["bench.vllm_peer", str(tmp_path), "--tokens", "20"])
 
     vllm_peer.main()
 
     figures = json.loads(capsys.readouterr().out)
-    assert figures.keys() <= {line["figure"] for line in gpu.summary(everything())}
+    assert figures.keys() <= {line["figure"] for line in summary.summarize(everything())}
     assert vllm.made["logits_processors"] == ["the rule"]
     assert vllm.made["load_format"] == "dummy"
     assert vllm.made["max_num_seqs"] == vllm.most == 256
@@ -123,14 +123,14 @@ def everything() -> list[dict[str, Any]]:
 
 def test_the_summary_sets_peers_beside_ours() -> None:
     peer = {"row": "peer hf", "figure": "single-stream decode tok/s", "measured": 50}
-    lines = gpu.summary([*everything(), peer])
+    lines = summary.summarize([*everything(), peer])
     by_name = {line["figure"]: line for line in lines}
-    assert len(lines) == len(gpu.GOALS) == len(gpu.QUOTED)
+    assert len(lines) == len(summary.goals())
     assert by_name["gundam pages/s"]["measured"] == 27.0
     assert by_name["start to first token s, warm"]["measured"] == 6
     assert by_name["single-stream decode tok/s"]["peer hf"] == 50
     assert by_name["base pages/s"]["peer hf"] == ""
-    assert "peer hf" not in gpu.summary(everything())[0]
+    assert "peer hf" not in summary.summarize(everything())[0]
 
 
 def test_the_summary_counts_pages_through_the_engine_where_they_were_read_so() -> None:
@@ -138,7 +138,9 @@ def test_the_summary_counts_pages_through_the_engine_where_they_were_read_so() -
         {"row": "engine", "mode": "gundam", "in flight": 1, "pages/s": 1.5, "a page s": 0.69},
         {"row": "engine", "mode": "gundam", "in flight": 256, "pages/s": 26.0, "a page s": 9.0},
     ]
-    by_name = {line["figure"]: line["measured"] for line in gpu.summary([*everything(), *rows])}
+    by_name = {
+        line["figure"]: line["measured"] for line in summary.summarize([*everything(), *rows])
+    }
     assert by_name["gundam pages/s"] == 26.0
     assert by_name["base pages/s"] == 41.0
     assert by_name["gundam page alone s, 1,000 tokens"] == 0.69

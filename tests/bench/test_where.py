@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from bench import gpu, prefill
-from bench.gpu import FullHouse
+from bench import harness, prefill
+from bench.harness import SteadyState
 from bench.profiling import DECODE_PARTS, Stretch
 from bench.where import around, part_of
 from dsocr.runtime.kernels.triton_language import INSTALLED
@@ -25,7 +25,7 @@ from tests.runtime.kernels.compilations import all_kernels
         ("_choose", "decode", False, "decode: choice"),
         ("nvjet_tst_64x8_64x16_4x1_v_bz_TNT", "decode", False, "decode: head and other products"),
         ("void cutlass::Kernel2<gemm>", "encode", False, "encode"),
-        ("_sum_norm", "decode", False, "decode: small kernels"),
+        ("_add_rmsnorm", "decode", False, "decode: small kernels"),
         ("Memcpy HtoD (Pinned -> Device)", "encode", True, "copies"),
         ("void at::native::elementwise_kernel", None, False, "other"),
     ],
@@ -69,12 +69,12 @@ def test_a_method_is_wrapped_for_a_while_and_several_times_over() -> None:
 
 @pytest.mark.parametrize(("places", "generations"), [(1, 4), (3, 2), (8, 2)])
 @pytest.mark.parametrize("stagger", [0, 1, 5])
-def test_a_full_house_reads_at_the_rate_of_its_places(
+def test_the_steady_state_has_the_rate_of_its_slots(
     places: int, generations: int, stagger: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Places write a piece of text a second; a page begins 10 seconds after the one before it."""
     length, wait = 50, 10
-    house, pages = FullHouse(), places * generations
+    steady, pages = SteadyState(), places * generations
     starts = {
         (place, turn): place * stagger + turn * (length + wait)
         for place, turn in itertools.product(range(places), range(generations))
@@ -82,15 +82,15 @@ def test_a_full_house_reads_at_the_rate_of_its_places(
     texts = sorted((start + at, at == 0) for start in starts.values() for at in range(length))
     begun = 0
     for now, first in sorted(texts, key=lambda one: (one[0], not one[1])):
-        monkeypatch.setattr(gpu.time, "perf_counter", lambda now=now: float(now))
+        monkeypatch.setattr(harness.time, "perf_counter", lambda now=now: float(now))
         begun += first
-        house.wrote(first=first, full=begun >= places)
+        steady.count_text(first=first, full=begun >= places)
 
-    assert house.rate(pages) == pytest.approx(places / (length + wait), rel=0.03)
+    assert steady.rate(pages) == pytest.approx(places / (length + wait), rel=0.03)
 
 
-def test_a_house_that_no_page_came_into_once_it_was_full_has_no_rate() -> None:
-    house = FullHouse()
-    house.wrote(first=True, full=True)
-    house.wrote(first=False, full=True)
-    assert house.rate(1) is None
+def test_a_run_in_which_no_page_began_after_the_slots_were_full_has_no_rate() -> None:
+    steady = SteadyState()
+    steady.count_text(first=True, full=True)
+    steady.count_text(first=False, full=True)
+    assert steady.rate(1) is None

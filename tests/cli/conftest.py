@@ -45,6 +45,6 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Reads in place of whichever engine would be chosen."""
     engine = FakeEngine()
     monkeypatch.setattr(registry, "create", lambda name, config: engine)
-    choice = EngineSelection("rapidocr", "a test says so")
-    monkeypatch.setattr("dsocr.cli.engine.select_engine", lambda wanted, path: choice)
+    choice = EngineSelection("ppocr", "a test says so")
+    monkeypatch.setattr("dsocr.host.select_engine", lambda wanted, path: choice)
     return engine

@@ -14,11 +14,11 @@ from dsocr.cli.bench import made_pages
 def test_it_says_how_many_pages_a_second_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     told = CliRunner().invoke(
-        app, ["bench", "--engine", "rapidocr", "--mode", "tiny", "--in-flight", "1", "--pages", "2"]
+        app, ["bench", "--engine", "ppocr", "--mode", "tiny", "--in-flight", "1", "--pages", "2"]
     )
 
     assert told.exit_code == 0, told.output
-    assert "rapidocr was asked for" in told.output
+    assert "ppocr was requested" in told.output
     row = next(line for line in told.output.splitlines() if line.startswith("│ 1 "))
     assert float(row.split("│")[4]) > 0
 

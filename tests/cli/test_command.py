@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from dsocr.errors import EngineUnavailable
 from tests.cli.conftest import Dsocr
 from tests.cli.stand_in_hub import StandInHub, serving
 from tests.fakes import FakeEngine, png
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 FAKE = """
 import signal
@@ -32,17 +32,10 @@ def spawn(*arguments: object, **streams: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-c", FAKE, *map(str, arguments)],
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "DEEPSEEK_OCR_ENGINE": "rapidocr"},
+        env={**os.environ, "DEEPSEEK_OCR_ENGINE": "ppocr"},
         stderr=subprocess.PIPE,
         **streams,
     )
-
-
-def until(path: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < deadline, f"no {path}"
-        time.sleep(0.02)
 
 
 def test_the_command_loads_nothing_heavy_before_it_is_needed() -> None:
@@ -78,9 +71,9 @@ def test_an_interrupted_reading_leaves_whole_files_alone(tmp_path: Path, how: in
     (scans / "1.png").write_bytes(png(["done"]))
     (scans / "2.png").write_bytes(png(["@hang"]))
     command = spawn("read", scans, "-o", texts)
-    until(texts / "1.md")
+    wait_until((texts / "1.md").exists)
     command.send_signal(how)
-    _, err = command.communicate(timeout=30)
+    _, err = command.communicate(timeout=DEADLINE_SECONDS)
     assert command.returncode == 130
     assert b"Traceback" not in err
     assert [path.name for path in texts.iterdir()] == ["1.md"]
@@ -96,7 +89,7 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
     assert command.stderr is not None
     with command.stderr:
         assert command.stderr.read() == b""
-    command.wait(30)
+    command.wait(DEADLINE_SECONDS)
 
 
 def test_weights_are_downloaded_into_the_folder_of_the_settings(
@@ -117,8 +110,8 @@ def test_weights_are_downloaded_into_the_folder_of_the_settings(
         refused = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert (first.returncode, again.returncode) == (0, 0), first.stderr
     assert {path.name for path in (tmp_path / "model").iterdir()} == set(files)
-    assert "3 fetched, 0 there already" in first.stderr
-    assert "0 fetched, 3 there already" in again.stderr
+    assert "3 files fetched, 0 already there" in first.stderr
+    assert "0 files fetched, 3 already there" in again.stderr
     assert refused.returncode == 1
     assert "HF_TOKEN" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -132,7 +125,7 @@ def test_the_embedded_engine_steps_in_for_one_that_does_not_start(
             raise EngineUnavailable("no such device")
 
     choice = EngineSelection("native", "the weights are there")
-    monkeypatch.setattr("dsocr.cli.engine.select_engine", lambda wanted, path: choice)
+    monkeypatch.setattr("dsocr.host.select_engine", lambda wanted, path: choice)
     monkeypatch.setattr(
         registry, "create", lambda name, config: Broken() if name == "native" else FakeEngine()
     )

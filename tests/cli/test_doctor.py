@@ -10,7 +10,7 @@ def test_an_engine_that_reads_the_trial_page_is_well(dsocr: Dsocr) -> None:
     lines = ran.out.decode().splitlines()
     assert ran.status == 0, ran.out
     assert any(line.startswith("ok trial") for line in lines)
-    assert any(line.startswith("ok engine") and "rapidocr reads" in line for line in lines)
+    assert any(line.startswith("ok engine") and "ppocr reads" in line for line in lines)
     assert "dsocr download" in ran.out.decode()
 
 

@@ -38,27 +38,27 @@ def ranges(stand_in: StandInHub) -> list[str | None]:
     return [asked for path, asked in stand_in.requests if path.endswith(SHARD)]
 
 
-def test_only_what_reading_needs_is_fetched(stand_in: StandInHub, tmp_path: Path) -> None:
+def test_no_code_and_no_images_are_fetched(stand_in: StandInHub, tmp_path: Path) -> None:
     assert download(stand_in, tmp_path) == [True, True, True]
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "tokenizer.json", SHARD}
     assert (tmp_path / SHARD).read_bytes() == WEIGHTS
 
 
-def test_what_is_there_and_whole_is_not_fetched_again(stand_in: StandInHub, tmp_path: Path) -> None:
+def test_complete_files_are_not_fetched_again(stand_in: StandInHub, tmp_path: Path) -> None:
     download(stand_in, tmp_path)
     stand_in.requests.clear()
     assert download(stand_in, tmp_path) == [False, False, False]
     assert all(path.startswith("/api/") for path, _ in stand_in.requests)
 
 
-def test_a_broken_download_goes_on_where_it_stopped(stand_in: StandInHub, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_resumed(stand_in: StandInHub, tmp_path: Path) -> None:
     (tmp_path / f"{SHARD}.part").write_bytes(WEIGHTS[:1000])
     download(stand_in, tmp_path)
     assert ranges(stand_in) == ["bytes=1000-"]
     assert (tmp_path / SHARD).read_bytes() == WEIGHTS
 
 
-def test_a_connection_that_breaks_is_taken_up_again(
+def test_a_broken_connection_is_resumed(
     stand_in: StandInHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 4096)
@@ -75,12 +75,12 @@ def test_a_server_that_does_not_resume_sends_all_again(
 ) -> None:
     stand_in.resumes = False
     (tmp_path / f"{SHARD}.part").write_bytes(b"x" * 1000)
-    told: list[int] = []
+    counted: list[int] = []
     snapshot = hub.look_up(REPO, endpoint=stand_in.url)
     shard = next(file for file in snapshot.files if file.name == SHARD)
-    hub.fetch(snapshot, shard, tmp_path, on_bytes=told.append, endpoint=stand_in.url)
+    hub.fetch(snapshot, shard, tmp_path, on_bytes=counted.append, endpoint=stand_in.url)
     assert (tmp_path / SHARD).read_bytes() == WEIGHTS
-    assert sum(told) == len(WEIGHTS)
+    assert sum(counted) == len(WEIGHTS)
 
 
 @pytest.mark.parametrize("name", [SHARD, "config.json"])
@@ -121,10 +121,10 @@ def test_the_snapshot_is_one_commit_whatever_the_branch_does(stand_in: StandInHu
     [
         ("deepseek-ai/DeepSeek-OCR-9", None, "no model"),
         (REPO, "v99", "no such revision"),
-        ("not a name", None, "not a model's name"),
+        ("not a name", None, "not a model name"),
     ],
 )
-def test_what_the_hub_does_not_have_is_said_plainly(
+def test_what_the_hub_does_not_have_is_an_error_that_names_it(
     stand_in: StandInHub, repo: str, revision: str | None, words: str
 ) -> None:
     with pytest.raises(hub.DownloadFailed, match=words):
@@ -141,19 +141,19 @@ def test_a_private_model_asks_for_a_token_and_takes_it(
     assert download(stand_in, tmp_path) == [True, True, True]
 
 
-def test_terms_not_accepted_are_said_to_be_so(stand_in: StandInHub) -> None:
+def test_terms_that_are_not_accepted_are_an_error_that_says_so(stand_in: StandInHub) -> None:
     stand_in.gated = True
     with pytest.raises(hub.DownloadFailed, match="terms"):
         hub.look_up(REPO, endpoint=stand_in.url)
 
 
-def test_a_file_that_is_listed_and_not_there_is_told(stand_in: StandInHub, tmp_path: Path) -> None:
+def test_a_listed_file_that_is_missing_is_an_error(stand_in: StandInHub, tmp_path: Path) -> None:
     stand_in.gone.add("tokenizer.json")
     with pytest.raises(hub.DownloadFailed, match="does not have"):
         download(stand_in, tmp_path)
 
 
-def test_a_hub_out_of_reach_is_told() -> None:
+def test_an_unreachable_hub_is_an_error() -> None:
     with pytest.raises(hub.DownloadFailed, match="cannot be reached"):
         hub.look_up(REPO, endpoint="http://127.0.0.1:9")
 
@@ -168,14 +168,14 @@ def test_a_full_disk_is_found_before_the_first_byte(
     stand_in: StandInHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = hub.look_up(REPO, endpoint=stand_in.url)
-    hub.check_room(snapshot, tmp_path)
+    hub.check_disk_space(snapshot, tmp_path)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, hub.SPARE_BYTES))
-    with pytest.raises(DiskFull, match="room"):
-        hub.check_room(snapshot, tmp_path)
+    with pytest.raises(DiskFull, match="GB free"):
+        hub.check_disk_space(snapshot, tmp_path)
 
 
-def test_only_what_is_missing_needs_room(stand_in: StandInHub, tmp_path: Path) -> None:
+def test_only_missing_bytes_need_disk_space(stand_in: StandInHub, tmp_path: Path) -> None:
     snapshot = hub.look_up(REPO, endpoint=stand_in.url)
     (tmp_path / f"{SHARD}.part").write_bytes(WEIGHTS[:1000])
     (tmp_path / "config.json").write_bytes(FILES["config.json"])

@@ -13,10 +13,10 @@ def test_the_service_gets_the_settings_and_where_to_listen(
     monkeypatch.setattr("dsocr.server.serve.run", lambda *given: ran_with.append(given))
     monkeypatch.setenv("DEEPSEEK_OCR_ENGINE", "native")
     assert dsocr("serve").status == 0
-    assert dsocr("serve", "--host", "0.0.0.0", "--port", 9000, "--engine", "rapidocr").status == 0
+    assert dsocr("serve", "--host", "0.0.0.0", "--port", 9000, "--engine", "ppocr").status == 0
     (first, *where), (second, *elsewhere) = ran_with
     assert (first.engine, where) == ("native", ["127.0.0.1", 8000])
-    assert (second.engine, elsewhere) == ("rapidocr", ["0.0.0.0", 9000])
+    assert (second.engine, elsewhere) == ("ppocr", ["0.0.0.0", 9000])
 
 
 @pytest.mark.parametrize("place", ["/proc/x", __file__, f"{__file__}/x"])

@@ -20,7 +20,7 @@ from dsocr.server.serve import run  # noqa: E402
 
 run(
     Settings(
-        engine="rapidocr",
+        engine="ppocr",
         runs_dir=runs_dir,
         server=ServerConfig(**given.get("server", {})),
         jobs=JobsConfig(**{"min_free_mb": 1, **given.get("jobs", {})}),

@@ -60,6 +60,31 @@ def test_a_page_stored_before_there_were_lines_has_none(lines: list[object] | No
     assert result_of(json.dumps(stored)) == PAGE
 
 
+@pytest.mark.parametrize(
+    ("stored", "confidence"),
+    [
+        (["a", 0.0, 0.5, 0.25, 1.0, None], None),
+        (["a", 0, 0.5, 0.25, 1, 0.98765], 0.98765),
+        ({"text": "a", "box": {"x0": 0, "y0": 0.5, "x1": 0.25, "y1": 1}, "confidence": None}, None),
+        (["a", 0, 50000, 25000, 100000], None),
+    ],
+)
+def test_lines_of_every_stored_form_are_loaded(stored: object, confidence: float | None) -> None:
+    values = json.loads(result_to_text(PageResult(0, 1, 1))) | {"lines": [stored]}
+    (line,) = result_of(json.dumps(values)).lines
+    assert line == TextLine("a", Box(0, 0.5, 0.25, 1), confidence)
+
+
+def test_a_line_is_little_longer_than_its_text() -> None:
+    lines = tuple(
+        TextLine("x" * 60, Box(1 / 3, n / 1000 + 1e-7, 2 / 3, n / 1000 + 0.001), 0.987654321)
+        for n in range(200)
+    )
+    bare = PageResult(0, 1200, 1600)
+    full = PageResult(0, 1200, 1600, lines=lines)
+    assert len(result_to_text(full)) - len(result_to_text(bare)) < 200 * (60 + 60)
+
+
 def test_a_line_is_an_array_of_its_text_whole_numbers_and_confidence() -> None:
     lines = (TextLine("a", Box(0, 0.5, 0.25, 1)), TextLine("b", Box(0, 0, 1, 1), 0.98765))
     stored = json.loads(result_to_text(PageResult(0, 1, 1, lines=lines)))

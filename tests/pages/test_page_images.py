@@ -21,14 +21,14 @@ class Pages:
     def __init__(self) -> None:
         self.rendered: list[int] = []
 
-    async def page(self, index: int, *, dpi: float) -> PageImage:
+    async def render_page(self, index: int, *, dpi: float) -> PageImage:
         self.rendered.append(index)
         image = Image.new("RGB", (60, 40), (80 * index,) * 3)
         return PageImage(index, image, 60, 40, dpi)
 
 
 async def jpeg_size() -> int:
-    return len(encode_jpeg(await Pages().page(0, dpi=72)))
+    return len(encode_jpeg(await Pages().render_page(0, dpi=72)))
 
 
 async def test_a_page_is_rendered_once_for_all_who_request_it_at_once() -> None:

@@ -1,4 +1,4 @@
-"""`dsocr download`: the weights, with a progress that suits the place."""
+"""`dsocr download`: fetches the weights, with a progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -43,26 +43,30 @@ def download(
 ) -> None:
     """Fetch the DeepSeek-OCR weights (6.7 GB) from the Hugging Face hub.
 
-    Only what reading needs is fetched: weights, tokenizer and configuration, no code. A broken
-    download goes on where it stopped when the command is run again. Every file's size and hash are
-    compared with the hub's record, of files that are there already too.
+    Fetches the weights, the tokenizer and the configuration, no code. Run the command again to
+    resume an interrupted download. The size and hash of every file are compared with the hub's
+    record, also of files that are there already.
 
-    `HF_ENDPOINT` names another hub, `HF_TOKEN` a key for it.
+    `HF_ENDPOINT` names another hub, `HF_TOKEN` is its access token.
     """
     folder = to or Settings.from_environment().runtime.model_path or default_model_path()
     snapshot = hub.look_up(repo, revision)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadRequest(f"{folder} cannot be made: {error.strerror}.") from error
-    hub.check_room(snapshot, folder)
-    said = f"{repo} at {snapshot.commit[:8]}: {len(snapshot.files)} files, {_size(snapshot.size)}"
-    print(f"{said} -> {folder}", file=sys.stderr)
+        raise BadRequest(
+            f"Cannot create {folder}: {error.strerror}. Choose another folder with --to."
+        ) from error
+    hub.check_disk_space(snapshot, folder)
+    summary = (
+        f"{repo} at {snapshot.commit[:8]}: {len(snapshot.files)} files, {_size(snapshot.size)}"
+    )
+    print(f"{summary} -> {folder}", file=sys.stderr)
     with _progress(snapshot.size) as on_bytes:
         fetched = [hub.fetch(snapshot, file, folder, on_bytes=on_bytes) for file in snapshot.files]
     print(
-        f"{sum(fetched)} fetched, {len(fetched) - sum(fetched)} there already; "
-        "all sizes and hashes are right.",
+        f"{sum(fetched)} files fetched, {len(fetched) - sum(fetched)} already there; "
+        "all sizes and hashes match.",
         file=sys.stderr,
     )
 

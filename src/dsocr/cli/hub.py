@@ -1,6 +1,7 @@
-"""The weights from a model hub: listed, fetched, resumed, checked. Knows no command line.
+"""Downloads weights from a model hub: lists, fetches, resumes, checks. Knows no command line.
 
-A file grows as `NAME.part` and gets its name only when its hash is the one the hub has on record.
+A file is written to `NAME.part` and renamed once its hash equals the hub's record. Files are
+fetched with `http_get`, because `snapshot_download` starts an interrupted file over.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from typing import Any, BinaryIO
 from dsocr.errors import DiskFull, DsocrError
 
 WANTED = ("*.json", "*.safetensors", "tokenizer*", "LICENSE*")
-"""What reading needs of a repository, and the terms it comes under: no code, no pictures."""
+"""What the native engine needs of a repository, and its licence: no code, no images."""
 SPARE_BYTES = 64 << 20
-"""Room to leave on the disk."""
+"""Free space to leave on the disk."""
 CHUNK_BYTES = 4 << 20
 
 OnBytes = Callable[[int], None]
-"""Told of every so many bytes more; less than 0 when some were thrown away."""
+"""Receives the number of bytes added; negative when a damaged download is discarded."""
 
 
 class DownloadFailed(DsocrError):
@@ -35,14 +36,14 @@ class DownloadFailed(DsocrError):
 
 @dataclass(frozen=True, slots=True)
 class HubFile:
-    """A file as the hub has it on record."""
+    """The hub's record of a file."""
 
     name: str
     size: int
     sha256: str | None
-    """Of large files, which the hub keeps by it."""
+    """Of files in large file storage; None of others."""
     git_sha1: str | None
-    """Of the others: what git calls a blob."""
+    """Git blob id of a file outside large file storage; None of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,10 @@ class Snapshot:
 
 
 def look_up(repo: str, revision: str | None = None, *, endpoint: str | None = None) -> Snapshot:
-    """What there is to fetch. `endpoint` None: HF_ENDPOINT, else the public hub."""
+    """Lists the files to fetch. `endpoint` None: HF_ENDPOINT, else the public hub.
+
+    Raises `DownloadFailed`.
+    """
     from huggingface_hub import HfApi
 
     with _translated(repo):
@@ -75,12 +79,12 @@ def look_up(repo: str, revision: str | None = None, *, endpoint: str | None = No
         if "/" not in entry.rfilename and any(fnmatch(entry.rfilename, glob) for glob in WANTED)
     )
     if not any(file.name.endswith(".safetensors") for file in files) or info.sha is None:
-        raise DownloadFailed(f"There are no weights in {repo}: no *.safetensors file.")
+        raise DownloadFailed(f"{repo} has no weights: no *.safetensors file.")
     return Snapshot(repo, info.sha, files)
 
 
 def bytes_missing(snapshot: Snapshot, folder: Path) -> int:
-    """How much is still to come, by size alone."""
+    """Bytes still to fetch, by file size alone."""
     return sum(
         file.size - _size(_part(folder, file))
         for file in snapshot.files
@@ -88,13 +92,13 @@ def bytes_missing(snapshot: Snapshot, folder: Path) -> int:
     )
 
 
-def check_room(snapshot: Snapshot, folder: Path) -> None:
+def check_disk_space(snapshot: Snapshot, folder: Path) -> None:
     """Raises `DiskFull` before the first byte is fetched."""
     needed = bytes_missing(snapshot, folder) + SPARE_BYTES
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise DiskFull(
-            f"{folder} has room for {free / 1e9:.1f} GB; the weights need {needed / 1e9:.1f} GB."
+            f"{folder} has {free / 1e9:.1f} GB free; the weights need {needed / 1e9:.1f} GB."
         )
 
 
@@ -106,10 +110,10 @@ def fetch(
     on_bytes: OnBytes = lambda count: None,
     endpoint: str | None = None,
 ) -> bool:
-    """Sees to it that `folder` has that file, whole. False when it was there already.
+    """Fetches a file into `folder`. False when it is there already with the right hash.
 
-    Goes on where a broken download stopped. Raises `DownloadFailed` when what comes is not what
-    the hub has on record, after a second try from the start.
+    Resumes an interrupted download. Raises `DownloadFailed` when the hash differs from the hub's
+    record also after a second try from the start.
     """
     whole, part = folder / file.name, _part(folder, file)
     if _size(whole) == file.size and matches(whole, file):
@@ -127,11 +131,13 @@ def fetch(
             return True
         on_bytes(-_size(part))
         part.unlink()
-    raise DownloadFailed(f"{file.name} arrived damaged twice: its hash is not the hub's.")
+    raise DownloadFailed(
+        f"{file.name} was damaged twice in transfer: its hash differs from the hub's."
+    )
 
 
 def matches(path: Path, file: HubFile) -> bool:
-    """Whether that is the file the hub has on record: by size, and by hash where it has one."""
+    """Whether the file equals the hub's record: by size, and by hash where there is one."""
     if _size(path) != file.size:
         return False
     digest = hashlib.sha256() if file.sha256 else hashlib.sha1(usedforsecurity=False)
@@ -151,8 +157,8 @@ def _receive(
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    disable_progress_bars()  # the progress told is ours
-    # Compressed on the way, a small file would have no length and no place to resume at.
+    disable_progress_bars()  # progress goes to `on_bytes`
+    # With compression a small file has no content length and cannot be resumed.
     headers = {"Accept-Encoding": "identity"}
     if token := get_token():
         headers["Authorization"] = f"Bearer {token}"
@@ -170,7 +176,7 @@ def _receive(
 
 
 class _Counted:
-    """A file that tells of what is written to it: all of a file that `http_get` uses."""
+    """The part of a file's interface that `http_get` uses; reports what is written."""
 
     def __init__(self, stream: BinaryIO, on_bytes: OnBytes) -> None:
         self._stream = stream
@@ -187,7 +193,7 @@ class _Counted:
         return self._stream.seek(position)
 
     def truncate(self) -> int:
-        """Called when the server does not resume and sends all of it again."""
+        """Called when the server does not resume and sends the whole file."""
         position = self._stream.tell()
         self._stream.seek(0, 2)
         self._on_bytes(position - self._stream.tell())
@@ -196,39 +202,43 @@ class _Counted:
 
 @contextmanager
 def _translated(repo: str) -> Iterator[None]:
-    """The hub's exceptions to ours, in words that say what to do."""
+    """Translates exceptions of the hub's client; messages say what to do."""
     from huggingface_hub import errors
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # its client's
 
     try:
         yield
     except errors.OfflineModeIsEnabled as error:
-        raise DownloadFailed("HF_HUB_OFFLINE is set: nothing may be downloaded.") from error
+        raise DownloadFailed(
+            "HF_HUB_OFFLINE is set, so nothing is downloaded. Unset it and try again."
+        ) from error
     except errors.GatedRepoError as error:
         raise DownloadFailed(
-            f"{repo} asks for its terms to be accepted on its page; then log in: set HF_TOKEN."
+            f"The terms of {repo} must be accepted on its page. Then set HF_TOKEN."
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise DownloadFailed(f"{repo} has no such revision.") from error
+        raise DownloadFailed(f"{repo} has no such revision. Check --revision.") from error
     except errors.RepositoryNotFoundError as error:
         raise DownloadFailed(
-            f"The hub has no model {repo}, or it is private: then set HF_TOKEN."
+            f"The hub has no model {repo}, or it is private. For a private model set HF_TOKEN."
         ) from error
     except errors.EntryNotFoundError as error:
-        raise DownloadFailed(f"{repo} lists a file that it does not have.") from error
+        raise DownloadFailed(f"The hub lists a file of {repo} that it does not have.") from error
     except errors.HFValidationError as error:
-        raise DownloadFailed(f"{repo!r} is not a model's name, like owner/model.") from error
+        raise DownloadFailed(f"{repo!r} is not a model name. Write it as owner/model.") from error
     except errors.HfHubHTTPError as error:
         status = error.response.status_code
-        raise DownloadFailed(f"The hub answered {status}. Run it again to go on.") from error
+        raise DownloadFailed(
+            f"The hub answered {status}. Run the command again to resume."
+        ) from error
     except HTTPError as error:
         raise DownloadFailed(
-            f"The hub cannot be reached ({type(error).__name__}). Run it again to go on."
+            f"The hub cannot be reached ({type(error).__name__}). Run the command again to resume."
         ) from error
     except OSError as error:
         if error.errno == 28:  # ENOSPC
             raise DiskFull from error
-        raise DownloadFailed(f"{error}. Run it again to go on.") from error
+        raise DownloadFailed(f"{error}. Run the command again to resume.") from error
 
 
 def _part(folder: Path, file: HubFile) -> Path:
@@ -236,5 +246,5 @@ def _part(folder: Path, file: HubFile) -> Path:
 
 
 def _size(path: Path) -> int:
-    """0 for a file that is not there."""
+    """0 for a missing file."""
     return path.stat().st_size if path.is_file() else 0

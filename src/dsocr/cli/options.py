@@ -1,20 +1,28 @@
-"""Options that take one word of a table, and those that several commands share."""
+"""Options with a fixed set of values, and options that several commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from dsocr.engines.registry import ENGINES
+from dsocr.engines.registry import ALIASES, ENGINES
 
 
-def choice(names: Iterable[str], *flags: str, help: str, default: str | None = None) -> Any:
-    """An option for one of these names. `default` says in words what stands if it is not given."""
+def choice(
+    names: Iterable[str],
+    *flags: str,
+    help: str,
+    default: str | None = None,
+    aliases: Mapping[str, str] | None = None,
+) -> Any:
+    """An option whose value is one of `names`, or an alias of one. `default` describes the value
+    that is used if the option is missing."""
     known = tuple(names)
 
     def check(value: str | None) -> str | None:
+        value = (aliases or {}).get(value, value) if value else value
         if value is None or value in known:
             return value
         raise typer.BadParameter(f"{value!r} is not one of {', '.join(known)}.")
@@ -32,7 +40,8 @@ EngineOption = Annotated[
     str | None,
     choice(
         ["auto", *ENGINES],
-        help="Who reads. auto: native if the weights and torch are there, else rapidocr.",
+        aliases=ALIASES,
+        help="The engine. auto: native if its weights and torch are there, else ppocr.",
         default="DEEPSEEK_OCR_ENGINE, else auto",
     ),
 ]

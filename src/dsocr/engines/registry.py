@@ -9,13 +9,26 @@ from dsocr.engines.base import Engine
 
 ENGINES: dict[str, str] = {
     "native": "dsocr.engines.deepseek.native:NativeEngine",
-    "rapidocr": "dsocr.engines.ppocr.engine:EmbeddedEngine",
+    "ppocr": "dsocr.engines.ppocr.engine:EmbeddedEngine",
 }
 """Name -> "module:Class", in the order in which `auto` prefers them."""
 
+ALIASES = {"rapidocr": "ppocr"}
+"""Earlier names: accepted in settings, on the command line, in requests and in stored jobs."""
+
+
+def canonical_name(name: str) -> str:
+    """The engine's name for a name or an alias; unknown names are returned unchanged."""
+    return ALIASES.get(name, name)
+
+
+def names_of(engine: str) -> tuple[str, ...]:
+    """The engine's name and its aliases."""
+    return (engine, *(alias for alias, name in ALIASES.items() if name == engine))
+
 
 def create(name: str, config: Any) -> Engine:
-    """The engine of that name with its own config dataclass. Nothing is loaded before `start`."""
-    module, _, attribute = ENGINES[name].partition(":")
+    """Creates the engine with its config dataclass. Nothing is loaded before `start`."""
+    module, _, attribute = ENGINES[canonical_name(name)].partition(":")
     engine: Engine = getattr(importlib.import_module(module), attribute)(config)
     return engine

@@ -10,11 +10,11 @@ from dsocr.exports.figures import crop_figures
 from dsocr.types import Document
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time a zip can hold; files carry no other, so that equal documents are equal."""
+"""The earliest time a zip can hold. All entries carry it: equal documents give equal bytes."""
 
 
 def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
-    """Every name in it is ours: none comes from the document's own name or text."""
+    """Entry names are generated: none comes from the document's own name or text."""
     with zipfile.ZipFile(out, "w") as archive:
         with archive.open(_entry("document.md", zipfile.ZIP_DEFLATED), "w") as entry:
             markdown.write(document, cast(BinaryIO, entry))
@@ -28,6 +28,6 @@ def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> No
 def _entry(path: str, method: int) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(path, EPOCH)
     entry.compress_type = method
-    entry.create_system = 3  # Unix, on whatever system it is made
+    entry.create_system = 3  # Unix on every system, so that the bytes are the same
     entry.external_attr = 0o644 << 16
     return entry

@@ -13,7 +13,7 @@ JPEG_QUALITY = 90
 
 
 def figure_boxes(page: PageResult) -> dict[str, Box]:
-    """Where each figure stands, under the path that the page's markdown links."""
+    """The box of each figure, by the path that the page's markdown links."""
     boxes = [box for block in page.blocks if block.label == FIGURE_LABEL for box in block.boxes]
     return {figure_path(page.index, number): box for number, box in enumerate(boxes)}
 
@@ -30,7 +30,7 @@ def crop_figures(page: PageResult, assets: Assets | None) -> dict[str, bytes]:
 
 def _crop(image: Image.Image, box: Box) -> bytes:
     left, top, right, bottom = box.pixels(image.width, image.height)
-    # A sliver rounds down to nothing; it is shown as one row or column of pixels.
+    # A box thinner than a pixel becomes one row or column of pixels.
     left, top = min(left, image.width - 1), min(top, image.height - 1)
     right, bottom = max(right, left + 1), max(bottom, top + 1)
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""LaTeX to MathML, which browsers show without any script."""
+"""LaTeX to MathML, which browsers render without a script."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def to_mathml(latex: str, *, block: bool) -> str | None:
     try:
         element = convert_to_element(latex, display="block" if block else "inline")
         return _serialise(element)
-    # Recognised formulas are broken in every way; the library has no error class of its own.
+    # The library has no error class of its own and fails on broken formulas in many ways.
     except Exception:
         return None
 
 
 def _serialise(element: Element) -> str:
-    """By hand: the library leaves the text of `\\text{}` and the links of `\\href` as they are."""
+    """Escapes what the library does not: the text of `\\text{}` and the links of `\\href`."""
     inside = _text(element.text) + "".join(
         _serialise(child) + _text(child.tail) for child in element
     )

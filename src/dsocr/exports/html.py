@@ -1,7 +1,7 @@
-"""A document as one web page that needs nothing else: no script, no request, figures inside.
+"""A document as one self-contained web page: no script, no request, figures inside.
 
-Three walls: the fragment is sanitised, then rewritten tag by tag from a parse, and the page's own
-content security policy forbids whatever might have come through.
+Three layers of protection: the fragment is sanitised, then rewritten tag by tag from a parse, and
+the page's content security policy forbids scripts and requests.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _section(page: PageResult, assets: Assets | None) -> str:
 
 
 class _Writer(HTMLParser):
-    """Writes a sanitised fragment anew: known tags, escaped text, our figures, and MathML."""
+    """Rewrites a sanitised fragment: known tags, escaped text, figures as data URLs, MathML."""
 
     def __init__(self, figures: dict[str, bytes]) -> None:
         super().__init__(convert_charrefs=True)
@@ -93,7 +93,7 @@ class _Writer(HTMLParser):
         elif tag in TAGS:
             self._code += tag in ("pre", "code")
             kept = [(n, v or "") for n, v in attrs if n in ATTRIBUTES.get(tag, set())]
-            # A link that is relative leads nowhere from a file on its own.
+            # A relative link has no target in a file on its own.
             kept = [(n, v) for n, v in kept if n != "href" or v.startswith(_SCHEMES)]
             written = "".join(f' {name}="{escape(value)}"' for name, value in kept)
             self._parts.append(f"<{tag}{written}>")

@@ -1,4 +1,4 @@
-"""Markdown to harmless HTML: what the model wrote is input from outside.
+"""Markdown to safe HTML. The text of a model is untrusted input.
 
 Formulas stay as `\\(...\\)` and `\\[...\\]` in the text of the HTML; images keep a relative `src`.
 """
@@ -16,8 +16,9 @@ from markdown_it.rules_inline import StateInline
 MAX_FORMULA = 2000
 """Characters; what is longer is text."""
 MAX_PAGE = 100_000
-"""Characters of a page that are read as markdown; a longer one is shown as it is written.
-The model's context holds about half as many, and markdown has constructs that take ever longer."""
+"""Characters of a page that are parsed as markdown; a longer page is shown as it is written.
+The model's context holds about half as many. The time of some markdown constructs grows faster
+than their length."""
 
 FORMULA = re.compile(
     rf"\\\(((?:[^\\]|\\[^()]){{1,{MAX_FORMULA}}}?)\\\)"
@@ -40,7 +41,7 @@ ATTRIBUTES = {
 
 
 def to_safe_html(markdown: str) -> str:
-    """An HTML fragment with `TAGS` and `ATTRIBUTES` alone; no script, style, or handler is left."""
+    """An HTML fragment that has only `TAGS` and `ATTRIBUTES`: no script, style or event handler."""
     if len(markdown) > MAX_PAGE:
         return f"<pre>{escapeHtml(markdown)}</pre>"
     return nh3.clean(

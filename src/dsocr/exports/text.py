@@ -1,4 +1,4 @@
-"""A document as plain text: no markup, cells parted by tabs, formulas as LaTeX."""
+"""A document as plain text: no markup, cells separated by tabs, formulas as LaTeX."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from typing import BinaryIO
 
 from dsocr.exports import Assets
+from dsocr.exports.grid import Grid, GridBuilder, GridCell
 from dsocr.exports.markdown import page_text
 from dsocr.exports.markup import to_safe_html
 from dsocr.types import Document
@@ -13,59 +14,59 @@ from dsocr.types import Document
 PAGE_BREAK = "\n\f"
 """Between two pages: the form feed that plain-text tools know."""
 
-MAX_SPAN = 100
-"""Rows or columns; what claims to reach further is a mistake of the model."""
-
 _PARAGRAPHS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "blockquote", "pre", "table"}
-_LINES = {"li", "tr", "br", "hr", "caption"}
+_LINES = {"li", "br", "hr"}
 
 
 def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
-    """UTF-8; the pages in order, parted by form feeds."""
+    """UTF-8; the pages in order, separated by form feeds."""
     for number, page in enumerate(document.pages):
         out.write(((PAGE_BREAK if number else "") + plain(page_text(page))).encode())
     out.write(b"\n")
 
 
 def plain(markdown: str) -> str:
-    """What a person would read aloud of it."""
-    reader = _Reader()
-    reader.feed(to_safe_html(markdown))
-    reader.close()
-    return reader.text()
+    """The text of a markdown page: its words without markup."""
+    parser = _TextParser()
+    parser.feed(to_safe_html(markdown))
+    parser.close()
+    return parser.text()
 
 
-class _Reader(HTMLParser):
+class _TextParser(HTMLParser):
+    """Collects the text of safe HTML. A table is built as a grid and written row by row."""
+
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self._parts: list[str] = []
-        self._newlines = 0  # owed before the next words
-        self._column = 0  # where the next cell of the row stands, if none from above does
-        self._tabs = 0  # written in the row so far
-        self._taken: dict[int, int] = {}  # column -> rows that a cell above still reaches into
-        self._between_cells = False
+        self._newlines = 0  # to write before the next words
+        self._table: GridBuilder | None = None
+        self._table_depth = 0
         self._preformatted = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("td", "th"):
-            self._cell(dict(attrs))
-            return
         if tag == "table":
-            self._taken = {}
-        if tag == "tr":
-            self._column, self._tabs, self._between_cells = 0, 0, True
-        self._preformatted = self._preformatted or tag == "pre"
-        self._break(tag)
+            self._start_table()
+        elif self._table is not None:
+            if self._table_depth == 1:
+                self._table.start_tag(tag, attrs)
+        else:
+            self._preformatted = self._preformatted or tag == "pre"
+            self._break(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "tr":
-            self._end_row()
-        self._preformatted = self._preformatted and tag != "pre"
-        self._between_cells = tag in ("td", "th") or self._between_cells and tag != "table"
-        self._break(tag)
+        if tag == "table":
+            self._end_table()
+        elif self._table is not None:
+            if self._table_depth == 1:
+                self._table.end_tag(tag)
+        else:
+            self._preformatted = self._preformatted and tag != "pre"
+            self._break(tag)
 
     def handle_data(self, data: str) -> None:
-        if self._between_cells:
+        if self._table is not None:
+            self._table.data(data)
             return
         # White space between two tags that break the line is layout of the HTML.
         words = data if self._preformatted or not self._newlines else data.lstrip()
@@ -76,23 +77,18 @@ class _Reader(HTMLParser):
         lines = "".join(self._parts).split("\n")
         return "\n".join(line.rstrip() for line in lines).strip("\n")
 
-    def _cell(self, attributes: dict[str, str | None]) -> None:
-        """Tabs up to the cell's column: past the cells before it and those reaching down."""
-        self._between_cells = False
-        while self._taken.get(self._column):
-            self._taken[self._column] -= 1
-            self._column += 1
-        if self._column:
-            self._write("\t" * (self._column - self._tabs))
-            self._tabs = self._column
-        for _ in range(_span(attributes.get("colspan"))):
-            self._taken[self._column] = _span(attributes.get("rowspan")) - 1
-            self._column += 1
+    def _start_table(self) -> None:
+        self._table_depth += 1
+        if self._table is None:
+            self._break("table")
+            self._table = GridBuilder()
 
-    def _end_row(self) -> None:
-        for column, rows in self._taken.items():
-            if column >= self._column and rows:
-                self._taken[column] = rows - 1
+    def _end_table(self) -> None:
+        self._table_depth = max(0, self._table_depth - 1)
+        if self._table is not None and self._table_depth == 0:
+            grid, self._table = self._table.grid(), None
+            self._write("\n".join(filter(None, (grid.caption, grid_text(grid)))))
+            self._break("table")
 
     def _write(self, words: str) -> None:
         self._parts += ["\n" * self._newlines, words]
@@ -105,7 +101,14 @@ class _Reader(HTMLParser):
             self._newlines = max(self._newlines, 1)
 
 
-def _span(value: str | None) -> int:
-    if not value or not value.isdecimal():
-        return 1
-    return min(MAX_SPAN, max(1, int(value[:9])))  # Python refuses numbers of thousands of digits
+def grid_text(grid: Grid) -> str:
+    """A line a row, cells separated by tabs; each cell stands in its column."""
+    return "\n".join(_row_text(row) for row in grid.rows())
+
+
+def _row_text(row: list[GridCell]) -> str:
+    text, column = "", 0
+    for cell in row:
+        text += "\t" * (cell.column - column) + cell.text
+        column = cell.column
+    return text

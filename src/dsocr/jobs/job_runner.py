@@ -131,7 +131,7 @@ class JobRunner:
         with run.deadline.paused():
             pipeline, info = await self._engines.pipeline(ENGINE_WAIT_SECONDS)
         await self._write(leases.set_engine, run.lease, info.name, info.model)
-        await pipeline.read_behind(
+        await pipeline.run_in_background(
             run.source, batch.options, store, pages=batch.pages, owner=run.owner, dpi=batch.dpi
         )
 

@@ -20,7 +20,7 @@ from dsocr.jobs.job import JobFile, JobPage, NewJob
 from dsocr.jobs.job_runner import EngineProvider
 from dsocr.jobs.webhooks import Callbacks
 from dsocr.pages.sandbox import Sandbox
-from dsocr.pages.source import open_source
+from dsocr.pages.source import open_document
 from dsocr.pipeline.page_ranges import page_indices
 from dsocr.pipeline.pipeline import check_options
 from dsocr.types import OcrOptions
@@ -68,7 +68,7 @@ async def new_job(
 
     A file that cannot be opened becomes one page with the error; when none can be opened, the
     error of the first is raised. Raises `BadRequest` without files and for page ranges that do not
-    fit, `TooManyPages`, `CallbackRefused`, and what `check_options` and `open_source` raise.
+    fit, `TooManyPages`, `CallbackRefused`, and what `check_options` and `open_document` raise.
     """
     if not submission.files:
         raise BadRequest("A job needs at least one file.")
@@ -113,7 +113,7 @@ async def _open_files(submission: Submission, sandbox: Sandbox) -> tuple[JobFile
 
 
 async def _num_pages(file: ReceivedFile, sandbox: Sandbox, password: str | None) -> int:
-    source = await open_source(file.path, name=file.name, sandbox=sandbox, password=password)
+    source = await open_document(file.path, name=file.name, sandbox=sandbox, password=password)
     await source.close()
     return source.num_pages
 

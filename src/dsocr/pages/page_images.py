@@ -19,12 +19,12 @@ CACHE_BYTES = 32 << 20
 
 
 class RenderedPages(Protocol):
-    """A source of pages: `pages.source.Source`, or the pages of a job."""
+    """A source of pages: `pages.source.DocumentFile`, or the pages of a job."""
 
     @property
     def num_pages(self) -> int: ...
 
-    async def page(self, index: int, *, dpi: float) -> PageImage: ...
+    async def render_page(self, index: int, *, dpi: float) -> PageImage: ...
 
 
 class PageImages:
@@ -45,7 +45,7 @@ class PageImages:
         async with self._rendering:
             if (found := self._cache.get(key)) is not None:
                 return found
-            content = await asyncio.to_thread(encode_jpeg, await pages.page(index, dpi=dpi))
+            content = await asyncio.to_thread(encode_jpeg, await pages.render_page(index, dpi=dpi))
             if len(content) <= self._cache.maxsize:
                 self._cache[key] = content
             return content

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dsocr.server.schemas import Layout, OcrForm, PageAnswer, PageError
+from dsocr.schema import Layout, PageAnswer, PageError, PageLine
+from dsocr.server.schemas import OcrForm
 
 STATUSES = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 EXAMPLE_JOB: dict[str, Any] = {
@@ -18,7 +19,7 @@ EXAMPLE_JOB: dict[str, Any] = {
     "files": [{"fileName": "book.pdf", "fileSize": 18480032, "pages": 300}],
     "mode": "gundam",
     "prompt": "<image>\n<|grounding|>Convert the document to markdown.",
-    "engine": "rapidocr",
+    "engine": "ppocr",
     "model": "PP-OCRv6",
     "createdAt": "2026-01-31T12:00:00.000Z",
     "startedAt": "2026-01-31T12:00:00.120Z",
@@ -143,6 +144,7 @@ class HeldPage(BaseModel):
     text: str = ""
     rawText: str = ""
     layout: Layout | None = None
+    lines: list[PageLine] = []
     durationMs: float = 0
     finishReason: Literal["stop", "length", "repetition", "error"] = "stop"
     flags: list[str] = []

@@ -94,7 +94,7 @@ def compile_all(capability: int, dtype: torch.dtype) -> dict[str, int]:
         (experts_gemv, ("_up", "_down")),
         (experts_prefill, ("_route", "_up", "_down")),
         (experts_decode, ("_route", "_up", "_down")),
-        (add_rmsnorm, ("_sum_norm", "_gate", "_embed")),
+        (add_rmsnorm, ("_add_rmsnorm", "_gate", "_embed")),
         (sampling, ("_look", "_choose")),
         (repetition_flags, ("_flag_suspects",)),
     ):

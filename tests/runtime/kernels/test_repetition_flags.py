@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 import torch
 
-from bench.honest_texts import KINDS, honest_text
+from bench.normal_texts import KINDS, honest_text
 from bench.planted_loops import LATE, loops, wide_numbered_rows
 from bench.repetition import alarm, suspects
 from dsocr.runtime.kernels.repetition_flags import (

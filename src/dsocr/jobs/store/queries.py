@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Connection, Row, func, select
 
@@ -18,6 +18,7 @@ from dsocr.jobs.job import (
     PageNotFound,
     PageNotRead,
     PageSummary,
+    Status,
     StoredPage,
 )
 from dsocr.jobs.store import records
@@ -124,6 +125,13 @@ def num_unfinished(connection: Connection, owner: str | None = None) -> int:
     if owner is not None:
         query = query.where(jobs.c.owner == owner)
     return connection.scalar(query) or 0
+
+
+def count_by_status(connection: Connection) -> dict[str, int]:
+    """Jobs by status; a status without jobs counts 0."""
+    query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
+    counts = {status: count for status, count in connection.execute(query)}
+    return {status: counts.get(status, 0) for status in get_args(Status)}
 
 
 def num_bytes(connection: Connection) -> int:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
+from dsocr.engines.registry import names_of
 from dsocr.jobs.job import ClaimRequest, Job
 from dsocr.jobs.store.tables import jobs
 
@@ -69,7 +70,7 @@ def _queued_by_owner(
 
 
 def _fits(engine: str) -> ColumnElement[bool]:
-    return or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine == engine)
+    return or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine.in_(names_of(engine)))
 
 
 class EtaEstimator:

@@ -15,6 +15,7 @@ from dsocr.types import Box, OcrOptions, PageResult, TextLine
 
 _OPTIONS = TypeAdapter(OcrOptions)
 _RESULT = TypeAdapter(PageResult)
+_LINE = TypeAdapter(TextLine)
 _SUMMARY = TypeAdapter(PageSummary)
 _CORRECTIONS = TypeAdapter(dict[int, Correction])
 
@@ -40,7 +41,7 @@ def result_to_text(result: PageResult) -> str:
 
 
 def result_of(text: str) -> PageResult:
-    """Also of text that was stored before results had lines."""
+    """Also of text that was stored without lines, or with lines of an older form."""
     values = from_json(text)
     lines = values.pop("lines", ())
     result = _RESULT.validate_python(values)
@@ -85,7 +86,12 @@ def _line_to_values(line: TextLine) -> list[Any]:
     return [line.text, *sides, round(line.confidence, CONFIDENCE_DIGITS)]
 
 
-def _line_of(values: Sequence[Any]) -> TextLine:
-    text, x0, y0, x1, y1, *confidence = values
-    box = Box(x0 / BOX_UNITS, y0 / BOX_UNITS, x1 / BOX_UNITS, y1 / BOX_UNITS)
-    return TextLine(text, box, float(confidence[0]) if confidence else None)
+def _line_of(values: Sequence[Any] | dict[str, Any]) -> TextLine:
+    """Older lines are objects, or arrays with sides as fractions and `null` for no confidence."""
+    if isinstance(values, dict):
+        return _LINE.validate_python(values)
+    text, *sides = values[:5]
+    if not any(isinstance(side, float) for side in sides):
+        sides = [side / BOX_UNITS for side in sides]
+    confidence = values[5] if len(values) > 5 else None
+    return TextLine(text, Box(*sides), None if confidence is None else float(confidence))

@@ -1,13 +1,14 @@
-"""The decoder on one new token a sequence, by kernels that each do as much as they can.
+"""The decoder on one new token per sequence, by fused kernels.
 
-Computes what `DeepseekMoe` computes on a batch of decodes, with as few roundings or fewer. Two
-ways: of a single row the matrices are walked through by kernels that also norm, route and add; of
-many rows the large products are the library's, and the experts' go expert by expert.
+Computes what `DeepseekMoe` computes on a batch of decodes, with no more roundings. Two paths: for a
+single row, matrix-vector kernels that include norms, routing and sums; for several rows, the large
+products are PyTorch's, and the experts' are grouped by expert.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,12 @@ from torch import Tensor
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.devices import FP8
 from dsocr.runtime.execution.decode_graph import DecodeState
-from dsocr.runtime.execution.decoder_weights import LayerWeights, layer_weights, rotation_tables
+from dsocr.runtime.execution.decoder_weights import (
+    DeepseekMoeModel,
+    LayerWeights,
+    layer_weights,
+    rotation_tables,
+)
 from dsocr.runtime.kernels.add_rmsnorm import add_rmsnorm_fused, gate_fused, newest_embeddings_fused
 from dsocr.runtime.kernels.decode_attention import Sequences, Split, decode_attention_fused
 from dsocr.runtime.kernels.experts_decode import experts_decode_fused, norm_route_fused
@@ -26,14 +32,15 @@ from dsocr.runtime.kernels.repetition_flags import flag_suspects_fused
 from dsocr.runtime.kernels.sampling import choose_fused
 from dsocr.runtime.kernels.triton_language import usable_kernels
 from dsocr.runtime.kernels.tuning import RowTuning, Tuning, fp8_split_for, tuning_for
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_moe import DeepseekMoe
+from dsocr.runtime.models.family import OcrModel
 
 
 class DecodeStep:
-    """Enqueues a step; can be captured. Tables of slots are passed. It keeps the weights, and what
-    every step computes in: they must run one after another."""
+    """The `DecodeOps` of kernels: asynchronous, can be captured. Holds the weights and buffers that
+    all steps share, so steps must run one after another."""
 
-    def __init__(self, model: DeepseekOcr, cache: KVCache, max_rows: int) -> None:
+    def __init__(self, model: DeepseekMoeModel, cache: KVCache, max_rows: int) -> None:
         decoder, spec = model.decoder, model.spec.decoder
         self.ahead = _has_programmatic_launch(model.device)
         self.row_tuning, self.tuning_for = RowTuning(), tuning_for
@@ -45,36 +52,36 @@ class DecodeStep:
         self._norm, self._head = decoder.norm.weight, model.lm_head.weight
         self._layers = layer_weights(model, cache)
         self._rotation = rotation_tables(model)
-        # one for all graphs: theirs would be kept side by side
+        # one buffer for all graphs, which would otherwise each keep their own
         self._logits = torch.empty(
             max_rows, spec.vocab_size, dtype=torch.float32, device=model.device
         )
-        # the attention kernel leaves it as it found it
+        # counters of the attention kernel, which resets them to 0
         self._arrived = torch.zeros(
             max_rows * spec.num_heads, dtype=torch.int32, device=model.device
         )
 
     def scores(self, rows: Tensor, state: DecodeState) -> Tensor:
-        """float32 scores (B, vocabulary) of what follows each slot's newest token."""
+        """float32 logits (B, vocabulary) after each slot's newest token."""
         x = newest_embeddings_fused(self._embeddings, state.tokens, state.lengths, rows)
         sequences = state.sequences(rows)
         if len(rows) == 1:
-            return self._alone(x, sequences, self.row_tuning)
-        return self._together(x, sequences, self.tuning_for(len(rows)))
+            return self._forward_one(x, sequences, self.row_tuning)
+        return self._forward_batch(x, sequences, self.tuning_for(len(rows)))
 
-    def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
-        chosen = choose_fused(logits, state.histories, rows)
-        flag_suspects_fused(state.histories, state.traces, rows, chosen[2])
-        return chosen
+    def sample(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
+        sampled = choose_fused(logits, state.histories, rows)
+        flag_suspects_fused(state.histories, state.traces, rows, sampled[2])
+        return sampled
 
     def head(self, hidden: Tensor) -> Tensor:
-        """float32 scores of normed hidden states, not rounded to the weights' dtype before."""
+        """float32 logits of normed hidden states, without rounding to the weights' dtype."""
         out = self._logits[: len(hidden)]
         if hidden.dtype == torch.float32:
             return torch.mm(hidden, self._head.t(), out=out)
         return torch.mm(hidden, self._head.t(), out_dtype=torch.float32, out=out)
 
-    def _alone(self, residual: Tensor, sequences: Sequences, tuning: RowTuning) -> Tensor:
+    def _forward_one(self, residual: Tensor, sequences: Sequences, tuning: RowTuning) -> Tensor:
         change: Tensor | None = None
         eps, ahead = self._eps, self.ahead
         for layer in self._layers:
@@ -106,7 +113,7 @@ class DecodeStep:
             out=self._logits[:1],
         )[1]
 
-    def _together(self, residual: Tensor, sequences: Sequences, tuning: Tuning) -> Tensor:
+    def _forward_batch(self, residual: Tensor, sequences: Sequences, tuning: Tuning) -> Tensor:
         changes: Tensor | None = None
         experts = len(self._layers), max(layer.experts.num_experts for layer in self._layers)
         counts = residual.new_zeros(experts, dtype=torch.int32)
@@ -152,11 +159,13 @@ def _has_programmatic_launch(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
 
 
-def can_decode(model: DeepseekOcr) -> bool:
-    """Whether the kernels run here: Triton, a head that fills a block, products to float32."""
+def can_decode(model: OcrModel) -> TypeGuard[DeepseekMoeModel]:
+    """Whether the decoder kernels can run: they compute `DeepseekMoe` and need Triton, a head size
+    that is a power of two from 16 on, and matrix products with float32 results."""
     dim = model.spec.decoder.head_dim
     return (
-        usable_kernels(model.device, model.dtype)
+        isinstance(getattr(model, "decoder", None), DeepseekMoe)
+        and usable_kernels(model.device, model.dtype)
         and dim >= 16
         and dim & (dim - 1) == 0
         and "out_dtype" in (torch.mm.__doc__ or "")

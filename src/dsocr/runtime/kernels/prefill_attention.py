@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dsocr.runtime.cache.kv_cache import as_kept
+from dsocr.runtime.cache.kv_cache import to_cache_dtype
 from dsocr.runtime.kernels.decode_attention import turned
 from dsocr.runtime.kernels.fp8_cache import kept, to_meet
 from dsocr.runtime.kernels.parts import softmax_on
@@ -66,7 +66,7 @@ def rotate_write(
     q, k, v = qkv.view(len(qkv), 3, heads, dim).unbind(1)
     turns = cosine[positions].unsqueeze(1), sine[positions].unsqueeze(1)
     for part, new in zip(blocks, (rotate(k, *turns), v), strict=True):
-        part[slots // block_size, slots % block_size] = as_kept(new, blocks.dtype)
+        part[slots // block_size, slots % block_size] = to_cache_dtype(new, blocks.dtype)
     return rotate(q, *turns).flatten(1)
 
 

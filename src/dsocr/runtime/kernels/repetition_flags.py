@@ -1,8 +1,8 @@
 """Whether a row's newest tokens look like a loop, on the device: what wakes the host's watch.
 
-A cheap necessary condition for each of the three signs of `repetition.RepetitionWatch`: it may flag
-honest pages, but misses none that the host's watch would stop. Only flagged pages are looked at by
-the host.
+A cheap necessary condition for each of the three signs of `repetition.RepetitionDetector`: it may
+flag honest pages, but misses none that the host's watch would stop. Only flagged pages are looked
+at by the host.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from dsocr.runtime.kernels.triton_language import constants, power_of_two, tl, t
 from dsocr.runtime.text.repetition import (
     BLOCK,
     EXACT,
+    MAX_UNCHANGED,
     MOST_NEW,
     NEAR,
     REACH,
     RECENT,
-    SILENCE,
     TEMPLATE,
     WINDOW,
 )
@@ -92,7 +92,7 @@ def flag_suspects_fused(histories: Histories, traces: Traces, rows: Tensor, flag
         TEMPLATE=TEMPLATE,
         REACH=REACH,
         RECENT=RECENT,
-        SILENCE=SILENCE,
+        MAX_UNCHANGED=MAX_UNCHANGED,
         WINDOW=WINDOW,
         MOST_NEW=MOST_NEW,
         SPAN=power_of_two(REACH),
@@ -136,8 +136,8 @@ def _is_suspect(params: list[int]) -> bool:
         return False  # the host's watch looks at whole blocks only
     return (
         params[WATCH] == BLIND
-        or written - params[NEW_EXACT_AT] >= SILENCE
-        or written - params[NEW_SYMBOL_AT] >= SILENCE
+        or written - params[NEW_EXACT_AT] >= MAX_UNCHANGED
+        or written - params[NEW_SYMBOL_AT] >= MAX_UNCHANGED
         or (written >= WINDOW and params[NUM_NEW] <= MOST_NEW)
     )
 
@@ -147,7 +147,7 @@ def _flag_suspects(
     TOKENS, PARAMS, ROWS, FLAGS, SYMBOLS, NEWS, DIGITS, most, num_digits,
     FIELDS: tl.constexpr, BLOCK: tl.constexpr,
     EXACT: tl.constexpr, NEAR: tl.constexpr, TEMPLATE: tl.constexpr,
-    REACH: tl.constexpr, RECENT: tl.constexpr, SILENCE: tl.constexpr,
+    REACH: tl.constexpr, RECENT: tl.constexpr, MAX_UNCHANGED: tl.constexpr,
     WINDOW: tl.constexpr, MOST_NEW: tl.constexpr, SPAN: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0)
@@ -196,7 +196,7 @@ def _flag_suspects(
             tl.store(params + _NEW_SYMBOL_AT, symbol_at)
             silence = place + 1 - tl.minimum(exact_at, symbol_at)
             little = (place + 1 >= WINDOW) & (num_new <= MOST_NEW)
-            suspect = (silence >= SILENCE) | little
+            suspect = (silence >= MAX_UNCHANGED) | little
         if suspect & ((place + 1) % BLOCK == 0):
             tl.store(FLAGS + row, tl.load(FLAGS + row) + _SUSPECT)
 

@@ -10,6 +10,10 @@ import numpy as np
 
 _SHAPES_KEPT = 64
 """Compiled shapes a network remembers; OpenVINO's own 5,000 let memory grow for ever."""
+_PROPERTIES = {
+    "CPU_RUNTIME_CACHE_CAPACITY": _SHAPES_KEPT,
+    "INFERENCE_PRECISION_HINT": "f32",  # else processors with bfloat16 use it, and read otherwise
+}
 
 
 def _openvino() -> Any:
@@ -28,7 +32,7 @@ class Networks:
         self.threads = threads
         self._openvino = _openvino()
         self._core = self._openvino.Core()
-        self._core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": _SHAPES_KEPT})
+        self._core.set_property("CPU", _PROPERTIES)
 
     def read(self, path: Path) -> Any:
         """The network as in the file. Raises `FileNotFoundError`."""

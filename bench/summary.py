@@ -1,0 +1,63 @@
+"""The figures with goals, beside their peers, from the lines of all rows."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def summarize(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The figures that are aimed at, by name, as far as their rows were run; pages through the
+    engine if that was."""
+
+    def figure(row: str, column: str, best: Callable[[list[Any]], Any], **same: Any) -> Any:
+        found = [
+            line[column]
+            for line in lines
+            if line["row"] == row and all(line.get(name) == value for name, value in same.items())
+        ]
+        return best(found) if found else None
+
+    def rate(mode: str) -> Any:
+        through_engine = figure("engine", "pages/s", max, mode=mode)
+        return through_engine or figure("pages", "pages/s", max, mode=mode)
+
+    def alone(mode: str) -> Any:
+        through_engine = figure("engine", "a page s", min, mode=mode, **{"in flight": 1})
+        return through_engine or figure("lone", "seconds", min, mode=mode)
+
+    named = {
+        "single-stream decode tok/s": figure("decode", "tokens/s", max, pages=1),
+        "decode B=256 tok/s": figure("decode", "tokens/s", max, pages=256),
+        "gundam encode ms": figure("encode", "alone ms", min, mode="gundam"),
+        "gundam pages/s": rate("gundam"),
+        "base pages/s": rate("base"),
+        "gundam page alone s, 1,000 tokens": alone("gundam"),
+        "start to first token s, warm": figure(
+            "start", "first token", statistics.median, **{"kernel caches": "warm"}
+        ),
+    }
+    peers = dict.fromkeys(line["row"] for line in lines if line["row"].startswith("peer"))
+    return [
+        {
+            "figure": goal["figure"],
+            "measured": named[goal["figure"]],
+            "must": goal["must"],
+            "aim": goal["aim"],
+            **{peer: figure(peer, "measured", max, figure=goal["figure"]) or "" for peer in peers},
+            "vLLM, quoted": goal["vLLM, quoted"],
+            "ideal": goal["ideal"],
+        }
+        for goal in goals()
+        if named[goal["figure"]] is not None
+    ]
+
+
+def goals() -> list[dict[str, Any]]:
+    """The figures with what an H200 must reach, what is aimed at, and what is quoted of others."""
+    data = json.loads(Path(__file__).with_name("goals.json").read_text("utf-8"))
+    figures: list[dict[str, Any]] = data["figures"]
+    return figures
