@@ -1,4 +1,4 @@
-"""Speaks to a running service about jobs. Knows its HTTP, nothing of how it reads."""
+"""HTTP client for the jobs of a running service."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ import httpx2 as httpx
 from dsocr.errors import BadRequest, DsocrError
 
 Job = dict[str, Any]
-"""As `GET /api/jobs/{id}` answers."""
+"""The JSON of `GET /api/jobs/{id}`."""
 
 CONNECT_SECONDS = 10.0
-ANSWER_SECONDS = 120.0
-SILENCE_SECONDS = 60.0
-"""The service breaks its silence more often than that."""
-PATIENCE_SECONDS = 120.0
-"""How long a service that went away while it was watched is waited for."""
+RESPONSE_SECONDS = 120.0
+STREAM_IDLE_SECONDS = 60.0
+"""Timeout between two events; the service sends heartbeats more often than that."""
+RECONNECT_SECONDS = 120.0
+"""How long `watch` tries to reach a service again after a lost connection."""
+MAX_EVENT_BYTES = 16 << 20
+"""An event has the names of all files of a job."""
 
 
 class ServiceUnreachable(DsocrError):
@@ -32,7 +34,7 @@ class ServiceUnreachable(DsocrError):
 
 
 class Refused(DsocrError):
-    """The service said no."""
+    """The service refused the request."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(message)
@@ -41,12 +43,12 @@ class Refused(DsocrError):
 
 
 class Client:
-    """One service. Raises `ServiceUnreachable` and `Refused` everywhere."""
+    """One service. Every method raises `ServiceUnreachable` and `Refused`."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
         self._url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+        timeout = httpx.Timeout(RESPONSE_SECONDS, connect=CONNECT_SECONDS)
         try:
             self._http = httpx.Client(base_url=self._url, headers=headers, timeout=timeout)
         except (httpx.InvalidURL, ValueError) as error:
@@ -66,43 +68,43 @@ class Client:
     def submit(
         self, paths: Sequence[Path], fields: Mapping[str, str], *, idempotency_key: str
     ) -> Job:
-        """One job of all these files. Sent again with the same key, it is the same job."""
-        with contextlib.ExitStack() as opened:
+        """Submits all files as one job; the same request with the same key gives the same job."""
+        with contextlib.ExitStack() as stack:
             files = []
             for path in paths:
                 try:
-                    content = opened.enter_context(path.open("rb"))
+                    content = stack.enter_context(path.open("rb"))
                 except OSError as error:
                     raise BadRequest(f"{path}: {error.strerror or error}") from error
                 files.append(("file", (path.name, content)))
             headers = {"Idempotency-Key": idempotency_key}
-            job: Job = self._ask(
+            job: Job = self._request(
                 "POST", "/api/jobs", data=dict(fields), files=files, headers=headers
             ).json()
         return job
 
     def jobs(self, *, status: str | None, search: str | None, limit: int) -> tuple[list[Job], int]:
-        """Newest first, and how many there are in all."""
-        given = {"status": status, "search": search, "limit": limit}
-        answer = self._ask("GET", "/api/jobs", params={k: v for k, v in given.items() if v})
-        listed = answer.json()
-        return listed["jobs"], listed["total"]
+        """The jobs, newest first, and the total number that match."""
+        query = {"status": status, "search": search, "limit": limit}
+        response = self._request("GET", "/api/jobs", params={k: v for k, v in query.items() if v})
+        found = response.json()
+        return found["jobs"], found["total"]
 
     def job(self, job_id: str) -> Job:
-        job: Job = self._ask("GET", f"/api/jobs/{_part(job_id)}").json()
+        job: Job = self._request("GET", f"/api/jobs/{_part(job_id)}").json()
         return job
 
     def cancel(self, job_id: str) -> Job:
-        job: Job = self._ask("POST", f"/api/jobs/{_part(job_id)}/cancel").json()
+        job: Job = self._request("POST", f"/api/jobs/{_part(job_id)}/cancel").json()
         return job
 
     def export(self, job_id: str, format: str) -> bytes:
         path = f"/api/jobs/{_part(job_id)}/export"
-        content: bytes = self._ask("GET", path, params={"format": format}).content
+        content: bytes = self._request("GET", path, params={"format": format}).content
         return content
 
     def watch(self, job_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Events by name until the job is over. A lost connection is taken up where it broke."""
+        """Events with their names until the job is finished; resumes after a lost connection."""
         last = "0"
         lost_at: float | None = None
         while True:
@@ -114,15 +116,15 @@ class Client:
                         return
             except ServiceUnreachable:
                 lost_at = lost_at or time.monotonic()
-                if time.monotonic() - lost_at > PATIENCE_SECONDS:
+                if time.monotonic() - lost_at > RECONNECT_SECONDS:
                     raise
-            job = self._when_back(job_id)
+            job = self._poll(job_id)
             if job is not None and job["finishedAt"]:
                 yield "done", job
                 return
 
-    def _when_back(self, job_id: str) -> Job | None:
-        """The job, or None while the service is away. A little later in either case."""
+    def _poll(self, job_id: str) -> Job | None:
+        """The job after a pause, or None while the service cannot be reached."""
         time.sleep(0.5)
         try:
             return self.job(job_id)
@@ -132,52 +134,46 @@ class Client:
     def _events(self, job_id: str, after: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
         path = f"/api/jobs/{_part(job_id)}/events"
         headers = {"Last-Event-ID": after}
-        timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+        timeout = httpx.Timeout(STREAM_IDLE_SECONDS, connect=CONNECT_SECONDS)
         try:
-            with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
-                if answer.is_error:
-                    answer.read()
-                _raise_for(answer)
-                yield from _parsed(answer.iter_lines())
+            with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+                if response.is_error:
+                    response.read()
+                _raise_for(response)
+                if response.status_code == httpx.codes.NO_CONTENT:
+                    return
+                for event in httpx.EventSource(response, MAX_EVENT_BYTES):
+                    yield event.id, event.event, json.loads(event.data)
         except httpx.HTTPError as error:
             raise self._unreachable() from error
 
-    def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+    def _request(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
-            answer = self._http.request(method, path, **more)
+            response = self._http.request(method, path, **more)
         except httpx.HTTPError as error:
             raise self._unreachable() from error
-        _raise_for(answer)
-        return answer
+        _raise_for(response)
+        return response
 
     def _unreachable(self) -> ServiceUnreachable:
         return ServiceUnreachable(f"There is no answer from {self._url}. Is `dsocr serve` running?")
 
 
-def _raise_for(answer: httpx.Response) -> None:
-    if answer.is_success:
+def _raise_for(response: httpx.Response) -> None:
+    if response.is_success:
         return
     try:
-        error = answer.json()["error"]
-        raise Refused(str(error["code"]), str(error["message"]), answer.status_code)
+        error = response.json()["error"]
+        raise Refused(str(error["code"]), str(error["message"]), response.status_code)
     except (ValueError, KeyError, TypeError):
-        words = f"The service answered {answer.status_code}, not as ours does."
-        raise Refused("unexpected", words, answer.status_code) from None
-
-
-def _parsed(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    fields: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(": ")
-        if name:
-            fields[name] = value
-        elif not line and "event" in fields:
-            yield fields["id"], fields["event"], json.loads(fields["data"])
-            fields = {}
+        message = (
+            f"{response.url} answered {response.status_code}; is it the URL of a dsocr service?"
+        )
+        raise Refused("unexpected", message, response.status_code) from None
 
 
 def _part(job_id: str) -> str:
-    """An id is a word of the path, never more of one."""
+    """The id as a part of a URL path. Raises `BadRequest` for one with other characters."""
     if not job_id.isalnum():
         raise BadRequest(f"{job_id!r} is not the id of a job.")
     return job_id

@@ -1,4 +1,4 @@
-"""`dsocr jobs` against a service in a process of its own."""
+"""`dsocr jobs` against a service in its own process."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_files_are_submitted_watched_listed_and_exported(
     assert "key" in refused.err and "Traceback" not in refused.err
 
 
-def test_watching_goes_on_when_the_service_was_killed_and_came_back(
+def test_watch_reconnects_after_the_service_was_killed_and_restarted(
     dsocr: Dsocr, serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events, watching = Client._events, threading.Event()
@@ -79,15 +79,15 @@ def test_watching_goes_on_when_the_service_was_killed_and_came_back(
         server.kill()
         server.start()
 
-    unhealthy_reason = threading.Thread(target=kill_and_start)
-    unhealthy_reason.start()
+    restarting = threading.Thread(target=kill_and_start)
+    restarting.start()
     ran = dsocr("jobs", "watch", job_id)
-    unhealthy_reason.join()
+    restarting.join()
     assert ran.status == 0, ran.err
     assert "succeeded: 60 of 60 pages" in ran.err
 
 
-def test_a_job_that_is_cancelled_or_has_failed_is_an_error_to_watch(
+def test_watching_a_cancelled_or_failed_job_exits_with_an_error(
     dsocr: Dsocr, serving: Serving, tmp_path: Path
 ) -> None:
     serving()
@@ -108,7 +108,7 @@ def test_a_job_that_is_cancelled_or_has_failed_is_an_error_to_watch(
     assert nothing.err == "dsocr: '../health' is not the id of a job.\n"
 
 
-def test_a_service_that_is_not_there_is_one_line(dsocr: Dsocr, tmp_path: Path) -> None:
+def test_an_unreachable_service_is_one_line_of_error(dsocr: Dsocr, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(["a"]))
     ran = dsocr("jobs", "submit", tmp_path / "a.png", "--url", "http://127.0.0.1:9")
     assert ran.status == 1

@@ -1,4 +1,4 @@
-"""`dsocr jobs`: long readings that a running service does, so that they outlive this terminal."""
+"""`dsocr jobs`: commands for the jobs of a running service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ jobs = typer.Typer(
     name="jobs",
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="Jobs of a running service: they go on when this terminal is closed, and after a restart.",
+    help="Jobs of a running service: they continue without this terminal and after a restart.",
 )
 
 UrlOption = Annotated[
@@ -35,7 +35,7 @@ UrlOption = Annotated[
         metavar="URL",
         envvar="DSOCR_URL",
         show_envvar=False,
-        help="Where the service is.",
+        help="URL of the service.",
         show_default="DSOCR_URL, else http://127.0.0.1:8000",
     ),
 ]
@@ -46,13 +46,13 @@ KeyOption = Annotated[
         metavar="KEY",
         envvar="DSOCR_KEY",
         show_envvar=False,
-        help="A key of the service, where it asks for one. Better in the variable: a command line "
-        "is seen by others.",
+        help="API key, if the service needs one. Prefer the variable: other users of this machine "
+        "can see a command line.",
         show_default="DSOCR_KEY",
     ),
 ]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The id of the job.")]
-LOCAL = "http://127.0.0.1:8000"
+LOCAL_URL = "http://127.0.0.1:8000"
 
 
 @jobs.command()
@@ -60,34 +60,34 @@ def submit(
     paths: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Files of the job, in this order.")
     ],
-    mode: Annotated[str | None, choice(MODES, help="How finely to look.", default="gundam")] = None,
+    mode: Annotated[str | None, choice(MODES, help="Resolution mode.", default="gundam")] = None,
     prompt: Annotated[
-        str | None, typer.Option(help="What to do.", show_default="the default prompt")
+        str | None, typer.Option(help="Prompt for the model.", show_default="the default prompt")
     ] = None,
     pages: Annotated[
         str | None, typer.Option(help="Pages of each file, from 1: `1-3,7`.", show_default=False)
     ] = None,
     dpi: Annotated[
         float | None,
-        typer.Option(help="Of PDF pages.", show_default="what suits the engine"),
+        typer.Option(help="Resolution of PDF pages.", show_default="the default of the engine"),
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="The engine that must read it.", show_default="any")
+        str | None, typer.Option(help="Only read the job with this engine.", show_default="any")
     ] = None,
     password: Annotated[
-        str | None, typer.Option(help="Of protected PDFs.", show_default=False)
+        str | None, typer.Option(help="Password of protected PDFs.", show_default=False)
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Watch it until it is over.")
+        bool, typer.Option("--watch", "-w", help="Watch the job until it is finished.")
     ] = False,
-    url: UrlOption = LOCAL,
+    url: UrlOption = LOCAL_URL,
     key: KeyOption = None,
 ) -> None:
-    """Submit files as one job; its id is written to standard output.
+    """Submit files as one job and write its id to standard output.
 
-    When the command returns, the service has the files on its disk and will read them.
+    When the command returns, the job is stored by the service and survives its restart.
     """
-    given = {
+    values = {
         "mode": mode,
         "prompt": prompt,
         "pages": pages,
@@ -95,7 +95,7 @@ def submit(
         "engine": engine,
         "password": password,
     }
-    fields = {name: str(value) for name, value in given.items() if value is not None}
+    fields = {name: str(value) for name, value in values.items() if value is not None}
     with _client(url, key) as client:
         job = client.submit(paths, fields, idempotency_key=uuid.uuid4().hex)
         print(job["jobId"], flush=True)
@@ -105,12 +105,14 @@ def submit(
 
 @jobs.command("list")
 def list_jobs(
-    status: Annotated[str | None, choice(STATUSES, help="Only those.", default="all")] = None,
+    status: Annotated[
+        str | None, choice(STATUSES, help="Only jobs with this status.", default="all")
+    ] = None,
     search: Annotated[
         str | None, typer.Option(help="Part of a file name.", show_default=False)
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="Most to show.")] = 20,
-    url: UrlOption = LOCAL,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Most jobs to show.")] = 20,
+    url: UrlOption = LOCAL_URL,
     key: KeyOption = None,
 ) -> None:
     """List jobs, newest first."""
@@ -124,25 +126,25 @@ def list_jobs(
         table.add_row(job["jobId"], job["status"], pages, failed, created, _names(job))
     console = Console()
     if not console.is_terminal:
-        console.width = 1000  # for a program: no line is folded
+        console.width = 1000  # output to a program: lines are not wrapped
     console.print(table)
     if total > len(listed):
         print(f"{total - len(listed)} more", file=sys.stderr)
 
 
 @jobs.command()
-def watch(job: JobArgument, url: UrlOption = LOCAL, key: KeyOption = None) -> None:
-    """Watch a job until it is over. Ends with 1 when the job has failed or was cancelled.
+def watch(job: JobArgument, url: UrlOption = LOCAL_URL, key: KeyOption = None) -> None:
+    """Watch a job until it is finished. The exit status is 1 when it failed or was cancelled.
 
-    Ctrl-C ends the watching, not the job. A service that restarts is waited for.
+    Ctrl-C stops watching, not the job. The command reconnects to a service that restarts.
     """
     with _client(url, key) as client:
         _watch(client, job)
 
 
 @jobs.command()
-def cancel(job: JobArgument, url: UrlOption = LOCAL, key: KeyOption = None) -> None:
-    """Stop a job. What was read stays and can be exported."""
+def cancel(job: JobArgument, url: UrlOption = LOCAL_URL, key: KeyOption = None) -> None:
+    """Stop a job. Pages that were read are kept and can be exported."""
     with _client(url, key) as client:
         stopped = client.cancel(job)
     print(f"cancelled after {stopped['pagesDone']} of {stopped['pagesTotal']} pages")
@@ -157,7 +159,7 @@ def export(
             "--output",
             "-o",
             metavar="FILE",
-            help="Where to write.",
+            help="Output file.",
             show_default="standard output",
         ),
     ] = None,
@@ -167,17 +169,17 @@ def export(
             (known.key for known in FORMATS),
             "--format",
             "-f",
-            help="What to write.",
-            default="what the ending of -o says, else markdown",
+            help="Format of the file.",
+            default="by the extension of -o, else markdown",
         ),
     ] = None,
-    url: UrlOption = LOCAL,
+    url: UrlOption = LOCAL_URL,
     key: KeyOption = None,
 ) -> None:
-    """Write what a job has read as a file; also while it still reads."""
-    ending = output.suffix.lstrip(".").lower() if output else ""
-    by_ending = {known.extension: known.key for known in reversed(FORMATS)}
-    wanted = format or by_ending.get(ending, "markdown")
+    """Write the pages of a job as a file, also before it is finished."""
+    extension = output.suffix.lstrip(".").lower() if output else ""
+    by_extension = {known.extension: known.key for known in reversed(FORMATS)}
+    wanted = format or by_extension.get(extension, "markdown")
     with _client(url, key) as client:
         content = client.export(job, wanted)
     if output is None:
@@ -188,17 +190,17 @@ def export(
 
 
 def _client(url: str, key: str | None) -> Client:
-    from dsocr.client import Client  # not needed to show the help
+    from dsocr.client import Client  # slow to import, and not needed for the help
 
     return Client(url, key)
 
 
 def _watch(client: Client, job_id: str) -> None:
-    """Shows how it goes; leaves with status 1 when it did not go well."""
-    begun = client.job(job_id)
+    """Shows the progress. Raises `Exit(1)` unless the job succeeds."""
+    job = client.job(job_id)
     shown = 0
     with following(1, quiet=False) as report:
-        report.opened(begun["pagesTotal"])
+        report.opened(job["pagesTotal"])
         for name, data in client.watch(job_id):
             if name == "page_done":
                 if data["error"]:
@@ -215,10 +217,10 @@ def _watch(client: Client, job_id: str) -> None:
 
 
 def _summary(job: Job) -> str:
-    words = f"{job['status']}: {job['pagesDone']} of {job['pagesTotal']} pages"
+    text = f"{job['status']}: {job['pagesDone']} of {job['pagesTotal']} pages"
     if job["pagesFailed"]:
-        words += f", {job['pagesFailed']} failed"
-    return f"{words}: {job['error']['message']}" if job["error"] else words
+        text += f", {job['pagesFailed']} failed"
+    return f"{text}: {job['error']['message']}" if job["error"] else text
 
 
 def _names(job: dict[str, Any]) -> str:

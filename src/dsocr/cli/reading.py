@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import sys
 import time
@@ -17,6 +16,7 @@ from dsocr.config import Settings
 from dsocr.errors import BadRequest, DsocrError, NotADocument
 from dsocr.exports import render
 from dsocr.host import started_host
+from dsocr.pages.page_images import ExportImages
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.signature import is_named_as_document
 from dsocr.pages.source import open_document
@@ -148,7 +148,7 @@ class _Work:
             raise
         try:
             document = await self._read_pages(source)
-            images = _PageImages(source, self.dpi, asyncio.get_running_loop())
+            images = ExportImages(source, self.dpi, asyncio.get_running_loop())
             return document, await asyncio.to_thread(render, document, self.order.format, images)
         finally:
             await source.close()
@@ -200,22 +200,6 @@ class _Printer:
                     sys.stdout.buffer.flush()
             self._place += 1
             self._moved.notify_all()
-
-
-class _PageImages:
-    """Page images for an export, rendered again when it asks: it runs in a thread of its own."""
-
-    def __init__(self, source: PageSource, dpi: float, loop: asyncio.AbstractEventLoop) -> None:
-        self._source = source
-        self._dpi = dpi
-        self._loop = loop
-
-    def page_image(self, index: int) -> bytes:
-        page = self._source.render_page(index, dpi=self._dpi)
-        rendered = asyncio.run_coroutine_threadsafe(page, self._loop).result()
-        file = io.BytesIO()
-        rendered.image.save(file, "PNG", compress_level=1)
-        return file.getvalue()
 
 
 def _is_expected(entry: Input) -> bool:
