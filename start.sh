@@ -57,7 +57,7 @@ PYTHON
 }
 
 make_venv
-install base -e .
+install base -e '.[metrics]'
 if wants_native; then install_native; fi
 
 serve=(.venv/bin/dsocr serve --host "$host" --port "$port" --engine "$engine")

@@ -26,7 +26,7 @@ import torch
 from bench.full_size import last_moe, parsed, random_model, table
 from bench.profiling import DECODE_PARTS, by_part, kernels_of
 from dsocr.runtime.cache.batch import Chunk, make_batch
-from dsocr.runtime.cache.kv_cache import KVCache, as_kept
+from dsocr.runtime.cache.kv_cache import KVCache, to_cache_dtype
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import FP8, dtype_name
 from dsocr.runtime.execution.decode_graph import DecodeGraph, DecodeState
@@ -71,7 +71,7 @@ class FullBatch:
             dtype=kept,
         )
         for layer in self.cache.blocks:  # fp8 cannot be drawn, and all in float32 do not fit
-            layer.copy_(as_kept(torch.randn(layer.shape, device=model.device), kept))
+            layer.copy_(to_cache_dtype(torch.randn(layer.shape, device=model.device), kept))
         self.slots = list(range(rows))
         self.state = DecodeState(
             num_slots=rows,
@@ -92,7 +92,7 @@ class FullBatch:
                 num_prompt=SHORTEST,
                 limit=len(tokens) + ROOM,
                 no_repeat=RULES[slot % 2],
-                watch=CHECK_ON,
+                repetition_check=CHECK_ON,
             )
 
     def plain_scores(self, model: DeepseekOcr) -> torch.Tensor:
@@ -135,7 +135,7 @@ def check(model: DeepseekOcr, whole: DeepseekOcr, rows: int, kept: torch.dtype) 
         rounded = batch.plain_scores(copy.deepcopy(model).float())
         more["experts alone"] = round(((rounded - exact).norm() / exact.norm()).item(), 4)
         bound += more["experts alone"]
-    batch.cache.blocks = as_kept(batch.cache.blocks, kept)
+    batch.cache.blocks = to_cache_dtype(batch.cache.blocks, kept)
     step = DecodeStep(model, batch.cache, rows)
     plain = batch.plain_scores(whole)
     device_rows = torch.tensor(batch.slots, dtype=torch.int32, device=model.device)
@@ -181,11 +181,11 @@ def measure(
     times = []
     for _ in range(3):
         batch.load()
-        graph.step(batch.slots)
+        graph.decode(batch.slots)
         torch.cuda.synchronize()
         began = time.perf_counter()
         for _ in range(steps):
-            graph.step(batch.slots)
+            graph.decode(batch.slots)
         torch.cuda.synchronize()
         times.append((time.perf_counter() - began) / steps)
     seconds = statistics.median(times)
@@ -205,7 +205,7 @@ def measure(
 def parts(graph: DecodeGraph, batch: FullBatch) -> dict[str, Any]:
     """Milliseconds of a step that kernels of each kind are at work."""
     batch.load()
-    kernels = kernels_of(lambda: graph.step(batch.slots), times=10)
+    kernels = kernels_of(lambda: graph.decode(batch.slots), times=10)
     if VERBOSE:
         print(*kernels, sep="\n")
     spent = by_part(kernels, DECODE_PARTS, rest="products")

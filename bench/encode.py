@@ -23,7 +23,9 @@ from bench.full_size import MODES, make_pictures, median_seconds, parsed, random
 from bench.profiling import kernels_of
 from dsocr.runtime.cache.batch import PageViews
 from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
 from dsocr.runtime.scheduling.preprocess import prepare
 
 FLOOR_MS = {"small": 0.6, "base": 1.7, "gundam": 5.2}
@@ -41,11 +43,12 @@ def check(model: DeepseekOcr, pages: dict[str, PageViews]) -> list[dict[str, Any
     plain = copy.deepcopy(model)
     exact, exact_fast = copy.deepcopy(model).float(), copy.deepcopy(model).float()
     model.use_kernels()
+    vision, plain_vision, exact_vision = map(VisionRunner, (model, plain, exact))
     lines = []
     for mode in ("small", "base", "gundam"):
-        wanted = exact.encode([pages[mode]])[0]
-        fast, slow = model.encode([pages[mode]])[0], plain.encode([pages[mode]])[0]
-        many = model.encode([pages[mode]] * 3)[2]
+        wanted = exact_vision.encode([pages[mode]])[0]
+        fast, slow = vision.encode([pages[mode]])[0], plain_vision.encode([pages[mode]])[0]
+        many = vision.encode([pages[mode]] * 3)[2]
         line = {
             "mode": mode,
             "fast": round(error(fast, wanted), 5),
@@ -55,24 +58,24 @@ def check(model: DeepseekOcr, pages: dict[str, PageViews]) -> list[dict[str, Any
         assert error(fast, wanted) < BOUND and error(many, wanted) < BOUND, line
         lines.append(line)
     exact_fast.use_kernels()
-    wanted = exact.encode([pages["small"]])[0]
-    off = error(exact_fast.encode([pages["small"]])[0], wanted)
+    wanted = exact_vision.encode([pages["small"]])[0]
+    off = error(VisionRunner(exact_fast).encode([pages["small"]])[0], wanted)
     return [*lines, {"mode": "small", "fast float32": off}]
 
 
-def measure(model: DeepseekOcr, pages: dict[str, PageViews]) -> list[dict[str, Any]]:
+def measure(vision: VisionRunner, pages: dict[str, PageViews]) -> list[dict[str, Any]]:
     lines = []
     for mode, page in pages.items():
         began = time.perf_counter()
-        model.encode([page])
+        vision.encode([page])
         torch.cuda.synchronize()
         first = (time.perf_counter() - began) * 1000
-        while model.make_ready():
+        while vision.run_idle_work():
             pass
-        alone = median_seconds(partial(model.encode, [page])) * 1e3
+        alone = median_seconds(partial(vision.encode, [page])) * 1e3
         line: dict[str, Any] = {"mode": mode, "alone ms": round(alone, 2), "first ms": round(first)}
         for count in (4, 8, 16):
-            together = median_seconds(partial(model.encode, [page] * count), 5) * 1e3
+            together = median_seconds(partial(vision.encode, [page] * count), 5) * 1e3
             line[f"of {count} ms"] = round(together / count, 2)
         line["floor ms"] = FLOOR_MS.get(mode)
         lines.append(line)
@@ -83,13 +86,13 @@ def measure(model: DeepseekOcr, pages: dict[str, PageViews]) -> list[dict[str, A
 def prepare_rates() -> list[dict[str, Any]]:
     pictures = make_pictures()
     lines = []
-    for mode, resolution in MODES.items():
+    for mode in MODES:
         line: dict[str, Any] = {"mode": mode}
         for threads in (1, 8, 16):
             with ThreadPoolExecutor(threads) as pool:
                 work = pictures * (1 if threads == 1 else 8)
                 began = time.perf_counter()
-                list(pool.map(lambda one, r=resolution: prepare(one, r, max_tiles=9), work))
+                list(pool.map(lambda one, mode=mode: prepare(one, VIEWS.modes[mode], VIEWS), work))
                 seconds = time.perf_counter() - began
             line[f"pages/s, {threads} threads"] = round(len(work) / seconds, 1)
         lines.append(line)
@@ -103,15 +106,16 @@ def main() -> None:
     arguments = parsed(parser)
     device = torch.device("cuda")
     picture = make_pictures()[0]
-    pages = {mode: prepare(picture, one, max_tiles=6) for mode, one in MODES.items()}
+    pages = {mode: prepare(picture, one, VIEWS, max_tiles=6) for mode, one in VIEWS.modes.items()}
     pages = {mode: page.pinned() for mode, page in pages.items()}
     model = random_model(device, torch.bfloat16, RuntimeConfig(attn_impl="sdpa", kernels=False))
     model.decoder = torch.nn.Identity()  # type: ignore[assignment]  # unused here: spares copies
     checked = check(model, pages)
     print(table(checked), flush=True)
-    lines = measure(model, pages)
+    vision = VisionRunner(model)
+    lines = measure(vision, pages)
     if arguments.profile:
-        for kernel in kernels_of(lambda: model.encode([pages["gundam"]]), times=5)[:32]:
+        for kernel in kernels_of(lambda: vision.encode([pages["gundam"]]), times=5)[:32]:
             print(kernel)
     rates = prepare_rates()
     if arguments.report:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dsocr.process.child import Channel, Header
 from dsocr.runtime import worker
-from dsocr.runtime.text.repetition import RepetitionWatch
+from dsocr.runtime.text.repetition import RepetitionDetector
 from dsocr.runtime.text.tokenizer import Tokenizer
 
 
@@ -30,9 +30,9 @@ def endless_tokenizer(folder: Path) -> Tokenizer:
 
 def ignore_repetition() -> None:
     """From now on the repetition check looks at every token and reports nothing."""
-    push = RepetitionWatch.push
+    push = RepetitionDetector.push
 
-    def look(watch: RepetitionWatch, token: int) -> None:
-        push(watch, token)
+    def look(detector: RepetitionDetector, token: int) -> None:
+        push(detector, token)
 
-    RepetitionWatch.push = look  # type: ignore[method-assign, assignment]
+    RepetitionDetector.push = look  # type: ignore[method-assign, assignment]

@@ -19,22 +19,18 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from dsocr.engines.deepseek import modes
 from dsocr.runtime.cache.batch import Chunk
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.kernels.triton_compat import supports_kernels
 from dsocr.runtime.layers.attention import usable_attention
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.scheduling.preprocess import Resolution
-from dsocr.runtime.spec import read_spec
+from dsocr.runtime.models.deepseek_ocr_spec import VIEWS, parse
+from dsocr.runtime.models.registry import read_config
 from dsocr.runtime.weights.loader import give_memory
 from tests.runtime.goldens import GOLDENS, genuine_tokenizer
 
-MODES: dict[str, Resolution] = {
-    name: Resolution(mode.base_size, mode.image_size, mode.crop_mode)
-    for name, mode in modes.MODES.items()
-}
+MODES = tuple(VIEWS.modes)
 PROMPT_TOKENS, IMAGE_TOKENS = 913, 903
 """Of a gundam page with six tiles."""
 NUM_PICTURES = 256
@@ -46,8 +42,9 @@ def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig
     they are rounded to."""
     attention = usable_attention(config.attn_impl, device=device, dtype=dtype)
     with torch.device("meta"):
-        model = DeepseekOcr(read_spec(GOLDENS / "checkpoint-files"), attention=attention)
-    model = give_memory(model, device=device, dtype=dtype, expert_dtype=config.expert_dtype)
+        spec = parse(read_config(GOLDENS / "checkpoint-files"))
+        model = DeepseekOcr(spec, attention=attention)
+    give_memory(model, device=device, dtype=dtype, expert_dtype=config.expert_dtype)
     generator = torch.Generator(device).manual_seed(1)
     for name, place in model.checkpoint_tensors():
         numbers = torch.ones(place.shape, dtype=dtype, device=device)
@@ -113,7 +110,7 @@ def write_checkpoint(model: DeepseekOcr, folder: Path) -> None:
     save_file(tensors, folder / "model.safetensors")
 
 
-def last_moe(model: DeepseekOcr) -> Any:
+def last_moe(model: Any) -> Any:
     """The last layer's mixture of experts (`dsocr.runtime.layers.moe.MoE`)."""
     layer: Any = model.decoder.layers[-1]
     return layer.mlp

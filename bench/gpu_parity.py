@@ -31,18 +31,20 @@ from torch import Tensor
 
 from bench.full_size import last_moe
 from dsocr.runtime.config import AttentionName, RuntimeConfig
-from dsocr.runtime.loop import runtime_for
+from dsocr.runtime.execution.vision_runner import VisionRunner
+from dsocr.runtime.loop import make_runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_ocr_spec import parse
+from dsocr.runtime.models.registry import read_config
 from dsocr.runtime.scheduling.inputs import Request
-from dsocr.runtime.scheduling.preprocess import Resolution, prepare
 from dsocr.runtime.scheduling.sequence import SamplingParams
-from dsocr.runtime.spec import read_spec
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import INDEX, check_checkpoint, load_model
 from tests.runtime.goldens import (
     GOLDENS,
     genuine_tokenizer,
     golden_json,
+    golden_mode,
     golden_page,
 )
 from tests.runtime.reading import outputs, run
@@ -86,7 +88,7 @@ def write_checkpoint(folder: Path, device: torch.device) -> None:
     """The full checkpoint in shards of 2 GiB with an index, as it might be re-uploaded."""
     shutil.copy(GOLDENS / "checkpoint-files" / "config.json", folder)
     with torch.device("meta"):
-        model = DeepseekOcr(read_spec(folder), attention="sdpa")
+        model = DeepseekOcr(parse(read_config(folder)), attention="sdpa")
     shapes = {name: tensor.shape for name, tensor in model.checkpoint_tensors()}
     shapes["model.vision_model.embeddings.patch_embedding.weight"] = torch.Size((1024, 3, 14, 14))
     checked = golden_json("full.json.gz")["checked_tensors"]
@@ -204,16 +206,16 @@ def compare_tokens(name: str, ours: list[int], theirs: list[int], *, safe: int) 
 def compare_pages(
     model: DeepseekOcr, label: str, tolerance: float | None, *, kernels: bool
 ) -> None:
+    vision = VisionRunner(model)
     for case in golden_json("full.json.gz")["e2e"]:
         name = f"{label} {case['mode']} {case['image']}"
-        resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
-        views = prepare(golden_page(case["image"]), resolution, max_tiles=9)
+        views = model.prepare(golden_page(case["image"]), golden_mode(case))
         with timed(f"{name} encode seconds, first call"):
-            [features] = model.encode([views])
-        while model.make_ready():  # by kernels the second call is a replay of graphs
+            [features] = vision.encode([views])
+        while vision.run_idle_work():  # by kernels the second call is a replay of graphs
             pass
         with timed(f"{name} encode seconds, second call"):
-            [features] = model.encode([views])
+            [features] = vision.encode([views])
         far = deviation(features, case["image_features"])
         report(f"{name} features", round(far, 7), ok=tolerance is None or far <= tolerance)
         ids = [0, *[PLACEHOLDER] * len(features), *FREE_OCR]
@@ -237,17 +239,17 @@ def compare_runtime(
     pages = [
         Request(
             *(number, golden_page(case["image"]), case["prompt"]),
-            Resolution(case["base_size"], case["image_size"], case["crop_mode"]),
-            SamplingParams(max_tokens=len(case["greedy_8"]), watch=False),
+            golden_mode(case),
+            SamplingParams(max_tokens=len(case["greedy_8"]), detect_repetition=False),
         )
         for number, case in enumerate(cases)
     ]
     # so few tokens that prompts of all lengths go by the same kernels: to compile them takes long
     config = RuntimeConfig(max_num_seqs=len(pages), cache_tokens=1, max_prefill_tokens=512)
-    runtime, _ = runtime_for(model, tokenizer, config)
+    runtime, _ = make_runtime(model, tokenizer, config)
     alone: dict[int, list[int]] = {}
     for page in pages:
-        alone |= outputs(list(runtime.read(page)))
+        alone |= outputs(list(runtime.generate(page)))
     while runtime.run_idle_work():
         pass
     for page in pages:

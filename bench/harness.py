@@ -17,7 +17,6 @@ from PIL import Image
 
 from bench.endless import endless_tokenizer, ignore_repetition
 from bench.full_size import (
-    MODES,
     make_pictures,
     random_model,
     write_checkpoint,
@@ -26,7 +25,7 @@ from bench.full_size import (
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import choose_device, choose_dtype
 from dsocr.runtime.execution.memory_plan import MemoryPlan
-from dsocr.runtime.loop import Done, Failed, Runtime, Text, runtime_for
+from dsocr.runtime.loop import Done, Failed, Runtime, Text, make_runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
@@ -59,7 +58,7 @@ class Bench:
         self._next_id += 1
         params = SamplingParams(max_tokens=num_tokens, no_repeat=NoRepeat(30, 90))
         picture = self.pictures[self._next_id % len(self.pictures)]
-        return Request(self._next_id, picture, "<image>\nFree OCR.", MODES[mode], params)
+        return Request(self._next_id, picture, "<image>\nFree OCR.", mode, params)
 
     @property
     def seconds_left(self) -> float:
@@ -178,7 +177,7 @@ def start(arguments: argparse.Namespace) -> Bench:
     with TemporaryDirectory() as folder:
         write_small_files(Path(folder))
         tokenizer = endless_tokenizer(Path(folder))
-    runtime, room = runtime_for(model, tokenizer, config)
+    runtime, room = make_runtime(model, tokenizer, config)
     torch.cuda.synchronize()
     ready = time.perf_counter()
     bench = Bench(

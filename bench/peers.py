@@ -12,16 +12,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.full_size import (
-    MODES,
     median_seconds,
     random_model,
     write_small_files,
 )
 from bench.harness import Bench, choose_device_and_dtype, read_pages
 from dsocr.runtime.config import RuntimeConfig
-from dsocr.runtime.loop import runtime_for
+from dsocr.runtime.execution.vision_runner import VisionRunner
+from dsocr.runtime.loop import make_runtime
 from dsocr.runtime.models.deepseek_moe import DecoderLayer
-from dsocr.runtime.scheduling.preprocess import prepare
 
 VLLM_SECONDS = 600
 """A first start compiles for minutes."""
@@ -39,10 +38,11 @@ def hf_row(bench: Bench) -> Iterator[dict[str, Any]]:
     for layer in bench.model.decoder.layers:
         assert isinstance(layer, DecoderLayer)
         layer.self_attn.kind = "eager"
-    bench.runtime, bench.room = runtime_for(bench.model, bench.tokenizer, config)
+    bench.runtime, bench.room = make_runtime(bench.model, bench.tokenizer, config)
     read_pages(bench, "gundam", pages=1, in_flight=1, tokens=4)
-    page = prepare(bench.pictures[0], MODES["gundam"], max_tiles=6)
-    seconds = median_seconds(lambda: bench.model.encode([page]), 5)
+    page = bench.model.prepare(bench.pictures[0], "gundam", max_tiles=6)
+    vision = VisionRunner(bench.model)
+    seconds = median_seconds(lambda: vision.encode([page]), 5)
     yield {"figure": "gundam encode ms", "measured": round(seconds * 1e3, 1)}
     line = read_pages(bench, "gundam", pages=1, in_flight=1, tokens=PEER_TOKENS)
     writing = line["seconds"] - line["first text s"]

@@ -21,14 +21,14 @@ from bench.planted_loops import LATE, Planted, loops, wide_numbered_rows
 from dsocr.runtime.text.repetition import (
     BLOCK,
     EXACT,
+    MAX_UNCHANGED,
     MOST_NEW,
     NEAR,
     REACH,
     RECENT,
-    SILENCE,
     TEMPLATE,
     WINDOW,
-    RepetitionWatch,
+    RepetitionDetector,
     TokenKinds,
     token_kinds,
 )
@@ -53,9 +53,9 @@ def main() -> None:
 
 def alarm(kinds: TokenKinds, tokens: Iterable[int]) -> tuple[int, int] | None:
     """Tokens written when the check flagged the page, and how many it keeps; None if it did not."""
-    watch = RepetitionWatch(kinds)
+    detector = RepetitionDetector(kinds)
     for place, token in enumerate(tokens, 1):
-        keep = watch.push(token)
+        keep = detector.push(token)
         if keep is not None:
             return place, keep
     return None
@@ -76,7 +76,7 @@ def suspects(kinds: TokenKinds, tokens: Sequence[int]) -> Iterator[bool]:
         if not (is_digit and in_number) and template.ago(0 if is_digit else token) > REACH:
             template_at = written
         in_number = is_digit
-        silent = written - min(exact_at, template_at) >= SILENCE
+        silent = written - min(exact_at, template_at) >= MAX_UNCHANGED
         yield written % BLOCK == 0 and (silent or (len(news) == WINDOW and sum(news) <= MOST_NEW))
 
 

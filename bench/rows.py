@@ -20,8 +20,7 @@ from bench.harness import READ, Bench, read_pages
 from dsocr.runtime.cache.batch import Batch, Chunk, make_batch
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.execution.graph_runner import GraphRunner
-from dsocr.runtime.loop import Done, Failed, Runtime, Text, runtime_for
-from dsocr.runtime.scheduling.preprocess import prepare
+from dsocr.runtime.loop import Done, Failed, Runtime, Text, make_runtime
 
 DECODE_AFTER, DECODE_STEPS = 350, 200
 
@@ -38,13 +37,15 @@ def limits_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def encode_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """A page's views in pinned memory to its features, alone and eight together."""
+    runner: Any = bench.runtime._runner._runner
+    vision = runner.vision
     for mode in MODES:
-        page = prepare(bench.pictures[0], MODES[mode], max_tiles=6).pinned()
-        bench.model.encode([page])
-        while bench.model.make_ready():
+        page = bench.model.prepare(bench.pictures[0], mode, max_tiles=6).pinned()
+        vision.encode([page])
+        while vision.run_idle_work():
             pass
-        alone = median_seconds(partial(bench.model.encode, [page]))
-        eight = median_seconds(partial(bench.model.encode, [page] * 8)) / 8
+        alone = median_seconds(partial(vision.encode, [page]))
+        eight = median_seconds(partial(vision.encode, [page] * 8)) / 8
         milliseconds = {"alone ms": round(alone * 1e3, 2), "of eight ms": round(eight * 1e3, 2)}
         yield {"mode": mode, **milliseconds}
 
@@ -135,17 +136,13 @@ def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
     small card it may be less. A small card's shared memory is not imitated, nor its speed."""
     room = bench.room
     del bench.runtime
-    if bench.config.kernels:
-        bench.model.use_kernels()  # what its graphs kept is given back
     gc.collect()
-    torch._C._cuda_clearCublasWorkspaces()  # of the lanes that a small card does not have
+    torch._C._cuda_clearCublasWorkspaces()  # of graph pools that a small card does not have
     torch.cuda.empty_cache()
     free, total = torch.cuda.mem_get_info()
     beside = total - free - torch.cuda.memory_reserved()
     ballast = torch.empty(total - bench.card_bytes, dtype=torch.uint8, device="cuda")
-    if bench.config.kernels:
-        bench.model.use_kernels()  # now to passes that fit
-    bench.runtime, bench.room = runtime_for(bench.model, bench.tokenizer, bench.config)
+    bench.runtime, bench.room = make_runtime(bench.model, bench.tokenizer, bench.config)
     line = read_pages(bench, "gundam", pages=32, in_flight=32, tokens=100)
     peak = torch.cuda.max_memory_allocated() - len(ballast)
     yield {

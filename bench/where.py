@@ -20,8 +20,8 @@ import torch
 from bench.harness import Bench
 from bench.profiling import DECODE_PARTS, Stretch, phase, spent, stretches, trace_of
 from dsocr.runtime.execution.graph_runner import GraphRunner
-from dsocr.runtime.loop import PAGES_AHEAD, Done, Event, Failed
-from dsocr.runtime.scheduling.scheduler import Step
+from dsocr.runtime.loop import MAX_PREPARED, Done, Event, Failed
+from dsocr.runtime.scheduling.scheduler import ScheduledStep
 
 STEPS = 300
 PRODUCTS = ("gemm", "gemv", "cutlass", "nvjet", "splitk", "matmul")
@@ -39,7 +39,7 @@ class FullBatch:
 
     def fill(self) -> None:
         """Until no place is free. Lengths in disorder: from then on pages end at an even rate."""
-        count = self._bench.room.max_num_seqs + PAGES_AHEAD
+        count = self._bench.room.max_num_seqs + MAX_PREPARED
         lengths = [1 + place * self._bench.num_tokens // count for place in range(count)]
         random.Random(0).shuffle(lengths)
         for length in lengths:
@@ -73,13 +73,13 @@ class FullBatch:
         while self._runtime.has_work:
             self._runtime.step()
 
-    def count(self, step: Step) -> None:
+    def count(self, step: ScheduledStep) -> None:
         self.done["steps"] += 1
-        self.done["tokens"] += sum(piece.samples for piece in step.pieces)
-        self.done["seen"] += sum(piece.start + 1 for piece in step.pieces[: step.num_decodes])
+        self.done["tokens"] += sum(chunk.samples for chunk in step.chunks)
+        self.done["seen"] += sum(chunk.start + 1 for chunk in step.chunks[: step.num_decodes])
         self.done["rows"] += step.num_decodes
-        self.done["begun"] += len(step.starts)
-        self.done["prompts"] += sum(piece.samples for piece in step.pieces[step.num_decodes :])
+        self.done["begun"] += len(step.to_encode)
+        self.done["prompts"] += sum(chunk.samples for chunk in step.chunks[step.num_decodes :])
 
     def _submit(self, num_tokens: int) -> None:
         request = self._bench.request("gundam", num_tokens)
@@ -110,8 +110,8 @@ def _host(bench: Bench, full_batch: FullBatch) -> Iterator[dict[str, Any]]:
     runtime, clock = bench.runtime, Clock()
     with ExitStack() as stack:
         for owner, name, part in (
-            (runtime.scheduler, "start", "plan"),
-            (runtime.scheduler, "plan", "plan"),
+            (runtime.scheduler, "start_encoding", "plan"),
+            (runtime.scheduler, "schedule", "plan"),
             (runtime._runner, "launch", "launch"),
             (runtime._runner, "collect", "wait"),
         ):
@@ -212,7 +212,7 @@ def around(
 
 
 @contextmanager
-def _counted(full_batch: FullBatch, step: Step) -> Iterator[None]:
+def _counted(full_batch: FullBatch, step: ScheduledStep) -> Iterator[None]:
     full_batch.count(step)
     yield
 

@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config'
 const backend = process.env.DSOCR_BACKEND ?? 'http://127.0.0.1:8000'
 const routes = ['/api', '/health', '/ready', '/live', '/openapi.json']
 
-// KaTeX names each font in three formats; every browser that runs this page takes the first.
+// KaTeX offers each font in three formats; every browser that runs this page supports woff2.
 const woff2Only: Plugin = {
   name: 'woff2-only',
   enforce: 'pre',

@@ -1,13 +1,13 @@
-"""Fakes for what no real part does on demand: an engine that obeys, and files that give orders.
+"""A fake engine that follows commands on its pages, and files with such commands.
 
-An order is a line on the page, in a PDF's text layer or hidden in a PNG's pixels:
+A command is a line on the page, in a PDF's text layer or hidden in a PNG's pixels:
 
-    @crash    the engine dies            @hang     it never answers
+    @crash    the engine crashes         @hang     it never returns
     @oom      it runs out of memory      @slow=5   it takes 5 seconds
-    @loop     it repeats itself          @html=…   it answers these words, whatever they are
-    @n=…      it answers this number, so that answers can be told apart
+    @loop     it repeats itself          @html=…   it returns this text
+    @n=…      it returns this number, so that pages can be told apart
 
-A page without orders is echoed, one block a line. No setting leads to this engine.
+A page without commands is echoed, one block a line. No setting selects this engine.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from dsocr.engines.base import EngineInfo, OnText
+from dsocr.engines.stats import EngineStats
 from dsocr.errors import EngineCrashed, UnsupportedTask
 from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, TextLine, Usage
 
@@ -29,12 +30,12 @@ OPTIONS = OcrOptions(
     mode="gundam",
     prompt="<image>\n<|grounding|>Convert the document to markdown.",
 )
-_MARK = b"@orders:"
+_MARK = b"@commands:"
 _LOOPS = 64
 
 
 class FakeEngine:
-    """Obeys the orders on a page. Remembers what it read and how much of it at once."""
+    """Follows the commands on a page. Records the pages it started and how many ran at once."""
 
     def __init__(
         self, *, max_concurrency: int = 2, seconds: float = 0.0, streams: bool = True
@@ -52,11 +53,14 @@ class FakeEngine:
         self.running = 0
         self.most_running = 0
         self.read: list[str] = []
-        """First line of each page, in the order the engine began them."""
+        """First line of each page, in the order in which the pages started."""
         self.started = False
         self.closed = False
 
     unhealthy_reason = ""
+
+    def stats(self) -> EngineStats:
+        return EngineStats(running=self.running)
 
     async def start(self) -> None:
         self.started = True
@@ -69,57 +73,57 @@ class FakeEngine:
     ) -> PageResult:
         if options.task not in self.info.tasks:
             raise UnsupportedTask
-        lines = orders_of(page)
+        lines = commands_of(page)
         self.read.append(lines[0].text if lines else "")
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
-            answer = await self._answer(lines)
+            output = await self._output(lines)
             await asyncio.sleep(self.seconds)
             if on_text is not None and self.info.streams:
-                for piece in _pieces(answer.raw, 7):
+                for piece in _pieces(output.raw, 7):
                     on_text(piece)
                     await asyncio.sleep(0)
         finally:
             self.running -= 1
-        words = [block.text for block in answer.blocks]
+        words = [block.text for block in output.blocks]
         return PageResult(
             index=page.index,
             width=page.width,
             height=page.height,
             markdown="\n\n".join(words),
-            blocks=answer.blocks,
-            raw=answer.raw,
-            finish_reason="repetition" if answer.looped else "stop",
-            flags=("repetition",) if answer.looped else (),
+            blocks=output.blocks,
+            raw=output.raw,
+            finish_reason="repetition" if output.looped else "stop",
+            flags=("repetition",) if output.looped else (),
             usage=Usage(completion_tokens=sum(len(word.split()) for word in words)),
         )
 
-    async def _answer(self, lines: Sequence[TextLine]) -> _Answer:
-        answered: list[TextLine] = []
+    async def _output(self, lines: Sequence[TextLine]) -> _Output:
+        lines_out: list[TextLine] = []
         looped = False
         for line in lines:
-            order, _, value = line.text.partition("=")
-            if order == "@crash":
+            command, _, value = line.text.partition("=")
+            if command == "@crash":
                 raise EngineCrashed
-            elif order == "@oom":
+            elif command == "@oom":
                 raise MemoryError("as ordered")
-            elif order == "@hang":
+            elif command == "@hang":
                 await asyncio.Event().wait()
-            elif order == "@slow":
+            elif command == "@slow":
                 await asyncio.sleep(float(value))
-            elif order == "@loop":
+            elif command == "@loop":
                 looped = True
-                answered.append(TextLine("again " * _LOOPS, line.box))
-            elif order in ("@html", "@n"):
-                answered.append(TextLine(value, line.box))
+                lines_out.append(TextLine("again " * _LOOPS, line.box))
+            elif command in ("@html", "@n"):
+                lines_out.append(TextLine(value, line.box))
             else:
-                answered.append(line)
-        return _Answer(tuple(answered), looped)
+                lines_out.append(line)
+        return _Output(tuple(lines_out), looped)
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _Output:
     lines: tuple[TextLine, ...]
     looped: bool
 
@@ -136,7 +140,7 @@ class _Answer:
 
 
 class FakeSource:
-    """Pages out of memory: each is its lines, or the error that having it raises."""
+    """Pages from memory: each is its lines, or the error that rendering it raises."""
 
     def __init__(
         self, pages: Sequence[Sequence[str] | Exception], *, name: str = "fake.pdf"
@@ -153,7 +157,7 @@ class FakeSource:
     def num_pages(self) -> int:
         return len(self._pages)
 
-    async def page(self, index: int, *, dpi: float) -> PageImage:
+    async def render_page(self, index: int, *, dpi: float) -> PageImage:
         await asyncio.sleep(0)
         self.dpi_asked.append(dpi)
         lines = self._pages[index]
@@ -184,7 +188,7 @@ def page_image(lines: Sequence[str], *, index: int = 0, dpi: float | None = 144)
     )
 
 
-def orders_of(page: PageImage) -> tuple[TextLine, ...]:
+def commands_of(page: PageImage) -> tuple[TextLine, ...]:
     """The lines of a page's text layer or, where a file has none, those hidden in its pixels."""
     if page.text_lines:
         return page.text_lines

@@ -9,7 +9,6 @@ import importlib.util
 import io
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from starlette.testclient import TestClient
 from dsocr.config import Settings
 from dsocr.server.app import create_app
 from tests.fakes import pdf
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 BACKEND = ROOT / "web_project" / "backend"
@@ -39,10 +39,7 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     runs_dir = tmp_path_factory.mktemp("contract") / "runs"
     environment = {"DEEPSEEK_OCR_ENGINE": "ppocr", "DEEPSEEK_OCR_RUNS_DIR": str(runs_dir)}
     with TestClient(create_app(Settings.from_environment(environment))) as client:
-        deadline = time.monotonic() + 60
-        while client.get("/ready").status_code != 200:
-            assert time.monotonic() < deadline, client.get("/health").text
-            time.sleep(0.1)
+        wait_until(lambda: client.get("/ready").status_code == 200)
         yield client
 
 

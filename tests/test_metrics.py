@@ -26,26 +26,24 @@ def test_counters_and_histograms_are_rendered_with_their_labels() -> None:
     assert values['dsocr_pages_total{engine="ppocr",result="ok"}'] == 1
 
 
-def test_a_collector_is_asked_each_time_the_metrics_are_rendered() -> None:
+def test_samples_are_rendered_with_the_counters() -> None:
     counted = PrometheusMetrics()
-    waiting = [3.0]
-    counted.add_collector(lambda: [Sample("dsocr_requests_waiting", "Waiting", waiting[0])])
-    assert values_of(counted.render())["dsocr_requests_waiting"] == 3
-    waiting[0] = 5.0
-    assert values_of(counted.render())["dsocr_requests_waiting"] == 5
+    counted.count_page("ppocr", "ok")
+    rendered = counted.render([Sample("dsocr_requests_waiting", "Waiting", 3)])
+    values = values_of(rendered)
+    assert values["dsocr_requests_waiting"] == 3
+    assert values['dsocr_pages_total{engine="ppocr",result="ok"}'] == 1
+    assert "dsocr_requests_waiting" not in counted.render().decode()
 
 
 def test_samples_of_one_name_are_one_family_with_a_type() -> None:
-    counted = PrometheusMetrics()
-    counted.add_collector(
-        lambda: [
-            Sample("dsocr_engine_restarts_total", "Restarts", 1, {"reason": "crash"}, "counter"),
-            Sample("dsocr_engine_restarts_total", "Restarts", 2, {"reason": "stall"}, "counter"),
-        ]
-    )
-    rendered = counted.render().decode()
-    assert rendered.count("# TYPE dsocr_engine_restarts_total counter") == 1
-    assert values_of(rendered.encode())['dsocr_engine_restarts_total{reason="stall"}'] == 2
+    samples = [
+        Sample("dsocr_engine_restarts_total", "Restarts", 1, {"reason": "crash"}, "counter"),
+        Sample("dsocr_engine_restarts_total", "Restarts", 2, {"reason": "stall"}, "counter"),
+    ]
+    rendered = PrometheusMetrics().render(samples)
+    assert rendered.decode().count("# TYPE dsocr_engine_restarts_total counter") == 1
+    assert values_of(rendered)['dsocr_engine_restarts_total{reason="stall"}'] == 2
 
 
 def test_two_services_in_one_process_count_apart() -> None:
@@ -59,5 +57,5 @@ def test_without_the_extra_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -
     counted = metrics.create_metrics()
     assert isinstance(counted, NoMetrics)
     counted.observe_request("/live", "GET", 200, 0.01)
-    counted.add_collector(lambda: [Sample("dsocr_engine_up", "Up", 1)])
-    assert (counted.enabled, counted.render()) == (False, b"")
+    samples = [Sample("dsocr_engine_up", "Up", 1)]
+    assert (counted.enabled, counted.render(samples)) == (False, b"")

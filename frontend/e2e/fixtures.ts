@@ -1,10 +1,10 @@
 import { expect, test as base, type Browser, type Page } from '@playwright/test'
-import type { Item } from '../src/lib/result'
+import type { Block } from '../src/lib/result'
 
 type Fixtures = {
-  /** The page, opened on the start screen; errors in its console fail the test. */
+  /** The page, opened on the start screen; uncaught errors and CSP violations fail the test. */
   app: Page
-  picture: Document
+  image: Document
   pdf: Document
 }
 export type Document = { name: string; mimeType: string; buffer: Buffer }
@@ -28,11 +28,11 @@ export const test = base.extend<Fixtures>({
       if (/Content Security Policy|Refused to/.test(message.text())) problems.push(message.text())
     })
     await page.goto('/')
-    await expect(page.getByRole('heading', { name: 'Drop a document' })).toBeVisible()
+    await expect(page.getByRole('heading', { name: 'Drop a document to extract its text' })).toBeVisible()
     await use(page)
     expect(problems).toEqual([])
   },
-  picture: async ({ browser }, use) => {
+  image: async ({ browser }, use) => {
     const page = await browser.newPage({ viewport: { width: 900, height: 800 } })
     await page.setContent(html('Harbour report'))
     const buffer = await page.screenshot()
@@ -44,7 +44,7 @@ export const test = base.extend<Fixtures>({
   },
 })
 
-/** One page a piece of HTML. */
+/** A PDF with a page for each HTML document. */
 export async function pdfOf(browser: Browser, pages: string[]): Promise<Document> {
   const page = await browser.newPage()
   await page.setContent(pages.join('<div style="break-after:page"></div>'))
@@ -55,22 +55,22 @@ export async function pdfOf(browser: Browser, pages: string[]): Promise<Document
 
 export { expect } from '@playwright/test'
 
-export async function give(page: Page, ...files: Document[]): Promise<void> {
+export async function upload(page: Page, ...files: Document[]): Promise<void> {
   await page.locator('input[type=file]').first().setInputFiles(files)
 }
 
-export async function readPicture(page: Page, picture: Document): Promise<void> {
-  await give(page, picture)
-  await expect(page.getByText(/Read in/)).toBeVisible()
+export async function processImage(page: Page, image: Document): Promise<void> {
+  await upload(page, image)
+  await expect(page.getByText(/Finished in/)).toBeVisible()
 }
 
-export async function readPdf(page: Page, pdf: Document): Promise<void> {
-  await give(page, pdf)
+export async function processPdf(page: Page, pdf: Document): Promise<void> {
+  await upload(page, pdf)
   await expect(page).toHaveURL(/#\/jobs\//)
-  await expect(page.getByText(/Read in/)).toBeVisible()
+  await expect(page.getByText(/Finished in/)).toBeVisible()
 }
 
-/** Dropped or pasted as a browser does it, with files in the event. */
+/** Drops or pastes a file with the events that a browser sends. */
 export async function dispatchFiles(page: Page, event: 'drop' | 'paste', file: Document) {
   const transfer = await page.evaluateHandle(
     ({ bytes, name, mimeType }) => {
@@ -82,7 +82,7 @@ export async function dispatchFiles(page: Page, event: 'drop' | 'paste', file: D
     { bytes: file.buffer.toString('base64'), name: file.name, mimeType: file.mimeType },
   )
   if (event === 'drop') {
-    const zone = page.getByRole('group', { name: 'Drop a document' })
+    const zone = page.getByRole('group', { name: 'Drop a document to extract its text' })
     await zone.dispatchEvent('dragenter', { dataTransfer: transfer })
     await zone.dispatchEvent('drop', { dataTransfer: transfer })
   } else {
@@ -93,16 +93,16 @@ export async function dispatchFiles(page: Page, event: 'drop' | 'paste', file: D
   }
 }
 
-type Written = { text: string; items?: Item[]; finishReason?: string; flags?: string[] }
+type PageOutput = { text: string; items?: Block[]; finishReason?: string; flags?: string[] }
 
-/** Lets the service answer with a page as a model might have written it. */
-export async function answerWith(page: Page, written: Written, name = 'page.png'): Promise<void> {
-  const { text, items = [], finishReason = 'stop', flags = [] } = written
+/** Makes the server respond with a page as a model might output it. */
+export async function respondWith(page: Page, output: PageOutput, name = 'page.png'): Promise<void> {
+  const { text, items = [], finishReason = 'stop', flags = [] } = output
   const layout = { width: 900, height: 800, items }
-  const read = { pageIndex: 0, text, rawText: text, layout, durationMs: 1, finishReason, flags, error: null }
-  const about = { mode: 'gundam', prompt: '', fileName: name, fileSize: 1, engine: 'x', model: '' }
-  const answer = { ...about, text, rawText: text, durationMs: 1, layout, pages: [read] }
-  const body = `id: 1\nevent: done\ndata: ${JSON.stringify(answer)}\n\n`
+  const result = { pageIndex: 0, text, rawText: text, layout, durationMs: 1, finishReason, flags, error: null }
+  const request = { mode: 'gundam', prompt: '', fileName: name, fileSize: 1, engine: 'x', model: '' }
+  const response = { ...request, text, rawText: text, durationMs: 1, layout, pages: [result] }
+  const body = `id: 1\nevent: done\ndata: ${JSON.stringify(response)}\n\n`
   await page.route('**/api/ocr', (route) => route.fulfill({ contentType: 'text/event-stream', body }))
 }
 

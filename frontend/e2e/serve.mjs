@@ -1,11 +1,11 @@
-// The real service on the embedded engine, with a runs folder of its own.
+// Starts the server on the embedded engine, with a temporary runs folder.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const own = new URL('../../.venv/bin/dsocr', import.meta.url).pathname
-const dsocr = process.env.DSOCR ?? (existsSync(own) ? own : 'dsocr')
+const installed = new URL('../../.venv/bin/dsocr', import.meta.url).pathname
+const dsocr = process.env.DSOCR ?? (existsSync(installed) ? installed : 'dsocr')
 const runs = mkdtempSync(join(tmpdir(), 'dsocr-e2e-'))
 const args = ['serve', '--engine', 'ppocr', '--port', process.argv[2]]
 const env = {

@@ -1,10 +1,10 @@
 import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import { readFile } from 'node:fs/promises'
-import { answerWith, expect, give, readPdf, readPicture, test, textOf } from './fixtures'
+import { respondWith, expect, upload, processPdf, processImage, test, textOf } from './fixtures'
 
-test('a box and its text light up together, by pointer and by keyboard', async ({ app, picture }) => {
-  await readPicture(app, picture)
+test('a box and its text are highlighted together, by pointer and by keyboard', async ({ app, image }) => {
+  await processImage(app, image)
   const block = textOf(app).locator('[data-block]').filter({ hasText: 'eleven countries' })
   const id = await block.getAttribute('data-block')
   const box = app.locator(`[data-box="${id}"]`)
@@ -21,8 +21,8 @@ test('a box and its text light up together, by pointer and by keyboard', async (
   await expect(app.locator('[data-box]:focus')).toHaveAttribute('aria-current', 'true')
 })
 
-test('labels can be hidden, words be found, the page be zoomed', async ({ app, picture }) => {
-  await readPicture(app, picture)
+test('labels can be hidden, text found and the page zoomed', async ({ app, image }) => {
+  await processImage(app, image)
   await app.keyboard.press('/')
   await app.keyboard.type('ledger')
   await expect(app.locator('[data-box][data-found]')).toHaveCount(1)
@@ -33,68 +33,69 @@ test('labels can be hidden, words be found, the page be zoomed', async ({ app, p
   await expect(app.locator('[data-box]')).toHaveCount(0)
   await app.keyboard.press('Escape')
   const sheet = app.locator('img[alt^="Page 1"]')
+  await expect(app.getByRole('button', { name: 'Fit page' })).toHaveAttribute('aria-pressed', 'true')
   const before = await sheet.boundingBox()
   await app.getByRole('button', { name: 'Zoom in' }).click()
   await expect.poll(async () => (await sheet.boundingBox())?.width).toBeGreaterThan(before?.width ?? 0)
 })
 
-test('the bar between page and text is moved by keyboard and by pointer', async ({ app, picture }) => {
-  await readPicture(app, picture)
-  const bar = app.getByRole('separator', { name: 'Width of the picture' })
+test('the separator of the panes moves by keyboard and by pointer', async ({ app, image }) => {
+  await processImage(app, image)
+  const bar = app.getByRole('separator', { name: 'Width of the image pane' })
   await bar.focus()
   await app.keyboard.press('ArrowLeft')
   await expect(bar).toHaveAttribute('aria-valuenow', '47')
-  const place = await bar.boundingBox()
-  await app.mouse.move((place?.x ?? 0) + 1, 400)
+  const position = await bar.boundingBox()
+  await app.mouse.move((position?.x ?? 0) + 1, 400)
   await app.mouse.down()
   await app.mouse.move(400, 400)
   await app.mouse.up()
   await expect(bar).toHaveAttribute('aria-valuenow', '31')
 })
 
-test('what the reader is not sure of is tinted, on the page and in the text', async ({ app, picture }) => {
-  const item = (id: number, text: string, confidence: number) => ({
+test('blocks of low confidence are marked on the page and in the text', async ({ app, image }) => {
+  const block = (id: number, text: string, confidence: number) => ({
     id,
     label: 'text',
     text,
     confidence,
     boxes: [{ index: 0, absolute: [0, 0, 9, 9], normalized: [0.1, 0.1 + id / 10, 0.9, 0.15 + id / 10] }],
   })
-  const items = [item(0, 'Clear words.', 0.98), item(1, 'Faint words.', 0.4)]
-  await answerWith(app, { text: 'Clear words.\n\nFaint words.', items })
-  await give(app, picture)
-  await expect(textOf(app).locator('[data-block][data-unsure]')).toHaveText(/Faint words/)
-  await expect(app.locator('[data-box][data-unsure]')).toHaveCount(1)
+  const items = [block(0, 'Clear words.', 0.98), block(1, 'Faint words.', 0.4)]
+  await respondWith(app, { text: 'Clear words.\n\nFaint words.', items })
+  await upload(app, image)
+  await expect(textOf(app).locator('[data-block][data-low-confidence]')).toHaveText(/Faint words/)
+  await expect(app.locator('[data-box][data-low-confidence]')).toHaveCount(1)
 })
 
-test('a result has four views', async ({ app, picture }) => {
-  await readPicture(app, picture)
+test('a result has four views', async ({ app, image }) => {
+  await processImage(app, image)
   await app.keyboard.press('2')
   await expect(textOf(app).locator('pre')).toContainText('Harbour report')
   await app.keyboard.press('3')
-  await expect(textOf(app).getByRole('row')).not.toHaveCount(1)
+  await expect(textOf(app).getByRole('row').nth(1)).toBeVisible() // below the row of headings
   await app.keyboard.press('4')
   await expect(textOf(app).locator('pre')).toContainText('<|ref|>')
 })
 
-test('a correction flows into the copy and the file', async ({ app, pdf, context }) => {
+test('a correction appears in the copied text and in the downloaded file', async ({ app, pdf, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write'])
-  await readPdf(app, pdf)
+  await processPdf(app, pdf)
   const block = textOf(app).locator('[data-block]').filter({ hasText: 'First page' }).first()
   await block.hover()
   await block.getByRole('button', { name: 'Edit' }).click()
   await app.getByRole('textbox', { name: /Text of block/ }).fill('# Corrected title')
-  await app.getByRole('button', { name: 'Save' }).click()
+  await app.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
   await app.getByRole('button', { name: 'Copy' }).click()
   await app.getByRole('menuitem', { name: 'Markdown' }).click()
   await expect.poll(() => app.evaluate(() => navigator.clipboard.readText())).toContain('# Corrected title')
   await app.getByRole('button', { name: 'Download' }).click()
-  const saving = app.waitForEvent('download')
+  const download = app.waitForEvent('download')
   await app.getByRole('menuitem', { name: 'Markdown', exact: true }).first().click()
-  const saved = await saving
-  expect(saved.suggestedFilename()).toBe('harbour.md')
-  expect(await readFile(await saved.path(), 'utf8')).toContain('# Corrected title')
+  const file = await download
+  expect(file.suggestedFilename()).toBe('harbour.md')
+  expect(await readFile(await file.path(), 'utf8')).toContain('# Corrected title')
   await app.reload()
   await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
 })
@@ -104,56 +105,58 @@ async function correctTitle(app: Page) {
   await block.hover()
   await block.getByRole('button', { name: 'Edit' }).click()
   await app.getByRole('textbox', { name: /Text of block/ }).fill('# Corrected title')
-  await app.getByRole('button', { name: 'Save' }).click()
+  await app.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
 }
 
-async function readAgain(app: Page) {
-  await app.getByRole('button', { name: 'Read again with' }).click()
+async function retryInSmallMode(app: Page) {
+  await app.getByRole('button', { name: 'Retry with' }).click()
   await app.getByRole('menuitem', { name: /Small/ }).click()
 }
 
-for (const [kept, from] of [['the service keeps', readPdf], ['this tab has', readPicture]] as const) {
-  test(`a correction that ${kept} goes only when one says so`, async ({ app, pdf, picture }) => {
-    await from(app, from === readPdf ? pdf : picture)
+for (const [place, createResult] of [['on the server', processPdf], ['in the tab', processImage]] as const) {
+  test(`a correction stored ${place} is discarded only after confirmation`, async ({ app, pdf, image }) => {
+    await createResult(app, createResult === processPdf ? pdf : image)
     await correctTitle(app)
-    await readAgain(app)
-    const question = app.getByRole('dialog', { name: /discards your corrections/ })
-    await expect(question.getByRole('button', { name: 'Discard and read again' })).toBeFocused()
+    await retryInSmallMode(app)
+    const dialog = app.getByRole('dialog', { name: /discards your corrections/ })
+    await expect(dialog.getByRole('button', { name: 'Discard and retry' })).toBeFocused()
     const axe = new AxeBuilder({ page: app }).include('[role=dialog]').withTags(['wcag2a', 'wcag2aa'])
     expect((await axe.analyze()).violations).toEqual([])
     await app.keyboard.press('Escape')
-    await expect(question).toBeHidden()
+    await expect(dialog).toBeHidden()
     await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
-    await readAgain(app)
-    await question.getByRole('button', { name: 'Discard and read again' }).click()
-    await expect(question).toBeHidden()
+    await retryInSmallMode(app)
+    await dialog.getByRole('button', { name: 'Discard and retry' }).click()
+    await expect(dialog).toBeHidden()
     await expect(textOf(app).getByText('Corrected title')).toBeHidden()
-    await expect(app.getByText(/Read in/)).toBeVisible()
-    await readAgain(app) // nothing of a person's is left: not asked
-    await expect(app.getByText(/Read in/)).toBeVisible()
-    await expect(question).toBeHidden()
+    await expect(app.getByText(/Finished in/)).toBeVisible()
+    const sent = app.waitForRequest((request) => request.method() === 'POST')
+    await retryInSmallMode(app) // without a correction there is no confirmation
+    await sent
+    await expect(dialog).toBeHidden()
+    await expect(app.getByText(/Finished in/)).toBeVisible()
   })
 }
 
-test('a result that only this tab has can be downloaded in every format', async ({ app, picture }) => {
-  await readPicture(app, picture)
+test('a result that is not saved can be downloaded in every format', async ({ app, image }) => {
+  await processImage(app, image)
   await app.getByRole('button', { name: 'Download' }).click()
   const names = await app.getByRole('menuitem').allInnerTexts()
   await app.keyboard.press('Escape')
   for (const name of names) {
     await app.getByRole('button', { name: 'Download' }).click()
-    const saving = app.waitForEvent('download')
+    const download = app.waitForEvent('download')
     await app.getByRole('menuitem', { name, exact: true }).click()
-    expect((await readFile(await (await saving).path())).length).toBeGreaterThan(20)
+    expect((await readFile(await (await download).path())).length).toBeGreaterThan(20)
   }
 })
 
-test('a page can be read again another way', async ({ app, picture }) => {
-  await readPicture(app, picture)
-  const again = app.waitForResponse((response) => response.url().endsWith('/api/ocr'))
-  await app.getByRole('button', { name: 'Read again with' }).click()
+test('a page can be retried in another mode', async ({ app, image }) => {
+  await processImage(app, image)
+  const retried = app.waitForResponse((response) => response.url().endsWith('/api/ocr'))
+  await app.getByRole('button', { name: 'Retry with' }).click()
   await app.getByRole('menuitem', { name: /Small/ }).click()
-  await expect(app.getByText(/Read in/)).toBeVisible()
-  expect(await (await again).text()).toContain('"mode":"small"')
+  expect(await (await retried).text()).toContain('"mode":"small"')
+  await expect(app.getByText(/Finished in/)).toBeVisible()
 })

@@ -9,16 +9,16 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { ApiError } from './api/client'
 import { App } from './app'
-import { WordsProvider } from './i18n/words'
+import { TranslationProvider } from './i18n/translation'
 import { theme, variables } from './theme'
 
 const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5_000,
-      // What was refused stays refused; what was not heard is said again.
+      // An error response is final; a request without a response is repeated.
       retry: (count, error) => !(error instanceof ApiError) && count < 2,
-      networkMode: 'always', // the backend is often this very machine
+      networkMode: 'always', // the backend is often on this machine, reachable while offline
     },
     mutations: { networkMode: 'always' },
   },
@@ -30,10 +30,10 @@ if (root !== null) {
     <StrictMode>
       <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto">
         <QueryClientProvider client={queryClient}>
-          <WordsProvider>
+          <TranslationProvider>
             <Notifications position="bottom-center" />
             <App />
-          </WordsProvider>
+          </TranslationProvider>
         </QueryClientProvider>
       </MantineProvider>
     </StrictMode>,

@@ -24,7 +24,9 @@ from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
 from dsocr.engines.ppocr.config import EmbeddedConfig
 from dsocr.engines.registry import ENGINES, canonical_name
 from dsocr.errors import DsocrError
+from dsocr.host import HostConfig
 from dsocr.jobs.config import JobsConfig
+from dsocr.options import OptionLimits, parse_no_repeat
 from dsocr.pages.config import PagesConfig
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import NoRepeat
@@ -140,9 +142,24 @@ class Settings:
         rooms = {room: _rooms()[room](**values[room]) for room in values if room}
         return Settings(**values[""], **rooms)
 
-    def engine_config(self, name: str) -> Any:
-        """The config dataclass of that engine."""
-        return {"native": self.runtime, "ppocr": self.embedded}[canonical_name(name)]
+    def option_limits(self) -> OptionLimits:
+        """Defaults and limits of a request's options."""
+        return OptionLimits(
+            default_prompt=self.default_prompt,
+            no_repeat_ngram=self.no_repeat_ngram,
+            max_prompt_bytes=self.server.max_prompt_bytes,
+            max_output_tokens=self.server.max_output_tokens,
+        )
+
+    def host_config(self) -> HostConfig:
+        """What the engine host needs of the settings."""
+        return HostConfig(
+            engine=self.engine,
+            engine_configs={"native": self.runtime, "ppocr": self.embedded},
+            model_path=self.runtime.model_path,
+            pages=self.pages,
+            retry=self.retry,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +182,6 @@ def variables() -> Iterator[Variable]:
             if item.name not in _rooms():
                 name = PROMISED.get((room, item.name), f"DEEPSEEK_OCR_{room}__{item.name}".upper())
                 yield Variable(name, room, item.name, types[item.name], item.default)
-
-
-def parse_no_repeat(text: str) -> NoRepeat | None:
-    """`30/90`, `20` or `off`. Raises `ValueError`."""
-    if text.strip().lower() == "off":
-        return None
-    ngram, slash, window = text.partition("/")
-    guard = NoRepeat(int(ngram), int(window) if slash else None)
-    if guard.ngram < 1 or (guard.window is not None and guard.window < guard.ngram):
-        raise ValueError("the n-gram has at least one token and fits into its window")
-    return guard
 
 
 def check_runs_dir(runs: Path) -> None:

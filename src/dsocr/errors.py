@@ -1,4 +1,4 @@
-"""The errors a user can meet. `code` is stable; the first docstring line says what happened."""
+"""Errors that reach users. `code` is stable; the first docstring line is the default message."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ class BadRequest(DsocrError):
     """The request cannot be understood."""
 
     code = "bad_request"
+
+
+class InvalidField(BadRequest):
+    """A field of the request has an invalid value."""
+
+    code = "invalid_field"
 
 
 class BadImage(DsocrError):

@@ -1,15 +1,14 @@
 """Counters, histograms and gauges of one process, in the Prometheus text format.
 
 Needs the extra `metrics` (prometheus-client). Without it `create_metrics` returns `NoMetrics`,
-which counts nothing. A gauge is not stored: a collector reads its value from the object that owns
-it when the metrics are rendered. Label values are bounded: never a file name, key, prompt or job
-id.
+which counts nothing. Gauges are not stored: the caller of `render` hands them in as samples.
+Label values are bounded: never a file name, key, prompt or job id.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -33,9 +32,6 @@ class Sample:
     """A counter's `name` ends in `_total`."""
 
 
-Collector = Callable[[], Iterable[Sample]]
-
-
 class Metrics(Protocol):
     """What the service counts, whether anything reads it or not."""
 
@@ -51,11 +47,8 @@ class Metrics(Protocol):
     def count_page(self, engine: str, result: str) -> None:
         """One page that was read. `result`: ok, loop, truncated or error."""
 
-    def add_collector(self, collector: Collector) -> None:
-        """Values that `collector` returns are rendered too."""
-
-    def render(self) -> bytes:
-        """All metrics in the Prometheus text format, version 0.0.4."""
+    def render(self, samples: Iterable[Sample] = ()) -> bytes:
+        """The metrics and `samples` in the Prometheus text format, version 0.0.4."""
 
 
 def is_installed() -> bool:
@@ -81,10 +74,7 @@ class NoMetrics:
     def count_page(self, engine: str, result: str) -> None:
         pass
 
-    def add_collector(self, collector: Collector) -> None:
-        pass
-
-    def render(self) -> bytes:
+    def render(self, samples: Iterable[Sample] = ()) -> bytes:
         return b""
 
 
@@ -118,8 +108,6 @@ class PrometheusMetrics:
         )
         prometheus.ProcessCollector(registry=self._registry)
         prometheus.GCCollector(registry=self._registry)
-        self._samples = _SampleCollector()
-        self._registry.register(self._samples)
 
     def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
         self._requests.labels(route, method, str(status)).observe(seconds)
@@ -130,34 +118,33 @@ class PrometheusMetrics:
     def count_page(self, engine: str, result: str) -> None:
         self._pages.labels(engine, result).inc()
 
-    def add_collector(self, collector: Collector) -> None:
-        self._samples.collectors.append(collector)
-
-    def render(self) -> bytes:
+    def render(self, samples: Iterable[Sample] = ()) -> bytes:
+        from prometheus_client import CollectorRegistry
         from prometheus_client.exposition import generate_latest
 
-        return generate_latest(self._registry)
+        sampled = CollectorRegistry()
+        sampled.register(_SampleCollector(samples))
+        return generate_latest(self._registry) + generate_latest(sampled)
 
 
 class _SampleCollector:
-    """Adapts `Collector` to the one that prometheus-client knows."""
+    """Samples in the form that prometheus-client collects."""
 
-    def __init__(self) -> None:
-        self.collectors: list[Collector] = []
+    def __init__(self, samples: Iterable[Sample]) -> None:
+        self._families: dict[str, Any] = {}
+        for sample in samples:
+            family = self._family_of(sample)
+            family.add_metric(list(sample.labels.values()), sample.value)
 
     def collect(self) -> Iterable[Metric]:
-        families: dict[str, Any] = {}
-        for collector in self.collectors:
-            for sample in collector():
-                _family_of(sample, families).add_metric(list(sample.labels.values()), sample.value)
-        return families.values()
+        return self._families.values()
 
+    def _family_of(self, sample: Sample) -> Any:
+        """The family that `sample` belongs to, created with the first of its name."""
+        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
-def _family_of(sample: Sample, families: dict[str, Any]) -> Any:
-    """The family that `sample` belongs to, created with the first of its name."""
-    from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
-
-    if sample.name not in families:
-        create = CounterMetricFamily if sample.kind == "counter" else GaugeMetricFamily
-        families[sample.name] = create(sample.name, sample.help, labels=list(sample.labels))
-    return families[sample.name]
+        if sample.name not in self._families:
+            create = CounterMetricFamily if sample.kind == "counter" else GaugeMetricFamily
+            family = create(sample.name, sample.help, labels=list(sample.labels))
+            self._families[sample.name] = family
+        return self._families[sample.name]

@@ -1,4 +1,4 @@
-"""The words the rooms share. Plain frozen data; knows no file format, engine, or HTTP."""
+"""Data types shared by all packages. Frozen; they know no file format, engine, or HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIGURE_LABEL = "image"
 
 
 def figure_path(page_index: int, number: int) -> str:
-    """Where a page's figure lies beside the markdown; `number` counts figure boxes from 0."""
+    """Path of a page's figure, relative to the markdown; `number` counts figure boxes from 0."""
     return f"images/{page_index}_{number}.jpg"
 
 
@@ -62,24 +62,24 @@ class PageImage:
     width: int
     height: int
     dpi: float | None = None
-    """Pixels per inch the page was rendered at; None where the file does not say."""
+    """Pixels per inch the page was rendered at; None where the file has no resolution."""
     text_lines: tuple[TextLine, ...] | None = None
-    """The PDF's own text; None for images, empty for a PDF page without text."""
+    """The PDF's text layer; None for images, empty for a PDF page without text."""
     image_share: float = 0.0
-    """Fraction of a PDF page that raster images cover, 0-1: a scan says 1.0."""
+    """Fraction of a PDF page that raster images cover, 0-1: 1.0 for a scan."""
 
     @property
     def num_bytes(self) -> int:
-        """What its pixels take, three bytes each."""
+        """Of its pixels, three bytes each."""
         return 3 * self.width * self.height
 
 
 @dataclass(frozen=True, slots=True)
 class NoRepeat:
-    """The no-repeat n-gram guard: ban a token that completes an n-gram already seen.
+    """The no-repeat n-gram rule: a token that completes an n-gram already generated is banned.
 
-    `window` None looks at the whole sequence, prompt included (the released code); a number looks
-    at that many generated tokens and exempts `<td>` and `</td>` (the authors' vLLM scripts).
+    `window` None applies to the whole sequence, prompt included (the released code); a number, to
+    that many generated tokens, `<td>` and `</td>` exempt (the authors' vLLM scripts).
     """
 
     ngram: int
@@ -88,13 +88,13 @@ class NoRepeat:
 
 @dataclass(frozen=True, slots=True)
 class OcrOptions:
-    """What to read and how. `prompt` is what the model gets; `task` is what it means."""
+    """How to recognize a page. `prompt` is the model's input; `task` is its meaning."""
 
     task: Task
     mode: Mode
     prompt: str
     max_tokens: int | None = None
-    """Most tokens to generate for one page; None: all that the context leaves."""
+    """Maximum of tokens to generate for one page; None: what the context allows."""
     temperature: float = 0.0
     top_p: float = 1.0
     no_repeat_ngram: NoRepeat | None = None
@@ -102,7 +102,7 @@ class OcrOptions:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What reading one page took. Token counts are 0 for an engine without tokens."""
+    """Tokens and seconds of one page. Token counts are 0 for an engine without tokens."""
 
     vision_tokens: int = 0
     prompt_tokens: int = 0
@@ -112,19 +112,19 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One region of a page: what it is, what it says, where it stands."""
+    """One region of a page: its kind, its text and its boxes."""
 
     label: str
     text: str
     boxes: tuple[Box, ...] = ()
-    """One reference may have several boxes; none when its coordinates were unreadable."""
+    """One reference may have several boxes; none when its coordinates are malformed."""
     confidence: float | None = None
-    """0-1, or None where the engine has no opinion."""
+    """0-1, or None where the engine gives none."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageFailure:
-    """Why a page could not be read: a stable code and a sentence for people."""
+    """Why a page failed: a stable code and a message for people."""
 
     code: str
     message: str
@@ -133,7 +133,7 @@ class PageFailure:
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
-    """A page as read. A page that failed is a result with `error` set: no page vanishes."""
+    """The result of one page. A page that failed has `error` set and keeps its place."""
 
     index: int
     width: int
@@ -141,7 +141,7 @@ class PageResult:
     markdown: str = ""
     blocks: tuple[Block, ...] = ()
     lines: tuple[TextLine, ...] = ()
-    """The lines of text in reading order, where the engine has them; empty otherwise."""
+    """Lines of text with boxes, where the engine has them; where empty, blocks stand for them."""
     raw: str = ""
     finish_reason: FinishReason = "stop"
     flags: tuple[str, ...] = ()
@@ -151,13 +151,13 @@ class PageResult:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Everything read from one source, pages in order."""
+    """All page results of one source, in order."""
 
     name: str
     engine: str
     model: str
     options: OcrOptions
     pages: Sequence[PageResult]
-    """In order; of a stored document they may be loaded as they are asked for."""
+    """In order; those of a stored document may be loaded on access."""
     page_names: tuple[str, ...] = ()
-    """The file each page comes from, where there are several; empty: all from `name`."""
+    """The file of each page, where there are several; empty: all from `name`."""

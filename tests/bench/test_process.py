@@ -12,14 +12,14 @@ from PIL import Image
 from bench import endless, process
 from bench.repetition import alarm
 from dsocr.runtime.config import RuntimeConfig
-from dsocr.runtime.text.repetition import RepetitionWatch, token_kinds
+from dsocr.runtime.text.repetition import RepetitionDetector, token_kinds
 from dsocr.types import PageImage
 from tests.runtime.goldens import genuine_tokenizer
 from tests.runtime.recipe import write_tiny_checkpoint
 
 
 def test_no_watch_and_no_token_ends_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RepetitionWatch, "push", RepetitionWatch.push)  # put back afterwards
+    monkeypatch.setattr(RepetitionDetector, "push", RepetitionDetector.push)  # put back afterwards
     (tmp_path / "tokenizer.json").write_bytes(genuine_tokenizer())
     tokenizer = endless.endless_tokenizer(tmp_path)
     looping, kinds = [7] * 2000, token_kinds(tokenizer)

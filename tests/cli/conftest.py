@@ -46,5 +46,5 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     engine = FakeEngine()
     monkeypatch.setattr(registry, "create", lambda name, config: engine)
     choice = EngineSelection("ppocr", "a test says so")
-    monkeypatch.setattr("dsocr.cli.engine.select_engine", lambda wanted, path: choice)
+    monkeypatch.setattr("dsocr.host.select_engine", lambda wanted, path: choice)
     return engine

@@ -18,7 +18,7 @@ def test_it_says_how_many_pages_a_second_are_read(monkeypatch: pytest.MonkeyPatc
     )
 
     assert told.exit_code == 0, told.output
-    assert "ppocr was asked for" in told.output
+    assert "ppocr was requested" in told.output
     row = next(line for line in told.output.splitlines() if line.startswith("│ 1 "))
     assert float(row.split("│")[4]) > 0
 

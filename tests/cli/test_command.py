@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from dsocr.errors import EngineUnavailable
 from tests.cli.conftest import Dsocr
 from tests.cli.stand_in_hub import StandInHub, serving
 from tests.fakes import FakeEngine, png
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 FAKE = """
 import signal
@@ -36,13 +36,6 @@ def spawn(*arguments: object, **streams: int) -> "subprocess.Popen[bytes]":
         stderr=subprocess.PIPE,
         **streams,
     )
-
-
-def until(path: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < deadline, f"no {path}"
-        time.sleep(0.02)
 
 
 def test_the_command_loads_nothing_heavy_before_it_is_needed() -> None:
@@ -78,9 +71,9 @@ def test_an_interrupted_reading_leaves_whole_files_alone(tmp_path: Path, how: in
     (scans / "1.png").write_bytes(png(["done"]))
     (scans / "2.png").write_bytes(png(["@hang"]))
     command = spawn("read", scans, "-o", texts)
-    until(texts / "1.md")
+    wait_until((texts / "1.md").exists)
     command.send_signal(how)
-    _, err = command.communicate(timeout=30)
+    _, err = command.communicate(timeout=DEADLINE_SECONDS)
     assert command.returncode == 130
     assert b"Traceback" not in err
     assert [path.name for path in texts.iterdir()] == ["1.md"]
@@ -96,7 +89,7 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
     assert command.stderr is not None
     with command.stderr:
         assert command.stderr.read() == b""
-    command.wait(30)
+    command.wait(DEADLINE_SECONDS)
 
 
 def test_weights_are_downloaded_into_the_folder_of_the_settings(
@@ -132,7 +125,7 @@ def test_the_embedded_engine_steps_in_for_one_that_does_not_start(
             raise EngineUnavailable("no such device")
 
     choice = EngineSelection("native", "the weights are there")
-    monkeypatch.setattr("dsocr.cli.engine.select_engine", lambda wanted, path: choice)
+    monkeypatch.setattr("dsocr.host.select_engine", lambda wanted, path: choice)
     monkeypatch.setattr(
         registry, "create", lambda name, config: Broken() if name == "native" else FakeEngine()
     )

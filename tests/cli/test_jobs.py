@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dsocr.client import Client
 from tests.cli.conftest import Dsocr
 from tests.fakes import pdf, png
 from tests.jobs.conftest import Server, numbered
+from tests.waiting import DEADLINE_SECONDS
 
 Serving = Callable[..., Server]
 
@@ -27,8 +30,7 @@ def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving
 
     yield start
     for server in servers:
-        server.kill()
-        server.http.close()
+        server.close()
 
 
 def test_files_are_submitted_watched_listed_and_exported(
@@ -57,13 +59,22 @@ def test_files_are_submitted_watched_listed_and_exported(
 
 
 def test_watching_goes_on_when_the_service_was_killed_and_came_back(
-    dsocr: Dsocr, serving: Serving, tmp_path: Path
+    dsocr: Dsocr, serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    events, watching = Client._events, threading.Event()
+
+    def watched(client: Client, job_id: str, after: str) -> Iterator[tuple[str, str, Any]]:
+        for event in events(client, job_id, after):
+            watching.set()
+            yield event
+
+    monkeypatch.setattr(Client, "_events", watched)
     server = serving(seconds=0.05)
     (tmp_path / "a.pdf").write_bytes(numbered(60))
     job_id = dsocr("jobs", "submit", tmp_path / "a.pdf").out.decode().strip()
 
     def kill_and_start() -> None:
+        assert watching.wait(DEADLINE_SECONDS)
         server.until(lambda: server.job(job_id)["pagesDone"] >= 10)
         server.kill()
         server.start()

@@ -9,7 +9,7 @@ import pytest
 
 from dsocr.types import PageImage, PageResult
 from tests.cli.conftest import Dsocr
-from tests.fakes import FakeEngine, orders_of, pdf, png
+from tests.fakes import FakeEngine, commands_of, pdf, png
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
@@ -28,7 +28,7 @@ def test_several_files_are_printed_in_the_order_given(
     read, second_is_read = fake_engine.recognize, asyncio.Event()
 
     async def second_before_first(page: PageImage, *given: Any, **named: Any) -> PageResult:
-        if orders_of(page)[0].text == "first":
+        if commands_of(page)[0].text == "first":
             await second_is_read.wait()
         result = await read(page, *given, **named)
         second_is_read.set()

@@ -1,4 +1,4 @@
-"""The genuine tokenizer, for tests that turn reference tokens into text."""
+"""The released tokenizer, for tests that turn reference tokens into text."""
 
 from __future__ import annotations
 

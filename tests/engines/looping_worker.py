@@ -1,4 +1,4 @@
-"""A worker whose page falls into a loop, in a real process: what the native engine makes of it."""
+"""A worker whose page loops, in a real process, to test how the native engine handles it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ AGAIN = "once upon a time, "
 
 
 def loop(channel: Channel, arguments: Header) -> None:
-    """Tells a loop as it comes, a character a token, and then where it began."""
+    """Streams a loop, a character a token, then reports where it began."""
     channel.send(READY | {"max_pages": 2, "max_num_seqs": 1, "cache_tokens": 8192})
     while True:
         header, _ = channel.receive()

@@ -1,23 +1,28 @@
-"""Workers that misbehave on order, in real processes: what a supervisor has to live with."""
+"""Workers that crash, hang or slow down on command, in real processes, to test the supervisor."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dsocr.process.child import Channel, Header
 
+BEATS = 12
+"""Of a slow page, one for each file `beat-0`, `beat-1`, ... that the test makes."""
 READY = {"kind": "ready", "device": "none", "dtype": "none", "attention": "none", "seconds": 0.0}
 
 
 def obey(channel: Channel, arguments: Header) -> None:
-    """Repeats each prompt, and does what its last word says. `@..-once` once in all workers."""
+    """Echoes each prompt and runs the command after its `@`; `@..-once` once in all processes."""
     notes = Path(arguments["notes"])
     if (notes / "stillborn").exists():
+        with (notes / "stillborn").open("a") as lives:
+            lives.write("one more\n")
         os._exit(3)
+    wait_while(lambda: (notes / "late").exists())
     channel.send({"kind": "loading", "message": "nothing"})
     channel.send(READY)
     while True:
@@ -28,37 +33,45 @@ def obey(channel: Channel, arguments: Header) -> None:
         with (notes / "seen").open("a") as seen:
             seen.write(prompt + "\n")
         channel.send({"kind": "started", "id": number})
-        order = prompt.partition("@")[2]
-        other = order == "crash-other-once" and (notes / order).exists()
+        command = prompt.partition("@")[2]
+        other = command == "crash-other-once" and (notes / command).exists()
         channel.send({"kind": "text", "id": number, "text": "other" if other else prompt})
-        once = order.endswith("-once")
-        if not once or not (notes / order).exists():
-            (notes / order).touch() if order else None
-            act(channel, order.removesuffix("-once"))
+        once = command.endswith("-once")
+        if not once or not (notes / command).exists():
+            (notes / command).touch() if command else None
+            act(channel, command.removesuffix("-once"), notes)
         channel.send({"kind": "text", "id": number, "text": "!"})
         channel.send({"kind": "done", "id": number, "text": prompt})
 
 
-def act(channel: Channel, order: str) -> None:
-    if order.startswith("crash"):
+def act(channel: Channel, command: str, notes: Path) -> None:
+    if command.startswith("crash"):
         os.kill(os.getpid(), signal.SIGKILL)
-    elif order == "hang":
+    elif command == "hang":
         time.sleep(600)
-    elif order == "slow":
-        for _ in range(12):
-            time.sleep(0.1)
-            channel.send({"kind": "heartbeat"})
+    elif command == "hold":
+        wait_while(lambda: not (notes / "released").exists())
+    elif command == "slow":
+        for number in range(BEATS):
+            wait_while(lambda number=number: not (notes / f"beat-{number}").exists())
+            channel.send({"kind": "heartbeat", "running": 1, "cache_used": 0.25})
+
+
+def wait_while(condition: Callable[[], bool]) -> None:
+    """For the test to make or remove a file."""
+    while condition():
+        time.sleep(0.005)
 
 
 def crowd(channel: Channel, arguments: Header) -> None:
-    """Reads many pages side by side, a letter of each at a time; `@crash`, `@hang` where the
-    order stands, `@..-once` once in all processes."""
+    """Echoes many pages at once, a letter of each at a time, and runs `@crash` or `@hang` where it
+    occurs in the prompt; `@..-once` once in all processes. `@hold` holds its own page only."""
     notes = Path(arguments["notes"])
     (notes / f"process-{os.getpid()}").touch()
-    channel.send(READY | {"max_pages": arguments["max_pages"]})
+    channel.send(READY)
     pages: dict[int, str] = {}
     while True:
-        while channel.waiting() or not pages:
+        while channel.has_input() or not pages:
             header, _ = channel.receive()
             if header["kind"] == "cancel":
                 pages.pop(header["id"], None)
@@ -76,11 +89,14 @@ def _letters(pages: dict[int, str], channel: Channel, notes: Path) -> Iterator[H
         if not left:
             del pages[number]
             yield {"kind": "done", "id": number}
+        elif left.startswith("@hold"):
+            if (notes / "released").exists():
+                pages[number] = left.removeprefix("@hold")
         elif left.startswith("@"):
             once = notes / f"{number}{left}"
             if not left.endswith("-once") or not once.exists():
                 once.touch()
-                act(channel, left[1:].removesuffix("-once"))
+                act(channel, left[1:].removesuffix("-once"), notes)
             pages[number] = ""
         else:
             yield {"kind": "text", "id": number, "text": left[0]}

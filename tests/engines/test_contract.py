@@ -1,4 +1,4 @@
-"""What every engine keeps, whatever it reads with. A new engine joins by one line in `ENGINES`."""
+"""The contract of every engine. A new engine is tested by one line in `ENGINES`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from dsocr.engines.base import Engine
 from dsocr.engines.deepseek.grounding import parse
+from dsocr.engines.pool import EnginePool
 from dsocr.engines.ppocr.config import EmbeddedConfig
 from dsocr.engines.ppocr.engine import EmbeddedEngine
 from dsocr.errors import UnsupportedTask
@@ -20,6 +21,7 @@ from tests.fakes import OPTIONS, FakeEngine
 ENGINES: dict[str, Callable[[], Engine]] = {
     "embedded": lambda: EmbeddedEngine(EmbeddedConfig()),
     "fake": lambda: FakeEngine(seconds=0.1),
+    "pool": lambda: EnginePool([FakeEngine(seconds=0.1), FakeEngine(seconds=0.1)]),
 }
 FAST: OcrOptions = replace(OPTIONS, mode="small")
 
@@ -38,13 +40,13 @@ async def engine(make_engine: Callable[[], Engine]) -> AsyncIterator[Engine]:
 
 
 def page(lines: tuple[str, ...] = typeset.FOX, *, index: int = 0) -> PageImage:
-    """Readable by its pixels and by its text layer alike."""
+    """The same text in its pixels and in its text layer."""
     return replace(
         typeset.page(lines, index=index), text_lines=tuple(typeset.layer(lines)), dpi=144.0
     )
 
 
-async def test_it_says_what_it_is_before_it_is_started(make_engine: Callable[[], Engine]) -> None:
+async def test_info_is_available_before_start(make_engine: Callable[[], Engine]) -> None:
     info = make_engine().info
 
     assert info.name and info.model and info.device
@@ -60,7 +62,7 @@ async def test_a_page_keeps_its_place_and_its_size(engine: Engine) -> None:
     assert typeset.FOX[0] in result.markdown
 
 
-async def test_pages_in_flight_together_each_get_their_own_answer(engine: Engine) -> None:
+async def test_pages_in_flight_together_each_get_their_own_result(engine: Engine) -> None:
     pages = [page((f"This is page number {number}",), index=number) for number in range(6)]
 
     results = await asyncio.gather(*(engine.recognize(one, FAST) for one in pages))
@@ -80,7 +82,7 @@ async def test_boxes_are_fractions_of_the_page_in_order(engine: Engine) -> None:
         assert 0 <= box.y0 < box.y1 <= 1
 
 
-async def test_the_raw_text_is_in_the_grammar(engine: Engine) -> None:
+async def test_raw_text_parses_to_the_blocks(engine: Engine) -> None:
     result = await engine.recognize(page(), FAST)
 
     parsed = parse(result.raw)
@@ -96,10 +98,11 @@ async def test_streamed_pieces_add_up_to_the_raw_text(engine: Engine) -> None:
     assert "".join(pieces) == result.raw != ""
 
 
-async def test_a_cancelled_page_leaves_the_others_alone(engine: Engine) -> None:
+async def test_a_cancelled_page_does_not_affect_the_others(engine: Engine) -> None:
     pages = [page((f"This is page number {number}",), index=number) for number in range(4)]
     reading = [asyncio.ensure_future(engine.recognize(one, FAST)) for one in pages]
-    await asyncio.sleep(0.02)
+    for _ in range(10):  # long enough to be sent, too short to be read
+        await asyncio.sleep(0)
 
     reading[0].cancel()
     reading[2].cancel()
@@ -112,7 +115,7 @@ async def test_a_cancelled_page_leaves_the_others_alone(engine: Engine) -> None:
         assert f"number {number}" in result.markdown
 
 
-async def test_a_task_that_it_does_not_name_is_refused(engine: Engine) -> None:
+async def test_an_unsupported_task_is_refused(engine: Engine) -> None:
     assert "describe" not in engine.info.tasks
 
     with pytest.raises(UnsupportedTask):

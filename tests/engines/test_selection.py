@@ -22,7 +22,7 @@ def all_but_torch(package: str) -> bool:
     return package != "torch"
 
 
-def test_weights_and_torch_make_it_native(tmp_path: Path) -> None:
+def test_native_is_selected_with_weights_and_torch(tmp_path: Path) -> None:
     choice = select_engine(
         "auto", weights(tmp_path / "m"), hub_cache=tmp_path, installed=everything
     )
@@ -30,7 +30,9 @@ def test_weights_and_torch_make_it_native(tmp_path: Path) -> None:
     assert (choice.name, choice.advice) == ("native", "")
 
 
-def test_without_weights_the_embedded_engine_reads_and_says_how_to_get_them(tmp_path: Path) -> None:
+def test_the_embedded_engine_is_selected_without_weights_and_advises_a_download(
+    tmp_path: Path,
+) -> None:
     choice = select_engine("auto", tmp_path, hub_cache=tmp_path, installed=everything)
 
     assert choice.name == "ppocr"
@@ -38,7 +40,7 @@ def test_without_weights_the_embedded_engine_reads_and_says_how_to_get_them(tmp_
     assert "dsocr download" in choice.advice and "pip install" not in choice.advice
 
 
-def test_weights_without_torch_say_what_to_install(tmp_path: Path) -> None:
+def test_weights_without_torch_advise_an_installation(tmp_path: Path) -> None:
     choice = select_engine(
         "auto", weights(tmp_path / "m"), hub_cache=tmp_path, installed=all_but_torch
     )
@@ -48,7 +50,7 @@ def test_weights_without_torch_say_what_to_install(tmp_path: Path) -> None:
     assert "dsocr[native]" in choice.advice
 
 
-def test_half_fetched_weights_are_named_as_such(tmp_path: Path) -> None:
+def test_incomplete_weights_are_reported(tmp_path: Path) -> None:
     folder = weights(tmp_path / "m", without="tokenizer.json")
     choice = select_engine("auto", folder, hub_cache=tmp_path, installed=all_but_torch)
 
@@ -56,20 +58,30 @@ def test_half_fetched_weights_are_named_as_such(tmp_path: Path) -> None:
     assert choice.reason.endswith("incomplete: tokenizer.json")
 
 
-@pytest.mark.parametrize("wanted", ["native", "ppocr"])
-def test_what_was_asked_for_is_taken_whatever_is_there(tmp_path: Path, wanted: str) -> None:
-    choice = select_engine(wanted, tmp_path, hub_cache=tmp_path, installed=all_but_torch)
+@pytest.mark.parametrize("requested", ["native", "ppocr"])
+def test_a_requested_engine_is_selected_without_any_check(tmp_path: Path, requested: str) -> None:
+    choice = select_engine(requested, tmp_path, hub_cache=tmp_path, installed=all_but_torch)
 
-    assert (choice.name, choice.reason) == (wanted, f"{wanted} was asked for")
+    assert (choice.name, choice.reason) == (requested, f"{requested} was requested")
 
 
-def test_what_strangers_may_read_names_no_folder(tmp_path: Path) -> None:
+def test_a_former_name_selects_and_creates_the_engine_under_its_present_name(
+    tmp_path: Path,
+) -> None:
+    choice = select_engine("rapidocr", tmp_path)
+
+    assert (choice.name, choice.reason) == ("ppocr", "ppocr was requested")
+    assert registry.create("rapidocr", EmbeddedConfig(threads=1)).info.name == "ppocr"
+    assert registry.canonical_name("auto") == "auto"
+
+
+def test_reason_and_advice_name_no_folder(tmp_path: Path) -> None:
     for folder in (tmp_path / "none", weights(tmp_path / "m", without="config.json")):
         choice = select_engine("auto", folder, hub_cache=tmp_path, installed=all_but_torch)
         assert str(tmp_path) not in choice.reason + choice.advice
 
 
-def test_an_engine_is_made_by_its_name_and_reads_nothing_yet() -> None:
+def test_an_engine_is_created_by_its_name_without_loading_anything() -> None:
     engine = registry.create("ppocr", EmbeddedConfig(threads=1))
 
     assert engine.info.name == "ppocr"

@@ -1,23 +1,26 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from functools import partial
 
 from dsocr import exports
-from dsocr.exports.json import page_to_wire
 from dsocr.exports.markdown import PAGE_BREAK
+from dsocr.schema import serialize_page
+from dsocr.types import Box, TextLine
 from tests.exports.documents import RAW, document, failed_page, page
 
 render = partial(exports.render, format="json")
 
 
 def test_a_page_has_the_promised_keys() -> None:
-    wire = page_to_wire(page(RAW["issue75_title"]))
+    wire = serialize_page(page(RAW["issue75_title"]))
     assert list(wire) == [
         "pageIndex",
         "text",
         "rawText",
         "layout",
+        "lines",
         "durationMs",
         "finishReason",
         "flags",
@@ -29,8 +32,18 @@ def test_a_page_has_the_promised_keys() -> None:
     assert (wire["finishReason"], wire["flags"], wire["error"]) == ("stop", [], None)
 
 
+def test_lines_have_their_boxes_in_fractions() -> None:
+    line = TextLine("Invoice 4711", Box(0.1, 0.05, 0.48, 0.09), 0.98)
+    of_the_layer = TextLine("plain", Box(0, 0, 1, 1 / 3))
+    wire = serialize_page(dataclasses.replace(page("x"), lines=(line, of_the_layer)))
+    assert wire["lines"] == [
+        {"text": "Invoice 4711", "box": [0.1, 0.05, 0.48, 0.09], "confidence": 0.98},
+        {"text": "plain", "box": [0, 0, 1, 0.333333], "confidence": None},
+    ]
+
+
 def test_layout_items_have_their_boxes_in_pixels_and_in_fractions() -> None:
-    layout = page_to_wire(page(RAW["issue75_title"]))["layout"]
+    layout = serialize_page(page(RAW["issue75_title"]))["layout"]
     assert layout == {
         "width": 901,
         "height": 1277,

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,15 +15,10 @@ import httpx2 as httpx
 import pytest
 
 from tests.fakes import pdf
+from tests.processes import reserved_port
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def numbered(count: int, *orders: str) -> bytes:
@@ -37,20 +29,22 @@ def numbered(count: int, *orders: str) -> bytes:
 class Server:
     """One process of the service."""
 
-    def __init__(
-        self, runs_dir: Path, *, seconds: float = 0.0, port: int = 0, **settings: Any
-    ) -> None:
+    def __init__(self, runs_dir: Path, *, seconds: float = 0.0, **settings: Any) -> None:
         self.runs_dir = runs_dir
-        self.port = port or free_port()
+        self._log = runs_dir.with_suffix(".log")
+        self._reservation = reserved_port()
+        self.port: int = self._reservation.getsockname()[1]
         self._command = [
             *(sys.executable, "-m", "tests.jobs.serve"),
             *(str(runs_dir), str(self.port), str(seconds), json.dumps(settings)),
         ]
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=DEADLINE_SECONDS)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Server:
-        self.process = subprocess.Popen(self._command, cwd=ROOT, stderr=subprocess.PIPE)
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:  # a full pipe would block the server
+            self.process = subprocess.Popen(self._command, cwd=ROOT, stderr=log)
         self.until(self._ready)
         return self
 
@@ -62,11 +56,17 @@ class Server:
         assert self.process is not None
         self.process.send_signal(sig)
         self.process.send_signal(signal.SIGCONT)
-        _, self.log = self.process.communicate(timeout=40)
+        status = self.process.wait(timeout=DEADLINE_SECONDS)
         self.http.close()
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
-        status, self.process = self.process.returncode, None
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=DEADLINE_SECONDS)
+        self.process = None
         return status
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.kill()
+        self.http.close()
+        self._reservation.close()
 
     def submit(self, content: bytes, *, name: str = "a.pdf", **more: Any) -> dict[str, Any]:
         answer = self.http.post("/api/jobs", files={"file": (name, content)}, **more)
@@ -80,7 +80,7 @@ class Server:
         job: dict[str, Any] = answer.json()
         return job
 
-    def until_over(self, job_id: str, *, seconds: float = 60) -> dict[str, Any]:
+    def until_over(self, job_id: str, *, seconds: float = 2 * DEADLINE_SECONDS) -> dict[str, Any]:
         self.until(lambda: self.job(job_id)["finishedAt"] is not None, seconds=seconds)
         return self.job(job_id)
 
@@ -95,12 +95,15 @@ class Server:
             assert answer.status_code == 200
             yield from answer.iter_bytes(1 << 20)
 
-    def until(self, condition: Callable[[], bool], *, seconds: float = 30) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            assert self.process is None or self.process.poll() is None, self.process.stderr
-            time.sleep(0.02)
+    def until(self, condition: Callable[[], object], *, seconds: float = DEADLINE_SECONDS) -> None:
+        def happened() -> bool:
+            if condition():
+                return True
+            ended = self.process is not None and self.process.poll() is not None
+            assert not ended, self._log.read_text()
+            return False
+
+        wait_until(happened, seconds=seconds)
 
     def _ready(self) -> bool:
         with contextlib.suppress(httpx.TransportError):
@@ -122,9 +125,7 @@ def new_server(tmp_path: Path) -> Iterator[NewServer]:
 
     yield make
     for server in servers:
-        if server.process is not None:
-            server.kill()
-        server.http.close()
+        server.close()
 
 
 def children(pid: int) -> list[int]:
@@ -137,12 +138,3 @@ def children(pid: int) -> list[int]:
                 if parent == pid:
                     found += [int(folder.name), *children(int(folder.name))]
     return found
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return state != "Z"

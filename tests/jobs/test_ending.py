@@ -13,7 +13,9 @@ import time
 import httpx2 as httpx
 import pytest
 
-from tests.jobs.conftest import NewServer, Server, alive, children, numbered
+from tests.jobs.conftest import NewServer, Server, children, numbered
+from tests.processes import is_alive
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 ABORTED = 200
 
@@ -46,10 +48,10 @@ def test_a_page_that_hangs_keeps_no_process_from_ending(
     done = server.job(job_id)["pagesDone"]
     if signals == 2:
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.1)
+        time.sleep(0.1)  # two signals at once count as one: also right
     assert server.end(signal.SIGTERM) == 0
     watching.join()
-    assert not any(map(alive, below))
+    wait_until(lambda: not any(map(is_alive, below)))
     server.start()
     assert server.job(job_id)["pagesDone"] >= done
     assert server.job(stuck)["status"] in ("queued", "running")
@@ -64,7 +66,9 @@ def test_a_second_signal_does_not_wait_for_those_who_are_answered(new_server: Ne
     def ask() -> None:
         with contextlib.suppress(httpx.TransportError):
             httpx.post(
-                f"{server.http.base_url}/api/ocr", files={"image": ("a.pdf", image)}, timeout=60
+                f"{server.http.base_url}/api/ocr",
+                files={"image": ("a.pdf", image)},
+                timeout=DEADLINE_SECONDS,
             )
 
     asking = threading.Thread(target=ask)
@@ -80,7 +84,7 @@ def test_a_second_signal_does_not_wait_for_those_who_are_answered(new_server: Ne
 
 def refuses(server: Server) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_SECONDS).close()
     except ConnectionRefusedError:
         return True
     except ConnectionResetError:  # came in just as the door was closed
@@ -116,7 +120,7 @@ def test_a_killed_process_leaves_its_port_and_its_jobs_to_the_next_at_once(
         below = children(server.process.pid)
         server.kill()
         server.start()  # on the same port
-        server.until(lambda below=below: not any(map(alive, below)), seconds=10)
+        server.until(lambda below=below: not any(map(is_alive, below)))
     assert server.until_over(job_id)["pagesFailed"] == 0
 
 
@@ -129,7 +133,9 @@ def test_uploads_that_break_off_leave_nothing(new_server: NewServer) -> None:
     )
     reset = struct.pack("ii", 1, 0)
     for number in range(ABORTED):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        with socket.create_connection(
+            ("127.0.0.1", server.port), timeout=DEADLINE_SECONDS
+        ) as connection:
             connection.sendall(request + head + b"x" * (number % 20 * 100_000))
             if number % 2:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)

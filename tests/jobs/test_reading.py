@@ -17,7 +17,8 @@ from dsocr.jobs.store.database import Database
 from dsocr.server.app import create_app
 from tests.jobs.conftest import NewServer, numbered
 from tests.jobs.rows import accepted, claimed, read
-from tests.server.conftest import wait_until
+from tests.processes import FEW_ARENAS, peak_mib, private_mib
+from tests.waiting import wait_until
 
 GROWTH_MIB = 300
 
@@ -38,7 +39,7 @@ def test_the_embedded_engine_reads_a_job(tmp_path: Path) -> None:
     with TestClient(create_app(Settings(engine="ppocr", runs_dir=tmp_path))) as http:
         files = {"file": ("book.pdf", book.getvalue())}
         job_id = http.post("/api/jobs", files=files, data={"mode": "tiny"}).json()["jobId"]
-        wait_until(lambda: http.get(f"/api/jobs/{job_id}").json()["finishedAt"], seconds=60)
+        wait_until(lambda: http.get(f"/api/jobs/{job_id}").json()["finishedAt"])
         job = http.get(f"/api/jobs/{job_id}").json()
         assert (job["status"], job["pagesFailed"], job["engine"]) == ("succeeded", 0, "ppocr")
         pages = http.get(f"/api/jobs/{job_id}/export?format=json").json()["pages"]
@@ -47,22 +48,25 @@ def test_the_embedded_engine_reads_a_job(tmp_path: Path) -> None:
         assert pages[0]["layout"]["items"][0]["boxes"]
 
 
-def private_mib(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
-
-
 @pytest.mark.parametrize("pages", [400, pytest.param(3000, marks=pytest.mark.slow)])
-def test_memory_does_not_grow_with_the_document(new_server: NewServer, pages: int) -> None:
+def test_memory_does_not_grow_with_the_document(
+    new_server: NewServer, pages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*FEW_ARENAS)
     server = new_server()
     warm = server.submit(numbered(20))["jobId"]
     server.until_over(warm)
     assert server.process is not None
     idle = most = private_mib(server.process.pid)
     job_id = server.submit(numbered(pages))["jobId"]
-    while server.job(job_id)["finishedAt"] is None:
+
+    def over() -> bool:
+        nonlocal most
+        assert server.process is not None
         most = max(most, private_mib(server.process.pid))
-        time.sleep(0.1)
+        return server.job(job_id)["finishedAt"] is not None
+
+    server.until(over, seconds=900)
     assert server.job(job_id)["pagesDone"] == pages
     assert most - idle < (GROWTH_MIB if pages == 3000 else 60)
 
@@ -82,8 +86,9 @@ async def stored_job(runs_dir: Path, pages: int) -> str:
 
 @pytest.mark.parametrize("pages", [400, pytest.param(3000, marks=pytest.mark.slow)])
 def test_memory_does_not_grow_with_the_file_that_a_job_becomes(
-    new_server: NewServer, tmp_path: Path, pages: int
+    new_server: NewServer, tmp_path: Path, pages: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(*FEW_ARENAS)
     short = asyncio.run(stored_job(tmp_path / "runs", 20))
     long = asyncio.run(stored_job(tmp_path / "runs", pages))
     server = new_server()
@@ -94,11 +99,3 @@ def test_memory_does_not_grow_with_the_file_that_a_job_becomes(
         size = sum(map(len, server.download(long, format)))
         assert size > pages * (39_000 if format != "zip" else 100)
         assert peak_mib(server.process.pid) - before < 30, format
-
-
-def peak_mib(pid: int) -> float:
-    """Most memory since this was asked last."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
-    (peak,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(peak.split()[1]) / 1024

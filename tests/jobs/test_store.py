@@ -138,6 +138,12 @@ async def test_a_job_for_another_engine_is_passed_over(database: Database) -> No
     assert await database.write(commands.claim, ClaimRequest("me", "fake", (), 100), 0) is None
 
 
+async def test_a_job_for_the_former_name_of_an_engine_is_claimed(database: Database) -> None:
+    job_id = await accepted(database, wanted_engine="rapidocr")
+    lease = await database.write(commands.claim, ClaimRequest("me", "ppocr", (), 100), 0)
+    assert lease is not None and lease.job_id == job_id
+
+
 async def test_owners_take_turns_and_each_is_served_in_order(database: Database) -> None:
     a = [await accepted(database, now=number, owner="a") for number in range(4)]
     b = [await accepted(database, now=10 + number, owner="b") for number in range(2)]

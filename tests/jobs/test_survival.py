@@ -15,7 +15,9 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from tests.jobs.conftest import NewServer, Server, alive, children, numbered
+from tests.jobs.conftest import NewServer, Server, children, numbered
+from tests.processes import is_alive
+from tests.waiting import wait_until
 
 IN_FLIGHT = 3
 """Pages that the engine of these tests has begun at most: its places and one."""
@@ -126,12 +128,14 @@ def test_twenty_at_once_with_one_key_are_one_job(new_server: NewServer) -> None:
 
 
 def test_a_frozen_process_cannot_harm_its_successor(new_server: NewServer) -> None:
+    # the short lease is that of the second process, which starts when the first is frozen: on a
+    # slow machine no late heartbeat is taken for a frozen process
     quick = {"jobs": {"lease_seconds": 1.0, "heartbeat_seconds": 0.2, "poll_seconds": 0.2}}
-    first = new_server(seconds=0.3, **quick)
+    first = new_server(seconds=0.3, jobs={"lease_seconds": 600, "poll_seconds": 0.2})
     job_id = first.submit(numbered(60))["jobId"]
-    second = new_server(seconds=0.01, **quick)
     first.until(lambda: first.job(job_id)["pagesDone"] >= 5)
     freeze(first)
+    second = new_server(seconds=0.01, **quick)
     frozen_at = second.job(job_id)["pagesDone"]
     second.until(lambda: second.job(job_id)["pagesDone"] > frozen_at + IN_FLIGHT)
     assert first.process is not None
@@ -162,15 +166,15 @@ def test_a_killed_process_is_replaced_by_the_other_at_once(new_server: NewServer
     one = new_server(seconds=0.03)
     job_id = one.submit(numbered(60))["jobId"]
     one.until(lambda: one.job(job_id)["pagesDone"] >= 5)
-    two = new_server(seconds=0.03)
+    two = new_server(seconds=0.03, jobs={"lease_seconds": 3600})  # longer than the test waits
     one.kill()
-    job = two.until_over(job_id, seconds=10)
+    job = two.until_over(job_id)
     assert job["status"] == "succeeded"
     assert two.texts(job_id) == [f"p{number}" for number in range(60)]
 
 
 def test_a_stop_by_signal_leaves_jobs_for_the_next_life(new_server: NewServer) -> None:
-    server = new_server(seconds=0.05)
+    server = new_server(seconds=0.05, server={"drain_seconds": 600})
     job_id = server.submit(numbered(60))["jobId"]
     server.until(lambda: server.job(job_id)["pagesDone"] >= 5)
     assert server.process is not None
@@ -187,11 +191,9 @@ def test_a_stop_by_signal_leaves_jobs_for_the_next_life(new_server: NewServer) -
     watcher = threading.Thread(target=watch)
     watcher.start()
     server.until(lambda: len(watched) > 10)
-    began = time.monotonic()
-    assert server.end(signal.SIGTERM) == 0
-    assert time.monotonic() - began < 20, "a stream of events kept the process from ending"
+    assert server.end(signal.SIGTERM) == 0  # long before `drain_seconds` are over
     watcher.join()
-    assert not any(map(alive, below))
+    wait_until(lambda: not any(map(is_alive, below)))
     done = [line for line in watched if line == "event: page_done"]
     server.start()
     assert server.job(job_id)["pagesDone"] >= len(done)
@@ -206,10 +208,7 @@ def test_no_child_outlives_a_killed_process(new_server: NewServer) -> None:
     below = children(server.process.pid)
     assert below
     server.kill()
-    deadline = time.monotonic() + 10
-    while any(map(alive, below)):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not any(map(is_alive, below)))
     server.start()
     assert server.until_over(job_id)["status"] == "succeeded"
 

@@ -55,7 +55,7 @@ def words(text: str, x: float, y: float, *, matrix: str = "1 0 0 1", size: int =
 
 
 def mapped_pdf(content: str, stands_for: str) -> bytes:
-    """A PDF whose font says that the glyph X means this text (UTF-16, in hexadecimal)."""
+    """A PDF whose font maps the glyph X to this text (UTF-16, in hexadecimal)."""
     table = f"""/CIDInit /ProcSet findresource begin 12 dict begin begincmap
 /CMapName /Own def /CMapType 2 def 1 begincodespacerange <00> <FF> endcodespacerange
 1 beginbfchar <58> <{stands_for}> endbfchar endcmap end end"""
@@ -162,7 +162,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png(*chunks: tuple[bytes, bytes]) -> bytes:
-    """Four by four black pixels, and what else is said about them."""
+    """Four by four black pixels, with further metadata."""
     return (
         b"\x89PNG\r\n\x1a\n"
         + _chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 2, 0, 0, 0))
@@ -173,13 +173,13 @@ def png(*chunks: tuple[bytes, bytes]) -> bytes:
 
 
 def tiff_chain(frames: int, *, then: int = 0) -> bytes:
-    """A TIFF of so many frames of one pixel; the last one names `then` as the next one's place."""
+    """A TIFF of `frames` frames of one pixel; the last one has `then` as the next offset."""
     entries = ((256, 4, 1), (257, 4, 1), (258, 3, 8), (262, 3, 1), (273, 4, 8), (279, 4, 1))
     directory = struct.pack("<H", len(entries))
     directory += b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
     size = len(directory) + 4
-    places = [*(8 + size * number for number in range(1, frames)), then]
-    return b"II*\0\x08\0\0\0" + b"".join(directory + struct.pack("<I", at) for at in places)
+    offsets = [*(8 + size * number for number in range(1, frames)), then]
+    return b"II*\0\x08\0\0\0" + b"".join(directory + struct.pack("<I", at) for at in offsets)
 
 
 def bombs() -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""Files with a few bytes changed: any answer will do but a fault of ours."""
+"""Files with a few bytes changed: they render or fail with a known error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 from dsocr.errors import DsocrError
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
-from dsocr.pages.source import open_source
+from dsocr.pages.source import open_document
 from dsocr.process.child import Child
 from tests.pages import made
 
@@ -45,8 +45,8 @@ class Bench:
 
     async def _read(self, path: Path) -> None:
         try:
-            async with await open_source(path, name="fuzz", sandbox=self.sandbox) as source:
-                await source.page(0)
+            async with await open_document(path, name="fuzz", sandbox=self.sandbox) as source:
+                await source.render_page(0)
         except DsocrError as error:
             assert error.code != "internal"
 

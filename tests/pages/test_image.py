@@ -15,7 +15,7 @@ from dsocr.errors import BadImage, DsocrError, TooManyPages, TooManyPixels
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.image import MAX_FRAMES
 from dsocr.pages.sandbox import Sandbox
-from dsocr.pages.source import open_source
+from dsocr.pages.source import open_document
 from dsocr.types import PageImage
 from tests.pages import made
 
@@ -24,13 +24,13 @@ BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 
 async def only_page(path: Path, sandbox: Sandbox) -> PageImage:
-    async with await open_source(path, name="page", sandbox=sandbox) as source:
+    async with await open_document(path, name="page", sandbox=sandbox) as source:
         assert source.num_pages == 1
-        return await source.page(0)
+        return await source.render_page(0)
 
 
 def goldens() -> list[tuple[str, str]]:
-    """Files stored as they are (the others were packed anew) and the hash of their pixels."""
+    """Files stored as they are (the others were compressed again) and the hash of their pixels."""
     known = {case["image"]: case for case in _cases("preprocess")}
     if int(Image.__version__.split(".")[0]) < 13:
         known |= {case["image"]: case for case in _cases("preprocess_pillow_lt13_only_differences")}
@@ -48,7 +48,7 @@ def _cases(name: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG", "AVIF"])
-async def test_every_format_is_read_in_its_colours(
+async def test_every_format_keeps_its_colours(
     tmp_path: Path, sandbox: Sandbox, format: str
 ) -> None:
     if format == "AVIF" and not features.check("avif"):
@@ -62,7 +62,7 @@ async def test_every_format_is_read_in_its_colours(
     assert page.text_lines is None
 
 
-async def test_all_goldens_have_the_pixels_that_the_model_saw(sandbox: Sandbox) -> None:
+async def test_golden_pages_have_the_pixels_of_the_reference(sandbox: Sandbox) -> None:
     seen = []
     for name, expected in goldens():
         page = await only_page(DATA / "goldens" / "images" / name, sandbox)
@@ -72,7 +72,7 @@ async def test_all_goldens_have_the_pixels_that_the_model_saw(sandbox: Sandbox) 
     assert {"a10", "a12", "a13", "a14", "a15", "a16", "a17", "a18"} <= set(seen)
 
 
-async def test_alpha_is_dropped_as_the_model_saw_it(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_alpha_is_dropped_as_in_training(tmp_path: Path, sandbox: Sandbox) -> None:
     image = Image.new("RGBA", (20, 20), (0, 0, 255, 0))
     image.paste((255, 0, 0, 255), (0, 0, 10, 20))
     image.save(tmp_path / "page.png")
@@ -81,7 +81,7 @@ async def test_alpha_is_dropped_as_the_model_saw_it(tmp_path: Path, sandbox: San
 
 
 @pytest.mark.parametrize("ink, paper", [(BLACK, WHITE), (WHITE, BLACK)])
-async def test_ink_that_only_alpha_tells_from_its_ground_is_composited(
+async def test_ink_that_only_alpha_distinguishes_from_its_background_is_composited(
     tmp_path: Path, sandbox: Sandbox, ink: tuple[int, ...], paper: tuple[int, ...]
 ) -> None:
     image = Image.new("RGBA", (20, 20), (*ink, 0))
@@ -92,7 +92,7 @@ async def test_ink_that_only_alpha_tells_from_its_ground_is_composited(
     assert page.image.getpixel((15, 10)) == paper
 
 
-async def test_black_text_on_a_black_bar_seen_through_alpha_is_composited(sandbox: Sandbox) -> None:
+async def test_black_text_on_a_transparent_black_bar_is_composited(sandbox: Sandbox) -> None:
     path = DATA / "nasty" / "black_font_color_transparent.png"
     page = await only_page(path, sandbox)
     alpha = Image.open(path).getchannel("A")
@@ -100,7 +100,7 @@ async def test_black_text_on_a_black_bar_seen_through_alpha_is_composited(sandbo
     assert page.image.getchannel("R").point(lambda level: 255 - level).tobytes() == alpha.tobytes()
 
 
-async def test_an_image_without_any_content_in_alpha_is_left_alone(
+async def test_an_image_without_content_in_alpha_is_unchanged(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
     Image.new("RGBA", (20, 20), (9, 9, 9, 128)).save(tmp_path / "page.png")
@@ -117,31 +117,31 @@ async def test_every_frame_of_a_tiff_is_a_page_and_of_a_gif_the_first(
         (tmp_path / format).write_bytes(
             made.encoded(same[0], format, save_all=True, append_images=same[1:])
         )
-    async with await open_source(tmp_path / "TIFF", name="t", sandbox=sandbox) as source:
-        assert [(await source.page(index)).width for index in (2, 0, 1)] == [32, 30, 31]
+    async with await open_document(tmp_path / "TIFF", name="t", sandbox=sandbox) as source:
+        assert [(await source.render_page(index)).width for index in (2, 0, 1)] == [32, 30, 31]
         with pytest.raises(IndexError):
-            await source.page(3)
+            await source.render_page(3)
     page = await only_page(tmp_path / "GIF", sandbox)
     assert page.image.getpixel((1, 1)) == WHITE
 
 
-async def test_a_heic_photo_is_read(sandbox: Sandbox) -> None:
+async def test_a_heic_photo_is_decoded(sandbox: Sandbox) -> None:
     page = await only_page(DATA / "pages" / "red.heic", sandbox)
     assert (page.image.mode, page.width, page.height) == ("RGB", 64, 48)
     red, green, blue = page.image.getpixel((32, 24))
     assert red > 230 and green < 25 and blue < 25
 
 
-async def test_resolution_is_what_the_file_says(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_dpi_is_taken_from_the_file(tmp_path: Path, sandbox: Sandbox) -> None:
     image = Image.new("L", (20, 20))
-    image.save(tmp_path / "said.png", dpi=(300, 300))
+    image.save(tmp_path / "page.png", dpi=(300, 300))
     image.save(tmp_path / "not.png")
-    said = await only_page(tmp_path / "said.png", sandbox)
-    assert said.dpi == pytest.approx(300, abs=0.1)
+    page = await only_page(tmp_path / "page.png", sandbox)
+    assert page.dpi == pytest.approx(300, abs=0.1)
     assert (await only_page(tmp_path / "not.png", sandbox)).dpi is None
 
 
-async def test_a_jpeg_above_the_cap_is_read_smaller_and_a_png_refused(tmp_path: Path) -> None:
+async def test_a_jpeg_over_the_limit_is_decoded_smaller_and_a_png_refused(tmp_path: Path) -> None:
     image = Image.new("RGB", (1000, 600), "white")
     ImageDraw.Draw(image).rectangle((500, 0, 1000, 600), fill="black")
     image.save(tmp_path / "page.jpg", dpi=(200, 200))
@@ -152,14 +152,14 @@ async def test_a_jpeg_above_the_cap_is_read_smaller_and_a_png_refused(tmp_path: 
         assert page.image.getpixel((100, 100)) == WHITE
         assert page.image.getpixel((400, 100)) == BLACK
         with pytest.raises(TooManyPixels):
-            await open_source(tmp_path / "page.png", name="page", sandbox=sandbox)
+            await open_document(tmp_path / "page.png", name="page", sandbox=sandbox)
 
 
 @pytest.mark.parametrize("kind", sorted(made.bombs()))
 async def test_a_bomb_is_refused_by_its_header(tmp_path: Path, sandbox: Sandbox, kind: str) -> None:
     path = tmp_path / "bomb"
     path.write_bytes(made.bombs()[kind])
-    # an AVIF says its size twice, and who compares calls it broken
+    # an AVIF stores its size twice; a decoder that compares both calls it broken
     with pytest.raises((TooManyPixels, BadImage) if kind == "avif" else TooManyPixels):
         await only_page(path, sandbox)
 
@@ -173,7 +173,7 @@ SWOLLEN = {
 
 
 @pytest.mark.parametrize("name", sorted(SWOLLEN))
-async def test_what_is_said_about_an_image_cannot_swell(
+async def test_error_messages_about_an_image_are_short(
     tmp_path: Path, sandbox: Sandbox, name: str
 ) -> None:
     path = tmp_path / "page.png"
@@ -182,19 +182,19 @@ async def test_what_is_said_about_an_image_cannot_swell(
         assert (await only_page(path, sandbox)).width == 4
 
 
-async def test_a_chain_of_frames_that_bites_its_tail_ends(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_a_circular_chain_of_frames_ends(tmp_path: Path, sandbox: Sandbox) -> None:
     path = tmp_path / "page.tif"
     path.write_bytes(made.tiff_chain(3, then=8))
-    async with await open_source(path, name="page", sandbox=sandbox) as source:
+    async with await open_document(path, name="page", sandbox=sandbox) as source:
         assert source.num_pages == 3
-        assert (await source.page(2)).width == 1
+        assert (await source.render_page(2)).width == 1
 
 
-async def test_frames_without_end_are_refused(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_too_many_frames_are_refused(tmp_path: Path, sandbox: Sandbox) -> None:
     path = tmp_path / "page.tif"
     path.write_bytes(made.tiff_chain(MAX_FRAMES + 1))
     with pytest.raises(TooManyPages):
-        await open_source(path, name="page", sandbox=sandbox)
+        await open_document(path, name="page", sandbox=sandbox)
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF", "GIF", "JPEG", "AVIF"])
@@ -209,9 +209,7 @@ async def test_a_truncated_file_is_a_broken_image(
             await only_page(path, sandbox)
 
 
-async def test_a_broken_frame_does_not_take_the_others_along(
-    tmp_path: Path, sandbox: Sandbox
-) -> None:
+async def test_a_broken_frame_does_not_affect_the_others(tmp_path: Path, sandbox: Sandbox) -> None:
     frames = [Image.effect_noise((60, 60), 60) for _ in range(3)]
     whole = made.encoded(
         frames[0], "TIFF", save_all=True, append_images=frames[1:], compression="tiff_adobe_deflate"
@@ -221,13 +219,13 @@ async def test_a_broken_frame_does_not_take_the_others_along(
     (start,) = second.tag_v2[273]
     path = tmp_path / "page.tif"
     path.write_bytes(whole[:start] + b"\xff" * 40 + whole[start + 40 :])
-    async with await open_source(path, name="page", sandbox=sandbox) as source:
+    async with await open_document(path, name="page", sandbox=sandbox) as source:
         with pytest.raises(BadImage):
-            await source.page(1)
-        assert (await source.page(2)).image.getchannel("R").tobytes() == frames[2].tobytes()
+            await source.render_page(1)
+        assert (await source.render_page(2)).image.getchannel("R").tobytes() == frames[2].tobytes()
 
 
-async def test_no_refusal_tells_where_the_file_lies(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_error_messages_have_no_file_path(tmp_path: Path, sandbox: Sandbox) -> None:
     path = tmp_path / "page"
     for content in (b"\x89PNG\r\n\x1a\n", b"%PDF-1.7", b"text", b"II*\0"):
         path.write_bytes(content)

@@ -8,26 +8,26 @@ from PIL import Image
 from dsocr.errors import BadPdf, PasswordRequired
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
-from dsocr.pages.source import Source, open_source
+from dsocr.pages.source import DocumentFile, open_document
 from dsocr.types import Box, PageImage
 from tests.pages import made
 
 
 async def opened(
     tmp_path: Path, content: bytes, sandbox: Sandbox, *, password: str | None = None
-) -> Source:
+) -> DocumentFile:
     path = tmp_path / "document.pdf"
     path.write_bytes(content)
-    return await open_source(path, name="document.pdf", sandbox=sandbox, password=password)
+    return await open_document(path, name="document.pdf", sandbox=sandbox, password=password)
 
 
 async def first_page(tmp_path: Path, content: bytes, sandbox: Sandbox) -> PageImage:
     async with await opened(tmp_path, content, sandbox) as source:
-        return await source.page(0)
+        return await source.render_page(0)
 
 
 def ink_box(page: PageImage) -> Box:
-    """Where something is drawn on the page."""
+    """The box around the dark pixels of the page."""
     found = page.image.convert("L").point([255] * 128 + [0] * 128).getbbox()
     assert found is not None
     x0, y0, x1, y1 = found
@@ -43,17 +43,17 @@ def holds(outer: Box, inner: Box, slack: float = 0.01) -> bool:
     )
 
 
-async def test_a_page_is_rendered_at_the_resolution_asked_for(
+async def test_a_page_is_rendered_at_the_requested_resolution(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
     async with await opened(tmp_path, made.pdf(), sandbox) as source:
-        page = await source.page(0)
+        page = await source.render_page(0)
         assert (page.width, page.height, page.dpi) == (1224, 1584, 144)
-        page = await source.page(0, dpi=72)
+        page = await source.render_page(0, dpi=72)
         assert (page.width, page.height, page.dpi) == (612, 792, 72)
 
 
-async def test_text_stands_where_it_is_drawn_however_the_page_is_turned(
+async def test_text_lines_match_the_drawing_on_rotated_pages(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
     for turn in (0, 90, 180, 270):
@@ -68,7 +68,7 @@ async def test_text_stands_where_it_is_drawn_however_the_page_is_turned(
         assert (line.box.x1 - line.box.x0) * (line.box.y1 - line.box.y0) < 0.02
 
 
-async def test_columns_are_lines_of_their_own_and_words_are_not(
+async def test_columns_are_separate_lines_and_words_are_not(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
     content = made.words("two words", 72, 600) + made.words("other column", 350, 600)
@@ -84,7 +84,7 @@ async def test_text_written_upwards_is_one_line(tmp_path: Path, sandbox: Sandbox
     assert holds(line.box, ink_box(page))
 
 
-async def test_cells_of_a_table_are_lines_of_their_own(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_table_cells_are_separate_lines(tmp_path: Path, sandbox: Sandbox) -> None:
     cells = [["Item one", "12.50", "EUR"], ["Item two", "7.00", "EUR"]]
     content = "".join(
         made.words(cell, 72 + 90 * column, 600 - 20 * row, size=11)
@@ -107,7 +107,7 @@ async def test_cells_of_a_table_are_lines_of_their_own(tmp_path: Path, sandbox: 
     ],
     ids=["ligature", "letters of a ligature", "soft hyphen", "pair", "half a pair", "nothing"],
 )
-async def test_a_glyph_is_the_text_that_its_font_says(
+async def test_a_glyph_has_the_text_that_its_font_maps_it_to(
     tmp_path: Path, sandbox: Sandbox, stands_for: str, text: str
 ) -> None:
     content = made.mapped_pdf(made.words("oXce", 72, 600), stands_for)
@@ -124,7 +124,7 @@ async def test_text_outside_the_crop_box_is_not_on_the_page(
     assert [line.text for line in page.text_lines or ()] == ["kept"]
 
 
-async def test_a_page_without_text_has_none_and_not_unknown(
+async def test_a_page_without_text_has_an_empty_text_layer(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
     page = await first_page(tmp_path, made.pdf(), sandbox)
@@ -142,7 +142,7 @@ async def test_a_page_without_text_has_none_and_not_unknown(
     ],
     ids=["scan", "half", "twice the same half", "inside a form", "off the page"],
 )
-async def test_the_share_of_images_counts_what_they_cover_once(
+async def test_overlapping_images_count_once_in_the_image_share(
     tmp_path: Path, sandbox: Sandbox, content: str, share: float
 ) -> None:
     for turn in (0, 90):
@@ -151,25 +151,25 @@ async def test_the_share_of_images_counts_what_they_cover_once(
         assert page.image_share == pytest.approx(share, abs=0.03)
 
 
-async def test_a_password_is_asked_for_checked_and_used(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_a_password_is_required_checked_and_used(tmp_path: Path, sandbox: Sandbox) -> None:
     locked = made.locked_pdf("open sesame")
     with pytest.raises(PasswordRequired):
         await opened(tmp_path, locked, sandbox)
     with pytest.raises(PasswordRequired):
         await opened(tmp_path, locked, sandbox, password="close sesame")
     async with await opened(tmp_path, locked, sandbox, password="open sesame") as source:
-        page = await source.page(0)
+        page = await source.render_page(0)
     assert [line.text for line in page.text_lines or ()] == ["secret"]
 
 
-async def test_a_long_document_is_read_where_it_is_asked_for(
+async def test_pages_of_a_long_document_are_rendered_in_any_order(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
     content = made.pdf(made.words("again", 72, 600), pages=1000)
     async with await opened(tmp_path, content, sandbox) as source:
         assert source.num_pages == 1000
         for index in (999, 0, 500):
-            assert (await source.page(index)).index == index
+            assert (await source.render_page(index)).index == index
 
 
 @pytest.mark.parametrize("side", ["14400", "100000", "283464566"])
@@ -181,22 +181,18 @@ async def test_a_huge_page_is_rendered_smaller(tmp_path: Path, side: str) -> Non
     assert page.dpi is not None and page.dpi < 144
 
 
-async def test_a_skinny_page_is_neither_refused_nor_endless(
-    tmp_path: Path, sandbox: Sandbox
-) -> None:
+async def test_a_very_narrow_page_is_rendered(tmp_path: Path, sandbox: Sandbox) -> None:
     page = await first_page(tmp_path, made.pdf(page="/MediaBox [0 0 1 14400]"), sandbox)
     assert page.width >= 1 and 1000 < page.height <= 16_000
 
 
-async def test_a_broken_page_does_not_take_the_others_along(
-    tmp_path: Path, sandbox: Sandbox
-) -> None:
+async def test_a_broken_page_does_not_affect_the_others(tmp_path: Path, sandbox: Sandbox) -> None:
     broken = made.pdf(pages=3).replace(b"6 0 obj\n<< /Type /Page", b"6 0 obj\n[[ /Type /Page", 1)
     async with await opened(tmp_path, broken, sandbox) as source:
         assert source.num_pages == 3
         with pytest.raises(BadPdf):
-            await source.page(1)
-        assert (await source.page(2)).width == 1224
+            await source.render_page(1)
+        assert (await source.render_page(2)).width == 1224
 
 
 async def test_filled_in_fields_are_drawn(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -248,14 +244,14 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
-async def test_a_hostile_pdf_costs_no_more_than_its_own_pages(
+async def test_a_hostile_pdf_fails_only_its_own_pages(
     tmp_path: Path, sandbox: Sandbox, name: str
 ) -> None:
     try:
         async with await opened(tmp_path, HOSTILE[name], sandbox) as source:
             for index in {0, source.num_pages - 1}:
                 try:
-                    page = await source.page(index)
+                    page = await source.render_page(index)
                 except BadPdf:
                     continue
                 assert page.width * page.height <= PagesConfig().max_pixels
@@ -265,7 +261,7 @@ async def test_a_hostile_pdf_costs_no_more_than_its_own_pages(
     assert [line.text for line in good.text_lines or ()] == ["good"]
 
 
-async def test_the_picture_of_a_page_is_in_rgb_order(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_the_image_of_a_page_is_in_rgb_order(tmp_path: Path, sandbox: Sandbox) -> None:
     page = await first_page(tmp_path, made.pdf("1 0 0 rg 0 0 612 792 re f"), sandbox)
     assert page.image.getpixel((10, 10)) == (255, 0, 0)
     assert isinstance(page.image, Image.Image)

@@ -5,6 +5,7 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,37 @@ from dsocr.errors import BadImage, BadPdf, EngineUnavailable, PageTimeout
 from dsocr.pages import sandbox as sandbox_module
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
-from dsocr.pages.source import open_source
+from dsocr.pages.source import open_document
+from dsocr.process.child import Channel
 from tests.pages import made
+from tests.waiting import DEADLINE_SECONDS, until
 
 NASTY = Path(__file__).parents[1] / "data" / "nasty"
-DOUBTFUL = NASTY / "crash-1152ec2d1a1a71395b6f2ce6721c38924d025bf3.tif"
+WITH_WARNINGS = NASTY / "crash-1152ec2d1a1a71395b6f2ce6721c38924d025bf3.tif"
+
+
+class SentRequests:
+    """Counts the requests that were sent to children completely."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    async def next(self) -> None:
+        """Waits until one more is sent than at the call."""
+        before = self.sent
+        await until(lambda: self.sent > before)
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> SentRequests:
+    requests, send = SentRequests(), Channel.send
+
+    def counted(channel: Channel, *frame: Any) -> None:
+        send(channel, *frame)
+        requests.sent += 1
+
+    monkeypatch.setattr(Channel, "send", counted)
+    return requests
 
 
 @pytest.fixture
@@ -27,7 +54,7 @@ def document(tmp_path: Path) -> Path:
 
 
 def children() -> set[int]:
-    """The decoding processes of this one, by the kernel's own list."""
+    """Process ids of the decoding processes, as the kernel lists them."""
     found = set()
     for task in Path("/proc/self/task").iterdir():
         with suppress(OSError):  # a thread or a process that ends meanwhile
@@ -40,173 +67,178 @@ def children() -> set[int]:
 async def test_children_start_when_needed_and_end_with_the_sandbox(document: Path) -> None:
     async with Sandbox(PagesConfig()) as sandbox:
         assert children() == set()
-        async with await open_source(document, name="d", sandbox=sandbox) as source:
-            await source.page(0)
-            await source.page(1)
+        async with await open_document(document, name="d", sandbox=sandbox) as source:
+            await source.render_page(0)
+            await source.render_page(1)
         assert len(children()) == 1
     assert children() == set()
     with pytest.raises(EngineUnavailable):
-        await open_source(document, name="d", sandbox=sandbox)
+        await open_document(document, name="d", sandbox=sandbox)
 
 
-async def test_a_child_killed_between_pages_is_not_noticed(
-    document: Path, sandbox: Sandbox
-) -> None:
-    async with await open_source(document, name="d", sandbox=sandbox) as source:
+async def test_a_child_killed_between_pages_costs_no_page(document: Path, sandbox: Sandbox) -> None:
+    async with await open_document(document, name="d", sandbox=sandbox) as source:
         (before,) = children()
         os.kill(before, signal.SIGKILL)
         os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)
-        assert (await source.page(3)).index == 3
+        assert (await source.render_page(3)).index == 3
         assert children() != {before}
 
 
 async def test_a_child_killed_within_a_page_costs_that_page(
-    document: Path, sandbox: Sandbox
+    document: Path, sandbox: Sandbox, requests: SentRequests
 ) -> None:
-    async with await open_source(document, name="d", sandbox=sandbox) as source:
+    async with await open_document(document, name="d", sandbox=sandbox) as source:
         (child,) = children()
-        os.kill(child, signal.SIGSTOP)  # so that the page is surely under way
-        asked = asyncio.ensure_future(source.page(0))
-        await asyncio.sleep(0.05)
+        os.kill(child, signal.SIGSTOP)  # so that the page is certainly in progress
+        rendering = asyncio.ensure_future(source.render_page(0))
+        await requests.next()
         os.kill(child, signal.SIGKILL)
         with pytest.raises(BadPdf):
-            await asked
-        assert (await source.page(1)).index == 1
+            await rendering
+        assert (await source.render_page(1)).index == 1
 
 
-async def test_a_child_that_hangs_is_given_up(document: Path) -> None:
-    async with Sandbox(PagesConfig(workers=1, page_timeout_seconds=2.0)) as sandbox:
-        source = await open_source(document, name="d", sandbox=sandbox)
+async def test_a_child_that_hangs_is_killed(
+    document: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Sandbox(PagesConfig(workers=1, page_timeout_seconds=DEADLINE_SECONDS)) as sandbox:
+        source = await open_document(document, name="d", sandbox=sandbox)
         (child,) = children()
         os.kill(child, signal.SIGSTOP)
-        with pytest.raises(PageTimeout):
-            await source.page(0)
+        with monkeypatch.context() as patch:
+            patch.setattr(sandbox, "_config", PagesConfig(page_timeout_seconds=0.3))
+            with pytest.raises(PageTimeout):
+                await source.render_page(0)
         assert child not in children()
-        assert (await source.page(0)).index == 0
+        assert (await source.render_page(0)).index == 0
 
 
-async def test_memory_has_a_limit_and_the_next_file_is_read(tmp_path: Path, document: Path) -> None:
+async def test_a_file_over_the_memory_limit_costs_no_other_file(
+    tmp_path: Path, document: Path
+) -> None:
     path = tmp_path / "large.png"
     path.write_bytes(made.png_bomb(20_000))
     limits = PagesConfig(workers=1, max_pixels=500_000_000, memory_mb=256)
     async with Sandbox(limits) as sandbox:
         with pytest.raises(Exception) as raised:
-            await (await open_source(path, name="l", sandbox=sandbox)).page(0)
+            await (await open_document(path, name="l", sandbox=sandbox)).render_page(0)
         assert getattr(raised.value, "code", "") in ("too_many_pixels", "bad_image")
-        async with await open_source(document, name="d", sandbox=sandbox) as source:
-            assert (await source.page(0)).index == 0
+        async with await open_document(document, name="d", sandbox=sandbox) as source:
+            assert (await source.render_page(0)).index == 0
 
 
-async def test_cancelling_ends_the_child_at_work_and_nothing_else(
-    document: Path, sandbox: Sandbox
+async def test_cancelling_kills_the_busy_child_only(
+    document: Path, sandbox: Sandbox, requests: SentRequests
 ) -> None:
-    async with await open_source(document, name="d", sandbox=sandbox) as source:
+    async with await open_document(document, name="d", sandbox=sandbox) as source:
         (child,) = children()
         os.kill(child, signal.SIGSTOP)
-        asked = asyncio.ensure_future(source.page(0))
-        await asyncio.sleep(0.05)
-        asked.cancel()
+        rendering = asyncio.ensure_future(source.render_page(0))
+        await requests.next()
+        rendering.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asked
+            await rendering
         assert child not in children()
-        assert (await source.page(0)).index == 0
+        assert (await source.render_page(0)).index == 0
 
 
-async def test_cancelling_at_any_moment_leaves_no_child_behind(document: Path) -> None:
+async def test_cancelling_at_any_moment_leaves_no_child_running(document: Path) -> None:
     async with Sandbox(PagesConfig(workers=1)) as sandbox:
         for turns in range(12):
-            asked = asyncio.ensure_future(open_source(document, name="d", sandbox=sandbox))
+            rendering = asyncio.ensure_future(open_document(document, name="d", sandbox=sandbox))
             for _ in range(turns):
                 await asyncio.sleep(0.001 * turns)
-            asked.cancel()
-            await asyncio.gather(asked, return_exceptions=True)
-            await asyncio.sleep(0.05)
+            rendering.cancel()
+            await asyncio.gather(rendering, return_exceptions=True)
             assert len(children()) <= 1
     assert children() == set()
 
 
-async def test_closing_ends_what_is_under_way_and_blames_no_file(document: Path) -> None:
+async def test_closing_fails_requests_without_an_error_of_the_file(
+    document: Path, requests: SentRequests
+) -> None:
     sandbox = Sandbox(PagesConfig(workers=1))
-    source = await open_source(document, name="d", sandbox=sandbox)
+    source = await open_document(document, name="d", sandbox=sandbox)
     (child,) = children()
     os.kill(child, signal.SIGSTOP)
-    asked = asyncio.ensure_future(source.page(0))
-    await asyncio.sleep(0.05)
+    rendering = asyncio.ensure_future(source.render_page(0))
+    await requests.next()
     await sandbox.close()
     with pytest.raises(EngineUnavailable):
-        await asked
+        await rendering
     assert children() == set()
 
 
-async def test_a_page_that_burns_more_than_its_share_is_given_up(document: Path) -> None:
+async def test_a_page_over_the_cpu_limit_fails(document: Path) -> None:
     slow = document.with_name("slow.pdf")
     slow.write_bytes(made.pdf("0 0 612 792 re f " * 400_000))
     async with Sandbox(PagesConfig(workers=1, cpu_seconds=0.1)) as sandbox:
-        source = await open_source(slow, name="s", sandbox=sandbox)
+        source = await open_document(slow, name="s", sandbox=sandbox)
         with pytest.raises(BadPdf):
-            await source.page(0)
+            await source.render_page(0)
         assert children() == set()
 
 
-async def test_two_sources_take_turns_in_one_child(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_two_documents_alternate_in_one_child(tmp_path: Path, sandbox: Sandbox) -> None:
     sources = []
     for name in ("one", "two"):
         path = tmp_path / name
         path.write_bytes(made.pdf(made.words(name, 72, 600), pages=4))
-        sources.append(await open_source(path, name=name, sandbox=sandbox))
+        sources.append(await open_document(path, name=name, sandbox=sandbox))
     for index in range(4):
         for source in sources:
-            lines = (await source.page(index)).text_lines or ()
+            lines = (await source.render_page(index)).text_lines or ()
             assert [line.text for line in lines] == [source.name]
     for source in sources:
         await source.close()
     assert len(children()) == 1
 
 
-async def test_many_sources_at_once_need_no_more_children_than_allowed(tmp_path: Path) -> None:
-    async def read(number: int, sandbox: Sandbox) -> list[str]:
+async def test_many_documents_at_once_start_no_more_children_than_allowed(tmp_path: Path) -> None:
+    async def line_texts(number: int, sandbox: Sandbox) -> list[str]:
         path = tmp_path / str(number)
         path.write_bytes(made.pdf(made.words(f"number {number}", 72, 600), pages=3))
-        async with await open_source(path, name=str(number), sandbox=sandbox) as source:
-            pages = await asyncio.gather(*(source.page(index) for index in range(3)))
+        async with await open_document(path, name=str(number), sandbox=sandbox) as source:
+            pages = await asyncio.gather(*(source.render_page(index) for index in range(3)))
         return [line.text for page in pages for line in page.text_lines or ()]
 
     async with Sandbox(PagesConfig(workers=2)) as sandbox:
-        found = await asyncio.gather(*(read(number, sandbox) for number in range(12)))
+        found = await asyncio.gather(*(line_texts(number, sandbox) for number in range(12)))
         assert found == [[f"number {number}"] * 3 for number in range(12)]
         assert len(children()) <= 2
 
 
-async def test_a_closed_source_is_not_held_open(document: Path, sandbox: Sandbox) -> None:
-    source = await open_source(document, name="d", sandbox=sandbox)
+async def test_a_closed_document_is_closed_in_its_child(document: Path, sandbox: Sandbox) -> None:
+    source = await open_document(document, name="d", sandbox=sandbox)
     (child,) = children()
 
-    def held() -> bool:
+    def is_open() -> bool:
         targets = [os.readlink(file) for file in Path(f"/proc/{child}/fd").iterdir()]
         return str(document) in targets
 
-    assert held()
+    assert is_open()
     await source.close()
-    assert not held()
+    assert not is_open()
 
 
-async def test_a_child_is_replaced_after_its_share_of_answers(
+async def test_a_child_is_replaced_after_a_number_of_responses(
     document: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox_module, "RECYCLE_AFTER", 3)
     seen = set()
-    async with await open_source(document, name="d", sandbox=sandbox) as source:
+    async with await open_document(document, name="d", sandbox=sandbox) as source:
         for index in range(5):
-            assert (await source.page(index)).index == index
+            assert (await source.render_page(index)).index == index
             seen |= children()
     assert len(seen) == 2
 
 
-async def test_children_do_not_see_the_keys(
+async def test_children_have_no_api_keys_in_their_environment(
     document: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEEPSEEK_OCR_API_KEYS", "a-secret-key")
-    await open_source(document, name="d", sandbox=sandbox)
+    await open_document(document, name="d", sandbox=sandbox)
     (child,) = children()
     assert b"a-secret-key" not in Path(f"/proc/{child}/environ").read_bytes()
 
@@ -216,15 +248,15 @@ async def test_a_broken_image_leaves_its_child_alive(tmp_path: Path, sandbox: Sa
     path.write_bytes(made.png_bomb(100)[:60])
     for _ in range(3):
         with pytest.raises(BadImage):
-            await (await open_source(path, name="p", sandbox=sandbox)).page(0)
+            await (await open_document(path, name="p", sandbox=sandbox)).render_page(0)
         assert len(children()) == 1
 
 
-async def test_a_librarys_doubts_on_a_file_are_not_printed(
+async def test_warnings_of_libraries_are_not_printed(
     sandbox: Sandbox, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """They name folders of this machine, and the user is told of what matters anyway."""
+    """They name folders of this machine; errors reach the user in another way."""
     with pytest.raises(BadImage):
-        async with await open_source(DOUBTFUL, name="d", sandbox=sandbox) as source:
-            await source.page(0)
+        async with await open_document(WITH_WARNINGS, name="d", sandbox=sandbox) as source:
+            await source.render_page(0)
     assert "UserWarning" not in capfd.readouterr().err

@@ -14,7 +14,7 @@ SMALL = Image.new("RGB", (8, 8), "red")
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF"])
-def test_an_image_is_known_by_its_first_bytes(tmp_path: Path, format: str) -> None:
+def test_an_image_type_is_detected_by_its_first_bytes(tmp_path: Path, format: str) -> None:
     path = tmp_path / "lies.pdf"
     path.write_bytes(made.encoded(SMALL, format))
     found = file_type(path)
@@ -27,7 +27,7 @@ def test_a_pdf_may_have_junk_before_it(tmp_path: Path) -> None:
     assert file_type(path).kind == "pdf"
 
 
-def test_heic_and_avif_are_told_apart_by_their_brands(tmp_path: Path) -> None:
+def test_heic_and_avif_are_distinguished_by_their_brands(tmp_path: Path) -> None:
     for brands, media_type in ((b"mif1....heic", "heic"), (b"mif1....avif", "avif")):
         path = tmp_path / media_type
         path.write_bytes((8 + len(brands)).to_bytes(4, "big") + b"ftyp" + brands + bytes(32))
@@ -48,7 +48,7 @@ def test_heic_and_avif_are_told_apart_by_their_brands(tmp_path: Path) -> None:
         b"x" * 2000 + b"%PDF-1.7",
     ],
 )
-def test_what_is_no_document_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_an_unsupported_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "page.png"
     path.write_bytes(content)
     with pytest.raises(NotADocument):
@@ -61,14 +61,14 @@ def test_a_camera_s_jpeg_of_two_pictures_is_a_jpeg(tmp_path: Path) -> None:
     assert file_type(path).media_type == "image/jpeg"
 
 
-def test_what_could_be_waited_for_forever_is_refused(tmp_path: Path) -> None:
+def test_a_pipe_is_refused_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", tmp_path, Path("/dev/zero")):
         with pytest.raises(BadRequest, match="not a file"):
             file_type(path)
 
 
-def test_a_link_is_what_it_points_to(tmp_path: Path) -> None:
+def test_a_link_has_the_type_of_its_target(tmp_path: Path) -> None:
     (tmp_path / "page").write_bytes(made.encoded(SMALL, "PNG"))
     (tmp_path / "link.pdf").symlink_to(tmp_path / "page")
     assert file_type(tmp_path / "link.pdf").media_type == "image/png"

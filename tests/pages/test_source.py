@@ -11,7 +11,7 @@ from dsocr.errors import BadPdf, BadRequest, DsocrError, PasswordRequired
 from dsocr.pages import sandbox as sandbox_module
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
-from dsocr.pages.source import open_source
+from dsocr.pages.source import open_document
 from dsocr.process.child import Channel, Header
 from tests.pages import made
 from tests.pages.test_sandbox import children
@@ -20,7 +20,7 @@ NASTY = Path(__file__).parents[1] / "data" / "nasty"
 ENTRIES = [json.loads(line) for line in (NASTY / "manifest.jsonl").read_text().splitlines()]
 
 GOOD = {"width": 2, "height": 1, "dpi": 72.0, "lines": [["a", 0, 0, 1, 1]], "image_share": 0}
-NONSENSE: dict[str, Any] = {
+INVALID: dict[str, Any] = {
     "no object": [1],
     "nothing": {},
     "more pixels than sent": {**GOOD, "width": 3},
@@ -37,69 +37,67 @@ NONSENSE: dict[str, Any] = {
 }
 
 
-def taken_over(channel: Channel, arguments: Header) -> None:
-    """A decoding child that obeys its file: the name of the file says what to answer."""
+def scripted(channel: Channel, arguments: Header) -> None:
+    """A decoding process whose response depends on the name of its file."""
     while True:
-        question, _ = channel.receive()
-        if question["page"] is None:
+        request, _ = channel.receive()
+        if request["page"] is None:
             channel.send({"num_pages": 1})
             continue
-        answer = {"sound": GOOD, **NONSENSE}.get(Path(question["path"]).name)
-        if answer is None:
+        response = {"sound": GOOD, **INVALID}.get(Path(request["path"]).name)
+        if response is None:
             channel._send(b"\0\0\0\x09" + bytes(8) + b"[[[[[[[[[", None)
         else:
-            channel.send(json.loads(json.dumps(answer)), bytes(6))
+            channel.send(json.loads(json.dumps(response)), bytes(6))
 
 
-@pytest.mark.parametrize("name", ["sound", "broken JSON", *NONSENSE])
-async def test_an_answer_without_sense_ends_the_child_and_not_the_service(
+@pytest.mark.parametrize("name", ["sound", "broken JSON", *INVALID])
+async def test_an_invalid_response_kills_the_child_and_fails_its_file(
     tmp_path: Path, sandbox: Sandbox, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox_module, "DECODER", "tests.pages.test_source:taken_over")
+    monkeypatch.setattr(sandbox_module, "DECODER", "tests.pages.test_source:scripted")
     (tmp_path / name).write_bytes(made.pdf())
-    source = await open_source(tmp_path / name, name="s", sandbox=sandbox)
+    source = await open_document(tmp_path / name, name="s", sandbox=sandbox)
     if name == "sound":
-        assert (await source.page(0)).width == 2
+        assert (await source.render_page(0)).width == 2
         return
     with pytest.raises(BadPdf):
-        await source.page(0)
+        await source.render_page(0)
     assert children() == set()
 
 
-async def test_more_bytes_than_a_page_may_have_are_not_taken(
+async def test_more_bytes_than_a_page_may_have_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox_module, "DECODER", "tests.pages.test_source:taken_over")
+    monkeypatch.setattr(sandbox_module, "DECODER", "tests.pages.test_source:scripted")
     (tmp_path / "sound").write_bytes(made.pdf())
     async with Sandbox(PagesConfig(workers=1, max_pixels=1)) as sandbox:
-        source = await open_source(tmp_path / "sound", name="s", sandbox=sandbox)
+        source = await open_document(tmp_path / "sound", name="s", sandbox=sandbox)
         with pytest.raises(BadPdf):
-            await source.page(0)
+            await source.render_page(0)
 
 
-async def test_a_file_that_changes_or_goes_is_said_to_have(
-    tmp_path: Path, sandbox: Sandbox
-) -> None:
+async def test_a_file_that_changed_or_is_gone_is_reported(tmp_path: Path, sandbox: Sandbox) -> None:
     path = tmp_path / "document.pdf"
     path.write_bytes(made.pdf(made.words("first", 72, 600), pages=2))
-    source = await open_source(path, name="d", sandbox=sandbox)
-    assert (await source.page(0)).text_lines
+    source = await open_document(path, name="d", sandbox=sandbox)
+    assert (await source.render_page(0)).text_lines
     path.write_bytes(made.pdf(made.words("a second", 72, 600), pages=2))
     with pytest.raises(BadRequest, match="changed"):
-        await source.page(1)
+        await source.render_page(1)
     path.unlink()
     with pytest.raises(BadRequest, match="No such file"):
-        await source.page(1)
+        await source.render_page(1)
 
 
-async def test_a_later_file_of_the_same_name_is_read_itself(
+async def test_a_later_file_of_the_same_name_is_opened_again(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
     path = tmp_path / "document.pdf"
     for text in ("first", "a second"):
         path.write_bytes(made.pdf(made.words(text, 72, 600)))
-        source = await open_source(path, name="d", sandbox=sandbox)  # and never closed
-        assert [line.text for line in (await source.page(0)).text_lines or ()] == [text]
+        source = await open_document(path, name="d", sandbox=sandbox)  # and never closed
+        assert [line.text for line in (await source.render_page(0)).text_lines or ()] == [text]
 
 
 async def test_a_password_is_neither_logged_nor_shown(
@@ -109,21 +107,21 @@ async def test_a_password_is_neither_logged_nor_shown(
     path.write_bytes(made.locked_pdf("open sesame"))
     with caplog.at_level(logging.DEBUG):
         with pytest.raises(PasswordRequired) as raised:
-            await open_source(path, name="l", sandbox=sandbox, password="close sesame")
-        source = await open_source(path, name="l", sandbox=sandbox, password="open sesame")
-        await source.page(0)
+            await open_document(path, name="l", sandbox=sandbox, password="close sesame")
+        source = await open_document(path, name="l", sandbox=sandbox, password="open sesame")
+        await source.render_page(0)
     assert "sesame" not in caplog.text + repr(source) + str(raised.value)
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=[entry["file"] for entry in ENTRIES])
-async def test_a_nasty_file_is_read_or_refused_in_a_sentence(
+async def test_a_hostile_file_is_rendered_or_refused_with_a_message(
     sandbox: Sandbox, entry: dict[str, str]
 ) -> None:
     pages, refused = 0, None
     try:
-        source = await open_source(NASTY / entry["file"], name="n", sandbox=sandbox)
+        source = await open_document(NASTY / entry["file"], name="n", sandbox=sandbox)
         for index in range(source.num_pages):
-            await source.page(index)
+            await source.render_page(index)
             pages += 1
     except DsocrError as error:
         refused = error

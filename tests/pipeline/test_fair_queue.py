@@ -3,36 +3,37 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from dsocr.pipeline.fair_queue import BACKGROUND_PATIENCE, FairQueue
+from dsocr.pipeline.fair_queue import MAX_PASSED_OVER, FairQueue
+from tests.waiting import DEADLINE_SECONDS
 
 
 async def serve(
-    turns: FairQueue, name: str, served: list[str], *, newcomer: bool, background: str | None = None
+    queue: FairQueue, name: str, served: list[str], *, is_first: bool, background: str | None = None
 ) -> None:
-    async with turns.turn(newcomer=newcomer, background=background):
+    async with queue.slot(is_first=is_first, background=background):
         served.append(name)
         await asyncio.sleep(0)
 
 
-async def test_a_newcomer_waits_for_one_regular_at_most() -> None:
-    turns, served = FairQueue(lambda: 1), []
-    async with turns.turn(newcomer=True):
-        regulars = [
-            asyncio.create_task(serve(turns, f"r{number}", served, newcomer=False))
+async def test_a_first_request_waits_for_one_repeated_one_at_most() -> None:
+    queue, served = FairQueue(lambda: 1), []
+    async with queue.slot(is_first=True):
+        repeated = [
+            asyncio.create_task(serve(queue, f"r{number}", served, is_first=False))
             for number in range(3)
         ]
         await asyncio.sleep(0)
-        newcomer = asyncio.create_task(serve(turns, "new", served, newcomer=True))
+        first = asyncio.create_task(serve(queue, "new", served, is_first=True))
         await asyncio.sleep(0)
-    await asyncio.gather(*regulars, newcomer)
+    await asyncio.gather(*repeated, first)
     assert served == ["r0", "new", "r1", "r2"]
 
 
-async def test_newcomers_without_end_leave_every_other_turn_to_regulars() -> None:
-    turns, served = FairQueue(lambda: 1), []
-    async with turns.turn(newcomer=True):
+async def test_first_requests_leave_every_other_slot_to_repeated_ones() -> None:
+    queue, served = FairQueue(lambda: 1), []
+    async with queue.slot(is_first=True):
         tasks = [
-            asyncio.create_task(serve(turns, name, served, newcomer=name.startswith("n")))
+            asyncio.create_task(serve(queue, name, served, is_first=name.startswith("n")))
             for name in ("n0", "n1", "n2", "r0", "r1")
         ]
         await asyncio.sleep(0)
@@ -40,13 +41,13 @@ async def test_newcomers_without_end_leave_every_other_turn_to_regulars() -> Non
     assert served == ["r0", "n0", "r1", "n1", "n2"]
 
 
-async def test_no_more_are_let_in_than_there_are_places() -> None:
-    turns = FairQueue(lambda: 2)
+async def test_no_more_slots_are_granted_than_the_capacity() -> None:
+    queue = FairQueue(lambda: 2)
     inside = most = 0
 
     async def visit() -> None:
         nonlocal inside, most
-        async with turns.turn(newcomer=True):
+        async with queue.slot(is_first=True):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0)
@@ -57,11 +58,11 @@ async def test_no_more_are_let_in_than_there_are_places() -> None:
 
 
 @pytest.mark.parametrize("admitted_first", [False, True])
-async def test_a_cancelled_waiter_takes_no_place_with_it(admitted_first: bool) -> None:
-    turns, served = FairQueue(lambda: 1), []
-    held = turns.turn(newcomer=True)
+async def test_a_cancelled_waiter_loses_no_slot(admitted_first: bool) -> None:
+    queue, served = FairQueue(lambda: 1), []
+    held = queue.slot(is_first=True)
     await held.__aenter__()
-    gone = asyncio.create_task(serve(turns, "gone", served, newcomer=True))
+    gone = asyncio.create_task(serve(queue, "gone", served, is_first=True))
     await asyncio.sleep(0)
     if admitted_first:
         await held.__aexit__(None, None, None)
@@ -70,17 +71,17 @@ async def test_a_cancelled_waiter_takes_no_place_with_it(admitted_first: bool) -
         gone.cancel()
         await held.__aexit__(None, None, None)
     await asyncio.gather(gone, return_exceptions=True)
-    await asyncio.wait_for(serve(turns, "next", served, newcomer=False), 5)
+    await asyncio.wait_for(serve(queue, "next", served, is_first=False), DEADLINE_SECONDS)
     assert served == ["next"]
-    assert turns.waiting == 0
+    assert queue.num_waiting == 0
 
 
 async def served_by(waiting: list[tuple[str, str | None]]) -> list[str]:
-    """Who is served in which order when all of these wait: name and owner in the background."""
-    turns, served = FairQueue(lambda: 1), []
-    async with turns.turn(newcomer=True):
+    """The order in which these waiters, name and background owner, are served."""
+    queue, served = FairQueue(lambda: 1), []
+    async with queue.slot(is_first=True):
         tasks = [
-            asyncio.create_task(serve(turns, name, served, newcomer=False, background=owner))
+            asyncio.create_task(serve(queue, name, served, is_first=False, background=owner))
             for name, owner in waiting
         ]
         await asyncio.sleep(0)
@@ -88,24 +89,24 @@ async def served_by(waiting: list[tuple[str, str | None]]) -> list[str]:
     return served
 
 
-async def test_the_background_waits_for_all_in_front() -> None:
+async def test_the_background_waits_for_the_foreground() -> None:
     waiting = [("b0", "x"), ("b1", "x"), ("r0", None), ("r1", None)]
     assert await served_by(waiting) == ["r0", "r1", "b0", "b1"]
 
 
-async def test_owners_in_the_background_take_turns_however_much_each_wants() -> None:
+async def test_background_owners_are_served_in_turns_however_much_each_requests() -> None:
     waiting = [(f"x{number}", "x") for number in range(4)] + [("y0", "y"), ("y1", "y")]
     assert await served_by(waiting) == ["x0", "y0", "x1", "y1", "x2", "x3"]
 
 
-async def test_an_owner_who_asks_a_moment_too_late_is_served_first_the_next_time() -> None:
-    turns, served = FairQueue(lambda: 3), []
-    for _ in range(4):  # three places at once: two for one owner, one for the other
-        async with AsyncExitStack() as places:
+async def test_an_owner_that_asks_a_moment_late_is_served_first_next_time() -> None:
+    queue, served = FairQueue(lambda: 3), []
+    for _ in range(4):  # three slots at once: two for one owner, one for the other
+        async with AsyncExitStack() as slots:
             for _ in range(3):
-                await places.enter_async_context(turns.turn(newcomer=True))
+                await slots.enter_async_context(queue.slot(is_first=True))
             waiting = [
-                asyncio.create_task(serve(turns, owner, served, newcomer=False, background=owner))
+                asyncio.create_task(serve(queue, owner, served, is_first=False, background=owner))
                 for owner in ("x", "x", "x", "y")
             ]
             await asyncio.sleep(0)
@@ -113,14 +114,14 @@ async def test_an_owner_who_asks_a_moment_too_late_is_served_first_the_next_time
     assert served[4:8].index("y") == 0
 
 
-async def test_the_background_leaves_places_for_those_in_front() -> None:
-    turns, served = FairQueue(lambda: 3, kept_free=1), []
-    async with AsyncExitStack() as places:
+async def test_the_background_leaves_reserved_slots_to_the_foreground() -> None:
+    queue, served = FairQueue(lambda: 3, reserved=1), []
+    async with AsyncExitStack() as slots:
         for _ in range(2):
-            await places.enter_async_context(turns.turn(newcomer=False, background="x"))
-        late = asyncio.create_task(serve(turns, "late", served, newcomer=False, background="x"))
+            await slots.enter_async_context(queue.slot(is_first=False, background="x"))
+        late = asyncio.create_task(serve(queue, "late", served, is_first=False, background="x"))
         await asyncio.sleep(0)
-        await serve(turns, "front", served, newcomer=True)
+        await serve(queue, "front", served, is_first=True)
         assert served == ["front"]
     await late
     assert served == ["front", "late"]
@@ -128,16 +129,18 @@ async def test_the_background_leaves_places_for_those_in_front() -> None:
 
 async def test_the_background_is_slow_but_never_starved() -> None:
     waiting = [("b", "x"), *((f"r{number}", None) for number in range(30))]
-    assert (await served_by(waiting)).index("b") == BACKGROUND_PATIENCE
+    assert (await served_by(waiting)).index("b") == MAX_PASSED_OVER
 
 
-async def test_a_cancelled_waiter_in_the_background_takes_no_place_with_it() -> None:
-    turns, served = FairQueue(lambda: 1), []
-    async with turns.turn(newcomer=True):
-        gone = asyncio.create_task(serve(turns, "gone", served, newcomer=False, background="x"))
+async def test_a_cancelled_background_waiter_loses_no_slot() -> None:
+    queue, served = FairQueue(lambda: 1), []
+    async with queue.slot(is_first=True):
+        gone = asyncio.create_task(serve(queue, "gone", served, is_first=False, background="x"))
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
-    await asyncio.wait_for(serve(turns, "next", served, newcomer=False, background="y"), 5)
+    await asyncio.wait_for(
+        serve(queue, "next", served, is_first=False, background="y"), DEADLINE_SECONDS
+    )
     assert served == ["next"]
-    assert turns.waiting == 0
+    assert queue.num_waiting == 0

@@ -17,15 +17,16 @@ from dsocr.pipeline.page_ranges import page_indices
 from dsocr.pipeline.pipeline import Pipeline
 from dsocr.types import OcrOptions, PageImage, PageResult
 from tests.fakes import OPTIONS, FakeEngine, FakeSource
+from tests.waiting import DEADLINE_SECONDS
 
 
 def numbered(count: int, prefix: str = "p") -> FakeSource:
     return FakeSource([[f"{prefix}{number}"] for number in range(count)])
 
 
-async def test_a_document_has_every_page_in_order_however_long_each_takes() -> None:
+async def test_pages_are_in_order_however_long_each_takes() -> None:
     source = FakeSource([["@slow=0.02", "a"], ["b"], ["@slow=0.01", "c"], ["d"]])
-    document = await Pipeline(FakeEngine(max_concurrency=3)).read(source, OPTIONS)
+    document = await Pipeline(FakeEngine(max_concurrency=3)).run(source, OPTIONS)
     assert [page.markdown for page in document.pages] == ["a", "b", "c", "d"]
     assert [page.index for page in document.pages] == [0, 1, 2, 3]
     assert (document.name, document.engine, document.model) == ("fake.pdf", "fake", "fake-1")
@@ -34,7 +35,7 @@ async def test_a_document_has_every_page_in_order_however_long_each_takes() -> N
 
 async def test_a_page_that_cannot_be_rendered_keeps_its_place() -> None:
     source = FakeSource([["a"], BadImage("The image is cut short."), ["c"]])
-    document = await Pipeline(FakeEngine()).read(source, OPTIONS)
+    document = await Pipeline(FakeEngine()).run(source, OPTIONS)
     first, broken, last = document.pages
     assert (first.markdown, last.markdown) == ("a", "c")
     assert broken.error is not None
@@ -43,8 +44,8 @@ async def test_a_page_that_cannot_be_rendered_keeps_its_place() -> None:
     assert broken.finish_reason == "error"
 
 
-async def test_a_page_that_kills_the_engine_keeps_its_place_and_its_size() -> None:
-    document = await Pipeline(FakeEngine()).read(FakeSource([["@crash"], ["b"]]), OPTIONS)
+async def test_a_page_that_crashes_the_engine_keeps_its_place_and_its_size() -> None:
+    document = await Pipeline(FakeEngine()).run(FakeSource([["@crash"], ["b"]]), OPTIONS)
     crashed, other = document.pages
     assert crashed.error is not None
     assert (crashed.error.code, crashed.error.retryable) == ("engine_crash", True)
@@ -56,7 +57,7 @@ async def test_a_bug_fails_its_page_alone_and_leaves_a_traceback_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        document = await Pipeline(FakeEngine()).read(FakeSource([["@oom"], ["b"]]), OPTIONS)
+        document = await Pipeline(FakeEngine()).run(FakeSource([["@oom"], ["b"]]), OPTIONS)
     broken, other = document.pages
     assert broken.error is not None
     assert broken.error.code == "internal"
@@ -65,114 +66,114 @@ async def test_a_bug_fails_its_page_alone_and_leaves_a_traceback_in_the_log(
     assert other.markdown == "b"
 
 
-async def test_pages_are_read_as_asked_and_keep_their_indices() -> None:
-    document = await Pipeline(FakeEngine()).read(numbered(9), OPTIONS, pages=[7, 2])
+async def test_selected_pages_keep_their_order_and_their_indices() -> None:
+    document = await Pipeline(FakeEngine()).run(numbered(9), OPTIONS, pages=[7, 2])
     assert [(page.index, page.markdown) for page in document.pages] == [(7, "p7"), (2, "p2")]
 
 
 @pytest.mark.parametrize("pages", [[0, 3], [-1]])
-async def test_a_page_that_is_not_there_is_refused_before_anything_is_read(
+async def test_a_missing_page_is_refused_before_any_page_is_recognized(
     pages: list[int],
 ) -> None:
     engine = FakeEngine()
     with pytest.raises(BadRequest):
-        await Pipeline(engine).read(numbered(3), OPTIONS, pages=pages)
+        await Pipeline(engine).run(numbered(3), OPTIONS, pages=pages)
     assert engine.read == []
 
 
-async def test_what_the_engine_cannot_do_is_refused_before_anything_is_read() -> None:
+async def test_an_unsupported_task_or_mode_is_refused_before_any_page_is_recognized() -> None:
     engine = FakeEngine()
     describe = type(OPTIONS)(task="describe", mode="gundam", prompt="<image>\nDescribe.")
     with pytest.raises(UnsupportedTask, match="markdown"):
-        await Pipeline(engine).read(numbered(1), describe)
+        await Pipeline(engine).run(numbered(1), describe)
     odd = type(OPTIONS)(task="markdown", mode="huge", prompt="<image>")  # type: ignore[arg-type]
     with pytest.raises(UnsupportedMode, match="gundam"):
-        await Pipeline(engine).read(numbered(1), odd)
+        await Pipeline(engine).run(numbered(1), odd)
     assert engine.read == []
 
 
 async def test_the_engine_is_kept_busy_and_never_overfilled() -> None:
     engine = FakeEngine(max_concurrency=3, seconds=0.001)
     pipeline = Pipeline(engine)
-    await asyncio.gather(*(pipeline.read(numbered(10), OPTIONS) for _ in range(4)))
+    await asyncio.gather(*(pipeline.run(numbered(10), OPTIONS) for _ in range(4)))
     assert engine.most_running == 3
 
 
 async def test_page_images_in_memory_do_not_grow_with_the_document() -> None:
     source = numbered(200)
-    await Pipeline(FakeEngine(max_concurrency=2, seconds=0.0001)).read(source, OPTIONS)
+    await Pipeline(FakeEngine(max_concurrency=2, seconds=0.0001)).run(source, OPTIONS)
     assert source.most_alive <= 2 + 1
 
 
 async def test_one_page_is_rendered_ahead_of_the_engine() -> None:
     source = FakeSource([["@hang"], ["b"], ["c"]])
-    reading = asyncio.ensure_future(Pipeline(FakeEngine(max_concurrency=1)).read(source, OPTIONS))
+    running = asyncio.ensure_future(Pipeline(FakeEngine(max_concurrency=1)).run(source, OPTIONS))
     await settle()
     assert len(source.dpi_asked) == 2
-    await cancel(reading)
+    await cancel(running)
 
 
-async def test_many_documents_share_few_page_images() -> None:
+async def test_many_documents_share_a_bounded_number_of_page_images() -> None:
     sources = [FakeSource([["@hang"]]) for _ in range(20)]
     pipeline = Pipeline(FakeEngine(max_concurrency=2))
-    readings = [asyncio.ensure_future(pipeline.read(source, OPTIONS)) for source in sources]
+    runs = [asyncio.ensure_future(pipeline.run(source, OPTIONS)) for source in sources]
     await settle()
     assert sum(source.most_alive for source in sources) == 5
-    await cancel(*readings)
+    await cancel(*runs)
 
 
-async def test_pages_are_rendered_as_the_engine_likes_them_unless_told() -> None:
+async def test_pages_are_rendered_at_the_dpi_of_the_engine_unless_given() -> None:
     source = numbered(1)
     pipeline = Pipeline(FakeEngine())
-    await pipeline.read(source, OPTIONS)
-    await pipeline.read(source, OPTIONS, dpi=300)
+    await pipeline.run(source, OPTIONS)
+    await pipeline.run(source, OPTIONS, dpi=300)
     assert source.dpi_asked == [144, 300]
 
 
-async def test_cancelling_leaves_nothing_running_and_frees_every_place() -> None:
+async def test_cancelling_leaves_nothing_running_and_frees_every_slot() -> None:
     engine = FakeEngine(max_concurrency=2)
     pipeline = Pipeline(engine)
     stuck = FakeSource([["@hang"]] * 5)
-    reading = asyncio.ensure_future(pipeline.read(stuck, OPTIONS))
+    running = asyncio.ensure_future(pipeline.run(stuck, OPTIONS))
     await settle()
     assert engine.running == 2
-    await cancel(reading)
+    await cancel(running)
     assert engine.running == 0
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    document = await asyncio.wait_for(pipeline.read(numbered(5), OPTIONS), 5)
+    document = await asyncio.wait_for(pipeline.run(numbered(5), OPTIONS), DEADLINE_SECONDS)
     assert len(document.pages) == 5
 
 
-async def test_a_single_page_enters_next_though_whole_documents_wait() -> None:
+async def test_a_single_page_goes_next_while_whole_documents_wait() -> None:
     engine = FakeEngine(max_concurrency=1)
     pipeline = Pipeline(engine)
     books = [
-        asyncio.ensure_future(pipeline.read(numbered(30, f"book{book}-"), OPTIONS))
+        asyncio.ensure_future(pipeline.run(numbered(30, f"book{book}-"), OPTIONS))
         for book in range(4)
     ]
     while len(engine.read) < 10:
         await asyncio.sleep(0)
     begun = len(engine.read)
-    await pipeline.read(FakeSource([["single"]]), OPTIONS)
+    await pipeline.run(FakeSource([["single"]]), OPTIONS)
     assert engine.read.index("single") <= begun + 3
     await asyncio.gather(*books)
 
 
-async def test_two_long_documents_take_turns() -> None:
+async def test_two_long_documents_are_served_in_turns() -> None:
     engine = FakeEngine(max_concurrency=1)
     pipeline = Pipeline(engine)
-    readings = (pipeline.read(numbered(20, prefix), OPTIONS) for prefix in ("a", "b"))
-    await asyncio.gather(*readings)
+    runs = (pipeline.run(numbered(20, prefix), OPTIONS) for prefix in ("a", "b"))
+    await asyncio.gather(*runs)
     middle = "".join(name[0] for name in engine.read[4:36])
     assert "aaa" not in middle
     assert "bbb" not in middle
 
 
 @pytest.mark.parametrize("streams", [True, False])
-async def test_events_of_a_page_tell_its_whole_story_in_order(streams: bool) -> None:
+async def test_events_of_a_page_come_in_order_and_add_up_to_its_result(streams: bool) -> None:
     events: list[PageEvent] = []
     source = FakeSource([["one", "two"], BadImage("cut"), ["@crash"]])
-    document = await Pipeline(FakeEngine(streams=streams)).read(
+    document = await Pipeline(FakeEngine(streams=streams)).run(
         source, OPTIONS, on_event=events.append
     )
 
@@ -182,16 +183,16 @@ async def test_events_of_a_page_tell_its_whole_story_in_order(streams: bool) -> 
     good = of(0)
     assert good[0] == PageStarted(0, 60, 80)
     assert good[-1] == PageDone(document.pages[0])
-    told = "".join(event.text for event in good if isinstance(event, TextDelta))
-    assert told == document.pages[0].raw
+    text = "".join(event.text for event in good if isinstance(event, TextDelta))
+    assert text == document.pages[0].raw
     closed = [event.block.text.strip() for event in good if isinstance(event, BlockClosed)]
     assert closed == ["one", "two"]
     assert of(1) == [PageStarted(1), PageDone(document.pages[1])]
     assert of(2) == [PageStarted(2, 60, 80), PageDone(document.pages[2])]
 
 
-class Stutters(FakeEngine):
-    """Says something first that it takes back, as one whose process died in between."""
+class ChangesItsText(FakeEngine):
+    """Streams text that its result does not have, as after a crash in between."""
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
@@ -201,20 +202,20 @@ class Stutters(FakeEngine):
         return await super().recognize(page, options)
 
 
-async def test_a_page_that_was_read_again_with_other_words_is_told_anew() -> None:
+async def test_a_result_with_other_text_than_was_streamed_resets_the_page() -> None:
     events: list[PageEvent] = []
-    document = await Pipeline(Stutters()).read(
+    document = await Pipeline(ChangesItsText()).run(
         FakeSource([["one", "two"]]), OPTIONS, on_event=events.append
     )
 
     (reset,) = [at for at, event in enumerate(events) if isinstance(event, PageReset)]
-    told = "".join(event.text for event in events[reset:] if isinstance(event, TextDelta))
+    text = "".join(event.text for event in events[reset:] if isinstance(event, TextDelta))
     closed = [event.block.text for event in events[reset:] if isinstance(event, BlockClosed)]
-    assert told == document.pages[0].raw
+    assert text == document.pages[0].raw
     assert closed == ["one", "two"]
 
 
-async def test_a_listener_that_cannot_store_a_page_ends_the_reading() -> None:
+async def test_a_listener_that_cannot_store_a_page_ends_the_run() -> None:
     engine = FakeEngine()
 
     def store(event: PageEvent) -> None:
@@ -222,12 +223,12 @@ async def test_a_listener_that_cannot_store_a_page_ends_the_reading() -> None:
             raise DiskFull
 
     with pytest.raises(DiskFull):
-        await Pipeline(engine).read(FakeSource([["a"], ["@hang"]]), OPTIONS, on_event=store)
+        await Pipeline(engine).run(FakeSource([["a"], ["@hang"]]), OPTIONS, on_event=store)
     assert engine.running == 0
 
 
 async def test_a_document_without_pages_is_a_document() -> None:
-    document = await Pipeline(FakeEngine()).read(FakeSource([]), OPTIONS)
+    document = await Pipeline(FakeEngine()).run(FakeSource([]), OPTIONS)
     assert document.pages == ()
 
 
@@ -242,7 +243,7 @@ async def test_a_document_without_pages_is_a_document() -> None:
         ("2,1-3,2", [1, 0, 2]),
     ],
 )
-def test_pages_are_written_as_people_write_them(text: str, indices: list[int]) -> None:
+def test_page_ranges_are_parsed(text: str, indices: list[int]) -> None:
     assert page_indices(text, 10) == indices
 
 
@@ -250,7 +251,7 @@ def test_pages_are_written_as_people_write_them(text: str, indices: list[int]) -
     "text",
     ["", "x", "0", "11", "3-1", "1,,2", "1-11", "-3", "1-2-3", "1.5", "9" * 5000, "1-999999999"],
 )
-def test_nonsense_for_pages_is_refused(text: str) -> None:
+def test_invalid_page_ranges_are_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="pages"):
         page_indices(text, 10)
 
@@ -258,7 +259,7 @@ def test_nonsense_for_pages_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["1-99999999999", "99999999999", "99999999999-", "2,1-99999999999"]
 )
-def test_a_page_far_beyond_the_end_is_said_not_to_be_there(text: str) -> None:
+def test_a_page_far_beyond_the_end_is_reported_as_missing(text: str) -> None:
     with pytest.raises(BadRequest, match="there is no page 99999999999; the document has 10"):
         page_indices(text, 10)
 
@@ -269,52 +270,52 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def cancel(*readings: "asyncio.Future[object]") -> None:
-    for reading in readings:
-        reading.cancel()
-    await asyncio.gather(*readings, return_exceptions=True)
+async def cancel(*runs: "asyncio.Future[object]") -> None:
+    for running in runs:
+        running.cancel()
+    await asyncio.gather(*runs, return_exceptions=True)
 
 
-async def test_pages_read_behind_are_handed_on_and_not_kept() -> None:
-    handed: list[tuple[int, str]] = []
+async def test_background_pages_are_passed_on_and_not_kept() -> None:
+    passed_on: list[tuple[int, str]] = []
 
     async def keep(page: PageResult) -> None:
         await asyncio.sleep(0)
-        handed.append((page.index, page.markdown))
+        passed_on.append((page.index, page.markdown))
 
     pipeline = Pipeline(FakeEngine())
-    await pipeline.read_behind(numbered(9), OPTIONS, keep, pages=[7, 2, 5], owner="a")
-    assert sorted(handed) == [(2, "p2"), (5, "p5"), (7, "p7")]
+    await pipeline.run_in_background(numbered(9), OPTIONS, keep, pages=[7, 2, 5], owner="a")
+    assert sorted(passed_on) == [(2, "p2"), (5, "p5"), (7, "p7")]
 
 
-async def test_whoever_stores_slowly_is_read_slowly() -> None:
+async def test_slow_storage_slows_down_recognition() -> None:
     engine, stored = FakeEngine(max_concurrency=2), asyncio.Event()
 
     async def keep(page: PageResult) -> None:
         await stored.wait()
 
-    reading = asyncio.ensure_future(
-        Pipeline(engine).read_behind(numbered(30), OPTIONS, keep, pages=range(30), owner="a")
+    running = asyncio.ensure_future(
+        Pipeline(engine).run_in_background(numbered(30), OPTIONS, keep, pages=range(30), owner="a")
     )
     await settle()
     assert len(engine.read) == 3
     stored.set()
-    await reading
+    await running
     assert len(engine.read) == 30
 
 
-async def test_what_cannot_be_stored_ends_the_reading() -> None:
+async def test_a_page_that_cannot_be_stored_ends_the_run() -> None:
     async def keep(page: PageResult) -> None:
         raise DiskFull
 
     engine = FakeEngine()
     source = FakeSource([["a"], ["@hang"]])
     with pytest.raises(DiskFull):
-        await Pipeline(engine).read_behind(source, OPTIONS, keep, pages=[0, 1], owner="a")
+        await Pipeline(engine).run_in_background(source, OPTIONS, keep, pages=[0, 1], owner="a")
     assert engine.running == 0
 
 
-async def test_a_document_is_read_before_what_is_read_behind() -> None:
+async def test_a_foreground_document_goes_before_background_ones() -> None:
     engine = FakeEngine(max_concurrency=1, seconds=0.001)
     pipeline = Pipeline(engine)
 
@@ -322,36 +323,38 @@ async def test_a_document_is_read_before_what_is_read_behind() -> None:
 
     books = [
         asyncio.ensure_future(
-            pipeline.read_behind(numbered(30, owner), OPTIONS, keep, pages=range(30), owner=owner)
+            pipeline.run_in_background(
+                numbered(30, owner), OPTIONS, keep, pages=range(30), owner=owner
+            )
         )
         for owner in ("a", "b")
     ]
     while len(engine.read) < 10:
         await asyncio.sleep(0)
     begun = len(engine.read)
-    await pipeline.read(numbered(5, "me"), OPTIONS)
+    await pipeline.run(numbered(5, "me"), OPTIONS)
     mine = [place for place, name in enumerate(engine.read) if name.startswith("me")]
     assert mine[0] - begun <= 3
     assert mine[-1] - begun <= 3 + 2 * 5  # of 50 pages that waited
     await asyncio.gather(*books)
-    whose = "".join(name[0] for name in engine.read if name[0] in "ab")
-    assert "aaa" not in whose[4:50] and "bbb" not in whose[4:50]
+    owners = "".join(name[0] for name in engine.read if name[0] in "ab")
+    assert "aaa" not in owners[4:50] and "bbb" not in owners[4:50]
 
 
-@pytest.mark.parametrize("places", [1, 2, 3, 4])
-async def test_an_owner_of_many_documents_gets_no_more_than_one_of_a_single_one(
-    places: int,
+@pytest.mark.parametrize("max_concurrency", [1, 2, 3, 4])
+async def test_an_owner_of_many_documents_gets_no_more_than_one_with_a_single_document(
+    max_concurrency: int,
 ) -> None:
-    engine = FakeEngine(max_concurrency=places, seconds=0.001)
+    engine = FakeEngine(max_concurrency=max_concurrency, seconds=0.001)
     pipeline = Pipeline(engine)
 
     async def keep(page: PageResult) -> None: ...
 
     books = {"b": "b"} | {f"a{number}": "a" for number in range(7)}
-    reading = [
-        pipeline.read_behind(numbered(50, name), OPTIONS, keep, pages=range(50), owner=owner)
+    running = [
+        pipeline.run_in_background(numbered(50, name), OPTIONS, keep, pages=range(50), owner=owner)
         for name, owner in books.items()
     ]
-    await asyncio.gather(*reading)
+    await asyncio.gather(*running)
     pages_of_one = [place for place, name in enumerate(engine.read) if name.startswith("b")]
     assert 0.4 < 50 / (1 + pages_of_one[-1]) < 0.6

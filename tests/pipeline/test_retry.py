@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,15 +14,16 @@ from dsocr.pipeline.events import PageDone, PageEvent, PageReset, TextDelta
 from dsocr.pipeline.pipeline import Pipeline
 from dsocr.types import FinishReason, NoRepeat, OcrOptions, PageImage, PageResult, Usage
 from tests.fakes import OPTIONS, FakeEngine, FakeSource, page_image
+from tests.waiting import DEADLINE_SECONDS, Clock
 
-GUARDED = dataclasses.replace(OPTIONS, no_repeat_ngram=NoRepeat(30, 90))
+WITH_NO_REPEAT = dataclasses.replace(OPTIONS, no_repeat_ngram=NoRepeat(30, 90))
 ALL = ["tighter_guard", "mode_base", "without_grounding", "halves"]
 
 Cures = Callable[[PageImage, OcrOptions], bool]
 
 
-def in_tight_guard(page: PageImage, options: OcrOptions) -> bool:
-    return options.no_repeat_ngram == retry.TIGHT_GUARD
+def with_strict_no_repeat(page: PageImage, options: OcrOptions) -> bool:
+    return options.no_repeat_ngram == retry.STRICT_NO_REPEAT
 
 
 def in_base(page: PageImage, options: OcrOptions) -> bool:
@@ -40,19 +42,19 @@ def never(page: PageImage, options: OcrOptions) -> bool:
     return False
 
 
-class Stumbles(FakeEngine):
-    """Reads a page to its end where `cures` says so, else cuts it; remembers how it was asked."""
+class IncompleteEngine(FakeEngine):
+    """Completes a page where `cures` says so, else truncates it; records every attempt."""
 
     def __init__(self, cures: Cures, *, reason: FinishReason = "repetition") -> None:
         super().__init__()
         self.info = dataclasses.replace(self.info, supports_no_repeat=True)
-        self.asked: list[tuple[PageImage, OcrOptions]] = []
+        self.attempts: list[tuple[PageImage, OcrOptions]] = []
         self._cures, self._reason = cures, reason
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
     ) -> PageResult:
-        self.asked.append((page, options))
+        self.attempts.append((page, options))
         result = await super().recognize(page, options, on_text=on_text)
         usage = Usage(completion_tokens=10, seconds=1.0)
         reason = "stop" if self._cures(page, options) else self._reason
@@ -60,34 +62,34 @@ class Stumbles(FakeEngine):
 
 
 async def read(
-    engine: FakeEngine, options: OcrOptions = GUARDED, *, retry: bool = True
+    engine: FakeEngine, options: OcrOptions = WITH_NO_REPEAT, *, retry: bool = True
 ) -> PageResult:
     source = FakeSource([["first line", "second line", "third line", "last line"]])
-    document = await Pipeline(engine, retry=retry).read(source, options)
+    document = await Pipeline(engine, retry=retry).run(source, options)
     return document.pages[0]
 
 
 def tries(result: PageResult) -> list[str]:
     """Names of the retries, in order."""
-    told = [flag.removeprefix("tried:") for flag in result.flags if flag.startswith("tried:")]
-    assert told[0].startswith("as_asked=")
-    return [one.partition("=")[0] for one in told[1:]]
+    attempts = [flag.removeprefix("tried:") for flag in result.flags if flag.startswith("tried:")]
+    assert attempts[0].startswith("as_asked=")
+    return [one.partition("=")[0] for one in attempts[1:]]
 
 
 @pytest.mark.parametrize("reason", ["repetition", "length"])
 @pytest.mark.parametrize(
     ("cures", "step"),
     [
-        (in_tight_guard, "tighter_guard"),
+        (with_strict_no_repeat, "tighter_guard"),
         (in_base, "mode_base"),
         (as_text, "without_grounding"),
         (in_halves, "halves"),
     ],
 )
-async def test_the_first_way_that_reads_the_page_to_its_end_is_the_last_one_tried(
+async def test_retries_end_with_the_first_complete_result(
     cures: Cures, step: str, reason: FinishReason
 ) -> None:
-    result = await read(Stumbles(cures, reason=reason))
+    result = await read(IncompleteEngine(cures, reason=reason))
     assert result.finish_reason == "stop"
     assert tries(result) == ALL[: ALL.index(step) + 1]
     assert result.flags[-2:] == (f"tried:{step}=stop", f"kept:{step}")
@@ -95,19 +97,21 @@ async def test_the_first_way_that_reads_the_page_to_its_end_is_the_last_one_trie
 
 
 async def test_each_step_changes_one_thing() -> None:
-    engine = Stumbles(never)
+    engine = IncompleteEngine(never)
     await read(engine)
-    _, guard, mode, plain, upper, lower = (options for _, options in engine.asked)
-    assert guard == dataclasses.replace(GUARDED, no_repeat_ngram=retry.TIGHT_GUARD)
-    assert mode == dataclasses.replace(GUARDED, mode="base")
-    assert plain == dataclasses.replace(GUARDED, task="text", prompt="<image>\nFree OCR.")
-    assert upper == lower == GUARDED
+    _, guard, mode, plain, upper, lower = (options for _, options in engine.attempts)
+    assert guard == dataclasses.replace(WITH_NO_REPEAT, no_repeat_ngram=retry.STRICT_NO_REPEAT)
+    assert mode == dataclasses.replace(WITH_NO_REPEAT, mode="base")
+    assert plain == dataclasses.replace(WITH_NO_REPEAT, task="text", prompt="<image>\nFree OCR.")
+    assert upper == lower == WITH_NO_REPEAT
 
 
-async def test_a_page_that_no_way_helps_is_read_a_bounded_number_of_times_and_says_so() -> None:
-    engine = Stumbles(never)
+async def test_a_page_that_no_step_completes_is_retried_a_bounded_number_of_times_and_flagged() -> (
+    None
+):
+    engine = IncompleteEngine(never)
     result = await read(engine)
-    assert len(engine.asked) == 1 + 3 + 2
+    assert len(engine.attempts) == 1 + 3 + 2
     assert result.finish_reason == "repetition"
     assert result.flags[0] == "repetition"
     assert tries(result) == ALL
@@ -116,29 +120,29 @@ async def test_a_page_that_no_way_helps_is_read_a_bounded_number_of_times_and_sa
 
 
 @pytest.mark.parametrize("reason", ["repetition", "length"])
-async def test_switched_off_a_page_is_read_once_and_still_flagged(reason: FinishReason) -> None:
-    engine = Stumbles(never, reason=reason)
+async def test_without_retries_a_page_is_recognized_once_and_flagged(reason: FinishReason) -> None:
+    engine = IncompleteEngine(never, reason=reason)
     result = await read(engine, retry=False)
-    assert len(engine.asked) == 1
+    assert len(engine.attempts) == 1
     assert result.flags == (reason,)
 
 
-async def test_a_page_read_to_its_end_is_not_read_again() -> None:
-    engine = Stumbles(lambda page, options: True)
+async def test_a_complete_page_is_not_retried() -> None:
+    engine = IncompleteEngine(lambda page, options: True)
     result = await read(engine)
-    assert len(engine.asked) == 1
+    assert len(engine.attempts) == 1
     assert result.flags == ()
 
 
-async def test_a_limit_that_the_request_set_itself_is_no_reason_to_read_again() -> None:
-    engine = Stumbles(never, reason="length")
-    result = await read(engine, dataclasses.replace(GUARDED, max_tokens=10))
-    assert len(engine.asked) == 1
+async def test_a_page_that_reaches_the_max_tokens_of_its_request_is_not_retried() -> None:
+    engine = IncompleteEngine(never, reason="length")
+    result = await read(engine, dataclasses.replace(WITH_NO_REPEAT, max_tokens=10))
+    assert len(engine.attempts) == 1
     assert (result.finish_reason, result.flags) == ("length", ("length",))
 
 
-class SaysMore(Stumbles):
-    """Says so many different words, by how it is asked."""
+class WordCountEngine(IncompleteEngine):
+    """Returns a number of different words that depends on mode and task."""
 
     def __init__(self, words: dict[str, int], cures: Cures) -> None:
         super().__init__(cures)
@@ -152,13 +156,15 @@ class SaysMore(Stumbles):
         return dataclasses.replace(result, markdown=" ".join(f"word{n}" for n in range(count)))
 
 
-async def test_of_cut_readings_the_one_that_says_most_is_kept() -> None:
-    result = await read(SaysMore({"gundam": 50, "base": 90, "plain": 70}, never), OPTIONS)
+async def test_of_incomplete_results_the_one_with_most_text_is_kept() -> None:
+    result = await read(WordCountEngine({"gundam": 50, "base": 90, "plain": 70}, never), OPTIONS)
     assert result.flags[-1] == "kept:mode_base"
 
 
-async def test_an_end_that_comes_at_once_is_not_the_page() -> None:
-    result = await read(SaysMore({"gundam": 90, "base": 3, "plain": 80}, in_base_or_text), OPTIONS)
+async def test_a_complete_result_that_lost_most_of_the_text_is_not_kept() -> None:
+    result = await read(
+        WordCountEngine({"gundam": 90, "base": 3, "plain": 80}, in_base_or_text), OPTIONS
+    )
     assert "tried:mode_base=stop" in result.flags
     assert (result.finish_reason, result.flags[-1]) == ("stop", "kept:without_grounding")
 
@@ -167,76 +173,102 @@ def in_base_or_text(page: PageImage, options: OcrOptions) -> bool:
     return in_base(page, options) or as_text(page, options)
 
 
-async def test_what_is_said_over_and_over_counts_once() -> None:
-    class Drones(Stumbles):
+async def test_repeated_text_counts_once() -> None:
+    class Repeats(IncompleteEngine):
         async def recognize(
             self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
         ) -> PageResult:
             result = await super().recognize(page, options)
-            says = "and again " * 500 if options.mode == "base" else "a few plain words of the page"
-            return dataclasses.replace(result, markdown=says)
+            markdown = (
+                "and again " * 500 if options.mode == "base" else "a few plain words of the page"
+            )
+            return dataclasses.replace(result, markdown=markdown)
 
-    result = await read(Drones(never))
+    result = await read(Repeats(never))
     assert "kept:mode_base" not in result.flags
 
 
 def names(options: OcrOptions, page: PageImage | None = None, **info: object) -> list[str]:
     known: EngineInfo = dataclasses.replace(FakeEngine().info, **info)  # type: ignore[arg-type]
-    steps = retry.steps_for(page or page_image(["a"]), options, known)
+    steps = retry.retry_steps(page or page_image(["a"]), options, known)
     return [step.name for step in steps]
 
 
-def test_only_what_the_engine_can_do_is_tried() -> None:
-    assert names(GUARDED, supports_no_repeat=True) == ALL
-    assert names(GUARDED) == ALL[1:]
-    assert names(GUARDED, modes=("gundam",)) == ["without_grounding", "halves"]
-    assert names(GUARDED, tasks=("markdown",)) == ["mode_base", "halves"]
+def test_only_steps_that_the_engine_supports_are_tried() -> None:
+    assert names(WITH_NO_REPEAT, supports_no_repeat=True) == ALL
+    assert names(WITH_NO_REPEAT) == ALL[1:]
+    assert names(WITH_NO_REPEAT, modes=("gundam",)) == ["without_grounding", "halves"]
+    assert names(WITH_NO_REPEAT, tasks=("markdown",)) == ["mode_base", "halves"]
 
 
-def test_a_guard_that_is_tight_already_is_not_loosened() -> None:
-    def tried(guard: NoRepeat | None) -> list[str]:
-        return names(dataclasses.replace(OPTIONS, no_repeat_ngram=guard), supports_no_repeat=True)[
-            :1
-        ]
+def test_a_strict_no_repeat_is_not_loosened() -> None:
+    def tried(no_repeat: NoRepeat | None) -> list[str]:
+        return names(
+            dataclasses.replace(OPTIONS, no_repeat_ngram=no_repeat), supports_no_repeat=True
+        )[:1]
 
     for loose in (None, NoRepeat(30, 90), NoRepeat(20, 50), NoRepeat(35)):
         assert tried(loose) == ["tighter_guard"]
-    for tight in (NoRepeat(20), NoRepeat(10, 500), retry.TIGHT_GUARD):
+    for tight in (NoRepeat(20), NoRepeat(10, 500), retry.STRICT_NO_REPEAT):
         assert tried(tight) == ["mode_base"]
 
 
-def test_a_question_about_a_page_is_not_asked_of_its_halves() -> None:
-    question = dataclasses.replace(OPTIONS, task="custom", prompt="<image>\nWho signed this?")
-    assert names(question) == ["mode_base"]
+def test_a_custom_prompt_is_not_tried_on_halves() -> None:
+    custom = dataclasses.replace(OPTIONS, task="custom", prompt="<image>\nWho signed this?")
+    assert names(custom) == ["mode_base"]
     text = dataclasses.replace(OPTIONS, task="text", prompt="<image>\nFree OCR.")
     assert names(text) == ["mode_base", "halves"]
 
 
-def test_a_page_too_low_to_be_cut_is_not_cut() -> None:
+def test_a_page_below_the_minimum_height_is_not_split() -> None:
     low = dataclasses.replace(page_image(["a"]), height=40)
     assert "halves" not in names(OPTIONS, low)
 
 
-async def test_when_time_is_up_the_best_so_far_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Slow(Stumbles):
+async def test_lines_are_kept_when_a_page_is_recognized_in_halves() -> None:
+    class WithLines(IncompleteEngine):
         async def recognize(
             self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
         ) -> PageResult:
+            result = await super().recognize(page, options, on_text=on_text)
+            return dataclasses.replace(result, lines=page.text_lines or ())
+
+    whole = await read(WithLines(lambda page, options: True))
+    halves = await read(WithLines(in_halves))
+
+    assert halves.flags[-1] == "kept:halves"
+    assert [line.text for line in halves.lines] == [line.text for line in whole.lines]
+    for line, expected in zip(halves.lines, whole.lines, strict=True):
+        assert line.box.y1 == pytest.approx(expected.box.y1)
+
+
+async def test_the_best_result_so_far_is_kept_when_time_is_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(retry, "time", SimpleNamespace(monotonic=clock))
+    up = clock.now + retry.MIN_SECONDS
+
+    class Slow(IncompleteEngine):
+        async def recognize(
+            self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+        ) -> PageResult:
+            if options.mode == "base":
+                clock.now = up - 0.1
             if options.task == "text":
                 await asyncio.Event().wait()
             result = await super().recognize(page, options)
             return dataclasses.replace(result, usage=Usage())
 
-    monkeypatch.setattr(retry, "MIN_SECONDS", 0.3)
     engine = Slow(never)
-    result = await asyncio.wait_for(read(engine), 10)
+    result = await asyncio.wait_for(read(engine), DEADLINE_SECONDS)
     assert tries(result) == ALL[:3]
     assert result.flags[-2:] == ("tried:without_grounding=timeout", "kept:as_asked")
     assert result.markdown and engine.running == 0
 
 
-async def test_an_engine_that_dies_over_a_retry_costs_only_the_retry() -> None:
-    class Dies(Stumbles):
+async def test_an_engine_crash_in_a_retry_keeps_the_earlier_result() -> None:
+    class Crashes(IncompleteEngine):
         async def recognize(
             self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
         ) -> PageResult:
@@ -244,13 +276,13 @@ async def test_an_engine_that_dies_over_a_retry_costs_only_the_retry() -> None:
                 raise EngineCrashed
             return await super().recognize(page, options)
 
-    result = await read(Dies(never))
+    result = await read(Crashes(never))
     assert result.error is None and result.markdown.startswith("first line")
     assert result.flags[-2:] == ("tried:mode_base=engine_crash", "kept:as_asked")
 
 
-async def test_cancelling_ends_a_retry_at_once() -> None:
-    class Hangs(Stumbles):
+async def test_cancelling_ends_a_retry() -> None:
+    class Hangs(IncompleteEngine):
         async def recognize(
             self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
         ) -> PageResult:
@@ -260,7 +292,7 @@ async def test_cancelling_ends_a_retry_at_once() -> None:
 
     engine = Hangs(never)
     reading = asyncio.ensure_future(read(engine))
-    while len(engine.asked) < 2:
+    while len(engine.attempts) < 2:
         await asyncio.sleep(0)
     await asyncio.sleep(0)
     reading.cancel()
@@ -271,10 +303,12 @@ async def test_cancelling_ends_a_retry_at_once() -> None:
 
 
 @pytest.mark.parametrize("cures", [never, in_base, in_halves])
-async def test_a_listener_is_told_to_drop_what_a_retry_replaces(cures: Cures) -> None:
+async def test_page_reset_precedes_the_text_of_a_retry(cures: Cures) -> None:
     events: list[PageEvent] = []
     source = FakeSource([["one", "two", "three", "four"]])
-    document = await Pipeline(Stumbles(cures)).read(source, GUARDED, on_event=events.append)
+    document = await Pipeline(IncompleteEngine(cures)).run(
+        source, WITH_NO_REPEAT, on_event=events.append
+    )
 
     resets = [at for at, event in enumerate(events) if isinstance(event, PageReset)]
     assert len(resets) >= 2

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from dsocr.engines.deepseek.grounding import parse
-from dsocr.pipeline.split_page import halves_of, joined, quiet_row
+from dsocr.pipeline.split_page import merge_halves, split_page, split_row
 from dsocr.types import Block, Box, FinishReason, PageImage, PageResult, TextLine, Usage
 
 
@@ -33,40 +33,40 @@ def read(half: PageImage, *blocks: Block, reason: FinishReason = "stop") -> Page
     )
 
 
-def test_a_page_is_cut_between_its_lines() -> None:
-    row = quiet_row(lines_at(100, 128, 156, 184))
+def test_a_page_is_split_between_its_lines() -> None:
+    row = split_row(lines_at(100, 128, 156, 184))
     assert not any(top <= row < top + 20 for top in (100, 128, 156, 184))
 
 
-def test_an_empty_page_is_cut_in_the_middle() -> None:
-    assert quiet_row(Image.new("RGB", (50, 300), "white")) == 150
+def test_an_empty_page_is_split_in_the_middle() -> None:
+    assert split_row(Image.new("RGB", (50, 300), "white")) == 150
 
 
-def test_a_page_full_of_strokes_is_cut_all_the_same() -> None:
-    assert 100 <= quiet_row(lines_at(*range(0, 300, 20))) <= 200
+def test_a_page_full_of_strokes_is_still_split_near_the_middle() -> None:
+    assert 100 <= split_row(lines_at(*range(0, 300, 20))) <= 200
 
 
-def test_a_page_as_narrow_as_a_pixel_is_cut() -> None:
-    assert quiet_row(Image.new("RGB", (1, 90), "white")) == 45
+def test_a_page_one_pixel_wide_is_split() -> None:
+    assert split_row(Image.new("RGB", (1, 90), "white")) == 45
 
 
 def test_the_halves_are_the_whole_page() -> None:
     image = lines_at(60, 120, 200)
-    upper, lower = halves_of(page_of(image))
+    upper, lower = split_page(page_of(image))
     assert upper.height + lower.height == image.height
     assert upper.image.tobytes() + lower.image.tobytes() == image.tobytes()
     assert (upper.index, upper.width, upper.image.size) == (3, 200, (200, upper.height))
 
 
-def test_boxes_stand_on_the_page_where_they_stood_on_its_halves() -> None:
+def test_boxes_of_the_halves_become_boxes_of_the_page() -> None:
     page = page_of(lines_at(60, 200))
-    upper, lower = halves = halves_of(page)
+    upper, lower = halves = split_page(page)
     results = [
         read(upper, Block("title", "# Above", (Box(0.1, 0.0, 0.9, 1.0),), 0.9)),
         read(lower, Block("text", "below", (Box(0.1, 0.5, 0.9, 1.0), Box(0.2, 0.0, 0.4, 0.5)))),
     ]
 
-    whole = joined(page, halves, results)
+    whole = merge_halves(page, halves, results)
 
     share = upper.height / page.height
     (above,), (below, other) = (block.boxes for block in whole.blocks)
@@ -80,26 +80,45 @@ def test_boxes_stand_on_the_page_where_they_stood_on_its_halves() -> None:
     assert whole.usage == Usage(completion_tokens=10, seconds=1.0)
 
 
-def test_the_joined_raw_text_says_the_same_blocks() -> None:
+def test_lines_of_the_halves_become_lines_of_the_page() -> None:
     page = page_of(lines_at(60, 200))
-    halves = halves_of(page)
+    upper, lower = halves = split_page(page)
+    results = [
+        dataclasses.replace(
+            read(half), lines=(TextLine(text, Box(0.1, 0.0, 0.9, 1.0), confidence),)
+        )
+        for half, text, confidence in ((upper, "above", None), (lower, "below", 0.8))
+    ]
+
+    above, below = merge_halves(page, halves, results).lines
+
+    share = upper.height / page.height
+    assert (above.text, above.confidence) == ("above", None)
+    assert (below.text, below.confidence) == ("below", 0.8)
+    assert above.box == Box(0.1, 0.0, 0.9, pytest.approx(share))
+    assert below.box == Box(0.1, pytest.approx(share), 0.9, pytest.approx(1.0))
+
+
+def test_the_merged_raw_text_parses_to_the_same_blocks() -> None:
+    page = page_of(lines_at(60, 200))
+    halves = split_page(page)
     results = [
         read(half, Block("text", f"half {half.height}", (Box(0, 0, 1, 1),))) for half in halves
     ]
-    whole = joined(page, halves, results)
+    whole = merge_halves(page, halves, results)
     assert [block.text for block in parse(whole.raw)] == [block.text for block in whole.blocks]
-    for told, block in zip(parse(whole.raw), whole.blocks, strict=True):
-        assert told.boxes[0].y0 == pytest.approx(block.boxes[0].y0, abs=0.002)
+    for parsed, block in zip(parse(whole.raw), whole.blocks, strict=True):
+        assert parsed.boxes[0].y0 == pytest.approx(block.boxes[0].y0, abs=0.002)
 
 
-def test_plain_text_is_joined_as_it_came() -> None:
+def test_plain_text_of_the_halves_is_concatenated() -> None:
     page = page_of(lines_at(60, 200))
-    halves = halves_of(page)
+    halves = split_page(page)
     upper, lower = (
         read(half, Block("text", text)) for half, text in zip(halves, "ab", strict=True)
     )
-    assert joined(page, halves, [upper, lower]).raw == "a\n\nb"
-    assert joined(page, halves, [read(halves[0]), lower]).raw == "b"
+    assert merge_halves(page, halves, [upper, lower]).raw == "a\n\nb"
+    assert merge_halves(page, halves, [read(halves[0]), lower]).raw == "b"
 
 
 @pytest.mark.parametrize(
@@ -111,25 +130,25 @@ def test_plain_text_is_joined_as_it_came() -> None:
         (("length", "repetition"), "repetition"),
     ],
 )
-def test_a_page_is_whole_when_both_halves_are(
+def test_a_page_is_complete_when_both_halves_are(
     reasons: tuple[FinishReason, FinishReason], reason: FinishReason
 ) -> None:
     page = page_of(lines_at(60, 200))
-    halves = halves_of(page)
+    halves = split_page(page)
     results = [
         dataclasses.replace(read(half, reason=one), flags=("low_confidence",))
         for half, one in zip(halves, reasons, strict=True)
     ]
-    whole = joined(page, halves, results)
+    whole = merge_halves(page, halves, results)
     assert (whole.finish_reason, whole.flags) == (reason, ("low_confidence",))
 
 
-def test_each_line_of_a_pdfs_text_goes_with_its_half() -> None:
+def test_each_text_layer_line_goes_to_its_half() -> None:
     lines = (
         TextLine("top", Box(0.1, 0.0, 0.9, 0.1)),
         TextLine("bottom", Box(0.1, 0.9, 0.9, 1.0)),
     )
-    upper, lower = halves_of(page_of(lines_at(0, 270), lines))
+    upper, lower = split_page(page_of(lines_at(0, 270), lines))
     assert upper.text_lines is not None and lower.text_lines is not None
     assert [line.text for line in upper.text_lines] == ["top"]
     assert [line.text for line in lower.text_lines] == ["bottom"]

@@ -1,8 +1,8 @@
-"""When starting is not tried any more, and when it is again."""
+"""When process starts are paused, and when they are allowed again."""
 
 from __future__ import annotations
 
-from dsocr.process.breaker import CRASHES, PAUSE_SECONDS, WINDOW_SECONDS, Breaker
+from dsocr.process.breaker import CRASHES, PAUSE_SECONDS, WINDOW_SECONDS, CircuitBreaker
 
 
 class Clock:
@@ -12,33 +12,33 @@ class Clock:
         return self.now
 
 
-def test_many_deaths_open_it_and_one_start_is_tried_after_every_pause() -> None:
+def test_many_crashes_open_it_and_one_start_is_allowed_after_every_pause() -> None:
     clock = Clock()
-    breaker = Breaker(clock)
+    breaker = CircuitBreaker(clock)
     for _ in range(CRASHES - 1):
-        breaker.died()
+        breaker.record_crash()
     assert breaker.wait_seconds == 0
-    breaker.died()
+    breaker.record_crash()
     assert breaker.wait_seconds == PAUSE_SECONDS
 
     clock.now += PAUSE_SECONDS
     assert breaker.wait_seconds == 0
-    breaker.died()  # the try failed
+    breaker.record_crash()  # the start failed
     assert breaker.wait_seconds == PAUSE_SECONDS
 
 
-def test_deaths_far_apart_are_none_of_its_business() -> None:
+def test_crashes_far_apart_do_not_open_it() -> None:
     clock = Clock()
-    breaker = Breaker(clock)
+    breaker = CircuitBreaker(clock)
     for _ in range(3 * CRASHES):
-        breaker.died()
+        breaker.record_crash()
         clock.now += WINDOW_SECONDS / (CRASHES - 1) + 1
         assert breaker.wait_seconds == 0
 
 
-def test_what_reads_something_between_its_deaths_is_replaced_every_time() -> None:
-    breaker = Breaker(Clock())
+def test_finished_pages_between_crashes_keep_it_closed() -> None:
+    breaker = CircuitBreaker(Clock())
     for _ in range(3 * CRASHES):
-        breaker.died()
-        breaker.worked()
+        breaker.record_crash()
+        breaker.record_success()
     assert breaker.wait_seconds == 0

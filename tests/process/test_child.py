@@ -16,30 +16,32 @@ from typing import Any
 import pytest
 
 from dsocr.process.child import Channel, Child, ChildDied, ChildTimeout, Header, limit_cpu_seconds
+from tests.processes import is_alive
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 
 def obey(channel: Channel, arguments: Header) -> None:
-    """The child of these tests: does as each question says."""
+    """The child of these tests: does what each request says."""
     while True:
-        question, payload = channel.receive()
-        if "sleep" in question:
-            time.sleep(question["sleep"])
-        if "exit" in question:
-            os._exit(question["exit"])
-        if "burn" in question:
-            limit_cpu_seconds(question["burn"])
+        request, payload = channel.receive()
+        if "sleep" in request:
+            time.sleep(request["sleep"])
+        if "exit" in request:
+            os._exit(request["exit"])
+        if "burn" in request:
+            limit_cpu_seconds(request["burn"])
             while True:
                 pass
-        if "allocate" in question:
+        if "allocate" in request:
             try:
-                question["got"] = len(bytearray(question["allocate"]))
+                request["got"] = len(bytearray(request["allocate"]))
             except MemoryError:
-                question["got"] = None
-        if "print" in question:
-            print(question["print"], flush=True)
-        question["arguments"] = arguments
-        question["environment"] = os.environ.get("DSOCR_TEST_CHILD")
-        channel.send(question, bytes(reversed(payload)))
+                request["got"] = None
+        if "print" in request:
+            print(request["print"], flush=True)
+        request["arguments"] = arguments
+        request["environment"] = os.environ.get("DSOCR_TEST_CHILD")
+        channel.send(request, bytes(reversed(payload)))
 
 
 @contextmanager
@@ -51,39 +53,39 @@ def child(**options: object) -> Iterator[Child]:
         one.kill()
 
 
-def test_a_question_gets_its_answer_and_bytes_come_back() -> None:
+def test_a_request_gets_its_response_and_its_bytes_come_back() -> None:
     with child(environment={"DSOCR_TEST_CHILD": "yes"}) as one:
-        answer, payload = one.call({"word": "ä"}, b"abc", timeout=30)
-        assert (answer["word"], bytes(payload)) == ("ä", b"cba")
-        assert answer["arguments"] == {"given": 1}
-        assert answer["environment"] == "yes"
+        response, payload = one.call({"word": "ä"}, b"abc", timeout=DEADLINE_SECONDS)
+        assert (response["word"], bytes(payload)) == ("ä", b"cba")
+        assert response["arguments"] == {"given": 1}
+        assert response["environment"] == "yes"
         assert one.alive
 
 
-def test_a_payload_larger_than_any_socket_buffer_crosses_whole() -> None:
+def test_a_payload_larger_than_any_socket_buffer_arrives_whole() -> None:
     sent = os.urandom(1 << 20) * 20
     with child() as one:
-        _, received = one.call({}, sent, timeout=30)
+        _, received = one.call({}, sent, timeout=DEADLINE_SECONDS)
     assert bytes(received) == sent[::-1]
 
 
 def test_a_payload_counts_in_bytes_whatever_its_items_are() -> None:
     words = memoryview(bytes(range(16))).cast("I")
     with child() as one:
-        _, received = one.call({}, words, timeout=30)
+        _, received = one.call({}, words, timeout=DEADLINE_SECONDS)
     assert bytes(received) == bytes(range(16))[::-1]
 
 
 def test_a_child_that_exits_is_reported_with_its_status() -> None:
     with child() as one, pytest.raises(ChildDied) as raised:
-        one.call({"exit": 7}, timeout=30)
+        one.call({"exit": 7}, timeout=DEADLINE_SECONDS)
     assert raised.value.reason == "exit status 7"
     assert not one.alive
 
 
-def test_a_late_child_is_killed() -> None:
+def test_a_child_that_takes_too_long_is_killed() -> None:
     with child() as one:
-        one.call({}, timeout=30)
+        one.call({}, timeout=DEADLINE_SECONDS)
         with pytest.raises(ChildTimeout):
             one.call({"sleep": 60}, timeout=0.2)
         assert not one.alive
@@ -93,15 +95,15 @@ def test_a_late_child_is_killed() -> None:
 
 def test_a_deadline_holds_for_its_own_call_only() -> None:
     with child() as one:
-        one.call({}, timeout=0.5 + 30)
+        one.call({}, timeout=0.5 + DEADLINE_SECONDS)
         one.channel._sock.gettimeout()
-        one.call({}, timeout=30)
+        one.call({}, timeout=DEADLINE_SECONDS)
         assert one.channel._sock.gettimeout() is None
 
 
-def test_a_child_that_stops_reading_does_not_block_its_parent() -> None:
+def test_a_child_that_stops_receiving_does_not_block_its_parent() -> None:
     with child() as one:
-        one.call({}, timeout=30)
+        one.call({}, timeout=DEADLINE_SECONDS)
         os.kill(one.pid, signal.SIGSTOP)
         with pytest.raises(ChildTimeout):
             one.call({}, bytes(64 << 20), timeout=0.3)
@@ -109,40 +111,40 @@ def test_a_child_that_stops_reading_does_not_block_its_parent() -> None:
 
 def test_a_signal_is_reported_by_name() -> None:
     with child() as one, pytest.raises(ChildDied) as raised:
-        one.call({"burn": 0.1}, timeout=30)
+        one.call({"burn": 0.1}, timeout=DEADLINE_SECONDS)
     assert raised.value.reason == "killed by SIGXCPU"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
 def test_memory_is_limited() -> None:
     with child(memory_bytes=512 << 20) as one:
-        assert one.call({"allocate": 1 << 20}, timeout=30)[0]["got"] == 1 << 20
-        assert one.call({"allocate": 1 << 30}, timeout=30)[0]["got"] is None
+        assert one.call({"allocate": 1 << 20}, timeout=DEADLINE_SECONDS)[0]["got"] == 1 << 20
+        assert one.call({"allocate": 1 << 30}, timeout=DEADLINE_SECONDS)[0]["got"] is None
 
 
-def test_what_a_child_prints_does_not_reach_standard_output(
+def test_output_that_a_child_prints_does_not_reach_standard_output(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with child() as one:
-        one.call({"print": "chatter"}, timeout=30)
+        one.call({"print": "chatter"}, timeout=DEADLINE_SECONDS)
     out, err = capfd.readouterr()
     assert "chatter" not in out and "chatter" in err
 
 
 async def test_cancelling_a_call_kills_the_child() -> None:
     with child() as one:
-        await one.call_async({}, timeout=30)
-        asked = asyncio.ensure_future(one.call_async({"sleep": 60}))
-        await asyncio.sleep(0.05)
-        asked.cancel()
+        await one.call_async({}, timeout=DEADLINE_SECONDS)
+        calling = asyncio.ensure_future(one.call_async({"sleep": 60}))
+        await asyncio.sleep(0.05)  # right both before and after the request was sent
+        calling.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asked
+            await calling
         assert not one.alive
 
 
-async def test_killing_from_many_threads_is_killing_once() -> None:
+async def test_a_child_may_be_killed_from_many_threads_at_once() -> None:
     with child() as one:
-        await one.call_async({}, timeout=30)
+        await one.call_async({}, timeout=DEADLINE_SECONDS)
         await asyncio.gather(*(asyncio.to_thread(one.kill) for _ in range(8)))
         assert not one.alive
 
@@ -150,7 +152,7 @@ async def test_killing_from_many_threads_is_killing_once() -> None:
 def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
     script = (
         "import time; from dsocr.process.child import Child\n"
-        "one = Child('tests.process.test_child:obey'); one.call({}, timeout=30)\n"
+        "one = Child('tests.process.test_child:obey'); one.call({}, timeout=60)\n"
         "print(one.pid, flush=True); time.sleep(60)\n"
     )
     parent = subprocess.Popen(
@@ -162,29 +164,22 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        if state == "Z":
-            break
-        time.sleep(0.02)
-    else:
-        assert not Path(f"/proc/{pid}").exists()
+    wait_until(lambda: not is_alive(pid))
 
 
 @pytest.mark.parametrize(
     "lengths", [b"\xff\xff\xff\xff" + bytes(8), bytes(4) + b"\xff" * 8], ids=["header", "payload"]
 )
-def test_a_frame_that_claims_to_be_enormous_is_refused(lengths: bytes) -> None:
+def test_a_frame_that_announces_an_enormous_length_is_refused(lengths: bytes) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(lengths)
         with pytest.raises(EOFError):
-            Channel(ours).receive(time.monotonic() + 5)
+            Channel(ours).receive(time.monotonic() + DEADLINE_SECONDS)
 
 
-def test_a_payload_is_received_in_one_call_however_it_comes() -> None:
-    """A reader that goes back for the interpreter after each piece waits for a busy thread."""
+def test_a_payload_is_received_in_one_call() -> None:
+    """With several calls the thread waits for the interpreter lock after each one."""
 
     class Counting(socket.socket):
         calls = 0
@@ -203,10 +198,10 @@ def test_a_payload_is_received_in_one_call_however_it_comes() -> None:
     assert reader.calls == 3  # lengths, header, payload
 
 
-def test_a_child_takes_no_module_from_the_folder_it_is_started_in(
+def test_a_child_imports_no_module_from_the_folder_it_is_started_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "json.py").write_text("raise SystemExit('a stranger was imported')")
+    (tmp_path / "json.py").write_text("raise SystemExit('the wrong module was imported')")
     monkeypatch.chdir(tmp_path)
     with child() as one:
-        assert one.call({}, b"abc", timeout=30)[1] == b"cba"
+        assert one.call({}, b"abc", timeout=DEADLINE_SECONDS)[1] == b"cba"

@@ -1,4 +1,4 @@
-"""The tiny checkpoint, made once a session, and its model; Triton's interpreter, mended."""
+"""The tiny checkpoint, made once a session, and its model; corrections to Triton's interpreter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A runner without a model, which minds what lies in which place of the cache."""
+"""A runner without a model that checks the contents of every cache slot."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import torch
 
 from dsocr.runtime.cache.block_allocator import BlockAllocator
-from dsocr.runtime.execution.sampler import Choice, Sampled
-from dsocr.runtime.scheduling.scheduler import ScheduledChunk, Step
+from dsocr.runtime.execution.sampler import SampledToken, SampleResult
+from dsocr.runtime.scheduling.scheduler import ScheduledChunk, ScheduledStep
 from dsocr.runtime.scheduling.sequence import Ending, Sequence
 
 EOS = 1
@@ -30,46 +30,46 @@ class FakeRunner:
     deferred: bool = False
     most: int | None = None
     """Tokens of a step that still fit into the pretended device's memory."""
-    steps: list[Step] = field(default_factory=list)
+    steps: list[ScheduledStep] = field(default_factory=list)
     _cache: dict[int, tuple[int, int]] = field(default_factory=dict)
 
-    def make_ready(self) -> bool:
+    def run_idle_work(self) -> bool:
         return False
 
-    def launch(self, step: Step) -> FakeLaunched:
-        if self.most is not None and sum(piece.length for piece in step.pieces) > self.most:
+    def launch(self, step: ScheduledStep) -> FakeLaunched:
+        if self.most is not None and sum(chunk.length for chunk in step.chunks) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         self.steps.append(step)
-        slots = [piece.sequence.slot for piece in step.pieces]
+        slots = [chunk.sequence.slot for chunk in step.chunks]
         assert None not in slots and len(set(slots)) == len(slots)
-        assert not any(piece.sequence.ended for piece in step.pieces)
-        for piece in step.pieces[: step.num_decodes]:
-            assert piece.length == 1
-        for piece in step.pieces[step.num_decodes :]:
-            known = len(piece.sequence.prompt_ids) + len(piece.sequence.output_ids)
-            assert piece.start + piece.length <= known, "a token that is still being chosen"
+        assert not any(chunk.sequence.ended for chunk in step.chunks)
+        for chunk in step.chunks[: step.num_decodes]:
+            assert chunk.length == 1
+        for chunk in step.chunks[step.num_decodes :]:
+            known = len(chunk.sequence.prompt_ids) + len(chunk.sequence.output_ids)
+            assert chunk.start + chunk.length <= known, "a token that is still being chosen"
         if self.deferred:
             return FakeLaunched(lambda: self._compute(step))
-        choices = self._compute(step)
-        return FakeLaunched(lambda: choices)
+        results = self._compute(step)
+        return FakeLaunched(lambda: results)
 
-    def _compute(self, step: Step) -> list[Choice]:
-        return [None if piece.sequence.ended else self._write(piece) for piece in step.pieces]
+    def _compute(self, step: ScheduledStep) -> list[SampleResult]:
+        return [None if chunk.sequence.ended else self._write(chunk) for chunk in step.chunks]
 
-    def _write(self, piece: ScheduledChunk) -> Choice:
-        sequence = piece.sequence
-        for position in range(piece.start):
+    def _write(self, chunk: ScheduledChunk) -> SampleResult:
+        sequence = chunk.sequence
+        for position in range(chunk.start):
             held = self._cache.get(self._place(sequence, position))
             assert held == (sequence.request_id, position), "another page's tokens"
-        for position in range(piece.start, piece.start + piece.length):
+        for position in range(chunk.start, chunk.start + chunk.length):
             self._cache[self._place(sequence, position)] = (sequence.request_id, position)
-        if not piece.samples:
+        if not chunk.samples:
             return None
-        place = piece.start + piece.length - len(sequence.prompt_ids)
+        place = chunk.start + chunk.length - len(sequence.prompt_ids)
         if place >= self.lengths[sequence.request_id]:
-            return Sampled(EOS, -0.5, "stop")
-        ending: Ending | None = "length" if place + 1 >= sequence.room else None
-        return Sampled(token_of(sequence.request_id, place), -0.5, ending)
+            return SampledToken(EOS, -0.5, "stop")
+        ending: Ending | None = "length" if place + 1 >= sequence.max_new_tokens else None
+        return SampledToken(token_of(sequence.request_id, place), -0.5, ending)
 
     def _place(self, sequence: Sequence, position: int) -> int:
         size = self.allocator.block_size
@@ -78,4 +78,4 @@ class FakeRunner:
 
 @dataclass
 class FakeLaunched:
-    collect: Callable[[], list[Choice]]
+    collect: Callable[[], list[SampleResult]]

@@ -12,6 +12,8 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
+from dsocr.runtime.spec import Resolution
 from tests.runtime.recipe import write_tiny_checkpoint
 
 GOLDENS = Path(__file__).parents[1] / "data" / "goldens"
@@ -34,6 +36,12 @@ def golden_page(name: str) -> Image.Image:
     """The image as pages/ hands it to an engine: upright, RGB."""
     with Image.open(golden_image(name)) as image:
         return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def golden_mode(case: dict[str, Any]) -> str:
+    """The mode with a case's numbers."""
+    numbers = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
+    return next(name for name, mode in VIEWS.modes.items() if mode == numbers)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Steps without kernels: the tables of the device by way of the plain model."""
+"""Decode steps without kernels: the device tables served by the plain model."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class PlainStep:
     def head(self, hidden: Tensor) -> Tensor:
         return self._model.logits(hidden)
 
-    def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
-        chosen = sample_tokens(logits, state.histories, rows)
-        flag_repetition(state.histories, state.traces, rows, chosen[2])
-        return chosen
+    def sample(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
+        sampled = sample_tokens(logits, state.histories, rows)
+        flag_repetition(state.histories, state.traces, rows, sampled[2])
+        return sampled
 
     def _newest(self, slot: int, state: DecodeState) -> Chunk:
         newest = int(state.lengths[slot]) - 1

@@ -1,4 +1,4 @@
-"""Runtimes without a process around them, and what they said."""
+"""Runtimes in this process, and the texts and tokens of their events."""
 
 from __future__ import annotations
 
@@ -46,9 +46,8 @@ def graph_runtime(
 
 
 def _runtime(runner: ModelRunner, tokenizer: Tokenizer, **settings: Any) -> Runtime:
-    context = runner.model.spec.decoder.max_positions
-    preparation = InputProcessor(tokenizer, _kinds(tokenizer), context, max_tiles=9)
-    return Runtime(runner, preparation, **settings)
+    processor = InputProcessor(runner.model, tokenizer, _kinds(tokenizer))
+    return Runtime(runner, processor, **settings)
 
 
 @cache

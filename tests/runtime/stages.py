@@ -1,4 +1,4 @@
-"""Watches a model's inner results under the names the goldens give them."""
+"""Records a model's intermediate results under the names of the goldens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.prefill_step import PrefillStep
 from dsocr.runtime.models.clip import Layer
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.models.sam import Block
+from dsocr.runtime.models.sam import SamBlock
 
 BLOCK_SIZE = 16
 
@@ -65,7 +65,7 @@ def watching(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Any]]:
 
 def _whole(module: nn.Module, output: Any) -> Any:
     """Layers of the towers give their tokens and what the next one is to add to them."""
-    return output[0] + output[1] if isinstance(module, Block | Layer) else output
+    return output[0] + output[1] if isinstance(module, SamBlock | Layer) else output
 
 
 def deviation(tensor: Tensor, golden: Mapping[str, Any]) -> float:

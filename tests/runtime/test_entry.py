@@ -40,7 +40,7 @@ class Driver:
         ("cuda:one", False, []),
     ],
 )
-def test_the_card_that_is_meant_is_opened_and_no_other(
+def test_only_the_requested_gpu_is_opened(
     monkeypatch: pytest.MonkeyPatch, device: str, broken: bool, retained: list[int]
 ) -> None:
     driver = Driver(broken)
@@ -51,7 +51,7 @@ def test_the_card_that_is_meant_is_opened_and_no_other(
 
 
 @pytest.mark.parametrize("build", ["cpu", "rocm6.4"])
-def test_no_card_is_held_for_a_torch_that_cannot_use_it(
+def test_no_gpu_is_opened_for_a_torch_build_without_cuda(
     monkeypatch: pytest.MonkeyPatch, build: str
 ) -> None:
     driver = Driver(broken=False)
@@ -61,7 +61,7 @@ def test_no_card_is_held_for_a_torch_that_cannot_use_it(
     assert driver.retained == []
 
 
-def test_a_machine_without_a_driver_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_a_driver_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entry, "version", lambda name: "2.13.0+cu130")
     monkeypatch.setattr(entry, "DRIVER", "libthere-is-no-such-thing.so")
     entry.open_gpu("auto")

@@ -17,7 +17,7 @@ from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.decode_step import can_decode
 from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.execution.model_runner import ModelRunner
-from dsocr.runtime.execution.sampler import NotANumber, Sampled, sample
+from dsocr.runtime.execution.sampler import NotANumber, SampledToken, sample
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.scheduler import Limits, Scheduler
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
@@ -90,24 +90,24 @@ def generate(runner: ModelRunner, sequences: Many[Sequence], limits: Limits | No
     for one in sequences:
         scheduler.add(one)
     while scheduler.num_waiting + scheduler.num_running:
-        scheduler.start()
+        scheduler.start_encoding()
         advance(scheduler, runner)
     assert runner.allocator.num_free == runner.allocator.num_blocks
 
 
 def advance(scheduler: Scheduler, runner: ModelRunner) -> None:
-    step = scheduler.plan()
+    step = scheduler.schedule()
     assert step is not None
-    for piece, choice in zip(step.pieces, runner.launch(step).collect(), strict=True):
-        if not piece.samples:
+    for chunk, result in zip(step.chunks, runner.launch(step).collect(), strict=True):
+        if not chunk.samples:
             continue
-        if isinstance(choice, Sampled):
-            piece.sequence.append(choice.token, choice.logprob, ending=choice.ending)
+        if isinstance(result, SampledToken):
+            chunk.sequence.append(result.token, result.logprob, ending=result.ending)
         else:
-            piece.sequence.finish_reason = "stop"
-        if piece.sequence.finish_reason:
-            scheduler.drop(piece.sequence)
-    scheduler.collected(step)
+            chunk.sequence.finish_reason = "stop"
+        if chunk.sequence.finish_reason:
+            scheduler.drop(chunk.sequence)
+    scheduler.finish_step(step)
 
 
 def sequence(ids: list[int], golden: dict[str, Any], tokenizer: Tokenizer) -> Sequence:
@@ -157,7 +157,7 @@ def test_loops_are_broken_where_the_released_code_breaks_them(
     assert_equal_while_safe(one.output_ids, case)
 
 
-def test_a_sequence_alone_and_in_a_batch_say_the_same(
+def test_a_sequence_has_the_same_tokens_alone_and_in_a_batch(
     runner_for: RunnerFor, tokenizer: Tokenizer
 ) -> None:
     prompts = [DECODER["input_ids"][:n] for n in (48, 5, 17)]
@@ -174,7 +174,7 @@ def test_a_sequence_alone_and_in_a_batch_say_the_same(
 
 
 @pytest.mark.parametrize("size", [1, 3, 16, 47])
-def test_a_prompt_taken_in_by_chunks_is_continued_as_the_whole(
+def test_a_prompt_prefilled_in_chunks_is_continued_as_the_whole(
     runner_for: RunnerFor, tokenizer: Tokenizer, size: int
 ) -> None:
     case = {"kind": "none", "params": {}, "max_new_tokens": 6}
@@ -201,7 +201,7 @@ def test_eos_ends_the_page_and_is_no_output() -> None:
     assert (one.output_ids, one.finish_reason) == ([7], "stop")
 
 
-def test_the_last_token_of_the_room_ends_the_page_by_length() -> None:
+def test_the_last_allowed_token_ends_the_page_by_length() -> None:
     one = seq(max_tokens=2)
     one.append(7, -0.1, ending=one.ending_with(7))
     assert one.finish_reason is None
@@ -209,8 +209,8 @@ def test_the_last_token_of_the_room_ends_the_page_by_length() -> None:
     assert (one.output_ids, one.finish_reason) == ([7, 8], "length")
 
 
-def test_room_for_more_than_the_context_holds_is_not_given() -> None:
-    assert Sequence([0], SamplingParams(max_tokens=9000), 50, SPECIAL).room == 50
+def test_max_tokens_beyond_the_context_are_cut_to_it() -> None:
+    assert Sequence([0], SamplingParams(max_tokens=9000), 50, SPECIAL).max_new_tokens == 50
 
 
 def test_the_log_probability_is_of_the_scores_before_any_ban() -> None:
@@ -219,30 +219,30 @@ def test_the_log_probability_is_of_the_scores_before_any_ban() -> None:
     scores = torch.tensor([[0.0, 0.0, 1.0, 5.0]])
     expected = scores.log_softmax(-1)[0, 2].item()
 
-    [choice] = sample(scores.clone(), [one])
+    [result] = sample(scores.clone(), [one])
 
-    assert isinstance(choice, Sampled) and choice.token == 2
-    assert choice.logprob == pytest.approx(expected, abs=1e-6)
+    assert isinstance(result, SampledToken) and result.token == 2
+    assert result.logprob == pytest.approx(expected, abs=1e-6)
 
 
-def test_nothing_is_chosen_when_all_is_banned() -> None:
+def test_no_token_is_sampled_when_all_are_banned() -> None:
     one = seq(no_repeat=NoRepeat(1))
     one.output_ids += [1, 2]
     assert sample(torch.tensor([[float("-inf"), 2.0, 1.0]]), [seq(), one][1:]) == [None]
 
 
-def test_scores_that_are_no_numbers_are_the_fault_of_their_row_alone() -> None:
+def test_scores_that_are_not_numbers_affect_their_row_alone() -> None:
     bad, good = sample(torch.tensor([[float("nan"), 1.0], [0.0, 1.0]]), [seq(), seq()])
     assert isinstance(bad, NotANumber)
-    assert isinstance(good, Sampled) and good.token == 1
+    assert isinstance(good, SampledToken) and good.token == 1
 
 
 def draw(scores: Tensor, one: Sequence) -> int:
     """The next token, which the page goes on with."""
-    [choice] = sample(scores.clone(), [one])
-    assert isinstance(choice, Sampled)
-    one.append(choice.token, choice.logprob, ending=None)
-    return choice.token
+    [result] = sample(scores.clone(), [one])
+    assert isinstance(result, SampledToken)
+    one.append(result.token, result.logprob, ending=None)
+    return result.token
 
 
 def test_drawing_follows_the_probabilities_and_the_seed() -> None:
@@ -270,5 +270,5 @@ def test_top_p_keeps_the_likeliest_that_reach_it() -> None:
 
 def test_greedy_and_drawn_sequences_share_a_step() -> None:
     scores = torch.tensor([[0.0, 3.0], [3.0, 0.0]])
-    choices = sample(scores, [seq(), seq(temperature=0.01)])
-    assert [choice.token for choice in choices if isinstance(choice, Sampled)] == [1, 0]
+    results = sample(scores, [seq(), seq(temperature=0.01)])
+    assert [result.token for result in results if isinstance(result, SampledToken)] == [1, 0]

@@ -14,14 +14,13 @@ import torch
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import choose_device, choose_dtype
 from dsocr.runtime.execution.graph_runner import GraphRunner
-from dsocr.runtime.loop import Done, Runtime, runtime_for
+from dsocr.runtime.loop import Done, Runtime, make_runtime
 from dsocr.runtime.scheduling.inputs import Request
-from dsocr.runtime.scheduling.preprocess import Resolution
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
-from tests.runtime.goldens import golden_page
+from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.kernels.compilations import clear_compiled, num_compiled
 from tests.runtime.reading import outputs, run
 from tests.runtime.reference import golden
@@ -43,10 +42,10 @@ def kernels(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="module")
 def runtime_of(kernels: bool, tiny_checkpoint: Path, tokenizer: Tokenizer) -> RuntimeOf:
     """A runtime of such numbers, made once."""
-    return cache(partial(make_runtime, tiny_checkpoint, tokenizer, kernels))
+    return cache(partial(load_runtime, tiny_checkpoint, tokenizer, kernels))
 
 
-def make_runtime(
+def load_runtime(
     checkpoint: Path, tokenizer: Tokenizer, kernels: bool, dtype: torch.dtype
 ) -> Runtime:
     """Its cache holds one context."""
@@ -60,7 +59,7 @@ def make_runtime(
         attention=config.attn_impl,
         kernels=kernels,
     )
-    return runtime_for(model, tokenizer, config)[0]
+    return make_runtime(model, tokenizer, config)[0]
 
 
 @pytest.fixture(scope="module")
@@ -71,18 +70,17 @@ def exact(runtime_of: RuntimeOf) -> Runtime:
 def page(number: int, **params: Any) -> Request:
     """A golden case, asked for as it was when its tokens were taken down."""
     case = CASES[number]
-    resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
     sampling = SamplingParams(max_tokens=40, no_repeat=NoRepeat(20), **params)
-    return Request(number, golden_page(case["image"]), case["prompt"], resolution, sampling)
+    return Request(number, golden_page(case["image"]), case["prompt"], golden_mode(case), sampling)
 
 
 def read(runtime: Runtime, number: int, **params: Any) -> list[int]:
-    done = list(runtime.read(page(number, **params)))[-1]
+    done = list(runtime.generate(page(number, **params)))[-1]
     assert isinstance(done, Done)
     return done.output_ids
 
 
-def make_ready(runtime: Runtime) -> None:
+def run_idle_work(runtime: Runtime) -> None:
     """What a service does with nothing to read."""
     while runtime.run_idle_work():
         pass
@@ -94,9 +92,7 @@ def assert_equal_while_safe(number: int, output_ids: list[int]) -> None:
     assert output_ids[:safe] == expected["output_ids"][:safe]
 
 
-def test_graphs_are_what_a_card_runs_by_unless_told_otherwise(
-    exact: Runtime, kernels: bool
-) -> None:
+def test_a_gpu_runs_by_graphs_by_default(exact: Runtime, kernels: bool) -> None:
     assert RuntimeConfig().kernels
     assert isinstance(exact._runner._runner, GraphRunner) == kernels
 
@@ -108,37 +104,37 @@ def test_float32_tokens_are_the_released_codes(exact: Runtime, number: int) -> N
     """Also once the graphs are there that its views asked for."""
     for _ in range(2):
         assert_equal_while_safe(number, read(exact, number))
-        make_ready(exact)
+        run_idle_work(exact)
 
 
-def test_pages_read_side_by_side_say_what_the_released_code_says(exact: Runtime) -> None:
+def test_pages_in_a_batch_have_the_released_codes_tokens(exact: Runtime) -> None:
     """More than there are places for, by graphs of all sizes."""
-    make_ready(exact)
+    run_idle_work(exact)
     for number in range(len(CASES)):
         exact.submit(page(number))
 
-    said = outputs(run(exact))
+    got = outputs(run(exact))
 
-    assert sorted(said) == list(range(len(CASES)))
-    for number, output_ids in said.items():
+    assert sorted(got) == list(range(len(CASES)))
+    for number, output_ids in got.items():
         assert_equal_while_safe(number, output_ids)
 
 
 def test_drawing_on_the_device_repeats_with_its_seed(exact: Runtime) -> None:
-    make_ready(exact)
+    run_idle_work(exact)
     one, two, other = (read(exact, 0, temperature=1.0, seed=seed) for seed in (1, 1, 2))
     assert one == two != other
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
-def test_shorter_numbers_read_every_mode_to_the_end(
+def test_16_bit_types_complete_a_page_of_every_mode(
     runtime_of: RuntimeOf, dtype: torch.dtype
 ) -> None:
     for number in range(5):
         assert len(read(runtime_of(dtype), number)) == 40
 
 
-def test_the_card_is_used_with_the_best_number_type_it_has() -> None:
+def test_a_gpu_is_used_with_its_best_number_type() -> None:
     device = choose_device("auto")
     assert device.type == "cuda"
     assert choose_dtype("auto", device) in (torch.bfloat16, torch.float16)
@@ -149,8 +145,8 @@ def test_no_page_waits_for_the_compiler(
 ) -> None:
     """A start compiles all that any page needs, alone or in company."""
     clear_compiled(monkeypatch)
-    runtime = make_runtime(tiny_checkpoint, tokenizer, True, torch.bfloat16)
-    make_ready(runtime)
+    runtime = load_runtime(tiny_checkpoint, tokenizer, True, torch.bfloat16)
+    run_idle_work(runtime)
     device = choose_device("cuda")
     before = num_compiled(device)
     for number in range(len(CASES)):

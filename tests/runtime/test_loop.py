@@ -1,4 +1,4 @@
-"""A page image in, its text in pieces out: the runtime as one whole, on the tiny checkpoint."""
+"""The whole runtime on the tiny checkpoint: a page image in, its text in events out."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from PIL import Image
 from dsocr.runtime.loop import Done, Event, Failed, Runtime, Started, Text
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
-from dsocr.runtime.scheduling.preprocess import Resolution, num_image_tokens, prepare
 from dsocr.runtime.scheduling.scheduler import Limits
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.prompt import prompt_ids
 from dsocr.runtime.text.tokenizer import Tokenizer
-from tests.runtime.goldens import golden_page
+from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.reading import plain_runtime
 from tests.runtime.reference import golden
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-TINY = Resolution(512, 512, False)
+TINY = "tiny"
 PAGE = Image.new("RGB", (300, 200), "white")
 GUARDS = {"window_3_12": NoRepeat(3, 12), "hf_no_repeat_20": NoRepeat(20)}
 E2E = [
@@ -65,18 +64,21 @@ def run(runtime: Runtime) -> list[Event]:
 
 @pytest.mark.parametrize(("case", "form"), E2E)
 def test_images_become_the_released_codes_tokens(
-    runtime: Runtime, tokenizer: Tokenizer, case: dict[str, Any], form: str
+    runtime: Runtime,
+    tiny_model: DeepseekOcr,
+    tokenizer: Tokenizer,
+    case: dict[str, Any],
+    form: str,
 ) -> None:
     image = golden_page(case["image"])
-    resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
-    views = prepare(image, resolution, max_tiles=9)
-    ids = prompt_ids(tokenizer, case["prompt"], num_image_tokens=num_image_tokens(views))
+    count = tiny_model.num_image_tokens(tiny_model.prepare(image, golden_mode(case)))
+    ids = prompt_ids(tokenizer, case["prompt"], num_image_tokens=count)
     digest = hashlib.sha256(struct.pack(f"<{len(ids)}q", *ids)).hexdigest()
     assert digest == case["sha256_input_ids_int64le"]
 
     expected = case[form]
     params = SamplingParams(max_tokens=expected["max_new_tokens"], no_repeat=GUARDS[form])
-    events = list(runtime.read(Request(1, image, case["prompt"], resolution, params)))
+    events = list(runtime.generate(Request(1, image, case["prompt"], golden_mode(case), params)))
     done = events[-1]
     assert isinstance(done, Done)
     safe = expected["safe_prefix_len"]
@@ -85,8 +87,8 @@ def test_images_become_the_released_codes_tokens(
     assert done.num_prompt_tokens == case["n_input_ids"]
 
 
-def test_a_page_starts_speaks_and_ends(runtime: Runtime) -> None:
-    events = list(runtime.read(request()))
+def test_a_page_starts_emits_text_and_ends(runtime: Runtime) -> None:
+    events = list(runtime.generate(request()))
 
     assert isinstance(events[0], Started)
     done = events[-1]
@@ -96,7 +98,7 @@ def test_a_page_starts_speaks_and_ends(runtime: Runtime) -> None:
     assert all(logprob <= 0 for logprob in done.logprobs)
 
 
-def test_pages_are_read_in_the_order_they_came(runtime: Runtime) -> None:
+def test_pages_run_in_the_order_of_arrival(runtime: Runtime) -> None:
     for number in (3, 1, 2):
         runtime.submit(request(number))
 
@@ -160,7 +162,7 @@ def test_cancelling_frees_every_block(runtime: Runtime, steps: int) -> None:
 
 def test_a_reader_that_stops_listening_cancels_its_page(runtime: Runtime) -> None:
     free = runtime.scheduler.allocator.num_free
-    events = runtime.read(request())
+    events = runtime.generate(request())
     next(events)
     events.close()  # type: ignore[attr-defined]
 
@@ -168,9 +170,9 @@ def test_a_reader_that_stops_listening_cancels_its_page(runtime: Runtime) -> Non
     assert runtime.scheduler.allocator.num_free == free
 
 
-def test_a_page_that_ended_leaves_no_blocks_behind(runtime: Runtime) -> None:
+def test_an_ended_page_keeps_no_blocks(runtime: Runtime) -> None:
     free = runtime.scheduler.allocator.num_free
-    run_through = list(runtime.read(request()))
+    run_through = list(runtime.generate(request()))
     assert run_through and runtime.scheduler.allocator.num_free == free
 
 
@@ -189,13 +191,13 @@ def test_what_does_not_fit_fails_with_the_numbers_and_the_next_page_is_read(
 
 
 def test_two_images_in_one_prompt_are_a_bad_request(runtime: Runtime) -> None:
-    [_, failed] = list(runtime.read(request(prompt="<image><image>")))
+    [_, failed] = list(runtime.generate(request(prompt="<image><image>")))
     assert isinstance(failed, Failed) and failed.code == "bad_request"
 
 
-def test_a_picture_that_cannot_be_prepared_costs_its_own_page_only(runtime: Runtime) -> None:
+def test_an_image_that_cannot_be_prepared_fails_its_page_alone(runtime: Runtime) -> None:
     """The process would else die of a page that nobody could suspect: it was not begun."""
-    runtime.submit(dataclasses.replace(request(1), resolution=Resolution(0, 0, False)))
+    runtime.submit(dataclasses.replace(request(1), mode="no such mode"))
     runtime.submit(request(2))
 
     events = run(runtime)
@@ -206,20 +208,20 @@ def test_a_picture_that_cannot_be_prepared_costs_its_own_page_only(runtime: Runt
 
 
 def test_a_prompt_without_an_image_reads_no_image(runtime: Runtime) -> None:
-    done = list(runtime.read(request(prompt="no image at all")))[-1]
+    done = list(runtime.generate(request(prompt="no image at all")))[-1]
     assert isinstance(done, Done)
     assert (done.num_image_tokens, done.num_prompt_tokens) == (0, 5)
 
 
 def test_the_answer_stops_where_the_context_ends(runtime: Runtime) -> None:
     words = "word " * 8100  # a token each
-    done = list(runtime.read(request(prompt=words, max_tokens=None)))[-1]
+    done = list(runtime.generate(request(prompt=words, max_tokens=None)))[-1]
     assert isinstance(done, Done)
     assert done.finish_reason == "length"
     assert done.num_prompt_tokens + len(done.output_ids) == 8192
 
 
-def test_a_fault_of_the_device_stays_loud(
+def test_a_device_error_is_raised(
     runtime: Runtime, tiny_model: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forward(*_: Any) -> Any:
@@ -227,7 +229,7 @@ def test_a_fault_of_the_device_stays_loud(
 
     monkeypatch.setattr(tiny_model, "forward", forward)
     with pytest.raises(RuntimeError, match="illegal memory access"):
-        list(runtime.read(request()))
+        list(runtime.generate(request()))
 
 
 def test_a_page_that_repeats_itself_ends_where_it_began_to(
@@ -247,7 +249,7 @@ def test_a_page_that_repeats_itself_ends_where_it_began_to(
         return scores
 
     monkeypatch.setattr(tiny_model, "logits", only_the_phrase)
-    events = list(runtime.read(request(max_tokens=900)))
+    events = list(runtime.generate(request(max_tokens=900)))
 
     done = events[-1]
     assert isinstance(done, Done) and done.finish_reason == "repetition"
@@ -258,12 +260,12 @@ def test_a_page_that_repeats_itself_ends_where_it_began_to(
     assert not runtime.has_work
 
 
-def test_the_watch_can_be_left_out(
+def test_repetition_detection_can_be_turned_off(
     runtime: Runtime, tiny_model: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = torch.zeros(1, 9)
     scores[0, 7] = 9.0
     monkeypatch.setattr(tiny_model, "logits", lambda hidden: scores.clone())
-    done = list(runtime.read(request(max_tokens=420, watch=False)))[-1]
+    done = list(runtime.generate(request(max_tokens=420, detect_repetition=False)))[-1]
     assert isinstance(done, Done)
     assert (done.finish_reason, done.output_ids) == ("length", [7] * 420)

@@ -16,9 +16,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dsocr.runtime.cache.batch import PageViews
+from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.kernels.elementwise import normalize
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.spec import parse_config
+from dsocr.runtime.models.registry import parse_config
 from dsocr.runtime.weights.loader import load_model
 from tests.runtime.stages import Reader, decoder_modules, distance, vision_modules, watching
 
@@ -147,7 +148,7 @@ def test_towers_agree_stage_by_stage(ours: DeepseekOcr, theirs: Any, side: int) 
 def test_a_tiled_page_is_laid_out_alike(ours: DeepseekOcr, theirs: Any) -> None:
     views = PageViews(noise(192, 192, 3), noise(6, 128, 128, 3), (3, 2))
     assert views.tiles is not None
-    [features] = ours.encode([views])
+    [features] = VisionRunner(ours).encode([views])
     with torch.inference_mode():
         [expected] = theirs.get_image_features(
             normalize(views.global_view.unsqueeze(0), torch.float32),

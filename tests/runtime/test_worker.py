@@ -1,4 +1,4 @@
-"""The worker's frames: news gathered, starts told at once, beats while it works."""
+"""The worker's frames: events share frames, starts are sent at once, heartbeats during work."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from PIL import Image
 
 from dsocr.runtime import worker
 from dsocr.runtime.kernels.triton_compat import KernelError
-from dsocr.runtime.loop import Done, Failed, Load, Started, Text
-from dsocr.runtime.worker import Outbox
+from dsocr.runtime.loop import Done, Failed, RuntimeLoad, Started, Text
+from dsocr.runtime.worker import EventSender
 
 
-class Listener:
-    """A channel that remembers."""
+class FakeChannel:
+    """A channel that keeps the frames."""
 
     def __init__(self) -> None:
         self.frames: list[dict[str, Any]] = []
@@ -25,7 +25,7 @@ class Listener:
 
 
 class Busy:
-    load = Load(running=3, waiting=5, cache_used=0.5, preemptions=1, out_of_memory=2)
+    load = RuntimeLoad(running=3, waiting=5, cache_used=0.5, preemptions=1, out_of_memory=2)
 
 
 class Clock:
@@ -39,22 +39,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def outbox() -> tuple[Outbox, Listener]:
-    listener = Listener()
-    channel, runtime = listener, Busy()
-    return Outbox(channel, runtime), listener  # type: ignore[arg-type]
+def event_sender() -> tuple[EventSender, FakeChannel]:
+    channel, runtime = FakeChannel(), Busy()
+    return EventSender(channel, runtime), channel  # type: ignore[arg-type]
 
 
 def test_texts_of_many_steps_and_pages_share_a_frame(clock: Clock) -> None:
-    box, heard = outbox()
+    sender, channel = event_sender()
     for word in ("a", "b", "c"):
-        box.put([Text(1, word), Text(2, word.upper())])
-    assert heard.frames == []
+        sender.put([Text(1, word), Text(2, word.upper())])
+    assert channel.frames == []
 
     clock.now += 0.03
-    box.put([Text(1, "d"), Failed(2, "engine_crash", "why")])
+    sender.put([Text(1, "d"), Failed(2, "engine_crash", "why")])
 
-    [frame] = heard.frames
+    [frame] = channel.frames
     assert frame == {
         "kind": "events",
         "events": [
@@ -65,50 +64,50 @@ def test_texts_of_many_steps_and_pages_share_a_frame(clock: Clock) -> None:
     }
 
 
-def test_a_start_is_told_at_once(clock: Clock) -> None:
-    box, heard = outbox()
-    box.put([Text(1, "a")])
-    box.put([Started(2)])
-    assert [one["kind"] for one in heard.frames[0]["events"]] == ["text", "started"]
+def test_a_started_event_is_sent_at_once(clock: Clock) -> None:
+    sender, channel = event_sender()
+    sender.put([Text(1, "a")])
+    sender.put([Started(2)])
+    assert [one["kind"] for one in channel.frames[0]["events"]] == ["text", "started"]
 
 
-def test_the_text_of_a_page_stands_before_its_end(clock: Clock) -> None:
-    box, heard = outbox()
-    box.put([Text(1, "a")])
-    box.put([Text(1, "b"), Done(1, "stop", 5, 2, [7, 8], [-0.12345, -0.1], [1, 2])])
-    box.flush()
-    text, done = heard.frames[0]["events"]
+def test_the_text_of_a_page_precedes_its_done_event(clock: Clock) -> None:
+    sender, channel = event_sender()
+    sender.put([Text(1, "a")])
+    sender.put([Text(1, "b"), Done(1, "stop", 5, 2, [7, 8], [-0.12345, -0.1], [1, 2])])
+    sender.flush()
+    text, done = channel.frames[0]["events"]
     assert text["text"] == "ab"
     assert done["logprobs"] == [-0.1235, -0.1] and done["text_ends"] == [1, 2]
 
 
 def test_pixels_become_an_image_where_the_page_is_prepared() -> None:
-    """Not in the loop that keeps the device busy, which would stand still for it."""
-    question = {
+    """Not in the loop, which would keep the device waiting."""
+    header = {
         "id": 3,
         "size": [2, 1],
         "prompt": "<image>",
-        "resolution": [640, 640, False],
+        "mode": "small",
         "max_tokens": None,
         "temperature": 0.0,
         "top_p": 1.0,
         "no_repeat": None,
     }
-    good = worker._request(question, bytearray([1, 2, 3, 4, 5, 6]))
+    good = worker._request(header, bytearray([1, 2, 3, 4, 5, 6]))
     assert not isinstance(good.image, Image.Image)
     assert [good.image().getpixel((x, 0)) for x in (0, 1)] == [(1, 2, 3), (4, 5, 6)]
-    short = worker._request(question, bytearray(5))
+    short = worker._request(header, bytearray(5))
     with pytest.raises(ValueError, match="not enough image data"):
         short.image()
 
 
-def test_a_beat_a_second_says_how_full_it_is(clock: Clock) -> None:
-    box, heard = outbox()
+def test_a_heartbeat_a_second_reports_the_load(clock: Clock) -> None:
+    sender, channel = event_sender()
     for _ in range(30):
         clock.now += 0.1
-        box.beat()
-    assert len(heard.frames) in (2, 3)  # tenths of a second do not add up exactly
-    assert heard.frames[0] == {
+        sender.heartbeat()
+    assert len(channel.frames) in (2, 3)  # tenths of a second do not add up exactly
+    assert channel.frames[0] == {
         "kind": "heartbeat",
         "running": 3,
         "waiting": 5,
@@ -119,22 +118,22 @@ def test_a_beat_a_second_says_how_full_it_is(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "advice"),
     [
         (KernelError("out of resource: shared memory, Required: 115200"), "KERNELS=false"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 115200 bytes."), "int8"),
     ],
 )
-def test_what_cannot_run_on_a_card_is_told_with_the_way_around_it(
-    error: Exception, told: str, monkeypatch: pytest.MonkeyPatch
+def test_an_error_at_the_start_says_which_setting_avoids_it(
+    error: Exception, advice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(*_: Any) -> Any:
         raise error
 
     monkeypatch.setattr(worker, "_load", load)
-    heard = Listener()
-    worker.main(heard, {})  # type: ignore[arg-type]
+    channel = FakeChannel()
+    worker.main(channel, {})  # type: ignore[arg-type]
 
-    [frame] = heard.frames
+    [frame] = channel.frames
     assert (frame["kind"], frame["code"]) == ("unusable", "engine_unavailable")
-    assert told in frame["message"] and "115200" in frame["message"]
+    assert advice in frame["message"] and "115200" in frame["message"]

@@ -7,7 +7,6 @@ import dataclasses
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,6 +21,7 @@ from dsocr.engines.base import Engine
 from dsocr.server.app import create_app
 from dsocr.server.serve import uvicorn_config
 from tests.fakes import FakeEngine
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 Client = Callable[..., AbstractContextManager[TestClient]]
 
@@ -54,7 +54,7 @@ class Served(NamedTuple):
     runs_dir: Path
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_SECONDS)
 
     def files(self) -> list[Path]:
         """What lies in the runs folder beside the store of the jobs."""
@@ -89,18 +89,10 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
         try:
             wait_until(lambda: uvicorn_server.started)
             port = uvicorn_server.servers[0].sockets[0].getsockname()[1]
-            wait_until(lambda: app.state.service.reader.state == "ready")
+            wait_until(lambda: app.state.service.host.state == "ready")
             yield Served(port, reads, settings.runs_dir)
         finally:
             uvicorn_server.should_exit = True
             thread.join()
 
     return listening
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
-    """For what another thread or process is about to do."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)

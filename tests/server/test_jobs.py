@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import io
@@ -10,6 +11,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,9 @@ from dsocr.engines.base import Engine
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.store import commands, queries
 from dsocr.server.app import create_app
-from tests.fakes import FakeEngine, pdf, png
-from tests.server.conftest import settings_with, wait_until
+from tests.fakes import FakeEngine, orders_of, pdf, png
+from tests.server.conftest import settings_with
+from tests.waiting import wait_until
 
 JOB_KEYS = {
     *("jobId", "status", "pagesTotal", "pagesDone", "pagesFailed", "files", "mode", "prompt"),
@@ -51,6 +54,20 @@ def running(tmp_path: Path) -> Running:
             yield http
 
     return start
+
+
+class Holds(FakeEngine):
+    """Keeps pages back that begin with a word in `held`, until the test takes it out of there."""
+
+    def __init__(self, *held: str, **given: Any) -> None:
+        super().__init__(**given)
+        self.held = set(held)
+
+    async def recognize(self, page: Any, options: Any, *, on_text: Any = None) -> Any:
+        result = await super().recognize(page, options, on_text=on_text)
+        while orders_of(page)[0].text in self.held:
+            await asyncio.sleep(0.01)
+        return result
 
 
 def submit(http: TestClient, *files: tuple[str, bytes], **more: Any) -> dict[str, Any]:
@@ -221,6 +238,7 @@ def test_a_cancelled_job_keeps_what_was_read(running: Running) -> None:
     with running(engine) as http:
         job_id = submit(http, ("a.pdf", pdf([["one"], ["@hang"], ["@hang"], ["four"]])))["jobId"]
         wait_until(lambda: engine.running == 2)
+        wait_until(lambda: http.get(f"/api/jobs/{job_id}").json()["pagesDone"] == 1)
         job = http.post(f"/api/jobs/{job_id}/cancel").json()
         assert (job["status"], job["pagesDone"]) == ("cancelled", 1)
         wait_until(lambda: engine.running == 0)
@@ -434,18 +452,22 @@ def test_a_finished_job_goes_when_it_is_old(running: Running, tmp_path: Path) ->
         stuck = submit(http, ("a.png", png(["@hang"])))["jobId"]
         wait_until(lambda: http.get(f"/api/jobs/{job_id}").status_code == 404)
         assert http.get(f"/api/jobs/{stuck}").status_code == 200
-        left = [path.name for path in (tmp_path / "runs" / "jobs" / "files").iterdir()]
-        assert left == [stuck]
+        files = tmp_path / "runs" / "jobs" / "files"
+        wait_until(lambda: [path.name for path in files.iterdir()] == [stuck])
 
 
 def test_somebody_who_waits_is_read_before_the_pages_of_jobs(running: Running) -> None:
-    engine = FakeEngine(max_concurrency=1, seconds=0.03)
-    with running(engine) as http:
+    engine = Holds("b4", max_concurrency=1)
+    with running(engine) as http, ThreadPoolExecutor(1) as beside:
         for book in "ab":
             submit(http, ("book.pdf", pdf([[f"{book}{n}"] for n in range(60)])))
         wait_until(lambda: "b4" in engine.read)
-        assert http.post("/api/ocr", files={"image": ("a.png", png(["me"]))}).status_code == 200
-        assert len(engine.read) < 121, "it waited until both books were read"
+        turns = http.app.state.service.host._pipeline._desk  # type: ignore[attr-defined]
+        asked = beside.submit(http.post, "/api/ocr", files={"image": ("a.png", png(["me"]))})
+        wait_until(lambda: turns._newcomers or turns._regulars)
+        engine.held.clear()
+        assert asked.result().status_code == 200
+        assert engine.read[engine.read.index("b4") + 1] == "me", "pages of jobs were read before it"
 
 
 def test_one_keys_jobs_share_with_those_of_another_however_many_there_are(
@@ -508,7 +530,8 @@ def test_a_job_that_was_dropped_by_a_bug_is_taken_up_again(
 
 
 def test_a_job_that_takes_too_long_fails_and_keeps_what_was_read(running: Running) -> None:
-    with running(FakeEngine(max_concurrency=1, seconds=0.1), max_seconds=0.01) as http:
+    engine = Holds("two", "three", max_concurrency=1, seconds=0.1)
+    with running(engine, max_seconds=0.01) as http:
         job_id = submit(http, ("a.pdf", pdf([["one"], ["two"], ["three"]])))["jobId"]
         over = finished(http, job_id)
         assert (over["status"], over["error"]["code"]) == ("failed", "job_timeout")
@@ -516,6 +539,7 @@ def test_a_job_that_takes_too_long_fails_and_keeps_what_was_read(running: Runnin
         pages = exported(http, job_id)["pages"]
         assert [page["text"] for page in pages] == ["one", "", ""]
         assert pages[1]["error"]["code"] == "page_not_read"
+        engine.held.remove("two")
         again = http.post(f"/api/jobs/{job_id}/pages/1/retry").json()
         assert (again["status"], again["error"]) == ("queued", None)
         over = finished(http, job_id)
@@ -546,11 +570,11 @@ def test_an_engine_that_comes_back_finds_its_job_waiting(
 
 
 def test_a_job_tells_when_it_will_be_done(running: Running) -> None:
-    engine = FakeEngine(max_concurrency=1, seconds=0.02)
+    engine = Holds("a6", max_concurrency=1, seconds=0.02)
     with running(engine, max_running=1) as http:
-        first = submit(http, ("a.pdf", pdf([["a"]] * 60)))["jobId"]
+        first = submit(http, ("a.pdf", pdf([[f"a{n}"] for n in range(60)])))["jobId"]
         second = submit(http, ("b.pdf", pdf([["b"]] * 60)))["jobId"]
-        wait_until(lambda: http.get(f"/api/jobs/{first}").json()["pagesDone"] > 5)
+        wait_until(lambda: http.get(f"/api/jobs/{first}").json()["pagesDone"] == 6)
         soon = http.get(f"/api/jobs/{first}").json()["etaSeconds"]
         later = http.get(f"/api/jobs/{second}").json()["etaSeconds"]
         assert 0 < soon < later
@@ -560,7 +584,7 @@ def test_a_full_disk_makes_a_job_wait_and_not_fail(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dsocr.jobs.worker.FULL_DISK_PAUSE_SECONDS", 0.05)
-    engine = FakeEngine(seconds=0.01)
+    engine = Holds("p9")
     with running(engine) as http:
         database = http.app.state.service.jobs._database  # type: ignore[attr-defined]
 
@@ -571,10 +595,12 @@ def test_a_full_disk_makes_a_job_wait_and_not_fail(
             assert http.portal is not None
             return http.portal.call(database.write, ask)
 
-        job_id = submit(http, ("a.pdf", pdf([["@html=" + "word " * 64] * 9] * 60)))["jobId"]
-        wait_until(lambda: http.get(f"/api/jobs/{job_id}").json()["pagesDone"] > 3)
+        pages = [[f"p{n}", *["@html=" + "word " * 64] * 9] for n in range(60)]
+        job_id = submit(http, ("a.pdf", pdf(pages)))["jobId"]
+        wait_until(lambda: "p9" in engine.read)
         pragma(f"max_page_count={pragma('page_count')}")
-        wait_until(lambda: engine.running == 0 and len(engine.read) > 5)
+        engine.held.clear()
+        wait_until(lambda: engine.running == 0 and len(engine.read) > 10)
         refused = http.post("/api/jobs", files={"file": ("b.pdf", pdf([["b"]] * 5000))})
         assert (refused.status_code, refused.json()["error"]["code"]) == (507, "disk_full")
         paused = http.get(f"/api/jobs/{job_id}").json()

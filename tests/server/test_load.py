@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes import png
 from tests.jobs.conftest import Server
+from tests.processes import FEW_ARENAS, peak_mib
 
 CLIENTS = 200
 BODY_BYTES = 14 << 20
@@ -18,7 +19,10 @@ GROWTH_MIB = 400
 
 
 @pytest.mark.parametrize("path", ["/api/ocr", "/api/jobs"])
-def test_large_bodies_from_everywhere_stay_within_memory(tmp_path: Path, path: str) -> None:
+def test_large_bodies_from_everywhere_stay_within_memory(
+    tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*FEW_ARENAS)
     server = Server(tmp_path / "runs", seconds=0.02).start()
     try:
         assert server.process is not None
@@ -29,8 +33,7 @@ def test_large_bodies_from_everywhere_stay_within_memory(tmp_path: Path, path: s
         assert peak_mib(server.process.pid) - before < GROWTH_MIB
         assert server.http.get("/health").json()["status"] == "ok"
     finally:
-        server.kill()
-        server.http.close()
+        server.close()
 
 
 async def ask_all(port: int, path: str) -> list[int]:
@@ -61,11 +64,3 @@ async def ask(port: int, path: str, body: memoryview) -> int:
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
-
-
-def peak_mib(pid: int) -> float:
-    """Most memory of a process since this was asked last."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
-    (peak,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(peak.split()[1]) / 1024

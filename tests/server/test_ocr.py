@@ -7,13 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 from starlette.testclient import TestClient
 
 from dsocr.server.app import create_app
 from dsocr.server.schemas import ErrorAnswer, OcrAnswer
 from tests.fakes import FakeEngine, pdf, png
-from tests.server.conftest import Client, settings_with
+from tests.server.conftest import Client, Serve, settings_with
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 IMAGE = {"image": ("math.png", png(["hello", "world"]), "image/png")}
 
@@ -129,6 +131,14 @@ def test_a_field_that_makes_no_sense_is_named(
     assert names in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("name", ["auto", "ppocr", "rapidocr"])
+def test_the_running_engine_may_be_requested_by_any_of_its_names(client: Client, name: str) -> None:
+    with client() as http:
+        answer = http.post("/api/ocr", files=IMAGE, data={"engine": name})
+
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize("pages", ["x", "0", "2", "1-", "2-1", "1;2", "-"])
 def test_pages_that_do_not_exist_are_refused_or_read(client: Client, pages: str) -> None:
     with client() as http:
@@ -173,6 +183,24 @@ def test_events_tell_the_page_as_it_is_read(client: Client) -> None:
     assert [line for line in answer.text.splitlines() if line.startswith("id:")] == [
         f"id: {number}" for number in range(1, len(events) + 1)
     ]
+
+
+def test_events_are_sent_while_the_document_is_read(serve: Serve) -> None:
+    """The second page never ends, so the events of the first are sent before the document's end."""
+    content = pdf([["hello"], ["@hang"]])
+    url = "http://127.0.0.1:{}/api/ocr"
+    with serve() as served, httpx.Client(timeout=DEADLINE_SECONDS) as http:
+        request = {"files": {"image": content}, "headers": {"Accept": "text/event-stream"}}
+        with http.stream("POST", url.format(served.port), **request) as answer:
+            told = ""
+            for piece in answer.iter_text():
+                told += piece
+                if "event: page_done" in told:
+                    break
+        wait_until(lambda: served.engine.running == 0)
+
+    deltas = [data["text"] for name, data in events_of(told) if name == "delta"]
+    assert "hello" in "".join(deltas)
 
 
 def test_events_of_a_document_that_fails_end_with_its_error(client: Client) -> None:

@@ -21,7 +21,8 @@ from dsocr.config import ServerConfig, Settings
 from dsocr.errors import CannotListen
 from dsocr.server import serve
 from tests.fakes import pdf
-from tests.server.conftest import wait_until
+from tests.processes import is_alive, reserved_port
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 
@@ -31,7 +32,8 @@ class Process(NamedTuple):
     port: int
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+        url = f"http://127.0.0.1:{self.port}{path}"
+        with urllib.request.urlopen(url, timeout=DEADLINE_SECONDS) as answer:
             return json.load(answer)
 
     def ocr(self, words: str) -> Any:
@@ -42,7 +44,7 @@ class Process(NamedTuple):
             data=head + pdf([[words]]) + b"\r\n--b--\r\n",
             headers={"Content-Type": "multipart/form-data; boundary=b"},
         )
-        return urllib.request.urlopen(request, timeout=60)
+        return urllib.request.urlopen(request, timeout=DEADLINE_SECONDS)
 
     def reads(self) -> bool:
         try:
@@ -60,8 +62,8 @@ class Process(NamedTuple):
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Process]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    reservation = reserved_port()
+    port = reservation.getsockname()[1]
     environment = {
         **os.environ,
         "DEEPSEEK_OCR_ENGINE": "ppocr",
@@ -71,11 +73,12 @@ def process(tmp_path: Path) -> Iterator[Process]:
     popen = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     started = Process(popen, port)
     try:
-        wait_until(started.reads, seconds=60)
+        wait_until(started.reads)
         yield started
     finally:
         popen.kill()
         popen.wait()
+        reservation.close()
 
 
 @posix_only
@@ -88,18 +91,22 @@ def test_a_terminated_service_answers_what_it_has_begun_and_leaves_nothing(
         with process.ocr("Before the end") as answer:
             answers.append((answer.status, dict(answer.headers), json.load(answer)))
 
+    (engine,) = process.children()
+    os.kill(int(engine), signal.SIGSTOP)  # so that the answer is still pending
     asking = threading.Thread(target=ask)
     asking.start()
     wait_until(lambda: process.get("/health")["queue"]["running"] == 1)
     children = process.children()
     process.popen.send_signal(signal.SIGTERM)
+    os.kill(int(engine), signal.SIGCONT)
     asking.join()
 
     ((status, headers, answer),) = answers
     assert status == 200 and "Before the end" in answer["text"]
     assert "server" not in {name.lower() for name in headers}
-    assert process.popen.wait(timeout=30) == 0
-    assert children and not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    assert process.popen.wait(timeout=DEADLINE_SECONDS) == 0
+    assert children
+    wait_until(lambda: not any(is_alive(int(pid)) for pid in children))
     assert [path.name for path in tmp_path.iterdir()] == ["jobs"]
     assert list((tmp_path / "jobs" / "incoming").iterdir()) == []
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from dsocr.server.app import create_app
 from dsocr.server.schemas import ErrorAnswer, Health, Modes
 from dsocr.server.serve import _unasked
 from tests.fakes import FakeEngine, png
-from tests.server.conftest import Client, wait_until
+from tests.server.conftest import Client
+from tests.waiting import wait_until
 
 
 class StartsLater(FakeEngine):
@@ -38,12 +41,13 @@ class StartsLater(FakeEngine):
 
 def test_health_says_who_reads_and_why(client: Client) -> None:
     with client() as http:
+        wait_until(lambda: http.get("/ready").status_code == 200)
         body = http.get("/health").json()
 
     Health.model_validate(body, strict=True, extra="forbid")
     assert body["status"] == "ok" and body["modelLoaded"] is True
     assert body["engine"]["state"] == "ready"
-    assert body["engine"]["reason"] == "ppocr was asked for"
+    assert body["engine"]["reason"] == "ppocr was requested"
 
 
 def test_an_engine_that_heals_is_not_ready_and_what_is_asked_meanwhile_is_read(
@@ -66,6 +70,7 @@ def test_an_engine_that_heals_is_not_ready_and_what_is_asked_meanwhile_is_read(
 
 def test_modes_list_all_that_can_be_chosen(client: Client) -> None:
     with client(max_image_mb=7.5) as http:
+        wait_until(lambda: http.get("/ready").status_code == 200)
         body = http.get("/api/modes").json()
 
     Modes.model_validate(body, strict=True, extra="forbid")
@@ -136,7 +141,7 @@ def test_where_the_weights_lie_is_not_told_to_strangers(
 
 
 def test_a_failed_start_is_tried_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dsocr.server.reader.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("dsocr.host.MIN_PAUSE_SECONDS", 0.01)
     failures: list[Exception] = [EngineUnavailable("no"), RuntimeError("a bug")]
     with client(StartsLater(failures)) as http:
         wait_until(lambda: http.get("/ready").status_code == 200)
@@ -144,14 +149,28 @@ def test_a_failed_start_is_tried_again(client: Client, monkeypatch: pytest.Monke
 
 def test_a_request_waits_for_an_engine_that_is_starting(client: Client) -> None:
     class Slow(FakeEngine):
-        async def start(self) -> None:
-            await asyncio.sleep(0.3)
+        def __init__(self) -> None:
+            super().__init__()
+            self.may_start = threading.Event()
 
-    with client(Slow()) as http:
+        async def start(self) -> None:
+            while not self.may_start.is_set():
+                await asyncio.sleep(0.01)
+
+    engine = Slow()
+    with client(engine) as http, ThreadPoolExecutor(1) as beside:
         assert http.get("/ready").status_code == 503
-        assert http.post("/api/ocr", files={"image": png(["words"])}).status_code == 200
+        asked = beside.submit(http.post, "/api/ocr", files={"image": png(["words"])})
+        wait_until(lambda: inside(http) == 1)
+        engine.may_start.set()
+        assert asked.result().status_code == 200
     with client(Slow(), start_wait_seconds=0) as http:
         assert http.post("/api/ocr", files={"image": png(["words"])}).status_code == 503
+
+
+def inside(http: TestClient) -> int:
+    queue = http.get("/health").json()["queue"]
+    return int(queue["running"] + queue["waiting"])
 
 
 def test_the_engine_is_given_back_at_the_end(client: Client) -> None:

@@ -1,20 +1,19 @@
-// The only place that speaks to the backend. Every request can be aborted.
+// The only module that sends requests to the backend. Uploads and queries can be aborted.
 import type { components } from './schema'
-import { eventReader, type ServerEvent } from '../lib/sse'
+import { createEventParser, type ServerEvent } from '../lib/sse'
 
 type Schemas = components['schemas']
 export type Health = Schemas['Health']
 export type Modes = Schemas['Modes']
-/** What the engine can be asked; nothing while that is not known, and then all may be tried. */
-export type Tasks = Health['engine']['tasks'] | undefined
-export type Answer = Schemas['OcrAnswer']
+/** Tasks the engine supports; undefined until /health answers, and then every task is offered. */
+export type SupportedTasks = Health['engine']['tasks'] | undefined
+export type OcrResponse = Schemas['OcrAnswer']
 export type Job = Schemas['JobAnswer']
 export type JobPage = Schemas['JobPageAnswer']
 export type JobList = Schemas['JobList']
-export type PageNews = Pick<JobPage, 'pageIndex' | 'fileName' | 'finishReason' | 'flags' | 'error'>
-export type ReadOptions = { mode: string; prompt: string; pages?: string; password?: string }
+export type OcrOptions = { mode: string; prompt: string; pages?: string; password?: string }
 
-/** What the backend answered instead of the thing. */
+/** An error response of the backend. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -26,38 +25,38 @@ export class ApiError extends Error {
   }
 }
 
-/** Nobody answered. */
-export class Unreachable extends Error {}
+/** No response: the connection failed, or a proxy found no backend behind it. */
+export class ServerUnreachable extends Error {}
 
-const KEY = 'dsocr-key'
-const lockedListeners = new Set<() => void>()
+const KEY_STORAGE = 'dsocr-key'
+const unauthorizedListeners = new Set<() => void>()
 
-/** Kept for the tab, sent in a header only. */
-export function setKey(key: string): void {
-  sessionStorage.setItem(KEY, key)
+/** Stores the API key in the session storage of this tab; requests send it in a header. */
+export function setApiKey(key: string): void {
+  sessionStorage.setItem(KEY_STORAGE, key)
 }
 
-/** Called whenever the backend asks for a key. */
-export function onLocked(listener: () => void): () => void {
-  lockedListeners.add(listener)
-  return () => lockedListeners.delete(listener)
+/** Calls `listener` for every 401 response; returns a function that unsubscribes it. */
+export function onUnauthorized(listener: () => void): () => void {
+  unauthorizedListeners.add(listener)
+  return () => unauthorizedListeners.delete(listener)
 }
 
 export const health = (signal: AbortSignal) => json<Health>('health', { signal })
 export const modes = (signal: AbortSignal) => json<Modes>('api/modes', { signal })
 
-/** Jobs, or null where the backend has none. */
+/** A page of the job list, or null when jobs are disabled on the backend. */
 export async function listJobs(
   query: { search: string; limit: number; offset: number },
   signal: AbortSignal,
 ): Promise<JobList | null> {
-  const words = new URLSearchParams({
+  const params = new URLSearchParams({
     search: query.search,
     limit: String(query.limit),
     offset: String(query.offset),
   })
   try {
-    return await json<JobList>(`api/jobs?${words}`, { signal })
+    return await json<JobList>(`api/jobs?${params}`, { signal })
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return null
     throw error
@@ -69,7 +68,7 @@ export const jobPage = (id: string, index: number, signal: AbortSignal) =>
   json<JobPage>(`api/jobs/${id}/pages/${index}`, { signal })
 export const cancelJob = (id: string) => json<Job>(`api/jobs/${id}/cancel`, { method: 'POST' })
 export const deleteJob = async (id: string) => {
-  await ask(`api/jobs/${id}`, { method: 'DELETE' })
+  await request(`api/jobs/${id}`, { method: 'DELETE' })
 }
 export const retryPage = (id: string, index: number, options: Schemas['PageRetry']) =>
   json<Job>(`api/jobs/${id}/pages/${index}/retry`, jsonBody('POST', options))
@@ -80,22 +79,22 @@ export const correctPage = (
 ) => json<JobPage>(`api/jobs/${id}/pages/${index}`, jsonBody('PATCH', { blocks }))
 
 export async function pageImage(id: string, index: number, signal: AbortSignal): Promise<Blob> {
-  return (await ask(`api/jobs/${id}/pages/${index}/image`, { signal })).blob()
+  return (await request(`api/jobs/${id}/pages/${index}/image`, { signal })).blob()
 }
 
 export async function exportJob(id: string, format: string, signal?: AbortSignal): Promise<Blob> {
-  const words = new URLSearchParams({ format })
-  return (await ask(`api/jobs/${id}/export?${words}`, { signal })).blob()
+  const params = new URLSearchParams({ format })
+  return (await request(`api/jobs/${id}/export?${params}`, { signal })).blob()
 }
 
-/** Several jobs as one zip. */
+/** One zip file with an export of each job. */
 export async function exportJobs(jobIds: string[], format: string): Promise<Blob> {
-  return (await ask('api/jobs/export', jsonBody('POST', { jobIds, format }))).blob()
+  return (await request('api/jobs/export', jsonBody('POST', { jobIds, format }))).blob()
 }
 
-/** A result that this page holds, as a file; `file` gives figures and page pictures. */
+/** Exports a result that only this page has; `file` provides figures and page images. */
 export async function exportResult(
-  result: Answer,
+  result: OcrResponse,
   format: string,
   file: File,
   signal?: AbortSignal,
@@ -104,7 +103,7 @@ export async function exportResult(
   body.set('format', format)
   body.set('result', new Blob([JSON.stringify(result)], { type: 'application/json' }))
   body.set('file', file)
-  return (await ask('api/export', { method: 'POST', body, signal })).blob()
+  return (await request('api/export', { method: 'POST', body, signal })).blob()
 }
 
 type Upload = {
@@ -112,15 +111,15 @@ type Upload = {
   onProgress: (fraction: number) => void
 }
 
-/** Reads one document, telling what happens as it happens; ends after the last event. */
-export async function read(
+/** Recognizes one document and passes on each event; resolves after the last one. */
+export async function recognize(
   file: File,
-  options: ReadOptions,
+  options: OcrOptions,
   { signal, onProgress, onEvent }: Upload & { onEvent: (event: ServerEvent) => void },
 ): Promise<void> {
-  const events = eventReader()
-  const onText = (text: string) => events.feed(text).forEach(onEvent)
-  await send('api/ocr', form('image', [file], options), {
+  const parser = createEventParser()
+  const onText = (text: string) => parser.feed(text).forEach(onEvent)
+  await upload('api/ocr', form('image', [file], options), {
     signal,
     onProgress,
     onText,
@@ -130,104 +129,104 @@ export async function read(
 
 export async function submitJob(
   files: File[],
-  options: ReadOptions,
-  upload: Upload,
+  options: OcrOptions,
+  progress: Upload,
 ): Promise<Job> {
-  const text = await send('api/jobs', form('file', files, options), upload)
+  const text = await upload('api/jobs', form('file', files, options), progress)
   return JSON.parse(text) as Job
 }
 
-/** Events of a job until it is over; goes on by itself where a broken connection left off. */
+/** Follows a job's events until it has finished; reconnects after the last event received. */
 export async function followJob(
   id: string,
   onEvent: (event: ServerEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  let last = ''
-  let over = false
-  while (!over && !signal.aborted) {
+  let lastEventId = ''
+  let finished = false
+  while (!finished && !signal.aborted) {
     try {
       const headers: Record<string, string> = { Accept: 'text/event-stream' }
-      if (last !== '') headers['Last-Event-ID'] = last
-      const response = await ask(`api/jobs/${id}/events`, { signal, headers })
+      if (lastEventId !== '') headers['Last-Event-ID'] = lastEventId
+      const response = await request(`api/jobs/${id}/events`, { signal, headers })
       if (response.status === 204) return
       for await (const event of eventsOf(response)) {
-        last = event.id
-        over ||= event.event === 'done'
+        lastEventId = event.id
+        finished ||= event.event === 'done'
         onEvent(event)
       }
     } catch (error) {
       if (signal.aborted) return
       if (error instanceof ApiError && error.status < 500 && error.status !== 429) throw error
     }
-    if (!over) await pause(1500, signal)
+    if (!finished) await pause(1500, signal)
   }
 }
 
 async function* eventsOf(response: Response): AsyncGenerator<ServerEvent> {
   if (response.body === null) return
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
-  const events = eventReader()
+  const parser = createEventParser()
   for (;;) {
     const { done, value } = await reader.read()
     if (done) return
-    yield* events.feed(value)
+    yield* parser.feed(value)
   }
 }
 
 async function json<T>(path: string, init: RequestInit): Promise<T> {
-  return (await (await ask(path, init)).json()) as T
+  return (await (await request(path, init)).json()) as T
 }
 
 function jsonBody(method: string, value: unknown): RequestInit {
   return { method, body: JSON.stringify(value), headers: { 'Content-Type': 'application/json' } }
 }
 
-async function ask(path: string, init: RequestInit): Promise<Response> {
+async function request(path: string, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers)
-  const key = sessionStorage.getItem(KEY)
+  const key = sessionStorage.getItem(KEY_STORAGE)
   if (key !== null) headers.set('Authorization', `Bearer ${key}`)
   let response: Response
   try {
-    response = await fetch(address(path), { ...init, headers })
+    response = await fetch(urlOf(path), { ...init, headers })
   } catch (error) {
     if (init.signal?.aborted) throw error
-    throw new Unreachable()
+    throw new ServerUnreachable()
   }
-  if (!response.ok) throw refusal(response.status, await response.text(), response.headers)
+  if (!response.ok) throw errorOf(response.status, await response.text(), response.headers)
   return response
 }
 
-/** By XMLHttpRequest, because fetch does not say how far an upload is. Returns the whole answer. */
-function send(
+/** Uploads with XMLHttpRequest: fetch reports no upload progress. Returns the response text. */
+function upload(
   path: string,
   body: FormData,
   options: Upload & { onText?: (text: string) => void; accept?: string },
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest()
-    let told = 0
-    const tell = () => {
+    let delivered = 0
+    const deliver = () => {
       if (request.status !== 200) return
-      const text = request.responseText.slice(told)
-      told += text.length
+      const text = request.responseText.slice(delivered)
+      delivered += text.length
       if (text !== '') options.onText?.(text)
     }
     const abort = () => request.abort()
-    request.open('POST', address(path))
+    request.open('POST', urlOf(path))
     if (options.accept !== undefined) request.setRequestHeader('Accept', options.accept)
-    const key = sessionStorage.getItem(KEY)
+    const key = sessionStorage.getItem(KEY_STORAGE)
     if (key !== null) request.setRequestHeader('Authorization', `Bearer ${key}`)
     request.upload.onprogress = ({ loaded, total }) => options.onProgress(loaded / total)
-    request.onprogress = tell
+    request.onprogress = deliver
     request.onload = () => {
-      tell()
+      deliver()
       if (request.status < 300) return resolve(request.responseText)
       const retryAfter = request.getResponseHeader('Retry-After')
       const headers = new Headers(retryAfter === null ? {} : { 'Retry-After': retryAfter })
-      reject(refusal(request.status, request.responseText, headers))
+      reject(errorOf(request.status, request.responseText, headers))
     }
-    request.onerror = () => reject(new Unreachable())
+    request.onerror = () => reject(new ServerUnreachable())
     request.onabort = () => reject(new DOMException('aborted', 'AbortError'))
     request.onloadend = () => options.signal.removeEventListener('abort', abort)
     options.signal.addEventListener('abort', abort)
@@ -236,26 +235,26 @@ function send(
   })
 }
 
-function form(field: string, files: File[], options: ReadOptions): FormData {
+function form(field: string, files: File[], options: OcrOptions): FormData {
   const body = new FormData()
   for (const [name, value] of Object.entries(options)) if (value) body.set(name, value)
   for (const file of files) body.append(field, file)
   return body
 }
 
-function refusal(status: number, text: string, headers: Headers): Error {
-  if (status === 401) lockedListeners.forEach((listener) => listener())
+function errorOf(status: number, text: string, headers: Headers): Error {
+  if (status === 401) unauthorizedListeners.forEach((listener) => listener())
   const retryAfter = Number(headers.get('Retry-After')) || null
   try {
     const { error } = JSON.parse(text) as Schemas['ErrorAnswer']
     return new ApiError(status, error.code, error.message, retryAfter)
   } catch {
-    // Not our backend's words: a proxy that found nobody behind it.
-    return status >= 502 ? new Unreachable() : new ApiError(status, 'unknown', `HTTP ${status}`)
+    // Not the backend's error body: a proxy answered instead.
+    return status >= 502 ? new ServerUnreachable() : new ApiError(status, 'unknown', `HTTP ${status}`)
   }
 }
 
-function address(path: string): URL {
+function urlOf(path: string): URL {
   return new URL(path, document.baseURI)
 }
 

@@ -68,6 +68,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Counters and gauges in the Prometheus text format */
+        get: operations["metrics_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/ocr": {
         parameters: {
             query?: never;
@@ -559,6 +576,11 @@ export interface components {
             /** Rawtext */
             rawText: string;
             layout: components["schemas"]["Layout"];
+            /**
+             * Lines
+             * @description Empty where the engine has no lines
+             */
+            lines: components["schemas"]["PageLine"][];
             /** Durationms */
             durationMs: number;
             /** Finishreason */
@@ -585,7 +607,7 @@ export interface components {
         };
         /**
          * Layout
-         * @description What stands where on a page, in reading order.
+         * @description The blocks of a page in reading order.
          */
         Layout: {
             /** Width */
@@ -760,6 +782,18 @@ export interface components {
          *             ],
          *             "width": 1240
          *           },
+         *           "lines": [
+         *             {
+         *               "box": [
+         *                 0.1,
+         *                 0.05,
+         *                 0.48,
+         *                 0.09
+         *               ],
+         *               "confidence": 0.98,
+         *               "text": "Invoice 4711"
+         *             }
+         *           ],
          *           "pageIndex": 0,
          *           "rawText": "<|ref|>title<|/ref|><|det|>[[96, 44, 407, 83]]<|/det|>\n# Invoice 4711\n",
          *           "text": "# Invoice 4711"
@@ -804,7 +838,7 @@ export interface components {
         };
         /**
          * PageAnswer
-         * @description One page; a page that could not be read keeps its place and says why.
+         * @description One page. A page that could not be read keeps its place and has an error.
          */
         PageAnswer: {
             /** Pageindex */
@@ -814,6 +848,11 @@ export interface components {
             /** Rawtext */
             rawText: string;
             layout: components["schemas"]["Layout"];
+            /**
+             * Lines
+             * @description Empty where the engine has no lines
+             */
+            lines: components["schemas"]["PageLine"][];
             /** Durationms */
             durationMs: number;
             /** Finishreason */
@@ -833,6 +872,24 @@ export interface components {
              * @default false
              */
             retryable: boolean;
+        };
+        /**
+         * PageLine
+         * @description A line of text: recognized, or from the text layer of a PDF.
+         */
+        PageLine: {
+            /** Text */
+            text: string;
+            /**
+             * Box
+             * @description x0, y0, x1, y1 as fractions of the page, 0-1
+             */
+            box: number[];
+            /**
+             * Confidence
+             * @description 0-1; null for a line of the text layer
+             */
+            confidence: number | null;
         };
         /**
          * PageRetry
@@ -981,6 +1038,44 @@ export interface operations {
             };
             /** @description A key is needed */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    metrics_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": unknown;
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,4 +1,4 @@
-// Numbers and times as people of a language write them.
+// Numbers, sizes, times and file names in the format of a language.
 
 export function bytes(size: number, language: string): string {
   const units = ['B', 'kB', 'MB', 'GB'] as const
@@ -29,7 +29,7 @@ export function moment(time: number | string, language: string): string {
   return new Date(time).toLocaleString(language, { dateStyle: 'medium', timeStyle: 'short' })
 }
 
-/** A name that every file system takes. */
+/** A file name that is valid on every file system. */
 export function fileName(name: string, extension: string): string {
   const stem = name.replace(/\.[A-Za-z0-9]{1,5}$/, '').replace(/[\\/:*?"<>|\p{Cc}]+/gu, '_')
   return `${stem.trim() || 'document'}.${extension}`

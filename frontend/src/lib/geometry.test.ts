@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest'
 import { boxOf, boxStyle, cropStyle, fitZoom, scrollAfterZoom, stackOrder } from './geometry'
 
 describe('boxes', () => {
-  test('corners in the wrong order are put right', () => {
+  test('swapped corners are put in order', () => {
     expect(boxOf([0.8, 0.9, 0.2, 0.1])).toEqual([0.2, 0.1, 0.8, 0.9])
   })
-  test('what sticks out of the page is cut off', () => {
+  test('a box is clipped to the page', () => {
     expect(boxOf([-1, 0.5, 2, 0.6])).toEqual([0, 0.5, 1, 0.6])
   })
   test.each([[[]], [[0.1, 0.2, 0.3]], [[0.1, 0.1, 0.1, 0.9]], [[Number.NaN, 0, 1, 1]]])(
-    'a box without an area is none: %j',
+    'a box without an area is undefined: %j',
     (sides) => expect(boxOf(sides)).toBeUndefined(),
   )
   test('fractions become percentages', () => {
@@ -20,7 +20,7 @@ describe('boxes', () => {
       height: '100.0000%',
     })
   })
-  test('a small box lies above a large one', () => {
+  test('a smaller box lies above a larger one', () => {
     expect(stackOrder([0, 0, 0.1, 0.1])).toBeGreaterThan(stackOrder([0, 0, 1, 1]))
   })
   test('a crop shows the box and has its shape', () => {
@@ -31,12 +31,12 @@ describe('boxes', () => {
   })
 })
 
-test('a page fits by its tighter side', () => {
+test('a page is fitted to the smaller of both ratios', () => {
   const page = { width: 1000, height: 2000 }
   expect(fitZoom(page, { width: 500, height: 500 }, 'page')).toBe(0.25)
   expect(fitZoom(page, { width: 500, height: 500 }, 'width')).toBe(0.5)
 })
 
-test('the point under the pointer stays when the zoom doubles', () => {
+test('the point under the pointer stays fixed when the zoom doubles', () => {
   expect(scrollAfterZoom(100, 50, 2)).toBe(250)
 })

@@ -1,12 +1,12 @@
-// The only arithmetic on boxes and zoom. Boxes are fractions of the page, 0 to 1.
+// The arithmetic of boxes and zoom. Box coordinates are fractions of the page, 0 to 1.
 
 export type Box = readonly [x0: number, y0: number, x1: number, y1: number]
 export type Size = { width: number; height: number }
 
-export const MIN_ZOOM = 0.1
-export const MAX_ZOOM = 8
+const MIN_ZOOM = 0.1
+const MAX_ZOOM = 8
 
-/** Four ordered sides inside the page, or nothing for a box that has no area. */
+/** A box with ordered sides, clipped to the page; undefined for a box without an area. */
 export function boxOf(sides: readonly number[]): Box | undefined {
   const [a, b, c, d] = sides
   if (a === undefined || b === undefined || c === undefined || d === undefined) return undefined
@@ -29,24 +29,24 @@ export function boxStyle([x0, y0, x1, y1]: Box) {
   }
 }
 
-/** Smaller boxes lie above larger ones, so that each can be pointed at. */
+/** The z-index of a box: smaller boxes lie above larger ones, so that each can be clicked. */
 export function stackOrder([x0, y0, x1, y1]: Box): number {
   return 1 + Math.round((1 - (x1 - x0) * (y1 - y0)) * 1000)
 }
 
-/** A frame that shows only the box of a picture: its shape, and the picture as its background. */
+/** Style of an element that shows the crop of a page image, set as its background. */
 export function cropStyle([x0, y0, x1, y1]: Box, page: Size) {
   const width = x1 - x0
   const height = y1 - y0
   return {
     aspectRatio: String((width * page.width) / (height * page.height)),
     backgroundSize: `${percent(1 / width)} ${percent(1 / height)}`,
-    backgroundPosition: `${percent(shareOfRest(x0, width))} ${percent(shareOfRest(y0, height))}`,
+    backgroundPosition: `${percent(backgroundOffset(x0, width))} ${percent(backgroundOffset(y0, height))}`,
   }
 }
 
-/** CSS places a background by the share of what sticks out of its frame. */
-function shareOfRest(start: number, length: number): number {
+/** A CSS background position is a fraction of the image's overflow over its element. */
+function backgroundOffset(start: number, length: number): number {
   return length < 1 ? start / (1 - length) : 0
 }
 
@@ -60,7 +60,7 @@ export function clampZoom(zoom: number): number {
   return clamp(zoom, MIN_ZOOM, MAX_ZOOM)
 }
 
-/** Where to scroll so that the point under the pointer stays there while the zoom changes. */
+/** The scroll offset that keeps the point under the pointer fixed when the zoom changes. */
 export function scrollAfterZoom(scroll: number, pointer: number, factor: number): number {
   return (scroll + pointer) * factor - pointer
 }

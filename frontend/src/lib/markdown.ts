@@ -1,5 +1,4 @@
-// Markdown of a hostile origin to a harmless tree. HTML goes through the sanitiser; the formulas
-// that stand in what is left are set after it.
+// Untrusted Markdown to a sanitized HTML tree. Formulas are rendered after the sanitizer.
 import type { Element, Root } from 'hast'
 import { toText } from 'hast-util-to-text'
 import rehypeRaw from 'rehype-raw'
@@ -11,7 +10,7 @@ import remarkRehype from 'remark-rehype'
 import { unified } from 'unified'
 import { visit } from 'unist-util-visit'
 
-/** Less than GitHub allows: no ids or names (they clobber globals), only ways out that are plain. */
+/** Stricter than GitHub: no id or name attributes (DOM clobbering), only http(s) and mailto links. */
 const SCHEMA: Options = {
   ...defaultSchema,
   tagNames: [...(defaultSchema.tagNames ?? []), 'u', 'center'],
@@ -32,19 +31,19 @@ const SCHEMA: Options = {
 const processor = unified()
   .use(remarkParse)
   .use(remarkGfm, { singleTilde: false })
-  .use(remarkMath, { singleDollarTextMath: false }) // pages are full of prices
+  .use(remarkMath, { singleDollarTextMath: false }) // a dollar sign is usually a price
   .use(remarkRehype, { allowDangerousHtml: true })
   .use(rehypeRaw)
   .use(rehypeSanitize, SCHEMA)
 
-export function harmlessTree(markdown: string): Root {
-  const tree = processor.runSync(processor.parse(withDollars(markdown)))
-  visit(tree, 'element', tame)
+export function sanitizedTree(markdown: string): Root {
+  const tree = processor.runSync(processor.parse(withDollarMath(markdown)))
+  visit(tree, 'element', restrictLink)
   return tree
 }
 
-/** Links that leave keep their address; others (`#/jobs`, `../x`) would steer this page. */
-function tame(element: Element): void {
+/** External links open in a new tab; relative links (`#/jobs`, `../x`) would navigate this page. */
+function restrictLink(element: Element): void {
   if (element.tagName !== 'a') return
   const href = element.properties.href
   if (typeof href !== 'string' || !/^(https?:\/\/|mailto:)/i.test(href)) {
@@ -55,8 +54,8 @@ function tame(element: Element): void {
   element.properties.rel = ['noopener', 'noreferrer', 'nofollow']
 }
 
-/** The model writes formulas as `\(…\)` and `\[…\]`; code keeps them. */
-function withDollars(markdown: string): string {
+/** Rewrites the model's `\(…\)` and `\[…\]` as dollar math, outside of code. */
+function withDollarMath(markdown: string): string {
   return markdown
     .split(/(```[\s\S]*?(?:```|$)|`[^`\n]*`)/)
     .map((part, place) =>
@@ -78,20 +77,20 @@ export function hasMath(tree: Root): boolean {
   return found
 }
 
-export function isMath(element: Element): boolean {
+function isMath(element: Element): boolean {
   const names = element.properties.className
   return Array.isArray(names) && names.includes('language-math')
 }
 
-/** Text for people who want no signs. */
+/** The text without Markdown markup. */
 export function plainText(markdown: string): string {
-  return toText(harmlessTree(markdown)).replace(/\n{3,}/g, '\n\n').trim()
+  return toText(sanitizedTree(markdown)).replace(/\n{3,}/g, '\n\n').trim()
 }
 
-/** Every table as rows of cells; a spanned cell stands once. */
+/** Every table as rows of cell texts; a spanning cell appears once. */
 export function tablesOf(markdown: string): string[][][] {
   const tables: string[][][] = []
-  visit(harmlessTree(markdown), 'element', (table) => {
+  visit(sanitizedTree(markdown), 'element', (table) => {
     if (table.tagName !== 'table') return
     const rows: string[][] = []
     visit(table, 'element', (row) => {
@@ -107,7 +106,7 @@ export function tablesOf(markdown: string): string[][][] {
   return tables
 }
 
-/** Rows as a spreadsheet takes them from the clipboard. */
+/** Rows as tab-separated values, for pasting into a spreadsheet. */
 export function tsv(rows: string[][]): string {
   return rows.map((row) => row.map((cell) => cell.replace(/\s+/g, ' ')).join('\t')).join('\n')
 }

@@ -1,83 +1,84 @@
-// A page as this page knows it while it is read and after, and a person's corrections of it.
+// The state of each page of a result, while it is streamed and after, and the user's corrections.
 import type { components } from '../api/schema'
 import type { ServerEvent } from './sse'
 
 export type Page = components['schemas']['PageAnswer']
-export type Item = Page['layout']['items'][number]
-export type Answer = components['schemas']['OcrAnswer']
+export type Block = Page['layout']['items'][number]
+export type OcrResponse = components['schemas']['OcrAnswer']
 export type Failure = { code: string; message: string }
-/** Corrected texts by block. */
+/** Corrected texts by block id. */
 export type Corrections = Readonly<Record<number, string>>
 
 export type PageState =
   | { status: 'waiting' }
-  | { status: 'reading'; width: number; height: number; raw: string; items: Item[] }
+  | { status: 'processing'; width: number; height: number; raw: string; blocks: Block[] }
   | { status: 'done'; page: Page; corrections: Corrections }
 
-export type Reading = {
+export type StreamedResult = {
   pages: PageState[]
-  answer: Answer | null
+  response: OcrResponse | null
   failure: Failure | null
 }
 
-/** A page that lay on its side was read as well as any other. */
-export function isHarmless(flag: string): boolean {
+/** Whether a flag reports no problem: a page that was turned upright is as good as any other. */
+export function isInformational(flag: string): boolean {
   return flag.startsWith('turned_')
 }
 
-export const NOTHING_READ: Reading = { pages: [], answer: null, failure: null }
+export const EMPTY_RESULT: StreamedResult = { pages: [], response: null, failure: null }
 
-/** The reading after one event of `/api/ocr`. */
-export function afterEvent(reading: Reading, { event, data }: ServerEvent): Reading {
-  const told: unknown = JSON.parse(data)
-  if (!isRecord(told)) return reading
-  if (event === 'done' && isAnswer(told)) {
-    return { ...reading, answer: told, pages: told.pages.map(donePage) }
+/** The result after one event of `/api/ocr`. */
+export function applyEvent(result: StreamedResult, { event, data }: ServerEvent): StreamedResult {
+  const payload: unknown = JSON.parse(data)
+  if (!isRecord(payload)) return result
+  if (event === 'done' && isOcrResponse(payload)) {
+    return { ...result, response: payload, pages: payload.pages.map(donePage) }
   }
   if (event === 'error') {
-    const error = isRecord(told.error) ? told.error : {}
-    return { ...reading, failure: { code: String(error.code), message: String(error.message) } }
+    const error = isRecord(payload.error) ? payload.error : {}
+    return { ...result, failure: { code: String(error.code), message: String(error.message) } }
   }
-  const index = told.pageIndex
-  if (typeof index !== 'number') return reading
+  const index = payload.pageIndex
+  if (typeof index !== 'number') return result
   if (event === 'page') {
-    const begun: PageState = {
-      status: 'reading',
-      width: Number(told.width),
-      height: Number(told.height),
+    const started: PageState = {
+      status: 'processing',
+      width: Number(payload.width),
+      height: Number(payload.height),
       raw: '',
-      items: [],
+      blocks: [],
     }
-    return withPage(reading, index, begun, Number(told.pagesTotal))
+    return withPage(result, index, started, Number(payload.pagesTotal))
   }
-  if (event === 'page_done' && isPage(told)) return withPage(reading, index, donePage(told))
-  const page = reading.pages[index]
-  if (page?.status !== 'reading') return reading
-  if (event === 'delta') return withPage(reading, index, { ...page, raw: page.raw + told.text })
-  if (event === 'block' && isItem(told.block)) {
-    return withPage(reading, index, { ...page, items: [...page.items, told.block] })
+  if (event === 'page_done' && isPage(payload)) return withPage(result, index, donePage(payload))
+  const page = result.pages[index]
+  if (page?.status !== 'processing') return result
+  if (event === 'delta') return withPage(result, index, { ...page, raw: page.raw + payload.text })
+  if (event === 'block' && isBlock(payload.block)) {
+    return withPage(result, index, { ...page, blocks: [...page.blocks, payload.block] })
   }
-  if (event === 'page_reset') return withPage(reading, index, { ...page, raw: '', items: [] })
-  return reading
+  if (event === 'page_reset') return withPage(result, index, { ...page, raw: '', blocks: [] })
+  return result
 }
 
-function withPage(reading: Reading, index: number, page: PageState, total = 0): Reading {
-  const pages = [...reading.pages]
+function withPage(result: StreamedResult, index: number, page: PageState, total = 0): StreamedResult {
+  const pages = [...result.pages]
   while (pages.length < Math.max(total, index + 1)) pages.push({ status: 'waiting' })
   pages[index] = page
-  return { ...reading, pages }
+  return { ...result, pages }
 }
 
 function donePage(page: Page): PageState {
   return { status: 'done', page, corrections: {} }
 }
 
-export function itemsOf(state: PageState): Item[] {
+/** The page's blocks, with the corrections applied. */
+export function blocksOf(state: PageState): Block[] {
   if (state.status === 'waiting') return []
-  if (state.status === 'reading') return state.items
-  return state.page.layout.items.map((item) => {
-    const text = state.corrections[item.id]
-    return text === undefined ? item : { ...item, text }
+  if (state.status === 'processing') return state.blocks
+  return state.page.layout.items.map((block) => {
+    const text = state.corrections[block.id]
+    return text === undefined ? block : { ...block, text }
   })
 }
 
@@ -85,35 +86,35 @@ export function isCorrected(state: PageState): boolean {
   return state.status === 'done' && Object.keys(state.corrections).length > 0
 }
 
-/** The page's markdown with the corrections in place. */
+/** The page's Markdown with the corrections applied. */
 export function correctedText(page: Page, corrections: Corrections): string {
   let text = page.text
   let from = 0
-  for (const item of page.layout.items) {
-    const at = item.text === '' ? -1 : text.indexOf(item.text, from)
+  for (const block of page.layout.items) {
+    const at = block.text === '' ? -1 : text.indexOf(block.text, from)
     if (at < 0) continue
-    const wanted = corrections[item.id] ?? item.text
-    text = text.slice(0, at) + wanted + text.slice(at + item.text.length)
-    from = at + wanted.length
+    const replacement = corrections[block.id] ?? block.text
+    text = text.slice(0, at) + replacement + text.slice(at + block.text.length)
+    from = at + replacement.length
   }
   return text
 }
 
-/** The whole answer with the corrections in place, as it goes into exports. */
-export function correctedAnswer(answer: Answer, pages: PageState[]): Answer {
-  const corrected = answer.pages.map((page, index) => {
+/** The whole response with the corrections applied, for exports. */
+export function correctedResponse(response: OcrResponse, pages: PageState[]): OcrResponse {
+  const corrected = response.pages.map((page, index) => {
     const state = pages[index]
     if (state?.status !== 'done') return page
     return {
       ...page,
       text: correctedText(page, state.corrections),
-      layout: { ...page.layout, items: itemsOf(state) },
+      layout: { ...page.layout, items: blocksOf(state) },
     }
   })
-  return { ...answer, pages: corrected, text: corrected.map((page) => page.text).join('\n\n---\n\n') }
+  return { ...response, pages: corrected, text: corrected.map((page) => page.text).join('\n\n---\n\n') }
 }
 
-/** What the reader wrote since the last closed block, without its marks. */
+/** The model output after the last complete grounding box, without grounding tokens. */
 export function unfinishedText(raw: string): string {
   const tail = raw.split('<|/det|>').at(-1) ?? ''
   return tail.replace(/<\|ref\|>[\s\S]*$/, '').replace(/<\|[^|>]*\|?>?/g, '').trim()
@@ -123,8 +124,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }
 
-// The backend is ours and speaks the generated types; these look at the shape's outline only.
-function isAnswer(value: Record<string, unknown>): value is Answer {
+// The backend sends the generated types; these guards tell them apart by a few fields.
+function isOcrResponse(value: Record<string, unknown>): value is OcrResponse {
   return Array.isArray(value.pages) && typeof value.text === 'string'
 }
 
@@ -132,6 +133,6 @@ function isPage(value: Record<string, unknown>): value is Page {
   return isRecord(value.layout) && typeof value.text === 'string'
 }
 
-function isItem(value: unknown): value is Item {
+function isBlock(value: unknown): value is Block {
   return isRecord(value) && Array.isArray(value.boxes) && typeof value.label === 'string'
 }

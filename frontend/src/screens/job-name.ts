@@ -1,11 +1,11 @@
 import type { Job } from '../api/client'
-import type { Words } from '../i18n/words'
+import type { Texts } from '../i18n/translation'
 
-/** What people call a job: its file, or the first of them. */
-export function nameOf(job: Job, words: Words): string {
-  return nameOfFiles(job.files.map(({ fileName }) => fileName), words) || job.jobId
+/** The display name of a job: its first file, and how many more there are. */
+export function jobName(job: Job, t: Texts): string {
+  return filesName(job.files.map(({ fileName }) => fileName), t) || job.jobId
 }
 
-export function nameOfFiles([first = '', ...others]: string[], words: Words): string {
-  return others.length > 0 ? words.history.files(first, others.length) : first
+export function filesName([first = '', ...others]: string[], t: Texts): string {
+  return others.length > 0 ? t.history.files(first, others.length) : first
 }

@@ -2,7 +2,7 @@ import { Button, Menu } from '@mantine/core'
 import { IconChevronDown, IconDownload } from '@tabler/icons-react'
 import type { ReactNode } from 'react'
 
-/** A button that opens a list of files one can have. */
+/** A button that opens a menu of downloads. */
 export function DownloadMenu(props: {
   label: string
   position: 'bottom-start' | 'bottom-end'

@@ -2,7 +2,7 @@ import { VisuallyHidden } from '@mantine/core'
 import { useEffect, useRef, type Ref } from 'react'
 import { useMergedRef } from '@mantine/hooks'
 
-/** A hidden file input that a button clicks: for whole folders, or for the camera of a phone. */
+/** A hidden file input that a button opens: for a whole folder, or for the camera of a phone. */
 export function FilePicker(props: {
   ref: Ref<HTMLInputElement>
   label: string

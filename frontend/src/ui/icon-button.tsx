@@ -8,7 +8,7 @@ type Props = Omit<ComponentPropsWithRef<'button'>, 'style'> & {
   size?: 'sm' | 'md' | 'lg'
 }
 
-/** A button that is a picture; its label is its name and its tooltip. */
+/** A button with an icon; the label is its accessible name and its tooltip. */
 export function IconButton({ label, children, pressed, size = 'lg', color: _, ...rest }: Props) {
   return (
     <Tooltip label={label} openDelay={400}>

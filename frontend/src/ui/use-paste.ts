@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'react'
 
-/** Files from the clipboard, unless they are pasted into a field. */
+/** Calls `onFiles` when files are pasted anywhere on the page. Pasted text stays untouched. */
 export function usePaste(onFiles: (files: File[]) => void): void {
   const latest = useRef(onFiles)
   latest.current = onFiles

@@ -1,51 +1,52 @@
 import { Button, CloseButton, Group, Menu, SegmentedControl, Text, TextInput } from '@mantine/core'
 import { IconChevronDown, IconCopy, IconSearch } from '@tabler/icons-react'
 import type { Ref } from 'react'
-import { useWords } from '../i18n/words'
-import { TABS, type Tab } from '../lib/address'
+import { useTranslation } from '../i18n/translation'
+import { TABS, type Tab } from '../lib/route'
 import { DownloadMenu } from '../ui/download-menu'
 
-export type Copyable = { key: string; label: string; copy: () => void }
-export type Downloadable = { key: string; label: string; download: (scope: Scope) => void }
-export type Scope = 'page' | 'document'
+export type ExportScope = 'page' | 'document'
+export type CopyAction = { key: string; label: string; copy: () => void }
+export type DownloadAction = { key: string; label: string; download: (scope: ExportScope) => void }
 
-export function Tabs({ tab, onTab }: { tab: Tab; onTab: (tab: Tab) => void }) {
-  const { words } = useWords()
+export function ViewTabs({ tab, onTab }: { tab: Tab; onTab: (tab: Tab) => void }) {
+  const { t } = useTranslation()
   return (
     <SegmentedControl
       size="xs"
-      aria-label={words.viewer.result}
+      aria-label={t.viewer.result}
       value={tab}
       onChange={(value) => onTab(TABS.find((known) => known === value) ?? 'rendered')}
-      data={TABS.map((value) => ({ value, label: words.viewer.tabs[value] }))}
+      data={TABS.map((value) => ({ value, label: t.viewer.tabs[value] }))}
     />
   )
 }
 
-export function Find(props: {
+/** Searches the page's blocks and shows the number of matches. */
+export function SearchField(props: {
   input: Ref<HTMLInputElement>
   value: string
   onChange: (value: string) => void
   count: number
 }) {
-  const { words } = useWords()
+  const { t } = useTranslation()
   return (
     <TextInput
       ref={props.input}
       size="xs"
       w={{ base: 130, sm: 190 }}
       type="search"
-      aria-label={words.viewer.find}
-      placeholder={words.viewer.find}
+      aria-label={t.viewer.search}
+      placeholder={t.viewer.search}
       leftSection={<IconSearch size={14} />}
       rightSectionWidth={props.value === '' ? 0 : 92}
       rightSection={
         props.value !== '' && (
           <Group gap={2} wrap="nowrap" justify="flex-end" w="100%">
             <Text size="xs" role="status">
-              {words.viewer.found(props.count)}
+              {t.viewer.matches(props.count)}
             </Text>
-            <CloseButton size="xs" aria-label={words.close} onClick={() => props.onChange('')} />
+            <CloseButton size="xs" aria-label={t.close} onClick={() => props.onChange('')} />
           </Group>
         )
       }
@@ -60,38 +61,26 @@ export function Find(props: {
   )
 }
 
-export function Out(props: { copies: Copyable[]; downloads: Downloadable[]; pages: number }) {
-  const { words } = useWords()
+/** The menus to copy the page and to download the page or the document. */
+export function ExportMenus(props: {
+  copies: CopyAction[]
+  downloads: DownloadAction[]
+  pages: number
+}) {
+  const { t } = useTranslation()
+  const several = props.pages > 1
   return (
     <Group gap="xs" wrap="nowrap">
-      <Menu position="bottom-end">
-        <Menu.Target>
-          <Button
-            size="xs"
-            variant="default"
-            leftSection={<IconCopy size={15} />}
-            rightSection={<IconChevronDown size={14} />}
-          >
-            {words.out.copy}
-          </Button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {props.copies.map(({ key, label, copy }) => (
-            <Menu.Item key={key} onClick={copy}>
-              {label}
-            </Menu.Item>
-          ))}
-        </Menu.Dropdown>
-      </Menu>
-      <DownloadMenu label={words.out.download} position="bottom-end">
-        {props.pages > 1 && <Menu.Label>{words.out.document}</Menu.Label>}
+      <CopyMenu copies={props.copies} />
+      <DownloadMenu label={t.export.download} position="bottom-end">
+        {several && <Menu.Label>{t.export.document}</Menu.Label>}
         {props.downloads.map(({ key, label, download }) => (
           <Menu.Item key={key} onClick={() => download('document')}>
             {label}
           </Menu.Item>
         ))}
-        {props.pages > 1 && <Menu.Label>{words.out.page}</Menu.Label>}
-        {props.pages > 1 &&
+        {several && <Menu.Label>{t.export.page}</Menu.Label>}
+        {several &&
           props.downloads.map(({ key, label, download }) => (
             <Menu.Item key={key} onClick={() => download('page')}>
               {label}
@@ -99,5 +88,30 @@ export function Out(props: { copies: Copyable[]; downloads: Downloadable[]; page
           ))}
       </DownloadMenu>
     </Group>
+  )
+}
+
+function CopyMenu({ copies }: { copies: CopyAction[] }) {
+  const { t } = useTranslation()
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <Button
+          size="xs"
+          variant="default"
+          leftSection={<IconCopy size={15} />}
+          rightSection={<IconChevronDown size={14} />}
+        >
+          {t.export.copy}
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {copies.map(({ key, label, copy }) => (
+          <Menu.Item key={key} onClick={copy}>
+            {label}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
   )
 }

@@ -2,26 +2,27 @@ import { Group, SegmentedControl, Text, Title } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { IconChevronLeft, IconChevronRight } from '@tabler/icons-react'
 import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
-import { useWords } from '../i18n/words'
-import { TABS, type Tab } from '../lib/address'
-import { matches } from '../lib/find'
-import { itemsOf, type PageState } from '../lib/result'
-import { Confirm } from '../ui/confirm'
+import { useTranslation } from '../i18n/translation'
+import { blocksOf, type PageState } from '../lib/result'
+import { TABS, type Tab } from '../lib/route'
+import { matches } from '../lib/text-search'
+import { ConfirmDialog } from '../ui/confirm-dialog'
 import { IconButton } from '../ui/icon-button'
-import { Split } from '../ui/split'
+import { SplitPane } from '../ui/split-pane'
 import { useShortcuts } from '../ui/use-shortcuts'
-import { Boxes } from './boxes'
-import { LabelFilter } from './label-filter'
-import { Notices, ReadAgain, type Choice } from './notices'
-import { PageCanvas } from './page-canvas'
-import { PageList, type PageMark } from './page-list'
-import { TextPane } from './text-pane'
-import { Find, Out, Tabs, type Copyable, type Downloadable } from './toolbar'
-import { usePicture, type LoadPicture } from './use-picture'
-import { usePointing } from './use-pointing'
+import { PageNotices } from './page-notices'
+import { BlockBoxes } from './page/block-boxes'
+import { LabelFilter } from './page/label-filter'
+import { PageCanvas } from './page/page-canvas'
+import { PageList, type PageMark } from './page/page-list'
+import { usePageImage, type LoadPageImage } from './page/use-page-image'
+import { RetryMenu, type RetryOption } from './retry-menu'
+import { TextPane } from './text/text-pane'
+import { ExportMenus, SearchField, ViewTabs, type CopyAction, type DownloadAction } from './toolbar'
+import { useBlockSelection } from './use-block-selection'
 import styles from './viewer.module.css'
 
-/** A document beside what was read of it. Fetches nothing itself. */
+/** The pages of a document beside their text. Sends no requests itself. */
 export function Viewer(props: {
   name: string
   status: ReactNode
@@ -29,64 +30,63 @@ export function Viewer(props: {
   pageIndex: number
   onPage: (index: number) => void
   state: PageState
-  load: LoadPicture
+  loadImage: LoadPageImage
   tab: Tab
   onTab: (tab: Tab) => void
   onCorrect: (id: number, text: string | null) => void
-  choices: Choice[]
-  /** Whether reading again would take a person's work with it; then it is asked first. */
+  retryOptions: RetryOption[]
+  /** Whether a retry discards corrections; the user confirms it then. */
   corrected: boolean
-  onAgain: (choice: Choice) => void
-  copies: Copyable[]
-  downloads: Downloadable[]
+  onRetry: (option: RetryOption) => void
+  copies: CopyAction[]
+  downloads: DownloadAction[]
 }) {
-  const { words } = useWords()
+  const { t } = useTranslation()
   const { state, pageIndex, marks } = props
   const narrow = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false })
-  const [side, setSide] = useState<'picture' | 'text'>('picture')
+  const [side, setSide] = useState<'image' | 'text'>('image')
   const [search, setSearch] = useState('')
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set())
   const [editing, setEditing] = useState<number | null>(null)
-  const [doubtful, setDoubtful] = useState<Choice | null>(null)
+  const [unconfirmed, setUnconfirmed] = useState<RetryOption | null>(null)
   const input = useRef<HTMLInputElement>(null)
-  const pointing = usePointing(pageIndex)
-  const picture = usePicture(props.load, pageIndex)
-  const items = useMemo(() => itemsOf(state), [state])
-  const labels = useMemo(() => [...new Set(items.map((item) => item.label))], [items])
+  const selection = useBlockSelection(pageIndex)
+  const image = usePageImage(props.loadImage, pageIndex)
+  const blocks = useMemo(() => blocksOf(state), [state])
+  const labels = useMemo(() => [...new Set(blocks.map((block) => block.label))], [blocks])
   const found = useMemo(
-    () => new Set(items.filter((item) => matches(item.text, search)).map((item) => item.id)),
-    [items, search],
+    () => new Set(blocks.filter((block) => matches(block.text, search)).map((block) => block.id)),
+    [blocks, search],
   )
   useEffect(() => setEditing(null), [pageIndex])
-  const onAgain = props.corrected ? setDoubtful : props.onAgain
+  const onRetry = props.corrected ? setUnconfirmed : props.onRetry
 
   const goTo = (index: number) => {
     if (index >= 0 && index < marks.length) props.onPage(index)
   }
-  const walk = (step: number) => {
-    const place = items.findIndex((item) => item.id === pointing.picked?.id)
-    const next = items[Math.min(items.length - 1, Math.max(0, place + step))]
-    if (next !== undefined) pointing.pick(next.id, 'key')
+  const moveSelection = (step: number) => {
+    const index = blocks.findIndex((block) => block.id === selection.selected?.id)
+    const next = blocks[Math.min(blocks.length - 1, Math.max(0, index + step))]
+    if (next !== undefined) selection.select(next.id, 'key')
   }
   useShortcuts({
     ArrowRight: () => goTo(pageIndex + 1),
     ArrowLeft: () => goTo(pageIndex - 1),
-    j: () => walk(1),
-    k: () => walk(-1),
+    j: () => moveSelection(1),
+    k: () => moveSelection(-1),
     e: () => {
-      if (pointing.picked === null || state.status !== 'done') return
+      if (selection.selected === null || state.status !== 'done') return
       props.onTab('rendered')
       setSide('text')
-      setEditing(pointing.picked.id)
+      setEditing(selection.selected.id)
     },
     c: () => props.copies[0]?.copy(),
     '/': () => input.current?.focus(),
-    ...Object.fromEntries(TABS.map((tab, place) => [String(place + 1), () => props.onTab(tab)])),
+    ...Object.fromEntries(TABS.map((tab, index) => [String(index + 1), () => props.onTab(tab)])),
   })
 
-  const label = words.viewer.pageOf(pageIndex + 1, Math.max(1, marks.length))
   const size =
-    state.status === 'reading'
+    state.status === 'processing'
       ? state
       : state.status === 'done'
         ? state.page.layout
@@ -94,39 +94,39 @@ export function Viewer(props: {
   const canvas = (
     <PageCanvas
       key={narrow ? 'narrow' : 'wide'}
-      picture={picture}
+      image={image}
       page={size}
-      label={label}
-      reading={state.status === 'reading' || marks[pageIndex] === 'reading'}
-      start={narrow ? 'width' : 'page'}
+      label={t.viewer.pageOf(pageIndex + 1, Math.max(1, marks.length))}
+      processing={state.status === 'processing' || marks[pageIndex] === 'processing'}
+      initialZoom={narrow ? 'width' : 'page'}
       tools={<LabelFilter labels={labels} hidden={hidden} onHide={setHidden} />}
     >
-      <Boxes
-        items={items.filter((item) => !hidden.has(item.label))}
+      <BlockBoxes
+        blocks={blocks.filter((block) => !hidden.has(block.label))}
         found={found}
-        pointing={pointing}
-        fresh={state.status === 'reading'}
+        selection={selection}
+        streaming={state.status === 'processing'}
       />
     </PageCanvas>
   )
   const text = (
-    <section className={styles.side} aria-label={words.viewer.result}>
+    <section className={styles.side} aria-label={t.viewer.result}>
       <div className={styles.views}>
-        <Tabs tab={props.tab} onTab={props.onTab} />
-        <Find input={input} value={search} onChange={setSearch} count={found.size} />
+        <ViewTabs tab={props.tab} onTab={props.onTab} />
+        <SearchField input={input} value={search} onChange={setSearch} count={found.size} />
       </div>
       <TextPane
         key={pageIndex}
         state={state}
         tab={props.tab}
-        words={search}
+        query={search}
         found={found}
-        pointing={pointing}
-        picture={picture}
+        selection={selection}
+        image={image}
         editing={editing}
         onEdit={setEditing}
         onCorrect={props.onCorrect}
-        notices={<Notices state={state} choices={props.choices} onAgain={onAgain} />}
+        notices={<PageNotices state={state} retryOptions={props.retryOptions} onRetry={onRetry} />}
       />
     </section>
   )
@@ -139,31 +139,11 @@ export function Viewer(props: {
           </Title>
           {props.status}
         </div>
-        {marks.length > 1 && (
-          <Group gap={2} wrap="nowrap">
-            <IconButton
-              label={words.viewer.previous}
-              disabled={pageIndex === 0}
-              onClick={() => goTo(pageIndex - 1)}
-            >
-              <IconChevronLeft size={18} />
-            </IconButton>
-            <Text size="sm" style={{ fontVariantNumeric: 'tabular-nums' }}>
-              {pageIndex + 1} / {marks.length}
-            </Text>
-            <IconButton
-              label={words.viewer.next}
-              disabled={pageIndex >= marks.length - 1}
-              onClick={() => goTo(pageIndex + 1)}
-            >
-              <IconChevronRight size={18} />
-            </IconButton>
-          </Group>
-        )}
+        {marks.length > 1 && <PageSwitch index={pageIndex} total={marks.length} onPage={goTo} />}
         {state.status === 'done' && (
           <>
-            <ReadAgain choices={props.choices} onAgain={onAgain} />
-            <Out copies={props.copies} downloads={props.downloads} pages={marks.length} />
+            <RetryMenu options={props.retryOptions} onRetry={onRetry} />
+            <ExportMenus copies={props.copies} downloads={props.downloads} pages={marks.length} />
           </>
         )}
       </div>
@@ -171,30 +151,48 @@ export function Viewer(props: {
         <SegmentedControl
           radius={0}
           value={side}
-          onChange={(value) => setSide(value === 'text' ? 'text' : 'picture')}
+          onChange={(value) => setSide(value === 'text' ? 'text' : 'image')}
           data={[
-            { value: 'picture', label: words.viewer.picture },
-            { value: 'text', label: words.viewer.text },
+            { value: 'image', label: t.viewer.image },
+            { value: 'text', label: t.viewer.text },
           ]}
         />
       )}
       <div className={styles.body}>
         {!narrow && marks.length > 1 && (
-          <PageList marks={marks} current={pageIndex} onPick={goTo} load={props.load} />
+          <PageList marks={marks} current={pageIndex} onSelect={goTo} loadImage={props.loadImage} />
         )}
-        {narrow && (side === 'picture' ? canvas : text)}
-        {!narrow && <Split label={words.viewer.split} left={canvas} right={text} />}
+        {narrow && (side === 'image' ? canvas : text)}
+        {!narrow && <SplitPane label={t.viewer.splitWidth} left={canvas} right={text} />}
       </div>
-      <Confirm
-        opened={doubtful !== null}
-        question={words.viewer.againSure}
-        yes={words.viewer.againYes}
-        onYes={() => {
-          if (doubtful !== null) props.onAgain(doubtful)
-          setDoubtful(null)
+      <ConfirmDialog
+        opened={unconfirmed !== null}
+        question={t.viewer.retryQuestion}
+        confirmLabel={t.viewer.retryConfirm}
+        onConfirm={() => {
+          if (unconfirmed !== null) props.onRetry(unconfirmed)
+          setUnconfirmed(null)
         }}
-        onNo={() => setDoubtful(null)}
+        onCancel={() => setUnconfirmed(null)}
       />
     </div>
+  )
+}
+
+function PageSwitch(props: { index: number; total: number; onPage: (index: number) => void }) {
+  const { t } = useTranslation()
+  const { index, total, onPage } = props
+  return (
+    <Group gap={2} wrap="nowrap">
+      <IconButton label={t.viewer.previous} disabled={index === 0} onClick={() => onPage(index - 1)}>
+        <IconChevronLeft size={18} />
+      </IconButton>
+      <Text size="sm" style={{ fontVariantNumeric: 'tabular-nums' }}>
+        {index + 1} / {total}
+      </Text>
+      <IconButton label={t.viewer.next} disabled={index >= total - 1} onClick={() => onPage(index + 1)}>
+        <IconChevronRight size={18} />
+      </IconButton>
+    </Group>
   )
 }

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from dsocr.batch.benchmark import measure
-from dsocr.cli.engine import started_engine
 from dsocr.cli.options import EngineOption, choice
 from dsocr.config import Settings
 from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES, mode_of
 from dsocr.engines.deepseek.prompts import TASKS
+from dsocr.host import started_host
 from dsocr.types import OcrOptions, PageImage
 
 WIDTH, HEIGHT = 1200, 1600
@@ -66,9 +66,9 @@ async def _measure_all(
     settings: Settings, options: OcrOptions, counts: tuple[int, ...] | None, pages: int | None
 ) -> None:
     console = Console()
-    async with started_engine(settings) as (engine, chosen):
-        info = engine.info
-        console.print(f"{info.name} ({info.model}, {info.device}) reads: {chosen.reason}.")
+    async with started_host(settings.host_config()) as host:
+        engine, info = host.engine, host.engine.info
+        console.print(f"{info.name} ({info.model}, {info.device}) reads: {host.selection.reason}.")
         made = made_pages()
         await engine.recognize(next(made), options)  # what is loaded on first use is loaded
         table = Table(

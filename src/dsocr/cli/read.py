@@ -19,11 +19,11 @@ from dsocr.cli.output import following, make_writable
 from dsocr.cli.reading import Order, Tally, counted, read_all
 from dsocr.config import Settings
 from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
-from dsocr.engines.deepseek.prompts import TASKS, locate_query, task_of, with_image
+from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.errors import BadRequest
 from dsocr.exports import FORMATS, Format, format_of
+from dsocr.options import OptionLimits, build_options, prompt_for_task
 from dsocr.pipeline.page_ranges import parse_page_ranges
-from dsocr.types import OcrOptions
 
 SEVERAL_TO_STDOUT = ("markdown", "text", "json")
 
@@ -137,7 +137,10 @@ def read(
     with tempfile.TemporaryDirectory(prefix="dsocr-") as spool:
         try:
             kind = _format(format, output)
-            order = Order(_options(task, prompt, mode, settings), kind.key, pages, dpi, password)
+            words = prompt_for_task(task, prompt, settings.default_prompt)
+            limits = OptionLimits(no_repeat_ngram=settings.no_repeat_ngram)
+            options = build_options(limits, prompt=words, mode=mode)
+            order = Order(options, kind.key, pages, dpi, password)
             if pages:
                 parse_page_ranges(pages)
             plan = _plan(paths, output, kind, skip_existing=skip_existing)
@@ -161,27 +164,6 @@ def _format(asked: str | None, output: str | None) -> Format:
         return format_of(asked)
     ending = Path(output or "").suffix.lstrip(".").lower()
     return next((known for known in FORMATS if known.extension == ending), format_of("markdown"))
-
-
-def _options(task: str | None, prompt: str | None, mode: str, settings: Settings) -> OcrOptions:
-    words = settings.default_prompt
-    if task == "locate":
-        if not prompt:
-            raise BadRequest("--task locate needs --prompt with the words to look for.")
-        located = TASKS["locate"].prompt.replace("xxxx", prompt)
-        words = prompt if locate_query(prompt) else located
-    elif task and prompt:
-        raise BadRequest("--prompt takes the place of --task; give one of them.")
-    elif task:
-        words = next(spec.prompt for spec in TASKS.values() if spec.key == task)
-    elif prompt:
-        words = prompt
-    return OcrOptions(
-        task=task_of(words),
-        mode=next(key for key in MODES if key == mode),
-        prompt=with_image(words),
-        no_repeat_ngram=settings.no_repeat_ngram,
-    )
 
 
 @dataclasses.dataclass(slots=True)

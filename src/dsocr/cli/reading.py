@@ -7,23 +7,22 @@ import io
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dsocr.batch.inputs import Input
-from dsocr.cli.engine import started_engine
 from dsocr.cli.output import Report, duration, write_whole
 from dsocr.config import Settings
 from dsocr.errors import BadRequest, DsocrError, NotADocument
 from dsocr.exports import render
+from dsocr.host import started_host
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.signature import is_named_as_document
-from dsocr.pages.source import open_source
+from dsocr.pages.source import open_document
 from dsocr.pipeline.events import PageDone, PageEvent
 from dsocr.pipeline.page_ranges import page_indices
-from dsocr.pipeline.pipeline import Pipeline, Source, all_or_none, check_options
+from dsocr.pipeline.pipeline import PageSource, Pipeline, all_or_none, check_options
 from dsocr.types import Document, OcrOptions
 
 log = logging.getLogger(__name__)
@@ -81,12 +80,12 @@ async def read_all(
 
     A document that cannot be read is reported and counted; the others go on.
     """
-    async with started_engine(settings) as (engine, choice), _sandbox(settings) as sandbox:
-        info = engine.info
+    async with started_host(settings.host_config()) as host:
+        pipeline, info = await host.pipeline(0)
         check_options(order.options, info)
-        report.say(f"{info.name} ({info.model}, {info.device}) reads: {choice.reason}.")
+        report.say(f"{info.name} ({info.model}, {info.device}) reads: {host.selection.reason}.")
         dpi = order.dpi or info.dpi
-        work = _Work(Pipeline(engine, retry=settings.retry), sandbox, order, dpi, report, Tally())
+        work = _Work(pipeline, host.sandbox, order, dpi, report, Tally())
         printer = _Printer(report)
         upcoming = iter(enumerate(inputs))
 
@@ -138,7 +137,7 @@ class _Work:
     async def _export(self, entry: Input) -> tuple[Document, bytes]:
         try:
             _check_readable(entry.path)
-            source = await open_source(
+            source = await open_document(
                 entry.path,
                 name=entry.below.name,
                 sandbox=self.sandbox,
@@ -154,11 +153,11 @@ class _Work:
         finally:
             await source.close()
 
-    async def _read_pages(self, source: Source) -> Document:
+    async def _read_pages(self, source: PageSource) -> Document:
         text = self.order.pages
         pages = page_indices(text, source.num_pages) if text else range(source.num_pages)
         self.report.opened(len(pages))
-        document = await self.pipeline.read(
+        document = await self.pipeline.run(
             source, self.order.options, pages=pages, dpi=self.dpi, on_event=self._watch
         )
         failures = [page.error for page in document.pages]
@@ -206,13 +205,13 @@ class _Printer:
 class _PageImages:
     """Page images for an export, rendered again when it asks: it runs in a thread of its own."""
 
-    def __init__(self, source: Source, dpi: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, source: PageSource, dpi: float, loop: asyncio.AbstractEventLoop) -> None:
         self._source = source
         self._dpi = dpi
         self._loop = loop
 
     def page_image(self, index: int) -> bytes:
-        page = self._source.page(index, dpi=self._dpi)
+        page = self._source.render_page(index, dpi=self._dpi)
         rendered = asyncio.run_coroutine_threadsafe(page, self._loop).result()
         file = io.BytesIO()
         rendered.image.save(file, "PNG", compress_level=1)
@@ -230,15 +229,6 @@ def _check_readable(path: Path) -> None:
         path.open("rb").close()
     except OSError as error:
         raise BadRequest(error.strerror or "it cannot be read") from error
-
-
-@asynccontextmanager
-async def _sandbox(settings: Settings) -> AsyncIterator[Sandbox]:
-    sandbox = Sandbox(settings.pages)
-    try:
-        yield sandbox
-    finally:
-        await sandbox.close()
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,1 +1,1 @@
-"""A page image in, a page result out: what an engine is, which there are, and the engines."""
+"""Engines: from a page image to a page result. Their interface, their table, and the engines."""

@@ -1,4 +1,4 @@
-"""What an engine is: the pluggable thing that reads a page. Knows no engine by name."""
+"""The interface of an engine, which recognizes pages. Knows no engine by name."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from dsocr.engines.stats import EngineStats
 from dsocr.types import Mode, OcrOptions, PageImage, PageResult, Task
 
 OnText = Callable[[str], None]
-"""Receives new raw text while a page is read; the pieces add up to `PageResult.raw`."""
+"""Receives new raw text while a page is recognized; the pieces add up to `PageResult.raw`."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """An engine's face: what it is, where it runs, what it can be asked."""
+    """What an engine is, where it runs and what it supports."""
 
     name: str
     model: str
@@ -23,34 +24,38 @@ class EngineInfo:
     modes: tuple[Mode, ...]
     streams: bool
     max_concurrency: int
-    """Pages worth keeping in flight; more only wait behind the engine's own door."""
+    """Pages in flight that keep the engine busy; the pipeline sends no more at a time."""
     dpi: int = 144
-    """Pixels per inch at which PDF pages suit it best."""
+    """Pixels per inch at which PDF pages are best rendered for it."""
     supports_no_repeat: bool = False
-    """Whether `no_repeat_ngram` means anything to it."""
+    """Whether it applies `no_repeat_ngram`."""
     details: tuple[tuple[str, str], ...] = ()
-    """What a person may want to know beside it, such as ("attention", "sdpa")."""
+    """Further facts for people, such as ("attention", "sdpa")."""
 
 
 class Engine(Protocol):
-    """Many `recognize` calls may be in flight; how they are batched is the engine's own affair.
-
-    `recognize` raises `DsocrError` for what a user can meet; cancelling it frees its place.
-    """
+    """Recognizes pages; many `recognize` calls may be in flight, and the engine batches them."""
 
     @property
     def info(self) -> EngineInfo: ...
 
     @property
     def unhealthy_reason(self) -> str:
-        """Why nothing can be read just now, though it was started; empty when it can. What is
-        asked meanwhile waits for it to heal."""
+        """Why no page can be recognized now, although it was started; empty when pages can be.
+        `recognize` calls wait meanwhile until the engine has recovered."""
+
+    def stats(self) -> EngineStats:
+        """For metrics. Does not wait for the engine."""
 
     async def start(self) -> None:
-        """Loads what is needed to read; returns when the first page can be read."""
+        """Loads what is needed; returns when the first page can be recognized. Raises `DsocrError`
+        when it cannot start; it may be called again."""
 
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
-    ) -> PageResult: ...
+    ) -> PageResult:
+        """One page's result, with the index and size of `page`. Raises `DsocrError` for what a user
+        can cause or meet. Cancelling frees what the page used."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Ends the engine's processes; pages in flight fail. Calling it twice is no error."""

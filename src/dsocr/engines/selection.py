@@ -1,4 +1,4 @@
-"""Which engine reads when nobody said, and why. Looks at files and packages; imports neither."""
+"""Selects the engine for `auto`, with the reason. Looks for files and packages; imports neither."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ NATIVE_PACKAGES = ("torch", "safetensors", "tokenizers")
 
 @dataclass(frozen=True, slots=True)
 class EngineSelection:
-    """The engine that shall read, as one tells it to a person."""
+    """The selected engine, with texts for people."""
 
     name: str
     reason: str
     advice: str = ""
-    """What to do to get the better one; empty when there is none."""
+    """How to get a better engine; empty when this is the best one."""
 
 
 def select_engine(
-    wanted: str,
+    requested: str,
     model_path: Path | None,
     *,
     hub_cache: Path | None = None,
     installed: Callable[[str], bool] | None = None,
 ) -> EngineSelection:
-    """`auto` takes `native` when its weights and packages are there, else `ppocr`."""
-    wanted = canonical_name(wanted)
-    if wanted != "auto":
-        return EngineSelection(wanted, f"{wanted} was asked for")
+    """`auto` selects `native` when its weights and packages are found, else `ppocr`."""
+    requested = canonical_name(requested)
+    if requested != "auto":
+        return EngineSelection(requested, f"{requested} was requested")
     missing = [name for name in NATIVE_PACKAGES if not (installed or is_installed)(name)]
     if find_weights(model_path, hub_cache=hub_cache) is None:
         return EngineSelection("ppocr", *_without_weights(model_path, missing))
     if missing:
         return EngineSelection(
             "ppocr",
-            f"the DeepSeek-OCR weights are there, but not installed: {', '.join(missing)}",
+            f"the DeepSeek-OCR weights are found, but not installed: {', '.join(missing)}",
             "Install what is missing: pip install 'dsocr[native]'.",
         )
-    return EngineSelection("native", "the DeepSeek-OCR weights and torch are there")
+    return EngineSelection("native", "the DeepSeek-OCR weights and torch are found")
 
 
 def _without_weights(model_path: Path | None, missing: list[str]) -> tuple[str, str]:
-    """Reason and advice. Without the folder's path: strangers may read them in `/health`."""
+    """Reason and advice, without the folder's path: `/health` shows them without a key."""
     reason = "there are no DeepSeek-OCR weights in the model folder"
     if model_path is not None and next(model_path.glob("*.safetensors"), None):
-        lacking = ", ".join(missing_files(model_path)[:3])
-        reason = f"the DeepSeek-OCR weights in the model folder are incomplete: {lacking}"
+        files = ", ".join(missing_files(model_path)[:3])
+        reason = f"the DeepSeek-OCR weights in the model folder are incomplete: {files}"
     advice = "For DeepSeek-OCR itself get its weights with `dsocr download`"
     if missing:
         advice += " and install its packages: pip install 'dsocr[native]'"
@@ -59,5 +59,5 @@ def _without_weights(model_path: Path | None, missing: list[str]) -> tuple[str, 
 
 
 def is_installed(package: str) -> bool:
-    """Found without importing it: importing torch takes seconds."""
+    """Looks for the package without importing it: importing torch takes seconds."""
     return importlib.util.find_spec(package) is not None

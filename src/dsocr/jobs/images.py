@@ -45,7 +45,7 @@ class PageImages:
     async def _render(self, job: Job, page: JobPage, info: EngineInfo | None) -> bytes:
         source = JobSource(job, [page], files=self._files, sandbox=self._sandbox)
         dpi = job.dpi or (info.dpi if info else DEFAULT_DPI)
-        return await asyncio.to_thread(_jpeg, await source.page(page.index, dpi=dpi))
+        return await asyncio.to_thread(_jpeg, await source.render_page(page.index, dpi=dpi))
 
     def _keep(self, key: tuple[str, int], content: bytes) -> None:
         self._kept[key] = content

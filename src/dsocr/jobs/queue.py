@@ -109,6 +109,10 @@ class JobQueue:
     async def num_unfinished(self) -> int:
         return await self._database.read(queries.num_unfinished)
 
+    async def count_by_status(self) -> dict[str, int]:
+        """Jobs in the store, by status; every status is there."""
+        return await self._database.read(queries.count_by_status)
+
     async def get(self, job_id: str, owner: str | None = None) -> Job:
         """Raises `JobNotFound`, as all below do."""
         return await self._database.read(queries.job, job_id, time.time(), owner)

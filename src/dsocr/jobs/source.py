@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import Job, JobPage
 from dsocr.pages.sandbox import Sandbox
-from dsocr.pages.source import Source, open_source
+from dsocr.pages.source import DocumentFile, open_document
 from dsocr.types import PageImage
 
 
@@ -23,25 +23,25 @@ class JobSource:
         self._pages = {page.index: page for page in pages}
         self._files = files
         self._sandbox = sandbox
-        self._open: dict[int, Source] = {}
+        self._open: dict[int, DocumentFile] = {}
 
     @property
     def num_pages(self) -> int:
         return self._job.pages_total
 
-    async def page(self, index: int, *, dpi: float) -> PageImage:
+    async def render_page(self, index: int, *, dpi: float) -> PageImage:
         page = self._pages[index]
         source = self._open.get(page.file) or await self._open_file(page.file)
-        image = await source.page(page.file_page, dpi=dpi)
+        image = await source.render_page(page.file_page, dpi=dpi)
         return dataclasses.replace(image, index=index)
 
     async def close(self) -> None:
         for source in self._open.values():
             await source.close()
 
-    async def _open_file(self, number: int) -> Source:
+    async def _open_file(self, number: int) -> DocumentFile:
         file = self._job.files[number]
-        source = await open_source(
+        source = await open_document(
             self._files.path(self._job.id, number),
             name=file.name,
             sandbox=self._sandbox,

@@ -245,7 +245,7 @@ class JobWorker:
         await self._retry_while_disk_full(
             lambda: self._database.write(commands.name_engine, lease, info.name, info.model)
         )
-        await pipeline.read_behind(
+        await pipeline.run_in_background(
             source, todo.options, keep, pages=todo.pages, owner=owner, dpi=todo.dpi
         )
 

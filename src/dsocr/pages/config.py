@@ -1,4 +1,4 @@
-"""How files may be decoded. Plain data: importing this loads no decoder."""
+"""Settings of file decoding. Importing this loads no decoder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 
 @dataclass(frozen=True, slots=True)
 class PagesConfig:
-    """Limits of the decoding children."""
+    """Limits of the decoding processes."""
 
     max_pixels: Annotated[int, Gt(0)] = 60_000_000
     """Most pixels of one page. A larger PDF page or JPEG is read smaller; other images are

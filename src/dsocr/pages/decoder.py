@@ -1,8 +1,8 @@
-"""The decoding child: opens one file at a time and hands out its pages one by one.
+"""The decoding process: opens one file at a time and renders its pages on request.
 
-A question is `{"path", "stamp", "kind", "decoder", "password", "page", "dpi"}`; `page` null only
-opens, an empty `path` only closes. The last file stays open: its next page costs no second opening.
-`stamp` tells a file from a later one of the same name.
+A request is `{"path", "stamp", "kind", "decoder", "password", "page", "dpi"}`; `page` null only
+opens, an empty `path` only closes. The last file stays open for its next page. `stamp`
+distinguishes a file from a later one of the same name.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from dsocr.types import PageImage, TextLine
 
 
 class File(Protocol):
-    """An image or a PDF that is open."""
+    """An open image or PDF."""
 
     num_pages: int
 
-    def page(self, index: int, *, dpi: float) -> PageImage: ...
+    def render_page(self, index: int, *, dpi: float) -> PageImage: ...
 
     def close(self) -> None: ...
 
@@ -34,65 +34,65 @@ class _Opened:
 
 
 def main(channel: Channel, arguments: Header) -> None:
-    """Answers until the parent hangs up."""
-    warnings.simplefilter("ignore")  # a library's doubts on a file are no news to who gave it
+    """Answers requests until the parent closes the channel."""
+    warnings.simplefilter("ignore")  # warnings of libraries name folders of this machine
     opened: _Opened | None = None
     while True:
-        question, _ = channel.receive()
+        request, _ = channel.receive()
         limit_cpu_seconds(arguments["cpu_seconds"])
         try:
-            opened = _turned_to(question, opened, max_pixels=arguments["max_pixels"])
-            answer, pixels = _answer(question, opened.file) if opened else ({}, b"")
+            opened = _opened_for(request, opened, max_pixels=arguments["max_pixels"])
+            response, pixels = _response(request, opened.file) if opened else ({}, b"")
         except Exception as error:
             opened = None
-            answer, pixels = _refusal(error, question["kind"]), b""
-        channel.send(answer, pixels)
+            response, pixels = _error_response(error, request["kind"]), b""
+        channel.send(response, pixels)
 
 
-def _turned_to(question: Header, opened: _Opened | None, *, max_pixels: int) -> _Opened | None:
-    """What was open, if the question is about it; else that is closed and the other opened."""
-    identity = (question["path"], question["stamp"], question["password"])
+def _opened_for(request: Header, opened: _Opened | None, *, max_pixels: int) -> _Opened | None:
+    """`opened` if the request is about that file; else closes it and opens the requested one."""
+    identity = (request["path"], request["stamp"], request["password"])
     if opened and opened.identity == identity:
         return opened
     if opened:
         opened.file.close()
-    return _Opened(identity, _open(question, max_pixels)) if question["path"] else None
+    return _Opened(identity, _open(request, max_pixels)) if request["path"] else None
 
 
-def _open(question: Header, max_pixels: int) -> File:
-    """Loads the one decoder that is needed: the first page should not wait for the others."""
-    path = Path(question["path"])
-    if question["kind"] == "pdf":
+def _open(request: Header, max_pixels: int) -> File:
+    """Imports only the decoder that is needed, so that the first page does not wait for others."""
+    path = Path(request["path"])
+    if request["kind"] == "pdf":
         from dsocr.pages.pdf import PdfFile
 
-        return PdfFile(path, password=question["password"], max_pixels=max_pixels)
+        return PdfFile(path, password=request["password"], max_pixels=max_pixels)
     from dsocr.pages.image import ImageFile
 
-    return ImageFile(path, decoder=question["decoder"], max_pixels=max_pixels)
+    return ImageFile(path, decoder=request["decoder"], max_pixels=max_pixels)
 
 
-def _answer(question: Header, file: File) -> tuple[Header, bytes]:
-    if question["page"] is None:
+def _response(request: Header, file: File) -> tuple[Header, bytes]:
+    if request["page"] is None:
         return {"num_pages": file.num_pages}, b""
-    page = file.page(question["page"], dpi=question["dpi"])
+    page = file.render_page(request["page"], dpi=request["dpi"])
     lines = page.text_lines
-    answer = {
+    response = {
         "width": page.width,
         "height": page.height,
         "dpi": page.dpi,
-        "lines": None if lines is None else [_line_to_wire(line) for line in lines],
+        "lines": None if lines is None else [_serialize_line(line) for line in lines],
         "image_share": page.image_share,
     }
-    return answer, page.image.tobytes()
+    return response, page.image.tobytes()
 
 
-def _line_to_wire(line: TextLine) -> list[Any]:
+def _serialize_line(line: TextLine) -> list[Any]:
     return [line.text, line.box.x0, line.box.y0, line.box.x1, line.box.y1]
 
 
-def _refusal(error: Exception, kind: str) -> Header:
-    """What is wrong, as a code and a sentence. Decoders raise whatever they like at broken files
-    (Pillow: OSError, SyntaxError, ValueError, TypeError, struct.error ...), so all of it counts."""
+def _error_response(error: Exception, kind: str) -> Header:
+    """The error's code and message. Decoders raise many exceptions at broken files (Pillow:
+    OSError, SyntaxError, ValueError, TypeError, struct.error ...), so any means a broken file."""
     if isinstance(error, MemoryError):
         error = TooManyPixels("Decoding it takes more memory than is allowed.")
     if not isinstance(error, DsocrError):

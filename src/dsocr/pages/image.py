@@ -1,7 +1,7 @@
-"""An image file's frames as upright RGB pages. Runs only in a decoding child.
+"""An image file's frames as upright RGB pages. Runs only in a decoding process.
 
-The colours are what the model was trained on (spec 3.1): Pillow's own conversion to RGB, alpha
-dropped and not composited.
+Colours are as in training (spec 3.1): Pillow's own conversion to RGB, with alpha dropped and not
+composited.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from dsocr.errors import BadImage, TooManyPages, TooManyPixels
 from dsocr.types import PageImage
 
 MAX_FRAMES = 10_000
-"""Of a TIFF. A chain of frames that never ends costs little to write and much to follow."""
+"""Of a TIFF. A file with an endless chain of frames is small, but following it never ends."""
 _MAX_DRAFT = 8
-"""The JPEG decoder can read an image at 1/2, 1/4 or 1/8 of its size for less than the price."""
+"""The JPEG decoder can decode an image at 1/2, 1/4 or 1/8 of its size, at lower cost."""
 _SAME_COLOUR = 8
-"""Levels by which one ink may vary and still be one ink: programs round."""
+"""Levels by which the stored values of one ink colour may differ: programs round."""
 
 
 class ImageFile:
@@ -30,10 +30,10 @@ class ImageFile:
         self._max_pixels = max_pixels
         self._shrunk = 1.0
         if decoder == "HEIF":
-            import pi_heif  # the other formats need not wait for it
+            import pi_heif  # only here: importing it takes time
 
             pi_heif.register_heif_opener()
-        # Pillow's own guard is the second line; ours below comes first and knows about drafts
+        # Pillow's own check comes second; `_fit` below comes first and handles drafts
         Image.MAX_IMAGE_PIXELS = max_pixels * (_MAX_DRAFT**2 if decoder == "JPEG" else 1)
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
@@ -43,13 +43,13 @@ class ImageFile:
         self._fit()
         self.num_pages = self._count_frames() if decoder == "TIFF" else 1
 
-    def page(self, index: int, *, dpi: float) -> PageImage:
-        """The frame upright and in RGB. It has the pixels it has: `dpi` is for PDFs."""
+    def render_page(self, index: int, *, dpi: float) -> PageImage:
+        """The frame upright and in RGB, at its own size: `dpi` applies to PDFs only."""
         if self._image.tell() != index:
             self._image.seek(index)
         self._fit()
-        # Before anything that may swallow an error: Pillow loads a broken TIFF "well" when asked
-        # a second time, as a black page.
+        # Before any call that suppresses errors: when a broken TIFF is loaded a second time,
+        # Pillow returns a black page.
         self._image.load()
         own_dpi = _dpi(self._image)
         image = _to_rgb(_upright(self._image))
@@ -61,7 +61,7 @@ class ImageFile:
         self._image.close()
 
     def _count_frames(self) -> int:
-        """A frame that cannot be reached counts as one: it is reported when it is read."""
+        """A frame that cannot be reached counts as one: it is reported when it is rendered."""
         count = 1
         while True:
             try:
@@ -78,7 +78,7 @@ class ImageFile:
         return count
 
     def _fit(self) -> None:
-        """Before a pixel is decoded: a JPEG over the cap is read smaller, others are refused."""
+        """Before pixels are decoded: reduces a JPEG over the limit, refuses other formats."""
         width, height = self._image.size
         if width < 1 or height < 1:
             raise BadImage("The image has no pixels.")
@@ -99,7 +99,7 @@ def _too_many(size: tuple[int, int] | None, max_pixels: int) -> str:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF says. Broken EXIF turns nothing (as the released code falls back)."""
+    """Rotated by its EXIF orientation; with broken EXIF unchanged, as in the released code."""
     try:
         return ImageOps.exif_transpose(image)
     except MemoryError:
@@ -109,16 +109,16 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Alpha dropped as the model saw it, unless that melts the ink into its ground.
+    """Alpha dropped as in training, unless the text would disappear.
 
-    Where all that is visible has one colour and transparent pixels are stored in that colour too,
-    nobody could read the page without its alpha. Only then it is composited, for people's sake.
+    Where all visible pixels have one colour and transparent pixels are stored in that colour too,
+    the page is illegible without its alpha. Only then it is composited.
     """
     rgb = image.convert("RGB")
     if not image.has_transparency_data:
         return rgb
     alpha = image.convert("RGBA").getchannel("A")
-    ink = _lost_ink(rgb, alpha)
+    ink = _ink_without_contrast(rgb, alpha)
     if ink is None:
         return rgb
     page = Image.new("RGB", rgb.size, "white" if sum(ink) < 3 * 128 else "black")
@@ -126,8 +126,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return page
 
 
-def _lost_ink(rgb: Image.Image, alpha: Image.Image) -> tuple[int, ...] | None:
-    """The one colour of everything visible, if something transparent has it too."""
+def _ink_without_contrast(rgb: Image.Image, alpha: Image.Image) -> tuple[int, ...] | None:
+    """The one colour of all visible pixels, if transparent pixels have it too; else None."""
     visible = alpha.point([0] + [255] * 255)
     if visible.getextrema() != (0, 255):
         return None

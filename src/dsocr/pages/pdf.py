@@ -1,6 +1,6 @@
-"""A PDF's pages: rendered upright, with their own text and how much of them is pictures.
+"""A PDF's pages: rendered upright, with their text layer and the share that images cover.
 
-Runs only in a decoding child: pdfium is not thread-safe, and hostile PDFs exist.
+Runs only in a decoding process: pdfium is not thread-safe, and PDFs may be hostile.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ MAX_SIDE = 10_000
 _MAX_OBJECTS = 20_000
 _MAX_FORM_DEPTH = 4
 _GRID = 64
-"""Picture coverage is counted on so many cells a side."""
+"""Image coverage is counted on a grid of so many cells a side."""
 
 
 class PdfFile:
-    """One opened PDF; pages are had one at a time."""
+    """One open PDF, whose pages are rendered one at a time."""
 
     def __init__(self, path: Path, *, password: str | None, max_pixels: int) -> None:
         self._max_pixels = max_pixels
@@ -42,16 +42,16 @@ class PdfFile:
         self.num_pages = len(self._pdf)
         if self.num_pages < 1:
             raise BadPdf("The PDF has no pages.")
-        with suppress(pdfium.PdfiumError):  # a broken form does not make the page unreadable
+        with suppress(pdfium.PdfiumError):  # pages with a broken form can still be rendered
             self._pdf.init_forms()
 
-    def page(self, index: int, *, dpi: float) -> PageImage:
+    def render_page(self, index: int, *, dpi: float) -> PageImage:
         try:
             page = self._pdf[index]
         except (pdfium.PdfiumError, IndexError) as error:
             raise BadPdf(f"Page {index + 1} of the PDF is broken.") from error
         try:
-            return self._read(page, index, dpi)
+            return self._render(page, index, dpi)
         except (pdfium.PdfiumError, ValueError) as error:
             raise BadPdf(f"Page {index + 1} of the PDF cannot be rendered.") from error
         finally:
@@ -60,7 +60,7 @@ class PdfFile:
     def close(self) -> None:
         self._pdf.close()
 
-    def _read(self, page: pdfium.PdfPage, index: int, dpi: float) -> PageImage:
+    def _render(self, page: pdfium.PdfPage, index: int, dpi: float) -> PageImage:
         scale = fitting_scale(page.get_size(), dpi=dpi, max_pixels=self._max_pixels)
         bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
         image = bitmap.to_pil().convert("RGB")
@@ -77,7 +77,7 @@ class PdfFile:
 
 
 def fitting_scale(size: tuple[float, float], *, dpi: float, max_pixels: int) -> float:
-    """Pixels a point: as asked, or less so that the page stays under the caps. Raises `BadPdf`."""
+    """Pixels a point at `dpi`, or fewer to stay within the limits. Raises `BadPdf`."""
     width, height = size
     if not (0 < width < math.inf and 0 < height < math.inf):
         raise BadPdf("The page has no size.")

@@ -1,7 +1,7 @@
-"""A PDF page's own text as lines with boxes. Runs only in a decoding child.
+"""A PDF page's text layer as lines with boxes. Runs only in a decoding process.
 
-pdfium gives characters in reading order; a line ends where it says so, where the next character
-stands on another height, or after a gap wider than words leave (another column or cell).
+pdfium gives characters in reading order; a line ends at its line breaks, where the next character
+is at another height, or after a gap wider than a space between words (another column or cell).
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from dataclasses import dataclass, field
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from dsocr.pages.right_to_left import Letter, as_read, has_right_to_left
+from dsocr.pages.right_to_left import Letter, has_right_to_left, reading_order_text
 from dsocr.types import Box, TextLine
 
 MAX_CHARACTERS = 100_000
-"""Of a page; more are left to recognition."""
+"""Of a page; further characters are left out."""
 _GAP = 1.2
-"""Widest gap inside a line, in character heights; justified text stays well below."""
+"""Widest gap inside a line, in character heights; gaps of justified text are well below."""
 _OVERLAP = 0.4
-"""Least part of the smaller height that characters of one line share."""
+"""Smallest overlap of two characters of one line, as a share of the smaller height."""
 _WORD_GAP = 0.7
-"""Widest gap between two parts of a line from right to left, in character heights."""
+"""Widest gap between two parts of a right-to-left line, in character heights."""
 _SAME_LINE = 0.7
 _DEVICE = 1 << 20
-"""Side of the fine integer grid that pdfium maps page points to; turns and crops are its job."""
+"""Side of the integer grid that pdfium maps page points to; it applies rotation and cropping."""
 _HYPHENS = {0x02, 0xAD}
-"""pdfium's mark for a hyphen at a line's end; a soft hyphen, which on paper is a drawn one."""
+"""pdfium's mark for a hyphen at a line's end, and the soft hyphen, which is drawn as one."""
 
 
 class Frame:
@@ -54,7 +54,7 @@ class Frame:
 
 @dataclass(slots=True)
 class _Run:
-    """A line in the making. The box is in points; `vertical` lines run up or down the page."""
+    """Characters of one line so far. The box is in points; `vertical` lines run up or down."""
 
     vertical: bool
     left: float
@@ -69,10 +69,10 @@ class _Run:
 
     def text(self) -> str:
         if self.right_to_left:
-            return as_read(self.letters, self.top - self.bottom)
+            return reading_order_text(self.letters, self.top - self.bottom)
         return " ".join("".join(letter.text for letter in self.letters).split())
 
-    def takes(self, left: float, bottom: float, right: float, top: float) -> bool:
+    def accepts(self, left: float, bottom: float, right: float, top: float) -> bool:
         if self.vertical:
             return _joins(self.left, self.right, left, right, self.bottom, self.top, bottom, top)
         return _joins(self.bottom, self.top, bottom, top, self.left, self.right, left, right)
@@ -83,10 +83,10 @@ class _Run:
 
 
 def page_lines(page: pdfium.PdfPage, frame: Frame) -> list[TextLine]:
-    """All lines of the page's text in the PDF's own order; blank or cropped ones are left out."""
+    """The lines of the page's text in the PDF's order; blank and cropped ones are left out."""
     text_page = page.get_textpage()
     try:
-        runs = _whole_lines(list(_runs(text_page)))
+        runs = _merge_right_to_left(list(_runs(text_page)))
     finally:
         text_page.close()
     placed = (
@@ -98,7 +98,7 @@ def page_lines(page: pdfium.PdfPage, frame: Frame) -> list[TextLine]:
 
 
 def _is_on_page(box: Box) -> bool:
-    """What the crop box cuts away is clamped to the edge and has no area left."""
+    """A line outside the crop box is clamped to the edge and has no area."""
     return box.x1 > box.x0 and box.y1 > box.y0
 
 
@@ -120,7 +120,7 @@ def _runs(text_page: pdfium.PdfTextPage) -> Iterator[_Run]:
             if run:
                 run.letters.append(Letter(character, run.right, run.right))
             continue
-        if run and not run.takes(*box):
+        if run and not run.accepts(*box):
             yield run
             run = None
         if run is None:
@@ -131,17 +131,17 @@ def _runs(text_page: pdfium.PdfTextPage) -> Iterator[_Run]:
         yield run
 
 
-def _whole_lines(runs: list[_Run]) -> list[_Run]:
-    """pdfium breaks lines from right to left at every change of direction: their parts as one."""
-    whole: list[_Run] = []
+def _merge_right_to_left(runs: list[_Run]) -> list[_Run]:
+    """Merges the parts of right-to-left lines: pdfium breaks them at each change of direction."""
+    merged: list[_Run] = []
     for run in runs:
-        near = next((line for line in whole if _is_part_of(run, line)), None)
+        near = next((line for line in merged if _is_part_of(run, line)), None)
         if near is None:
-            whole.append(run)
+            merged.append(run)
             continue
         near.grow(run.left, run.bottom, run.right, run.top)
         near.letters += [Letter(" "), *run.letters]
-    return whole
+    return merged
 
 
 def _is_part_of(run: _Run, line: _Run) -> bool:
@@ -154,7 +154,7 @@ def _is_part_of(run: _Run, line: _Run) -> bool:
 
 
 def _codes(text_page: pdfium.PdfTextPage) -> Iterator[tuple[int, int]]:
-    """Characters' numbers and code points; pdfium counts the halves of a UTF-16 pair apart."""
+    """Character numbers and code points; pdfium counts each half of a UTF-16 surrogate pair."""
     count = min(MAX_CHARACTERS, pdfium_c.FPDFText_CountChars(text_page))
     index = 0
     while index < count:
@@ -205,7 +205,7 @@ def _is_vertical(text_page: pdfium.PdfTextPage, index: int) -> bool:
 
 
 def _character(code: int) -> str:
-    """Lone surrogates and what is no character become the replacement character."""
+    """Lone surrogates and invalid code points become the replacement character."""
     return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
 
 

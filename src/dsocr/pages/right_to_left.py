@@ -1,5 +1,5 @@
-"""Arabic and Hebrew out of where the letters stand: files keep them in the order of reading, of
-drawing, or of both by turns. Pure; knows places and directions, nothing of PDF.
+"""Reading order of Arabic and Hebrew from the positions of their letters: files store them in
+reading order, in drawing order, or in a mix of both. Knows nothing of PDF.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from dataclasses import dataclass
 
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 _MIRRORED = str.maketrans("()[]{}<>\u00ab\u00bb", ")(][}{><\u00bb\u00ab")
-# Numbers keep the order of their digits, and what stands between those; that differs by script.
+# Numbers keep the order of their digits and separators; the separators differ by script.
 _ARABIC_PARTS = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W\d_]+|.", re.S)
 _HEBREW_PARTS = re.compile(
     r"[$\u20ac\u20aa%]?\d+(?:[.,:/+-]\d+)*[$\u20ac\u20aa%]?|[^\W\d_]+|.", re.S
 )
 _NO_BLANK = re.compile(r"(?<=[(\[{\u00ab]) | (?=[)\]}\u00bb.,:;!?\u060c\u061b\u061f])")
-_BLANK = 0.18  # of the letters' height: wider gaps part two words
-_TOUCHING = 0.05  # where the file itself has a blank, this much will do
+_BLANK = 0.18  # of the letter height: a wider gap separates two words
+_TOUCHING = 0.05  # the same where the file has a space character
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A character and where it stands along the line; the file's blanks stand nowhere."""
+    """A character and its extent along the line; spaces of the file have no extent."""
 
     text: str
     left: float = 0.0
@@ -32,7 +32,7 @@ class Letter:
 
 @dataclass(slots=True)
 class _Glyph:
-    """A letter with its vowel marks, and the number of the word that the file has it in."""
+    """A letter with its vowel marks, and the number of its word in the file."""
 
     text: str
     left: float
@@ -49,20 +49,20 @@ def has_right_to_left(text: str) -> bool:
     return any(unicodedata.bidirectional(letter) in _RIGHT_TO_LEFT for letter in text)
 
 
-def as_read(letters: Sequence[Letter], height: float) -> str:
-    """One line's text in reading order, whatever order its letters come in."""
+def reading_order_text(letters: Sequence[Letter], height: float) -> str:
+    """One line's text in reading order; `letters` may come in any order."""
     arabic = any(unicodedata.bidirectional(letter.text) == "AL" for letter in letters)
     ordered: list[tuple[str, bool]] = []
     for word in reversed(_words(_glyphs(letters), height)):
-        text, is_latin = _read(word, arabic=arabic)
+        text, is_latin = _word_text(word, arabic=arabic)
         place = len(ordered)
         while is_latin and place and ordered[place - 1][1]:
-            place -= 1  # a phrase in Latin letters runs the other way
+            place -= 1  # Latin phrases run from left to right
         ordered.insert(place, (text, is_latin))
     line = " ".join(text for text, _ in ordered)
     brackets = [letter for letter in line if letter in "()"]
     if brackets and brackets[0] == ")" and brackets[-1] == "(":
-        line = line.translate(_MIRRORED)  # this file names brackets by meaning, not by shape
+        line = line.translate(_MIRRORED)  # this file stores brackets by meaning, not by shape
     return _NO_BLANK.sub("", line)
 
 
@@ -98,8 +98,8 @@ def _words(glyphs: Sequence[_Glyph], height: float) -> list[list[_Glyph]]:
     return words
 
 
-def _read(word: Sequence[_Glyph], *, arabic: bool) -> tuple[str, bool]:
-    """The word's text, and whether it is one of Latin letters."""
+def _word_text(word: Sequence[_Glyph], *, arabic: bool) -> tuple[str, bool]:
+    """The word's text, and whether it has Latin letters."""
     plain = "".join(glyph.text[0] for glyph in word)
     if not has_right_to_left(plain) and any(letter.isalpha() for letter in plain):
         return "".join(glyph.text for glyph in word), True

@@ -1,6 +1,6 @@
-"""The pool of decoding children. A file that crashes, hangs or swells costs one of them.
+"""The pool of decoding processes. A file that crashes, hangs or exhausts one costs only that one.
 
-Knows processes and limits; what the children do is `decoder.py`.
+Knows processes and limits; what runs in them is `decoder.py`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,15 @@ log = logging.getLogger(__name__)
 
 DECODER = "dsocr.pages.decoder:main"
 RECYCLE_AFTER = 500
-"""Answers after which a child is replaced: what a decoder leaks is bounded."""
+"""Responses after which a child is replaced, so that memory leaks of decoders are bounded."""
 
-_REFUSALS: dict[str, type[DsocrError]] = {
-    refusal.code: refusal
-    for refusal in (BadImage, BadPdf, PasswordRequired, TooManyPages, TooManyPixels)
+_ERRORS: dict[str, type[DsocrError]] = {
+    error.code: error for error in (BadImage, BadPdf, PasswordRequired, TooManyPages, TooManyPixels)
 }
 
-_CLOSE: Header = {"path": "", "stamp": None, "password": None, "kind": "image"}
+_CLOSE_REQUEST: Header = {"path": "", "stamp": None, "password": None, "kind": "image"}
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -47,15 +46,15 @@ class _Worker:
     child: Child
     path: str = ""
     """The file it has open."""
-    answers: int = 0
+    num_responses: int = 0
 
 
 class Sandbox:
-    """Decodes in at most `config.workers` children, started when first needed."""
+    """Decodes in at most `config.workers` child processes, started when first needed."""
 
     def __init__(self, config: PagesConfig) -> None:
         self._config = config
-        self._places = asyncio.Semaphore(config.workers)
+        self._slots = asyncio.Semaphore(config.workers)
         self._idle: list[_Worker] = []
         self._busy: set[Child] = set()
         self._closed = False
@@ -71,59 +70,59 @@ class Sandbox:
     ) -> None:
         await self.close()
 
-    async def ask(self, question: Header, read: Callable[[Header, bytearray], Answer]) -> Answer:
-        """What `read` makes of the answer to a question of `decoder.py`. Raises what the file
-        deserves (`DsocrError`).
+    async def request(self, header: Header, parse: Callable[[Header, bytearray], Result]) -> Result:
+        """Sends a request of `decoder.py` and returns what `parse` makes of the response. Raises
+        the file's `DsocrError`.
 
-        Cancelling kills the child: pdfium cannot be interrupted. So does an answer that makes no
-        sense (`read` finds a key missing, or a type or a value wrong): a file took it over.
+        Cancelling kills the child: pdfium cannot be interrupted. So does an invalid response, where
+        `parse` finds a key missing, or a type or a value wrong: the file has taken the child over.
         """
-        async with self._places:
+        async with self._slots:
             if self._closed:
                 raise _stopping()
-            worker = self._hire(question["path"])
+            worker = self._take_worker(header["path"])
             self._busy.add(worker.child)
             try:
-                answer, pixels = await self._call(worker, question)
-                found = _refusal(answer) if "error" in answer else read(answer, pixels)
+                response, pixels = await self._call(worker, header)
+                result = _error(response) if "error" in response else parse(response, pixels)
             except (KeyError, TypeError, ValueError, OverflowError) as error:
-                log.warning("a decoding child answered nonsense (%s)", type(error).__name__)
+                log.warning("invalid response of a decoding process (%s)", type(error).__name__)
                 await asyncio.to_thread(worker.child.kill)
-                raise _crash(question) from error
+                raise _crash(header) from error
             finally:
                 self._busy.discard(worker.child)
-            await self._dismiss(worker)
-        if isinstance(found, DsocrError):
-            if answer["cause"]:
-                log.info("this %s could not be decoded: %.300r", question["kind"], answer["cause"])
-            raise found
-        return found
+            await self._return_worker(worker)
+        if isinstance(result, DsocrError):
+            if response["cause"]:
+                log.info("this %s could not be decoded: %.300r", header["kind"], response["cause"])
+            raise result
+        return result
 
-    async def forget(self, path: str) -> None:
+    async def close_file(self, path: str) -> None:
         """Has the idle children close this file."""
         while worker := next((idle for idle in self._idle if idle.path == path), None):
-            self._idle.remove(worker)  # looked for anew each time: meanwhile others hire
+            self._idle.remove(worker)  # searched again each time: others may take workers meanwhile
             self._busy.add(worker.child)
             try:
                 with suppress(DsocrError):
-                    await self._call(worker, _CLOSE)
-                    await self._dismiss(worker)
+                    await self._call(worker, _CLOSE_REQUEST)
+                    await self._return_worker(worker)
             finally:
                 self._busy.discard(worker.child)
 
     async def close(self) -> None:
-        """Ends all children; what they were doing fails."""
+        """Ends all children; their requests fail with `EngineUnavailable`."""
         self._closed = True
         children = [worker.child for worker in self._idle] + list(self._busy)
         self._idle.clear()
         for child in children:
             await asyncio.to_thread(child.kill)
 
-    def _hire(self, path: str) -> _Worker:
-        """An idle child, the one that has this file open first, or a new one.
+    def _take_worker(self, path: str) -> _Worker:
+        """An idle child, preferably one that has this file open, or a new one.
 
-        Starting takes milliseconds. In a thread, a caller that is cancelled meanwhile would leave
-        behind a child that nobody knows.
+        Not in a thread, although starting takes milliseconds: a caller cancelled meanwhile would
+        leave a child without an owner.
         """
         for worker in sorted(self._idle, key=lambda worker: worker.path != path):
             self._idle.remove(worker)
@@ -141,44 +140,44 @@ class Sandbox:
             DECODER,
             limits,
             memory_bytes=self._config.memory_mb << 20,
-            max_answer_bytes=3 * self._config.max_pixels,
-            environment={"DEEPSEEK_OCR_API_KEYS": ""},  # it is in the way of hostile files
+            max_response_bytes=3 * self._config.max_pixels,
+            environment={"DEEPSEEK_OCR_API_KEYS": ""},  # hidden from hostile files
         )
 
-    async def _call(self, worker: _Worker, question: Header) -> tuple[Header, bytearray]:
+    async def _call(self, worker: _Worker, header: Header) -> tuple[Header, bytearray]:
         seconds = self._config.page_timeout_seconds
         try:
-            answer = await worker.child.call_async(question, timeout=seconds)
+            response = await worker.child.call_async(header, timeout=seconds)
         except ChildTimeout as error:
             raise PageTimeout(f"It could not be decoded within {seconds:g} seconds.") from error
         except ChildDied as error:
             if self._closed:
                 raise _stopping() from error
-            log.warning("a decoding child died (%s)", error.reason)
-            raise _crash(question) from error
-        worker.path = question["path"]
-        worker.answers += 1
-        return answer
+            log.warning("a decoding process died (%s)", error.reason)
+            raise _crash(header) from error
+        worker.path = header["path"]
+        worker.num_responses += 1
+        return response
 
-    async def _dismiss(self, worker: _Worker) -> None:
-        # While a file is being forgotten its child is missed and another may have been hired.
+    async def _return_worker(self, worker: _Worker) -> None:
+        # While `close_file` uses a worker, another one may have been started.
         crowded = len(self._idle) >= self._config.workers
-        if self._closed or crowded or worker.answers >= RECYCLE_AFTER:
+        if self._closed or crowded or worker.num_responses >= RECYCLE_AFTER:
             await asyncio.to_thread(worker.child.kill)
         else:
             self._idle.append(worker)
 
 
-def _refusal(answer: Header) -> DsocrError:
-    if not isinstance(answer["message"], str) or not isinstance(answer["cause"], str):
+def _error(response: Header) -> DsocrError:
+    if not isinstance(response["message"], str) or not isinstance(response["cause"], str):
         raise TypeError
-    return _REFUSALS[answer["error"]](answer["message"])
+    return _ERRORS[response["error"]](response["message"])
 
 
 def _stopping() -> DsocrError:
     return EngineUnavailable("The service is stopping.")
 
 
-def _crash(question: Header) -> DsocrError:
-    refusal = BadPdf if question["kind"] == "pdf" else BadImage
-    return refusal("Its decoder crashed or took more than it may.")
+def _crash(header: Header) -> DsocrError:
+    kind = BadPdf if header["kind"] == "pdf" else BadImage
+    return kind("The decoder crashed on it or exceeded its limits.")

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes and never by its name."""
+"""The type of a file, from its first bytes and never from its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dsocr.errors import BadRequest, NotADocument
 Kind = Literal["image", "pdf"]
 
 HEAD_BYTES = 1024
-"""PDF readers look for the header this far; so do we."""
+"""PDF readers accept a header within so many bytes; so does this one."""
 
 ACCEPTED = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, HEIC, PDF"
 _ENDINGS = (
@@ -23,7 +23,7 @@ _ENDINGS = (
 
 @dataclass(frozen=True, slots=True)
 class FileType:
-    """A kind of file we read. `decoder` is the name Pillow knows its format by."""
+    """A supported file type. `decoder` is Pillow's name of the format."""
 
     kind: Kind
     media_type: str
@@ -55,8 +55,8 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 def file_type(path: Path) -> FileType:
     """Raises `NotADocument`, or `BadRequest` when there is no such file to be read."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
-            raise BadRequest("It is a folder, a pipe or a device, and not a file.")
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe blocks until it has a writer
+            raise BadRequest("It is a folder, a pipe or a device, not a file.")
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError as error:
@@ -70,7 +70,7 @@ def file_type(path: Path) -> FileType:
 
 
 def is_named_as_document(path: Path) -> bool:
-    """Whether people expect it to be read: if it cannot be, that is worth a word."""
+    """Whether its name ends like a supported document's: a failure is then worth reporting."""
     return path.suffix.lower() in _ENDINGS
 
 
@@ -80,7 +80,7 @@ def _sniff(head: bytes) -> FileType | None:
             return found
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return _WEBP
-    # two letters are too few to tell a bitmap from prose; the size of its second header is not
+    # plain text may start with "BM" too; the size of the second header identifies a bitmap
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
         return _BMP
     if head[4:8] == b"ftyp":
@@ -89,7 +89,7 @@ def _sniff(head: bytes) -> FileType | None:
 
 
 def _iso_media(head: bytes) -> FileType | None:
-    """HEIC and AVIF share their container; the brands tell which it is."""
+    """HEIC and AVIF share a container format; its brands distinguish them."""
     size = min(int.from_bytes(head[:4], "big"), len(head))
     brands = {head[8:12], *(head[at : at + 4] for at in range(16, size - 3, 4))}
     if brands & _AVIF_BRANDS:

@@ -1,4 +1,4 @@
-"""The events of a document while its pages are read."""
+"""Events of a document while its pages are processed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dsocr.types import Block, PageResult
 
 @dataclass(frozen=True, slots=True)
 class PageStarted:
-    """An engine begins to read this page. Pixels; 0 when the page could not be rendered."""
+    """A page is given to an engine. Sizes in pixels; 0 when the page could not be rendered."""
 
     index: int
     width: int = 0
@@ -35,7 +35,7 @@ class BlockClosed:
 
 @dataclass(frozen=True, slots=True)
 class PageReset:
-    """The page is read again: what was told of it so far is void."""
+    """The page is recognized again: its earlier text and blocks no longer hold."""
 
     index: int
     reason: str
@@ -43,7 +43,7 @@ class PageReset:
 
 @dataclass(frozen=True, slots=True)
 class PageDone:
-    """The page as it will stand in the document: read, or failed."""
+    """The page as it is in the document: recognized, or failed."""
 
     page: PageResult
 

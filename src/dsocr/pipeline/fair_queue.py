@@ -1,4 +1,4 @@
-"""Who goes next when several documents want the same few places. Knows nothing of pages."""
+"""A fair queue for a limited number of slots that many documents compete for. Knows no pages."""
 
 from __future__ import annotations
 
@@ -7,111 +7,118 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-BACKGROUND_PATIENCE = 8
-"""After so many turns of others in a row, one who waits in the background has his: slow, but never
+MAX_PASSED_OVER = 8
+"""After so many foreground slots in a row a waiting background request gets one: slow, but never
 starved."""
 
-Line = deque["asyncio.Future[None]"]
+Waiters = deque["asyncio.Future[None]"]
 
 
 class FairQueue:
-    """A fair gate of `places()` places.
+    """Hands out `capacity()` slots.
 
-    Who has just come and who has been served before wait in two lines that take turns, each first
-    come, first served. A document that asks for one place at a time thus shares evenly with all
-    others, and a newcomer waits for one of them at most, however many there are.
+    First requests and repeated ones wait in two queues that are served alternately, each first
+    come, first served. A document that asks for one slot at a time thus shares evenly with all
+    others, and a new document waits for at most one of them, however many there are.
 
-    Whoever has time waits in the background, in a line of his owner's: these lines take turns among
-    themselves when nobody waits in front. They leave `kept_free` places free for the front.
+    Background requests wait in one queue an owner. Those are served in turns, when no foreground
+    request waits. They leave `reserved` slots free for the foreground.
     """
 
-    def __init__(self, places: Callable[[], int], *, kept_free: int = 0) -> None:
-        self._places = places
-        self._kept_free = kept_free
-        self._taken = 0
-        self._newcomers: Line = deque()
-        self._regulars: Line = deque()
-        self._background: dict[str, Line] = {}
-        """By owner, each only while somebody is in it."""
-        self._served: dict[str, int] = {}
-        """How far each owner is. Who comes back is as far as whoever was served last, or further:
-        he neither gains by having been away nor loses by having asked a moment too late."""
-        self._last = 0
-        self._newcomer_next = True
+    def __init__(self, capacity: Callable[[], int], *, reserved: int = 0) -> None:
+        self._capacity = capacity
+        self._reserved = reserved
+        self._num_taken = 0
+        self._first: Waiters = deque()
+        self._repeated: Waiters = deque()
+        self._background: dict[str, Waiters] = {}
+        """By owner; owners without waiters are left out."""
+        self._num_served: dict[str, int] = {}
+        """Slots each owner has had. An owner that comes back continues from the count of the owner
+        served last, or from its own if that is higher: absence earns no credit, and asking a moment
+        late costs none."""
+        self._last_served = 0
+        self._first_is_next = True
         self._passed_over = 0
 
     @property
-    def waiting(self) -> int:
-        behind = sum(len(line) for line in self._background.values())
-        return len(self._newcomers) + len(self._regulars) + behind
+    def num_waiting(self) -> int:
+        background = sum(len(waiters) for waiters in self._background.values())
+        return len(self._first) + len(self._repeated) + background
 
     @asynccontextmanager
-    async def turn(self, *, newcomer: bool, background: str | None = None) -> AsyncIterator[None]:
-        """Holds a place while the block runs; waits for it first. `background` names an owner."""
-        if background is not None:
-            line = self._background.setdefault(background, deque())
-            self._served[background] = max(self._served.get(background, 0), self._last)
-        else:
-            line = self._newcomers if newcomer else self._regulars
-        await self._enter(line)
+    async def slot(self, *, is_first: bool, background: str | None = None) -> AsyncIterator[None]:
+        """Waits for a slot and holds it while the block runs. `is_first`: the document has had
+        none yet. `background` names an owner."""
+        await self._acquire(self._queue_of(is_first, background))
         try:
             yield
         finally:
-            self._leave()
+            self._release()
 
-    async def _enter(self, line: Line) -> None:
-        place = asyncio.get_running_loop().create_future()
-        line.append(place)
-        self._admit()
+    def _queue_of(self, is_first: bool, background: str | None) -> Waiters:
+        if background is None:
+            return self._first if is_first else self._repeated
+        served = max(self._num_served.get(background, 0), self._last_served)
+        self._num_served[background] = served
+        return self._background.setdefault(background, deque())
+
+    async def _acquire(self, waiters: Waiters) -> None:
+        granted = asyncio.get_running_loop().create_future()
+        waiters.append(granted)
+        self._grant()
         try:
-            await place
+            await granted
         except asyncio.CancelledError:
-            if not place.cancelled():  # admitted and cancelled in one breath: hand the place on
-                self._leave()
-            elif place in line:
-                line.remove(place)
+            if not granted.cancelled():  # cancelled just after it was granted
+                self._release()
+            elif granted in waiters:
+                waiters.remove(granted)
             raise
 
-    def _leave(self) -> None:
-        self._taken -= 1
-        self._admit()
+    def _release(self) -> None:
+        self._num_taken -= 1
+        self._grant()
 
-    def _admit(self) -> None:
-        while self._taken < max(1, self._places()):
-            place = self._next()
-            if place is None:
+    def _grant(self) -> None:
+        while self._num_taken < max(1, self._capacity()):
+            waiter = self._next()
+            if waiter is None:
                 return
-            if not place.cancelled():
-                self._taken += 1
-                place.set_result(None)
+            if not waiter.cancelled():
+                self._num_taken += 1
+                waiter.set_result(None)
 
     def _next(self) -> asyncio.Future[None] | None:
-        self._background = {owner: line for owner, line in self._background.items() if line}
-        in_front = bool(self._newcomers or self._regulars)
-        starved = self._passed_over >= BACKGROUND_PATIENCE
-        room = self._taken < max(1, self._places() - self._kept_free)
-        if self._background and (starved or (room and not in_front)):
+        self._background = {owner: queue for owner, queue in self._background.items() if queue}
+        foreground = bool(self._first or self._repeated)
+        if self._background and self._may_serve_background(foreground):
             self._passed_over = 0
-            return self._next_behind().popleft()
-        if not in_front:
+            return self._next_in_background().popleft()
+        if not foreground:
             return None
         self._passed_over += bool(self._background)
-        return self._next_line_in_front().popleft()
+        return self._next_in_foreground().popleft()
 
-    def _next_behind(self) -> Line:
-        owner = min(self._background, key=self._served.__getitem__)
-        self._last = self._served[owner]
-        self._served[owner] += 1
-        self._served = {
+    def _may_serve_background(self, foreground: bool) -> bool:
+        if self._passed_over >= MAX_PASSED_OVER:
+            return True
+        return not foreground and self._num_taken < max(1, self._capacity() - self._reserved)
+
+    def _next_in_background(self) -> Waiters:
+        owner = min(self._background, key=self._num_served.__getitem__)
+        self._last_served = self._num_served[owner]
+        self._num_served[owner] += 1
+        self._num_served = {
             name: count
-            for name, count in self._served.items()
-            if name in self._background or count > self._last
+            for name, count in self._num_served.items()
+            if name in self._background or count > self._last_served
         }
         return self._background[owner]
 
-    def _next_line_in_front(self) -> Line:
-        if self._newcomers and (self._newcomer_next or not self._regulars):
-            self._newcomer_next = False
-            return self._newcomers
-        self._newcomer_next = True
-        return self._regulars
+    def _next_in_foreground(self) -> Waiters:
+        if self._first and (self._first_is_next or not self._repeated):
+            self._first_is_next = False
+            return self._first
+        self._first_is_next = True
+        return self._repeated

@@ -1,4 +1,4 @@
-"""Page ranges as people write them, "1-3,7", to page indices."""
+"""Parses page ranges such as "1-3,7" to page indices."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dsocr.errors import BadRequest
 
 
 def parse_page_ranges(text: str) -> list[tuple[int, int | None]]:
-    """First and last page from 1 of each range in "1-3,7"; last is None in "5-".
+    """First and last page, from 1, of each range in "1-3,7"; last is None in "5-".
 
-    Raises `BadRequest` for what is not such a list.
+    Raises `BadRequest` if the text is no such list.
     """
     ranges: list[tuple[int, int | None]] = []
     for part in text.split(","):
-        # Longer than any document, so that what is too long is told to be that; not without end.
+        # 30 digits: a page number beyond any document gets its own message; the length is bounded.
         match = re.fullmatch(r"\s*([0-9]{1,30})\s*(?:(-)\s*([0-9]{1,30})?)?\s*", part)
         if match is None:
             raise BadRequest(f"pages: {part.strip()[:40]!r} is neither a page nor a range like 1-3")
@@ -29,9 +29,9 @@ def parse_page_ranges(text: str) -> list[tuple[int, int | None]]:
 
 
 def page_indices(text: str, num_pages: int) -> list[int]:
-    """Indices from 0 for pages as people write them, "1-3,7" or "5-"; order kept, each once.
+    """Indices from 0 of the pages in "1-3,7" or "5-", in that order, each once.
 
-    Raises `BadRequest` for what is not such a list and for pages the document does not have.
+    Raises `BadRequest` if the text is no such list or names pages the document does not have.
     """
     indices: dict[int, None] = {}
     for first, last in parse_page_ranges(text):

@@ -1,6 +1,6 @@
-"""A page that looped or was cut short is read again, each time otherwise, and the best is kept.
+"""The retry policy: a page that looped or was truncated is recognized again in other ways.
 
-Knows what may be asked of an engine; nothing of events, documents, or how a loop is noticed.
+Knows what an engine supports; nothing of events, documents, or how a loop is detected.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Protocol
 from dsocr.engines.base import EngineInfo
 from dsocr.engines.deepseek.prompts import TASKS, grounded
 from dsocr.errors import DsocrError, PageTimeout
-from dsocr.pipeline.split_page import MIN_HEIGHT, halves_of, joined, together
+from dsocr.pipeline.split_page import MIN_HEIGHT, merge_halves, split_page, sum_usage
 from dsocr.types import Mode, NoRepeat, OcrOptions, PageImage, PageResult, Task, Usage
 
 log = logging.getLogger(__name__)
 
 MIN_SECONDS = 120.0
-"""All retries of a page together may take so long, or twice its first reading if that is more."""
-TIGHT_GUARD = NoRepeat(20, 400)
-"""Bans what the default lets through: short passages, and loops of up to 380 tokens."""
-ENOUGH = 0.5
-"""A whole reading with less than this share of the text of a cut one has lost something."""
+"""All retries of a page together may take so long, or twice its first attempt if that is more."""
+STRICT_NO_REPEAT = NoRepeat(20, 400)
+"""Bans what the default allows: short passages, and loops of up to 380 tokens."""
+MIN_TEXT_SHARE = 0.5
+"""A complete result with less than this share of the text of an incomplete one has lost text."""
 
 _OTHER_MODE: dict[Mode, Mode] = {
     "gundam": "base",
@@ -35,83 +35,84 @@ _OTHER_MODE: dict[Mode, Mode] = {
     "small": "base",
     "tiny": "small",
 }
-_WHOLE_PAGE: tuple[Task, ...] = ("markdown", "text", "ocr")
-"""Tasks whose answer for a page is that for its upper half, then that for its lower half."""
+_WHOLE_PAGE_TASKS: tuple[Task, ...] = ("markdown", "text", "ocr")
+"""Tasks whose result for a page is that for its upper half, then that for its lower half."""
 _SHINGLE = 8
 
 
-class Ask(Protocol):
-    """Asks the engine. `step` names what is tried; `aloud`: what it says may be told at once."""
+class Recognize(Protocol):
+    """Recognizes a page again. `step` names the attempt; with `stream` its text is streamed."""
 
     async def __call__(
-        self, page: PageImage, options: OcrOptions, *, step: str, aloud: bool
+        self, page: PageImage, options: OcrOptions, *, step: str, stream: bool
     ) -> PageResult: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One way to read a page again."""
+class RetryStep:
+    """One way to recognize a page again."""
 
     name: str
     options: OcrOptions
     in_halves: bool = False
 
 
-def is_cut(result: PageResult, options: OcrOptions) -> bool:
-    """Whether the page has more than was read. A limit that the request set itself is obeyed."""
+def is_incomplete(result: PageResult, options: OcrOptions) -> bool:
+    """Whether the result ends before the page does. A `max_tokens` of the request is obeyed."""
     if result.finish_reason == "length":
         return options.max_tokens is None or result.usage.completion_tokens < options.max_tokens
     return result.finish_reason == "repetition"
 
 
-def steps_for(page: PageImage, options: OcrOptions, info: EngineInfo) -> Iterator[Step]:
-    """What this engine can do otherwise, the smallest change first; each changes one thing."""
+def retry_steps(page: PageImage, options: OcrOptions, info: EngineInfo) -> Iterator[RetryStep]:
+    """What this engine can try, the smallest change first; each step changes one thing."""
     if info.supports_no_repeat and _is_looser(options.no_repeat_ngram):
-        yield Step("tighter_guard", dataclasses.replace(options, no_repeat_ngram=TIGHT_GUARD))
+        strict = dataclasses.replace(options, no_repeat_ngram=STRICT_NO_REPEAT)
+        yield RetryStep("tighter_guard", strict)
     mode = _OTHER_MODE[options.mode]
     if mode in info.modes:
-        yield Step(f"mode_{mode}", dataclasses.replace(options, mode=mode))
+        yield RetryStep(f"mode_{mode}", dataclasses.replace(options, mode=mode))
     if options.task in ("markdown", "ocr") and grounded(options.prompt) and "text" in info.tasks:
         plain = dataclasses.replace(options, task="text", prompt=TASKS["text"].prompt)
-        yield Step("without_grounding", plain)
-    if options.task in _WHOLE_PAGE and page.height >= MIN_HEIGHT:
-        yield Step("halves", options, in_halves=True)
+        yield RetryStep("without_grounding", plain)
+    if options.task in _WHOLE_PAGE_TASKS and page.height >= MIN_HEIGHT:
+        yield RetryStep("halves", options, in_halves=True)
 
 
 async def retry_page(
-    first: PageResult, page: PageImage, options: OcrOptions, info: EngineInfo, ask: Ask
+    first: PageResult, page: PageImage, options: OcrOptions, info: EngineInfo, recognize: Recognize
 ) -> PageResult:
-    """The best reading of a page whose first one is cut; its flags tell what was tried.
+    """The best result of a page whose first one is incomplete; its flags list the attempts.
 
-    Ends with the first reading that is whole, when time is up, or when one fails.
+    Ends with the first complete result, when time is up, or when an attempt fails.
     """
     deadline = time.monotonic() + max(MIN_SECONDS, 2 * first.usage.seconds)
     best, kept = first, "as_asked"
     tried, usage = [f"tried:as_asked={first.finish_reason}"], first.usage
-    for step in steps_for(page, options, info):
+    for step in retry_steps(page, options, info):
         began = time.monotonic()
         try:
-            result = await _within(deadline - began, _take(step, page, ask))
+            result = await _within(deadline - began, _attempt(step, page, recognize))
         except Exception as error:
-            tried.append(f"tried:{step.name}={_what_happened(error, page)}")
-            usage = together(usage, Usage(seconds=time.monotonic() - began))
+            tried.append(f"tried:{step.name}={_error_code(error, page)}")
+            usage = sum_usage(usage, Usage(seconds=time.monotonic() - began))
             break
         tried.append(f"tried:{step.name}={result.finish_reason}")
-        usage = together(usage, result.usage)
+        usage = sum_usage(usage, result.usage)
         if _is_better(result, best):
             best, kept = result, step.name
-            if not is_cut(result, options):
+            if not is_incomplete(result, options):
                 break
     flags = (*best.flags, *tried, f"kept:{kept}")
     return dataclasses.replace(best, flags=flags, usage=usage)
 
 
-async def _take(step: Step, page: PageImage, ask: Ask) -> PageResult:
+async def _attempt(step: RetryStep, page: PageImage, recognize: Recognize) -> PageResult:
     if not step.in_halves:
-        return await ask(page, step.options, step=step.name, aloud=True)
-    halves = await asyncio.to_thread(halves_of, page)
-    results = [await ask(half, step.options, step=step.name, aloud=False) for half in halves]
-    return joined(page, halves, results)
+        return await recognize(page, step.options, step=step.name, stream=True)
+    halves = await asyncio.to_thread(split_page, page)
+    results = [await recognize(half, step.options, step=step.name, stream=False) for half in halves]
+    return merge_halves(page, halves, results)
 
 
 async def _within(seconds: float, work: Coroutine[object, object, PageResult]) -> PageResult:
@@ -128,29 +129,30 @@ async def _within(seconds: float, work: Coroutine[object, object, PageResult]) -
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _is_looser(guard: NoRepeat | None) -> bool:
-    if guard is None or guard.ngram > TIGHT_GUARD.ngram:
+def _is_looser(no_repeat: NoRepeat | None) -> bool:
+    """Than `STRICT_NO_REPEAT`."""
+    if no_repeat is None or no_repeat.ngram > STRICT_NO_REPEAT.ngram:
         return True
-    assert TIGHT_GUARD.window is not None
-    return guard.window is not None and guard.window < TIGHT_GUARD.window
+    assert STRICT_NO_REPEAT.window is not None
+    return no_repeat.window is not None and no_repeat.window < STRICT_NO_REPEAT.window
 
 
 def _is_better(result: PageResult, best: PageResult) -> bool:
-    """A whole reading, unless most of the text is missing; else the one that says more."""
-    said, before = _num_different(result.markdown), _num_different(best.markdown)
-    whole, was_whole = result.finish_reason == "stop", best.finish_reason == "stop"
-    if whole == was_whole:
-        return said > before
-    return said >= ENOUGH * before if whole else said * ENOUGH > before
+    """A complete result, unless most of the text is missing; else the one with more text."""
+    size, best_size = _num_shingles(result.markdown), _num_shingles(best.markdown)
+    complete, best_complete = result.finish_reason == "stop", best.finish_reason == "stop"
+    if complete == best_complete:
+        return size > best_size
+    return size >= MIN_TEXT_SHARE * best_size if complete else size * MIN_TEXT_SHARE > best_size
 
 
-def _num_different(text: str) -> int:
-    """How much a text says, however often it says it: its different runs of a few characters."""
+def _num_shingles(text: str) -> int:
+    """Distinct runs of a few characters: repeated text counts once."""
     return len({text[start : start + _SHINGLE] for start in range(len(text))})
 
 
-def _what_happened(error: Exception, page: PageImage) -> str:
+def _error_code(error: Exception, page: PageImage) -> str:
     if isinstance(error, DsocrError):
         return error.code
-    log.error("a bug while page %d was read again", page.index, exc_info=error)
+    log.error("a bug while page %d was recognized again", page.index, exc_info=error)
     return DsocrError.code

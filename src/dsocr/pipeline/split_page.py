@@ -1,9 +1,10 @@
-"""A page as its upper and its lower half, and their readings as one."""
+"""Splits a page into an upper and a lower half, and merges their results."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from PIL.Image import Image
@@ -12,19 +13,20 @@ from dsocr.engines.deepseek.grounding import compose_raw, markdown_of
 from dsocr.types import Block, Box, FinishReason, PageImage, PageResult, TextLine, Usage
 
 MIN_HEIGHT = 64
-"""Pixels; a lower page is not cut."""
+"""Pixels; a page of less height is not split."""
 
-_WORST: tuple[FinishReason, ...] = ("repetition", "length", "stop")
+_WORST_FIRST: tuple[FinishReason, ...] = ("repetition", "length", "stop")
 
 
-def halves_of(page: PageImage) -> tuple[PageImage, PageImage]:
-    """Cut near the middle where the fewest strokes are cut through."""
-    row = quiet_row(page.image)
+def split_page(page: PageImage) -> tuple[PageImage, PageImage]:
+    """Split near the middle, at the row that crosses the fewest strokes."""
+    row = split_row(page.image)
     return _part(page, 0, row), _part(page, row, page.height)
 
 
-def quiet_row(image: Image) -> int:
-    """The row of the middle third around which there is least writing; of equals the middlest."""
+def split_row(image: Image) -> int:
+    """The row of the middle third with the least ink around it; of equals the one nearest to the
+    middle."""
     gray = np.asarray(image.convert("L"), dtype=np.float32)
     strokes = np.abs(np.diff(gray, axis=1)).mean(axis=1) if gray.shape[1] > 1 else gray[:, 0] * 0
     band = max(1, len(gray) // 100)
@@ -34,14 +36,20 @@ def quiet_row(image: Image) -> int:
     return first + int(np.argmin(around[first:last] + off_centre))  # at most 1/6 of a grey level
 
 
-def joined(
+def merge_halves(
     page: PageImage, halves: Sequence[PageImage], results: Sequence[PageResult]
 ) -> PageResult:
-    """One reading of the page; boxes are the page's again."""
+    """One result for the page; boxes are fractions of the page again."""
     blocks: list[Block] = []
+    lines: list[TextLine] = []
     top = 0
     for half, result in zip(halves, results, strict=True):
-        blocks += (_moved(block, top, half.height, page.height) for block in result.blocks)
+        to_page = partial(_to_page, top=top, height=half.height, page_height=page.height)
+        blocks += (
+            dataclasses.replace(block, boxes=tuple(map(to_page, block.boxes)))
+            for block in result.blocks
+        )
+        lines += (dataclasses.replace(line, box=to_page(line.box)) for line in result.lines)
         top += half.height
     has_boxes = any(block.boxes for block in blocks)
     raws = (result.raw.strip() for result in results)
@@ -52,15 +60,15 @@ def joined(
         height=page.height,
         markdown=markdown_of(blocks, page_index=page.index),
         blocks=tuple(blocks),
+        lines=tuple(lines),
         raw=compose_raw(blocks) if has_boxes else "\n\n".join(raw for raw in raws if raw),
-        finish_reason=next(reason for reason in _WORST if reason in reasons),
+        finish_reason=next(reason for reason in _WORST_FIRST if reason in reasons),
         flags=tuple(dict.fromkeys(flag for result in results for flag in result.flags)),
-        usage=together(*(result.usage for result in results)),
+        usage=sum_usage(*(result.usage for result in results)),
     )
 
 
-def together(*usages: Usage) -> Usage:
-    """What several readings took."""
+def sum_usage(*usages: Usage) -> Usage:
     return Usage(*(sum(column) for column in zip(*map(dataclasses.astuple, usages), strict=True)))
 
 
@@ -77,7 +85,7 @@ def _part(page: PageImage, top: int, bottom: int) -> PageImage:
 
 
 def _lines_between(lines: Sequence[TextLine], top: float, bottom: float) -> list[TextLine]:
-    """Those whose middle is there, placed on a page that reaches from `top` to `bottom`."""
+    """Lines whose middle lies between `top` and `bottom`, as fractions of that part of the page."""
     size = bottom - top
     found = []
     for line in lines:
@@ -88,9 +96,7 @@ def _lines_between(lines: Sequence[TextLine], top: float, bottom: float) -> list
     return found
 
 
-def _moved(block: Block, top: int, height: int, whole: int) -> Block:
-    boxes = (
-        Box(box.x0, (top + box.y0 * height) / whole, box.x1, (top + box.y1 * height) / whole)
-        for box in block.boxes
-    )
-    return dataclasses.replace(block, boxes=tuple(boxes))
+def _to_page(box: Box, *, top: int, height: int, page_height: int) -> Box:
+    """From fractions of a half, which begins at row `top`, to fractions of the page."""
+    y0, y1 = ((top + y * height) / page_height for y in (box.y0, box.y1))
+    return Box(box.x0, y0, box.x1, y1)

@@ -1,1 +1,1 @@
-"""Child processes: started, limited, supervised, restarted. Knows nothing of what they compute."""
+"""Child processes: start, limits, supervision, restart. Knows nothing of what they compute."""

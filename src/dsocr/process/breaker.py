@@ -1,4 +1,4 @@
-"""Holds back from starting a process again and again that only dies."""
+"""A circuit breaker for process starts: pauses restarts of a process that only crashes."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from collections.abc import Callable
 CRASHES, WINDOW_SECONDS, PAUSE_SECONDS = 5, 60.0, 10.0
 
 
-class Breaker:
-    """Opens after so many deaths within the window with no page read between them; one start is
-    then tried after every pause."""
+class CircuitBreaker:
+    """Opens after `CRASHES` crashes within `WINDOW_SECONDS` without a finished page in between.
+
+    While it is open, one start is allowed after every `PAUSE_SECONDS`.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._deaths: deque[float] = deque(maxlen=CRASHES)
+        self._crashed_at: deque[float] = deque(maxlen=CRASHES)
 
-    def died(self) -> None:
-        self._deaths.append(self._clock())
+    def record_crash(self) -> None:
+        self._crashed_at.append(self._clock())
 
-    def worked(self) -> None:
-        """Something was read: whatever dies now is worth replacing."""
-        self._deaths.clear()
+    def record_success(self) -> None:
+        """A page was finished: earlier crashes no longer count."""
+        self._crashed_at.clear()
 
     @property
     def wait_seconds(self) -> float:
-        """Until a start may be tried; 0 is now."""
-        if len(self._deaths) < CRASHES:
+        """Seconds until the next start is allowed; 0 when it is allowed now."""
+        if len(self._crashed_at) < CRASHES:
             return 0.0
         now = self._clock()
-        if now - self._deaths[0] >= WINDOW_SECONDS:
+        if now - self._crashed_at[0] >= WINDOW_SECONDS:
             return 0.0
-        return max(0.0, self._deaths[-1] + PAUSE_SECONDS - now)
+        return max(0.0, self._crashed_at[-1] + PAUSE_SECONDS - now)

@@ -1,10 +1,11 @@
-"""A helper process that answers over a pipe: spawned, limited, timed, killed, never outliving us.
+"""A child process that answers requests over a socket, with limits on memory and time.
 
-Knows nothing of what the child computes. Decoding, the embedded engine and the runtime each live in
-such a child, so that a crash, a hang or a bomb costs one child and never the service.
+It never outlives its parent. Knows nothing of what the child computes. File decoding, the embedded
+engine and the runtime each run in such a child, so that a crash, a hang or a decompression bomb
+costs one child and never the service.
 
-A frame is a JSON object and one binary payload. There are no pickles: a child that decodes hostile
-files must not be able to make its parent run code.
+A frame is a JSON object and one binary payload. Pickle is not used: a child that decodes hostile
+files must not be able to run code in its parent.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ Header = dict[str, Any]
 Buffer = bytes | bytearray | memoryview
 
 _LENGTHS = struct.Struct("!IQ")
-_BEGIN = (
+_CHILD_PROGRAM = (
     "import sys; sys.path = [entry for entry in sys.path if entry];"
     "import dsocr.process.child; dsocr.process.child.main()"
 )
-"""The child's program. `python -m` would look for modules in the folder somebody stands in, where
-a document's neighbour may be called types.py."""
+"""`python -m` would put the current folder on the module path; a file beside a document may be
+called types.py."""
 BEGAN_AT = time.time()
-"""In a child: when its interpreter was up, before the target's imports. Seconds since 1970."""
+"""In a child: when its interpreter had started, before the target's imports. Seconds since 1970."""
 MAX_HEADER_BYTES = 64 << 20
 MAX_PAYLOAD_BYTES = 4 << 30
-"""A child that went wrong must not make us reserve whatever it claims."""
+"""The parent allocates no more than this for a frame, whatever length a faulty child announces."""
 
 
 class ChildDied(Exception):
-    """The child process ended while an answer was owed. `reason` is for the log."""
+    """The child process ended before it responded. `reason` is for the log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -52,11 +53,11 @@ class ChildDied(Exception):
 
 
 class ChildTimeout(Exception):
-    """The child did not answer in time and was killed."""
+    """The child did not respond in time and was killed."""
 
 
 class Channel:
-    """Frames over a connected socket. One reader and one writer at a time."""
+    """Frames over a connected socket. One thread may receive and one may send at a time."""
 
     def __init__(self, sock: socket.socket, max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> None:
         self._sock = sock
@@ -65,27 +66,27 @@ class Channel:
     def send(
         self, header: Mapping[str, Any], payload: Buffer = b"", deadline: float | None = None
     ) -> None:
-        """Raises `TimeoutError` past the deadline: the other side has stopped reading."""
+        """Raises `TimeoutError` past the deadline: the other side no longer receives."""
         text = json.dumps(header, separators=(",", ":")).encode()
-        view = memoryview(payload).cast("B")  # its length is bytes, whatever the items are
+        view = memoryview(payload).cast("B")  # so that `len` counts bytes
         self._send(_LENGTHS.pack(len(text), len(view)) + text, deadline)
         if view:
             self._send(view, deadline)
 
-    def waiting(self) -> bool:
-        """Whether something has arrived: the start of a frame, or the end."""
+    def has_input(self) -> bool:
+        """Whether `receive` would find data, or the end of the stream, now."""
         return bool(select.select([self._sock], [], [], 0)[0])
 
     def receive(self, deadline: float | None = None) -> tuple[Header, bytearray]:
-        """The next frame. Raises `EOFError` at the end or at lengths beyond reason, `ValueError` at
-        a header that is no JSON object, `TimeoutError` past the deadline."""
-        header_bytes, payload_bytes = _LENGTHS.unpack(self._read(_LENGTHS.size, deadline))
+        """The next frame. Raises `EOFError` at the end or at a length above the limits,
+        `ValueError` if the header is not a JSON object, `TimeoutError` past the deadline."""
+        header_bytes, payload_bytes = _LENGTHS.unpack(self._receive(_LENGTHS.size, deadline))
         if header_bytes > MAX_HEADER_BYTES:
             raise EOFError(f"frame header of {header_bytes} bytes")
         if payload_bytes > self._max_payload_bytes:
             raise EOFError(f"frame payload of {payload_bytes} bytes")
-        header = self._read(header_bytes, deadline)
-        return _parsed(header), self._read(payload_bytes, deadline)
+        header = self._receive(header_bytes, deadline)
+        return _parse_header(header), self._receive(payload_bytes, deadline)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -96,23 +97,23 @@ class Channel:
         with self._until(deadline):
             self._sock.sendall(data)
 
-    def _read(self, size: int, deadline: float | None) -> bytearray:
+    def _receive(self, size: int, deadline: float | None) -> bytearray:
         data = bytearray(size)
         view = memoryview(data)
         while view:
             with self._until(deadline):
-                # all of it in one call: after each, a reader beside a busy thread waits for the
-                # interpreter, 5 ms for every 200 KB
+                # All of it in one call: after every call a thread beside a busy one waits for
+                # the interpreter lock, 5 ms for every 200 KB.
                 count = self._sock.recv_into(view, 0, socket.MSG_WAITALL)
             if count == 0:
-                raise EOFError("the other side is gone")
+                raise EOFError("the other side closed the connection")
             view = view[count:]
         return data
 
     @contextlib.contextmanager
     def _until(self, deadline: float | None) -> Iterator[None]:
-        """The time left for one call on the socket. Without a deadline nothing is touched: a
-        reader and a writer share the socket, and so its timeout."""
+        """Limits one call on the socket to the time left. Without a deadline the timeout is not
+        touched: the receiving and the sending thread share it."""
         if deadline is None:
             yield
             return
@@ -131,7 +132,7 @@ class Child:
     """One child process running `target` ("module:function") and the channel to it.
 
     `target` is called in the child as `target(channel, arguments)`; the child ends when it returns,
-    and is ended by the kernel closing the pipe when we die. Methods block; `call_async` does not.
+    or when the parent dies and its pipe closes. Methods block; `call_async` does not.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class Child:
         arguments: Mapping[str, Any] | None = None,
         *,
         memory_bytes: int | None = None,
-        max_answer_bytes: int = MAX_PAYLOAD_BYTES,
+        max_response_bytes: int = MAX_PAYLOAD_BYTES,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         ours, theirs = socket.socketpair()
@@ -149,7 +150,7 @@ class Child:
         path = os.pathsep.join(entry for entry in sys.path if entry)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BEGIN, str(theirs.fileno()), str(lifeline_read)],
+                [sys.executable, "-c", _CHILD_PROGRAM, str(theirs.fileno()), str(lifeline_read)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), lifeline_read),
                 env={**os.environ, "PYTHONPATH": path, **(environment or {})},
@@ -162,7 +163,7 @@ class Child:
         finally:
             theirs.close()
             os.close(lifeline_read)
-        self.channel = Channel(ours, max_answer_bytes)
+        self.channel = Channel(ours, max_response_bytes)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="child")
         self._closed = False
         self._closing = threading.Lock()
@@ -183,24 +184,25 @@ class Child:
     def call(
         self, header: Mapping[str, Any], payload: Buffer = b"", *, timeout: float | None = None
     ) -> tuple[Header, bytearray]:
-        """One question, one answer. A child that dies or is late is killed and reaped."""
+        """Sends one request and returns its response. A child that dies or takes too long is
+        killed and reaped, and `ChildDied` or `ChildTimeout` raised."""
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             self.channel.send(header, payload, deadline)
             return self.channel.receive(deadline)
         except TimeoutError as error:
             self.kill()
-            raise ChildTimeout(f"no answer within {timeout:g} s") from error
+            raise ChildTimeout(f"no response within {timeout:g} s") from error
         except (EOFError, OSError, ValueError) as error:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(0.5)  # its own end says more than our signal
+                self._process.wait(0.5)  # its own exit status is more useful than that of our kill
             self.kill()
-            raise ChildDied(self.how_it_ended()) from error
+            raise ChildDied(self.exit_reason()) from error
 
     async def call_async(
         self, header: Mapping[str, Any], payload: Buffer = b"", *, timeout: float | None = None
     ) -> tuple[Header, bytearray]:
-        """`call` from a coroutine. Cancelling kills the child: it may be deep in C code."""
+        """`call` from a coroutine. Cancelling kills the child: C code cannot be interrupted."""
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(
             self._thread, lambda: self.call(header, payload, timeout=timeout)
@@ -213,8 +215,8 @@ class Child:
                 await work
             raise
 
-    def how_it_ended(self) -> str:
-        """A few words on the exit, for the log."""
+    def exit_reason(self) -> str:
+        """How the process ended, for the log."""
         code = self._process.poll()
         if code is None:
             return "still running"
@@ -224,7 +226,7 @@ class Child:
         return f"exit status {code}"
 
     def kill(self) -> None:
-        """Ends the child now and reaps it. Safe to call twice and from any thread."""
+        """Kills the child and reaps it. Safe to call twice and from any thread."""
         with self._closing:
             if self._closed:
                 return
@@ -236,18 +238,18 @@ class Child:
             self._thread.shutdown(wait=False)
 
 
-def _parsed(header: bytearray) -> Header:
+def _parse_header(header: bytearray) -> Header:
     try:
         value = json.loads(header)
     except RecursionError as error:
-        raise ValueError("a frame header nested without end") from error
+        raise ValueError("a frame header that is nested too deeply") from error
     if not isinstance(value, dict):
-        raise ValueError("a frame header that is no object")
+        raise ValueError("a frame header that is not an object")
     return value
 
 
 def limit_cpu_seconds(seconds: float) -> None:
-    """In a child: the kernel ends this process after that much more CPU time. POSIX only."""
+    """In a child: the kernel ends this process after `seconds` more of CPU time. POSIX only."""
     if sys.platform == "win32":
         return
     import resource
@@ -267,7 +269,7 @@ def _limit_memory(limit_bytes: int) -> None:
 
 
 def _die_with_parent(lifeline: int) -> None:
-    """The parent holds the pipe's other end open for as long as it lives."""
+    """Exits when the parent's end of the pipe closes, that is, when the parent is gone."""
 
     def watch() -> None:
         os.read(lifeline, 1)
@@ -283,9 +285,9 @@ def _resolve(target: str) -> Callable[[Channel, Header], None]:
 
 
 def main() -> None:
-    """The child's side: read the plan, take the limits, hand over to the target."""
+    """The child's entry point: receives the plan, sets the limits, calls the target."""
     channel_fd, lifeline = (int(argument) for argument in sys.argv[1:3])
-    os.dup2(2, 1)  # what a library prints belongs in the log
+    os.dup2(2, 1)  # output that a library prints goes to the log
     _die_with_parent(lifeline)
     channel = Channel(socket.socket(fileno=channel_fd))
     plan, _ = channel.receive()
@@ -293,4 +295,4 @@ def main() -> None:
         _limit_memory(plan["memory_bytes"])
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         _resolve(plan["target"])(channel, plan["arguments"])
-    os._exit(0)  # no C++ destructor of a library gets the chance to hang
+    os._exit(0)  # skips C++ destructors of libraries, which may hang

@@ -1,8 +1,8 @@
-"""Pages on their way through a process that may die: which may go next, and whom to blame.
+"""Pages in flight to a process that may crash: which to send next, and which caused a crash.
 
-When a process dies, every page that it was reading is a suspect. Suspects are then read one at a
-time, each until it has come further than when the process died: one that kills before that is the
-one; all others are cleared, and have cost their neighbours nothing but time. Knows no processes.
+When a process dies, every page it had started becomes a suspect. Suspects are then sent one at a
+time, each until its text is longer than at the crash. A suspect whose process dies again is given
+up with `EngineCrashed`; all others are cleared and only lose time. Knows no processes.
 """
 
 from __future__ import annotations
@@ -15,89 +15,93 @@ from dataclasses import dataclass, field
 
 from dsocr.errors import DsocrError, EngineCrashed
 from dsocr.process.child import Buffer, Header
+from dsocr.process.text_stream import TextStream
 
 LOST_CHARACTERS = 64
-"""A process may have come that much further than it had told: it tells what it reads in batches."""
+"""A process sends text in batches: so many characters may be lost with it."""
 MAX_SUSPICIONS = 3
-"""A page that so many processes died beside is cleared by nothing but its end."""
+"""A page that was a suspect of so many crashes is cleared only when it is finished."""
 
 
 @dataclass(slots=True, eq=False)
 class Page:
-    """A question on its way. `answer` is resolved once, whatever happens to processes."""
+    """A request in flight. `response` is resolved once, however many processes are tried."""
 
-    question: Header
+    request: Header
     payload: Callable[[], Buffer]
-    """Makes what goes with the question."""
-    answer: asyncio.Future[Header]
-    on_text: Callable[[str], None] | None
+    """Makes the bytes that follow the request."""
+    response: asyncio.Future[Header]
+    stream: TextStream
     sent: bool = False
     """To the present process."""
     started_at: float | None = None
-    """When the present process began to read it."""
+    """When the present process started the page, by the clock of `InflightPages`."""
     suspicions: int = 0
     is_suspect: bool = False
-    clears_at: float = 0
-    """Characters it must say to be no suspect any more."""
-    text: str = ""
-    """What the present process has said of it."""
-    told: str = ""
-    """What was handed on."""
+    cleared_at: float = 0
+    """Characters of text after which the page is no longer a suspect."""
 
-    def hear(self, piece: str) -> None:
-        """Hands on what is new. A second reading repeats the first one's words before it."""
-        self.text += piece
-        if self.on_text and len(self.text) > len(self.told) and self.text.startswith(self.told):
-            new, self.told = self.text[len(self.told) :], self.text
-            try:
-                self.on_text(new)
-            except Exception as error:  # its listener's affair, not that of the pages beside it
-                self.fail(error)
+    def add_text(self, piece: str) -> None:
+        try:
+            self.stream.add(piece)
+        except Exception as error:  # a failing listener fails its own page only
+            self.fail(error)
+        self.is_suspect = self.is_suspect and len(self.stream.text) < self.cleared_at
+
+    def finish(self, header: Header) -> None:
+        self.is_suspect = False
+        if header["kind"] == "done":
+            self.response.set_result({**header, "raw": self.stream.text})
+        else:
+            self.fail(error_from_frame(header))
 
     def fail(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
+        if not self.response.done():
+            self.response.set_exception(error)
 
-    def suspect(self) -> None:
+    def mark_suspect(self) -> None:
         self.is_suspect = True
         self.suspicions += 1
-        self.clears_at = len(self.text) + LOST_CHARACTERS
+        self.cleared_at = len(self.stream.text) + LOST_CHARACTERS
         if self.suspicions >= MAX_SUSPICIONS:
-            self.clears_at = math.inf
+            self.cleared_at = math.inf
 
-    def start_over(self) -> None:
-        self.sent, self.started_at, self.text = False, None, ""
+    def reset(self) -> None:
+        """For the next process."""
+        self.sent, self.started_at = False, None
+        self.stream.restart()
 
 
 @dataclass(slots=True)
 class InflightPages:
-    """All pages that were taken in and not answered, the oldest first."""
+    """All accepted pages without a response, the oldest first."""
 
+    clock: Callable[[], float] = time.monotonic
     pages: dict[int, Page] = field(default_factory=dict)
     num_retries: int = 0
+    """Pages that were sent again after a process died."""
 
-    def hear(self, header: Header) -> bool:
-        """A process's word on one page. True if it was the last."""
+    @property
+    def num_started(self) -> int:
+        return sum(page.started_at is not None for page in self._unanswered())
+
+    def handle_event(self, header: Header) -> bool:
+        """Applies a process's event to its page. True if it was the page's last one."""
         kind, page = header["kind"], self.pages.get(header.get("id", 0))
-        if page is None or page.answer.done():
+        if page is None or page.response.done():
             return False
         if kind == "started":
-            page.started_at = time.monotonic()
+            page.started_at = self.clock()
         elif kind == "text":
-            page.hear(header["text"])
-            page.is_suspect = page.is_suspect and len(page.text) < page.clears_at
+            page.add_text(header["text"])
         elif kind in ("done", "failed"):
-            page.is_suspect = False
-            if kind == "done":
-                page.answer.set_result({**header, "raw": page.text})
-            else:
-                page.fail(problem(header))
+            page.finish(header)
             return True
         return False
 
     def to_send(self) -> Iterator[Page]:
-        """Pages that the present process may have now; each is counted as sent."""
-        waiting = [page for page in self.pages.values() if not page.answer.done()]
+        """Pages to send to the present process now; each is marked as sent."""
+        waiting = self._unanswered()
         suspects = [page for page in waiting if page.is_suspect]
         if any(page.sent for page in suspects):
             return
@@ -106,38 +110,41 @@ class InflightPages:
                 page.sent = True
                 yield page
 
-    def blame(self) -> None:
-        """The process died. A suspect it was reading is given up; if it read none, all it read
-        are suspects. All begin anew."""
-        owed = [page for page in self.pages.values() if not page.answer.done()]
-        reading = [page for page in owed if page.started_at is not None]
-        # if it cannot be told which one was being read, all are that it was given
-        possible = reading or [page for page in owed if page.sent]
-        guilty = [page for page in possible if page.is_suspect]
-        for page in guilty:
+    def mark_suspects(self) -> None:
+        """After the process died. Suspects it had started are given up; if it had started none,
+        every page it had started becomes a suspect. All pages are reset for the next process."""
+        unanswered = self._unanswered()
+        started = [page for page in unanswered if page.started_at is not None]
+        # without a started page every page that was sent may be the cause
+        possible = started or [page for page in unanswered if page.sent]
+        confirmed = [page for page in possible if page.is_suspect]
+        for page in confirmed:
             page.fail(EngineCrashed())
-        for page in possible if not guilty else ():
-            page.suspect()
+        for page in possible if not confirmed else ():
+            page.mark_suspect()
         for page in self.pages.values():
-            self.num_retries += page.sent and not page.answer.done()
-            page.start_over()
+            self.num_retries += page.sent and not page.response.done()
+            page.reset()
 
     def overdue(self, seconds: float) -> list[Page]:
-        """Pages that are being read for longer than that."""
-        since = time.monotonic() - seconds
+        """Unanswered pages that were started longer than `seconds` ago."""
+        since = self.clock() - seconds
         return [
             page
-            for page in self.pages.values()
-            if page.started_at is not None and page.started_at < since and not page.answer.done()
+            for page in self._unanswered()
+            if page.started_at is not None and page.started_at < since
         ]
 
-    def give_up(self, error: DsocrError) -> None:
+    def fail_all(self, error: DsocrError) -> None:
         for page in self.pages.values():
             page.fail(error)
 
+    def _unanswered(self) -> list[Page]:
+        return [page for page in self.pages.values() if not page.response.done()]
 
-def problem(header: Header) -> DsocrError:
-    """A process's words as the error of that code."""
+
+def error_from_frame(header: Header) -> DsocrError:
+    """The error class of the frame's `code`, with its message."""
     for kind in DsocrError.__subclasses__():
         if kind.code == header["code"]:
             return kind(header["message"])

@@ -1,4 +1,4 @@
-"""How many pages may be on their way to a process, by number and by the memory they take."""
+"""Limits the payload bytes in flight to a process."""
 
 from __future__ import annotations
 
@@ -9,48 +9,47 @@ from contextlib import asynccontextmanager
 
 
 class InflightLimiter:
-    """First come, first served. One page always fits, however large it is."""
+    """First come, first served. One page always fits, however large it is.
 
-    def __init__(self, count: int, *, max_bytes: int) -> None:
-        self.count, self._max_bytes = count, max_bytes
-        self._taken = self._bytes = 0
-        self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
+    The number of pages is not limited here: the pipeline limits it to `EngineInfo.max_concurrency`.
+    """
 
-    def widen(self, count: int) -> None:
-        self.count = max(self.count, count)
-        self._admit()
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._num_pages = self._num_bytes = 0
+        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
-    async def place(self, num_bytes: int) -> AsyncIterator[None]:
-        """Holds a place while the block runs; waits for it first."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._line.append((num_bytes, turn))
+    async def admit(self, num_bytes: int) -> AsyncIterator[None]:
+        """Waits until `num_bytes` fit, and holds them while the block runs."""
+        admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((num_bytes, admitted))
         self._admit()
         try:
-            await turn
+            await admitted
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # admitted and cancelled in one breath
-                self._leave(num_bytes)
+            if admitted.done() and not admitted.cancelled():  # cancelled just after admission
+                self._release(num_bytes)
             else:
-                self._admit()  # a large page may have held up smaller ones
+                self._admit()  # smaller pages may have waited behind this one
             raise
         try:
             yield
         finally:
-            self._leave(num_bytes)
+            self._release(num_bytes)
 
-    def _leave(self, num_bytes: int) -> None:
-        self._taken -= 1
-        self._bytes -= num_bytes
+    def _release(self, num_bytes: int) -> None:
+        self._num_pages -= 1
+        self._num_bytes -= num_bytes
         self._admit()
 
     def _admit(self) -> None:
-        while self._line and self._taken < self.count:
-            num_bytes, turn = self._line[0]
-            if not turn.cancelled():
-                if self._taken and self._bytes + num_bytes > self._max_bytes:
+        while self._queue:
+            num_bytes, admitted = self._queue[0]
+            if not admitted.cancelled():
+                if self._num_pages and self._num_bytes + num_bytes > self._max_bytes:
                     return
-                self._taken += 1
-                self._bytes += num_bytes
-                turn.set_result(None)
-            self._line.popleft()
+                self._num_pages += 1
+                self._num_bytes += num_bytes
+                admitted.set_result(None)
+            self._queue.popleft()

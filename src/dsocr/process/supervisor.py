@@ -1,12 +1,13 @@
-"""Keeps one reading process alive and many pages in flight to it. Knows nothing of what it reads.
+"""Keeps one worker process running, with many pages in flight to it.
 
-A process that dies, or makes no progress while it owes an answer, is replaced; what it had is sent
-again. A page that kills is given up (`flight.py`), and nothing is tried while processes only die
-(`breaker.py`). It heals by itself: also when nobody asks.
+A process that dies, or makes no progress while pages are in flight, is replaced, and its pages are
+sent again. A page that crashes processes is given up (`inflight.py`); restarts pause while
+processes only crash (`breaker.py`). Restarts also happen without a request. Knows nothing of what
+the process computes.
 
-The process speaks in frames. Out: `ready` or `unusable` (`code`, `message`), then of pages by `id`
-`started`, `text`, `done`, `failed`, one by one or as a list of `events`, and `beat` while it gets
-on. In: `read` with the pixels, and `cancel`.
+Frames from the process: `ready` or `unusable` (`code`, `message`); then, each with the `id` of its
+page, `started`, `text`, `done` and `failed`, one by one or as a list of `events`; and `heartbeat`
+with its load while it makes progress. Frames to the process: `read` with the pixels, and `cancel`.
 """
 
 from __future__ import annotations
@@ -14,64 +15,56 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from dsocr.errors import DsocrError, EngineUnavailable, PageTimeout
-from dsocr.process.breaker import Breaker
-from dsocr.process.child import Buffer, Child, ChildDied, Header
-from dsocr.process.inflight import InflightPages, Page, problem
+from dsocr.process.breaker import CircuitBreaker
+from dsocr.process.child import Buffer, Header
+from dsocr.process.inflight import InflightPages, Page, error_from_frame
 from dsocr.process.limiter import InflightLimiter
 from dsocr.process.machine import memory_bytes
+from dsocr.process.sender import FrameSender
+from dsocr.process.text_stream import TextStream
+from dsocr.process.worker_process import WorkerProcess, start_worker
 
 logger = logging.getLogger(__name__)
 
-PAGES_AHEAD = 2
-"""Pages a process holds that does not say how many are worth it: one it reads and the next."""
 MIN_INFLIGHT_BYTES = 1 << 30
 INFLIGHT_SHARE = 8
-"""What the payloads in flight may take: so many bytes, or one part in so many of the memory. They
-wait in the process until it reads them. 300 pages, as many as a large GPU is worth, are 2 GB and
-more."""
-WRITERS = 2
-"""Threads: one makes the next page's payload while the other sends."""
-HEAL_SECONDS = 1.0
-"""Between two tries to replace a process."""
+"""Payloads in flight may take `MIN_INFLIGHT_BYTES` or 1/`INFLIGHT_SHARE` of the memory, whichever
+is more: they wait in the process until it prepares them. 300 pages, as many as a large GPU uses,
+are 2 GB and more."""
+RESTART_SECONDS = 1.0
+"""Between two attempts to replace a process."""
 
 
-def inflight_bytes() -> int:
+def max_inflight_bytes() -> int:
     return max(MIN_INFLIGHT_BYTES, (memory_bytes() or 0) // INFLIGHT_SHARE)
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long things may take, in seconds."""
+    """In seconds."""
 
     stall: float
-    """Without any word from a process that owes an answer. Slow is not stalled."""
+    """Without a frame from a process that has pages in flight."""
     start: float
     """Until a process is ready."""
     page: float | None = None
-    """For one page, from when its reading began."""
-
-
-@dataclass(slots=True, eq=False)
-class _Process:
-    child: Child
-    ready: asyncio.Future[Header]
-    heard_at: float = field(default_factory=time.monotonic)
-    verdict: str = ""
-    """Why we ended it, if we did."""
+    """For one page, from its `started` frame."""
 
 
 class Supervisor:
-    """Many `read` calls may be in flight; they are served in the order they came."""
+    """Many `request` calls may be in flight; they are sent in the order they came.
+
+    The process queues what it is sent. Only payload bytes are limited here; how many pages are in
+    flight is the caller's decision.
+    """
 
     def __init__(
         self,
@@ -82,273 +75,260 @@ class Supervisor:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._target, self._arguments = target, dict(arguments)
-        self._patience = timeouts
-        self._places = InflightLimiter(PAGES_AHEAD, max_bytes=inflight_bytes())
-        self._flight = InflightPages()
-        self._breaker = Breaker(clock)
-        self._next_id = 0
-        self._process: _Process | None = None
-        self._starting: asyncio.Task[Header] | None = None
-        self._healing: asyncio.Task[None] | None = None
-        self._watch: asyncio.Task[None] | None = None
-        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="pixels")
-        self._last_sent = threading.Event()
-        self._last_sent.set()
+        self._timeouts = timeouts
+        self._limiter = InflightLimiter(max_inflight_bytes())
+        self._clock = clock
+        self._inflight = InflightPages(clock)
+        self._breaker = CircuitBreaker(clock)
+        self._next_id = self._num_requests = 0
+        self._process: WorkerProcess | None = None
+        self._start_task: asyncio.Task[Header] | None = None
+        self._restart_task: asyncio.Task[None] | None = None
+        self._watch_task: asyncio.Task[None] | None = None
+        self._sender = FrameSender()
         self._closed = False
         self.unhealthy_reason = ""
-        """Why nothing can be read just now, for people; empty when it can."""
+        """Why no page can be processed now, for people; empty when pages can be."""
         self.restarts: Counter[str] = Counter()
-        """Processes that were lost since the start: of a `crash` or a `stall`."""
+        """Processes lost since the start, by cause: `crash` or `stall`."""
+        self.load: Header = {}
+        """Fields of the present process's last `heartbeat`; empty before the first. A process sends
+        none while it is idle."""
 
     @property
     def pid(self) -> int | None:
-        """The process, or None between two."""
+        """Of the present process; None while there is none."""
         return self._process.child.pid if self._process else None
 
     @property
     def num_retries(self) -> int:
         """Pages that were sent again because a process was lost."""
-        return self._flight.num_retries
+        return self._inflight.num_retries
+
+    @property
+    def num_running(self) -> int:
+        """Pages that the present process has started."""
+        return self._inflight.num_started
+
+    @property
+    def num_waiting(self) -> int:
+        """Pages that wait for their bytes to fit, for a process, or in its queue."""
+        return self._num_requests - self.num_running
 
     async def start(self) -> Header:
-        """The `ready` frame, once there is a process that can read. Raises what kept it from
-        that."""
-        if self._watch is None:
-            self._watch = asyncio.create_task(self._watch_progress())
-        return await self._running()
+        """The `ready` frame of a running process, which is started if there is none. Raises the
+        error that kept it from starting."""
+        if self._watch_task is None:
+            self._watch_task = asyncio.create_task(self._watch_progress())
+        return await self._ready_frame()
 
-    async def read(
+    async def request(
         self,
-        question: Mapping[str, Any],
+        header: Mapping[str, Any],
         payload: Callable[[], Buffer],
         *,
         num_bytes: int,
         on_text: Callable[[str], None] | None = None,
     ) -> Header:
-        """The `done` frame, with all that was said of the page as `raw`.
+        """Has one page processed. Returns its `done` frame, with the page's whole text as `raw`.
 
-        `payload` makes that many bytes, in another thread, when they are sent: once for every
-        process that is given the page, so that nobody keeps them. What it raises is raised here.
-        `on_text` heard other words when a second process did not repeat the first one's, as happens
-        where sums are rounded differently. Cancelling takes the page from the process.
+        `payload` makes `num_bytes` bytes, in another thread, when they are sent: once for every
+        process that gets the page, so that they are not kept. What it raises is raised here.
+        `on_text` may differ from `raw` when a second process did not repeat the first one's text,
+        as happens where sums are rounded differently. Cancelling cancels the page in the process.
         """
-        async with self._places.place(num_bytes):
-            self._next_id += 1
-            number = self._next_id
-            answer: asyncio.Future[Header] = asyncio.get_running_loop().create_future()
-            page = Page({**question, "kind": "read", "id": number}, payload, answer, on_text)
-            await self.start()
-            self._note_progress()
-            self._flight.pages[number] = page
-            try:
-                self._send_waiting()
-                return await answer
-            except BaseException:
-                if page.sent:
-                    self._send({"kind": "cancel", "id": number})
-                raise
-            finally:
-                del self._flight.pages[number]
-                self._send_waiting()  # a suspect may have made room for the next
+        self._num_requests += 1
+        try:
+            async with self._limiter.admit(num_bytes):
+                self._next_id += 1
+                page = Page(
+                    {**header, "kind": "read", "id": self._next_id},
+                    payload,
+                    asyncio.get_running_loop().create_future(),
+                    TextStream(on_text),
+                )
+                await self.start()
+                return await self._response(page)
+        finally:
+            self._num_requests -= 1
+
+    async def _response(self, page: Page) -> Header:
+        number = page.request["id"]
+        self._reset_stall_clock()
+        self._inflight.pages[number] = page
+        try:
+            self._send_pages()
+            return await page.response
+        except BaseException:
+            if page.sent:
+                self._send({"kind": "cancel", "id": number})
+            raise
+        finally:
+            del self._inflight.pages[number]
+            self._send_pages()  # pages may have waited for this suspect
 
     async def close(self) -> None:
-        """Ends the process; pages in flight are told that the engine is down."""
+        """Ends the process; pages in flight fail with `EngineUnavailable`."""
         self._closed = True
-        self._flight.give_up(EngineUnavailable("The engine was shut down."))
-        for task in (self._watch, self._healing, self._starting):
+        self._inflight.fail_all(EngineUnavailable("The engine was shut down."))
+        for task in (self._watch_task, self._restart_task, self._start_task):
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, DsocrError):
                     await task
         if self._process is not None:
-            await asyncio.to_thread(self._process.child.kill)
+            await self._process.kill()
             self._process = None
-        self._writers.shutdown(wait=False)
+        self._sender.close()
 
-    async def _running(self) -> Header:
-        """Waits for a process that is ready, starting one if there is none."""
+    async def _ready_frame(self) -> Header:
+        """Waits for a process that is ready; starts one if there is none."""
         if self._closed:
             raise EngineUnavailable("The engine was shut down.")
         if self._process is not None and self._process.ready.done():
             return self._process.ready.result()
-        if self._starting is None or self._starting.done():
-            self._starting = asyncio.create_task(self._start_process())
-        # shielded: who stops waiting must not stop the start for the others
-        starting = self._starting
+        if self._start_task is None or self._start_task.done():
+            self._start_task = asyncio.create_task(self._start_process())
+        # shielded: cancelling one waiter must not cancel the start for the others
+        start_task = self._start_task
         try:
-            return await asyncio.shield(starting)
+            return await asyncio.shield(start_task)
         except asyncio.CancelledError:
-            if starting.cancelled():  # by `close`: nobody cancelled who waits
+            if start_task.cancelled():  # by `close`, not by this coroutine's caller
                 raise EngineUnavailable("The engine was shut down.") from None
             raise
 
     async def _start_process(self) -> Header:
         if self._breaker.wait_seconds > 0:
             raise EngineUnavailable("The engine keeps crashing; it is tried again in a moment.")
-        loop = asyncio.get_running_loop()
-        try:
-            child = await asyncio.to_thread(Child, self._target, self._arguments)
-        except ChildDied as error:
-            raise EngineUnavailable("The engine's process cannot be started.") from error
-        process = self._process = _Process(child, loop.create_future())
-        threading.Thread(target=self._listen, args=(process, loop), daemon=True).start()
-        try:
-            ready = await asyncio.wait_for(asyncio.shield(process.ready), self._patience.start)
-        except asyncio.TimeoutError as error:
-            process.verdict = f"not ready within {self._patience.start:g} s"
-            await self._drop(process)
-            raise EngineUnavailable("The engine takes too long to start.") from error
-        except asyncio.CancelledError:
-            await self._drop(process)
-            raise
+        process = self._process = await start_worker(self._target, self._arguments, self._clock)
+        process.listen(self._on_message, self._on_exit)
+        ready = await self._wait_until_ready(process)
         self.unhealthy_reason = ""
-        self._send_waiting()
+        self._send_pages()
         return ready
 
-    async def _drop(self, process: _Process) -> None:
+    async def _wait_until_ready(self, process: WorkerProcess) -> Header:
+        seconds = self._timeouts.start
+        try:
+            return await process.wait_until_ready(seconds)
+        except asyncio.TimeoutError as error:
+            process.kill_reason = f"not ready within {seconds:g} s"
+            await self._abandon(process)
+            raise EngineUnavailable("The engine takes too long to start.") from error
+        except asyncio.CancelledError:
+            await self._abandon(process)
+            raise
+
+    async def _abandon(self, process: WorkerProcess) -> None:
         process.ready.cancel()
         self._process = None
-        await asyncio.to_thread(process.child.kill)
+        await process.kill()
 
-    def _listen(self, process: _Process, loop: asyncio.AbstractEventLoop) -> None:
-        """In a thread of its own: frames, and then the end, go to the loop."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-            try:
-                while True:
-                    header, _ = process.child.channel.receive()
-                    loop.call_soon_threadsafe(self._on_message, process, header)
-            except (EOFError, OSError, ValueError):
-                reason = process.verdict or _exit_reason(process.child)
-                process.child.kill()
-                loop.call_soon_threadsafe(self._on_exit, process, reason)
-
-    def _on_message(self, process: _Process, header: Header) -> None:
-        process.heard_at = time.monotonic()
+    def _on_message(self, process: WorkerProcess, header: Header) -> None:
+        process.last_frame_at = self._clock()
         kind = header["kind"]
         if kind == "loading":
             logger.info("loading %s", header["message"])
         elif kind == "ready" and not process.ready.done():
-            self._places.widen(header.get("max_pages", PAGES_AHEAD))
             process.ready.set_result(header)
         elif kind == "unusable" and not process.ready.done():
-            process.ready.set_exception(problem(header))
-            process.ready.exception()  # looked at, even if nobody waits any more
+            process.fail_start(error_from_frame(header))
+        elif kind == "heartbeat":
+            if process is self._process:
+                self.load = {name: value for name, value in header.items() if name != "kind"}
         else:
             events = header["events"] if kind == "events" else [header]
-            if any([self._flight.hear(event) for event in events]):
-                self._breaker.worked()
-            self._send_waiting()
+            if any([self._inflight.handle_event(event) for event in events]):
+                self._breaker.record_success()
+            self._send_pages()
 
-    def _on_exit(self, process: _Process, reason: str) -> None:
-        """A process is dead. Its pages go to the next one, or are given up."""
+    def _on_exit(self, process: WorkerProcess, reason: str) -> None:
+        """A process has ended: its pages go to the next one, or are given up."""
         if self._process is process:
             self._process = None
+            self.load = {}
         if self._closed or process.ready.cancelled():
             return
+        self._breaker.record_crash()
         if not process.ready.done():
-            self._breaker.died()
-            process.ready.set_exception(
-                EngineUnavailable(f"The engine died while it started ({reason}).")
-            )
-            process.ready.exception()
-            return
-        self._breaker.died()
-        if process.ready.exception() is not None:
-            return
-        self.restarts["stall" if process.verdict else "crash"] += 1
-        self.unhealthy_reason = "The engine's process ended; it is started again."
-        logger.error(
-            "the engine's process ended (%s); pages in flight: %d", reason, len(self._flight.pages)
-        )
-        self._flight.blame()
-        if self._healing is None or self._healing.done():
-            self._healing = asyncio.create_task(self._heal())
+            message = f"The engine's process ended while it started ({reason})."
+            process.fail_start(EngineUnavailable(message))
+        elif process.is_ready:
+            self._replace(process, reason)
 
-    async def _heal(self) -> None:
-        """Tries until there is a process again. Whoever waits is told when a second try failed."""
-        tries = 0
+    def _replace(self, process: WorkerProcess, reason: str) -> None:
+        self.restarts["stall" if process.kill_reason else "crash"] += 1
+        self.unhealthy_reason = "The engine's process ended; it is started again."
+        num_pages = len(self._inflight.pages)
+        logger.error("the engine's process ended (%s); pages in flight: %d", reason, num_pages)
+        self._inflight.mark_suspects()
+        if self._restart_task is None or self._restart_task.done():
+            self._restart_task = asyncio.create_task(self._restart())
+
+    async def _restart(self) -> None:
+        """Tries until a process is ready. Pages in flight fail after the second failed attempt."""
+        num_failures = 0
         while not self._closed:
             try:
-                await self._running()
+                await self._ready_frame()
                 return
             except DsocrError as error:
-                tries += 1
+                num_failures += 1
                 logger.error("the engine could not be restarted: %s", error)
                 self.unhealthy_reason = error.message
-                if tries > 1:
-                    down = EngineUnavailable("The engine is down; it is tried again.")
-                    self._flight.give_up(down)
-                await asyncio.sleep(max(HEAL_SECONDS, self._breaker.wait_seconds))
+                if num_failures > 1:
+                    down = EngineUnavailable(
+                        "The engine is down; it is restarted in the background."
+                    )
+                    self._inflight.fail_all(down)
+                await asyncio.sleep(max(RESTART_SECONDS, self._breaker.wait_seconds))
 
-    def _send_waiting(self) -> None:
-        process = self._process
-        if process is None or self._closed or not process.ready.done():
-            return
-        if process.ready.cancelled() or process.ready.exception() is not None:
+    def _send_pages(self) -> None:
+        if self._process is None or self._closed or not self._process.is_ready:
             return
         loop = asyncio.get_running_loop()
-        for page in self._flight.to_send():
-            self._send(page.question, partial(_payload_of, page, loop))
+        for page in self._inflight.to_send():
+            self._send(page.request, partial(_payload_of, page, loop))
 
     def _send(self, header: Header, payload: Callable[[], Buffer | None] = bytes) -> None:
-        """Queued: a page's payload may wait for the process to take it. Frames leave in order. A
-        dead process is noticed by its listener."""
         process = self._process
-        if process is None or self._closed:
-            return
-        before, sent = self._last_sent, threading.Event()
+        if process is not None and not self._closed:
+            is_current = partial(self._is_current, process)
+            self._sender.submit(process.child.channel, header, payload, is_current)
 
-        def send() -> None:
-            try:
-                # for a dead process nothing is made: its successor waits
-                data = payload() if self._process is process else None
-                before.wait()
-                if data is not None:
-                    process.child.channel.send(header, data)
-            except OSError:
-                pass
-            finally:
-                before.wait()
-                sent.set()
+    def _is_current(self, process: WorkerProcess) -> bool:
+        return self._process is process
 
-        self._writers.submit(send)
-        self._last_sent = sent  # only now: whoever waits for it must not wait for ever
-
-    def _note_progress(self) -> None:
-        """An idle process was silent by right: its silence counts from the next question."""
-        if self._process is not None and not self._flight.pages:
-            self._process.heard_at = time.monotonic()
+    def _reset_stall_clock(self) -> None:
+        """An idle process sends no frames: its stall is measured from the next request."""
+        if self._process is not None and not self._inflight.pages:
+            self._process.last_frame_at = self._clock()
 
     async def _watch_progress(self) -> None:
-        """Ends a process that owes an answer and says nothing. A slow one says something."""
         while True:
-            await asyncio.sleep(min(1.0, self._patience.stall / 4))
-            if self._patience.page is not None:
-                for page in self._flight.overdue(self._patience.page):
+            await asyncio.sleep(min(1.0, self._timeouts.stall / 4))
+            if self._timeouts.page is not None:
+                for page in self._inflight.overdue(self._timeouts.page):
                     page.fail(PageTimeout())
-            process = self._process
-            if process is None or not self._flight.pages or not process.ready.done():
-                continue
-            if time.monotonic() - process.heard_at > self._patience.stall:
-                process.verdict = f"no progress for {self._patience.stall:g} s"
-                await asyncio.to_thread(process.child.kill)
+            await self._kill_stalled()
+
+    async def _kill_stalled(self) -> None:
+        """A slow process sends heartbeats; one without frames for too long is stuck."""
+        process = self._process
+        if process is None or not self._inflight.pages or not process.ready.done():
+            return
+        if self._clock() - process.last_frame_at > self._timeouts.stall:
+            process.kill_reason = f"no progress for {self._timeouts.stall:g} s"
+            await process.kill()
 
 
 def _payload_of(page: Page, loop: asyncio.AbstractEventLoop) -> Buffer | None:
-    """None where there is nobody to read it for any more, or nothing."""
-    if page.answer.done():
+    """None for a page that has its response already, or whose payload cannot be made."""
+    if page.response.done():
         return None
     try:
         return page.payload()
     except Exception as error:
         loop.call_soon_threadsafe(page.fail, error)
         return None
-
-
-def _exit_reason(child: Child) -> str:
-    """How it ended; its pipe closes a moment before it is gone."""
-    for _ in range(50):
-        if not child.alive:
-            break
-        time.sleep(0.02)
-    return child.how_it_ended()

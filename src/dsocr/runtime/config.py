@@ -1,4 +1,4 @@
-"""What the runtime can be told. Plain data: importing this loads no torch."""
+"""Settings of the runtime. Plain data: importing this loads no torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Gt, Le
+
+from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
 
 AttentionName = Literal["flash_attention_2", "sdpa", "eager"]
 DtypeName = Literal["auto", "bfloat16", "float16", "float32"]
@@ -17,7 +19,7 @@ ExpertDtypeName = Literal["auto", "int8"]
 
 @dataclass(frozen=True, slots=True)
 class RuntimeConfig:
-    """Where the weights lie and how they run."""
+    """Where the weights are and how the model runs."""
 
     model_path: Path | None = None
     """A folder with config.json, tokenizer.json and *.safetensors."""
@@ -25,32 +27,33 @@ class RuntimeConfig:
     """auto, cpu, cuda, cuda:1, mps."""
     dtype: DtypeName = "auto"
     expert_dtype: ExpertDtypeName = "auto"
-    """int8 rounds the chosen experts' weights, a scale a row: 6.7 GB of weights become 4.3."""
+    """int8 quantizes the weights of the routed experts, with a scale per row: 6.7 GB of weights
+    become 4.3."""
     attn_impl: AttentionName = "flash_attention_2"
-    """The wish; one that is not to be had falls back, and says so."""
+    """The preferred implementation; where it cannot run, sdpa is used and `/health` says so."""
     kernels: bool = True
-    """On a CUDA GPU: Triton kernels and CUDA graphs; false: plain PyTorch, slower and as right."""
+    """On a CUDA GPU: Triton kernels and CUDA graphs; false: plain PyTorch, slower but equal."""
     cache_dtype: CacheDtypeName = "auto"
-    """Type of the cached keys and values: auto is the model's; fp8 holds twice the tokens of 16
-    bits, less exactly."""
-    max_tiles: int = 9
-    """Most local tiles of a page in gundam mode."""
+    """Type of the cached keys and values. auto: the model's; fp8: twice as many tokens as with 16
+    bits, less exact."""
+    max_tiles: int = VIEWS.max_tiles
+    """Local tiles of a page in gundam mode, at most."""
     max_num_seqs: Annotated[int, Gt(0)] | None = None
-    """Pages read at once; unset: up to 256 on a GPU, as its memory allows, 4 elsewhere."""
+    """Pages decoded at once; unset: up to 256 on a GPU, as its memory allows, 4 elsewhere."""
     cache_tokens: Annotated[int, Gt(0)] | None = None
-    """Most tokens that all pages together hold in the cache, one full context at least; unset: what
-    fits into a GPU's memory, two full contexts elsewhere."""
+    """Tokens that all pages together may have in the KV cache, one full context at least; unset:
+    what fits into a GPU's memory, two full contexts elsewhere."""
     memory_share: Annotated[float, Gt(0), Le(1)] = 0.9
-    """Share of the GPU's memory, free once the weights are loaded, that may be used."""
+    """Share of the GPU memory that is free after loading the weights which may be used."""
     memory_reserve_mb: Annotated[float, Gt(0)] | None = None
-    """MiB of it kept from the cache for what a step needs; unset: measured at the start."""
+    """MiB of that memory left to the computation of a step; unset: measured at the start."""
     max_prefill_tokens: Annotated[int, Gt(0), Le(32768)] | None = None
-    """Most prompt tokens of one step, 32768 at most; longer prompts are taken in over several.
+    """Prompt tokens of one step, 32768 at most; longer prompts are prefilled in several steps.
     Unset: 8192 on a GPU with 16 GB free, 2048 elsewhere."""
     prefill_share: Annotated[float, Gt(0), Le(1)] = 1
-    """While pages are being written, a step takes in others up to this share of
-    `max_prefill_tokens` on average: less keeps text flowing, more fills the batch sooner."""
+    """While pages decode, a step prefills on average up to this share of `max_prefill_tokens`. Less
+    keeps text flowing, more fills the batch sooner."""
     stall_seconds: float = 120
-    """A reading process without any progress for this long is replaced. Slow is not stalled."""
+    """A worker process that makes no progress for this long is replaced. Each step is progress."""
     start_seconds: float = 900
-    """Loading the weights may take this long."""
+    """Time limit for loading the weights."""

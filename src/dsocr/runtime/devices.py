@@ -1,4 +1,4 @@
-"""Which device and number type to run with. A wish that cannot be met is an error by name."""
+"""Selects the device and the number types. A request that cannot be met is a `DeviceError`."""
 
 from __future__ import annotations
 
@@ -15,88 +15,90 @@ FP8 = torch.float8_e4m3fn
 """Four bits of exponent and three of mantissa: up to 448, and no infinity."""
 _ADA = (8, 9)
 _FP8_HEAD_DIM = 32
-"""Their products go over pairs of numbers, and tensor cores take 16 of these at least."""
+"""The fp8 kernels multiply pairs of numbers, and tensor cores need at least 16 of them."""
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
-"""Of CUDA itself and Triton's loading of kernels; of the CPU; of cuBLAS and cuDNN."""
+"""Texts of CUDA and Triton's kernel loading, of the CPU allocator, of cuBLAS and cuDNN."""
 
 
 class DeviceError(Exception):
-    """The device or number type asked for is not to be had. The text says what is."""
+    """The requested device or number type is not available. The message says what to use."""
 
 
-def choose_device(wish: str) -> torch.device:
+def choose_device(requested: str) -> torch.device:
     """`auto`: the first CUDA or ROCm device, else Apple's, else the CPU. Raises `DeviceError`."""
-    if wish in ("auto", "all"):
+    if requested in ("auto", "all"):
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        device = torch.device(wish)
+        device = torch.device(requested)
     except RuntimeError as error:
         raise DeviceError(
-            f"There is no device {wish!r}: say auto, cpu, cuda, cuda:1 or mps."
+            f"There is no device {requested!r}; use auto, cpu, cuda, cuda:1 or mps."
         ) from error
     if device.type == "cuda":
         return _cuda(device)
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError("This torch or this machine has no mps device.")
+        raise DeviceError("This torch or this machine has no mps device; use auto or cpu.")
     if device.type not in ("cpu", "mps"):
-        raise DeviceError(f"The runtime does not know {wish!r}: say auto, cpu, cuda or mps.")
+        raise DeviceError(f"The device {requested!r} is not supported; use auto, cpu, cuda or mps.")
     return device
 
 
 def make_current(device: torch.device) -> None:
-    """For this thread. Triton launches on the current device, whatever its arguments lie on, and
-    events and pinned memory belong to it."""
+    """Makes a CUDA device this thread's current one. Triton launches on the current device wherever
+    its arguments are, and events and pinned memory belong to it."""
     if device.type == "cuda":
         torch.cuda.set_device(device)
 
 
-def choose_dtype(wish: DtypeName, device: torch.device) -> torch.dtype:
-    """`auto`: bfloat16 where the card computes it, float16 on older cards, float32 on the CPU."""
-    if wish == "auto":
+def choose_dtype(requested: DtypeName, device: torch.device) -> torch.dtype:
+    """`auto`: bfloat16 on GPUs that support it, float16 on older ones, float32 on the CPU. Raises
+    `DeviceError`."""
+    if requested == "auto":
         if device.type == "cuda":
             return torch.bfloat16 if _has_bfloat16(device) else torch.float16
-        # bfloat16 was reported to be unstable on Apple's devices (spec 8)
+        # bfloat16 is reported to be unstable on Apple's devices (spec 8)
         return torch.float16 if device.type == "mps" else torch.float32
-    if wish == "float16" and device.type == "cpu":
-        raise DeviceError("The CPU does not compute in float16: say float32 or bfloat16.")
-    return _DTYPES[wish]
+    if requested == "float16" and device.type == "cpu":
+        raise DeviceError("The CPU does not compute in float16; use float32 or bfloat16.")
+    return _DTYPES[requested]
 
 
 def choose_cache_dtype(
-    wish: CacheDtypeName,
+    requested: CacheDtypeName,
     *,
     dtype: torch.dtype,
     device: torch.device,
     kernels: bool,
-    head_dim: int = 128,
+    head_dim: int,
 ) -> torch.dtype:
-    """`auto`: what the model computes in. Raises `DeviceError` where fp8 is not to be had."""
-    if wish == "auto":
+    """`auto`: the model's own dtype. Raises `DeviceError` where fp8 is not available."""
+    if requested == "auto":
         return dtype
     if device.type == "mps":
         raise DeviceError(
-            "Apple's devices do not know fp8: say DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=auto."
+            "Apple's devices do not support fp8; set DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=auto."
         )
     if kernels and torch.cuda.get_device_capability(device) < _ADA:
         raise DeviceError(
-            "A cache in fp8 needs a GPU of compute capability 8.9 or more: say "
+            "A cache in fp8 needs a GPU of compute capability 8.9 or more; set "
             "DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=auto, or DEEPSEEK_OCR_RUNTIME__KERNELS=false for "
             "plain PyTorch, which is slower."
         )
     if kernels and head_dim < _FP8_HEAD_DIM:
         raise DeviceError(
-            f"The kernels for a cache in fp8 need heads of {_FP8_HEAD_DIM} numbers or more, this "
-            f"model's have {head_dim}: say DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=auto."
+            f"The kernels for a cache in fp8 need a head size of {_FP8_HEAD_DIM} or more, this "
+            f"model's is {head_dim}; set DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=auto."
         )
     return FP8
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """PyTorch's allocator has a class for it; all others have only words."""
+    """Whether an error means out of memory. Only PyTorch's own allocator has a class for it; the
+    others are recognized by their text."""
     return isinstance(error, torch.OutOfMemoryError) or any(
-        words in str(error).lower() for words in _OUT_OF_MEMORY
+        text in str(error).lower() for text in _OUT_OF_MEMORY
     )
 
 
@@ -106,10 +108,14 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 def _cuda(device: torch.device) -> torch.device:
     if not torch.cuda.is_available():
-        raise DeviceError("No CUDA device can be used: none is there, or torch is a CPU build.")
+        raise DeviceError(
+            "No CUDA device is available: there is none, or torch is a CPU build. Use auto or cpu."
+        )
     index, count = device.index or 0, torch.cuda.device_count()
     if index >= count:
-        raise DeviceError(f"There is no cuda:{index}; this machine has {count}, counted from 0.")
+        raise DeviceError(
+            f"There is no cuda:{index}; this machine has {count} CUDA devices, counted from 0."
+        )
     return torch.device("cuda", index)
 
 

@@ -1,7 +1,7 @@
-"""The worker's first steps: what need not wait for torch's import begins before it.
+"""Entry point of the worker process: opens the GPU while torch is imported.
 
-Importing torch takes seconds of one core. Meanwhile the driver opens the GPU, which would otherwise
-take another half second and needs nothing of torch.
+Importing torch takes seconds of one core. Opening the GPU takes the driver half a second and does
+not need torch, so it runs in a thread meanwhile.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ DRIVER = "libcuda.so.1"
 
 def main(channel: Channel, arguments: Header) -> None:
     threading.Thread(target=open_gpu, args=(arguments["device"],), daemon=True).start()
-    from dsocr.runtime.worker import main as work  # imports torch
+    from dsocr.runtime.worker import main as run_worker  # imports torch
 
-    work(channel, arguments)
+    run_worker(channel, arguments)
 
 
 def open_gpu(device: str) -> None:
-    """Makes the context that torch will find and use. Where that fails torch says why; where torch
-    is a build without CUDA nobody would use it."""
-    wish = re.fullmatch(r"(?:auto|all|cuda(?::(\d+))?)", device)
-    if wish is None or _is_without_cuda():
+    """Creates the CUDA context that torch will use. Does nothing if torch is a build without CUDA.
+    Errors are ignored: torch reports them itself."""
+    requested = re.fullmatch(r"(?:auto|all|cuda(?::(\d+))?)", device)
+    if requested is None or _is_without_cuda():
         return
     number, context = ctypes.c_int(), ctypes.c_void_p()
     with contextlib.suppress(OSError):
         driver = ctypes.CDLL(DRIVER)
         if driver.cuInit(0) == 0 and not driver.cuDeviceGet(
-            ctypes.byref(number), int(wish[1] or 0)
+            ctypes.byref(number), int(requested[1] or 0)
         ):
             driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), number)
 

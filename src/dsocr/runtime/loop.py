@@ -1,7 +1,7 @@
-"""The loop: submit pages, step, and read what each step brought. Synchronous, one device.
+"""The runtime's loop: submit requests, step, get events. Synchronous, for one device.
 
-With `lookahead` 1 the next step is planned and launched before the last one is collected, so that
-the device never waits for the host; the tokens are the same. Knows nothing of processes.
+With `lookahead` 1 the next step is scheduled and launched before the previous one is collected, so
+that the device does not wait for the host; the tokens are the same. Knows nothing of processes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
+
 from dsocr.process.machine import num_cores
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import make_current
@@ -20,26 +22,27 @@ from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.execution.memory_plan import MemoryPlan, plan_memory
 from dsocr.runtime.execution.model_runner import Launched, ModelRunner, Runner
 from dsocr.runtime.execution.oom_split import OomSplittingRunner
-from dsocr.runtime.execution.sampler import Choice, NotANumber
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.execution.sampler import NotANumber, SampleResult
+from dsocr.runtime.execution.vision_runner import VisionRunner
+from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import InputProcessor, InputQueue, Request
-from dsocr.runtime.scheduling.scheduler import Limits, Scheduler, Step
+from dsocr.runtime.scheduling.scheduler import Limits, ScheduledStep, Scheduler
 from dsocr.runtime.scheduling.sequence import FinishReason, Sequence
 from dsocr.runtime.text.prompt import PromptError, PromptTooLong
 from dsocr.runtime.text.repetition import TokenKinds, token_kinds
 from dsocr.runtime.text.tokenizer import Detokenizer, Tokenizer
 
-PAGES_AHEAD = 16
-"""Pages prepared and not yet begun: a round of encoding. As many more are being prepared."""
+MAX_PREPARED = 16
+"""Requests that are prepared and waiting: one group to encode. As many more are being prepared."""
 PREPARING_THREADS = 8
-"""At most. Resizing a picture leaves the interpreter to the others."""
+"""At most. Resizing an image releases the interpreter's lock."""
 WAIT_SECONDS = 0.05
-"""A step with nothing to do but wait for a page's preparation returns after this."""
+"""A step that has nothing to do until a request is prepared returns after this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A page left the queue; the device has not touched it yet."""
+    """A page left the queue. Emitted before the device works on it."""
 
     request_id: int
 
@@ -53,10 +56,10 @@ class Text(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A page was read. All its text has been handed out before.
+    """A page is complete. All its text was emitted before.
 
-    Where it was cut because it repeated itself, more than its text was: what counts ends with the
-    last of `text_ends`.
+    After a repetition more text was emitted than is kept: the kept text ends at the last of
+    `text_ends`.
     """
 
     request_id: int
@@ -66,12 +69,12 @@ class Done:
     output_ids: list[int]
     logprobs: list[float]
     text_ends: list[int]
-    """Characters of text there were after each output token."""
+    """Length of the text, in characters, after each output token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A page could not be read; others can."""
+    """A page failed; others are not affected."""
 
     request_id: int
     code: str
@@ -83,8 +86,8 @@ Event = Started | Text | Done | Failed
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """How full the runtime is, and what went wrong without harm since it was made."""
+class RuntimeLoad:
+    """The current load, and the number of preemptions and out-of-memory splits since the start."""
 
     running: int
     waiting: int
@@ -95,7 +98,7 @@ class Load:
 
 
 @dataclass(slots=True)
-class _Page:
+class _ActivePage:
     sequence: Sequence
     detokenizer: Detokenizer
     num_characters: int = 0
@@ -103,53 +106,54 @@ class _Page:
 
 
 class Runtime:
-    """Owns the queue and the runner. Not to be used from two threads."""
+    """Owns the input queue, the scheduler and the runner. For one thread."""
 
     def __init__(
         self,
         runner: Runner,
-        preparation: InputProcessor,
+        processor: InputProcessor,
         *,
         limits: Limits | None = None,
         lookahead: int = 0,
-        pool: Executor | None = None,
+        executor: Executor | None = None,
     ) -> None:
-        """The runner's cache must hold a whole context: the oldest page is never preempted. `pool`
-        prepares pages ahead."""
+        """The runner's cache must hold one full context: the oldest sequence is never preempted.
+        `executor` prepares requests ahead."""
         self.scheduler = Scheduler(runner.allocator, limits or Limits())
-        self._runner, self._tokenizer = OomSplittingRunner(runner), preparation.tokenizer
-        self._intake = InputQueue(preparation, ahead=PAGES_AHEAD, pool=pool)
+        self._runner, self._tokenizer = OomSplittingRunner(runner), processor.tokenizer
+        self._inputs = InputQueue(processor, max_prepared=MAX_PREPARED, executor=executor)
         self._lookahead = lookahead
-        self._pages: dict[int, _Page] = {}
-        self._flights: deque[tuple[Step, Launched | None]] = deque()
+        self._pages: dict[int, _ActivePage] = {}
+        self._in_flight: deque[tuple[ScheduledStep, Launched | None]] = deque()
 
     @property
     def has_work(self) -> bool:
-        return bool(self._intake or self._pages or self._flights)
+        return bool(self._inputs or self._pages or self._in_flight)
 
     @property
-    def load(self) -> Load:
+    def load(self) -> RuntimeLoad:
         allocator = self.scheduler.allocator
-        return Load(
+        return RuntimeLoad(
             running=self.scheduler.num_running,
-            waiting=len(self._intake) + self.scheduler.num_waiting,
+            waiting=len(self._inputs) + self.scheduler.num_waiting,
             cache_used=1 - allocator.num_free / allocator.num_blocks,
             preemptions=self.scheduler.num_preemptions,
             out_of_memory=self._runner.num_out_of_memory,
         )
 
     def submit(self, request: Request) -> None:
-        """Puts a page at the end of the queue."""
-        self._intake.add(request)
+        """Appends a request to the queue."""
+        self._inputs.add(request)
 
     def cancel(self, request_id: int) -> None:
-        """Forgets a page and frees its blocks, at once or with the step in flight. One that is
-        done or unknown is no mistake."""
-        self._intake.cancel(request_id)
+        """Drops a page and frees its blocks, at once or after the steps in flight. Ids that are
+        done or unknown are ignored."""
+        self._inputs.cancel(request_id)
         self._drop(request_id)
 
-    def read(self, request: Request) -> Iterator[Event]:
-        """Submits one page and steps until it is done. Closing the iterator cancels it."""
+    def generate(self, request: Request) -> Iterator[Event]:
+        """Submits one request, steps until it is done and yields its events. Closing the iterator
+        cancels it."""
         self.submit(request)
         try:
             while True:
@@ -162,58 +166,62 @@ class Runtime:
             self.cancel(request.request_id)
 
     def run_idle_work(self) -> bool:
-        """With nothing to read: makes ready what pages will want. False where all is."""
-        return self._runner.make_ready()
+        """Does one unit of work that would delay later pages. False if none is left. Call only
+        while there are no requests."""
+        return self._runner.run_idle_work()
 
     def step(self) -> list[Event]:
-        """Goes on by at most one step of the device. Pages that start are told of before."""
-        events = self._take_in()
-        if starts := self.scheduler.start():
-            return [*events, *(Started(one.request_id) for one in starts)]
-        # not past a step that did not fit and waits to be computed in parts: the order matters
-        fits = all(launched is not None for _, launched in self._flights)
-        if fits and (planned := self.scheduler.plan()) is not None:
-            self._flights.append((planned, self._runner.launch(planned)))
-            if len(self._flights) <= self._lookahead:
+        """Schedules, launches and collects at most one step each. Returns `Started` events without
+        launching, so that they are sent before the device works on these pages."""
+        events = self._accept_prepared()
+        if started := self.scheduler.start_encoding():
+            return [*events, *(Started(one.request_id) for one in started)]
+        # nothing is launched after a step that is to be split: steps must run in order
+        fits = all(launched is not None for _, launched in self._in_flight)
+        if fits and (scheduled := self.scheduler.schedule()) is not None:
+            self._in_flight.append((scheduled, self._runner.launch(scheduled)))
+            if len(self._in_flight) <= self._lookahead:
                 return events
-        if self._flights:
-            return events + self._collect(*self._flights.popleft())
+        if self._in_flight:
+            return events + self._collect(*self._in_flight.popleft())
         if not events:
-            self._intake.wait(WAIT_SECONDS)
+            self._inputs.wait(WAIT_SECONDS)
         return events
 
-    def _take_in(self) -> list[Event]:
-        """Moves pages that are prepared to the scheduler's queue."""
+    def _accept_prepared(self) -> list[Event]:
+        """Moves prepared requests to the scheduler's queue."""
         events: list[Event] = []
-        while self.scheduler.num_waiting < PAGES_AHEAD and (prepared := self._intake.take()):
+        while self.scheduler.num_waiting < MAX_PREPARED and (prepared := self._inputs.take()):
             request, sequence = prepared
             if isinstance(sequence, Exception):
                 events.append(Started(request.request_id))
-                events.append(_unprepared(request.request_id, sequence))
+                events.append(_preparation_failed(request.request_id, sequence))
             else:
-                self._pages[request.request_id] = _Page(sequence, Detokenizer(self._tokenizer))
+                self._pages[request.request_id] = _ActivePage(
+                    sequence, Detokenizer(self._tokenizer)
+                )
                 self.scheduler.add(sequence)
         return events
 
-    def _collect(self, step: Step, launched: Launched | None) -> list[Event]:
-        choices, misfits = self._runner.collect(step, launched)
-        events = [self._fail(one, _TOO_LARGE) for one in misfits if not one.ended]
-        for piece, choice in zip(step.pieces, choices, strict=True):
-            if piece.samples and not piece.sequence.ended:
-                events += self._advance(piece.sequence, choice)
-        self.scheduler.collected(step)
+    def _collect(self, step: ScheduledStep, launched: Launched | None) -> list[Event]:
+        results, too_large = self._runner.collect(step, launched)
+        events = [self._fail(one, _TOO_LARGE) for one in too_large if not one.ended]
+        for chunk, result in zip(step.chunks, results, strict=True):
+            if chunk.samples and not chunk.sequence.ended:
+                events += self._advance(chunk.sequence, result)
+        self.scheduler.finish_step(step)
         return events
 
-    def _advance(self, sequence: Sequence, choice: Choice) -> list[Event]:
-        if isinstance(choice, NotANumber):
+    def _advance(self, sequence: Sequence, result: SampleResult) -> list[Event]:
+        if isinstance(result, NotANumber):
             return [self._fail(sequence, _NOT_A_NUMBER)]
-        if choice is None:  # the guard banned every token: there is nothing left to say
+        if result is None:  # the no-repeat rule bans every token
             sequence.finish_reason = "stop"
         else:
             sequence.append(
-                *(choice.token, choice.logprob),
-                ending=choice.ending,
-                is_suspect=choice.is_suspect,
+                *(result.token, result.logprob),
+                ending=result.ending,
+                may_repeat=result.may_repeat,
             )
         page = self._pages[sequence.request_id]
         text = ""
@@ -246,73 +254,78 @@ class Runtime:
             self.scheduler.drop(page.sequence)
 
 
-def _unprepared(request_id: int, error: Exception) -> Failed:
+def _preparation_failed(request_id: int, error: Exception) -> Failed:
     if not isinstance(error, PromptError):
         return Failed(request_id, "engine_crash", _NOT_PREPARED)
     code = "context_too_long" if isinstance(error, PromptTooLong) else "bad_request"
     return Failed(request_id, code, str(error))
 
 
-def runtime_for(
-    model: DeepseekOcr,
+def make_runtime(
+    model: OcrModel,
     tokenizer: Tokenizer,
     config: RuntimeConfig,
     *,
     mark: Callable[[str], None] = lambda stage: None,
 ) -> tuple[Runtime, MemoryPlan]:
-    """A runtime that fills what the device has left, with threads that prepare pages for it.
-    `mark` is told when the room is known. Raises `DeviceError` where there is too little."""
-    room = plan_memory(model, config)
-    mark("room")
-    threads = max(1, min(PREPARING_THREADS, num_cores() - 1))
+    """A runtime that uses the device's free memory, with threads that prepare requests. `mark` is
+    called with the name of a stage when it is complete. Raises `DeviceError` if memory is short."""
+    vision = VisionRunner(model)
+    plan = plan_memory(model, vision, config)
+    mark("memory")
     kinds = token_kinds(tokenizer)
-    runner, lookahead = _runner_for(model, tokenizer, config, room, kinds)
+    runner, lookahead = _make_runner(model, vision, tokenizer, config, plan, kinds)
+    is_cuda = model.device.type == "cuda"
     runtime = Runtime(
         runner,
-        InputProcessor(
-            tokenizer,
-            kinds,
-            model.spec.decoder.max_positions,
-            config.max_tiles,
-            pin=model.device.type == "cuda",
-        ),
+        InputProcessor(model, tokenizer, kinds, config.max_tiles, pin=is_cuda),
         limits=Limits(
-            max_num_seqs=room.max_num_seqs,
-            max_prefill_tokens=room.max_prefill_tokens,
+            max_num_seqs=plan.max_num_seqs,
+            max_prefill_tokens=plan.max_prefill_tokens,
             prefill_share=config.prefill_share,
+            pixels_per_token=model.spec.views.encode_pixels_per_prompt_token,
         ),
         lookahead=lookahead,
-        pool=ThreadPoolExecutor(
-            threads,
-            thread_name_prefix="prepare",
-            initializer=make_current,
-            initargs=(model.device,),
-        ),
+        executor=_make_executor(model.device),
     )
-    return runtime, room
+    return runtime, plan
 
 
-def _runner_for(
-    model: DeepseekOcr,
+def _make_executor(device: torch.device) -> Executor:
+    """Threads that prepare requests."""
+    return ThreadPoolExecutor(
+        max(1, min(PREPARING_THREADS, num_cores() - 1)),
+        thread_name_prefix="prepare",
+        initializer=make_current,
+        initargs=(device,),
+    )
+
+
+def _make_runner(
+    model: OcrModel,
+    vision: VisionRunner,
     tokenizer: Tokenizer,
     config: RuntimeConfig,
-    room: MemoryPlan,
+    plan: MemoryPlan,
     kinds: TokenKinds,
 ) -> tuple[Runner, int]:
-    """The quickest that runs here, and how many steps it may be ahead."""
+    """The fastest runner for this device, and its `lookahead`."""
+    num_tokens, cache_dtype = plan.cache_tokens, plan.cache_dtype
     if not (config.kernels and can_decode(model)):
-        return ModelRunner(model, num_tokens=room.cache_tokens, cache_dtype=room.cache_dtype), 0
-    runner = GraphRunner(
+        runner = ModelRunner(model, num_tokens=num_tokens, cache_dtype=cache_dtype, vision=vision)
+        return runner, 0
+    graph_runner = GraphRunner(
         model,
-        num_tokens=room.cache_tokens,
-        max_num_seqs=room.max_num_seqs,
+        num_tokens=num_tokens,
+        max_num_seqs=plan.max_num_seqs,
         special=tokenizer.special,
         digits=kinds.digits,
-        cache_dtype=room.cache_dtype,
+        cache_dtype=cache_dtype,
+        vision=vision,
     )
-    return runner, 1
+    return graph_runner, 1
 
 
-_NOT_PREPARED = "The page's picture could not be prepared for the model; the log has the details."
-_TOO_LARGE = "The device has not enough memory for this page; a smaller mode needs less."
+_NOT_PREPARED = "The page image could not be prepared for the model; the log has the details."
+_TOO_LARGE = "The device has too little memory for this page; try a smaller mode."
 _NOT_A_NUMBER = f"{NotANumber.__doc__} Try DEEPSEEK_OCR_DTYPE=float32."

@@ -1,25 +1,66 @@
-"""A checkpoint's config.json as sizes (spec 1.1). Knows no tensors and imports no torch.
+"""Sizes of models, and the parts of config.json that families share (spec 1.1). Plain data.
 
-The decoder's fields are read at the top level, else in `language_config`; what neither has takes
-the default the released code takes. A feature the runtime does not compute is refused by name.
+The decoder's fields are taken from the top level, else from `language_config`, else from the
+defaults of the released code. A feature that the runtime does not compute is refused by name.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 Config = Mapping[str, Any]
 
-ARCHITECTURE = "DeepseekOCRForCausalLM"
-"""The model class that the released config.json names."""
+SAM_PATCH, SAM_DOWNSAMPLE = 16, 4
+"""SAM's patch and the factor of its two convolutions: one feature per 64 pixels (spec 2.1)."""
 
 
 class CheckpointError(Exception):
-    """The folder is not a checkpoint this runtime can read. The text names everything wrong."""
+    """The folder is not a checkpoint that this runtime can load. The message names every fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The three numbers of a resolution mode, as in the released code (spec 2.4)."""
+
+    base_size: int
+    """Side of the global view where `crop_mode` is on."""
+    image_size: int
+    """Side of a tile, or of the only view where `crop_mode` is off."""
+    crop_mode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSpec:
+    """How a family cuts a page into views, and what they cost (spec 2.4, 3)."""
+
+    modes: Mapping[str, Resolution]
+    default_mode: str
+    max_tiles: int
+    """Tiles of a page, unless the settings say otherwise."""
+    untiled_side: int
+    """A page no wider and no higher than this gets no tiles."""
+    squashed_side: int
+    """Without tiles, views up to this side ignore the aspect ratio; larger ones are padded."""
+    patch_size: int
+    downsample: int
+    """Patches that become one feature, in each direction."""
+    encode_bytes_per_pixel: int
+    """Memory that a pass through the vision towers by kernels needs at most."""
+    encode_pixels_per_prompt_token: int
+    """Encoding this many pixels costs about as much as prefilling one token."""
+    common_prompt_tokens: int
+    """Length of the most common prompt, image included."""
+
+    @property
+    def default(self) -> Resolution:
+        return self.modes[self.default_mode]
+
+    def side_features(self, pixels: int) -> int:
+        """Features along a side of a view (spec 2.4)."""
+        return -(-(pixels // self.patch_size) // self.downsample)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +71,7 @@ class SamSpec:
     width: int
     num_heads: int
     global_layers: tuple[int, ...]
-    """Blocks with attention over the whole grid; the others attend within windows."""
+    """Layers with attention over the whole grid; the others attend within windows."""
     net_2_channels: int
     net_3_channels: int
 
@@ -47,7 +88,7 @@ class ClipSpec:
     width: int
     num_heads: int
     patch_grid: int
-    """Side of the learned position grid: image_size // patch_size."""
+    """Side of the learned position table: image_size // patch_size."""
 
     @property
     def head_dim(self) -> int:
@@ -69,7 +110,7 @@ class DecoderSpec:
     num_experts_per_token: int
     expert_width: int
     shared_width: int
-    """Width of the one MLP all tokens pass: moe_intermediate_size * n_shared_experts."""
+    """Width of the MLP that every token passes: moe_intermediate_size * n_shared_experts."""
     max_positions: int
     bos_token_id: int
     eos_token_id: int
@@ -83,67 +124,67 @@ class DecoderSpec:
         return self.hidden_size // self.num_heads
 
 
+class DecoderSizes(Protocol):
+    """The sizes of a decoder that the cache and the memory plan need, whatever its architecture."""
+
+    @property
+    def num_layers(self) -> int: ...
+
+    @property
+    def num_heads(self) -> int: ...
+
+    @property
+    def head_dim(self) -> int: ...
+
+    @property
+    def hidden_size(self) -> int: ...
+
+    @property
+    def max_positions(self) -> int: ...
+
+
+class FamilySpec(Protocol):
+    """The spec of a model of any family."""
+
+    @property
+    def decoder(self) -> DecoderSizes: ...
+
+    @property
+    def views(self) -> ViewSpec: ...
+
+
 @dataclass(frozen=True, slots=True)
-class DeepseekOcrSpec:
-    """All sizes of one checkpoint."""
+class Released:
+    """Values of a family's released files, to compare a weights folder with."""
 
-    sam: SamSpec
-    clip: ClipSpec
-    decoder: DecoderSpec
-    projector_width: int
-    """Channels into the projector: CLIP's and SAM's, concatenated (spec 2.3)."""
+    tokenizer_sha256: str
+    prompt: str
+    prompt_ids: tuple[int, ...]
+    """Ids of the prompt with one placeholder for the image."""
+    views: ViewSpec
+    modes: tuple[str, ...]
+    """Modes in which the views of the known image are compared."""
+    views_sha256: Mapping[str, str]
+    """Name of a Pillow version -> SHA-256 of these views."""
 
 
-def read_spec(folder: Path) -> DeepseekOcrSpec:
-    """The sizes in the folder's config.json. Raises `CheckpointError`."""
-    path = folder / "config.json"
+@contextmanager
+def config_errors() -> Iterator[None]:
+    """Turns the errors of reading fields into `CheckpointError`."""
     try:
-        config = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing") from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path} does not hold a JSON object")
-    return parse_config(config)
-
-
-def parse_config(config: Config) -> DeepseekOcrSpec:
-    """The sizes in a config.json already read. Raises `CheckpointError`."""
-    _refuse_other_classes(config)
-    try:
-        return DeepseekOcrSpec(
-            sam=_sam(config["vision_config"]["width"]["sam_vit_b"]),
-            clip=_clip(config["vision_config"]["width"]["clip-l-14-224"]),
-            decoder=_decoder(_set_fields(config.get("language_config")) | _set_fields(config)),
-            projector_width=int(config["projector_config"]["input_dim"]),
-        )
+        yield
     except KeyError as error:
         raise CheckpointError(f"config.json lacks {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"config.json has a field of the wrong kind: {error}") from error
 
 
-def _refuse_other_classes(config: Config) -> None:
-    """Other models have the same tensor names and sizes but compute something else with them."""
-    named = config.get("architectures") or []
-    classes = [named] if isinstance(named, str) else named
-    if not isinstance(classes, list):
-        raise CheckpointError(f"config.json has a field of the wrong kind: architectures = {named}")
-    others = ", ".join(str(name) for name in classes if name != ARCHITECTURE)
-    if others:
-        raise CheckpointError(
-            f"config.json names the model class {others} in architectures, which is not supported "
-            f"(only {ARCHITECTURE} is)"
-        )
-
-
 def _set_fields(config: Config | None) -> dict[str, Any]:
-    """The fields that have a value: null means what absence means."""
+    """The fields with a value: null counts as absent."""
     return {name: value for name, value in (config or {}).items() if value is not None}
 
 
-def _sam(config: Config) -> SamSpec:
+def sam_spec(config: Config) -> SamSpec:
     net_2, net_3 = config["downsample_channels"]
     return SamSpec(
         num_layers=int(config["layers"]),
@@ -155,7 +196,7 @@ def _sam(config: Config) -> SamSpec:
     )
 
 
-def _clip(config: Config) -> ClipSpec:
+def clip_spec(config: Config) -> ClipSpec:
     return ClipSpec(
         num_layers=int(config["layers"]),
         width=int(config["width"]),
@@ -164,8 +205,10 @@ def _clip(config: Config) -> ClipSpec:
     )
 
 
-def _decoder(config: Config) -> DecoderSpec:
-    _refuse_what_is_not_computed(config)
+def decoder_spec(config: Config) -> DecoderSpec:
+    """The decoder's sizes, from the top level, else from `language_config`."""
+    config = _set_fields(config.get("language_config")) | _set_fields(config)
+    _refuse_unsupported(config)
     expert_width = int(config["moe_intermediate_size"])
     return DecoderSpec(
         vocab_size=int(config["vocab_size"]),
@@ -188,8 +231,8 @@ def _decoder(config: Config) -> DecoderSpec:
     )
 
 
-def _refuse_what_is_not_computed(config: Config) -> None:
-    """A checkpoint of another shape must not run and give nonsense."""
+def _refuse_unsupported(config: Config) -> None:
+    """Raises `CheckpointError` for features that the decoder would silently compute wrongly."""
     heads = config["num_attention_heads"]
     only = {
         "num_key_value_heads": heads,

@@ -1,15 +1,17 @@
-"""The runtime in a process of its own: frames in, frames out (`dsocr.process.child`).
+"""The worker process: runs the runtime and exchanges frames with its parent
+(`dsocr.process.child`).
 
-In: `read` (a page with its pixels) and `cancel`, any number at any time. Out, while it starts:
-`loading`, then `ready` or `unusable`. `ready` says how many pages are worth having in flight
-(`max_pages`: those that run and a short queue), how many tokens the cache holds (`cache_tokens`),
-and when each part of the start was done (`stages`: name -> seconds since 1970, in order).
+Received: `read` (a page with its pixels and the name of its mode) and `cancel`, any number at any
+time. Sent at the start: `loading`, then `ready` or `unusable`. `ready` has the number of pages to
+keep in flight (`max_pages`: the running ones and a short queue), the tokens of the cache
+(`cache_tokens`) and the time at which each stage of the start was complete (`stages`: name ->
+seconds since 1970, in order).
 
-Then `events`: a list of `started`, `text`, `done` and `failed`, each with its page's `id`, in the
-order they came; the text of many tokens and the news of many pages share a frame, sent every 25 ms.
-`started` is sent before the device first touches the page, so that a death finds its suspects.
-A `beat` says that work goes on, and how full the runtime is (`Load`). After a `cancel` an event of
-that page may still be under way; none follows a `done` or a `failed`.
+Sent afterwards: `events`, a list of `started`, `text`, `done` and `failed`, each with its page's
+`id`, in order; events of 25 ms share a frame. `started` is sent before the device works on the
+page, so that the parent knows which pages may have crashed the process. `heartbeat` reports
+progress and the load (`RuntimeLoad`). After a `cancel` an event of that page may still arrive; none
+follows `done` or `failed`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -38,12 +41,11 @@ from dsocr.runtime.devices import (
     is_out_of_memory,
     make_current,
 )
-from dsocr.runtime.execution.memory_plan import HOW_TO_NEED_LESS
+from dsocr.runtime.execution.memory_plan import HOW_TO_SAVE_MEMORY
 from dsocr.runtime.kernels.triton_compat import KernelError, preload_triton_key
-from dsocr.runtime.loop import Done, Event, Failed, Runtime, Started, Text, runtime_for
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.loop import Done, Event, Failed, Runtime, Started, Text, make_runtime
+from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import Request
-from dsocr.runtime.scheduling.preprocess import Resolution
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.spec import CheckpointError
 from dsocr.runtime.text.ngram import NoRepeat
@@ -52,38 +54,38 @@ from dsocr.runtime.weights.loader import load_model
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = 1.0
+HEARTBEAT_SECONDS = 1.0
 FRAME_SECONDS = 0.025
-"""News younger than this waits for more, unless a page starts."""
+"""Events are held back this long to share a frame, except `started`."""
 
-_WITHOUT_KERNELS = "DEEPSEEK_OCR_RUNTIME__KERNELS=false goes without, more slowly."
+_WITHOUT_KERNELS = "DEEPSEEK_OCR_RUNTIME__KERNELS=false runs without kernels, more slowly."
 
-Mail = tuple[Header, bytearray] | None
+Frame = tuple[Header, bytearray] | None
 
 
 def main(channel: Channel, arguments: Header) -> None:
-    """Loads the model, then reads pages until the other side hangs up."""
+    """Loads the model, then serves pages until the channel is closed."""
     try:
-        runtime, outbox = _load(channel, arguments)
+        runtime, sender = _load(channel, arguments)
     except (CheckpointError, DeviceError, RuntimeError, KernelError) as error:
         channel.send(_unusable(error))
         return
-    inbox: queue.SimpleQueue[Mail] = queue.SimpleQueue()
-    threading.Thread(target=_collect, args=(channel, inbox), daemon=True).start()
-    while _take_mail(runtime, inbox):
-        outbox.put(runtime.step())
+    frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()
+    threading.Thread(target=_receive_frames, args=(channel, frames), daemon=True).start()
+    while _handle_frames(runtime, frames):
+        sender.put(runtime.step())
         if not runtime.has_work:
-            outbox.flush()
+            sender.flush()
 
 
-class Outbox:
-    """Gathers events, so that a frame carries the news of many tokens."""
+class EventSender:
+    """Sends events, those of many tokens in one frame, and heartbeats."""
 
     def __init__(self, channel: Channel, runtime: Runtime) -> None:
         self._channel, self._runtime = channel, runtime
         self._frames: list[Header] = []
         self._texts: dict[int, Header] = {}
-        self._sent_at = self._beat_at = time.monotonic()
+        self._sent_at = self._heartbeat_at = time.monotonic()
 
     def put(self, events: list[Event]) -> None:
         at_once = False
@@ -91,14 +93,14 @@ class Outbox:
             if isinstance(event, Text) and event.request_id in self._texts:
                 self._texts[event.request_id]["text"] += event.text
                 continue
-            frame = _frame(event)
+            frame = _event_frame(event)
             self._frames.append(frame)
             if isinstance(event, Text):
                 self._texts[event.request_id] = frame
             at_once = at_once or isinstance(event, Started)
         if at_once or time.monotonic() - self._sent_at >= FRAME_SECONDS:
             self.flush()
-        self.beat()
+        self.heartbeat()
 
     def flush(self) -> None:
         if self._frames:
@@ -106,10 +108,11 @@ class Outbox:
         self._frames, self._texts = [], {}
         self._sent_at = time.monotonic()
 
-    def beat(self, *_: Any) -> None:
-        """At most one a second, also within a step: on a CPU a page's first takes minutes."""
-        if time.monotonic() - self._beat_at >= BEAT_SECONDS:
-            self._beat_at = time.monotonic()
+    def heartbeat(self, *_: Any) -> None:
+        """Sends at most one per second. Also called within steps: the first one of a page takes
+        minutes on a CPU."""
+        if time.monotonic() - self._heartbeat_at >= HEARTBEAT_SECONDS:
+            self._heartbeat_at = time.monotonic()
             self._channel.send({"kind": "heartbeat", **dataclasses.asdict(self._runtime.load)})
 
 
@@ -120,99 +123,101 @@ def _unusable(error: Exception) -> Header:
         logger.error("the model could not be loaded", exc_info=error)
     message = str(error).strip().partition("\n")[0]
     if isinstance(error, RuntimeError) and is_out_of_memory(error):
-        message = f"The device has too little memory ({message}). {HOW_TO_NEED_LESS}"
+        message = f"The device has too little memory ({message}). {HOW_TO_SAVE_MEMORY}"
     if isinstance(error, KernelError):
         message = f"A kernel cannot run on this GPU ({message}). {_WITHOUT_KERNELS}"
     return {"kind": "unusable", "code": "engine_unavailable", "message": message}
 
 
-def _load(channel: Channel, arguments: Header) -> tuple[Runtime, Outbox]:
+def _load(channel: Channel, arguments: Header) -> tuple[Runtime, EventSender]:
     began = time.monotonic()
     stages = {"process": BEGAN_AT, "imports": time.time()}
 
     def mark(stage: str) -> None:
         stages[stage] = time.time()
 
-    path = Path(arguments["model_path"])
-    config = RuntimeConfig(**{**arguments, "model_path": path})
+    config = RuntimeConfig(**{**arguments, "model_path": Path(arguments["model_path"])})
     device = choose_device(config.device)
     make_current(device)
     dtype = choose_dtype(config.dtype, device)
-    number_type = dtype_name(dtype)
-    if config.expert_dtype != "auto":
-        number_type += f", experts {config.expert_dtype}"
-    if config.cache_dtype != "auto":
-        number_type += f", cache {config.cache_dtype}"
-    words = f"{path.name} to {device} as {number_type}"
-    channel.send({"kind": "loading", "message": words})
-    wish = config.attn_impl
-    with ThreadPoolExecutor(2) as beside:
-        vocabulary = beside.submit(Tokenizer, path)
+    channel.send({"kind": "loading", "message": _loading_message(config, device, dtype)})
+    model, tokenizer = _load_files(config, device, dtype, mark)
+    runtime, plan = make_runtime(model, tokenizer, config, mark=mark)
+    mark("runtime")
+    # torch and the model are several hundred thousand objects that stay: a full collection would
+    # pause all pages for a tenth of a second
+    gc.freeze()
+    sender = EventSender(channel, runtime)
+    _send_heartbeats_while_computing(model, sender)
+    channel.send(
+        {
+            "kind": "ready",
+            "device": _describe_device(device),
+            "dtype": _describe_dtypes(config, dtype),
+            "attention": _describe_attention(config, model),
+            "seconds": time.monotonic() - began,
+            "stages": stages,
+            "max_pages": plan.max_num_seqs + max(2, plan.max_num_seqs // 4),
+            "max_num_seqs": plan.max_num_seqs,
+            "cache_tokens": plan.cache_tokens,
+            "reserve_bytes": plan.reserve_bytes,
+        }
+    )
+    return runtime, sender
+
+
+def _load_files(
+    config: RuntimeConfig, device: torch.device, dtype: torch.dtype, mark: Callable[[str], None]
+) -> tuple[OcrModel, Tokenizer]:
+    """The model and, loaded in a thread meanwhile, its tokenizer."""
+    path = config.model_path
+    assert path is not None
+    with ThreadPoolExecutor(2) as executor:
+        loading = executor.submit(Tokenizer, path)
         if config.kernels and device.type == "cuda" and torch.version.hip is None:
-            beside.submit(preload_triton_key)
-        _wait_for(device)
+            executor.submit(preload_triton_key)
+        _synchronize(device)
         mark("device")
         model = load_model(
             path,
             device=device,
             dtype=dtype,
-            attention=wish,
+            attention=config.attn_impl,
             kernels=config.kernels,
             expert_dtype=config.expert_dtype,
         )
-        _wait_for(device)
+        _synchronize(device)
         mark("weights")
-        tokenizer = vocabulary.result()
+        tokenizer = loading.result()
     mark("vocabulary")
-    runtime, room = runtime_for(model, tokenizer, config, mark=mark)
-    mark("runtime")
-    # torch and the model are a few hundred thousand objects that stay: each time the collector
-    # looked through them, all pages waited for a tenth of a second
-    gc.freeze()
-    outbox = Outbox(channel, runtime)
-    _beat_while_computing(model, outbox)
-    used = model.attention
-    channel.send(
-        {
-            "kind": "ready",
-            "device": _describe(device),
-            "dtype": number_type,
-            "attention": used if used == wish else f"{used} ({wish} cannot run here)",
-            "seconds": time.monotonic() - began,
-            "stages": stages,
-            "max_pages": room.max_num_seqs + max(2, room.max_num_seqs // 4),
-            "max_num_seqs": room.max_num_seqs,
-            "cache_tokens": room.cache_tokens,
-            "reserve_bytes": room.reserve_bytes,
-        }
-    )
-    return runtime, outbox
+    return model, tokenizer
 
 
-def _wait_for(device: torch.device) -> None:
-    """The first time it opens the device."""
+def _synchronize(device: torch.device) -> None:
+    """Waits for the device. The first call opens it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def _collect(channel: Channel, inbox: queue.SimpleQueue[Mail]) -> None:
-    """Moves frames to the loop, so that a cancel is seen between two tokens."""
+def _receive_frames(channel: Channel, frames: queue.SimpleQueue[Frame]) -> None:
+    """Moves frames to the loop's queue, so that a cancel takes effect between two steps. None marks
+    the end."""
     try:
         while True:
-            inbox.put(channel.receive())
+            frames.put(channel.receive())
     except (EOFError, OSError):
-        inbox.put(None)
+        frames.put(None)
 
 
-def _take_mail(runtime: Runtime, inbox: queue.SimpleQueue[Mail]) -> bool:
-    """Hands over what has come; waits where there is nothing to do. False at the end."""
-    while not (runtime.has_work and inbox.empty()):
-        while inbox.empty() and runtime.run_idle_work():
+def _handle_frames(runtime: Runtime, frames: queue.SimpleQueue[Frame]) -> bool:
+    """Passes received frames to the runtime; waits for one if it has no work. False at the end."""
+    while not (runtime.has_work and frames.empty()):
+        while frames.empty() and runtime.run_idle_work():
             pass
-        mail = inbox.get()
-        if mail is None:
+        frame = frames.get()
+        if frame is None:
             return False
-        header, pixels = mail
+        header, pixels = frame
         if header["kind"] == "cancel":
             runtime.cancel(header["id"])
         else:
@@ -226,7 +231,7 @@ def _request(header: Header, pixels: bytearray) -> Request:
         request_id=header["id"],
         image=partial(Image.frombuffer, "RGB", tuple(header["size"]), pixels, "raw", "RGB", 0, 1),
         prompt=header["prompt"],
-        resolution=Resolution(*header["resolution"]),
+        mode=header["mode"],
         params=SamplingParams(
             max_tokens=header["max_tokens"],
             temperature=header["temperature"],
@@ -236,7 +241,7 @@ def _request(header: Header, pixels: bytearray) -> Request:
     )
 
 
-def _frame(event: Event) -> Header:
+def _event_frame(event: Event) -> Header:
     match event:
         case Started():
             return {"kind": "started", "id": event.request_id}
@@ -257,18 +262,33 @@ def _frame(event: Event) -> Header:
             }
 
 
-def _beat_while_computing(model: DeepseekOcr, outbox: Outbox) -> None:
-    """Every layer done is progress; where kernels and graphs pass the modules by, every step is."""
-    for layers in (
-        model.sam_model.blocks,
-        model.vision_model.transformer.layers,
-        model.decoder.layers,
-    ):
-        for layer in layers:
-            layer.register_forward_hook(outbox.beat)
+def _send_heartbeats_while_computing(model: OcrModel, sender: EventSender) -> None:
+    """Sends heartbeats after each layer, besides those after each step. Kernels and graphs bypass
+    the modules; their steps are short."""
+    for module in model.progress_modules():
+        module.register_forward_hook(sender.heartbeat)
 
 
-def _describe(device: torch.device) -> str:
+def _loading_message(config: RuntimeConfig, device: torch.device, dtype: torch.dtype) -> str:
+    assert config.model_path is not None
+    return f"{config.model_path.name} to {device} as {_describe_dtypes(config, dtype)}"
+
+
+def _describe_dtypes(config: RuntimeConfig, dtype: torch.dtype) -> str:
+    description = dtype_name(dtype)
+    if config.expert_dtype != "auto":
+        description += f", experts {config.expert_dtype}"
+    if config.cache_dtype != "auto":
+        description += f", cache {config.cache_dtype}"
+    return description
+
+
+def _describe_attention(config: RuntimeConfig, model: OcrModel) -> str:
+    used, requested = model.attention, config.attn_impl
+    return used if used == requested else f"{used} ({requested} cannot run here)"
+
+
+def _describe_device(device: torch.device) -> str:
     if device.type != "cuda":
         return str(device)
     return f"{device} ({torch.cuda.get_device_name(device)})"

@@ -11,8 +11,9 @@ from fastapi import FastAPI
 
 from dsocr import __version__
 from dsocr.config import MIB, Settings
-from dsocr.engines import registry
+from dsocr.host import CreateEngine, EngineHost
 from dsocr.jobs.queue import JobQueue
+from dsocr.metrics import create_metrics
 from dsocr.server import page, problems
 from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.deps import ApiKeys, Service
@@ -24,16 +25,14 @@ from dsocr.server.middleware import (
     OriginMiddleware,
     RequestIdMiddleware,
 )
-from dsocr.server.reader import CreateEngine, Reader
-from dsocr.server.routes import bundle, export, jobs, ocr, system
+from dsocr.server.route_attributes import body_limit_of
+from dsocr.server.routes import bundle, export, jobs, metrics, ocr, system
 from dsocr.server.signals import on_shutdown_signal
 
 DESCRIPTION = (
     "Reads images and PDFs: markdown with boxes out. "
     "When the service has keys, send one as `Authorization: Bearer`."
 )
-SMALL_BODY_BYTES = 1 * MIB
-"""For every route that does not say otherwise."""
 ALLOWED_HEADERS = (
     "Authorization",
     "X-Api-Key",
@@ -44,7 +43,7 @@ ALLOWED_HEADERS = (
 )
 
 
-def create_app(settings: Settings, *, create_engine: CreateEngine = registry.create) -> FastAPI:
+def create_app(settings: Settings, *, create_engine: CreateEngine | None = None) -> FastAPI:
     """The service. It starts and stops its engine by itself, with the ASGI lifespan."""
     app = FastAPI(
         title="dsocr",
@@ -58,6 +57,7 @@ def create_app(settings: Settings, *, create_engine: CreateEngine = registry.cre
     )
     app.include_router(system.open_router)
     app.include_router(system.router)
+    app.include_router(metrics.router)
     app.include_router(ocr.router)
     app.include_router(bundle.router)
     app.include_router(jobs.router)
@@ -68,30 +68,31 @@ def create_app(settings: Settings, *, create_engine: CreateEngine = registry.cre
     return app
 
 
-def _lifespan(settings: Settings, create_engine: CreateEngine) -> Any:
+def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         config = settings.server
-        reader = Reader(settings, create_engine)
-        queue = JobQueue(settings.runs_dir / "jobs", reader, settings.jobs)
+        host = EngineHost(settings.host_config(), create_engine)
+        queue = JobQueue(settings.runs_dir / "jobs", host, settings.jobs)
         app.state.service = Service(
             settings=settings,
             keys=ApiKeys(config.api_keys),
             door=AdmissionLimiter(
                 max_requests=config.max_requests, max_bytes=int(config.max_queue_mb * MIB)
             ),
-            reader=reader,
+            host=host,
             jobs=queue,
+            metrics=create_metrics(),
             uploads=AdmissionLimiter(max_requests=settings.jobs.max_uploads, max_bytes=sys.maxsize),
         )
-        reader.start()
+        host.start()
         try:
             await queue.start()
             with on_shutdown_signal(queue.stop_telling):
                 yield
         finally:
             await queue.close()
-            await reader.close()
+            await host.close()
 
     return lifespan
 
@@ -101,12 +102,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     config = settings.server
     app.add_middleware(
         BodyLimitMiddleware,
-        limits={
-            "/api/ocr": int(config.max_image_mb * MIB),
-            "/api/jobs": int(settings.jobs.max_job_mb * MIB),
-            "/api/export": export.MAX_BYTES,
-        },
-        default_limit=SMALL_BODY_BYTES,
+        limit_of=lambda scope: body_limit_of(scope, settings),
         overhead=FORM_OVERHEAD_BYTES,
         window_seconds=config.body_window_seconds,
         bytes_per_second=config.body_bytes_per_second,

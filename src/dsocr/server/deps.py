@@ -16,10 +16,11 @@ from starlette.datastructures import Headers
 from starlette.types import Receive
 
 from dsocr.config import Settings
+from dsocr.host import EngineHost
 from dsocr.jobs.queue import JobQueue
+from dsocr.metrics import Metrics
 from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.problems import ClientGone, Unauthorized
-from dsocr.server.reader import Reader
 
 T = TypeVar("T")
 
@@ -69,8 +70,9 @@ class Service:
     settings: Settings
     keys: ApiKeys
     door: AdmissionLimiter
-    reader: Reader
+    host: EngineHost
     jobs: JobQueue
+    metrics: Metrics
     uploads: AdmissionLimiter
     """Of jobs: these go to the disk and must not take the places of those who wait."""
 

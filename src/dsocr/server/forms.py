@@ -8,12 +8,11 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import ValidationError
 
-from dsocr.config import Settings, parse_no_repeat
-from dsocr.engines.deepseek.modes import mode_of
-from dsocr.engines.deepseek.prompts import task_of, with_image
+from dsocr.config import Settings
 from dsocr.engines.registry import canonical_name
+from dsocr.errors import InvalidField
+from dsocr.options import build_options
 from dsocr.server.deps import Service
-from dsocr.server.problems import InvalidField
 from dsocr.server.schemas import OcrForm
 from dsocr.types import OcrOptions
 
@@ -39,28 +38,17 @@ def checked(kind: type[FormT], fields: Mapping[str, str]) -> FormT:
 
 
 def options_of(fields: OcrForm, settings: Settings) -> OcrOptions:
-    limits = settings.server
-    prompt = with_image(fields.prompt or settings.default_prompt)
-    if len(prompt.encode()) > limits.max_prompt_bytes:
-        raise InvalidField(f"prompt: it is longer than {limits.max_prompt_bytes} bytes")
-    if fields.max_tokens is not None and fields.max_tokens > limits.max_output_tokens:
-        raise InvalidField(f"max_tokens: at most {limits.max_output_tokens}")
-    try:
-        given = fields.no_repeat_ngram
-        guard = parse_no_repeat(given) if given else settings.no_repeat_ngram
-    except ValueError as error:
-        raise InvalidField("no_repeat_ngram: say n/window, n, or off") from error
-    return OcrOptions(
-        task=task_of(prompt),
-        mode=mode_of(fields.mode).key,
-        prompt=prompt,
+    return build_options(
+        settings.option_limits(),
+        prompt=fields.prompt,
+        mode=fields.mode,
         max_tokens=fields.max_tokens,
         temperature=fields.temperature,
-        no_repeat_ngram=guard,
+        no_repeat_ngram=fields.no_repeat_ngram,
     )
 
 
 def check_engine(wanted: str | None, service: Service) -> None:
-    running = service.reader.choice.name
+    running = service.host.selection.name
     if wanted is not None and canonical_name(wanted) not in ("auto", running):
         raise InvalidField(f"engine: {wanted[:40]!r} is not running here; {running} is")

@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import io
 
-from dsocr.engines.deepseek.modes import mode_of
-from dsocr.engines.deepseek.prompts import task_of, with_image
 from dsocr.errors import BadRequest
-from dsocr.pages.source import DEFAULT_DPI, Source
+from dsocr.options import OptionLimits, build_options
+from dsocr.pages.source import DEFAULT_DPI, DocumentFile
 from dsocr.server.job_schemas import HeldPage, HeldResult
-from dsocr.types import Block, Box, Document, OcrOptions, PageFailure, PageResult, Usage
+from dsocr.types import Block, Box, Document, PageFailure, PageResult, TextLine, Usage
 
 
 def document_of(held: HeldResult) -> Document:
     """Raises `UnsupportedMode` for a mode that no result has."""
-    prompt = with_image(held.prompt)
     return Document(
         name=held.fileName,
         engine=held.engine,
         model=held.model,
-        options=OcrOptions(task=task_of(prompt), mode=mode_of(held.mode).key, prompt=prompt),
+        options=build_options(OptionLimits(), prompt=held.prompt, mode=held.mode),
         pages=tuple(map(_page, held.pages)),
         page_names=tuple(page.fileName or held.fileName for page in held.pages),
     )
@@ -29,14 +27,14 @@ def document_of(held: HeldResult) -> Document:
 class HeldImages:
     """Page images for an export, from the document that came along; it runs in its own thread."""
 
-    def __init__(self, source: Source, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, source: DocumentFile, loop: asyncio.AbstractEventLoop) -> None:
         self._source = source
         self._loop = loop
 
     def page_image(self, index: int) -> bytes:
         if index >= self._source.num_pages:
             raise BadRequest(f"The document that came along has no page {index + 1}.")
-        page = self._source.page(index, dpi=DEFAULT_DPI)
+        page = self._source.render_page(index, dpi=DEFAULT_DPI)
         rendered = asyncio.run_coroutine_threadsafe(page, self._loop).result()
         out = io.BytesIO()
         rendered.image.save(out, "JPEG", quality=90)
@@ -59,6 +57,7 @@ def _page(held: HeldPage) -> PageResult:
             )
             for item in (layout.items if layout else ())
         ),
+        lines=tuple(TextLine(line.text, _box(line.box), line.confidence) for line in held.lines),
         raw=held.rawText,
         finish_reason=held.finishReason,
         flags=tuple(held.flags),

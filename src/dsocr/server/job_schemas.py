@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dsocr.server.schemas import Layout, OcrForm, PageAnswer, PageError
+from dsocr.schema import Layout, PageAnswer, PageError, PageLine
+from dsocr.server.schemas import OcrForm
 
 STATUSES = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 EXAMPLE_JOB: dict[str, Any] = {
@@ -143,6 +144,7 @@ class HeldPage(BaseModel):
     text: str = ""
     rawText: str = ""
     layout: Layout | None = None
+    lines: list[PageLine] = []
     durationMs: float = 0
     finishReason: Literal["stop", "length", "repetition", "error"] = "stop"
     flags: list[str] = []

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from dsocr.exports.json import failure_to_wire, page_to_wire
 from dsocr.exports.markdown import page_text
 from dsocr.jobs.document import corrected
 from dsocr.jobs.job import Job, PageSummary, StoredPage
+from dsocr.schema import serialize_failure, serialize_page
 
 
 def job_to_wire(job: Job) -> dict[str, Any]:
@@ -31,13 +31,13 @@ def job_to_wire(job: Job) -> dict[str, Any]:
         "finishedAt": _moment(job.finished_at),
         "queuePosition": job.queue_position,
         "etaSeconds": None if job.eta_seconds is None else round(job.eta_seconds, 1),
-        "error": failure_to_wire(job.error) if job.error else None,
+        "error": serialize_failure(job.error) if job.error else None,
     }
 
 
 def stored_page_to_wire(stored: StoredPage) -> dict[str, Any]:
     return {
-        **page_to_wire(stored.result),
+        **serialize_page(stored.result),
         "fileName": stored.file_name,
         "fileIndex": stored.page.file,
         "filePageIndex": stored.page.file_page,
@@ -58,7 +58,7 @@ def news_to_wire(news: PageSummary) -> dict[str, Any]:
         "durationMs": round(news.seconds * 1000, 1),
         "finishReason": news.finish_reason,
         "flags": list(news.flags),
-        "error": failure_to_wire(news.error) if news.error else None,
+        "error": serialize_failure(news.error) if news.error else None,
     }
 
 

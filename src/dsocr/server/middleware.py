@@ -10,7 +10,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -45,6 +45,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NO_REFUSALS = (404, 405, 409, 500)
+"""Statuses of errors that are not counted as refused work."""
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LINGER_SECONDS = 2.0
 """How long a refused upload is still swallowed, so that the client gets to read the refusal."""
@@ -90,6 +92,19 @@ class RequestIdMiddleware:
         else:
             seconds = time.monotonic() - started
             logger.debug("request %s: %d in %.3f s", request_id, status, seconds)
+            _count(scope, status, seconds)
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    """Counts an answer, and a refusal by its error code."""
+    service = getattr(scope["app"].state, "service", None)
+    if service is None:  # the app is not started
+        return
+    path = getattr(scope.get("route"), "path", "other")
+    service.metrics.observe_request(path, scope["method"], status, seconds)
+    code = scope["state"].get("error_code")
+    if code is not None and status not in _NO_REFUSALS:
+        service.metrics.count_rejection(code)
 
 
 class HostMiddleware:
@@ -168,15 +183,13 @@ class BodyLimitMiddleware:
         self,
         app: ASGIApp,
         *,
-        limits: Mapping[str, int],
-        default_limit: int,
+        limit_of: Callable[[Scope], int],
         overhead: int,
         window_seconds: float,
         bytes_per_second: int,
     ) -> None:
         self.app = app
-        self.limits = limits
-        self.default_limit = default_limit
+        self.limit_of = limit_of
         self.overhead = overhead
         self.window_seconds = window_seconds
         self.window_bytes = int(window_seconds * bytes_per_second)
@@ -185,8 +198,9 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = self.limits.get(scope["path"], self.default_limit)
-        body = _Body(receive, limit, self.overhead, self.window_seconds, self.window_bytes)
+        body = _Body(
+            receive, self.limit_of(scope), self.overhead, self.window_seconds, self.window_bytes
+        )
         if not body.expected(Headers(scope=scope)):
             await self.app(scope, receive, send)
             return
@@ -211,7 +225,9 @@ class _Body:
         self._window_seconds = window_seconds
         self._window_bytes = window_bytes
         self._window_start = 0
-        self._deadline = time.monotonic() + window_seconds
+        self._waited = 0.0
+        """Seconds of this window spent waiting for the client; what the service does between two
+        calls of `receive`, such as starting its engine, does not count."""
         self._count = 0
         self._ended = False
 
@@ -228,11 +244,13 @@ class _Body:
         """The next piece. Raises `TooLarge` or `SlowUpload`; after the end it waits freely."""
         if self._ended:
             return await self._receive()
-        left = max(0.0, self._deadline - time.monotonic())
+        began = time.monotonic()
         try:
+            left = max(0.0, self._window_seconds - self._waited)
             message = await asyncio.wait_for(self._receive(), left)
         except asyncio.TimeoutError:
             raise SlowUpload() from None
+        self._waited += time.monotonic() - began
         self._take(message)
         if self._count > self._most:
             raise self._too_large()
@@ -273,8 +291,7 @@ class _Body:
         self._count += len(message.get("body", b""))
         self._ended = not message.get("more_body", False)
         if self._count - self._window_start >= self._window_bytes:
-            self._window_start = self._count
-            self._deadline = time.monotonic() + self._window_seconds
+            self._window_start, self._waited = self._count, 0.0
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The request is larger than {self._limit / (1 << 20):.4g} MiB.")

@@ -16,15 +16,10 @@ from dsocr import errors
 from dsocr.errors import DsocrError
 from dsocr.jobs.job import IdempotencyConflict, JobConflict, JobNotFound, PageNotFound, PageNotRead
 from dsocr.jobs.webhooks import CallbackRefused
+from dsocr.server.route_attributes import ErrorWords, error_shape_of
 from dsocr.types import PageFailure
 
 logger = logging.getLogger(__name__)
-
-
-class InvalidField(errors.BadRequest):
-    """A field of the request has a value that makes no sense."""
-
-    code = "invalid_field"
 
 
 class Unauthorized(DsocrError):
@@ -67,6 +62,12 @@ class PageFailed(DsocrError):
         self.retryable = failure.retryable
 
 
+class MetricsOff(DsocrError):
+    """Metrics need the package prometheus-client: pip install 'dsocr[metrics]'."""
+
+    code = "metrics_off"
+
+
 class ClientGone(Exception):
     """The client hung up: there is nobody to tell anything."""
 
@@ -74,7 +75,7 @@ class ClientGone(Exception):
 STATUS: dict[type[DsocrError], int] = {
     DsocrError: 500,
     errors.BadRequest: 400,
-    InvalidField: 422,
+    errors.InvalidField: 422,
     errors.BadImage: 422,
     errors.BadPdf: 422,
     errors.PasswordRequired: 422,
@@ -102,6 +103,7 @@ STATUS: dict[type[DsocrError], int] = {
     UnknownHost: 421,
     SlowUpload: 408,
     EncodedBody: 415,
+    MetricsOff: 404,
 }
 
 _STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()}
@@ -116,25 +118,28 @@ def status_of(error: DsocrError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def body_of(code: str, message: str, request_id: str, *, retryable: bool = False) -> dict[str, Any]:
-    """The shape of every error answer. `detail` is what FastAPI's own clients look at."""
-    error = {"code": code, "message": message, "requestId": request_id, "retryable": retryable}
-    return {"error": error, "detail": message}
-
-
 def request_id_of(scope: Mapping[str, Any]) -> str:
     identity: str = scope.get("state", {}).get("request_id", "")
     return identity
 
 
 def error_body(error: DsocrError, scope: Mapping[str, Any]) -> dict[str, Any]:
-    return body_of(error.code, error.message, request_id_of(scope), retryable=error.retryable)
+    """The JSON object of an error, in the shape of the request's route."""
+    return _shaped(scope, status_of(error), error.code, error.message, error.retryable)
 
 
 def answer(error: DsocrError, scope: Mapping[str, Any]) -> JSONResponse:
-    """An error as a response; `retry_after` on the error says when to come back, in seconds."""
+    """An error as a response. An attribute `retry_after` of the error, in seconds, is sent."""
     status = status_of(error)
+    scope.get("state", {})["error_code"] = error.code  # for the metrics
     return JSONResponse(error_body(error, scope), status, headers=_headers(status, error))
+
+
+def _shaped(
+    scope: Mapping[str, Any], status: int, code: str, message: str, retryable: bool = False
+) -> dict[str, Any]:
+    words = ErrorWords(status, code, message, request_id_of(scope), retryable)
+    return error_shape_of(scope)(words)
 
 
 def internal_error(scope: Mapping[str, Any]) -> JSONResponse:
@@ -161,7 +166,7 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _HTTP_CODES.get(error.status_code, "bad_request")
     message = HTTPStatus(error.status_code).description or str(error.detail)
-    body = body_of(code, message, request_id_of(request.scope))
+    body = _shaped(request.scope, error.status_code, code, message)
     return JSONResponse(body, error.status_code, headers=error.headers)
 
 
@@ -169,7 +174,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][1:]) or "request"
-    return answer(InvalidField(f"{place}: {first['msg']}"), request.scope)
+    return answer(errors.InvalidField(f"{place}: {first['msg']}"), request.scope)
 
 
 def _headers(status: int, error: DsocrError) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dsocr.engines.deepseek.modes import DEFAULT_MODE
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
+from dsocr.schema import Layout, PageAnswer
 
 EXAMPLE_RAW = "<|ref|>title<|/ref|><|det|>[[96, 44, 407, 83]]<|/det|>\n# Invoice 4711\n"
 EXAMPLE_LAYOUT: dict[str, Any] = {
@@ -30,6 +31,9 @@ EXAMPLE_LAYOUT: dict[str, Any] = {
         }
     ],
 }
+EXAMPLE_LINES: list[dict[str, Any]] = [
+    {"text": "Invoice 4711", "box": [0.1, 0.05, 0.48, 0.09], "confidence": 0.98}
+]
 EXAMPLE_ANSWER: dict[str, Any] = {
     "mode": "gundam",
     "prompt": DEFAULT_PROMPT,
@@ -47,6 +51,7 @@ EXAMPLE_ANSWER: dict[str, Any] = {
             "text": "# Invoice 4711",
             "rawText": EXAMPLE_RAW,
             "layout": EXAMPLE_LAYOUT,
+            "lines": EXAMPLE_LINES,
             "durationMs": 2280.1,
             "finishReason": "stop",
             "flags": [],
@@ -76,47 +81,6 @@ class OcrForm(BaseModel):
     no_repeat_ngram: str | None = Field(
         default=None, description="Guard against repetition: `n/window`, `n`, or `off`"
     )
-
-
-class LayoutBox(BaseModel):
-    index: int
-    absolute: list[float] = Field(description="x0, y0, x1, y1 in pixels of the upright page")
-    normalized: list[float] = Field(description="The same as fractions of the page, 0-1")
-
-
-class LayoutItem(BaseModel):
-    id: int
-    label: str
-    text: str
-    confidence: float | None
-    boxes: list[LayoutBox]
-
-
-class Layout(BaseModel):
-    """What stands where on a page, in reading order."""
-
-    width: int
-    height: int
-    items: list[LayoutItem]
-
-
-class PageError(BaseModel):
-    code: str
-    message: str
-    retryable: bool = False
-
-
-class PageAnswer(BaseModel):
-    """One page; a page that could not be read keeps its place and says why."""
-
-    pageIndex: int
-    text: str
-    rawText: str
-    layout: Layout
-    durationMs: float
-    finishReason: str
-    flags: list[str]
-    error: PageError | None
 
 
 class OcrAnswer(BaseModel):

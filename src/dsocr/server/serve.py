@@ -24,8 +24,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dsocr.config import ServerConfig, Settings, check_runs_dir
 from dsocr.errors import CannotListen
-from dsocr.server import problems
 from dsocr.server.app import create_app
+from dsocr.server.problems import RETRY_AFTER_SECONDS
+from dsocr.server.route_attributes import ErrorWords, default_error_shape
 
 logger = logging.getLogger(__name__)
 
@@ -163,14 +164,14 @@ def protocol_class(config: ServerConfig) -> type[asyncio.Protocol]:
 def _unasked(status: int, words: str, *, retryable: bool = False) -> bytes:
     """An answer to what never became a request, in the shape of all others."""
     code = "unavailable" if status == 503 else "bad_request"
-    body = problems.body_of(code, words, uuid.uuid4().hex, retryable=retryable)
+    body = default_error_shape(ErrorWords(status, code, words, uuid.uuid4().hex, retryable))
     content = json.dumps(body).encode()
     head = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
     )
     if retryable:
-        head += f"Retry-After: {problems.RETRY_AFTER_SECONDS}\r\n"
+        head += f"Retry-After: {RETRY_AFTER_SECONDS}\r\n"
     return f"{head}\r\n".encode() + content
 
 

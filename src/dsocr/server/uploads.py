@@ -19,8 +19,8 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from dsocr.errors import BadRequest, DiskFull, TooLarge
-from dsocr.server.problems import ClientGone, EncodedBody, InvalidField
+from dsocr.errors import BadRequest, DiskFull, InvalidField, TooLarge
+from dsocr.server.problems import ClientGone, EncodedBody
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from dsocr.exports.json import block_to_wire, page_to_wire
 from dsocr.exports.markdown import join_pages, page_text
 from dsocr.pipeline.events import (
     BlockClosed,
@@ -14,6 +13,7 @@ from dsocr.pipeline.events import (
     PageStarted,
     TextDelta,
 )
+from dsocr.schema import serialize_block, serialize_page
 from dsocr.types import Document
 
 RAW_PAGE_BREAK = "\n<--- Page Split --->\n"
@@ -24,7 +24,7 @@ def ocr_answer(
     document: Document, *, file_name: str, file_size: int, milliseconds: float, request_id: str
 ) -> dict[str, Any]:
     """The seven promised keys, and what stands beside them."""
-    pages = [page_to_wire(page) for page in document.pages]
+    pages = [serialize_page(page) for page in document.pages]
     return {
         "mode": document.options.mode,
         "prompt": document.options.prompt,
@@ -51,7 +51,7 @@ class EventWire:
 
     def of(self, event: PageEvent) -> tuple[str, dict[str, Any]]:
         if isinstance(event, PageDone):
-            return "page_done", page_to_wire(event.page)
+            return "page_done", serialize_page(event.page)
         data: dict[str, Any] = {"pageIndex": event.index}
         if isinstance(event, PageStarted):
             self._sizes[event.index] = (event.width, event.height)
@@ -68,4 +68,4 @@ class EventWire:
     def _block(self, event: BlockClosed) -> dict[str, Any]:
         number = self._num_blocks.get(event.index, 0)
         self._num_blocks[event.index] = number + 1
-        return block_to_wire(event.block, number, *self._sizes[event.index])
+        return serialize_block(event.block, number, *self._sizes[event.index])

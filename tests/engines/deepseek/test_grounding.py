@@ -45,7 +45,7 @@ def golden(*names: str) -> pytest.MarkDecorator:
 
 
 @golden()
-def test_references_are_those_the_authors_find(case: dict[str, Any]) -> None:
+def test_references_match_the_authors_code(case: dict[str, Any]) -> None:
     found = references(case["raw"])
     assert [(r.label, r.boxes_text) for r in found] == [
         (r["label"], r["det"]) for r in case["refs"]
@@ -54,14 +54,14 @@ def test_references_are_those_the_authors_find(case: dict[str, Any]) -> None:
 
 
 @golden()
-def test_coordinates_are_those_the_authors_read(case: dict[str, Any]) -> None:
+def test_coordinates_match_the_authors_code(case: dict[str, Any]) -> None:
     for reference, expected in zip(references(case["raw"]), case["refs"], strict=True):
         quads = [] if "error" in expected else [tuple(quad) for quad in expected["coords"]]
         assert list(reference.coordinates) == quads
 
 
 @golden()
-def test_pixels_are_those_of_the_authors_within_the_page(case: dict[str, Any]) -> None:
+def test_pixel_boxes_match_the_authors_code_within_the_page(case: dict[str, Any]) -> None:
     width, height = case["page_size_w_h"]
     for reference, expected in zip(references(case["raw"]), case["refs"], strict=True):
         inside = []
@@ -73,7 +73,7 @@ def test_pixels_are_those_of_the_authors_within_the_page(case: dict[str, Any]) -
 
 
 @golden()
-def test_markdown_is_the_authors_pdf_form_but_for_the_known_differences(
+def test_markdown_matches_the_authors_pdf_script_except_for_known_differences(
     case: dict[str, Any],
 ) -> None:
     upstream = re.sub(r"</?center>", "", case["pdf_page_mmd_jdx3"])
@@ -84,7 +84,7 @@ def test_markdown_is_the_authors_pdf_form_but_for_the_known_differences(
 
 
 @golden()
-def test_composing_what_was_parsed_and_parsing_it_again_changes_nothing(
+def test_parsed_blocks_survive_composing_and_parsing(
     case: dict[str, Any],
 ) -> None:
     whole = re.sub(r"(\d)\.\d+", r"\1", case["raw"])
@@ -92,7 +92,7 @@ def test_composing_what_was_parsed_and_parsing_it_again_changes_nothing(
     assert parse(compose_raw(blocks)) == blocks
 
 
-def test_a_table_gets_its_rows_back_from_its_caption() -> None:
+def test_rows_in_a_caption_move_to_their_table() -> None:
     blocks = parse(RAW["issue295_table"])
     assert [block.label for block in blocks] == ["table_caption", "table"]
     assert blocks[0].text.endswith("better performance.")
@@ -113,13 +113,13 @@ def test_a_label_that_is_the_text_becomes_a_line() -> None:
     ]
 
 
-def test_located_words_keep_all_their_boxes() -> None:
+def test_located_text_keeps_all_its_boxes() -> None:
     raw = "<|ref|>the teacher<|/ref|><|det|>[[0, 0, 10, 10], [20, 20, 30, 30]]<|/det|>"
     (block,) = parse(raw)
     assert (block.label, block.text, len(block.boxes)) == ("line", "the teacher", 2)
 
 
-def test_words_outside_any_reference_are_kept() -> None:
+def test_text_outside_any_reference_is_kept() -> None:
     raw = "before\n<|ref|>title<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\n# T\n\nno box"
     assert [(b.label, b.text) for b in parse(raw)] == [
         ("text", "before"),
@@ -133,7 +133,7 @@ def test_an_unknown_label_stays_and_keeps_its_text() -> None:
     assert [(b.label, b.text) for b in parse(raw)] == [("seal", "ACME")]
 
 
-def test_confidences_go_to_the_references_in_their_order() -> None:
+def test_confidences_are_assigned_to_references_in_order() -> None:
     raw = "stray " + RAW["issue295_table"]
     found = [(b.label, b.confidence) for b in parse(raw, confidences=[0.9, 0.5])]
     assert found == [("text", None), ("table_caption", 0.5), ("table", 0.9)]
@@ -154,7 +154,7 @@ def test_confidences_go_to_the_references_in_their_order() -> None:
         "",
     ],
 )
-def test_a_det_that_is_no_list_of_boxes_costs_the_box_alone(det: str) -> None:
+def test_a_malformed_det_loses_only_its_boxes(det: str) -> None:
     (block,) = parse(f"<|ref|>text<|/ref|><|det|>{det}<|/det|>\nkept")
     assert (block.text, block.boxes) == ("kept", ())
 
@@ -183,13 +183,13 @@ def test_lists_and_tuples_in_any_spacing_are_boxes(det: str) -> None:
         ("<table><tr><td>1</td><td", "<table><tr><td>1</td><td"),
     ],
 )
-def test_a_cut_at_the_length_limit_leaves_text_and_no_markup(tail: str, kept: str) -> None:
+def test_truncation_at_the_length_limit_leaves_text_and_no_markup(tail: str, kept: str) -> None:
     expected = f"Before.\n\n{kept}".strip()
     raw = f"<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\nBefore.\n\n{tail}"
     assert clean_markdown(raw, page_index=0) == expected
 
 
-def test_special_tokens_and_stray_markup_do_not_reach_people() -> None:
+def test_special_tokens_and_stray_markup_are_removed() -> None:
     raw = (
         "<|grounding|>A<|det|>[[1, 2, 3, 4]]<|/det|> B<｜end▁of▁sentence｜> "
         "C<|/ref|> <image>D <|re<|ref|>f|> E <|User|>"
@@ -223,7 +223,7 @@ def test_no_figure_link_is_written_without_a_box_to_crop() -> None:
     assert clean_markdown(raw, page_index=0) == ""
 
 
-def test_blocks_changed_by_a_person_become_markdown_the_same_way() -> None:
+def test_corrected_blocks_become_markdown_in_the_same_way() -> None:
     blocks = parse(RAW["paper_table1"])
     assert markdown_of(blocks, page_index=7) == clean_markdown(RAW["paper_table1"], page_index=7)
 
@@ -264,7 +264,7 @@ scraps = st.lists(
 
 @settings(deadline=None)
 @given(st.one_of(scraps, st.sampled_from(list(RAW.values()))).flatmap(pieces_of))
-def test_a_stream_in_any_pieces_gives_the_blocks_of_the_whole(pieces: list[str]) -> None:
+def test_streaming_in_any_pieces_gives_the_same_blocks(pieces: list[str]) -> None:
     stream = BlockStream()
     streamed = [block for piece in pieces for block in stream.feed(piece)]
     assert [*streamed, *stream.finish()] == parse("".join(pieces))
@@ -272,7 +272,7 @@ def test_a_stream_in_any_pieces_gives_the_blocks_of_the_whole(pieces: list[str])
 
 @settings(deadline=None)
 @given(scraps)
-def test_references_are_those_of_the_authors_pattern(raw: str) -> None:
+def test_references_match_the_authors_pattern(raw: str) -> None:
     pattern = re.compile(r"<\|ref\|>(.*?)<\|/ref\|><\|det\|>(.*?)<\|/det\|>", re.DOTALL)
     assert [(r.label, r.boxes_text, r.start, r.end) for r in references(raw)] == [
         (m[1], m[2], m.start(), m.end()) for m in pattern.finditer(raw)
@@ -281,7 +281,7 @@ def test_references_are_those_of_the_authors_pattern(raw: str) -> None:
 
 @settings(deadline=None)
 @given(st.one_of(scraps, st.text()))
-def test_whatever_the_model_writes_people_see_no_token_and_boxes_stay_on_the_page(raw: str) -> None:
+def test_any_output_gives_markdown_without_tokens_and_boxes_on_the_page(raw: str) -> None:
     assert not TOKENS.search(clean_markdown(raw, page_index=0))
     for block in parse(raw):
         for box in block.boxes:
@@ -310,12 +310,12 @@ blocks_of = st.lists(
 
 @settings(deadline=None)
 @given(blocks_of)
-def test_composed_blocks_come_back_as_they_were(blocks: list[Block]) -> None:
+def test_composed_blocks_parse_to_the_same_blocks(blocks: list[Block]) -> None:
     kept = [block for block in blocks if block.text or block.boxes]
     assert parse(compose_raw(kept)) == kept
 
 
-def test_streaming_gives_a_block_when_the_next_reference_closes() -> None:
+def test_streaming_gives_a_block_when_the_next_reference_is_complete() -> None:
     stream = BlockStream()
     first = "<|ref|>title<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\n# T\n\n"
     assert stream.feed(first + "<|ref|>text<|/ref|><|det|>[[5, 6, 7, 8]]") == []
@@ -337,7 +337,7 @@ def test_streaming_gives_a_block_when_the_next_reference_closes() -> None:
     ]
     + ["[[1,", "<center>", "<|ref|>x<|/ref|><|det|>[[1,2,3,4]]<|/det|>"],
 )
-def test_five_megabytes_of_hostile_output_end(unit: str) -> None:
+def test_five_megabytes_of_hostile_output_are_parsed(unit: str) -> None:
     # Anything quadratic here would take hours, not seconds.
     raw = unit * (5_000_000 // len(unit))
     assert not TOKENS.search(clean_markdown(raw, page_index=0)[:1000])

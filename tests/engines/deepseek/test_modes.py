@@ -16,7 +16,7 @@ from dsocr.errors import UnsupportedMode
         ("large", 1280, 1280, False),
     ],
 )
-def test_modes_have_the_promised_sizes(
+def test_modes_have_the_documented_sizes(
     key: str, base_size: int, image_size: int, crop_mode: bool
 ) -> None:
     spec = mode_of(key)
@@ -24,11 +24,11 @@ def test_modes_have_the_promised_sizes(
     assert spec.crop_mode is crop_mode
 
 
-def test_there_are_five_modes_in_the_promised_order_and_gundam_is_the_default() -> None:
+def test_there_are_five_modes_in_the_documented_order_and_gundam_is_the_default() -> None:
     assert list(MODES) == ["gundam", "base", "small", "tiny", "large"]
     assert DEFAULT_MODE == "gundam"
 
 
-def test_an_unknown_mode_is_refused_with_the_keys_there_are() -> None:
+def test_an_unknown_mode_is_refused_with_the_known_keys() -> None:
     with pytest.raises(UnsupportedMode, match="gundam, base, small, tiny, large"):
         mode_of("Gundam-M")

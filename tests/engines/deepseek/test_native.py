@@ -1,4 +1,4 @@
-"""The native engine on the tiny checkpoint: its own process, real tokens, real faults."""
+"""The native engine on the tiny checkpoint: a real process, real tokens, real faults."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ import pytest
 import pytest_asyncio
 
 from dsocr.engines.deepseek.native import NativeEngine, block_confidences
+from dsocr.engines.stats import EngineStats
 from dsocr.errors import BadCheckpoint, BadRequest, ContextTooLong, EngineUnavailable
 from dsocr.runtime.config import RuntimeConfig
-from dsocr.types import NoRepeat, OcrOptions, PageImage
+from dsocr.types import Box, NoRepeat, OcrOptions, PageImage, TextLine
 from tests.engines.looping_worker import AGAIN, GOOD
 from tests.runtime.goldens import (
     assert_text_is,
@@ -26,6 +27,7 @@ from tests.runtime.goldens import (
     golden_page,
     write_reading_checkpoint,
 )
+from tests.waiting import DEADLINE_SECONDS, until
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one process for most tests: torch is slow
@@ -48,7 +50,7 @@ def config(checkpoint: Path) -> RuntimeConfig:
 async def engine(config: RuntimeConfig) -> AsyncIterator[NativeEngine]:
     engine = NativeEngine(config)
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("OMP_NUM_THREADS", "1")  # more only get in each other's way
+        environment.setenv("OMP_NUM_THREADS", "1")  # more threads only slow each other down
         await engine.start()
         yield engine
     await engine.close()
@@ -70,14 +72,14 @@ def options(case: dict[str, Any] = CASE, **changes: Any) -> OcrOptions:
     return OcrOptions(**numbers | changes)
 
 
-async def test_what_it_says_of_itself(engine: NativeEngine) -> None:
+async def test_info_describes_the_device(engine: NativeEngine) -> None:
     assert engine.info.name == "native" and engine.info.device == "cpu"
     details = dict(engine.info.details)
     assert details["dtype"] == "float32"
     assert details["attention"] == "sdpa (flash_attention_2 cannot run here)"
 
 
-async def test_memory_that_is_saved_is_told_and_pages_are_read_all_the_same(
+async def test_int8_experts_and_fp8_cache_are_reported_and_pages_recognized(
     config: RuntimeConfig,
 ) -> None:
     engine = NativeEngine(replace(config, expert_dtype="int8", cache_dtype="fp8"))
@@ -91,12 +93,12 @@ async def test_memory_that_is_saved_is_told_and_pages_are_read_all_the_same(
         await engine.close()
 
 
-async def test_a_page_is_read_in_pieces_that_add_up(engine: NativeEngine, tokenizer: Any) -> None:
+async def test_streamed_text_adds_up_to_the_raw_text(engine: NativeEngine, tokenizer: Any) -> None:
     pieces: list[str] = []
     result = await engine.recognize(page(index=4), options(), on_text=pieces.append)
 
     assert_text_is(result.raw, CASE["hf_no_repeat_20"], tokenizer.decode)
-    assert "".join(pieces) == result.raw and len(pieces) > 1
+    assert "".join(pieces) == result.raw
     assert (result.index, result.width, result.height) == (4, 800, 1200)
     assert result.finish_reason == "length"
     assert result.usage.prompt_tokens == CASE["n_input_ids"]
@@ -105,7 +107,18 @@ async def test_a_page_is_read_in_pieces_that_add_up(engine: NativeEngine, tokeni
     assert all(one is not None and 0 < one < 1 for one in confidences)
 
 
-async def test_pages_in_flight_together_each_get_their_own_answer(engine: NativeEngine) -> None:
+async def test_lines_are_those_of_a_born_digital_text_layer(engine: NativeEngine) -> None:
+    lines = (TextLine("a line", Box(0.1, 0.1, 0.9, 0.2)),)
+    short = options(max_tokens=2)
+
+    with_layer = await engine.recognize(replace(page(), text_lines=lines), short)
+    without = await engine.recognize(page(), short)
+
+    assert (with_layer.lines, without.lines) == (lines, ())
+    assert with_layer.raw == without.raw
+
+
+async def test_pages_in_flight_together_each_get_their_own_result(engine: NativeEngine) -> None:
     prompts = [f"page number {number}" for number in range(5)]
     alone = [
         await engine.recognize(page(), options(prompt=prompt, max_tokens=5)) for prompt in prompts
@@ -119,18 +132,21 @@ async def test_pages_in_flight_together_each_get_their_own_answer(engine: Native
     assert len({one.raw for one in together}) > 1
 
 
-async def test_a_cancelled_page_makes_room_at_once(engine: NativeEngine) -> None:
+async def test_cancelled_pages_let_the_next_one_run(engine: NativeEngine) -> None:
     endless = asyncio.create_task(engine.recognize(page(), options(max_tokens=None)))
-    heard = asyncio.Event()
-    talking = asyncio.create_task(
-        engine.recognize(page(), options(max_tokens=None), on_text=lambda _: heard.set())
+    streamed = asyncio.Event()
+    streaming = asyncio.create_task(
+        engine.recognize(page(), options(max_tokens=None), on_text=lambda _: streamed.set())
     )
     endless.cancel()
-    await asyncio.wait_for(heard.wait(), 30)
-    talking.cancel()
-    await asyncio.gather(endless, talking, return_exceptions=True)
+    await asyncio.wait_for(streamed.wait(), DEADLINE_SECONDS)
+    assert not streaming.done(), "its text came with its end and not before"
+    streaming.cancel()
+    await asyncio.gather(endless, streaming, return_exceptions=True)
 
-    result = await asyncio.wait_for(engine.recognize(page(), options(max_tokens=3)), 30)
+    result = await asyncio.wait_for(
+        engine.recognize(page(), options(max_tokens=3)), DEADLINE_SECONDS
+    )
 
     assert result.usage.completion_tokens == 3
 
@@ -158,7 +174,7 @@ async def test_killing_the_process_loses_no_page(engine: NativeEngine) -> None:
     assert "".join(pieces) == expected
 
 
-async def test_what_the_user_got_wrong_is_told_as_such(engine: NativeEngine) -> None:
+async def test_errors_of_the_request_are_reported_as_such(engine: NativeEngine) -> None:
     with pytest.raises(BadRequest, match="2 <image> marks"):
         await engine.recognize(page(), options(prompt="<image><image>"))
     with pytest.raises(ContextTooLong, match="8192"):
@@ -171,10 +187,16 @@ async def test_killing_the_process_under_fifty_pages_loses_none(checkpoint: Path
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OMP_NUM_THREADS", "1")
         alone = await engine.recognize(page(), short)
-        reading = [asyncio.create_task(engine.recognize(page(), short)) for _ in range(50)]
-        await asyncio.sleep(0.5)
         supervisor = engine._supervisor
         assert supervisor is not None and supervisor.pid is not None
+        pages = supervisor._inflight.pages.values()
+        # frozen until all are sent, then killed while it reads
+        os.kill(supervisor.pid, signal.SIGSTOP)
+        reading = [asyncio.create_task(engine.recognize(page(), short)) for _ in range(50)]
+        in_flight = min(50, engine.info.max_concurrency)
+        await until(lambda: sum(page.sent for page in pages) == in_flight)
+        os.kill(supervisor.pid, signal.SIGCONT)
+        await until(lambda: any(page.started_at is not None for page in pages))
         os.kill(supervisor.pid, signal.SIGKILL)
 
         results = await asyncio.gather(*reading)
@@ -184,11 +206,14 @@ async def test_killing_the_process_under_fifty_pages_loses_none(checkpoint: Path
     await engine.close()
 
 
-async def test_it_does_not_read_any_more_once_closed(config: RuntimeConfig) -> None:
+async def test_closing_fails_pages_in_flight(config: RuntimeConfig) -> None:
     engine = NativeEngine(config)
     await engine.start()
-    waiting = asyncio.create_task(engine.recognize(page(), options(max_tokens=None)))
-    await asyncio.sleep(0.2)
+    streamed = asyncio.Event()
+    waiting = asyncio.create_task(
+        engine.recognize(page(), options(max_tokens=None), on_text=lambda _: streamed.set())
+    )
+    await asyncio.wait_for(streamed.wait(), DEADLINE_SECONDS)
 
     await engine.close()
 
@@ -197,7 +222,7 @@ async def test_it_does_not_read_any_more_once_closed(config: RuntimeConfig) -> N
     await engine.close()
 
 
-async def test_missing_weights_are_told_before_a_process_is_started(
+async def test_missing_weights_are_reported_before_a_process_is_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
@@ -209,9 +234,7 @@ async def test_missing_weights_are_told_before_a_process_is_started(
         await NativeEngine(RuntimeConfig(model_path=tmp_path)).start()
 
 
-async def test_a_checkpoint_of_another_shape_is_refused_by_name(
-    checkpoint: Path, tmp_path: Path
-) -> None:
+async def test_a_checkpoint_of_another_shape_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     for file in checkpoint.iterdir():
         (tmp_path / file.name).symlink_to(file)
     config = json.loads((checkpoint / "config.json").read_text())
@@ -224,14 +247,14 @@ async def test_a_checkpoint_of_another_shape_is_refused_by_name(
     await engine.close()
 
 
-async def test_a_device_that_is_not_there_is_told(checkpoint: Path) -> None:
+async def test_a_missing_device_is_reported(checkpoint: Path) -> None:
     engine = NativeEngine(RuntimeConfig(model_path=checkpoint, device="toaster"))
     with pytest.raises(EngineUnavailable, match="no device 'toaster'"):
         await engine.start()
     await engine.close()
 
 
-async def test_confidence_is_the_mean_of_a_references_own_tokens() -> None:
+async def test_confidence_is_the_mean_over_the_tokens_of_a_reference() -> None:
     first, second = "<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\nA\n", "one more"
     raw = "lead" + first + first.replace("A", second)
     pieces = ["lead", first, first.replace("A", second)]
@@ -240,6 +263,10 @@ async def test_confidence_is_the_mean_of_a_references_own_tokens() -> None:
     got = block_confidences(raw, [-9.0, math.log(0.5), math.log(0.25)], ends)
 
     assert got == pytest.approx([0.5, 0.25])
+
+
+async def test_stats_are_empty_before_the_start(config: RuntimeConfig) -> None:
+    assert NativeEngine(config).stats() == EngineStats()
 
 
 async def test_a_page_that_looped_ends_where_its_loop_began(config: RuntimeConfig) -> None:

@@ -27,7 +27,7 @@ CARDS = [
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("device", CARDS)
-def test_every_card_reads_what_the_released_code_does(tmp_path: Path, device: str) -> None:
+def test_every_gpu_matches_the_released_code(tmp_path: Path, device: str) -> None:
     config = RuntimeConfig(
         model_path=write_reading_checkpoint(tmp_path),
         device=device,

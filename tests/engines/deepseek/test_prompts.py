@@ -36,7 +36,7 @@ def test_each_task_is_recognised_by_its_own_wording(spec) -> None:  # type: igno
         ("", "custom"),
     ],
 )
-def test_a_prompt_means_its_task_whatever_its_spelling(prompt: str, task: str) -> None:
+def test_a_prompt_has_its_task_in_any_spelling(prompt: str, task: str) -> None:
     assert task_of(prompt) == task
 
 
@@ -54,7 +54,7 @@ def test_a_prompt_without_an_image_gets_one_before_it() -> None:
         ("Free OCR.", None),
     ],
 )
-def test_the_words_to_locate_stand_between_the_tags(prompt: str, query: str | None) -> None:
+def test_the_locate_query_is_between_the_tags(prompt: str, query: str | None) -> None:
     assert locate_query(prompt) == query
 
 

@@ -30,14 +30,14 @@ def snapshot(cache: Path, revision: str, *, without: str = "") -> Path:
     return checkpoint(model / "snapshots" / revision, without=without)
 
 
-def test_a_complete_model_folder_is_taken(tmp_path: Path) -> None:
+def test_a_complete_model_folder_is_found(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "model")
     snapshot(tmp_path / "hub", "aaaa")
 
     assert find_weights(folder, hub_cache=tmp_path / "hub") == folder
 
 
-def test_the_hub_cache_is_looked_at_when_the_folder_is_absent(tmp_path: Path) -> None:
+def test_the_hub_cache_is_searched_when_the_folder_is_missing(tmp_path: Path) -> None:
     cached = snapshot(tmp_path / "hub", "aaaa")
 
     assert find_weights(tmp_path / "nothing", hub_cache=tmp_path / "hub") == cached
@@ -52,7 +52,7 @@ def test_a_folder_with_only_a_readme_does_not_hide_the_cache(tmp_path: Path) -> 
     assert find_weights(tmp_path / "model", hub_cache=tmp_path / "hub") == cached
 
 
-def test_the_snapshot_main_points_to_goes_before_newer_ones(tmp_path: Path) -> None:
+def test_the_snapshot_of_main_precedes_newer_ones(tmp_path: Path) -> None:
     main = snapshot(tmp_path / "hub", "aaaa")
     newer = snapshot(tmp_path / "hub", "bbbb")
     os.utime(main, (1, 1))
@@ -65,7 +65,7 @@ def test_the_snapshot_main_points_to_goes_before_newer_ones(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", SHARD])
-def test_a_half_fetched_checkpoint_does_not_count_and_names_what_it_lacks(
+def test_an_incomplete_checkpoint_does_not_count_and_lists_missing_files(
     tmp_path: Path, name: str
 ) -> None:
     folder = checkpoint(tmp_path / "model", without=name)
@@ -74,7 +74,7 @@ def test_a_half_fetched_checkpoint_does_not_count_and_names_what_it_lacks(
     assert missing_files(folder) == [name]
 
 
-def test_any_safetensors_file_will_do_without_an_index(tmp_path: Path) -> None:
+def test_one_safetensors_file_suffices_without_an_index(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "model", without="model.safetensors.index.json")
     assert missing_files(folder) == []
 

@@ -18,6 +18,7 @@ from dsocr.engines.ppocr.engine import EmbeddedEngine, _result
 from dsocr.errors import UnsupportedTask
 from dsocr.types import OcrOptions, Task
 from tests.engines.ppocr import typeset
+from tests.waiting import until
 
 
 def options(task: Task, prompt: str | None = None) -> OcrOptions:
@@ -57,9 +58,10 @@ async def test_a_process_that_is_killed_costs_no_page_and_is_replaced_when_idle(
     supervisor = engine._supervisor
     first = supervisor.pid
     assert first is not None
+    os.kill(first, signal.SIGSTOP)  # it is sent the pages and cannot finish them
     reading = [asyncio.create_task(engine.recognize(typeset.page(), options("text")))]
     reading += [asyncio.create_task(engine.recognize(typeset.page(), options("text")))]
-    await asyncio.sleep(0.1)
+    await until(lambda: sum(page.sent for page in supervisor._inflight.pages.values()) == 2)
     os.kill(first, signal.SIGKILL)
 
     for result in await asyncio.gather(*reading):
@@ -69,11 +71,8 @@ async def test_a_process_that_is_killed_costs_no_page_and_is_replaced_when_idle(
     second = supervisor.pid
     assert second is not None and second != first
     os.kill(second, signal.SIGKILL)
-    while not engine.unhealthy_reason:
-        await asyncio.sleep(0.01)
-    while engine.unhealthy_reason:
-        await asyncio.sleep(0.01)
-    assert supervisor.pid != second
+    await until(lambda: supervisor.restarts == {"crash": 2} and not engine.unhealthy_reason)
+    assert supervisor.pid not in (None, second)
     await engine.close()
 
 
@@ -82,7 +81,7 @@ async def test_a_page_that_nobody_waits_for_is_dropped_and_the_models_stay_loade
     await engine.start()
     first = engine._supervisor.pid
     abandoned = asyncio.create_task(engine.recognize(typeset.page(), options("text")))
-    await asyncio.sleep(0.05)
+    await until(lambda: any(page.sent for page in engine._supervisor._inflight.pages.values()))
     abandoned.cancel()
     await asyncio.gather(abandoned, return_exceptions=True)
 

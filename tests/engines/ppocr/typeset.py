@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,8 +61,3 @@ def layer(lines: Sequence[str] = FOX, *, size: tuple[int, int] = (760, 420)) -> 
         )
         boxes.append(TextLine(line, box))
     return boxes
-
-
-async def soon(seconds: float = 0.05) -> None:
-    """Lets what was started begin."""
-    await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Keys and values in fp8: what it costs in exactness, and what it must not change."""
+"""Keys and values in fp8: the loss of precision, and what must not change."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from dsocr.runtime.cache.kv_cache import KVCache, as_kept
+from dsocr.runtime.cache.kv_cache import KVCache, to_cache_dtype
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import FP8
-from dsocr.runtime.loop import runtime_for
+from dsocr.runtime.loop import make_runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
-from dsocr.runtime.scheduling.preprocess import Resolution
 from dsocr.runtime.scheduling.scheduler import Limits
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.tokenizer import Tokenizer
-from tests.runtime.goldens import golden_page
+from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.reading import outputs, plain_runtime, run
 from tests.runtime.reference import golden
 from tests.runtime.stages import Reader, distance
@@ -38,14 +37,13 @@ def whole(reader: Reader) -> Tensor:
 
 def pages() -> list[Request]:
     case = next(case for case in golden("e2e")["cases"] if case["mode"] == "tiny")
-    resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
-    params = SamplingParams(no_repeat=NoRepeat(3), watch=False)
+    params = SamplingParams(no_repeat=NoRepeat(3), detect_repetition=False)
     return [
         Request(
             number,
             golden_page(case["image"]),
             case["prompt"] if number == 0 else "a word " * number,
-            resolution,
+            golden_mode(case),
             replace(params, max_tokens=20 + 5 * number),
         )
         for number in range(4)
@@ -61,7 +59,7 @@ def test_a_token_takes_half_the_bytes_of_bfloat16(tiny_model: DeepseekOcr) -> No
 
 
 def test_what_does_not_fit_is_kept_as_the_greatest_number_and_no_number_as_none() -> None:
-    kept = as_kept(torch.tensor([1.1, 449.0, -1e9, float("inf"), float("nan")]), FP8).float()
+    kept = to_cache_dtype(torch.tensor([1.1, 449.0, -1e9, float("inf"), float("nan")]), FP8).float()
     assert kept[:4].tolist() == [1.125, 448, -448, 448]
     assert kept[4].isnan()
 
@@ -73,7 +71,7 @@ def test_hidden_states_stay_within_the_stated_bound(tiny_model: DeepseekOcr) -> 
 
 
 @pytest.mark.parametrize("size", [1, 7, 16])
-def test_a_prompt_in_pieces_equals_the_whole(tiny_model: DeepseekOcr, size: int) -> None:
+def test_a_prompt_in_chunks_equals_the_whole(tiny_model: DeepseekOcr, size: int) -> None:
     """A token sees itself as later ones see it, so that it matters to none what came together."""
     reader = Reader(tiny_model, cache_dtype=FP8)
     table: list[int] = []
@@ -85,21 +83,21 @@ def test_a_prompt_in_pieces_equals_the_whole(tiny_model: DeepseekOcr, size: int)
 
 
 def test_pages_are_read_to_their_ends(tiny_model: DeepseekOcr, tokenizer: Tokenizer) -> None:
-    asked, room = runtime_for(tiny_model, tokenizer, RuntimeConfig(cache_dtype="fp8"))
+    asked, room = make_runtime(tiny_model, tokenizer, RuntimeConfig(cache_dtype="fp8"))
     assert room.cache_dtype == FP8
-    said = []
+    got = []
     for runtime in (asked, plain_runtime(tiny_model, tokenizer, cache_dtype=FP8)):
         for one in pages():
             runtime.submit(one)
-        said.append(outputs(run(runtime)))
-    assert said[0] == said[1]
-    assert [len(said[0][number]) for number in range(4)] == [20, 25, 30, 35]
+        got.append(outputs(run(runtime)))
+    assert got[0] == got[1]
+    assert [len(got[0][number]) for number in range(4)] == [20, 25, 30, 35]
 
 
-def test_pages_that_lose_their_blocks_come_back_to_the_same_tokens(
+def test_preempted_pages_resume_with_the_same_tokens(
     tiny_model: DeepseekOcr, tokenizer: Tokenizer
 ) -> None:
-    said = []
+    got = []
     for free in (512, 5):
         limits = Limits(max_num_seqs=4)
         runtime = plain_runtime(tiny_model, tokenizer, cache_dtype=FP8, limits=limits)
@@ -107,6 +105,6 @@ def test_pages_that_lose_their_blocks_come_back_to_the_same_tokens(
         allocator.allocate(allocator.num_free - free)
         for one in pages()[1:]:
             runtime.submit(one)
-        said.append(outputs(run(runtime)))
+        got.append(outputs(run(runtime)))
         assert (runtime.load.preemptions > 0) == (free == 5)
-    assert said[0] == said[1]
+    assert got[0] == got[1]

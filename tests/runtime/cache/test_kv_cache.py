@@ -1,4 +1,4 @@
-"""Blocks are owned once, and tokens are found where they were put."""
+"""Blocks have one owner, and tokens are read from where they were written."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 CPU = torch.device("cpu")
 
 
-def test_every_block_is_handed_out_once() -> None:
+def test_every_block_is_allocated_once() -> None:
     allocator = BlockAllocator(5, block_size=4)
     assert sorted(allocator.allocate(3) + allocator.allocate(2)) == [0, 1, 2, 3, 4]
     assert allocator.num_free == 0
 
 
-def test_too_many_blocks_are_refused_and_none_taken() -> None:
+def test_too_many_blocks_are_refused_and_none_is_allocated() -> None:
     allocator = BlockAllocator(5, block_size=4)
     with pytest.raises(OutOfBlocks):
         allocator.allocate(6)

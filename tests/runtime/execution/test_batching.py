@@ -1,4 +1,4 @@
-"""Many pages at once on the tiny checkpoint: each says what it says alone, token for token."""
+"""Many pages at once on the tiny checkpoint: each has the tokens it has alone."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor
 
 from dsocr.runtime.cache.batch import Batch
 from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.loop import Done, Failed, Text
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
-from dsocr.runtime.scheduling.preprocess import Resolution
 from dsocr.runtime.scheduling.scheduler import Limits
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.tokenizer import Tokenizer
-from tests.runtime.goldens import golden_page
+from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.reading import outputs, plain_runtime, run
 from tests.runtime.reference import golden
 
@@ -36,24 +36,24 @@ def pages() -> list[Request]:
             number,
             golden_page(case["image"]),
             case["prompt"],
-            Resolution(case["base_size"], case["image_size"], case["crop_mode"]),
+            golden_mode(case),
             SamplingParams(max_tokens=8 + 2 * number, no_repeat=NoRepeat(20)),
         )
         for number, case in enumerate(by_mode.values())
     ]
     last = requests[0]
-    words = Request(9, last.image, "no picture", last.resolution, SamplingParams(max_tokens=12))
+    words = Request(9, last.image, "no picture", last.mode, SamplingParams(max_tokens=12))
     return [*requests, words]
 
 
 @pytest.fixture(scope="module")
 def alone(tiny_model: DeepseekOcr, tokenizer: Tokenizer) -> dict[int, list[int]]:
     """What each page says when nothing else is read."""
-    said: dict[int, list[int]] = {}
+    got: dict[int, list[int]] = {}
     for one in pages():
         runtime = plain_runtime(tiny_model, tokenizer, limits=Limits(max_prefill_tokens=8192))
-        said |= outputs(list(runtime.read(one)))
-    return said
+        got |= outputs(list(runtime.generate(one)))
+    return got
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def alone(tiny_model: DeepseekOcr, tokenizer: Tokenizer) -> dict[int, list[int]]
         (4, Limits(max_num_seqs=2, max_prefill_tokens=300, max_encode_pixels=1), 1),
     ],
 )
-def test_a_page_says_the_same_alone_and_in_any_company(
+def test_a_page_has_the_same_tokens_alone_and_in_any_batch(
     tiny_model: DeepseekOcr,
     tokenizer: Tokenizer,
     alone: dict[int, list[int]],
@@ -138,15 +138,15 @@ def test_a_page_that_does_not_fit_alone_fails_alone(
     alone: dict[int, list[int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = tiny_model.encode
-    largest = max(pages(), key=lambda one: one.resolution.base_size * one.resolution.crop_mode)
+    real = VisionRunner.encode
+    largest = max(pages(), key=lambda one: one.mode == "gundam")
 
-    def encode(views: Any) -> list[Tensor]:
+    def encode(self: VisionRunner, views: Any) -> list[Tensor]:
         if any(one.tiles is not None for one in views):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-        return real(views)
+        return real(self, views)
 
-    monkeypatch.setattr(tiny_model, "encode", encode)
+    monkeypatch.setattr(VisionRunner, "encode", encode)
     runtime = plain_runtime(tiny_model, tokenizer, limits=Limits(max_num_seqs=8))
     for one in pages():
         runtime.submit(one)
@@ -160,7 +160,7 @@ def test_a_page_that_does_not_fit_alone_fails_alone(
     assert runtime.load.cache_used == 0
 
 
-def test_scores_that_are_no_numbers_cost_their_page_alone(
+def test_scores_that_are_not_numbers_fail_their_page_alone(
     tiny_model: DeepseekOcr,
     tokenizer: Tokenizer,
     alone: dict[int, list[int]],
@@ -187,7 +187,7 @@ def test_scores_that_are_no_numbers_cost_their_page_alone(
 
 
 @pytest.mark.parametrize("kind", ["sdpa", "eager"])
-def test_what_earlier_pages_left_in_the_cache_reaches_nobody(
+def test_stale_values_in_the_cache_reach_no_page(
     tiny_model: DeepseekOcr,
     tokenizer: Tokenizer,
     alone: dict[int, list[int]],
@@ -206,7 +206,7 @@ def test_what_earlier_pages_left_in_the_cache_reaches_nobody(
 
 @pytest.mark.parametrize("lookahead", [0, 1])
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 9])
-def test_cancelling_all_pages_in_mid_flight_frees_every_block(
+def test_cancelling_all_pages_in_flight_frees_every_block(
     tiny_model: DeepseekOcr, tokenizer: Tokenizer, steps: int, lookahead: int
 ) -> None:
     limits = Limits(max_num_seqs=2, max_prefill_tokens=64)

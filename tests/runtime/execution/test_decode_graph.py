@@ -1,4 +1,4 @@
-"""Which graph a step is replayed by, and when one is made. What they compute is another test's."""
+"""Which graph a step replays, and when one is captured; `test_graph_runner` tests the results."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def capture(self: DecodeGraph, bucket: int) -> Any:
         sizes.append(bucket)
         graph = SimpleNamespace(replay=lambda: None)
-        return SimpleNamespace(graph=graph, rows=torch.zeros(bucket), chosen=bucket)
+        return SimpleNamespace(graph=graph, rows=torch.zeros(bucket), output=bucket)
 
     monkeypatch.setattr(DecodeGraph, "_capture", capture)
-    monkeypatch.setattr(decode_graph, "PATIENCE", 2)
+    monkeypatch.setattr(decode_graph, "MISSES_BEFORE_CAPTURE", 2)
     return sizes
 
 
@@ -44,11 +44,11 @@ def graph(made: list[int]) -> DecodeGraph:
 
 
 def replayed(graph: DecodeGraph, num_rows: int) -> Any:
-    graph.prepare(num_rows)
-    return graph.step(range(num_rows))
+    graph.ensure_graph(num_rows)
+    return graph.decode(range(num_rows))
 
 
-def test_a_larger_graph_stands_in_until_its_own_is_often_wanted(
+def test_a_larger_graph_is_used_until_its_own_is_often_requested(
     graph: DecodeGraph, made: list[int]
 ) -> None:
     graph.capture(32)
@@ -58,7 +58,7 @@ def test_a_larger_graph_stands_in_until_its_own_is_often_wanted(
     assert made == [32, 4]
 
 
-def test_one_that_none_can_stand_in_for_is_made_at_once(
+def test_a_graph_larger_than_all_others_is_captured_at_once(
     graph: DecodeGraph, made: list[int]
 ) -> None:
     assert replayed(graph, 3) == 4
@@ -67,7 +67,7 @@ def test_one_that_none_can_stand_in_for_is_made_at_once(
     assert made == [4, 32]
 
 
-def test_where_memory_is_short_the_larger_goes_on_standing_in(
+def test_the_larger_graph_stays_in_use_where_memory_is_short(
     graph: DecodeGraph, made: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph.capture(32)
@@ -81,7 +81,7 @@ def test_where_memory_is_short_the_larger_goes_on_standing_in(
     assert made == [32, 4]
 
 
-def test_in_quiet_moments_all_are_made_the_largest_first(
+def test_idle_work_captures_all_graphs_the_largest_first(
     graph: DecodeGraph, made: list[int]
 ) -> None:
     graph.capture(4)
@@ -98,7 +98,7 @@ def test_in_quiet_moments_all_are_made_the_largest_first(
         OutOfResources(115_200, 101_376, "shared memory"),
     ],
 )
-def test_one_that_does_not_fit_keeps_none_of_the_smaller_from_being_made(
+def test_a_graph_that_does_not_fit_keeps_no_smaller_one_from_capture(
     graph: DecodeGraph, made: list[int], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     graph.capture(4)
@@ -110,13 +110,13 @@ def test_one_that_does_not_fit_keeps_none_of_the_smaller_from_being_made(
         return capture(self, bucket)
 
     monkeypatch.setattr(DecodeGraph, "_capture", fail)
-    moments = 0
+    captures = 0
     while graph.capture_one():
-        moments += 1
-    assert (made, moments) == ([4, 16, 1], 3)
+        captures += 1
+    assert (made, captures) == ([4, 16, 1], 3)
 
 
-def test_another_fault_is_not_done_without(
+def test_other_errors_of_a_capture_are_raised(
     graph: DecodeGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: DecodeGraph, bucket: int) -> Any:

@@ -13,6 +13,7 @@ import torch
 from dsocr.runtime.cache.batch import PageViews
 from dsocr.runtime.execution import encode_graph
 from dsocr.runtime.execution.encode_graph import MAX_PIXELS, EncodeGraphs
+from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.weights.loader import load_model
 from tests.runtime.stages import distance
@@ -51,16 +52,24 @@ def load(path: Path, *, kernels: bool) -> DeepseekOcr:
 
 
 @pytest.fixture(scope="module")
-def plain(tiny_checkpoint: Path) -> DeepseekOcr:
-    return load(tiny_checkpoint, kernels=False)
+def plain(tiny_checkpoint: Path) -> VisionRunner:
+    return VisionRunner(load(tiny_checkpoint, kernels=False))
 
 
-@pytest.fixture(params=[True, False], ids=["side-by-side", "one-lane"])
-def model(tiny_checkpoint: Path, request: pytest.FixtureRequest) -> DeepseekOcr:
+@pytest.fixture(params=[True, False], ids=["separate-pools", "one-pool"])
+def vision(tiny_checkpoint: Path, request: pytest.FixtureRequest) -> VisionRunner:
     """One by kernels, that has encoded nothing yet, as on a large card and on a small one."""
     model = load(tiny_checkpoint, kernels=True)
-    model._graphs = EncodeGraphs(model._project, model.device, side_by_side=request.param)
-    return model
+    vision = VisionRunner(model)
+    views = model.spec.views
+    vision._graphs = EncodeGraphs(
+        model.encode,
+        model.device,
+        separate_pools=request.param,
+        large_side=views.default.base_size,
+        bytes_per_pixel=views.encode_bytes_per_pixel,
+    )
+    return vision
 
 
 def noise(shape: Shape) -> PageViews:
@@ -72,18 +81,19 @@ def noise(shape: Shape) -> PageViews:
     return PageViews(view, tiles, grid).pinned()
 
 
-def furthest(model: DeepseekOcr, plain: DeepseekOcr, shapes: list[Shape]) -> float:
+def furthest(vision: VisionRunner, plain: VisionRunner, shapes: list[Shape]) -> float:
     """How far any feature of such pages, encoded together, is from the plain towers'."""
     pages = [noise(shape) for shape in shapes]
-    pairs = zip(model.encode(pages), plain.encode(pages), strict=True)
+    pairs = zip(vision.encode(pages), plain.encode(pages), strict=True)
     return max(distance(ours, theirs) for ours, theirs in pairs)
 
 
 @contextmanager
-def runs_by_the_host(model: DeepseekOcr) -> Iterator[list[int]]:
+def runs_by_the_host(vision: VisionRunner) -> Iterator[list[int]]:
     """Of each pass that is not a replay, how many views it has."""
     counts: list[int] = []
-    hook = model.projector.register_forward_hook(lambda *given: counts.append(len(given[2])))
+    projector = vision._model.projector
+    hook = projector.register_forward_hook(lambda *given: counts.append(len(given[2])))
     try:
         yield counts
     finally:
@@ -91,45 +101,45 @@ def runs_by_the_host(model: DeepseekOcr) -> Iterator[list[int]]:
 
 
 def test_features_are_the_plain_towers_at_first_use_at_capture_and_at_replay(
-    model: DeepseekOcr, plain: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
+    vision: VisionRunner, plain: VisionRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a quiet moment: graphs are made amid the others, at each size's second use."""
-    monkeypatch.setattr(encode_graph, "PATIENCE", 1)
+    """Without a idle work: graphs are made amid the others, at each size's second use."""
+    monkeypatch.setattr(encode_graph, "PASSES_BEFORE_CAPTURE", 1)
     assert TOO_MANY * TILE**2 > MAX_PIXELS
     order = random.Random(1)
     for turn in range(5):
-        with runs_by_the_host(model) as counts:
+        with runs_by_the_host(vision) as counts:
             for shapes in order.sample(TOGETHER, len(TOGETHER)):
-                assert furthest(model, plain, shapes) <= BOUND, (turn, shapes)
+                assert furthest(vision, plain, shapes) <= BOUND, (turn, shapes)
         if turn >= 2:  # every size was met twice
             assert counts == [TOO_MANY]
 
 
 def test_a_replay_is_not_disturbed_by_graphs_that_are_made_later(
-    model: DeepseekOcr, plain: DeepseekOcr
+    vision: VisionRunner, plain: VisionRunner
 ) -> None:
-    """One after another in quiet moments, in the memory that all share."""
+    """One after another in idle work, in the memory that all share."""
     first, others = TOGETHER[0], TOGETHER[1:]
-    assert furthest(model, plain, first) <= BOUND
-    assert model.make_ready()
+    assert furthest(vision, plain, first) <= BOUND
+    assert vision.run_idle_work()
     for shapes in others:
-        model.encode([noise(shape) for shape in shapes])
-    while model.make_ready():
-        with runs_by_the_host(model) as counts:
-            assert furthest(model, plain, first) <= BOUND
+        vision.encode([noise(shape) for shape in shapes])
+    while vision.run_idle_work():
+        with runs_by_the_host(vision) as counts:
+            assert furthest(vision, plain, first) <= BOUND
         assert counts == []
     for shapes in others:
-        assert furthest(model, plain, shapes) <= BOUND, shapes
+        assert furthest(vision, plain, shapes) <= BOUND, shapes
 
 
 def test_a_page_of_several_passes_of_one_size_keeps_the_features_of_each(
-    model: DeepseekOcr, plain: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
+    vision: VisionRunner, plain: VisionRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model, "pass_pixels", 2 * TILE**2)
+    vision.pass_pixels = 2 * TILE**2
     page: list[Shape] = [(1024, (2, 3))]
-    assert furthest(model, plain, page) <= BOUND
-    while model.make_ready():
+    assert furthest(vision, plain, page) <= BOUND
+    while vision.run_idle_work():
         pass
-    with runs_by_the_host(model) as counts:
-        assert furthest(model, plain, page) <= BOUND
+    with runs_by_the_host(vision) as counts:
+        assert furthest(vision, plain, page) <= BOUND
     assert counts == []

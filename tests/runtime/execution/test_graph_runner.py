@@ -1,4 +1,4 @@
-"""The runner that is a step ahead, on the tiny checkpoint: what it says is what the plain one says.
+"""The runner with lookahead on the tiny checkpoint: its tokens are those of the plain runner.
 
 Without a GPU its steps are computed by the plain model and the kernels' twins, one after another;
 with one they are the graphs and kernels themselves.
@@ -17,28 +17,26 @@ import torch
 from bench.repetition import alarm
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution import graph_runner
-from dsocr.runtime.execution.decode_graph import DecodeState, Step
+from dsocr.runtime.execution.decode_graph import DecodeOps, DecodeState
 from dsocr.runtime.execution.decode_step import can_decode
 from dsocr.runtime.execution.graph_runner import (
     GraphRunner,
     MakeSteps,
     Prefill,
-    _Flight,
+    _StepInFlight,
     kernel_steps,
 )
 from dsocr.runtime.kernels.sampling import LENGTH, PROMPT
 from dsocr.runtime.loop import Done, Failed
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
-from dsocr.runtime.scheduling.preprocess import Resolution
-from dsocr.runtime.scheduling.scheduler import Limits
-from dsocr.runtime.scheduling.scheduler import Step as ScheduledStep
+from dsocr.runtime.scheduling.scheduler import Limits, ScheduledStep
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.repetition import token_kinds
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
-from tests.runtime.goldens import golden_page
+from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.plain_decode import plain_steps
 from tests.runtime.reading import graph_runtime, outputs, plain_runtime, run
 from tests.runtime.reference import golden
@@ -73,11 +71,12 @@ def pages(count: int, *, temperature: float = 0.0) -> list[Request]:
             top_p=0.9,
             seed=number,
             no_repeat=RULES[number % len(RULES)],
-            watch=False,
+            detect_repetition=False,
         )
         prompt = case["prompt"] if number % 3 == 0 else "a few words, " * (5 * number + 1)
-        resolution = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
-        requests.append(Request(number, golden_page(case["image"]), prompt, resolution, params))
+        requests.append(
+            Request(number, golden_page(case["image"]), prompt, golden_mode(case), params)
+        )
     return requests
 
 
@@ -89,7 +88,7 @@ def pages(count: int, *, temperature: float = 0.0) -> list[Request]:
         (3, Limits(max_num_seqs=1)),
     ],
 )
-def test_a_step_ahead_every_page_says_the_same(
+def test_every_page_has_the_same_tokens_a_step_ahead(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer, seed: int, limits: Limits
 ) -> None:
     model, make_steps = kit
@@ -119,7 +118,7 @@ def test_a_step_ahead_every_page_says_the_same(
             assert one.logprobs == pytest.approx(logprobs, abs=1e-4)
 
 
-def test_pages_that_lose_their_blocks_come_back_to_the_same_tokens(
+def test_preempted_pages_resume_with_the_same_tokens(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
     model, make_steps = kit
@@ -146,8 +145,8 @@ def test_pages_that_lose_their_blocks_come_back_to_the_same_tokens(
 class Parrot:
     """A step that has one line in mind, whatever it reads; it chooses and watches as the other."""
 
-    def __init__(self, step: Step, line: list[int], model: DeepseekOcr) -> None:
-        self.choose = step.choose
+    def __init__(self, ops: DecodeOps, line: list[int], model: DeepseekOcr) -> None:
+        self.sample = ops.sample
         self._line = torch.tensor(line, device=model.device)
         self._width = model.spec.decoder.vocab_size
 
@@ -165,7 +164,7 @@ class Parrot:
 
 
 def parrots(make_steps: MakeSteps, line: list[int]) -> MakeSteps:
-    def make(model: DeepseekOcr, cache: KVCache, max_rows: int) -> tuple[Prefill, Step]:
+    def make(model: DeepseekOcr, cache: KVCache, max_rows: int) -> tuple[Prefill, DecodeOps]:
         width = model.spec.decoder.hidden_size
         step = Parrot(make_steps(model, cache, max_rows)[1], line, model)
         return lambda batch: torch.zeros(batch.num_tokens, width, device=model.device), step
@@ -173,7 +172,7 @@ def parrots(make_steps: MakeSteps, line: list[int]) -> MakeSteps:
     return make
 
 
-def test_pages_that_repeat_themselves_end_where_the_host_alone_would_end_them(
+def test_repetition_ends_pages_where_the_host_alone_would(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
     """Also one whose tokens are drawn, and those that lose their blocks meanwhile."""
@@ -213,18 +212,18 @@ class Scarcity:
 
         return scarce
 
-    def watch(self, runner: GraphRunner) -> None:
+    def attach(self, runner: GraphRunner) -> None:
         launch = runner.launch
 
         def launched(step: ScheduledStep) -> Any:
-            self.risky = len(step.pieces) > 1
+            self.risky = len(step.chunks) > 1
             return launch(step)
 
         runner.launch = launched  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_a_step_that_fails_half_way_for_want_of_memory_loses_no_token(
+def test_a_step_that_runs_out_of_memory_half_way_loses_no_token(
     kit: tuple[DeepseekOcr, MakeSteps],
     tokenizer: Tokenizer,
     monkeypatch: pytest.MonkeyPatch,
@@ -242,9 +241,13 @@ def test_a_step_that_fails_half_way_for_want_of_memory_loses_no_token(
         ahead.submit(one)
     expected = outputs(run(plain))
     scarcity = Scarcity(seed)
-    for owner, name in ((DecodeState, "send"), (graph_runner, "draw"), (_Flight, "take")):
+    for owner, name in (
+        (DecodeState, "to_device"),
+        (graph_runner, "draw"),
+        (_StepInFlight, "copy_results"),
+    ):
         monkeypatch.setattr(owner, name, scarcity.of(getattr(owner, name)))
-    scarcity.watch(ahead._runner._runner)
+    scarcity.attach(ahead._runner._runner)
 
     events = run(ahead)
 
@@ -252,7 +255,7 @@ def test_a_step_that_fails_half_way_for_want_of_memory_loses_no_token(
     assert outputs(events) == expected
 
 
-def test_the_device_knows_the_end_of_a_page(
+def test_the_device_detects_the_end_of_a_page(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
     model, make_steps = kit
@@ -270,7 +273,7 @@ def test_drawn_tokens_are_the_plain_runner_s(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
     model, make_steps = kit
-    said = []
+    got = []
     for runtime in (
         plain_runtime(model, tokenizer, limits=Limits(max_num_seqs=4)),
         graph_runtime(model, tokenizer, make_steps, limits=Limits(max_num_seqs=4)),
@@ -278,13 +281,13 @@ def test_drawn_tokens_are_the_plain_runner_s(
         for one in pages(4, temperature=0.8):
             runtime.submit(one)
         done = [one for one in run(runtime) if isinstance(one, Done)]
-        said.append({one.request_id: (one.output_ids, one.logprobs) for one in done})
-    for number, (tokens, logprobs) in said[0].items():
-        assert said[1][number][0] == tokens
-        assert said[1][number][1] == pytest.approx(logprobs, abs=1e-3)
+        got.append({one.request_id: (one.output_ids, one.logprobs) for one in done})
+    for number, (tokens, logprobs) in got[0].items():
+        assert got[1][number][0] == tokens
+        assert got[1][number][1] == pytest.approx(logprobs, abs=1e-3)
 
 
-def test_what_earlier_pages_left_in_the_cache_reaches_nobody(
+def test_stale_values_in_the_cache_reach_no_page(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
     model, make_steps = kit
@@ -298,11 +301,11 @@ def test_what_earlier_pages_left_in_the_cache_reaches_nobody(
     assert outputs(run(ahead)) == outputs(run(plain))
 
 
-def test_damaged_scores_cost_their_page_alone(
+def test_damaged_scores_fail_their_page_alone(
     kit: tuple[DeepseekOcr, MakeSteps], tokenizer: Tokenizer
 ) -> None:
     model, make_steps = kit
-    alone = outputs(list(plain_runtime(model, tokenizer).read(pages(5)[2])))
+    alone = outputs(list(plain_runtime(model, tokenizer).generate(pages(5)[2])))
     runtime = graph_runtime(model, tokenizer, make_steps, limits=Limits(max_num_seqs=2))
     one, other = pages(5)[2], pages(5)[4]
     runtime.submit(one)

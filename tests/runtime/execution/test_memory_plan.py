@@ -1,4 +1,4 @@
-"""The cache's size: what is free less a reserve, and never less than one page can fill."""
+"""The size of the cache: free memory less a reserve, and at least one context."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dsocr.runtime.execution.memory_plan import (
     plan_memory,
     profile_steps,
 )
+from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 CONTEXT = 8192
@@ -32,31 +33,34 @@ def test_a_device_too_small_for_a_page_is_refused_with_the_numbers() -> None:
 
 
 def test_a_cpu_holds_two_contexts_and_four_pages(tiny_model: DeepseekOcr) -> None:
-    room = plan_memory(tiny_model, RuntimeConfig())
-    assert (room.max_num_seqs, room.cache_tokens) == (4, 2 * CONTEXT)
+    plan = plan_memory(tiny_model, VisionRunner(tiny_model), RuntimeConfig())
+    assert (plan.max_num_seqs, plan.cache_tokens) == (4, 2 * CONTEXT)
 
 
-@pytest.mark.parametrize(("wished", "given"), [(100, CONTEXT), (50_000, 50_000)])
-def test_what_is_asked_for_is_given_but_never_less_than_a_context(
-    tiny_model: DeepseekOcr, wished: int, given: int
+@pytest.mark.parametrize(("requested", "planned"), [(100, CONTEXT), (50_000, 50_000)])
+def test_the_requested_cache_is_planned_but_never_less_than_a_context(
+    tiny_model: DeepseekOcr, requested: int, planned: int
 ) -> None:
-    room = plan_memory(tiny_model, RuntimeConfig(cache_tokens=wished, max_num_seqs=7))
-    assert (room.max_num_seqs, room.cache_tokens) == (7, given)
+    plan = plan_memory(
+        tiny_model, VisionRunner(tiny_model), RuntimeConfig(cache_tokens=requested, max_num_seqs=7)
+    )
+    assert (plan.max_num_seqs, plan.cache_tokens) == (7, planned)
 
 
 @pytest.mark.parametrize(
     ("num_tokens", "lengths"),
     [(64, [64]), (8192, [CONTEXT]), (12_000, [CONTEXT, 3808]), (20_000, [CONTEXT, CONTEXT, 3616])],
 )
-def test_the_rehearsed_prompts_fill_a_step(num_tokens: int, lengths: list[int]) -> None:
+def test_the_profiled_prompts_fill_a_step(num_tokens: int, lengths: list[int]) -> None:
     assert largest_prompts(num_tokens, CONTEXT) == lengths
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_the_rehearsal_runs_every_part_of_the_model(
-    tiny_model: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
+def test_the_profile_run_uses_every_part_of_the_model(
+    tiny_model: DeepseekOcr,
 ) -> None:
-    monkeypatch.setattr(tiny_model, "pass_pixels", 640**2)
+    vision = VisionRunner(tiny_model)
+    vision.pass_pixels = 640**2
     ran: list[str] = []
     parts = {"vision": tiny_model.projector, "decoder": tiny_model.decoder.layers[-1]}
     hooks = [
@@ -66,7 +70,7 @@ def test_the_rehearsal_runs_every_part_of_the_model(
     try:
         config = RuntimeConfig(max_tiles=2, max_prefill_tokens=64)
         feature_bytes = profile_steps(
-            tiny_model, config, seats=256, cache_dtype=torch.float8_e4m3fn
+            tiny_model, vision, config, max_num_seqs=256, cache_dtype=torch.float8_e4m3fn
         )
     finally:
         for hook in hooks:

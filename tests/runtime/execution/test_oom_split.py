@@ -1,5 +1,4 @@
-"""What a runner does in quiet moments must not bring it down. Steps that do not fit are the
-scheduler's tests'."""
+"""Idle work must not fail the runner. Steps that do not fit are tested with the scheduler."""
 
 from __future__ import annotations
 
@@ -9,13 +8,13 @@ import torch
 from dsocr.runtime.execution.oom_split import OomSplittingRunner
 
 
-class Preparing:
-    """Makes this many things ready, then fails or is done."""
+class IdleRunner:
+    """Has this many units of idle work, then fails or has none."""
 
     def __init__(self, *, left: int, fails: Exception | None = None) -> None:
         self.left, self.fails, self.asked = left, fails, 0
 
-    def make_ready(self) -> bool:
+    def run_idle_work(self) -> bool:
         self.asked += 1
         if self.left:
             self.left -= 1
@@ -25,9 +24,9 @@ class Preparing:
         return False
 
 
-def made_ready(runner: Preparing, moments: int) -> list[bool]:
-    patient = OomSplittingRunner(runner)  # type: ignore[arg-type]
-    return [patient.make_ready() for _ in range(moments)]
+def idle_work(runner: IdleRunner, calls: int) -> list[bool]:
+    runner_under_test = OomSplittingRunner(runner)  # type: ignore[arg-type]
+    return [runner_under_test.run_idle_work() for _ in range(calls)]
 
 
 @pytest.mark.parametrize(
@@ -39,20 +38,20 @@ def made_ready(runner: Preparing, moments: int) -> list[bool]:
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     ],
 )
-def test_what_has_no_room_is_not_tried_again(fails: Exception) -> None:
-    runner = Preparing(left=2, fails=fails)
-    assert made_ready(runner, 5) == [True, True, False, False, False]
+def test_idle_work_that_does_not_fit_is_not_tried_again(fails: Exception) -> None:
+    runner = IdleRunner(left=2, fails=fails)
+    assert idle_work(runner, 5) == [True, True, False, False, False]
     assert runner.asked == 3
 
 
-def test_what_is_wanted_later_is_made_ready_later() -> None:
-    runner = Preparing(left=1)
-    patient = OomSplittingRunner(runner)  # type: ignore[arg-type]
-    assert [patient.make_ready() for _ in range(3)] == [True, False, False]
+def test_idle_work_requested_later_is_done_later() -> None:
+    runner = IdleRunner(left=1)
+    runner_under_test = OomSplittingRunner(runner)  # type: ignore[arg-type]
+    assert [runner_under_test.run_idle_work() for _ in range(3)] == [True, False, False]
     runner.left = 1
-    assert patient.make_ready()
+    assert runner_under_test.run_idle_work()
 
 
-def test_other_faults_are_no_want_of_memory() -> None:
+def test_other_errors_of_idle_work_are_raised() -> None:
     with pytest.raises(RuntimeError, match="illegal"):
-        made_ready(Preparing(left=0, fails=RuntimeError("an illegal memory access")), 1)
+        idle_work(IdleRunner(left=0, fails=RuntimeError("an illegal memory access")), 1)

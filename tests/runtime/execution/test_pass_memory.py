@@ -1,5 +1,5 @@
-"""What a pass through the vision towers holds: their memory is planned by it. Counted at the full
-size without memory or numbers, kernels left out."""
+"""The memory of a pass through the vision towers, which memory plans rely on: counted at full size
+on `meta`, kernels left out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from dsocr.runtime.execution.encode_graph import BYTES_A_PIXEL
 from dsocr.runtime.kernels import elementwise, sam_attention
 from dsocr.runtime.layers import resize
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.spec import read_spec
+from dsocr.runtime.models.deepseek_ocr_spec import VIEWS, parse
+from dsocr.runtime.models.registry import read_config
 from tests.runtime.goldens import GOLDENS
 
 META = torch.device("meta")
@@ -69,15 +69,15 @@ def model(monkeypatch: pytest.MonkeyPatch) -> DeepseekOcr:
         for name in names:
             monkeypatch.setattr(module, name, Unlaunched())
     with META:
-        model = DeepseekOcr(read_spec(GOLDENS / "checkpoint-files"), attention="sdpa").bfloat16()
+        model = DeepseekOcr(
+            parse(read_config(GOLDENS / "checkpoint-files")), attention="sdpa"
+        ).bfloat16()
 
     def resized(self: resize.ResizedTable, weight: Tensor, size: int) -> Tensor:
         return self._resize(torch.zeros(weight.shape), size).to(META, weight.dtype)
 
     monkeypatch.setattr(resize.ResizedTable, "__call__", resized)
-    model.sam_model.use_kernels()
-    model.vision_model.use_kernels()
-    monkeypatch.setattr(model, "_graphs", object())
+    model.use_kernels()
     return model
 
 
@@ -90,8 +90,12 @@ def test_a_pass_holds_no_more_than_is_planned_for(
 ) -> None:
     """Tensors alone; what is planned for leaves some for the libraries' own."""
     with torch.inference_mode(), Held(model) as held:
-        features = model._project(torch.empty(count, side, side, 3, dtype=torch.uint8, device=META))
+        features = model.encode(torch.empty(count, side, side, 3, dtype=torch.uint8, device=META))
     assert features.shape == (count, (side // 64) ** 2, 1280)
-    assert held.most <= bytes_a_pixel * count * side**2 < BYTES_A_PIXEL * count * side**2
+    assert (
+        held.most
+        <= bytes_a_pixel * count * side**2
+        < VIEWS.encode_bytes_per_pixel * count * side**2
+    )
     # and the count is a count: each token of SAM's has at least its MLP's numbers and its own
     assert held.most >= 5 * 768 * 2 * count * (side // 16) ** 2

@@ -41,7 +41,7 @@ def cache_for(model: DeepseekOcr, kept: torch.dtype = torch.float32) -> KVCache:
     ("kept", "bound"),
     [(torch.float32, 1e-5), (torch.float8_e4m3fn, 5e-3)],  # in fp8 a last digit becomes a step
 )
-def test_pieces_of_prompts_are_taken_in_as_by_the_plain_model(
+def test_chunks_of_prompts_are_prefilled_as_by_the_plain_model(
     model: DeepseekOcr, kept: torch.dtype, bound: float
 ) -> None:
     dice = torch.Generator().manual_seed(3)
@@ -62,7 +62,7 @@ def test_pieces_of_prompts_are_taken_in_as_by_the_plain_model(
         near(caches[1].blocks.float(), caches[0].blocks.float(), bound)
 
 
-def test_weights_that_lie_side_by_side_stay_where_they_are(model: DeepseekOcr) -> None:
+def test_contiguous_weights_are_not_copied(model: DeepseekOcr) -> None:
     PrefillStep(model, cache_for(model))
     before = {name: one.data_ptr() for name, one in model.decoder.named_parameters()}
     PrefillStep(model, cache_for(model))

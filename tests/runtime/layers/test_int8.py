@@ -20,11 +20,10 @@ from dsocr.runtime.layers.int8 import Int8Rows, dequantized
 from dsocr.runtime.loop import Done
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
-from dsocr.runtime.scheduling.preprocess import Resolution
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
-from tests.runtime.goldens import golden_page
+from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.kernels.conftest import near
 from tests.runtime.plain_decode import PlainStep
 from tests.runtime.reading import plain_runtime
@@ -59,7 +58,7 @@ def test_a_number_is_off_by_half_a_scale_at_most() -> None:
     assert rows.values.abs().amax(-1).tolist() == [127, 127, 0, 127, 127]
 
 
-def test_only_the_chosen_experts_are_int8_and_take_a_quarter(
+def test_only_routed_experts_are_int8_and_take_a_quarter(
     model: DeepseekOcr, tiny_model: DeepseekOcr
 ) -> None:
     experts, plain = (one.decoder.layers[1].mlp.experts for one in (model, tiny_model))
@@ -85,10 +84,9 @@ def test_hidden_states_and_logits_stay_near_those_of_float32_weights(
 def test_pages_are_read_to_an_end(
     model: DeepseekOcr, tokenizer: Tokenizer, case: dict[str, object]
 ) -> None:
-    sides = Resolution(case["base_size"], case["image_size"], case["crop_mode"])
     page, params = golden_page(case["image"]), SamplingParams(max_tokens=24)
     runtime = plain_runtime(model, tokenizer)
-    done = list(runtime.read(Request(1, page, case["prompt"], sides, params)))[-1]
+    done = list(runtime.generate(Request(1, page, case["prompt"], golden_mode(case), params)))[-1]
     assert isinstance(done, Done) and done.finish_reason == "length"
     assert len(done.output_ids) == 24
 

@@ -44,7 +44,7 @@ def test_experts_are_weighed_as_the_formula_says(
     torch.testing.assert_close(moe(x), spelled_out(moe, x), atol=1e-5, rtol=1e-5)
 
 
-def test_a_token_is_routed_alike_whatever_comes_with_it(tiny_model: DeepseekOcr) -> None:
+def test_a_token_is_routed_alike_in_any_batch(tiny_model: DeepseekOcr) -> None:
     moe = tiny_model.decoder.layers[1].mlp
     x = torch.randn(40, 64, generator=torch.Generator().manual_seed(2))
     together = moe(x)

@@ -73,7 +73,7 @@ def test_greedy_tokens_are_the_released_codes(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("sizes", [[1] * 48, [47, 1], [16, 16, 16], [5, 30, 1, 12]])
-def test_a_prompt_in_pieces_equals_the_whole(reader: Reader, sizes: list[int]) -> None:
+def test_a_prompt_in_chunks_equals_the_whole(reader: Reader, sizes: list[int]) -> None:
     ids = golden("decoder")["input_ids"]
     expected = whole(reader, ids)
     table: list[int] = []
@@ -127,7 +127,7 @@ def test_sequences_of_any_length_decode_together_as_alone(reader: Reader) -> Non
     assert outputs == alone
 
 
-def test_image_features_stand_in_for_placeholders_chunk_by_chunk(reader: Reader) -> None:
+def test_image_features_replace_placeholders_chunk_by_chunk(reader: Reader) -> None:
     ids = golden("decoder")["input_ids"]
     rows = [3, 4, 5, 6, 20]
     embeddings = reader.model.decoder.embed_tokens.weight[[ids[row] for row in rows]]

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from dsocr.runtime.cache.batch import PageViews
+from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.kernels.triton_compat import INSTALLED
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr, normalize
-from dsocr.runtime.scheduling.preprocess import Resolution, prepare
 from dsocr.runtime.weights.loader import load_model
-from tests.runtime.goldens import golden_page
+from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.recipe import make_pixels
 from tests.runtime.reference import golden, golden_tensors
 from tests.runtime.stages import deviation, distance, vision_modules, watching
@@ -65,9 +65,8 @@ def test_whole_outputs_agree_with_the_released_code(stages: tuple[int, dict[str,
 def test_a_pages_features_agree_with_the_released_code(tiny_model: DeepseekOcr, case: int) -> None:
     """Squashed, tiled, too small for tiles, padded: images all the way to placeholders."""
     expected = golden("e2e")["cases"][case]
-    resolution = Resolution(expected["base_size"], expected["image_size"], expected["crop_mode"])
-    views = prepare(golden_page(expected["image"]), resolution, max_tiles=9)
-    [features] = tiny_model.encode([views])
+    views = tiny_model.prepare(golden_page(expected["image"]), golden_mode(expected))
+    [features] = VisionRunner(tiny_model).encode([views])
     rows = golden_tensors("e2e")[f"{expected['tensor_prefix']}.image_feature_rows"]
     assert list(views.grid) == expected["grid_w_h"]
     assert list(features.shape) == expected["image_features"]["shape"]
@@ -132,7 +131,7 @@ def test_pixels_are_centred_in_float32() -> None:
 
 def test_a_page_without_tiles_is_rows_and_one_separator(tiny_model: DeepseekOcr) -> None:
     views = page(1, side=128)
-    [features] = tiny_model.encode([views])
+    [features] = VisionRunner(tiny_model).encode([views])
     pixels = normalize(views.global_view.unsqueeze(0), torch.float32)
     with torch.inference_mode():
         grid = tiny_model.vision(pixels).view(2, 2, -1)
@@ -144,7 +143,7 @@ def test_a_page_without_tiles_is_rows_and_one_separator(tiny_model: DeepseekOcr)
 def test_tiles_are_stitched_before_the_rows_are_cut(tiny_model: DeepseekOcr) -> None:
     views = page(2, side=128, grid=(2, 3), tile=128)
     assert views.tiles is not None
-    [features] = tiny_model.encode([views])
+    [features] = VisionRunner(tiny_model).encode([views])
     wide, high, cells = 2, 3, 2
     with torch.inference_mode():
         tiles = tiny_model.vision(normalize(views.tiles, torch.float32)).unflatten(1, (cells, -1))
@@ -167,9 +166,9 @@ def test_a_page_is_encoded_alike_alone_and_among_others(tiny_model: DeepseekOcr)
         page(5, side=128),
         page(6, side=192, grid=(1, 3)),
     ]
-    together = tiny_model.encode(pages)
+    together = VisionRunner(tiny_model).encode(pages)
     for views, among_others in zip(pages, together, strict=True):
-        [alone] = tiny_model.encode([views])
+        [alone] = VisionRunner(tiny_model).encode([views])
         assert distance(alone, among_others) <= 1e-5
 
 
@@ -177,7 +176,8 @@ def test_many_tiles_take_several_passes(
     tiny_model: DeepseekOcr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     views = page(7, side=128, grid=(3, 3))
-    [at_once] = tiny_model.encode([views])
-    monkeypatch.setattr(tiny_model, "pass_pixels", 2 * 64 * 64)
-    [in_passes] = tiny_model.encode([views])
+    vision = VisionRunner(tiny_model)
+    [at_once] = vision.encode([views])
+    vision.pass_pixels = 2 * 64 * 64
+    [in_passes] = vision.encode([views])
     assert distance(at_once, in_passes) <= 1e-5

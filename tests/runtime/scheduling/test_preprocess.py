@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dsocr.runtime.cache.batch import PageViews
+from dsocr.runtime.models.deepseek_ocr import num_image_tokens
+from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
 from dsocr.runtime.scheduling.preprocess import (
     PADDING,
-    Resolution,
     choose_grid,
-    num_image_tokens,
     pad,
     prepare,
 )
+from dsocr.runtime.spec import Resolution
 from tests.runtime.goldens import golden_json, golden_page
 
 GOLDEN = golden_json("preprocess.json.gz")
@@ -51,7 +52,7 @@ def sha256(tensor: torch.Tensor) -> str:
 
 def assert_views_are(views: PageViews, golden: dict[str, Any]) -> None:
     assert list(views.grid) == golden["grid_w_h"]
-    assert num_image_tokens(views) == golden["n_image_tokens"]
+    assert num_image_tokens(views, VIEWS) == golden["n_image_tokens"]
     assert sha256(views.global_view) == golden["global"]["sha256_uint8_nhwc"]
     if golden["local"] is None:
         assert views.tiles is None
@@ -69,7 +70,7 @@ def test_every_mode_gives_the_released_codes_bytes(case: dict[str, Any]) -> None
     checked = 0
     for name, golden in expected(case, "hf").items():
         if "error" not in golden:
-            assert_views_are(prepare(image, MODES[name], max_tiles=9), golden)
+            assert_views_are(prepare(image, MODES[name], VIEWS), golden)
             checked += 1
     assert checked >= 4
 
@@ -83,7 +84,7 @@ def test_fewer_tiles_and_larger_tiles_give_the_authors_scripts_bytes(case: dict[
         # 9 tiles of 640 are checked above; 9 of 1024 take long and go the same way as 6
         if name in SCRIPTS and name not in ("gundam_max9", "gundam_m_max9"):
             resolution, max_tiles = SCRIPTS[name]
-            assert_views_are(prepare(image, resolution, max_tiles=max_tiles), golden)
+            assert_views_are(prepare(image, resolution, VIEWS, max_tiles=max_tiles), golden)
 
 
 @pytest.mark.parametrize(
@@ -104,14 +105,14 @@ def test_the_grid_is_the_nearest_shape_and_ties_go_by_area(
 
 
 def test_fewer_tiles_than_two_mean_none() -> None:
-    views = prepare(Image.new("RGB", (2000, 1000)), MODES["gundam"], max_tiles=1)
+    views = prepare(Image.new("RGB", (2000, 1000)), MODES["gundam"], VIEWS, max_tiles=1)
 
     assert views.tiles is None
-    assert num_image_tokens(views) == 273
+    assert num_image_tokens(views, VIEWS) == 273
 
 
 @pytest.mark.parametrize("size", [(60_000, 3), (3, 60_000)])
-def test_a_hairs_breadth_keeps_one_pixel(size: tuple[int, int]) -> None:
+def test_a_very_long_image_keeps_one_pixel_of_its_short_side(size: tuple[int, int]) -> None:
     padded = pad(Image.new("RGB", size, (255, 0, 0)), 1024)
 
     colours = padded.getcolors()
@@ -135,7 +136,7 @@ def test_floats_made_of_the_views_are_the_released_codes_floats() -> None:
 
     case = next(c for c in GOLDEN["cases"] if c["image"] == "a06_640x400.png")
     golden = expected(case, "hf")["base"]["global"]
-    views = prepare(golden_page(case["image"]), MODES["base"], max_tiles=9)
+    views = prepare(golden_page(case["image"]), MODES["base"], VIEWS)
 
     pixels = normalize(views.global_view[None], torch.float32)
 

@@ -1,4 +1,4 @@
-"""Who runs when: any mix of pages, limits and cancellations, on a runner that minds the cache."""
+"""The scheduler: any mix of pages, limits and cancellations, on a runner that checks the cache."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from dsocr.runtime.cache.batch import PageViews
 from dsocr.runtime.cache.block_allocator import BlockAllocator
 from dsocr.runtime.loop import Done, Event, Runtime, Started
 from dsocr.runtime.scheduling.inputs import Prepared, Request
-from dsocr.runtime.scheduling.preprocess import Resolution
-from dsocr.runtime.scheduling.scheduler import PIXELS_A_TOKEN, Limits, Scheduler
+from dsocr.runtime.scheduling.scheduler import Limits, Scheduler
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
 from dsocr.runtime.text.tokenizer import SpecialTokens
 from tests.runtime.fake_runner import EOS, FakeRunner, token_of
@@ -48,7 +47,7 @@ class Page:
 
 
 @dataclass
-class FakePreparation:
+class FakeProcessor:
     pages: list[Page]
     tokenizer: Any = None
 
@@ -58,14 +57,14 @@ class FakePreparation:
         if page.views:
             tiles = torch.zeros(page.views - 1, SIDE, SIDE, 3, dtype=torch.uint8)
             views = PageViews(torch.zeros(SIDE, SIDE, 3, dtype=torch.uint8), tiles)
-        room = CONTEXT - page.prompt
+        max_new_tokens = CONTEXT - page.prompt
         return request, Sequence(
-            [7] * page.prompt, request.params, room, SPECIAL, request.request_id, views
+            [7] * page.prompt, request.params, max_new_tokens, SPECIAL, request.request_id, views
         )
 
 
 def request(number: int) -> Request:
-    return Request(number, Image.new("RGB", (1, 1)), "", Resolution(1, 1, False), SamplingParams())
+    return Request(number, Image.new("RGB", (1, 1)), "", "tiny", SamplingParams())
 
 
 def fake_runtime(
@@ -73,8 +72,8 @@ def fake_runtime(
 ) -> tuple[Runtime, FakeRunner]:
     lengths = {number: page.answer for number, page in enumerate(pages)}
     runner = FakeRunner(BlockAllocator(blocks, block_size=BLOCK), lengths, deferred)
-    preparation: Any = FakePreparation(pages, Letters())
-    return Runtime(runner, preparation, limits=limits, lookahead=lookahead), runner
+    processor: Any = FakeProcessor(pages, Letters())
+    return Runtime(runner, processor, limits=limits, lookahead=lookahead), runner
 
 
 def play(pages: list[Page], runtime: Runtime) -> list[Event]:
@@ -89,7 +88,7 @@ def play(pages: list[Page], runtime: Runtime) -> list[Event]:
                 runtime.cancel(number)
         events += runtime.step()
         clock += 1
-        assert clock < 5000, "somebody starves"
+        assert clock < 5000, "a page starves"
     return events
 
 
@@ -125,52 +124,52 @@ def test_any_mix_of_pages_is_read_within_the_limits(
 
     events = play(pages, runtime)
 
-    said = outputs(events)
+    got = outputs(events)
     done = [event.request_id for event in events if isinstance(event, Done)]
     assert len(done) == len(set(done))
     for number, page in enumerate(pages):
         length = min(page.answer, CONTEXT - page.prompt)
-        if number in said:
-            assert said[number] == [token_of(number, place) for place in range(length)]
+        if number in got:
+            assert got[number] == [token_of(number, place) for place in range(length)]
         else:
             assert page.cancelled is not None
     started = [event.request_id for event in events if isinstance(event, Started)]
     assert len(started) == len(set(started))
     assert runtime.scheduler.allocator.num_free == blocks
     for step in runner.steps:
-        prompts = sum(piece.length for piece in step.pieces[step.num_decodes :])
-        pixels = [one.views.num_pixels for one in step.starts if one.views is not None]
-        assert len(step.pieces) <= limits.max_num_seqs
+        prompts = sum(chunk.length for chunk in step.chunks[step.num_decodes :])
+        pixels = [one.views.num_pixels for one in step.to_encode if one.views is not None]
+        assert len(step.chunks) <= limits.max_num_seqs
         assert prompts <= limits.max_prefill_tokens
         assert len(pixels) <= 1 or sum(pixels) <= limits.max_encode_pixels
 
 
 @settings(max_examples=60, deadline=None)
 @given(PAGES, LIMITS, st.integers(CONTEXT // BLOCK, 60))
-def test_looking_ahead_changes_no_token(pages: list[Page], limits: Limits, blocks: int) -> None:
-    said = []
+def test_lookahead_changes_no_token(pages: list[Page], limits: Limits, blocks: int) -> None:
+    got = []
     stay = [Page(page.prompt, page.answer, page.views, page.comes) for page in pages]
     for lookahead in (0, 1):
         runtime, _ = fake_runtime(stay, limits, blocks=blocks, lookahead=lookahead)
-        said.append(outputs(play(stay, runtime)))
-    assert said[0] == said[1] and len(said[0]) == len(pages)
+        got.append(outputs(play(stay, runtime)))
+    assert got[0] == got[1] and len(got[0]) == len(pages)
 
 
 @pytest.mark.parametrize("lookahead", [0, 1])
 def test_a_step_that_cannot_even_be_launched_is_launched_in_parts(lookahead: int) -> None:
     pages = [Page(prompt=30, answer=20, comes=number) for number in range(8)]
     limits = Limits(max_num_seqs=8, max_prefill_tokens=40)
-    said = []
+    got = []
     for most in (None, 33):
         runtime, runner = fake_runtime(pages, limits, blocks=128, lookahead=lookahead)
         runner.most = most
-        said.append(outputs(play(pages, runtime)))
+        got.append(outputs(play(pages, runtime)))
 
-    assert said[0] == said[1] and len(said[0]) == 8
+    assert got[0] == got[1] and len(got[0]) == 8
     assert runtime.load.out_of_memory > 0
 
 
-def test_every_page_that_writes_takes_part_in_every_step() -> None:
+def test_every_decoding_page_is_in_every_step() -> None:
     pages = [Page(prompt=10, answer=20, comes=number) for number in range(8)]
     runtime, runner = fake_runtime(
         pages, Limits(max_num_seqs=4, max_prefill_tokens=3), blocks=64, lookahead=0
@@ -182,13 +181,13 @@ def test_every_page_that_writes_takes_part_in_every_step() -> None:
         at = [
             index
             for index, step in enumerate(runner.steps)
-            for piece in step.pieces[: step.num_decodes]
-            if piece.sequence.request_id == number
+            for chunk in step.chunks[: step.num_decodes]
+            if chunk.sequence.request_id == number
         ]
         assert at == list(range(at[0], at[0] + 20))
 
 
-def test_pages_start_in_the_order_they_came() -> None:
+def test_pages_start_in_the_order_of_arrival() -> None:
     pages = [Page(prompt=5 + 9 * (number % 5), answer=number % 7) for number in range(12)]
     runtime, _ = fake_runtime(pages, Limits(max_num_seqs=3), blocks=20, lookahead=1)
 
@@ -198,7 +197,7 @@ def test_pages_start_in_the_order_they_came() -> None:
 
 
 @pytest.mark.parametrize("share", [0.25, 1])
-def test_while_pages_write_others_are_taken_in_at_the_share_asked_for(share: float) -> None:
+def test_while_pages_decode_others_are_prefilled_at_the_configured_share(share: float) -> None:
     limits = Limits(max_num_seqs=8, max_prefill_tokens=8, prefill_share=share)
     pages = [Page(prompt=1, answer=60), *(Page(prompt=40, answer=1) for _ in range(12))]
     runtime, runner = fake_runtime(pages, limits, blocks=200, lookahead=0)
@@ -207,14 +206,14 @@ def test_while_pages_write_others_are_taken_in_at_the_share_asked_for(share: flo
 
     busy = [step for step in runner.steps if step.num_decodes]
     spent = sum(
-        sum(piece.length for piece in step.pieces[step.num_decodes :])
-        + sum(SIDE * SIDE / PIXELS_A_TOKEN for _ in step.starts)
+        sum(chunk.length for chunk in step.chunks[step.num_decodes :])
+        + sum(SIDE * SIDE / limits.pixels_per_token for _ in step.to_encode)
         for step in busy[:40]
     )
     assert spent == pytest.approx(40 * 8 * share, rel=0.15)
 
 
-def test_no_more_than_a_round_is_encoded_ahead_of_the_places() -> None:
+def test_at_most_one_group_is_encoded_ahead_of_free_slots() -> None:
     limits = Limits(max_num_seqs=3, max_encode_pixels=2 * SIDE * SIDE)
     pages = [Page(prompt=4, answer=20 + number % 7) for number in range(50)]
     runtime, _ = fake_runtime(pages, limits, blocks=64, lookahead=1)
@@ -228,7 +227,7 @@ def test_no_more_than_a_round_is_encoded_ahead_of_the_places() -> None:
 
 
 @pytest.mark.parametrize(("gather_rows", "rounds"), [(1, [4]), (4, [2, 2]), (32, [1, 1, 1, 1])])
-def test_the_more_pages_write_the_longer_others_are_gathered(
+def test_the_more_pages_decode_the_longer_others_are_gathered(
     gather_rows: int, rounds: list[int]
 ) -> None:
     limits = Limits(max_num_seqs=20, gather_rows=gather_rows)
@@ -238,10 +237,10 @@ def test_the_more_pages_write_the_longer_others_are_gathered(
 
     play(pages, runtime)
 
-    assert [len(step.starts) for step in runner.steps[10:] if step.starts] == rounds
+    assert [len(step.to_encode) for step in runner.steps[10:] if step.to_encode] == rounds
 
 
-def test_places_that_become_free_one_by_one_are_taken_a_few_at_a_time() -> None:
+def test_slots_that_become_free_one_by_one_are_filled_a_few_at_a_time() -> None:
     limits = Limits(max_num_seqs=16, gather_rows=2)
     pages = [Page(prompt=4, answer=20 + number) for number in range(16)]
     pages += [Page(prompt=4, answer=40) for _ in range(8)]
@@ -249,23 +248,23 @@ def test_places_that_become_free_one_by_one_are_taken_a_few_at_a_time() -> None:
 
     play(pages, runtime)
 
-    busy = [len(step.pieces) - step.num_decodes for step in runner.steps[10:] if step.num_decodes]
+    busy = [len(step.chunks) - step.num_decodes for step in runner.steps[10:] if step.num_decodes]
     assert [count for count in busy if count] == [4, 4]
 
 
-def test_where_nobody_writes_pages_are_taken_in_at_full_speed() -> None:
+def test_without_decoding_pages_prefill_has_the_full_budget() -> None:
     limits = Limits(max_num_seqs=4, max_prefill_tokens=8, prefill_share=0.05)
     pages = [Page(prompt=60, answer=1) for _ in range(2)]
     runtime, runner = fake_runtime(pages, limits, blocks=64, lookahead=0)
 
     play(pages, runtime)
 
-    sizes = [sum(piece.length for piece in step.pieces) for step in runner.steps if step.pieces]
+    sizes = [sum(chunk.length for chunk in step.chunks) for step in runner.steps if step.chunks]
     assert sizes[:7] == [8] * 7
 
 
 @pytest.mark.parametrize("deferred", [False, True])
-def test_the_youngest_gives_way_and_comes_back_before_newer_ones(deferred: bool) -> None:
+def test_the_youngest_is_preempted_and_resumes_before_newer_ones(deferred: bool) -> None:
     pages = [Page(prompt=8, answer=40) for _ in range(8)]
     limits = Limits(max_num_seqs=6)
     runtime, _ = fake_runtime(
@@ -283,13 +282,13 @@ def test_blocks_of_a_page_cancelled_in_flight_are_free_once_its_step_is_collecte
     scheduler = Scheduler(allocator, Limits())
     page = Sequence([7] * 10, SamplingParams(), 50, SPECIAL)
     scheduler.add(page)
-    scheduler.start()
-    flights = [step for step in (scheduler.plan(), scheduler.plan()) if step is not None]
+    scheduler.start_encoding()
+    in_flight = [step for step in (scheduler.schedule(), scheduler.schedule()) if step is not None]
     assert allocator.num_free == 16 - 3
 
     scheduler.drop(page)
 
-    assert allocator.num_free == 16 - 3 and scheduler.plan() is None
-    for step in flights:
-        scheduler.collected(step)
+    assert allocator.num_free == 16 - 3 and scheduler.schedule() is None
+    for step in in_flight:
+        scheduler.finish_step(step)
     assert allocator.num_free == 16 and scheduler.num_running == 0

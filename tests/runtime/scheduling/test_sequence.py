@@ -1,4 +1,4 @@
-"""A sequence's chunks: any cut through prompt, picture and answer gives the same tokens."""
+"""A sequence's chunks: any split of prompt, image and output gives the same tokens."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def test_chunks_of_any_size_add_up_to_the_whole(size: int) -> None:
 
 
 @pytest.mark.parametrize(("start", "length"), [(0, 2), (6, 2), (6, 5), (10, 1)])
-def test_a_chunk_beside_the_picture_carries_none_of_it(start: int, length: int) -> None:
+def test_a_chunk_without_placeholders_has_no_features(start: int, length: int) -> None:
     chunk = page().chunk(start, length)
     assert chunk.features is None and len(chunk.token_ids) == length
 
 
-def test_a_page_decodes_from_its_first_token_on_even_while_that_is_being_chosen() -> None:
+def test_a_sequence_is_decoding_while_its_first_token_is_pending() -> None:
     one = Sequence(list(PROMPT), SamplingParams(max_tokens=2), 50, SPECIAL, features=FEATURES)
     one.num_cached = len(PROMPT)
     assert not one.is_decoding
 
     one.num_pending = 1
-    assert one.is_decoding and one.has_room
+    assert one.is_decoding and one.can_generate
 
     one.num_pending = 2
-    assert not one.has_room
+    assert not one.can_generate

@@ -20,7 +20,7 @@ def test_a_character_waits_for_its_last_token(tokenizer: Tokenizer) -> None:
     assert pieces(tokenizer, woman) == ["", "👩", ""]
 
 
-def test_special_tokens_come_whole(tokenizer: Tokenizer) -> None:
+def test_special_tokens_are_not_split(tokenizer: Tokenizer) -> None:
     text = "<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|><｜end▁of▁sentence｜>"
 
     got = pieces(tokenizer, tokenizer.encode(text))
@@ -33,13 +33,13 @@ def test_a_character_cut_off_by_the_end_is_shown_as_such(tokenizer: Tokenizer) -
     assert pieces(tokenizer, [25730]) == ["", "\ufffd"]
 
 
-def test_ids_that_pad_the_vocabulary_say_nothing(tokenizer: Tokenizer) -> None:
+def test_ids_that_pad_the_vocabulary_have_no_text(tokenizer: Tokenizer) -> None:
     assert pieces(tokenizer, [19923, 129000, 2058]) == ["Hello", "", " world", ""]
 
 
 @given(ids=st.lists(st.integers(0, 129279), max_size=40))
 @settings(max_examples=300, deadline=None)
-def test_pieces_of_any_tokens_add_up_to_the_whole_text(
+def test_texts_of_any_tokens_add_up_to_the_decoded_text(
     tokenizer: Tokenizer, ids: list[int]
 ) -> None:
     assert "".join(pieces(tokenizer, ids)) == tokenizer.decode(ids)

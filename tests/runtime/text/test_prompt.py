@@ -11,7 +11,7 @@ from dsocr.runtime.text.prompt import (
     PromptTooLong,
     has_image,
     prompt_ids,
-    room_for_answer,
+    remaining_positions,
 )
 from dsocr.runtime.text.tokenizer import Tokenizer
 from tests.runtime.goldens import golden_json
@@ -63,11 +63,11 @@ def test_two_image_marks_are_refused_with_their_number() -> None:
         has_image("<image> and <image>")
 
 
-def test_what_is_left_of_the_context_is_for_the_answer() -> None:
-    assert room_for_answer(283, max_positions=8192) == 7909
-    assert room_for_answer(8191, max_positions=8192) == 1
+def test_the_rest_of_the_context_is_for_the_output() -> None:
+    assert remaining_positions(283, max_positions=8192) == 7909
+    assert remaining_positions(8191, max_positions=8192) == 1
 
 
 def test_what_cannot_fit_is_refused_with_the_numbers() -> None:
-    with pytest.raises(PromptTooLong, match=r"take 8192 tokens; the model holds 8192"):
-        room_for_answer(8192, max_positions=8192)
+    with pytest.raises(PromptTooLong, match=r"take 8192 tokens of the model's context of 8192"):
+        remaining_positions(8192, max_positions=8192)

@@ -1,4 +1,4 @@
-"""The watch on made-up pages and loops (`bench.repetition` measures it on many more)."""
+"""Repetition detection on synthetic pages and loops (`bench.repetition` measures many more)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.normal_texts import KINDS, honest_text
 from bench.planted_loops import LATE, loops, wide_numbered_rows
 from bench.repetition import LIMIT, alarm, real_texts
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
-from dsocr.runtime.text.repetition import RepetitionWatch, TokenKinds, token_kinds
+from dsocr.runtime.text.repetition import RepetitionDetector, TokenKinds, token_kinds
 from dsocr.runtime.text.tokenizer import Tokenizer
 
 
@@ -17,7 +17,7 @@ def kinds(tokenizer: Tokenizer) -> TokenKinds:
     return token_kinds(tokenizer)
 
 
-def test_the_kinds_of_tokens_are_found_by_their_words(
+def test_the_kinds_of_tokens_are_found_by_their_text(
     tokenizer: Tokenizer, kinds: TokenKinds
 ) -> None:
     assert [kinds.digits[token] for token in tokenizer.encode("12345")] == ["123", "45"]
@@ -91,7 +91,7 @@ def test_numbered_blank_rows_may_be_as_many_as_a_month_has_days(
 
 def test_a_sequence_ends_where_its_loop_begins(tokenizer: Tokenizer, kinds: TokenKinds) -> None:
     sequence = Sequence(
-        [0], SamplingParams(), 8000, tokenizer.special, watch=RepetitionWatch(kinds)
+        [0], SamplingParams(), 8000, tokenizer.special, repetition=RepetitionDetector(kinds)
     )
     tokens = tokenizer.encode("Dear reader, " + "thank you very much, " * 200)
     for token in tokens:

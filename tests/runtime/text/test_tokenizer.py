@@ -21,7 +21,7 @@ def test_text_becomes_the_released_ids_and_comes_back(
     assert tokenizer.decode(case["ids"]) == case["decoded"]
 
 
-def test_special_tokens_are_found_by_their_words(tokenizer: Tokenizer) -> None:
+def test_special_tokens_are_found_by_their_text(tokenizer: Tokenizer) -> None:
     ids = GOLDEN["special_ids"]
 
     assert tokenizer.special.bos == ids["<｜begin▁of▁sentence｜>"]

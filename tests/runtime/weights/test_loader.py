@@ -15,8 +15,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from dsocr.runtime.models.deepseek_ocr import IGNORED, DeepseekOcr
-from dsocr.runtime.spec import CheckpointError, DeepseekOcrSpec, parse_config, read_spec
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_ocr_spec import DeepseekOcrSpec
+from dsocr.runtime.models.registry import parse_config, read_spec
+from dsocr.runtime.spec import CheckpointError
 from dsocr.runtime.weights.loader import INDEX, check_checkpoint, load_model
 from tests.runtime.recipe import GOLDENS, tiny_tensors
 
@@ -59,7 +61,7 @@ def test_the_released_index_names_what_the_model_asks_for() -> None:
         model = DeepseekOcr(read_spec(released), attention="sdpa")
     wanted = dict(model.checkpoint_tensors())
     assert len(names) == 2710
-    assert names - IGNORED == wanted.keys()
+    assert names - model.ignored_tensors == wanted.keys()
     assert sum(tensor.numel() for tensor in wanted.values()) == 3_336_106_240 - 602_112
 
 
@@ -111,7 +113,7 @@ def test_other_float_types_are_cast(
     assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
 
 
-def test_tensors_that_are_never_used_may_be_there_or_not(
+def test_unused_tensors_may_be_present_or_absent(
     folder: Path, tensors: dict[str, Tensor], tiny_model: DeepseekOcr
 ) -> None:
     buffer = "model.vision_model.embeddings.position_ids"
@@ -206,7 +208,7 @@ def test_a_field_that_is_null_counts_as_absent() -> None:
     assert parse_config(config(vocab_size=None, rope_theta=None)) == released()
 
 
-def test_defaults_give_way_to_what_the_config_says() -> None:
+def test_fields_of_the_config_override_defaults() -> None:
     assert released().decoder.rope_theta == 10000.0
     assert parse_config(config(rope_theta=500.0)).decoder.rope_theta == 500.0
 

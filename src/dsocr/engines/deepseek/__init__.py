@@ -1,1 +1,1 @@
-"""DeepSeek-OCR as an engine: prompts, modes, the raw grammar, and the engines that speak it."""
+"""DeepSeek-OCR as an engine: prompts, modes, the raw output grammar, and the native engine."""

@@ -1,10 +1,10 @@
-"""The model's raw output grammar, to blocks and markdown and back. Only this module knows 999.
+"""The model's raw output grammar: parsed to blocks and markdown, and composed from blocks.
 
     <|ref|>label<|/ref|><|det|>[[x0, y0, x1, y1], ...]<|/det|>
     content
 
-Raw output is input from outside: scanned by hand in linear time, never evaluated, and whatever is
-broken in it costs a box at most, never text.
+Coordinates on the scale of 0-999 occur only here. Raw output is untrusted input: it is scanned in
+linear time and never evaluated; malformed references lose their boxes, never their text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LABELS = frozenset(
     | {"table", "table_caption", "table_footnote"}
     | {"header", "footer", "footnote", "page_number"}
 )
-"""Labels that name a kind of region even when nothing follows them. The set is open."""
+"""Labels that name a kind of region even without content after them. Others may occur."""
 
 _LABEL_SHAPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _NUMBER = r"[+-]?\d{1,9}(?:\.\d{0,9})?"
@@ -35,25 +35,25 @@ _BOX = re.compile(rf"[\[(]({_NUMBER}),({_NUMBER}),({_NUMBER}),({_NUMBER}),?[\])]
 _BOXES = re.compile(rf"[\[(](?:{_QUAD}(?:,{_QUAD})*,?)?[\])]")
 _TOKEN = re.compile(r"<\|/?[A-Za-z_]{1,20}\|>|<｜[^｜<>]{1,40}｜>|<image>")
 _MARKUP = re.compile(rf"<\|det\|>[\s\d,.\[\]-]*<\|/det\|>|</?center>|{_TOKEN.pattern}")
-_CUT_REFERENCE = re.compile(
+_TRUNCATED_REFERENCE = re.compile(
     r"(?P<label>[^<]*)(?P<closed><\|/ref\|>(?:<\|det\|>[^<]*)?)?(?:<[^<>]{0,8})?\Z"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One `ref` and its `det`, where they stand in the raw text."""
+    """One `ref` with its `det`, and their position in the raw text."""
 
     label: str
-    """As the authors' pattern finds it: a ref that lacks a det swallows the text up to the next
-    ref that has one."""
+    """As the authors' pattern finds it: a ref without a det includes the text up to the next ref
+    that has one."""
     boxes_text: str
     start: int
     end: int
 
     @property
     def coordinates(self) -> tuple[tuple[float, float, float, float], ...]:
-        """The quadruples of its det, 0-999 as written; empty if any of it is unreadable."""
+        """The quadruples of its det, 0-999 as written; empty if any of them is malformed."""
         compact = "".join(self.boxes_text.split())
         if re.search(r"[\d.]\s+[\d.]", self.boxes_text) or not _BOXES.fullmatch(compact):
             return ()
@@ -63,7 +63,7 @@ class Reference:
 
     @property
     def boxes(self) -> tuple[Box, ...]:
-        """Fractions within the page; corners put in order, boxes without area left out."""
+        """Fractions of the page; corners are sorted, boxes without area are left out."""
         boxes = []
         for x0, y0, x1, y1 in self.coordinates:
             left, right = sorted((_fraction(x0), _fraction(x1)))
@@ -74,10 +74,10 @@ class Reference:
 
 
 class _Scanner:
-    """Finds references in text that arrives in pieces, each with the text that stood before it.
+    """Finds references in text that arrives in pieces, each with the text before it.
 
-    Finds what the authors' pattern finds (`<ref>(.*?)</ref><det>(.*?)</det>`, dots matching
-    newlines) but looks at every character once.
+    Finds the same as the authors' pattern (`<ref>(.*?)</ref><det>(.*?)</det>`, dots matching
+    newlines), but scans every character once.
     """
 
     def __init__(self) -> None:
@@ -114,12 +114,12 @@ class _Scanner:
         return found
 
     def rest(self) -> str:
-        """What stands after the last reference."""
+        """The text after the last reference."""
         return self._buffer
 
 
 class BlockStream:
-    """Raw text in pieces of any size to blocks, each as soon as the reference after it closes."""
+    """Parses raw text in pieces of any size to blocks, each once the next reference is complete."""
 
     def __init__(self, confidences: Sequence[float | None] = ()) -> None:
         self._scanner = _Scanner()
@@ -128,21 +128,21 @@ class BlockStream:
         self._table: Block | None = None
 
     def feed(self, text: str) -> list[Block]:
-        """The blocks that this piece closes."""
+        """The blocks that this piece completes."""
         blocks: list[Block] = []
         for content, reference in self._scanner.feed(text):
-            # The words a det-less ref swallowed go back to the text they stood in.
-            swallowed, tag, _ = reference.label.rpartition(_REF)
-            blocks += self._close(content + tag + swallowed)
+            # Text that a ref without a det included belongs to the block before.
+            included, tag, _ = reference.label.rpartition(_REF)
+            blocks += self._close(content + tag + included)
             self._open = reference
-        return _with_substance(blocks)
+        return _not_empty(blocks)
 
     def finish(self) -> list[Block]:
-        """The blocks that the end of the text closes. Nothing may be fed after it."""
-        blocks = self._close(_without_cut_tail(self._scanner.rest()))
+        """The blocks that the end of the text completes. Nothing may be fed after it."""
+        blocks = self._close(_without_truncated_tail(self._scanner.rest()))
         if self._table:
             blocks.append(self._table)
-        return _with_substance(blocks)
+        return _not_empty(blocks)
 
     def _close(self, content: str) -> list[Block]:
         text = _tidy(content)
@@ -150,7 +150,7 @@ class BlockStream:
             return [Block("text", text)] if text else []
         closed = _blocks(self._open, text, next(self._confidences, None))
         if self._table:
-            closed = _with_table(self._table, closed)
+            closed = _table_after_caption(self._table, closed)
             self._table = None
         if closed[-1].label == "table" and not closed[-1].text:
             self._table = closed.pop()
@@ -163,19 +163,19 @@ def references(raw: str) -> list[Reference]:
 
 
 def parse(raw: str, *, confidences: Sequence[float | None] | None = None) -> list[Block]:
-    """Raw output to blocks in reading order; `confidences` go to the references in their order.
+    """Raw output to blocks in reading order; `confidences` belong to the references, in order.
 
-    Text outside any reference is a "text" block without a box. A label that is no label but the
-    words themselves ("OCR this image", "Locate ...") gives a "line" block with those words.
+    Text outside any reference becomes a "text" block without a box. A reference whose label is text
+    of the page ("OCR this image", "Locate ...") becomes a "line" block with that text.
     """
     stream = BlockStream(confidences or ())
     return [*stream.feed(raw), *stream.finish()]
 
 
 def compose_raw(blocks: Iterable[Block]) -> str:
-    """Blocks to raw output that `parse` reads back; no text in them can pass for markup."""
+    """Raw output that `parse` turns into the same blocks; their text cannot act as markup."""
     parts: list[str] = []
-    for block in _with_substance(blocks):
+    for block in _not_empty(blocks):
         label, text = _escape(block.label), _escape(block.text)
         if label == "text" and not block.boxes and not parts:
             parts.append(f"{text}\n\n")
@@ -188,14 +188,14 @@ def compose_raw(blocks: Iterable[Block]) -> str:
 
 
 def clean_markdown(raw: str, *, page_index: int) -> str:
-    """Raw output to markdown for people.
+    """Raw output to markdown.
 
     Follows the authors' PDF script (figures as `images/{page}_{n}.jpg`, blank lines collapsed,
-    `\\coloneqq` and `\\eqqcolon` spelled out) but differs where that loses or garbles something:
-    spellings are mended without any reference too; the lines of "OCR this image" are kept; every
-    readable box of a figure has its own link and an unreadable one none, so links and files agree;
-    identical figures are numbered apart; `<center>` and special tokens go; a reference cut off at
-    the length limit leaves nothing behind.
+    `\\coloneqq` and `\\eqqcolon` spelled out) except where that loses text or links: spellings are
+    replaced in text without references too; the lines of "OCR this image" are kept; every valid box
+    of a figure has its own link and an invalid one none, so that links and files agree; identical
+    figures have different numbers; `<center>`, special tokens and a reference truncated at the
+    length limit are removed.
     """
     return markdown_of(parse(raw), page_index=page_index)
 
@@ -204,17 +204,17 @@ def markdown_of(blocks: Iterable[Block], *, page_index: int) -> str:
     """One page's blocks as markdown; the n-th figure box links to `figure_path(page_index, n)`."""
     text, number, previous = "", 0, ""
     for block in blocks:
-        pieces = []
+        parts = []
         if block.label == FIGURE_LABEL:
             for _ in block.boxes:
-                pieces.append(f"![]({figure_path(page_index, number)})")
+                parts.append(f"![]({figure_path(page_index, number)})")
                 number += 1
         if block.text:
-            pieces.append(_escape(block.text))
-        if not pieces:
+            parts.append(_escape(block.text))
+        if not parts:
             continue
         lines = block.label == previous == "line"
-        text += ("\n" if lines else "\n\n" if text else "") + "\n\n".join(pieces)
+        text += ("\n" if lines else "\n\n" if text else "") + "\n\n".join(parts)
         previous = block.label
     return text
 
@@ -225,12 +225,12 @@ def _fraction(coordinate: float) -> float:
 
 def _coordinates(box: Box) -> list[int]:
     x0, y0 = (min(SCALE - 1, round(side * SCALE)) for side in (box.x0, box.y0))
-    # A box thinner than the grid is widened: without area it would be lost.
+    # A box thinner than the grid is widened: `parse` drops boxes without area.
     return [x0, y0, max(x0 + 1, round(box.x1 * SCALE)), max(y0 + 1, round(box.y1 * SCALE))]
 
 
-def _with_substance(blocks: Iterable[Block]) -> list[Block]:
-    """Those that say something or stand somewhere."""
+def _not_empty(blocks: Iterable[Block]) -> list[Block]:
+    """Blocks that have text or boxes."""
     return [block for block in blocks if block.text or block.boxes]
 
 
@@ -242,8 +242,8 @@ def _blocks(reference: Reference, text: str, confidence: float | None) -> list[B
     return [*blocks, Block("text", text)] if text else blocks
 
 
-def _with_table(table: Block, blocks: list[Block]) -> list[Block]:
-    """The model writes a table's reference, its caption, then the table: gives the table back."""
+def _table_after_caption(table: Block, blocks: list[Block]) -> list[Block]:
+    """The model writes a table's rows after its caption's reference: moves them to the table."""
     caption = blocks[0]
     at = caption.text.find("<table") if caption.label == "table_caption" else -1
     if at < 0:
@@ -256,10 +256,10 @@ def _with_table(table: Block, blocks: list[Block]) -> list[Block]:
     ]
 
 
-def _without_cut_tail(text: str) -> str:
-    """Drops a reference that the length limit cut; its label stays if it was page text."""
+def _without_truncated_tail(text: str) -> str:
+    """Drops a reference truncated at the length limit; its label stays if it is page text."""
     at = text.rfind(_REF)
-    cut = _CUT_REFERENCE.match(text, at + len(_REF)) if at >= 0 else None
+    cut = _TRUNCATED_REFERENCE.match(text, at + len(_REF)) if at >= 0 else None
     if cut:
         label = cut["label"].strip()
         is_label = label in _LABELS if cut["closed"] else any(k.startswith(label) for k in _LABELS)
@@ -273,7 +273,7 @@ def _without_cut_tail(text: str) -> str:
 
 def _tidy(text: str) -> str:
     text = _MARKUP.sub("", text)
-    # What removal brought together ("<|re<|ref|>f|>") is shown as words, in one more pass only.
+    # Markup that the removal has formed ("<|re<|ref|>f|>") is escaped, not removed.
     text = _escape(text).replace("\\coloneqq", ":=").replace("\\eqqcolon", "=:")
     lines: list[str] = []
     for line in text.strip().split("\n"):
@@ -286,5 +286,5 @@ def _tidy(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """Special tokens as words that markdown shows as they are; nothing left can be markup."""
+    """Special tokens escaped, so that markdown shows them and nothing acts as markup."""
     return _TOKEN.sub(lambda token: f"&lt;{token[0][1:]}", text)

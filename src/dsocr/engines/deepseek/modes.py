@@ -1,10 +1,11 @@
-"""The five resolution modes of DeepSeek-OCR: what a page is resized to. Knows no tensors."""
+"""The five resolution modes of DeepSeek-OCR as the API shows them; sizes are the model spec's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from dsocr.errors import UnsupportedMode
+from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
 from dsocr.types import Mode
 
 DEFAULT_MODE: Mode = "gundam"
@@ -27,62 +28,55 @@ class ModeSpec:
     quality: str
 
 
-_SPECS = (
-    ModeSpec(
-        key="gundam",
-        label="Gundam",
-        description="A 1024 px overview and up to nine 640 px tiles: 256 vision tokens and 100 a "
-        "tile. For dense pages and small print.",
-        base_size=1024,
-        image_size=640,
-        crop_mode=True,
+def _mode(key: Mode, label: str, description: str, *, speed: str, quality: str) -> ModeSpec:
+    sizes = VIEWS.modes[key]
+    return ModeSpec(
+        key=key,
+        label=label,
+        description=description,
+        base_size=sizes.base_size,
+        image_size=sizes.image_size,
+        crop_mode=sizes.crop_mode,
         test_compress=False,
+        speed=speed,
+        quality=quality,
+    )
+
+
+_SPECS = (
+    _mode(
+        "gundam",
+        "Gundam",
+        "A 1024 px overview and up to nine 640 px tiles: 256 vision tokens and 100 a "
+        "tile. For dense pages and small print.",
         speed="medium",
         quality="best",
     ),
-    ModeSpec(
-        key="base",
-        label="Base",
-        description="One padded 1024 px view: 256 vision tokens. For ordinary pages.",
-        base_size=1024,
-        image_size=1024,
-        crop_mode=False,
-        test_compress=False,
+    _mode(
+        "base",
+        "Base",
+        "One padded 1024 px view: 256 vision tokens. For ordinary pages.",
         speed="fast",
         quality="good",
     ),
-    ModeSpec(
-        key="small",
-        label="Small",
-        description="One 640 px view, aspect ignored: 100 vision tokens. For slides and short "
-        "texts.",
-        base_size=640,
-        image_size=640,
-        crop_mode=False,
-        test_compress=False,
+    _mode(
+        "small",
+        "Small",
+        "One 640 px view, aspect ignored: 100 vision tokens. For slides and short texts.",
         speed="faster",
         quality="fair",
     ),
-    ModeSpec(
-        key="tiny",
-        label="Tiny",
-        description="One 512 px view, aspect ignored: 64 vision tokens. For large print and quick "
-        "looks.",
-        base_size=512,
-        image_size=512,
-        crop_mode=False,
-        test_compress=False,
+    _mode(
+        "tiny",
+        "Tiny",
+        "One 512 px view, aspect ignored: 64 vision tokens. For large print and quick looks.",
         speed="fastest",
         quality="draft",
     ),
-    ModeSpec(
-        key="large",
-        label="Large",
-        description="One padded 1280 px view: 400 vision tokens. For full pages with fine detail.",
-        base_size=1280,
-        image_size=1280,
-        crop_mode=False,
-        test_compress=False,
+    _mode(
+        "large",
+        "Large",
+        "One padded 1280 px view: 400 vision tokens. For full pages with fine detail.",
         speed="medium",
         quality="high",
     ),

@@ -1,4 +1,4 @@
-"""The native engine: our own runtime of DeepSeek-OCR, in a process of its own, as an engine."""
+"""The native engine: the DeepSeek-OCR runtime of this package, in a child process."""
 
 from __future__ import annotations
 
@@ -14,25 +14,29 @@ from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.deepseek.grounding import markdown_of, parse, references
 from dsocr.engines.deepseek.modes import MODES, mode_of
 from dsocr.engines.deepseek.prompts import TASKS
+from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
+from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
-from dsocr.process.supervisor import PAGES_AHEAD, Supervisor, Timeouts
+from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
 
 logger = logging.getLogger(__name__)
 
 WORKER = "dsocr.runtime.entry:main"
+INITIAL_MAX_PAGES = 2
+"""Pages in flight until the worker reports its own number: the current and the next."""
 
 
 class NativeEngine:
-    """Reads with the released weights, many pages at a time."""
+    """Recognizes pages with the released weights, many at a time."""
 
     def __init__(self, config: RuntimeConfig, *, worker: str = WORKER) -> None:
         self._config, self._worker = config, worker
         self._supervisor: Supervisor | None = None
         self.stages: dict[str, float] = {}
-        """When each part of the start was done, in order; seconds since 1970."""
+        """When each stage of the start was complete, in order; seconds since 1970."""
         self.info = EngineInfo(
             name="native",
             model="DeepSeek-OCR",
@@ -40,13 +44,13 @@ class NativeEngine:
             tasks=(*TASKS, "custom"),
             modes=tuple(MODES),
             streams=True,
-            max_concurrency=PAGES_AHEAD,
+            max_concurrency=INITIAL_MAX_PAGES,
             supports_no_repeat=True,
             dpi=144,  # what the authors rasterise PDF pages at
         )
 
     async def start(self) -> None:
-        """Loads the weights. Raises `BadCheckpoint` if they are not there or not what they seem."""
+        """Loads the weights. Raises `BadCheckpoint` if they are missing or invalid."""
         weights = await asyncio.to_thread(find_weights, self._config.model_path)
         if weights is None:
             raise BadCheckpoint(_no_weights(self._config))
@@ -64,7 +68,7 @@ class NativeEngine:
         logger.info(
             "DeepSeek-OCR is ready on %s: %s, attention %s, loaded in %.1f s%s",
             *(ready["device"], ready["dtype"], ready["attention"], ready["seconds"]),
-            _spent(self.stages),
+            _stage_durations(self.stages),
         )
         self.info = dataclasses.replace(
             self.info,
@@ -82,6 +86,9 @@ class NativeEngine:
     def unhealthy_reason(self) -> str:
         return self._supervisor.unhealthy_reason if self._supervisor is not None else ""
 
+    def stats(self) -> EngineStats:
+        return stats_of(self._supervisor)
+
     async def recognize(
         self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
     ) -> PageResult:
@@ -90,13 +97,13 @@ class NativeEngine:
             await self.start()
         assert self._supervisor is not None
         began = time.monotonic()
-        answer = await self._supervisor.read(
-            _question(page, options),
+        response = await self._supervisor.request(
+            _request(page, options),
             page.image.tobytes,
             num_bytes=page.num_bytes,
             on_text=on_text,
         )
-        return _result(page, answer, time.monotonic() - began)
+        return _result(page, response, time.monotonic() - began)
 
     async def close(self) -> None:
         if self._supervisor is not None:
@@ -105,29 +112,29 @@ class NativeEngine:
 
 
 def examine_weights(folder: Path) -> list[tuple[str, Literal["ok", "note", "bad"], str]]:
-    """What a look at the folder finds: name, state, words. Loads torch into this process."""
-    from dsocr.runtime.weights.check import examine
+    """Checks of a weights folder: name, state, text. Loads torch into this process."""
+    from dsocr.runtime.weights.check import check_folder
 
-    return [(one.name, one.state, one.words) for one in examine(folder)]
+    return [(one.name, one.state, one.detail) for one in check_folder(folder)]
 
 
 def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> list[float | None]:
-    """How sure the model was of each reference and what follows it, 0-1.
+    """Confidence of each reference and the text after it, 0-1.
 
-    The geometric mean of its tokens' probabilities. `text_ends` is how many characters there were
-    after each token.
+    The geometric mean of its tokens' probabilities. `text_ends` is the length of the text after
+    each token, in characters.
     """
     starts = [reference.start for reference in references(raw)]
     sums = [0.0] * len(starts)
     counts = [0] * len(starts)
-    place = -1
+    current = -1
     begin = 0
     for logprob, end in zip(logprobs, text_ends, strict=True):
-        while place + 1 < len(starts) and starts[place + 1] <= begin:
-            place += 1
-        if place >= 0:
-            sums[place] += logprob
-            counts[place] += 1
+        while current + 1 < len(starts) and starts[current + 1] <= begin:
+            current += 1
+        if current >= 0:
+            sums[current] += logprob
+            counts[current] += 1
         begin = end
     return [
         math.exp(total / count) if count else None
@@ -135,8 +142,8 @@ def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> 
     ]
 
 
-def _spent(stages: dict[str, float]) -> str:
-    """Of a start: what each part took."""
+def _stage_durations(stages: dict[str, float]) -> str:
+    """Seconds that each stage of the start took, for the log."""
     parts = [
         f"{name} {end - begin:.1f} s"
         for begin, (name, end) in zip(stages.values(), [*stages.items()][1:], strict=False)
@@ -144,12 +151,11 @@ def _spent(stages: dict[str, float]) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _question(page: PageImage, options: OcrOptions) -> dict[str, Any]:
-    mode = mode_of(options.mode)
+def _request(page: PageImage, options: OcrOptions) -> dict[str, Any]:
     return {
         "size": [page.width, page.height],
         "prompt": options.prompt,
-        "resolution": [mode.base_size, mode.image_size, mode.crop_mode],
+        "mode": mode_of(options.mode).key,
         "max_tokens": options.max_tokens,
         "temperature": options.temperature,
         "top_p": options.top_p,
@@ -157,37 +163,38 @@ def _question(page: PageImage, options: OcrOptions) -> dict[str, Any]:
     }
 
 
-def _no_repeat(guard: NoRepeat | None) -> list[int | None] | None:
-    return None if guard is None else [guard.ngram, guard.window]
+def _no_repeat(no_repeat: NoRepeat | None) -> list[int | None] | None:
+    return None if no_repeat is None else [no_repeat.ngram, no_repeat.window]
 
 
-def _result(page: PageImage, answer: dict[str, Any], seconds: float) -> PageResult:
-    raw: str = answer["raw"]
-    logprobs, text_ends = answer["logprobs"], answer["text_ends"]
-    if answer["finish_reason"] == "repetition":  # its loop was told before it was noticed
+def _result(page: PageImage, response: dict[str, Any], seconds: float) -> PageResult:
+    raw: str = response["raw"]
+    logprobs, text_ends = response["logprobs"], response["text_ends"]
+    if response["finish_reason"] == "repetition":  # the loop was streamed before it was detected
         raw = raw[: text_ends[-1]]
     blocks = parse(raw, confidences=block_confidences(raw, logprobs, text_ends))
     if logprobs and not references(raw):
         whole = math.exp(sum(logprobs) / len(logprobs))
-        blocks = [_sure(block, whole) for block in blocks]
+        blocks = [_with_confidence(block, whole) for block in blocks]
     return PageResult(
         index=page.index,
         width=page.width,
         height=page.height,
         markdown=markdown_of(blocks, page_index=page.index),
         blocks=tuple(blocks),
+        lines=born_digital_lines(page),
         raw=raw,
-        finish_reason=answer["finish_reason"],
+        finish_reason=response["finish_reason"],
         usage=Usage(
-            vision_tokens=answer["image_tokens"],
-            prompt_tokens=answer["prompt_tokens"],
+            vision_tokens=response["image_tokens"],
+            prompt_tokens=response["prompt_tokens"],
             completion_tokens=len(logprobs),
             seconds=seconds,
         ),
     )
 
 
-def _sure(block: Block, confidence: float) -> Block:
+def _with_confidence(block: Block, confidence: float) -> Block:
     return dataclasses.replace(block, confidence=confidence)
 
 
@@ -195,5 +202,5 @@ def _no_weights(config: RuntimeConfig) -> str:
     folder = config.model_path
     if folder is not None and folder.is_dir() and any(folder.glob("*.safetensors")):
         return f"The weights in {folder} are incomplete: {', '.join(missing_files(folder))}."
-    where = "No folder was named" if folder is None else f"There are no weights in {folder}"
+    where = "No folder is set" if folder is None else f"There are no weights in {folder}"
     return f"{where}, and {REPOSITORY} is not in the Hugging Face cache. Try `dsocr download`."

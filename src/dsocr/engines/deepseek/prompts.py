@@ -1,4 +1,4 @@
-"""What the model can be asked, word for word: it is sensitive to the exact wording."""
+"""The model's prompts: it is sensitive to the exact wording."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEFAULT_PROMPT = "<image>\n<|grounding|>Convert the document to markdown."
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """A thing to ask: `prompt` is the wording the model was trained on."""
+    """A task; `prompt` is the wording the model was trained on."""
 
     key: Task
     label: str
@@ -37,7 +37,7 @@ _LOCATE = re.compile(r"\s*locate\s*<\|ref\|>[^<]*<\|/ref\|>", re.IGNORECASE)
 
 
 def task_of(prompt: str) -> Task:
-    """What a prompt asks for, whatever its spacing, case or final dot; "custom" if unknown."""
+    """The task of a prompt; spacing, case and a final dot are ignored; "custom" if unknown."""
     words = prompt.replace(IMAGE, " ").replace(GROUNDING, " ")
     if _LOCATE.match(words):
         return "locate"
@@ -45,12 +45,12 @@ def task_of(prompt: str) -> Task:
 
 
 def with_image(prompt: str) -> str:
-    """The prompt with its image: `<image>` and a newline go before one that lacks it."""
+    """The prompt; without `<image>` in it, `<image>` and a newline are put before it."""
     return prompt if IMAGE in prompt else f"{IMAGE}\n{prompt}"
 
 
 def locate_query(prompt: str) -> str | None:
-    """What a locate prompt looks for, or None."""
+    """The text that a locate prompt searches for, or None."""
     found = _QUERY.search(prompt)
     return found[1].strip() or None if found else None
 

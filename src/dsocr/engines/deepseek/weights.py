@@ -1,4 +1,4 @@
-"""Where the native engine's weights lie. Looks at names only: imports no torch, fetches nothing."""
+"""Finds the native engine's weights. Looks at file names only: no torch, no downloads."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ INDEX = "model.safetensors.index.json"
 
 
 def find_weights(model_path: Path | None, *, hub_cache: Path | None = None) -> Path | None:
-    """The folder to load: `model_path` if weights are in it, else the hub cache's, else None.
+    """The folder to load: `model_path` if it holds weights, else the hub cache's, else None.
 
-    A folder with a broken or half-fetched checkpoint does not count; `missing_files` says why.
+    A folder with an incomplete checkpoint does not count; `missing_files` lists what it lacks.
     """
-    places = [] if model_path is None else [model_path]
-    places += cached_snapshots(hub_cache)
-    return next((place for place in places if not missing_files(place)), None)
+    folders = [] if model_path is None else [model_path]
+    folders += cached_snapshots(hub_cache)
+    return next((folder for folder in folders if not missing_files(folder)), None)
 
 
 def missing_files(folder: Path) -> list[str]:
-    """Names of the files a checkpoint needs and this folder lacks; empty: it is complete."""
+    """Files that a checkpoint needs and this folder lacks; empty when it is complete."""
     missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
     shards = _shards_of_index(folder)
     if shards:
@@ -31,7 +31,7 @@ def missing_files(folder: Path) -> list[str]:
 
 
 def cached_snapshots(hub_cache: Path | None = None) -> list[Path]:
-    """Snapshots of the model in the Hugging Face cache, the one `main` points to first."""
+    """Snapshots of the model in the Hugging Face cache, that of `main` first."""
     if hub_cache is None:
         from huggingface_hub.constants import HF_HUB_CACHE  # knows HF_HOME and HF_HUB_CACHE
 
@@ -46,7 +46,7 @@ def cached_snapshots(hub_cache: Path | None = None) -> list[Path]:
 
 
 def _shards_of_index(folder: Path) -> list[str]:
-    """The shards that the index names. An unreadable index is for the loader to complain about."""
+    """The shards that the index names. An unreadable index is reported by the loader."""
     try:
         names = set(json.loads((folder / INDEX).read_text("utf-8"))["weight_map"].values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -12,6 +12,7 @@ from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.deepseek.prompts import TASKS, locate_query
 from dsocr.engines.ppocr.config import EmbeddedConfig
 from dsocr.engines.ppocr.reading_order.escape import words_of
+from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import UnsupportedTask
 from dsocr.process.machine import num_cores
 from dsocr.process.supervisor import Supervisor, Timeouts
@@ -50,6 +51,9 @@ class EmbeddedEngine:
     def unhealthy_reason(self) -> str:
         return self._supervisor.unhealthy_reason
 
+    def stats(self) -> EngineStats:
+        return stats_of(self._supervisor)
+
     async def start(self) -> None:
         await self._supervisor.start()
 
@@ -59,7 +63,9 @@ class EmbeddedEngine:
         """Raises `UnsupportedTask`, `EngineCrashed`, `EngineUnavailable` and `PageTimeout`."""
         question = _question(page, options)
         started = time.monotonic()
-        answer = await self._supervisor.read(question, page.image.tobytes, num_bytes=page.num_bytes)
+        answer = await self._supervisor.request(
+            question, page.image.tobytes, num_bytes=page.num_bytes
+        )
         return _result(page, options, answer, time.monotonic() - started, on_text)
 
     async def close(self) -> None:

@@ -157,7 +157,7 @@ class _Inbox:
         if time.monotonic() - self._beaten >= _BEAT_SECONDS:
             self._beaten = time.monotonic()
             self._channel.send({"kind": "heartbeat"})
-        while self._channel.waiting():
+        while self._channel.has_input():
             self._sort(*self._channel.receive())
         if self._current is None:
             raise _Dropped

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, union_all
 
@@ -212,6 +212,13 @@ def num_unfinished(connection: Connection, owner: str | None = None) -> int:
     if owner is not None:
         question = question.where(jobs.c.owner == owner)
     return connection.scalar(question) or 0
+
+
+def count_by_status(connection: Connection) -> dict[str, int]:
+    """Jobs by status; a status without jobs counts 0."""
+    question = select(jobs.c.status, func.count()).group_by(jobs.c.status)
+    counts = {status: count for status, count in connection.execute(question)}
+    return {status: counts.get(status, 0) for status in get_args(Status)}
 
 
 def num_bytes(connection: Connection) -> int:

@@ -1,7 +1,7 @@
-"""What goes into one step of the model. Passed, never global.
+"""The inputs of one step of the model. Passed as arguments, never global.
 
-A step may hold whole prompts, pieces of prompts and single decoded tokens of many sequences, laid
-end to end without padding. Knows nothing of scheduling.
+A batch may hold whole prompts, parts of prompts and single decoded tokens of many sequences,
+concatenated without padding. Knows nothing of scheduling.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class PageViews:
-    """One page as the vision towers see it (spec 2.4): uint8 RGB, any device."""
+    """The views of one page for the vision towers (spec 2.4): uint8 RGB, on any device."""
 
     global_view: Tensor  # (S, S, 3)
     tiles: Tensor | None = None  # (W*H, side, side, 3), row by row
@@ -25,28 +25,33 @@ class PageViews:
     """Tiles wide, tiles high."""
 
     @property
+    def views(self) -> list[Tensor]:
+        """The global view, then the tiles, row by row; each (S, S, 3)."""
+        return [self.global_view, *([] if self.tiles is None else self.tiles)]
+
+    @property
     def num_pixels(self) -> int:
-        """Of all views: what encoding them costs."""
-        pictures = [self.global_view, *([] if self.tiles is None else [self.tiles])]
-        return sum(picture.numel() // 3 for picture in pictures)
+        """Pixels of all views: the cost of encoding them."""
+        parts = [self.global_view, *([] if self.tiles is None else [self.tiles])]
+        return sum(part.numel() // 3 for part in parts)
 
     def pinned(self) -> PageViews:
-        """The same in memory that a GPU reads by itself, while the host goes on."""
+        """A copy in pinned memory, which a GPU can read while the host continues."""
         tiles = None if self.tiles is None else self.tiles.pin_memory()
         return PageViews(self.global_view.pin_memory(), tiles, self.grid)
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The next tokens of one sequence: its whole prompt, a piece of it, or one decoded token."""
+    """Consecutive tokens of one sequence: its whole prompt, a part of it, or one decoded token."""
 
     token_ids: Sequence[int]
     num_cached: int
     """Tokens of the sequence already in the cache; the position of the first of `token_ids`."""
     block_table: Sequence[int]
-    """The sequence's blocks in order, with room for `num_cached + len(token_ids)` tokens."""
+    """The sequence's blocks in order, enough for `num_cached + len(token_ids)` tokens."""
     features: Tensor | None = None  # (F, hidden)
-    """Image features taking the place of the embeddings at `feature_rows`."""
+    """Image features that replace the embeddings at `feature_rows`."""
     feature_rows: Sequence[int] = ()
     """Indices into `token_ids`, ascending."""
 
@@ -60,14 +65,14 @@ class Chunk:
 class Batch:
     """T tokens of N sequences. Sequence n owns tokens `query_starts[n] : query_starts[n + 1]`.
 
-    The first `num_decodes` sequences have one token each and are attended to together, reading
-    nothing but device tensors: the host waits for none of them.
+    The first `num_decodes` sequences have one token each. Their attention runs together and reads
+    device tensors alone, without synchronization.
     """
 
     input_ids: Tensor  # (T,) int64
     positions: Tensor  # (T,) int64
     slots: Tensor  # (T,) int64: block * block_size + offset, where each token's K and V go
-    block_tables: Tensor  # (N, most blocks) int64, padded with 0
+    block_tables: Tensor  # (N, max blocks) int64, padded with 0
     context_lens: Tensor  # (N,) int64: tokens in the cache once this step's are written
     query_starts: tuple[int, ...]
     context_lens_host: tuple[int, ...]
@@ -85,12 +90,12 @@ class Batch:
 
     @property
     def last_rows(self) -> list[int]:
-        """The row of each sequence's last token: where its next token is predicted."""
+        """The row of each sequence's last token, which predicts its next one."""
         return [end - 1 for end in self.query_starts[1:]]
 
 
 def make_batch(chunks: Sequence[Chunk], *, block_size: int, device: torch.device) -> Batch:
-    """Lays the chunks end to end, in order. Put one-token chunks first: they run together."""
+    """Concatenates the chunks in order. One-token chunks at the start become the decodes."""
     starts = [0, *accumulate(len(chunk.token_ids) for chunk in chunks)]
     positions = np.concatenate([np.arange(chunk.num_cached, chunk.end) for chunk in chunks])
     tables = np.zeros((len(chunks), max(-(-chunk.end // block_size) for chunk in chunks)), np.int64)
@@ -106,11 +111,9 @@ def make_batch(chunks: Sequence[Chunk], *, block_size: int, device: torch.device
     ]
 
     def tensor(values: np.ndarray | list[int]) -> Tensor:
-        there = torch.from_numpy(np.asarray(values, np.int64))
-        # from memory that is not pinned a copy waits for all that was enqueued before
-        return (there.pin_memory() if device.type == "cuda" else there).to(
-            device, non_blocking=True
-        )
+        host = torch.from_numpy(np.asarray(values, np.int64))
+        # a copy from pageable memory would wait for everything enqueued before
+        return (host.pin_memory() if device.type == "cuda" else host).to(device, non_blocking=True)
 
     return Batch(
         input_ids=tensor(np.concatenate([np.asarray(chunk.token_ids) for chunk in chunks])),

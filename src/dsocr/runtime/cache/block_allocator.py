@@ -1,4 +1,4 @@
-"""Who owns which block of the paged KV cache. Plain numbers; knows no tensors."""
+"""Allocation of the blocks of the paged KV cache. Plain numbers; knows no tensors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ BLOCK_SIZE = 16
 
 
 class OutOfBlocks(Exception):
-    """The cache has no room for that many more tokens."""
+    """Fewer blocks are free than were requested."""
 
 
 class BlockAllocator:
-    """Hands out block numbers; every block is owned once or free."""
+    """Allocates block numbers; each block is free or has one owner."""
 
     def __init__(self, num_blocks: int, *, block_size: int) -> None:
         self.num_blocks, self.block_size = num_blocks, block_size
@@ -28,19 +28,19 @@ class BlockAllocator:
         return -(-num_tokens // self.block_size)
 
     def allocate(self, num_blocks: int) -> list[int]:
-        """All of them or `OutOfBlocks` and none."""
+        """That many blocks. Raises `OutOfBlocks`, and allocates none, if fewer are free."""
         if num_blocks > len(self._free):
-            raise OutOfBlocks(f"{num_blocks} blocks wanted, {len(self._free)} free")
+            raise OutOfBlocks(f"{num_blocks} blocks requested, {len(self._free)} free")
         taken = [self._free.pop() for _ in range(num_blocks)]
         self._used.update(taken)
         return taken
 
     def extend(self, block_table: list[int], num_tokens: int) -> None:
-        """Grows the table in place until it has room for that many tokens."""
+        """Extends the table in place to hold that many tokens."""
         block_table += self.allocate(max(0, self.blocks_for(num_tokens) - len(block_table)))
 
     def free(self, blocks: Iterable[int]) -> None:
-        """Gives blocks back. Freeing what is not owned is a bug and raises `KeyError`."""
+        """Frees blocks. Freeing a block that is not allocated is a bug and raises `KeyError`."""
         for block in blocks:
             self._used.remove(block)
             self._free.append(block)

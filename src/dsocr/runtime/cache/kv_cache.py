@@ -1,6 +1,7 @@
-"""The paged KV cache: one tensor of equal blocks. Who owns which block is told in `blocks`.
+"""The paged KV cache: one tensor of equal blocks, which `block_allocator` allocates.
 
-A sequence's tokens lie in the blocks of its block table, in order; blocks need not be neighbours.
+A sequence's tokens are stored in the blocks of its block table, in order; the blocks need not be
+contiguous.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.devices import FP8
-from dsocr.runtime.spec import DecoderSpec
+from dsocr.runtime.spec import DecoderSizes
 
 
-def as_kept(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """x as a cache of that dtype holds it. Beyond fp8's greatest number torch may give NaN."""
+def to_cache_dtype(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x as a cache of that dtype stores it. Clamped for fp8: torch may convert larger numbers to
+    NaN."""
     if dtype == FP8:
-        greatest = torch.finfo(FP8).max
-        x = x.clamp(-greatest, greatest)
+        limit = torch.finfo(FP8).max
+        x = x.clamp(-limit, limit)
     return x.to(dtype)
 
 
@@ -25,7 +27,7 @@ class KVCache:
 
     def __init__(
         self,
-        spec: DecoderSpec,
+        spec: DecoderSizes,
         *,
         num_blocks: int,
         block_size: int,
@@ -42,23 +44,23 @@ class KVCache:
 
     def write(self, layer: int, k: Tensor, v: Tensor, slots: Tensor) -> None:
         """Stores k and v (T, heads, head_dim) at their slots (T,)."""
-        places = _movable(self.blocks[layer]).flatten(1, 2)  # (2, slots, heads, head_dim)
-        for place, new in zip(places, (k, v), strict=True):
-            place.index_copy_(0, slots, _movable(as_kept(new, self.blocks.dtype)))
+        cached = _as_bytes(self.blocks[layer]).flatten(1, 2)  # (2, slots, heads, head_dim)
+        for part, new in zip(cached, (k, v), strict=True):
+            part.index_copy_(0, slots, _as_bytes(to_cache_dtype(new, self.blocks.dtype)))
 
     def gather(self, layer: int, block_tables: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Keys and values of block tables (N, B), each (N, B * block_size, heads, head_dim)."""
         keys, values = (
             part[block_tables].flatten(1, 2).view(self.blocks.dtype).to(dtype)
-            for part in _movable(self.blocks[layer])
+            for part in _as_bytes(self.blocks[layer])
         )
         return keys, values
 
     @staticmethod
-    def bytes_per_token(spec: DecoderSpec, dtype: torch.dtype) -> int:
+    def bytes_per_token(spec: DecoderSizes, dtype: torch.dtype) -> int:
         return 2 * spec.num_layers * spec.num_heads * spec.head_dim * dtype.itemsize
 
 
-def _movable(x: Tensor) -> Tensor:
-    """The same bits: not every torch and device picks and puts fp8."""
+def _as_bytes(x: Tensor) -> Tensor:
+    """fp8 viewed as uint8: not every torch version and device can index fp8."""
     return x.view(torch.uint8) if x.dtype == FP8 else x

@@ -1,8 +1,9 @@
-"""Work captured as a CUDA graph. All graphs of a lane share the memory they compute in.
+"""Capturing CUDA graphs. All graphs of a pool share the memory of their intermediate values.
 
-That takes one pool and one stream: torch's allocator hands memory on to the captures of the same
-stream only. So graphs of a lane are replayed one after another; those of two lanes may run side by
-side. A result is valid until any graph of its lane is replayed: copy it before, on the same stream.
+Sharing needs one memory pool and one stream, because torch's allocator reuses memory only among
+captures on the same stream. Graphs of one pool must be replayed one after another; graphs of two
+pools may run concurrently. A result is valid until the next replay of any graph of its pool; copy
+it before that, on the same stream.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class GraphPool:
+    """The stream and the memory pool that a group of graphs is captured with."""
+
     device: torch.device
     stream: torch.cuda.Stream
-    pool: Any
+    handle: Any
 
 
 @contextmanager
 def skip_on_oom() -> Iterator[None]:
-    """Does without a graph that there is no memory for, or one of whose kernels asks more of the
-    card than it has."""
+    """Skips a capture for which the device has too little memory, or a kernel too few resources."""
     try:
         yield
     except OutOfResources:
@@ -42,31 +44,31 @@ def skip_on_oom() -> Iterator[None]:
 
 
 @cache
-def lane_of(device: torch.device, name: str = "") -> GraphPool:
-    """The card's lane of that name; whoever names none shares one."""
+def graph_pool(device: torch.device, name: str = "") -> GraphPool:
+    """The device's pool of that name, created at its first use."""
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     return GraphPool(device, stream, torch.cuda.graph_pool_handle())
 
 
 def capture(
-    work: Callable[[], T], lane: GraphPool, *, needed_bytes: int
+    work: Callable[[], T], pool: GraphPool, *, needed_bytes: int
 ) -> tuple[torch.cuda.CUDAGraph, T]:
-    """Does the work once and captures it; a replay writes to the same results. Raises
-    `torch.OutOfMemoryError` before the capture where the card has less left than it may need."""
-    device = lane.device
-    lane.stream.wait_stream(torch.cuda.current_stream(device))
+    """Runs the work once, then captures it; every replay writes to the returned result. Raises
+    `torch.OutOfMemoryError` before the capture if less than `needed_bytes` is free."""
+    device = pool.device
+    pool.stream.wait_stream(torch.cuda.current_stream(device))
     try:
-        with torch.cuda.stream(lane.stream):
-            work()  # kernels are compiled, tables made, plans chosen
-    finally:  # what it reads may be given back after an error
-        torch.cuda.current_stream(device).wait_stream(lane.stream)
-    torch.cuda.empty_cache()  # what is kept unused cannot be captured into
+        with torch.cuda.stream(pool.stream):
+            work()  # compiles kernels, fills tables, selects algorithms
+    finally:  # after an error the caller may free memory that the stream still reads
+        torch.cuda.current_stream(device).wait_stream(pool.stream)
+    torch.cuda.empty_cache()  # a capture cannot use memory that the allocator holds in reserve
     free, _ = torch.cuda.mem_get_info(device)
     if free < needed_bytes:
-        raise torch.OutOfMemoryError(f"a graph may need {needed_bytes} bytes, {free} are left")
+        raise torch.OutOfMemoryError(f"a graph may need {needed_bytes} bytes, {free} are free")
     graph = torch.cuda.CUDAGraph()
-    # other threads pin memory meanwhile, which is no business of the capture
-    kind = "thread_local"
-    with torch.cuda.graph(graph, lane.pool, lane.stream, capture_error_mode=kind):
+    # thread_local: other threads pin memory meanwhile
+    mode = "thread_local"
+    with torch.cuda.graph(graph, pool.handle, pool.stream, capture_error_mode=mode):
         result = work()
     return graph, result

@@ -1,7 +1,7 @@
-"""One decoded token of every running sequence as one CUDA graph; what the device must know for it.
+"""CUDA graphs of a decode step, one token for every sequence, and the device tables they read.
 
-Nothing here waits for the device. A sequence that decodes owns a slot, a row of the tables in
-`DecodeState`; a step is told the slots, reads their newest tokens and writes the next ones down.
+Nothing here synchronizes with the device. A decoding sequence has a slot, a row of the tables in
+`DecodeState`. A step takes slots, reads their newest tokens and appends the sampled ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from dsocr.runtime.execution.cuda_graph import capture, lane_of, skip_on_oom
+from dsocr.runtime.execution.cuda_graph import capture, graph_pool, skip_on_oom
 from dsocr.runtime.kernels.decode_attention import DecodeSequences
 from dsocr.runtime.kernels.repetition_flags import CHECK_OFF, make_repetition_state
 from dsocr.runtime.kernels.sampling import (
@@ -29,18 +29,18 @@ from dsocr.runtime.kernels.sampling import (
 )
 from dsocr.runtime.text.ngram import NoRepeat
 
-PATIENCE = 64
-"""Steps of so many rows that make do with a larger graph before theirs is made, unless there is a
-quiet moment for it."""
+MISSES_BEFORE_CAPTURE = 64
+"""Steps of one bucket that run in a larger graph before its own is captured, unless the runtime is
+idle before."""
 
-BYTES_A_ROW = 256 << 10
-"""What a step computes in, at most; its scores lie elsewhere."""
+BYTES_PER_ROW = 256 << 10
+"""Memory of a step's intermediate values, at most; its logits are allocated elsewhere."""
 
 BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
 
 
 class DecodeState:
-    """Tables of all slots, on the device: tokens, blocks, parameters."""
+    """Tables on the device with a row per slot: tokens, blocks, parameters."""
 
     def __init__(
         self,
@@ -53,7 +53,8 @@ class DecodeState:
         device: torch.device,
         digits: Collection[int] = (),
     ) -> None:
-        """`digits` are the tokens that loops are looked for without, where they are looked for."""
+        """`exempt` and `end` as in `TokenHistories`. `digits` are the tokens that the repetition
+        check leaves out to find counting; empty: no check."""
 
         def table(width: int) -> Tensor:
             return torch.zeros(num_slots, width, dtype=torch.int32, device=device)
@@ -72,7 +73,7 @@ class DecodeState:
 
     @property
     def lengths(self) -> Tensor:
-        """(slots,) int32 tokens known."""
+        """Known tokens of each slot, (slots,) int32."""
         return self.params[:, LENGTH]
 
     def load(
@@ -84,89 +85,91 @@ class DecodeState:
         num_prompt: int,
         limit: int,
         no_repeat: NoRepeat | None = None,
-        watch: int = CHECK_OFF,
+        repetition_check: int = CHECK_OFF,
     ) -> None:
-        """A sequence takes the slot: its tokens so far, its blocks and its rules.
+        """Assigns the slot to a sequence: its tokens so far, its blocks and its rules.
 
-        `limit` is the most tokens there may be, the prompt's counted. `watch` is as in
-        `kernels.repetition_flags`.
+        `limit` counts prompt and output tokens. `repetition_check` is a constant of
+        `kernels.repetition_flags`: CHECK_OFF, CHECK_ON or CHECK_ALWAYS.
         """
         params = [0] * NUM_FIELDS
-        params[REPETITION_CHECK] = watch
+        params[REPETITION_CHECK] = repetition_check
         params[LENGTH], params[PROMPT], params[LIMIT] = len(tokens), num_prompt, limit
         if no_repeat is not None:
             params[NGRAM], params[NGRAM_WINDOW] = no_repeat.ngram, no_repeat.window or 0
-        news = self.send([*params, *tokens, *block_table])
-        parts = torch.split(news, [NUM_FIELDS, len(tokens), len(block_table)])
+        values = self.to_device([*params, *tokens, *block_table])
+        parts = torch.split(values, [NUM_FIELDS, len(tokens), len(block_table)])
         for table, part in zip((self.params, self.tokens, self.block_tables), parts, strict=True):
             table[slot, : len(part)] = part
 
-    def grow(self, blocks: Sequence[tuple[int, int, int]]) -> None:
-        """Further blocks, as (slot, place in its table, block)."""
+    def append_blocks(self, blocks: Sequence[tuple[int, int, int]]) -> None:
+        """Adds blocks, given as (slot, index in its table, block)."""
         if blocks:
-            slots, places, numbers = self.send([*zip(*blocks, strict=True)])
-            self.block_tables[slots.long(), places.long()] = numbers
+            slots, indices, numbers = self.to_device([*zip(*blocks, strict=True)])
+            self.block_tables[slots.long(), indices.long()] = numbers
 
     def sequences(self, rows: Tensor) -> DecodeSequences:
+        """The arguments of decode attention for these slots."""
         return DecodeSequences(rows, self.lengths, self.block_tables)
 
-    def send(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
-        """int32 to the device without waiting."""
+    def to_device(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+        """int32 values on the device, copied asynchronously."""
         pinned = self.device.type == "cuda"
-        there = torch.tensor(values, dtype=torch.int32, pin_memory=pinned)
-        return there.to(self.device, non_blocking=True)
+        host = torch.tensor(values, dtype=torch.int32, pin_memory=pinned)
+        return host.to(self.device, non_blocking=True)
 
 
-class Step(Protocol):
-    """The computation; `DecodeStep` is one. All is on the device and nothing waits for it."""
+class DecodeOps(Protocol):
+    """The computations of a decode step, all on the device and asynchronous; `DecodeStep` has them
+    by kernels."""
 
     def scores(self, rows: Tensor, state: DecodeState) -> Tensor:
-        """float32 (B, vocabulary) of what follows the newest token of these slots; below 0 are
-        nobody's."""
+        """float32 logits (B, vocabulary) after the newest token of these slots; rows below 0 are
+        padding."""
 
     def head(self, hidden: Tensor) -> Tensor:
-        """The same of hidden states (B, hidden) after the final norm."""
+        """float32 logits of hidden states (B, hidden) after the final norm."""
 
-    def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
-        """Writes the next token of each slot down; (3, B), see `kernels.sampling.sample_tokens`,
-        the flags with those of `kernels.repetition_flags.flag_repetition`."""
+    def sample(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
+        """Samples the next token of each slot and appends it to the slot's tokens. Returns (3, B),
+        see `kernels.sampling`, with the flags of `kernels.repetition_flags` added."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """A step's results on the device. The next step writes over them."""
+class DecodeOutput:
+    """A step's results on the device. The next step overwrites them."""
 
-    choices: Tensor
-    """(3, B) int32: tokens, log-probabilities (float32's bits), flags (see `kernels.sampling` and
+    sampled: Tensor
+    """(3, B) int32: tokens, log-probabilities (bits of float32), flags (`kernels.sampling` and
     `kernels.repetition_flags`)."""
     logits: Tensor
-    """(B, vocabulary) float32, the banned tokens taken out."""
+    """(B, vocabulary) float32, banned tokens at minus infinity."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Captured:
     graph: torch.cuda.CUDAGraph
     rows: Tensor
-    chosen: Chosen
+    output: DecodeOutput
 
 
 class DecodeGraph:
-    """Replays a step for as many rows as are asked for, padded to the next bucket. Where there is
-    no CUDA it just computes."""
+    """Decode steps by graph replay, padded to the next bucket of rows; without CUDA they are
+    computed directly."""
 
     def __init__(
-        self, step: Step, state: DecodeState, *, max_rows: int, buckets: Sequence[int] = BUCKETS
+        self, ops: DecodeOps, state: DecodeState, *, max_rows: int, buckets: Sequence[int] = BUCKETS
     ) -> None:
-        self._step, self._state = step, state
+        self._ops, self._state = ops, state
         self._buckets = sorted({min(size, max_rows) for size in (*buckets, max_rows)})
         self._graphs: dict[int, _Captured] = {}
         self._misses: Counter[int] = Counter()
-        self._spared: set[int] = set()
+        self._skipped: set[int] = set()
         self._captures = state.device.type == "cuda"
 
-    def step(self, slots: Sequence[int]) -> Chosen:
-        """The next token of each slot, enqueued; results have the bucket's rows, these first. To be
-        prepared before."""
+    def decode(self, slots: Sequence[int]) -> DecodeOutput:
+        """Enqueues a step for these slots; the results have the bucket's rows, the slots' first.
+        `ensure_graph` must have been called for as many rows."""
         if not self._captures:
             bucket = self._bucket(len(slots))
             return self._run(self._rows(slots, bucket))
@@ -174,49 +177,49 @@ class DecodeGraph:
         captured = self._graphs[bucket]
         captured.rows.copy_(self._rows(slots, bucket))
         captured.graph.replay()
-        return captured.chosen
+        return captured.output
 
-    def prepare(self, num_rows: int) -> None:
-        """Sees to it that there is a graph for so many rows. A larger one will do for a while: to
-        make one takes as long as many steps, and all pages would wait for it."""
+    def ensure_graph(self, num_rows: int) -> None:
+        """Captures a graph for that many rows if no graph is large enough, or if a larger one was
+        used often. A capture takes as long as many steps, and all pages wait for it."""
         bucket = self._bucket(num_rows)
         if not self._captures or bucket in self._graphs:
             return
         if bucket > max(self._graphs, default=0):
             self.capture(num_rows)
             return
-        if bucket in self._spared:
+        if bucket in self._skipped:
             return
         self._misses[bucket] += 1
-        if self._misses[bucket] > PATIENCE:
+        if self._misses[bucket] > MISSES_BEFORE_CAPTURE:
             self._misses[bucket] = 0
-            self._capture_or_spare(bucket)
+            self._capture_or_skip(bucket)
 
     def capture(self, num_rows: int) -> None:
-        """Makes the graph for so many rows, if it is not there."""
+        """Captures the graph for that many rows, if there is none."""
         bucket = self._bucket(num_rows)
         if self._captures and bucket not in self._graphs:
             self._graphs[bucket] = self._capture(bucket)
 
     def capture_one(self) -> bool:
-        """One that is not there, the largest first: the others compute in what it took. False where
-        all were tried."""
-        known = self._graphs.keys() | self._spared
+        """Captures a missing graph, the largest first, since smaller ones reuse its memory. False
+        if none is missing."""
+        known = self._graphs.keys() | self._skipped
         missing = [bucket for bucket in self._buckets if bucket not in known]
         if not (self._captures and missing):
             return False
-        self._capture_or_spare(missing[-1])
+        self._capture_or_skip(missing[-1])
         return True
 
-    def _capture_or_spare(self, bucket: int) -> None:
-        """One that does not fit now is not tried again; the larger goes on standing in."""
-        self._spared.add(bucket)
+    def _capture_or_skip(self, bucket: int) -> None:
+        """A graph that does not fit is not tried again; a larger one is used in its place."""
+        self._skipped.add(bucket)
         with skip_on_oom():
             self.capture(bucket)
-            self._spared.remove(bucket)
+            self._skipped.remove(bucket)
 
     def _rows(self, slots: Sequence[int], bucket: int) -> Tensor:
-        return self._state.send([*slots, *[-1] * (bucket - len(slots))])
+        return self._state.to_device([*slots, *[-1] * (bucket - len(slots))])
 
     def _bucket(self, num_rows: int) -> int:
         return next(size for size in self._buckets if size >= num_rows)
@@ -224,12 +227,12 @@ class DecodeGraph:
     def _capture(self, bucket: int) -> _Captured:
         device = self._state.device
         rows = torch.full((bucket,), -1, dtype=torch.int32, device=device)
-        graph, chosen = capture(
-            lambda: self._run(rows), lane_of(device), needed_bytes=BYTES_A_ROW * bucket
+        graph, output = capture(
+            lambda: self._run(rows), graph_pool(device), needed_bytes=BYTES_PER_ROW * bucket
         )
-        return _Captured(graph, rows, chosen)
+        return _Captured(graph, rows, output)
 
     @torch.inference_mode()
-    def _run(self, rows: Tensor) -> Chosen:
-        logits = self._step.scores(rows, self._state)
-        return Chosen(self._step.choose(logits, self._state, rows), logits)
+    def _run(self, rows: Tensor) -> DecodeOutput:
+        logits = self._ops.scores(rows, self._state)
+        return DecodeOutput(self._ops.sample(logits, self._state, rows), logits)

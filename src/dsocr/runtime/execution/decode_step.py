@@ -1,13 +1,14 @@
-"""The decoder on one new token a sequence, by kernels that each do as much as they can.
+"""The decoder on one new token per sequence, by fused kernels.
 
-Computes what `DeepseekMoe` computes on a batch of decodes, with as few roundings or fewer. Two
-ways: of a single row the matrices are walked through by kernels that also norm, route and add; of
-many rows the large products are the library's, and the experts' go expert by expert.
+Computes what `DeepseekMoe` computes on a batch of decodes, with no more roundings. Two paths: for a
+single row, matrix-vector kernels that include norms, routing and sums; for several rows, the large
+products are PyTorch's, and the experts' are grouped by expert.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,12 @@ from torch import Tensor
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.devices import FP8
 from dsocr.runtime.execution.decode_graph import DecodeState
-from dsocr.runtime.execution.decoder_weights import LayerWeights, layer_weights, rotation_tables
+from dsocr.runtime.execution.decoder_weights import (
+    DeepseekMoeModel,
+    LayerWeights,
+    layer_weights,
+    rotation_tables,
+)
 from dsocr.runtime.kernels.add_rmsnorm import (
     add_rmsnorm_fused,
     gather_embeddings_fused,
@@ -30,14 +36,15 @@ from dsocr.runtime.kernels.repetition_flags import flag_repetition_fused
 from dsocr.runtime.kernels.sampling import sample_tokens_fused
 from dsocr.runtime.kernels.triton_compat import supports_kernels
 from dsocr.runtime.kernels.tuning import DecodeTuning, GemvTuning, decode_tuning_for, fp8_split_for
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_moe import DeepseekMoe
+from dsocr.runtime.models.family import OcrModel
 
 
 class DecodeStep:
-    """Enqueues a step; can be captured. Tables of slots are passed. It keeps the weights, and what
-    every step computes in: they must run one after another."""
+    """The `DecodeOps` of kernels: asynchronous, can be captured. Holds the weights and buffers that
+    all steps share, so steps must run one after another."""
 
-    def __init__(self, model: DeepseekOcr, cache: KVCache, max_rows: int) -> None:
+    def __init__(self, model: DeepseekMoeModel, cache: KVCache, max_rows: int) -> None:
         decoder, spec = model.decoder, model.spec.decoder
         self.pdl = _has_programmatic_launch(model.device)
         self.row_tuning, self.tuning_for = GemvTuning(), decode_tuning_for
@@ -51,36 +58,38 @@ class DecodeStep:
         self._norm, self._head = decoder.norm.weight, model.lm_head.weight
         self._layers = layer_weights(model, cache)
         self._rotation = rotation_tables(model)
-        # one for all graphs: theirs would be kept side by side
+        # one buffer for all graphs, which would otherwise each keep their own
         self._logits = torch.empty(
             max_rows, spec.vocab_size, dtype=torch.float32, device=model.device
         )
-        # the attention kernel leaves it as it found it
+        # counters of the attention kernel, which resets them to 0
         self._split_counters = torch.zeros(
             max_rows * spec.num_heads, dtype=torch.int32, device=model.device
         )
 
     def scores(self, rows: Tensor, state: DecodeState) -> Tensor:
-        """float32 scores (B, vocabulary) of what follows each slot's newest token."""
+        """float32 logits (B, vocabulary) after each slot's newest token."""
         x = gather_embeddings_fused(self._embeddings, state.tokens, state.lengths, rows)
         sequences = state.sequences(rows)
         if len(rows) == 1:
-            return self._alone(x, sequences, self.row_tuning)
-        return self._together(x, sequences, self.tuning_for(len(rows)))
+            return self._forward_one(x, sequences, self.row_tuning)
+        return self._forward_batch(x, sequences, self.tuning_for(len(rows)))
 
-    def choose(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
-        chosen = sample_tokens_fused(logits, state.histories, rows)
-        flag_repetition_fused(state.histories, state.traces, rows, chosen[2])
-        return chosen
+    def sample(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
+        sampled = sample_tokens_fused(logits, state.histories, rows)
+        flag_repetition_fused(state.histories, state.traces, rows, sampled[2])
+        return sampled
 
     def head(self, hidden: Tensor) -> Tensor:
-        """float32 scores of normed hidden states, not rounded to the weights' dtype before."""
+        """float32 logits of normed hidden states, without rounding to the weights' dtype."""
         out = self._logits[: len(hidden)]
         if hidden.dtype == torch.float32:
             return torch.mm(hidden, self._head.t(), out=out)
         return torch.mm(hidden, self._head.t(), out_dtype=torch.float32, out=out)
 
-    def _alone(self, residual: Tensor, sequences: DecodeSequences, tuning: GemvTuning) -> Tensor:
+    def _forward_one(
+        self, residual: Tensor, sequences: DecodeSequences, tuning: GemvTuning
+    ) -> Tensor:
         change: Tensor | None = None
         eps, pdl = self._eps, self.pdl
         for layer in self._layers:
@@ -112,7 +121,7 @@ class DecodeStep:
             out=self._logits[:1],
         )[1]
 
-    def _together(
+    def _forward_batch(
         self, residual: Tensor, sequences: DecodeSequences, tuning: DecodeTuning
     ) -> Tensor:
         changes: Tensor | None = None
@@ -160,11 +169,13 @@ def _has_programmatic_launch(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
 
 
-def can_decode(model: DeepseekOcr) -> bool:
-    """Whether the kernels run here: Triton, a head that fills a block, products to float32."""
+def can_decode(model: OcrModel) -> TypeGuard[DeepseekMoeModel]:
+    """Whether the decoder kernels can run: they compute `DeepseekMoe` and need Triton, a head size
+    that is a power of two from 16 on, and matrix products with float32 results."""
     dim = model.spec.decoder.head_dim
     return (
-        supports_kernels(model.device, model.dtype)
+        isinstance(getattr(model, "decoder", None), DeepseekMoe)
+        and supports_kernels(model.device, model.dtype)
         and dim >= 16
         and dim & (dim - 1) == 0
         and "out_dtype" in (torch.mm.__doc__ or "")

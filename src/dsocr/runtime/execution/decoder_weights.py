@@ -1,9 +1,13 @@
-"""The decoder's weights as the kernels want them. The modules keep theirs: both are views of the
-same memory. What lies apart is copied together once, a layer at a time."""
+"""The decoder's weights in the layout of the kernels.
+
+Kernels and modules share memory: matrices that kernels read as one are concatenated once, a layer
+at a time, and the modules' weights become views of the result.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +15,32 @@ from torch import Tensor, nn
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.kernels.experts import ExpertWeights
 from dsocr.runtime.layers.moe import MoE, SwiGLU
-from dsocr.runtime.models.deepseek_moe import DecoderLayer
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_moe import DecoderLayer, DeepseekMoe
+from dsocr.runtime.models.family import OcrModel
+from dsocr.runtime.spec import DecoderSpec, FamilySpec
+
+
+class DeepseekMoeSpec(FamilySpec, Protocol):
+    @property
+    def decoder(self) -> DecoderSpec: ...
+
+
+class DeepseekMoeModel(OcrModel, Protocol):
+    """A model of any family whose decoder is `DeepseekMoe`, which the decoder kernels compute."""
+
+    @property
+    def spec(self) -> DeepseekMoeSpec: ...
+
+    @property
+    def decoder(self) -> DeepseekMoe: ...
+
+    @property
+    def lm_head(self) -> nn.Linear: ...
 
 
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """One layer's."""
+    """The weights of one layer and its part of the KV cache."""
 
     blocks: Tensor  # (2, blocks, block_size, heads, head_dim)
     attention_norm: Tensor
@@ -29,31 +52,32 @@ class LayerWeights:
     router: Tensor | None  # (experts, hidden); None in a dense layer
 
 
-def layer_weights(model: DeepseekOcr, cache: KVCache) -> list[LayerWeights]:
+def layer_weights(model: DeepseekMoeModel, cache: KVCache) -> list[LayerWeights]:
     width = model.spec.decoder.expert_width
     return [
-        _of(layer, cache.blocks[number], width) for number, layer in enumerate(model.decoder.layers)
+        _weights_of(layer, cache.blocks[number], width)
+        for number, layer in enumerate(model.decoder.layers)
     ]
 
 
-def rotation_tables(model: DeepseekOcr) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of every position, each (positions, head_dim)."""
-    places = torch.arange(model.spec.decoder.max_positions, device=model.device)
-    cosine, sine = model.decoder.rotary(places, model.dtype)
+def rotation_tables(model: DeepseekMoeModel) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of all positions, each (positions, head_dim)."""
+    positions = torch.arange(model.spec.decoder.max_positions, device=model.device)
+    cosine, sine = model.decoder.rotary(positions, model.dtype)
     return cosine.squeeze(1).contiguous(), sine.squeeze(1).contiguous()
 
 
-def _of(layer: nn.Module, blocks: Tensor, width: int) -> LayerWeights:
+def _weights_of(layer: nn.Module, blocks: Tensor, width: int) -> LayerWeights:
     assert isinstance(layer, DecoderLayer)
     attention, mlp = layer.self_attn, layer.mlp
-    every = mlp.shared_experts if isinstance(mlp, MoE) else mlp
-    assert isinstance(every, SwiGLU)
-    gate_up = side_by_side(every.gate_proj, every.up_proj)
+    shared = mlp.shared_experts if isinstance(mlp, MoE) else mlp
+    assert isinstance(shared, SwiGLU)
+    gate_up = concatenate(shared.gate_proj, shared.up_proj)
     gate, up = gate_up.chunk(2)
-    experts = ExpertWeights(gate, up, every.down_proj.weight, width=len(gate))
+    experts = ExpertWeights(gate, up, shared.down_proj.weight, width=len(gate))
     if isinstance(mlp, MoE):
         experts = ExpertWeights(
-            *(gate, up, every.down_proj.weight, width, mlp.experts.w13, mlp.experts.w2),
+            *(gate, up, shared.down_proj.weight, width, mlp.experts.w13, mlp.experts.w2),
             num_chosen=mlp.gate.num_chosen,
             normalize=mlp.gate.normalize,
             scale=mlp.gate.scale,
@@ -63,7 +87,7 @@ def _of(layer: nn.Module, blocks: Tensor, width: int) -> LayerWeights:
     return LayerWeights(
         blocks=blocks,
         attention_norm=layer.input_layernorm.weight,
-        qkv=side_by_side(attention.q_proj, attention.k_proj, attention.v_proj),
+        qkv=concatenate(attention.q_proj, attention.k_proj, attention.v_proj),
         out=attention.o_proj.weight,
         experts_norm=layer.post_attention_layernorm.weight,
         experts=experts,
@@ -72,20 +96,20 @@ def _of(layer: nn.Module, blocks: Tensor, width: int) -> LayerWeights:
     )
 
 
-def side_by_side(*linears: nn.Linear) -> Tensor:
-    """Their weights (outputs, inputs) over one another in one piece of memory, of which each keeps
-    its part. Those that lie so already stay where they are."""
+def concatenate(*linears: nn.Linear) -> Tensor:
+    """The weights (outputs, inputs), concatenated over the outputs; each layer's weight becomes a
+    view of the result. Weights that are contiguous already are not copied."""
     weights: list[Tensor] = [linear.weight for linear in linears]
-    if _adjoin(weights):
+    if _are_contiguous(weights):
         rows, first = sum(map(len, weights)), weights[0]
         return first.as_strided((rows, first.shape[1]), first.stride(), first.storage_offset())
-    together = torch.cat(weights)
-    for linear, part in zip(linears, torch.split(together, [*map(len, weights)]), strict=True):
+    joined = torch.cat(weights)
+    for linear, part in zip(linears, torch.split(joined, [*map(len, weights)]), strict=True):
         linear.weight.data = part
-    return together
+    return joined
 
 
-def _adjoin(weights: list[Tensor]) -> bool:
+def _are_contiguous(weights: list[Tensor]) -> bool:
     ends = [one.data_ptr() + one.numel() * one.element_size() for one in weights]
     owners = {one.untyped_storage().data_ptr() for one in weights}
     return len(owners) == 1 and ends[:-1] == [one.data_ptr() for one in weights[1:]]

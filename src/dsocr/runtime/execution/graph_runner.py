@@ -1,8 +1,8 @@
-"""The runner that stays ahead of the host: steps are enqueued, tokens stay on the device.
+"""The runner for kernels and CUDA graphs: steps are enqueued and tokens stay on the device.
 
-Pages are encoded as `ModelRunner` does; the first token of an answer and all that follow are chosen
-on the device. A step that ran out of memory half way can be launched again, once those before it
-were collected: its pages are then told to the device anew.
+Views are encoded as in `ModelRunner`; all output tokens are sampled on the device. A step that ran
+out of memory half way can be launched again once the steps before it are collected: its sequences
+are then uploaded again.
 """
 
 from __future__ import annotations
@@ -16,44 +16,52 @@ from torch import Tensor
 from dsocr.runtime.cache.batch import Batch, make_batch
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.cache.kv_cache import KVCache
-from dsocr.runtime.execution.decode_graph import Chosen, DecodeGraph, DecodeState
-from dsocr.runtime.execution.decode_graph import Step as Decode
+from dsocr.runtime.execution.decode_graph import (
+    DecodeGraph,
+    DecodeOps,
+    DecodeOutput,
+    DecodeState,
+)
 from dsocr.runtime.execution.decode_step import DecodeStep
+from dsocr.runtime.execution.decoder_weights import DeepseekMoeModel
 from dsocr.runtime.execution.model_runner import Launched, ModelRunner
 from dsocr.runtime.execution.prefill_step import PrefillStep
-from dsocr.runtime.execution.sampler import Choice, NotANumber, Sampled, draw
+from dsocr.runtime.execution.sampler import NotANumber, SampledToken, SampleResult, draw
+from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.kernels.repetition_flags import CHECK_ALWAYS, CHECK_OFF, CHECK_ON, MAY_REPEAT
 from dsocr.runtime.kernels.sampling import END, FULL, NOT_A_NUMBER, STUCK
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.scheduling.scheduler import ScheduledChunk, Step
+from dsocr.runtime.scheduling.scheduler import ScheduledChunk, ScheduledStep
 from dsocr.runtime.scheduling.sequence import Ending, Sequence
 from dsocr.runtime.text.tokenizer import SpecialTokens
 
 Prefill = Callable[[Batch], Tensor]
 """A batch of prompts to hidden states (T, hidden) after the final norm; fills the cache."""
-MakeSteps = Callable[[DeepseekOcr, KVCache, int], tuple[Prefill, Decode]]
-"""From the model, the cache and the most rows that decode."""
+MakeSteps = Callable[[DeepseekMoeModel, KVCache, int], tuple[Prefill, DecodeOps]]
+"""Makes both from the model, the cache and the largest number of rows of a decode step."""
 
 
-def kernel_steps(model: DeepseekOcr, cache: KVCache, max_rows: int) -> tuple[Prefill, Decode]:
+def kernel_steps(
+    model: DeepseekMoeModel, cache: KVCache, max_rows: int
+) -> tuple[Prefill, DecodeOps]:
     return PrefillStep(model, cache).hidden, DecodeStep(model, cache, max_rows)
 
 
 class GraphRunner(ModelRunner):
-    """Owns the tables of all slots and the graphs."""
+    """Owns the device tables of all slots and the decode graphs."""
 
     def __init__(
         self,
-        model: DeepseekOcr,
+        model: DeepseekMoeModel,
         *,
         num_tokens: int,
         max_num_seqs: int,
         special: SpecialTokens,
         digits: Collection[int] = (),
         cache_dtype: torch.dtype | None = None,
+        vision: VisionRunner | None = None,
         make_steps: MakeSteps = kernel_steps,
     ) -> None:
-        super().__init__(model, num_tokens=num_tokens, cache_dtype=cache_dtype)
+        super().__init__(model, num_tokens=num_tokens, cache_dtype=cache_dtype, vision=vision)
         positions = model.spec.decoder.max_positions
         self.state = DecodeState(
             num_slots=max_num_seqs,
@@ -64,77 +72,80 @@ class GraphRunner(ModelRunner):
             device=model.device,
             digits=digits,
         )
-        self._prefill, self._decode = make_steps(model, self.cache, max_num_seqs)
-        self.graph = DecodeGraph(self._decode, self.state, max_rows=max_num_seqs)
+        self._prefill, self._ops = make_steps(model, self.cache, max_num_seqs)
+        self.graph = DecodeGraph(self._ops, self.state, max_rows=max_num_seqs)
         self.graph.capture(max_num_seqs)
         self.graph.capture(1)
-        # what the device knows of each slot: which block table, and how much of it. A slot is
-        # current if this is its sequence's very list, which changes whenever it is put away
+        # of each slot the block table that was uploaded, and how many of its blocks. A slot is up
+        # to date if that is its sequence's list object: a sequence gets a new one when released
         self._uploaded: list[list[int] | None] = [None] * max_num_seqs
         self._num_blocks = [0] * max_num_seqs
 
-    def make_ready(self) -> bool:
-        return super().make_ready() or self.graph.capture_one()
+    def run_idle_work(self) -> bool:
+        return super().run_idle_work() or self.graph.capture_one()
 
     @torch.inference_mode()
-    def launch(self, step: Step) -> Launched:
+    def launch(self, step: ScheduledStep) -> Launched:
         try:
             return self._launch(step)
         except RuntimeError:
-            # half of it is done: what the device knows of these pages is told anew
-            for piece in step.pieces:
-                if piece.sequence.slot is not None:
-                    self._uploaded[piece.sequence.slot] = None
+            # part of it may have run: upload these sequences again
+            for chunk in step.chunks:
+                if chunk.sequence.slot is not None:
+                    self._uploaded[chunk.sequence.slot] = None
             raise
 
-    def _launch(self, step: Step) -> Launched:
-        self._encode([one for one in step.starts if not one.ended])
-        flight = _Flight(len(step.pieces))
-        places = [place for place, one in enumerate(step.pieces) if not one.sequence.ended]
-        decodes = [place for place in places if place < step.num_decodes]
-        chunks = [place for place in places if place >= step.num_decodes]
+    def _launch(self, step: ScheduledStep) -> Launched:
+        self._encode([one for one in step.to_encode if not one.ended])
+        launched = _StepInFlight(len(step.chunks))
+        live = [index for index, one in enumerate(step.chunks) if not one.sequence.ended]
+        decodes = [index for index in live if index < step.num_decodes]
+        prefills = [index for index in live if index >= step.num_decodes]
         if decodes:
-            self.graph.prepare(len(decodes))
-        if chunks:
-            self._take_in([step.pieces[place] for place in chunks], chunks, flight)
+            self.graph.ensure_graph(len(decodes))
+        if prefills:
+            self._launch_prefills([step.chunks[index] for index in prefills], prefills, launched)
         if decodes:
-            sequences = [step.pieces[place].sequence for place in decodes]
+            sequences = [step.chunks[index].sequence for index in decodes]
             self._sync_slots(sequences)
-            chosen = self.graph.step([_slot(one) for one in sequences])
-            self._copy_out(chosen, sequences, decodes, flight)
-        flight.leave()
-        return flight
+            output = self.graph.decode([_slot(one) for one in sequences])
+            self._copy_out(output, sequences, decodes, launched)
+        launched.record()
+        return launched
 
-    def _take_in(self, pieces: Many[ScheduledChunk], places: Many[int], flight: _Flight) -> None:
-        """Prompts into the cache; of those that are complete the first token of the answer."""
-        chunks = [piece.sequence.chunk(piece.start, piece.length) for piece in pieces]
-        batch = make_batch(chunks, block_size=BLOCK_SIZE, device=self.model.device)
+    def _launch_prefills(
+        self, chunks: Many[ScheduledChunk], indices: Many[int], launched: _StepInFlight
+    ) -> None:
+        """Writes prompts to the cache; samples the first output token of the complete ones.
+        `indices` are those of the chunks in the step."""
+        inputs = [one.sequence.chunk(one.start, one.length) for one in chunks]
+        batch = make_batch(inputs, block_size=BLOCK_SIZE, device=self.model.device)
         hidden = self._prefill(batch)
-        asked = [number for number, piece in enumerate(pieces) if piece.samples]
-        if not asked:
+        sampling = [number for number, chunk in enumerate(chunks) if chunk.samples]
+        if not sampling:
             return
-        sequences = [pieces[number].sequence for number in asked]
-        last = self.state.send([batch.last_rows[number] for number in asked])
-        rows = self.state.send([_slot(one) for one in sequences])
-        logits = self._decode.head(hidden[last.long()])
+        sequences = [chunks[number].sequence for number in sampling]
+        last = self.state.to_device([batch.last_rows[number] for number in sampling])
+        rows = self.state.to_device([_slot(one) for one in sequences])
+        logits = self._ops.head(hidden[last.long()])
         for sequence in sequences:
             self._upload(sequence)
-        chosen = Chosen(self._decode.choose(logits, self.state, rows), logits)
-        self._copy_out(chosen, sequences, [places[number] for number in asked], flight)
+        output = DecodeOutput(self._ops.sample(logits, self.state, rows), logits)
+        self._copy_out(output, sequences, [indices[number] for number in sampling], launched)
 
     def _sync_slots(self, sequences: Many[Sequence]) -> None:
-        """Tells the device of blocks that were added, and of sequences that it does not hold: one
-        that was put away and came back may have but its newest token to compute."""
-        grown = []
+        """Uploads new blocks, and sequences that are not on the device: a preempted one may come
+        back with nothing but its newest token to compute."""
+        added = []
         for sequence in sequences:
             slot, table = _slot(sequence), sequence.block_table
             if self._uploaded[slot] is not table:
                 self._upload(sequence)
                 continue
-            for place in range(self._num_blocks[slot], len(table)):
-                grown.append((slot, place, table[place]))
+            for index in range(self._num_blocks[slot], len(table)):
+                added.append((slot, index, table[index]))
             self._num_blocks[slot] = len(table)
-        self.state.grow(grown)
+        self.state.append_blocks(added)
 
     def _upload(self, sequence: Sequence) -> None:
         slot, table = _slot(sequence), sequence.block_table
@@ -144,27 +155,31 @@ class GraphRunner(ModelRunner):
             [*sequence.prompt_ids, *sequence.output_ids],
             table,
             num_prompt=len(sequence.prompt_ids),
-            limit=len(sequence.prompt_ids) + sequence.room,
+            limit=len(sequence.prompt_ids) + sequence.max_new_tokens,
             no_repeat=sequence.params.no_repeat,
-            watch=_how_watched(sequence),
+            repetition_check=_repetition_check(sequence),
         )
 
     def _copy_out(
-        self, chosen: Chosen, sequences: Many[Sequence], places: Many[int], flight: _Flight
+        self,
+        output: DecodeOutput,
+        sequences: Many[Sequence],
+        indices: Many[int],
+        launched: _StepInFlight,
     ) -> None:
         for row, sequence in enumerate(sequences):
             if sequence.params.temperature > 0:
-                self._draw(chosen, row, sequence)
-        flight.take(chosen.choices, places)
+                self._draw(output, row, sequence)
+        launched.copy_results(output.sampled, indices)
 
-    def _draw(self, chosen: Chosen, row: int, sequence: Sequence) -> None:
-        """Another token in place of the best one. Every index is a tensor: a number would be asked
-        of the device."""
-        scores = chosen.logits[row]
-        token = draw(scores, sequence).reshape(1)
-        tokens, logprobs, flags = chosen.choices[:, row : row + 1].unbind()
-        worse = scores.gather(0, token) - scores.gather(0, tokens.long())
-        logprobs.copy_((logprobs.view(torch.float32) + worse).view(torch.int32))
+    def _draw(self, output: DecodeOutput, row: int, sequence: Sequence) -> None:
+        """Replaces the best token by a drawn one. Every index is a tensor: a number would need
+        synchronization."""
+        logits = output.logits[row]
+        token = draw(logits, sequence).reshape(1)
+        tokens, logprobs, flags = output.sampled[:, row : row + 1].unbind()
+        difference = logits.gather(0, token) - logits.gather(0, tokens.long())
+        logprobs.copy_((logprobs.view(torch.float32) + difference).view(torch.int32))
         tokens.copy_(token)
         flags.copy_((flags & ~END) | (token == sequence.special.eos) * END)
         history = self.state.tokens[_slot(sequence)]
@@ -172,50 +187,53 @@ class GraphRunner(ModelRunner):
         history.scatter_(0, newest, tokens)
 
 
-class _Flight:
-    """A step under way, and where its results are being copied to."""
+class _StepInFlight:
+    """A step in flight and the host memory that its results are copied to."""
 
-    def __init__(self, num_pieces: int) -> None:
-        self._choices: list[Choice] = [None] * num_pieces
+    def __init__(self, num_chunks: int) -> None:
+        self._results: list[SampleResult] = [None] * num_chunks
         self._parts: list[tuple[Tensor, Many[int]]] = []
         self._done: torch.cuda.Event | None = None
 
-    def take(self, choices: Tensor, places: Many[int]) -> None:
-        """Columns of (3, B) belong to these pieces; on the device they will be written over."""
-        on_cuda = choices.device.type == "cuda"
-        host = torch.empty(choices.shape, dtype=choices.dtype, pin_memory=on_cuda)
-        self._parts.append((host.copy_(choices, non_blocking=True), places))
+    def copy_results(self, sampled: Tensor, indices: Many[int]) -> None:
+        """Enqueues a copy of (3, B), whose first columns are the results of these chunks; on the
+        device they are overwritten by the next step."""
+        on_cuda = sampled.device.type == "cuda"
+        host = torch.empty(sampled.shape, dtype=sampled.dtype, pin_memory=on_cuda)
+        self._parts.append((host.copy_(sampled, non_blocking=True), indices))
 
-    def leave(self) -> None:
+    def record(self) -> None:
+        """Records the event that `collect` waits for, after all copies."""
         if any(part.is_pinned() for part, _ in self._parts):
             self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._done.record()
 
-    def collect(self) -> list[Choice]:
+    def collect(self) -> list[SampleResult]:
         if self._done is not None:
             self._done.synchronize()  # the one sync of a step
-        for part, places in self._parts:
+        for part, indices in self._parts:
             tokens, bits, flags = part
-            results = zip(
+            columns = zip(
                 tokens.tolist(), bits.view(torch.float32).tolist(), flags.tolist(), strict=True
             )
-            for place, result in zip(places, results, strict=False):  # the bucket has more
-                self._choices[place] = _choice(*result)
-        return self._choices
+            for index, column in zip(indices, columns, strict=False):  # the rest is padding
+                self._results[index] = _result(*column)
+        return self._results
 
 
-def _choice(token: int, logprob: float, flags: int) -> Choice:
+def _result(token: int, logprob: float, flags: int) -> SampleResult:
     if flags & NOT_A_NUMBER:
         return NotANumber()
     if flags & STUCK:
         return None
     ending: Ending | None = "stop" if flags & END else "length" if flags & FULL else None
-    return Sampled(token, logprob, ending, bool(flags & MAY_REPEAT))
+    return SampledToken(token, logprob, ending, bool(flags & MAY_REPEAT))
 
 
-def _how_watched(sequence: Sequence) -> int:
-    """The device counts from the first token on, and tokens that are drawn it sees too early."""
-    if sequence.watch is None:
+def _repetition_check(sequence: Sequence) -> int:
+    """How the device checks the sequence. It needs all output from the first token on, and it reads
+    a drawn token before it replaces the best one."""
+    if sequence.repetition is None:
         return CHECK_OFF
     return CHECK_ALWAYS if sequence.output_ids or sequence.params.temperature > 0 else CHECK_ON
 

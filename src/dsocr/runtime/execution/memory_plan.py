@@ -1,179 +1,206 @@
-"""How many tokens the cache may hold: fixed at the start, so that no number of pages can run the
-device out of memory.
+"""Plans the device's memory: the size of the KV cache is fixed at the start, so that the device
+cannot run out of memory however many pages arrive.
 
-What a step needs beside the cache is measured by rehearsing the largest one there can be.
+The memory that a step needs besides the cache is measured by running the largest possible step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 
-from dsocr.runtime.cache.batch import Chunk, PageViews, make_batch
+from dsocr.runtime.cache.batch import Batch, Chunk, PageViews, make_batch
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import DeviceError, choose_cache_dtype, is_out_of_memory
 from dsocr.runtime.execution.decode_step import can_decode
 from dsocr.runtime.execution.prefill_step import PrefillStep
+from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.layers.attention import MAX_GATHERED_TOKENS
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.scheduling.preprocess import num_image_tokens
+from dsocr.runtime.models.family import OcrModel, ProfileInputs
+from dsocr.runtime.scheduling.preprocess import gray_view
 
 MAX_SEQS = 256
-"""Pages that run at once on a GPU, unless told otherwise; more bring nothing."""
+"""Default number of sequences on a GPU; more do not raise the throughput."""
 MAX_SEQS_ELSEWHERE = 4
-TOKENS_A_PAGE = 1024
-"""A full page of text with its picture has more: less cache than this for each is no use."""
+MIN_TOKENS_PER_PAGE = 1024
+"""Cache tokens per sequence, at least: a full page with its image has more."""
 MARGIN = 1.25
-"""Of what was measured: the allocator's splinters."""
-PROMPT_TOKENS = 913
-"""Of a gundam page that comes alone: the commonest size, so that its kernels are loaded."""
+"""Factor on the measured memory, for the allocator's fragmentation."""
 FIXED_BYTES = 512 << 20
-"""What libraries and graphs keep for themselves."""
-HOW_TO_NEED_LESS = (
-    "DEEPSEEK_OCR_RUNTIME__EXPERT_DTYPE=int8 needs 2.4 GB less for the weights, "
+"""Memory that libraries and graphs keep."""
+HOW_TO_SAVE_MEMORY = (
+    "DEEPSEEK_OCR_RUNTIME__EXPERT_DTYPE=int8 needs a third less for the weights, "
     "DEEPSEEK_OCR_RUNTIME__CACHE_DTYPE=fp8 half for the context."
 )
 
 PREFILL_TOKENS, PREFILL_TOKENS_LARGE = 2048, 8192
-"""Of a step: many keep a large GPU busier than the host that feeds it."""
+"""Prompt tokens of a step by default. A large GPU is limited by the host with fewer."""
 LARGE_BYTES = 16 << 30
-"""A GPU with so much free beside the weights is large."""
+"""A GPU with this much free after loading the weights is large."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """What there is room for."""
+    """How the device's memory is used."""
 
     max_num_seqs: int
     cache_tokens: int
     cache_dtype: torch.dtype
     max_prefill_tokens: int
     reserve_bytes: int | None
-    """Left to everything but weights and cache; None where the device's memory is not counted."""
+    """Left to everything but weights and cache; None where memory is not measured."""
 
 
-def plan_memory(model: DeepseekOcr, config: RuntimeConfig) -> MemoryPlan:
-    """Fills in what the config leaves open, from the memory that is free now that the weights are
-    loaded. Raises `DeviceError` where not even one page fits, or fp8 is not to be had."""
-    context = model.spec.decoder.max_positions
-    kept = choose_cache_dtype(
+def plan_memory(model: OcrModel, vision: VisionRunner, config: RuntimeConfig) -> MemoryPlan:
+    """Fills in what the config leaves open, from the memory that is free after loading the weights.
+    Raises `DeviceError` where not even one page fits, or fp8 is not available."""
+    cache_dtype = choose_cache_dtype(
         config.cache_dtype,
         dtype=model.dtype,
         device=model.device,
         kernels=config.kernels and can_decode(model),
         head_dim=model.spec.decoder.head_dim,
     )
-    if model.device.type != "cuda":
-        seats = config.max_num_seqs or MAX_SEQS_ELSEWHERE
-        prefill = config.max_prefill_tokens or PREFILL_TOKENS
-        return MemoryPlan(
-            seats, max(context, config.cache_tokens or 2 * context), kept, prefill, None
-        )
-    seats = config.max_num_seqs or MAX_SEQS
-    if config.max_prefill_tokens is None:
-        free, _ = torch.cuda.mem_get_info(model.device)
-        prefill = PREFILL_TOKENS_LARGE if free >= LARGE_BYTES else PREFILL_TOKENS
-        config = replace(config, max_prefill_tokens=prefill)
-    reserve = config.memory_reserve_mb
-    reserve_bytes = (
-        profile_run(model, config, seats, kept) if reserve is None else int(reserve * (1 << 20))
-    )
-    torch.cuda.empty_cache()
-    free, _ = torch.cuda.mem_get_info(model.device)
-    usable = int(free * config.memory_share)
-    token_bytes = KVCache.bytes_per_token(model.spec.decoder, kept)
-    tokens = fitting_tokens(usable, reserve_bytes, token_bytes, context)
-    wished = config.cache_tokens or seats * context
-    tokens = min(tokens, max(context, wished))
-    if config.max_num_seqs is None:
-        seats = max(1, min(seats, tokens // TOKENS_A_PAGE))
+    if model.device.type == "cuda":
+        return _plan_gpu(model, vision, config, cache_dtype)
+    context = model.spec.decoder.max_positions
     return MemoryPlan(
-        seats, tokens, kept, config.max_prefill_tokens or PREFILL_TOKENS, reserve_bytes
+        max_num_seqs=config.max_num_seqs or MAX_SEQS_ELSEWHERE,
+        cache_tokens=max(context, config.cache_tokens or 2 * context),
+        cache_dtype=cache_dtype,
+        max_prefill_tokens=config.max_prefill_tokens or PREFILL_TOKENS,
+        reserve_bytes=None,
     )
+
+
+def _plan_gpu(
+    model: OcrModel, vision: VisionRunner, config: RuntimeConfig, cache_dtype: torch.dtype
+) -> MemoryPlan:
+    context = model.spec.decoder.max_positions
+    max_num_seqs = config.max_num_seqs or MAX_SEQS
+    prefill_tokens = config.max_prefill_tokens or _prefill_tokens(model.device)
+    if config.memory_reserve_mb is None:
+        config = replace(config, max_prefill_tokens=prefill_tokens)
+        reserve_bytes = profile_run(model, vision, config, max_num_seqs, cache_dtype)
+    else:
+        reserve_bytes = int(config.memory_reserve_mb * (1 << 20))
+    torch.cuda.empty_cache()
+    usable = int(_free_bytes(model.device) * config.memory_share)
+    token_bytes = KVCache.bytes_per_token(model.spec.decoder, cache_dtype)
+    tokens = fitting_tokens(usable, reserve_bytes, token_bytes, context)
+    tokens = min(tokens, max(context, config.cache_tokens or max_num_seqs * context))
+    if config.max_num_seqs is None:
+        max_num_seqs = max(1, min(max_num_seqs, tokens // MIN_TOKENS_PER_PAGE))
+    return MemoryPlan(max_num_seqs, tokens, cache_dtype, prefill_tokens, reserve_bytes)
+
+
+def _prefill_tokens(device: torch.device) -> int:
+    return PREFILL_TOKENS_LARGE if _free_bytes(device) >= LARGE_BYTES else PREFILL_TOKENS
+
+
+def _free_bytes(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0]
 
 
 def fitting_tokens(usable_bytes: int, reserve_bytes: int, token_bytes: int, context: int) -> int:
-    """Tokens that fit beside the reserve, a whole context at least. A device too small for both is
-    used without a reserve: a step that does not fit is then computed in parts."""
+    """Tokens that fit besides the reserve, one context at least. A device too small for both is
+    used without a reserve: steps that do not fit are then split."""
     tokens = (usable_bytes - reserve_bytes) // token_bytes
     if tokens >= context:
         return tokens
     if usable_bytes < context * token_bytes:
         raise DeviceError(
-            f"Beside the weights the device has {usable_bytes >> 20} MiB to use; the model's "
-            f"context of {context} tokens takes {context * token_bytes >> 20}. {HOW_TO_NEED_LESS}"
+            f"Besides the weights the device has {usable_bytes >> 20} MiB to use; the model's "
+            f"context of {context} tokens takes {context * token_bytes >> 20}. {HOW_TO_SAVE_MEMORY}"
         )
     return context
 
 
 def profile_run(
-    model: DeepseekOcr, config: RuntimeConfig, seats: int, cache_dtype: torch.dtype
+    model: OcrModel,
+    vision: VisionRunner,
+    config: RuntimeConfig,
+    max_num_seqs: int,
+    cache_dtype: torch.dtype,
 ) -> int:
-    """Bytes that the largest step needs beside weights and cache, and pictures that wait. The small
-    cache that it is rehearsed with is among them."""
+    """Runs the largest step; returns the bytes needed besides weights and cache: by that step, and
+    for the features of encoded pages. They include the small cache of this run."""
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(model.device)
     before = torch.cuda.memory_allocated(model.device)
     try:
-        features = profile_steps(model, config, seats, cache_dtype)
+        features = profile_steps(model, vision, config, max_num_seqs, cache_dtype)
         torch.cuda.synchronize(model.device)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        # a small device: all that one page's cache leaves is needed
+        # a small device: reserve all memory but one context's cache
         return torch.cuda.mem_get_info(model.device)[1]
     peak = torch.cuda.max_memory_allocated(model.device) - before
     torch.cuda.empty_cache()
-    return int(peak * MARGIN) + FIXED_BYTES + 2 * seats * features
+    return int(peak * MARGIN) + FIXED_BYTES + 2 * max_num_seqs * features
 
 
 def profile_steps(
-    model: DeepseekOcr, config: RuntimeConfig, seats: int, cache_dtype: torch.dtype
+    model: OcrModel,
+    vision: VisionRunner,
+    config: RuntimeConfig,
+    max_num_seqs: int,
+    cache_dtype: torch.dtype,
 ) -> int:
-    """Encodes, prefills and decodes (kernels as if prompts had one token: what graphs keep is in
-    `FIXED_BYTES`); returns the bytes of one page's features."""
-    tiles = _grey(640).expand(config.max_tiles, -1, -1, -1)
-    page = PageViews(_grey(1024), tiles, (1, config.max_tiles))
-    for side in (1024, 640):  # the largest pass of each
-        model.encode([PageViews(_grey(side))] * max(1, model.pass_pixels // side**2))
-    # one of each other side: on a small card 1280 is the largest pass of all. Each has kernels to
-    # be loaded, and its graph is made as soon as there is a quiet moment
-    for side in (512, 1280):
-        model.encode([PageViews(_grey(side))])
-    wanted = config.max_prefill_tokens or PREFILL_TOKENS
-    most = min(wanted, model.spec.decoder.max_positions)
-    length = min(model.spec.decoder.max_positions, MAX_GATHERED_TOKENS // seats)
-    num_blocks = -(-max(most, length) // BLOCK_SIZE)
+    """Encodes, prefills and decodes; returns the bytes of one page's features. With kernels decode
+    steps run as prompts of one token: the memory of graphs is in `FIXED_BYTES`."""
+    inputs = model.profile_inputs(config.max_tiles)
+    _profile_vision(vision, inputs)
+    decoder = model.spec.decoder
+    step_tokens = config.max_prefill_tokens or PREFILL_TOKENS
+    longest = min(step_tokens, decoder.max_positions)
+    length = min(decoder.max_positions, MAX_GATHERED_TOKENS // max_num_seqs)
+    num_blocks = -(-max(longest, length) // BLOCK_SIZE)
     cache = KVCache(
-        model.spec.decoder,
+        decoder,
         num_blocks=num_blocks,
         block_size=BLOCK_SIZE,
         device=model.device,
         dtype=cache_dtype,
     )
     table = list(range(num_blocks))
-    kernels = config.kernels and can_decode(model)
-    forward = PrefillStep(model, cache).hidden if kernels else partial(model.forward, cache=cache)
-    # all in one place: only their number counts
-    prompts = [Chunk([0] * count, 0, table) for count in largest_prompts(wanted, most)]
-    lone = Chunk([0] * min(most, PROMPT_TOKENS), 0, table)
+    # all write to the same blocks: only the number of tokens matters
+    prompts = [Chunk([0] * count, 0, table) for count in largest_prompts(step_tokens, longest)]
+    common = Chunk([0] * min(longest, inputs.prompt_tokens), 0, table)
     token = Chunk([0], length - 1, table)
-    for chunks in (prompts, [lone], [token] * seats):
+    _profile_decoder(
+        model, cache, config, [prompts, [common], [token] * max_num_seqs], max_num_seqs
+    )
+    return model.num_image_tokens(inputs.page) * decoder.hidden_size * model.dtype.itemsize
+
+
+def _profile_vision(vision: VisionRunner, inputs: ProfileInputs) -> None:
+    for side in inputs.common_sides:  # the largest pass of each side
+        vision.encode([PageViews(gray_view(side))] * max(1, vision.pass_pixels // side**2))
+    # a single view of each other side: on a small GPU the largest of them is the largest pass of
+    # all. It loads their kernels, and requests their graphs
+    for side in inputs.other_sides:
+        vision.encode([PageViews(gray_view(side))])
+
+
+def _profile_decoder(
+    model: OcrModel, cache: KVCache, config: RuntimeConfig, steps: list[list[Chunk]], max_rows: int
+) -> None:
+    forward: Callable[[Batch], torch.Tensor] = partial(model.forward, cache=cache)
+    if config.kernels and can_decode(model):
+        forward = PrefillStep(model, cache).hidden
+    for chunks in steps:
         batch = make_batch(chunks, block_size=BLOCK_SIZE, device=model.device)
-        model.logits(forward(batch)[-seats:]).logsumexp(dim=-1)
-    width = model.spec.decoder.hidden_size
-    return num_image_tokens(page) * width * model.dtype.itemsize
+        model.logits(forward(batch)[-max_rows:]).logsumexp(dim=-1)
 
 
 def largest_prompts(num_tokens: int, context: int) -> list[int]:
-    """Lengths of as few prompts as come to so many tokens."""
+    """Lengths of as few prompts as have that many tokens in all."""
     whole, rest = divmod(num_tokens, context)
     return [context] * whole + [rest] * (rest > 0)
-
-
-def _grey(side: int) -> torch.Tensor:
-    return torch.full((side, side, 3), 127, dtype=torch.uint8)

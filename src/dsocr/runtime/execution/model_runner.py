@@ -1,4 +1,4 @@
-"""One step of the model: sequences to tensors, scores to tokens. Owns the device and the cache."""
+"""Runs scheduled steps on the model and owns the KV cache; also what the loop needs of a runner."""
 
 from __future__ import annotations
 
@@ -10,40 +10,48 @@ import torch
 from dsocr.runtime.cache.batch import make_batch
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE, BlockAllocator
 from dsocr.runtime.cache.kv_cache import KVCache
-from dsocr.runtime.execution.sampler import Choice, sample
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.scheduling.scheduler import ScheduledChunk, Step
+from dsocr.runtime.execution.sampler import SampleResult, sample
+from dsocr.runtime.execution.vision_runner import VisionRunner
+from dsocr.runtime.models.family import OcrModel
+from dsocr.runtime.scheduling.scheduler import ScheduledChunk, ScheduledStep
 from dsocr.runtime.scheduling.sequence import Sequence
 
 
 class Launched(Protocol):
-    """A step under way."""
+    """A step in flight."""
 
-    def collect(self) -> list[Choice]:
-        """Waits for it; one choice a piece, None where none was asked. Called once, in order."""
+    def collect(self) -> list[SampleResult]:
+        """Waits for the step; one result per chunk. Called once per step, in order."""
 
 
 class Runner(Protocol):
-    """What the loop asks of whoever computes. Either verb may raise out-of-memory errors; the step
-    can then be launched again, whole or in parts."""
+    """What the loop calls. `launch` and `collect` may raise out-of-memory errors; the step can then
+    be launched again, whole or in parts."""
 
     @property
     def allocator(self) -> BlockAllocator: ...
 
-    def launch(self, step: Step) -> Launched:
-        """Begins a step; does not wait for the device."""
+    def launch(self, step: ScheduledStep) -> Launched:
+        """Starts a step; does not wait for the device."""
 
-    def make_ready(self) -> bool:
-        """Does a little of what would take time later. False where nothing is left of it."""
+    def run_idle_work(self) -> bool:
+        """Does one unit of work that would delay later steps. False if none is left."""
 
 
 class ModelRunner:
-    """Runs the model on what it is given; who runs when is not its affair."""
+    """Runs steps in plain PyTorch and samples on the host. Knows nothing of scheduling."""
 
     def __init__(
-        self, model: DeepseekOcr, *, num_tokens: int, cache_dtype: torch.dtype | None = None
+        self,
+        model: OcrModel,
+        *,
+        num_tokens: int,
+        cache_dtype: torch.dtype | None = None,
+        vision: VisionRunner | None = None,
     ) -> None:
+        """`cache_dtype` None: the model's. `vision` None: a new one for the model."""
         self.model = model
+        self.vision = VisionRunner(model) if vision is None else vision
         self.allocator = BlockAllocator(-(-num_tokens // BLOCK_SIZE), block_size=BLOCK_SIZE)
         self.cache = KVCache(
             model.spec.decoder,
@@ -53,49 +61,49 @@ class ModelRunner:
             dtype=cache_dtype or model.dtype,
         )
 
-    def make_ready(self) -> bool:
-        return self.model.make_ready()
+    def run_idle_work(self) -> bool:
+        return self.vision.run_idle_work()
 
-    def launch(self, step: Step) -> Launched:
-        """The plain form needs the last step's tokens on the host, so it runs when collected."""
+    def launch(self, step: ScheduledStep) -> Launched:
+        """Deferred until it is collected: it needs the previous step's tokens on the host."""
         return _Deferred(lambda: self._run(step))
 
-    def _run(self, step: Step) -> list[Choice]:
-        self._encode([one for one in step.starts if not one.ended])
-        # one that ended in the step before has no token to go on from
-        live = [piece for piece in step.pieces if not piece.sequence.ended]
-        choices = dict(zip(map(id, live), self._forward(live), strict=True))
-        return [choices.get(id(piece)) for piece in step.pieces]
+    def _run(self, step: ScheduledStep) -> list[SampleResult]:
+        self._encode([one for one in step.to_encode if not one.ended])
+        # a sequence that ended in the previous step has no newest token
+        live = [chunk for chunk in step.chunks if not chunk.sequence.ended]
+        results = dict(zip(map(id, live), self._forward(live), strict=True))
+        return [results.get(id(chunk)) for chunk in step.chunks]
 
     def _encode(self, sequences: list[Sequence]) -> None:
-        """Turns the views of all these pages into features."""
+        """Replaces the views of these sequences by their features."""
         views = {one: one.views for one in sequences if one.views is not None}
         if not views:
             return
-        for sequence, features in zip(views, self.model.encode([*views.values()]), strict=True):
+        for sequence, features in zip(views, self.vision.encode([*views.values()]), strict=True):
             sequence.features, sequence.views = features, None
 
-    def _forward(self, pieces: list[ScheduledChunk]) -> list[Choice]:
-        """Writes the pieces to the cache and chooses the tokens that follow them."""
-        if not pieces:
+    def _forward(self, chunks: list[ScheduledChunk]) -> list[SampleResult]:
+        """Writes the chunks to the cache and samples the tokens after them."""
+        if not chunks:
             return []
-        chunks = [piece.sequence.chunk(piece.start, piece.length) for piece in pieces]
-        batch = make_batch(chunks, block_size=BLOCK_SIZE, device=self.model.device)
+        inputs = [one.sequence.chunk(one.start, one.length) for one in chunks]
+        batch = make_batch(inputs, block_size=BLOCK_SIZE, device=self.model.device)
         hidden = self.model.forward(batch, self.cache)
-        asked = [index for index, piece in enumerate(pieces) if piece.samples]
-        choices: list[Choice] = [None] * len(pieces)
-        if asked:
+        sampling = [index for index, chunk in enumerate(chunks) if chunk.samples]
+        results: list[SampleResult] = [None] * len(chunks)
+        if sampling:
             last = batch.last_rows
-            logits = self.model.logits(hidden[[last[index] for index in asked]])
-            chosen = sample(logits, [pieces[index].sequence for index in asked])
-            for index, choice in zip(asked, chosen, strict=True):
-                choices[index] = choice
-        return choices
+            logits = self.model.logits(hidden[[last[index] for index in sampling]])
+            sampled = sample(logits, [chunks[index].sequence for index in sampling])
+            for index, result in zip(sampling, sampled, strict=True):
+                results[index] = result
+        return results
 
 
 class _Deferred:
-    def __init__(self, work: Callable[[], list[Choice]]) -> None:
+    def __init__(self, work: Callable[[], list[SampleResult]]) -> None:
         self._work = work
 
-    def collect(self) -> list[Choice]:
+    def collect(self) -> list[SampleResult]:
         return self._work()

@@ -1,4 +1,4 @@
-"""Steps that run out of memory, once more in smaller parts. What fails alone fails alone."""
+"""Splits steps that run out of memory, down to the single pages that do not fit alone."""
 
 from __future__ import annotations
 
@@ -9,66 +9,68 @@ import torch
 
 from dsocr.runtime.devices import is_out_of_memory
 from dsocr.runtime.execution.model_runner import Launched, Runner
-from dsocr.runtime.execution.sampler import Choice
-from dsocr.runtime.scheduling.scheduler import ScheduledChunk, Step
+from dsocr.runtime.execution.sampler import SampleResult
+from dsocr.runtime.scheduling.scheduler import ScheduledChunk, ScheduledStep
 from dsocr.runtime.scheduling.sequence import Sequence
 
 T = TypeVar("T")
 
-SHORTEST_PIECE = 64
-"""Tokens. A piece of no more than this is not cut again."""
+MIN_SPLIT_TOKENS = 64
+"""Chunks up to this length are not split."""
 
 
 class OomSplittingRunner:
-    """A runner whose steps do not fail for want of memory; their pages may."""
+    """A runner whose steps do not fail for lack of memory; single pages may."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner, self._is_full = runner, False
         self.num_out_of_memory = 0
-        """Steps and parts of steps that did not fit."""
+        """Steps and parts of steps that ran out of memory."""
 
-    def make_ready(self) -> bool:
+    def run_idle_work(self) -> bool:
         if self._is_full:
             return False
         try:
-            return self._runner.make_ready()
+            return self._runner.run_idle_work()
         except RuntimeError as error:
             self._check(error)
-        self._is_full = True  # with no page running there is as much room as there will be
-        _give_back_memory()
+        self._is_full = True  # idle: there will never be more free memory than now
+        _empty_cache()
         return False
 
-    def launch(self, step: Step) -> Launched | None:
-        """None: it did not fit. What is under way has to be collected, then this in parts."""
+    def launch(self, step: ScheduledStep) -> Launched | None:
+        """None if it ran out of memory: collect the steps in flight, then this one, in parts."""
         try:
             return self._runner.launch(step)
         except RuntimeError as error:
             self._check(error)
         return None
 
-    def collect(self, step: Step, launched: Launched | None) -> tuple[list[Choice], set[Sequence]]:
-        """One choice a piece, and the pages that did not fit even alone."""
-        misfits: set[Sequence] = set()
-        return self._collect(step, launched, misfits), misfits
+    def collect(
+        self, step: ScheduledStep, launched: Launched | None
+    ) -> tuple[list[SampleResult], set[Sequence]]:
+        """One result per chunk, and the sequences that did not fit even alone."""
+        too_large: set[Sequence] = set()
+        return self._collect(step, launched, too_large), too_large
 
     def _collect(
-        self, step: Step, launched: Launched | None, misfits: set[Sequence]
-    ) -> list[Choice]:
+        self, step: ScheduledStep, launched: Launched | None, too_large: set[Sequence]
+    ) -> list[SampleResult]:
         try:
             if launched is not None:
                 return launched.collect()
         except RuntimeError as error:
             self._check(error)
-        # outside of the handler: the error holds on to the frames, and these to their tensors
-        _give_back_memory()
+        # outside of the handler: the error references frames, and these their tensors
+        _empty_cache()
         parts = _parts(step)
         if not parts:
-            misfits.update(step.starts, (piece.sequence for piece in step.pieces))
-            return [None] * len(step.pieces)
-        choices = [
-            choice for part in parts for choice in self._collect(part, self.launch(part), misfits)
+            too_large.update(step.to_encode, (chunk.sequence for chunk in step.chunks))
+            return [None] * len(step.chunks)
+        results = [
+            result for part in parts for result in self._collect(part, self.launch(part), too_large)
         ]
-        return choices[len(choices) - len(step.pieces) :]  # of a piece cut in two, the last
+        return results[len(results) - len(step.chunks) :]  # of a split chunk, the last part's
 
     def _check(self, error: RuntimeError) -> None:
         if not is_out_of_memory(error):
@@ -76,25 +78,25 @@ class OomSplittingRunner:
         self.num_out_of_memory += 1
 
 
-def _give_back_memory() -> None:
+def _empty_cache() -> None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
-def _parts(step: Step) -> list[Step]:
-    """Smaller steps that come to the same, or nothing where there are none."""
-    if step.starts and step.pieces:
-        return [replace(step, starts=[]), Step(starts=step.starts)]
-    if len(step.starts) > 1:
-        return [Step(starts=half) for half in _halves(step.starts)]
-    if len(step.pieces) > 1:
-        first, second = _halves(step.pieces)
+def _parts(step: ScheduledStep) -> list[ScheduledStep]:
+    """Smaller steps that together equal this one; empty if it cannot be split."""
+    if step.to_encode and step.chunks:
+        return [replace(step, to_encode=[]), ScheduledStep(to_encode=step.to_encode)]
+    if len(step.to_encode) > 1:
+        return [ScheduledStep(to_encode=half) for half in _halves(step.to_encode)]
+    if len(step.chunks) > 1:
+        first, second = _halves(step.chunks)
         count = len(first)
         return [
-            Step(first, min(step.num_decodes, count)),
-            Step(second, max(0, step.num_decodes - count)),
+            ScheduledStep(first, min(step.num_decodes, count)),
+            ScheduledStep(second, max(0, step.num_decodes - count)),
         ]
-    return [Step([piece]) for one in step.pieces for piece in _cut(one)]
+    return [ScheduledStep([chunk]) for one in step.chunks for chunk in _split(one)]
 
 
 def _halves(items: list[T]) -> tuple[list[T], list[T]]:
@@ -102,11 +104,11 @@ def _halves(items: list[T]) -> tuple[list[T], list[T]]:
     return items[:middle], items[middle:]
 
 
-def _cut(piece: ScheduledChunk) -> list[ScheduledChunk]:
-    if piece.length <= SHORTEST_PIECE:
+def _split(chunk: ScheduledChunk) -> list[ScheduledChunk]:
+    if chunk.length <= MIN_SPLIT_TOKENS:
         return []
-    middle = piece.length // 2
+    middle = chunk.length // 2
     return [
-        piece._replace(length=middle, samples=False),
-        piece._replace(start=piece.start + middle, length=piece.length - middle),
+        chunk._replace(length=middle, samples=False),
+        chunk._replace(start=chunk.start + middle, length=chunk.length - middle),
     ]

@@ -1,7 +1,7 @@
-"""The decoder on whole prompts, or pieces of them, by kernels: `DeepseekMoe` with fewer passes.
+"""The decoder on prompts or parts of them, by fused kernels: what `DeepseekMoe` computes.
 
-Nothing waits for the device and little is asked of the host, so that prompts are enqueued while
-others still compute. Large products are the library's.
+Asynchronous and with little work on the host, so that prompts are enqueued while earlier steps
+still run. The large matrix products are PyTorch's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,12 @@ from torch import Tensor
 
 from dsocr.runtime.cache.batch import Batch
 from dsocr.runtime.cache.kv_cache import KVCache
-from dsocr.runtime.execution.decoder_weights import LayerWeights, layer_weights, rotation_tables
+from dsocr.runtime.execution.decoder_weights import (
+    DeepseekMoeModel,
+    LayerWeights,
+    layer_weights,
+    rotation_tables,
+)
 from dsocr.runtime.kernels.add_rmsnorm import add_rmsnorm_fused, silu_mul_fused
 from dsocr.runtime.kernels.experts_prefill import experts_prefill_fused, route_fused
 from dsocr.runtime.kernels.prefill_attention import (
@@ -22,13 +27,12 @@ from dsocr.runtime.kernels.prefill_attention import (
     rotate_write_fused,
 )
 from dsocr.runtime.kernels.tuning import prefill_tuning_for
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 
 class PrefillStep:
-    """Keeps nothing but weights. `tuning_for` a number of tokens may be replaced."""
+    """Holds weights alone. `tuning_for` (number of tokens to kernel parameters) is replaceable."""
 
-    def __init__(self, model: DeepseekOcr, cache: KVCache) -> None:
+    def __init__(self, model: DeepseekMoeModel, cache: KVCache) -> None:
         self.tuning_for = prefill_tuning_for
         self._embed, self._norm = model.decoder.embed_tokens, model.decoder.norm.weight
         self._eps = model.spec.decoder.rms_norm_eps
@@ -47,7 +51,7 @@ class PrefillStep:
             residual, x = add_rmsnorm_fused(residual, changes, layer.attention_norm, self._eps)
             change = self._attend(x, layer, batch, chunks).unsqueeze(1)
             residual, x = add_rmsnorm_fused(residual, change, layer.experts_norm, self._eps)
-            changes = self._pass(x, layer)
+            changes = self._mlp(x, layer)
         return add_rmsnorm_fused(residual, changes, self._norm, self._eps)[1]
 
     def _chunks(self, batch: Batch) -> Chunks:
@@ -58,8 +62,8 @@ class PrefillStep:
             dtype=torch.int32,
             pin_memory=pinned,
         ).to(batch.input_ids.device, non_blocking=True)
-        starts, places = torch.split(numbers, [len(batch.query_starts), 2 * len(tiles)])
-        return Chunks(starts, batch.context_lens, batch.block_tables, places.view(-1, 2))
+        starts, pairs = torch.split(numbers, [len(batch.query_starts), 2 * len(tiles)])
+        return Chunks(starts, batch.context_lens, batch.block_tables, pairs.view(-1, 2))
 
     def _attend(self, x: Tensor, layer: LayerWeights, batch: Batch, chunks: Chunks) -> Tensor:
         tuning = self.tuning_for(len(x))
@@ -76,20 +80,21 @@ class PrefillStep:
         )
         return F.linear(attended, layer.out)
 
-    def _pass(self, x: Tensor, layer: LayerWeights) -> Tensor:
-        """What the experts say, (T, those chosen and one for all that are shared, hidden)."""
+    def _mlp(self, x: Tensor, layer: LayerWeights) -> Tensor:
+        """Outputs (T, K + 1, hidden) of each token's K experts, then of the shared ones or the
+        dense MLP."""
         experts, tuning = layer.experts, self.tuning_for(len(x))
-        said = x.new_empty(len(x), experts.num_chosen + 1, x.shape[1])
+        expert_out = x.new_empty(len(x), experts.num_chosen + 1, x.shape[1])
         inner = silu_mul_fused(F.linear(x, layer.gate_up))
-        torch.mm(inner, experts.down.t(), out=said[:, experts.num_chosen])
+        torch.mm(inner, experts.down.t(), out=expert_out[:, experts.num_chosen])
         if layer.router is not None:
-            routes = route_fused(_scores(x, layer.router), experts)
-            experts_prefill_fused(x, routes, experts, said, up=tuning.up, down=tuning.down)
-        return said
+            routes = route_fused(_router_logits(x, layer.router), experts)
+            experts_prefill_fused(x, routes, experts, expert_out, up=tuning.up, down=tuning.down)
+        return expert_out
 
 
-def _scores(x: Tensor, router: Tensor) -> Tensor:
-    """float32 (T, experts), not rounded to the weights' dtype before (spec 9)."""
+def _router_logits(x: Tensor, router: Tensor) -> Tensor:
+    """float32 (T, experts), without rounding to the weights' dtype (spec 9)."""
     if x.dtype == torch.float32:
         return torch.mm(x, router.t())
     return torch.mm(x, router.t(), out_dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Scores to tokens: greedy or drawn, with the no-repeat guard's bans (spec 6)."""
+"""Sampling on the host: logits to tokens, greedy or drawn, with the no-repeat rule (spec 6)."""
 
 from __future__ import annotations
 
@@ -10,50 +10,51 @@ from torch import Tensor
 
 from dsocr.runtime.scheduling.sequence import Ending, Sequence
 
-_STUCK = float("-inf")
+_BANNED = float("-inf")
 _SEEDS = (1 << 63) - 1
 
 
 class NotANumber(Exception):
-    """The model computed no usable scores: a number overflowed, or the weights are damaged."""
+    """The model's scores are not numbers: a value overflowed, or the weights are damaged."""
 
 
-class Sampled(NamedTuple):
-    """One chosen token and its log-probability before any ban."""
+class SampledToken(NamedTuple):
+    """One token and its log-probability before any ban."""
 
     token: int
     logprob: float
     ending: Ending | None
-    """Whether the page ends with it."""
-    is_suspect: bool = True
-    """Whether the sequence may repeat itself. The device tells; who does not ask it must look."""
+    """Why the page ends with it, or None."""
+    may_repeat: bool = True
+    """Whether the repetition detector has to check the sequence. The device decides it; true where
+    tokens are sampled on the host."""
 
 
-Choice = Sampled | NotANumber | None
-"""What a step brought a sequence. None: the guard left nothing to choose, or nothing was asked."""
+SampleResult = SampledToken | NotANumber | None
+"""The result of a chunk. None: no token was to be sampled, or the no-repeat rule bans them all."""
 
 
 @torch.inference_mode()
-def sample(logits: Tensor, sequences: Many[Sequence]) -> list[Choice]:
-    """The next token of each sequence from float32 scores (N, vocabulary), which it may change."""
-    total = logits.logsumexp(dim=-1)  # (N,), of the scores as the model gave them
+def sample(logits: Tensor, sequences: Many[Sequence]) -> list[SampleResult]:
+    """The next token of each sequence from float32 logits (N, vocabulary), which are modified."""
+    total = logits.logsumexp(dim=-1)  # (N,), before any ban
     _ban(logits, sequences)
     tokens = logits.argmax(dim=-1)  # (N,)
     for row, sequence in enumerate(sequences):
         if sequence.params.temperature > 0:
             tokens[row] = draw(logits[row], sequence)
-    chosen = logits.gather(1, tokens[:, None])[:, 0]
+    sampled = logits.gather(1, tokens[:, None])[:, 0]
     # the one sync of a step; token ids are exact in float32
-    rows = torch.stack((tokens.float(), chosen, total), dim=1).tolist()
-    return [_choice(one, *row) for one, row in zip(sequences, rows, strict=True)]
+    rows = torch.stack((tokens.float(), sampled, total), dim=1).tolist()
+    return [_result(one, *row) for one, row in zip(sequences, rows, strict=True)]
 
 
-def _choice(sequence: Sequence, token: float, score: float, whole: float) -> Choice:
-    if score != score or whole != whole:
+def _result(sequence: Sequence, token: float, logit: float, total: float) -> SampleResult:
+    if logit != logit or total != total:
         return NotANumber()
-    if score == _STUCK:
+    if logit == _BANNED:
         return None
-    return Sampled(int(token), min(0.0, score - whole), sequence.ending_with(int(token)))
+    return SampledToken(int(token), min(0.0, logit - total), sequence.ending_with(int(token)))
 
 
 def _ban(logits: Tensor, sequences: Many[Sequence]) -> None:
@@ -64,25 +65,25 @@ def _ban(logits: Tensor, sequences: Many[Sequence]) -> None:
         rows += [row] * len(banned)
         columns += banned
     if rows:
-        places = torch.tensor([rows, columns]).to(logits.device, non_blocking=True)
-        logits[places[0], places[1]] = _STUCK
+        indices = torch.tensor([rows, columns]).to(logits.device, non_blocking=True)
+        logits[indices[0], indices[1]] = _BANNED
 
 
-def draw(scores: Tensor, sequence: Sequence) -> Tensor:
+def draw(logits: Tensor, sequence: Sequence) -> Tensor:
     """A token drawn from the most likely ones that together reach `top_p`, on the device."""
     params = sequence.params
     if sequence.generator is None:
-        sequence.generator = torch.Generator(scores.device)
-    # of its place alone: a step that has to be repeated draws the same again
-    place = len(sequence.output_ids) + sequence.num_pending
-    sequence.generator.manual_seed(((params.seed << 20) + place) & _SEEDS)
-    probabilities = (scores / params.temperature).softmax(dim=-1)
+        sequence.generator = torch.Generator(logits.device)
+    # seeded by the position alone, so that a repeated step draws the same token
+    position = len(sequence.output_ids) + sequence.num_pending
+    sequence.generator.manual_seed(((params.seed << 20) + position) & _SEEDS)
+    probabilities = (logits / params.temperature).softmax(dim=-1)
     if params.top_p < 1:
         ordered, order = probabilities.sort(descending=True)
         outside = ordered.cumsum(dim=-1) - ordered >= params.top_p  # never the first
-        # where they are, without asking the device how many
+        # back to vocabulary order, without synchronization
         outside = torch.zeros_like(outside).scatter(0, order, outside)
         probabilities = probabilities.masked_fill(outside, 0.0)
-    # an exponential race picks each token with its probability; unlike multinomial it cannot raise
+    # an exponential race samples with these probabilities; unlike multinomial it cannot raise
     noise = torch.empty_like(probabilities).exponential_(generator=sequence.generator)
     return (probabilities / noise.clamp_min(1e-20)).argmax()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dsocr.runtime.cache.kv_cache import as_kept
+from dsocr.runtime.cache.kv_cache import to_cache_dtype
 from dsocr.runtime.kernels.fp8_cache import attend_pairs, to_cache, to_dot_dtype
 from dsocr.runtime.kernels.primitives import launch_options, online_softmax
 from dsocr.runtime.kernels.triton_compat import (
@@ -65,7 +65,7 @@ def decode_attention(
     out = []
     for row, sequence in enumerate(sequences.rows.tolist()):
         q, k, v = qkv[row].view(3, heads, dim)
-        v = as_kept(v, blocks.dtype)
+        v = to_cache_dtype(v, blocks.dtype)
         if sequence < 0:
             out.append(v.to(qkv.dtype))
             continue
@@ -73,7 +73,7 @@ def decode_attention(
         q, k = rotate(torch.stack((q, k)), cosine[newest], sine[newest])
         token = torch.arange(newest + 1, device=qkv.device)
         block = sequences.block_tables[sequence, token // block_size].long()
-        blocks[0, block[-1], newest % block_size] = as_kept(k, blocks.dtype)
+        blocks[0, block[-1], newest % block_size] = to_cache_dtype(k, blocks.dtype)
         blocks[1, block[-1], newest % block_size] = v
         keys, values = blocks[:, block, token % block_size].float()  # (tokens, heads, dim) each
         scores = torch.einsum("hd,thd->ht", q.float() * dim**-0.5, keys)

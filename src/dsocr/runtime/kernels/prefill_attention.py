@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dsocr.runtime.cache.kv_cache import as_kept
+from dsocr.runtime.cache.kv_cache import to_cache_dtype
 from dsocr.runtime.kernels.decode_attention import rotated
 from dsocr.runtime.kernels.fp8_cache import to_cache, to_dot_dtype
 from dsocr.runtime.kernels.primitives import online_softmax
@@ -66,7 +66,7 @@ def rotate_write(
     q, k, v = qkv.view(len(qkv), 3, heads, dim).unbind(1)
     angles = cosine[positions].unsqueeze(1), sine[positions].unsqueeze(1)
     for part, new in zip(blocks, (rotate(k, *angles), v), strict=True):
-        part[slots // block_size, slots % block_size] = as_kept(new, blocks.dtype)
+        part[slots // block_size, slots % block_size] = to_cache_dtype(new, blocks.dtype)
     return rotate(q, *angles).flatten(1)
 
 

@@ -24,11 +24,11 @@ from dsocr.runtime.kernels.triton_compat import constexprs, next_power_of_2, tl,
 from dsocr.runtime.text.repetition import (
     BLOCK,
     EXACT,
+    MAX_UNCHANGED,
     MOST_NEW,
     NEAR,
     REACH,
     RECENT,
-    SILENCE,
     TEMPLATE,
     WINDOW,
 )
@@ -111,7 +111,7 @@ def flag_repetition_fused(
         TEMPLATE=TEMPLATE,
         REACH=REACH,
         RECENT=RECENT,
-        SILENCE=SILENCE,
+        MAX_UNCHANGED=MAX_UNCHANGED,
         WINDOW=WINDOW,
         MOST_NEW=MOST_NEW,
         REACH_BLOCK=next_power_of_2(REACH),
@@ -155,8 +155,8 @@ def _may_repeat(params: list[int]) -> bool:
         return False  # the host checks whole blocks only
     return (
         params[REPETITION_CHECK] == CHECK_ALWAYS
-        or written - params[NEW_EXACT_AT] >= SILENCE
-        or written - params[NEW_SYMBOL_AT] >= SILENCE
+        or written - params[NEW_EXACT_AT] >= MAX_UNCHANGED
+        or written - params[NEW_SYMBOL_AT] >= MAX_UNCHANGED
         or (written >= WINDOW and params[NUM_NEW] <= MOST_NEW)
     )
 
@@ -166,7 +166,7 @@ def _flag_repetition(
     TOKENS, PARAMS, ROWS, FLAGS, SYMBOLS, IS_NEW, DIGITS, max_tokens, num_digits,
     FIELDS: tl.constexpr, BLOCK: tl.constexpr,
     EXACT: tl.constexpr, NEAR: tl.constexpr, TEMPLATE: tl.constexpr,
-    REACH: tl.constexpr, RECENT: tl.constexpr, SILENCE: tl.constexpr,
+    REACH: tl.constexpr, RECENT: tl.constexpr, MAX_UNCHANGED: tl.constexpr,
     WINDOW: tl.constexpr, MOST_NEW: tl.constexpr, REACH_BLOCK: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0)
@@ -215,7 +215,7 @@ def _flag_repetition(
             tl.store(params + _NEW_SYMBOL_AT, symbol_at)
             since_new = position + 1 - tl.minimum(exact_at, symbol_at)
             few_new = (position + 1 >= WINDOW) & (num_new <= MOST_NEW)
-            may_repeat = (since_new >= SILENCE) | few_new
+            may_repeat = (since_new >= MAX_UNCHANGED) | few_new
         if may_repeat & ((position + 1) % BLOCK == 0):
             tl.store(FLAGS + row, tl.load(FLAGS + row) + _MAY_REPEAT)
 

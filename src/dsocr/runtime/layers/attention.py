@@ -1,7 +1,7 @@
-"""Attention: three ways to compute one thing, chosen once, and the paged form the decoder uses.
+"""Attention in three implementations, selected once, and the paged form that the decoder uses.
 
-`eager` spells the formula out; `sdpa` leaves it to PyTorch; `flash_attention_2` asks PyTorch for
-its flash kernel and falls back to `sdpa` where that kernel cannot do it (a bias or a mask).
+`eager` computes the formula in separate operations; `sdpa` calls PyTorch's attention;
+`flash_attention_2` calls PyTorch's flash kernel, and `sdpa` where there is a bias or a mask.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from dsocr.runtime.config import AttentionName
 
 _AMPERE = (8, 0)
 MAX_GATHERED_TOKENS = 1 << 18
-"""Cached tokens, padding included, that are gathered at once; it bounds the memory of a step."""
+"""Cached tokens, padding included, gathered at once. It bounds the memory of a step."""
 
 
 def usable_attention(
-    wish: AttentionName, *, device: torch.device, dtype: torch.dtype
+    requested: AttentionName, *, device: torch.device, dtype: torch.dtype
 ) -> AttentionName:
-    """The wish, or `sdpa` where PyTorch's flash kernels do not run: no Ampere GPU, float32."""
-    if wish != "flash_attention_2":
-        return wish
-    can = (
+    """What was requested, or `sdpa` where PyTorch's flash kernels do not run: in float32, and on
+    GPUs before Ampere."""
+    if requested != "flash_attention_2":
+        return requested
+    can_run = (
         device.type == "cuda"
         and dtype in (torch.bfloat16, torch.float16)
         and torch.backends.cuda.is_flash_attention_available()
         and torch.cuda.get_device_capability(device) >= _AMPERE
     )
-    return "flash_attention_2" if can else "sdpa"
+    return "flash_attention_2" if can_run else "sdpa"
 
 
 def attend(
@@ -51,7 +52,8 @@ def attend(
 
 
 def attend_causal(q: Tensor, k: Tensor, v: Tensor, *, kind: AttentionName) -> Tensor:
-    """`attend` where the last query sees every key, the one before it all but the last, ..."""
+    """`attend` with a causal mask: the last query sees every key, the one before all but the last,
+    and so on."""
     num_queries, num_keys = q.shape[-2], k.shape[-2]
     if kind == "eager" or num_queries != num_keys:
         visible = torch.ones(num_queries, num_keys, dtype=torch.bool, device=q.device)
@@ -65,7 +67,7 @@ def attend_causal(q: Tensor, k: Tensor, v: Tensor, *, kind: AttentionName) -> Te
 def attend_paged(
     q: Tensor, cache: KVCache, layer: int, batch: Batch, *, kind: AttentionName
 ) -> Tensor:
-    """q (T, heads, head_dim) of all sequences against their own cached tokens; same shape back.
+    """q (T, heads, head_dim) of all sequences, each against its own cached tokens; same shape out.
 
     The step's keys and values must be in the cache already.
     """
@@ -92,22 +94,22 @@ def attend_paged(
 def _attend_decodes(
     q: Tensor, cache: KVCache, layer: int, batch: Batch, *, kind: AttentionName
 ) -> Tensor:
-    """One token each of the first sequences, together: no host values, no syncs."""
+    """Attention of the first `num_decodes` sequences, one token each, without synchronization."""
     tables, lengths = batch.block_tables, batch.context_lens
-    together = max(1, MAX_GATHERED_TOKENS // (tables.shape[1] * cache.block_size))
+    size = max(1, MAX_GATHERED_TOKENS // (tables.shape[1] * cache.block_size))
     parts = []
-    for start in range(0, batch.num_decodes, together):
-        rows = slice(start, min(start + together, batch.num_decodes))
+    for start in range(0, batch.num_decodes, size):
+        rows = slice(start, min(start + size, batch.num_decodes))
         k, v = cache.gather(layer, tables[rows], q.dtype)
         visible = torch.arange(k.shape[1], device=q.device) < lengths[rows, None]
-        for x in (k, v):  # what an earlier page left may be NaN, which no weight of 0 takes away
+        for x in (k, v):  # slots of an earlier page may hold NaN, and 0 * NaN is NaN
             x.masked_fill_(~visible[:, :, None, None], 0.0)
         attended = attend(
             q[rows].unsqueeze(2),  # (N, heads, 1, head_dim)
             k.transpose(1, 2),
             v.transpose(1, 2),
             kind=kind,
-            bias=visible[:, None, None, :],  # (N, 1, 1, most tokens)
+            bias=visible[:, None, None, :],  # (N, 1, 1, max tokens)
         )
         parts.append(attended.squeeze(2))
     return torch.cat(parts)

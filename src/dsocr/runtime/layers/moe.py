@@ -1,8 +1,8 @@
-"""Routed experts (spec 5): a float32 router, the best few of all experts, their weighted sum.
+"""Routed experts (spec 5): a float32 router, the top experts of each token, their weighted sum.
 
 Tokens are sorted by expert once, so that every expert is one matrix product over its tokens:
-`grouped` leaves all of them to one kernel without asking the device how many each has; `looped`
-walks over the experts that got any, and runs everywhere.
+`grouped` computes all of them in one kernel without synchronization; `looped` iterates over the
+experts that have tokens, and runs everywhere.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dsocr.runtime.layers.int8 import Int8Rows, Place, dequantized, dequantized_one
+from dsocr.runtime.layers.int8 import Destination, Int8Rows, dequantized, dequantized_one
 from dsocr.runtime.spec import DecoderSpec
 
 ExpertsName = Literal["grouped", "looped"]
 
 
 class SwiGLU(nn.Module):
-    """down(silu(gate(x)) * up(x)): the dense MLP and the shared experts."""
+    """down(silu(gate(x)) * up(x)): the dense MLP and the shared experts (spec 5)."""
 
     def __init__(self, hidden_size: int, width: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class SwiGLU(nn.Module):
 
 
 class Router(nn.Module):
-    """Which experts a token goes to, and how much each counts. All in float32 (spec 9)."""
+    """Selects each token's experts and their weights. All in float32 (spec 9)."""
 
     def __init__(self, spec: DecoderSpec) -> None:
         super().__init__()
@@ -53,8 +53,8 @@ class Router(nn.Module):
 
 
 class Experts(nn.Module):
-    """All experts of a layer, stacked: w13 holds gate over up, w2 holds down. The scales of their
-    rows are None unless they are int8."""
+    """All experts of a layer, stacked (spec 1.2): w13 holds gate above up, w2 holds down. The
+    scales of the rows are None unless the weights are int8."""
 
     scale13: Tensor | None  # (experts, 2 * width)
     scale2: Tensor | None  # (experts, hidden)
@@ -69,23 +69,23 @@ class Experts(nn.Module):
         self.kind: ExpertsName = "looped"
 
     def use_int8(self) -> None:
-        """Weights that are not filled yet are laid out in int8, with scales."""
+        """Replaces the weights, which must not be filled yet, by int8 ones with scales."""
         self.w13, self.scale13 = _int8_like(self.w13)
         self.w2, self.scale2 = _int8_like(self.w2)
 
-    def checkpoint_tensors(self) -> Iterator[tuple[str, Place]]:
-        """The checkpoint's names (spec 1.2) and the slices of ours they fill."""
+    def checkpoint_tensors(self) -> Iterator[tuple[str, Destination]]:
+        """The checkpoint's names (spec 1.2) and the slices of the stacked weights they fill."""
         for index in range(self.w13.shape[0]):
             weights = (*self.w13[index].chunk(2), self.w2[index])
-            places: Iterable[Place] = weights
+            destinations: Iterable[Destination] = weights
             if self.scale13 is not None and self.scale2 is not None:
                 scales = (*self.scale13[index].chunk(2), self.scale2[index])
-                places = map(Int8Rows, weights, scales)
-            for name, place in zip(("gate", "up", "down"), places, strict=True):
-                yield f"{index}.{name}_proj.weight", place
+                destinations = map(Int8Rows, weights, scales)
+            for name, destination in zip(("gate", "up", "down"), destinations, strict=True):
+                yield f"{index}.{name}_proj.weight", destination
 
     def forward(self, x: Tensor, weights: Tensor, experts: Tensor) -> Tensor:
-        """x (T, hidden) through its K experts each; the weighted sum is taken in float32."""
+        """x (T, hidden) through each token's K experts; the weighted sum is taken in float32."""
         num_tokens, num_chosen = experts.shape
         order = experts.flatten().argsort(stable=True)  # (T * K,) slots, by expert
         counts = F.one_hot(experts.flatten(), self.w13.shape[0]).sum(0)
@@ -105,7 +105,7 @@ class Experts(nn.Module):
 
     def _looped(self, rows: Tensor, counts: Tensor) -> Tensor:
         parts = []
-        for index, part in enumerate(rows.split(counts.tolist())):  # the plain path's one sync
+        for index, part in enumerate(rows.split(counts.tolist())):  # the one sync of this path
             if len(part):
                 w13 = dequantized_one(self.w13, self.scale13, index, rows.dtype)
                 gate, up = F.linear(part, w13).chunk(2, dim=-1)
@@ -121,7 +121,7 @@ def _int8_like(weight: Tensor) -> tuple[nn.Parameter, Tensor]:
 
 
 class MoE(nn.Module):
-    """The routed experts plus the shared ones, which every token passes unweighted."""
+    """The routed experts plus the shared ones, which get every token with weight 1 (spec 5)."""
 
     def __init__(self, spec: DecoderSpec) -> None:
         super().__init__()
@@ -135,6 +135,6 @@ class MoE(nn.Module):
 
 
 def usable_experts(*, device: torch.device, dtype: torch.dtype) -> ExpertsName:
-    """`grouped` where PyTorch has a kernel for it: bfloat16 on a CUDA GPU."""
+    """`grouped` where PyTorch has a kernel for it (bfloat16 on a CUDA GPU), else `looped`."""
     has_kernel = hasattr(F, "grouped_mm") and device.type == "cuda" and dtype == torch.bfloat16
     return "grouped" if has_kernel else "looped"

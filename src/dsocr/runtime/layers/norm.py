@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class RMSNorm(nn.Module):
-    """Rounds to the activation dtype before the weight is applied, as the decoder does (spec 5)."""
+    """Casts to the activation dtype before the weight is applied, as the decoder does (spec 5)."""
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class RMSNorm(nn.Module):
 
 
 class ChannelNorm(nn.Module):
-    """LayerNorm over the channels of a picture (B, C, H, W), as in SAM's neck (spec 2.1)."""
+    """LayerNorm over the channels of (B, C, H, W), as in SAM's neck (spec 2.1)."""
 
     def __init__(self, channels: int, eps: float) -> None:
         super().__init__()
@@ -30,6 +30,6 @@ class ChannelNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.movedim(1, -1)  # torch's layer norm keeps its statistics in float32 by itself
+        x = x.movedim(1, -1)  # torch's layer norm takes its statistics in float32
         x = nn.functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
         return x.movedim(-1, 1)

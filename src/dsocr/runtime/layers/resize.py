@@ -1,4 +1,4 @@
-"""Learned position tables at sizes they were not trained for, made once a size (spec 2.1, 2.2)."""
+"""Learned position tables resized to other sizes, once per size (spec 2.1, 2.2)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 class ResizedTable:
-    """Remembers a table's resized forms. They are made in float32 on the CPU: mps lacks the
-    antialiased kernel, and every device then sees the same numbers.
+    """Cache of a table's resized forms. They are computed in float32 on the CPU: mps lacks the
+    antialiased kernel, and all devices get the same numbers.
 
-    Kept beside the weights they come from, which do not change once loaded.
+    Valid as long as the weights, which do not change once loaded.
     """
 
     def __init__(self, resize: Callable[[Tensor, int], Tensor]) -> None:
@@ -28,7 +28,7 @@ class ResizedTable:
 
 
 def resize_grid(table: Tensor, side: int) -> Tensor:
-    """(1, n, n, C) to (1, side, side, C): bicubic, antialiased (it matters when shrinking)."""
+    """(1, n, n, C) to (1, side, side, C): bicubic, antialiased, which matters below n."""
     if table.shape[1] == side:
         return table
     resized = F.interpolate(

@@ -1,4 +1,4 @@
-"""Rotary positions, half-split (spec 5): the first half of a head rotates with the second."""
+"""Rotary positions, half-split (spec 5): the first half of a head is rotated with the second."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Rotary(nn.Module):
-    """Cosines and sines of every position, made once in float32 and kept in the working dtype."""
+    """Cosines and sines of all positions, computed once in float32 and stored in the dtype used."""
 
     def __init__(self, head_dim: int, *, max_positions: int, theta: float) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class Rotary(nn.Module):
         return cos[positions].unsqueeze(1), sin[positions].unsqueeze(1)
 
     def _make_table(self, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        # on the CPU whatever the device: the same table everywhere, and no float64 asked of mps
+        # on the CPU for every device: the same table everywhere, and mps has no float64
         exponents = torch.arange(0, self.head_dim, 2, dtype=torch.float32) / self.head_dim
         angles = torch.outer(torch.arange(self.max_positions).float(), 1.0 / self.theta**exponents)
         angles = torch.cat((angles, angles), dim=-1)  # (max_positions, head_dim)
@@ -30,6 +30,6 @@ class Rotary(nn.Module):
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """x (T, heads, head_dim) turned by its token's position."""
+    """x (T, heads, head_dim) rotated by its token's position."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-second, first), dim=-1) * sin

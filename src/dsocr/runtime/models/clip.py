@@ -1,6 +1,6 @@
-"""CLIP-L's transformer on SAM's features instead of its own patches (spec 2.2).
+"""CLIP-L's transformer, with SAM's features in place of its own patch embeddings (spec 2.2).
 
-There is no norm after the last layer, and the checkpoint's patch embedding is never used.
+There is no norm after the last layer, and the checkpoint's patch embedding is not used.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EPS = 1e-5
 
 
 class Embeddings(nn.Module):
-    """Puts the class token first and adds positions, the grid's resized to the features'."""
+    """Prepends the class token and adds positions; their grid is resized to the features'."""
 
     def __init__(self, spec: ClipSpec) -> None:
         super().__init__()
@@ -80,7 +80,8 @@ class Layer(nn.Module):
         self.fused = False
 
     def forward(self, x: Tensor, change: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Tokens (B, T, C) and what the layer before adds to them; the same after this one."""
+        """Tokens (B, T, C) and the previous layer's output, which is still to be added; returns the
+        same pair of this layer."""
         add = add_layernorm_fused if self.fused else add_layernorm
         x, normed = add(x, change, self.layer_norm1.weight, self.layer_norm1.bias, EPS)
         attended = self.self_attn(normed)
@@ -111,6 +112,7 @@ class Clip(nn.Module):
         self.transformer = Transformer(spec, kind)
 
     def use_kernels(self) -> None:
+        """Uses the fused kernels from now on."""
         for module in self.modules():
             if isinstance(module, MLP | Layer):
                 module.fused = True

@@ -1,4 +1,4 @@
-"""The decoder (spec 5): pre-norm, rotary multi-head attention, experts after the dense layers."""
+"""The decoder (spec 5): pre-norm layers, rotary multi-head attention, dense MLPs, then experts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class DecoderLayer(nn.Module):
 
 
 class DeepseekMoe(nn.Module):
-    """Token ids to hidden states; image features stand in for the embeddings of placeholders."""
+    """Token ids to hidden states; image features replace the embeddings of placeholders."""
 
     def __init__(self, spec: DecoderSpec, kind: AttentionName) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class DeepseekMoe(nn.Module):
         """Hidden states after the final norm, (T, hidden)."""
         x = self.embed_tokens(batch.input_ids)
         if batch.features is not None and batch.feature_rows is not None:
-            x[batch.feature_rows] = batch.features.to(x.dtype)  # spec 4: in order, prefill only
+            x[batch.feature_rows] = batch.features.to(x.dtype)  # in order, prefill only (spec 4)
         rotation = self.rotary(batch.positions, x.dtype)
         for layer in self.layers:
             x = layer(x, rotation, batch, cache)

@@ -1,6 +1,6 @@
-"""DeepSeek-OCR v1: the family that wires SAM, CLIP, projector and decoder (spec 2 to 5).
+"""DeepSeek-OCR v1: SAM, CLIP, projector and decoder, and the layout of image tokens (spec 2 to 5).
 
-Knows how an image's features are laid out as tokens; knows nothing of prompts or sampling.
+Knows nothing of prompts, sampling, passes or graphs.
 """
 
 from __future__ import annotations
@@ -10,37 +10,22 @@ from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
+from PIL.Image import Image
 from torch import Tensor, nn
 
 from dsocr.runtime.cache.batch import Batch, PageViews
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.execution.encode_graph import BYTES_A_PIXEL, EncodeGraphs
 from dsocr.runtime.kernels.elementwise import normalize, normalize_fused
-from dsocr.runtime.layers.int8 import Place
+from dsocr.runtime.layers.int8 import Destination
 from dsocr.runtime.layers.moe import Experts
 from dsocr.runtime.models.clip import Clip
 from dsocr.runtime.models.deepseek_moe import DeepseekMoe
+from dsocr.runtime.models.deepseek_ocr_spec import DeepseekOcrSpec
+from dsocr.runtime.models.family import ProfileInputs
 from dsocr.runtime.models.sam import Sam
-from dsocr.runtime.spec import DeepseekOcrSpec
-
-IGNORED = frozenset(
-    {
-        # CLIP's own patches, which SAM's features replace (spec 1.2)
-        "model.vision_model.embeddings.patch_embedding.weight",
-        # a buffer some re-saved checkpoints carry (spec 1)
-        "model.vision_model.embeddings.position_ids",
-    }
-)
-"""Tensors a checkpoint may have or lack; they are never read."""
-
-PASS_PIXELS = 2 << 20
-"""Views go through the towers in passes of at most this many pixels, which bounds the memory."""
-LEAST_FUSED_PIXELS, MOST_FUSED_PIXELS = 1 << 20, 16 << 20
-"""The fused attention needs far less of it: passes then are as large as the device's memory lets
-them be, a global view at least."""
-PASS_SHARE = 1 / 8
-"""How much of the free memory a pass may take."""
+from dsocr.runtime.scheduling import preprocess
+from dsocr.runtime.spec import ViewSpec
 
 
 class Projector(nn.Module):
@@ -55,7 +40,16 @@ class Projector(nn.Module):
 
 
 class DeepseekOcr(nn.Module):
-    """The verbs the runner calls: `encode` views, `forward` a batch, `logits` of hidden states."""
+    """The `OcrModel` of DeepSeek-OCR v1; `models.family` describes the methods."""
+
+    ignored_tensors = frozenset(
+        {
+            # CLIP's own patch embedding, which SAM's features replace (spec 1.2)
+            "model.vision_model.embeddings.patch_embedding.weight",
+            # a buffer in some copies of the release (spec 1)
+            "model.vision_model.embeddings.position_ids",
+        }
+    )
 
     def __init__(self, spec: DeepseekOcrSpec, *, attention: AttentionName) -> None:
         super().__init__()
@@ -68,23 +62,7 @@ class DeepseekOcr(nn.Module):
         self.view_seperator = nn.Parameter(torch.empty(hidden))  # the checkpoint's spelling
         self.decoder = DeepseekMoe(spec.decoder, attention)
         self.lm_head = nn.Linear(hidden, spec.decoder.vocab_size, bias=False)
-        self._graphs: EncodeGraphs | None = None
-        self.pass_pixels = PASS_PIXELS
-        """Most pixels of views that go through the towers together."""
-
-    def use_kernels(self) -> None:
-        """Lets the vision towers run by Triton kernels and CUDA graphs from now on."""
-        self.sam_model.use_kernels()
-        self.vision_model.use_kernels()
-        free, _ = torch.cuda.mem_get_info(self.device)
-        fitting = int(free * PASS_SHARE / BYTES_A_PIXEL)
-        self.pass_pixels = min(MOST_FUSED_PIXELS, max(LEAST_FUSED_PIXELS, fitting))
-        is_large = fitting >= MOST_FUSED_PIXELS
-        self._graphs = EncodeGraphs(self._project, self.device, side_by_side=is_large)
-
-    def make_ready(self) -> bool:
-        """Makes one of the graphs that were wanted. False where none is missing."""
-        return self._graphs is not None and self._graphs.capture_one()
+        self.uses_kernels = False
 
     @property
     def device(self) -> torch.device:
@@ -94,106 +72,105 @@ class DeepseekOcr(nn.Module):
     def dtype(self) -> torch.dtype:
         return self.image_newline.dtype
 
-    def checkpoint_tensors(self) -> Iterator[tuple[str, Place]]:
-        """Every tensor a checkpoint must have (spec 1.2), and the memory of ours it fills."""
+    def checkpoint_tensors(self) -> Iterator[tuple[str, Destination]]:
+        """Every tensor a checkpoint must have (spec 1.2), and the memory it fills."""
         for path, module in self.named_modules():
             for name, tensor in _own_tensors(module):
                 full = f"{path}.{name}".removeprefix("decoder.").lstrip(".")
                 yield full if full.startswith("lm_head.") else f"model.{full}", tensor
 
-    @torch.inference_mode()
-    def encode(self, views: Sequence[PageViews]) -> list[Tensor]:
-        """Each page's image features (N, hidden) in the order of its placeholders (spec 2.4).
+    def use_kernels(self) -> None:
+        self.sam_model.use_kernels()
+        self.vision_model.use_kernels()
+        self.uses_kernels = True
 
-        Views of one size run together, whatever pages they are of.
-        """
-        pictures = [picture for page in views for picture in _pictures(page)]
-        features = iter(self._project_all(pictures))
-        return [
-            self._lay_out([next(features) for _ in _pictures(page)], page.grid) for page in views
-        ]
+    def prepare(self, image: Image, mode: str, *, max_tiles: int | None = None) -> PageViews:
+        views = self.spec.views
+        return preprocess.prepare(image, views.modes[mode], views, max_tiles=max_tiles)
+
+    def num_image_tokens(self, views: PageViews) -> int:
+        return num_image_tokens(views, self.spec.views)
+
+    def encode(self, views: Tensor) -> Tensor:
+        """uint8 views (B, S, S, 3) to features (B, m*m, hidden), m = S/64."""
+        to_pixels = normalize_fused if self.uses_kernels else normalize
+        return self.vision(to_pixels(views, self.dtype))
 
     def vision(self, pixels: Tensor) -> Tensor:
-        """Normalised pixels (B, 3, S, S) to projected features (B, m*m, hidden), m = S/64."""
+        """Normalized pixels (B, 3, S, S) to projected features (B, m*m, hidden) (spec 2.1-2.3)."""
         sam = self.sam_model(pixels)
         clip = self.vision_model(sam)[:, 1:]  # without the class token
         return self.projector(torch.cat((clip, sam.flatten(2).transpose(1, 2)), dim=-1))
 
+    def arrange(self, features: Sequence[Tensor], page: PageViews) -> Tensor:
+        """A page's image tokens from its global view, its tiles and two learned tokens
+        (spec 2.4)."""
+        learned = torch.stack((self.image_newline, self.view_seperator))
+        sides = [int(len(view) ** 0.5) for view in features]
+        tile = sides[1] if len(features) > 1 else 0
+        return torch.cat((*features, learned))[_order(sides[0], tile, page.grid, self.device)]
+
     @torch.inference_mode()
     def forward(self, batch: Batch, cache: KVCache) -> Tensor:
-        """Hidden states after the final norm, (T, hidden); fills the cache."""
+        """Hidden states after the final norm, (T, hidden); fills the cache (spec 5)."""
         return self.decoder(batch, cache)
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
-        """float32 scores of every token id, (rows, vocabulary)."""
+        """float32 logits of every token id, (rows, vocabulary)."""
         return self.lm_head(hidden).float()
 
-    def _project_all(self, pictures: list[Tensor]) -> list[Tensor]:
-        """Features (m*m, hidden) of uint8 pictures (S, S, 3), in their order."""
-        passes = _passes([len(picture) for picture in pictures], self.pass_pixels)
-        projected = self._project_each([pictures[index] for index in some] for some in passes)
-        features: dict[int, Tensor] = {}
-        for some, theirs in zip(passes, projected, strict=True):
-            features |= zip(some, theirs, strict=True)
-        return [features[index] for index in range(len(pictures))]
-
-    def _project_each(self, passes: Iterable[Sequence[Tensor]]) -> Iterable[Tensor]:
-        """Features (B, m*m, hidden) of passes of B uint8 pictures (S, S, 3)."""
-        if self._graphs is not None:
-            return self._graphs(passes)
-        return (
-            self._project(torch.stack([view.to(self.device) for view in views])) for views in passes
+    def profile_inputs(self, max_tiles: int | None) -> ProfileInputs:
+        views = self.spec.views
+        count = views.max_tiles if max_tiles is None else max_tiles
+        common = (views.default.base_size, views.default.image_size)
+        tiles = preprocess.gray_view(common[1]).expand(count, -1, -1, -1)
+        others = {mode.image_size for mode in views.modes.values()} - {*common}
+        return ProfileInputs(
+            page=PageViews(preprocess.gray_view(common[0]), tiles, (1, count)),
+            common_sides=common,
+            other_sides=tuple(sorted(others)),
+            prompt_tokens=views.common_prompt_tokens,
         )
 
-    def _project(self, views: Tensor) -> Tensor:
-        """uint8 views (B, S, S, 3) to features (B, m*m, hidden)."""
-        to_pixels = normalize if self._graphs is None else normalize_fused
-        return self.vision(to_pixels(views, self.dtype))
-
-    def _lay_out(self, pictures: list[Tensor], grid: tuple[int, int]) -> Tensor:
-        """A page's placeholders, taken from its global view, its tiles and two learned tokens."""
-        learned = torch.stack((self.image_newline, self.view_seperator))
-        sides = [int(len(picture) ** 0.5) for picture in pictures]
-        tile = sides[1] if len(pictures) > 1 else 0
-        return torch.cat((*pictures, learned))[_order(sides[0], tile, grid, self.device)]
+    def progress_modules(self) -> Iterable[nn.Module]:
+        return [
+            *self.sam_model.blocks,
+            *self.vision_model.transformer.layers,
+            *self.decoder.layers,
+        ]
 
 
-def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Place]]:
-    """A module's parameters as the checkpoint names them; stacked ones are taken apart."""
+def num_image_tokens(views: PageViews, spec: ViewSpec) -> int:
+    """Image tokens of a page: every row of features ends with a newline, and the image with a
+    separator (spec 2.4)."""
+    side = spec.side_features(views.global_view.shape[0])
+    count = side * (side + 1) + 1
+    if views.tiles is not None:
+        wide, high = views.grid
+        tile = spec.side_features(views.tiles.shape[1])
+        count += high * tile * (wide * tile + 1)
+    return count
+
+
+def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Destination]]:
+    """A module's parameters by the checkpoint's names; stacked ones are taken apart."""
     if isinstance(module, Experts):
         return module.checkpoint_tensors()
     return module.named_parameters(recurse=False)
 
 
-def _pictures(page: PageViews) -> list[Tensor]:
-    return [page.global_view, *([] if page.tiles is None else page.tiles)]
-
-
 @lru_cache(maxsize=256)
 def _order(side: int, tile: int, grid: tuple[int, int], device: torch.device) -> Tensor:
-    """Which row each placeholder takes of a global view (side * side), tiles (tile * tile each), a
-    newline and a separator: local rows, global rows, one separator; every row of a picture ends in
-    a newline (spec 2.4)."""
+    """Which row each image token takes of: a global view (side * side), tiles (tile * tile each), a
+    newline, a separator. Tile rows, global rows, one separator; every row of a grid ends with a
+    newline (spec 2.4)."""
     wide, high = grid
     num_local = wide * high * tile * tile
     newline = side * side + num_local
     whole = torch.arange(side * side).view(side, side)
     local = side * side + torch.arange(num_local).view(high, wide, tile, tile)
     local = local.transpose(1, 2).reshape(high * tile, wide * tile)
-    rows = [F.pad(picture, (0, 1), value=newline).flatten() for picture in (local, whole)]
+    rows = [F.pad(view, (0, 1), value=newline).flatten() for view in (local, whole)]
     rows = rows if tile else rows[1:]
     return torch.cat((*rows, torch.tensor([newline + 1]))).to(device)
-
-
-def _passes(sides: Sequence[int], most_pixels: int) -> list[list[int]]:
-    """Which pictures go through the towers together: of one side, as many as may."""
-    alike: dict[int, list[int]] = {}
-    for index, side in enumerate(sides):
-        alike.setdefault(side, []).append(index)
-    sizes = {side: max(1, most_pixels // side**2) for side in alike}
-    return [
-        indices[start : start + sizes[side]]
-        for side, indices in alike.items()
-        for start in range(0, len(indices), sizes[side])
-    ]

@@ -1,7 +1,7 @@
-"""SAM's ViT trunk with its neck and two stride-2 convolutions (spec 2.1): pixels to a 1/64 grid.
+"""SAM's ViT trunk, its neck and two stride-2 convolutions (spec 2.1): pixels to a 1/64 grid.
 
-Sides that no checkpoint changes: patches of 16, windows of 14, a neck of 256 channels, MLPs of four
-times the width, position tables learned for a 64 x 64 grid (spec 11).
+Not configurable (spec 1.1): patches of 16, windows of 14, a neck of 256 channels, MLPs of four
+times the width, position tables learned for a 64 x 64 grid.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from dsocr.runtime.kernels.elementwise import (
 from dsocr.runtime.kernels.sam_attention import sam_attention, sam_attention_fused
 from dsocr.runtime.layers.norm import ChannelNorm
 from dsocr.runtime.layers.resize import ResizedTable, resize_grid, resize_line
-from dsocr.runtime.spec import SamSpec
+from dsocr.runtime.spec import SAM_PATCH, SamSpec
 
-PATCH, WINDOW, TRAINED_GRID, NECK = 16, 14, 64, 256
+WINDOW, TRAINED_GRID, NECK = 14, 64, 256
 EPS = 1e-6
 
 
 class Attention(nn.Module):
-    """Attention over a square of tokens, with learned relative rows and columns."""
+    """Attention over a square of tokens with learned relative positions of rows and columns."""
 
     def __init__(self, spec: SamSpec, side: int, kind: AttentionName) -> None:
         super().__init__()
@@ -40,7 +40,8 @@ class Attention(nn.Module):
         self.rows, self.columns = ResizedTable(resize_line), ResizedTable(resize_line)
 
     def forward(self, x: Tensor, window: int) -> Tensor:
-        """x (B, S, S, C), within windows of that side. What lies outside is zero before `qkv`."""
+        """x (B, S, S, C), within windows of that side. Tokens that pad the last windows are zero
+        before `qkv` (spec 2.1)."""
         distances = 2 * window - 1
         rel_h = self.rows(self.rel_pos_h, distances)
         rel_w = self.columns(self.rel_pos_w, distances)
@@ -64,7 +65,7 @@ class MLP(nn.Module):
         return self.lin2(activated(x, self.lin1.weight, self.lin1.bias))
 
 
-class Block(nn.Module):
+class SamBlock(nn.Module):
     def __init__(self, spec: SamSpec, *, is_global: bool, kind: AttentionName) -> None:
         super().__init__()
         self.is_global, self.fused = is_global, False
@@ -74,7 +75,8 @@ class Block(nn.Module):
         self.mlp = MLP(spec.width)
 
     def forward(self, x: Tensor, change: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Tokens (B, S, S, C) and what the block before adds to them; the same after this one."""
+        """Tokens (B, S, S, C) and the previous block's output, which is still to be added; returns
+        the same pair of this block."""
         add = add_layernorm_fused if self.fused else add_layernorm
         x, normed = add(x, change, self.norm1.weight, self.norm1.bias, EPS)
         attended = self.attn(normed, x.shape[1] if self.is_global else WINDOW)
@@ -85,11 +87,11 @@ class Block(nn.Module):
 class PatchEmbed(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, width, kernel_size=PATCH, stride=PATCH)
+        self.proj = nn.Conv2d(3, width, kernel_size=SAM_PATCH, stride=SAM_PATCH)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        # as one product: the convolution is slow where the patches do not overlap
-        patches = pixels.unflatten(3, (-1, PATCH)).unflatten(2, (-1, PATCH))
+        # as one matrix product: the convolution is slow for patches that do not overlap
+        patches = pixels.unflatten(3, (-1, SAM_PATCH)).unflatten(2, (-1, SAM_PATCH))
         patches = patches.permute(0, 2, 4, 1, 3, 5).flatten(3)  # (B, n, n, 3 * 16 * 16)
         return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)  # (B, n, n, width)
 
@@ -103,7 +105,7 @@ class Sam(nn.Module):
         self.pos_embed = nn.Parameter(torch.empty(1, TRAINED_GRID, TRAINED_GRID, spec.width))
         self.positions = ResizedTable(resize_grid)
         self.blocks = nn.ModuleList(
-            Block(spec, is_global=layer in spec.global_layers, kind=kind)
+            SamBlock(spec, is_global=layer in spec.global_layers, kind=kind)
             for layer in range(spec.num_layers)
         )
         self.neck = nn.Sequential(
@@ -112,14 +114,15 @@ class Sam(nn.Module):
             nn.Conv2d(NECK, NECK, kernel_size=3, padding=1, bias=False),
             ChannelNorm(NECK, EPS),
         )
-        self.net_2 = _halving(NECK, spec.net_2_channels)
-        self.net_3 = _halving(spec.net_2_channels, spec.net_3_channels)
+        self.net_2 = _stride_2(NECK, spec.net_2_channels)
+        self.net_3 = _stride_2(spec.net_2_channels, spec.net_3_channels)
 
     def use_kernels(self) -> None:
+        """Uses the fused kernels from now on. Lays convolution weights out channels last."""
         for module in self.modules():
-            if isinstance(module, Attention | Block | MLP):
+            if isinstance(module, Attention | SamBlock | MLP):
                 module.fused = True
-            elif isinstance(module, nn.Conv2d):  # theirs wants the channels last
+            elif isinstance(module, nn.Conv2d):
                 module.weight.data = module.weight.data.to(memory_format=torch.channels_last)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -132,5 +135,5 @@ class Sam(nn.Module):
         return self.net_3(self.net_2(self.neck(x.permute(0, 3, 1, 2))))
 
 
-def _halving(channels_in: int, channels_out: int) -> nn.Conv2d:
+def _stride_2(channels_in: int, channels_out: int) -> nn.Conv2d:
     return nn.Conv2d(channels_in, channels_out, kernel_size=3, stride=2, padding=1, bias=False)

@@ -1,7 +1,7 @@
-"""Pages on their way in: prompt and views are made ahead, in threads where there are some.
+"""Input processing: requests become sequences, ahead of time in a pool of threads.
 
-So many at a time that the device need not wait and the host's memory stays small. Pages leave in
-the order they came. Knows nothing of the device.
+A bounded number of requests is prepared ahead, so that the device does not wait and the host's
+memory stays small. Requests leave in the order of their arrival. Knows nothing of the device.
 """
 
 from __future__ import annotations
@@ -14,41 +14,43 @@ from dataclasses import dataclass
 
 from PIL.Image import Image
 
-from dsocr.runtime.scheduling.preprocess import Resolution, num_image_tokens, prepare
+from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
-from dsocr.runtime.text.prompt import PromptError, has_image, prompt_ids, room_for_answer
-from dsocr.runtime.text.repetition import RepetitionWatch, TokenKinds
+from dsocr.runtime.text.prompt import PromptError, has_image, prompt_ids, remaining_positions
+from dsocr.runtime.text.repetition import RepetitionDetector, TokenKinds
 from dsocr.runtime.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One page to read. The image is upright and RGB; a prompt without `<image>` ignores it."""
+    """One page to recognize; its image is upright, RGB, and used if the prompt has `<image>`."""
 
     request_id: int
     image: Image | Callable[[], Image]
-    """It, or what makes it: called where the page is prepared, not where pages are read."""
+    """The image, or a function that makes it: called in the thread that prepares the request."""
     prompt: str
-    resolution: Resolution
+    mode: str
+    """A mode of the model's `spec.views`."""
     params: SamplingParams
 
 
 logger = logging.getLogger(__name__)
 
 Prepared = tuple[Request, Sequence | Exception]
-"""What kept a page from being prepared is that page's failure, not the process's."""
+"""A request and its sequence, or the error of its preparation, which fails that request alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputProcessor:
-    """Requests to sequences. May be called from several threads."""
+    """Makes sequences of requests. May be called from several threads."""
 
+    model: OcrModel
     tokenizer: Tokenizer
     kinds: TokenKinds
-    max_positions: int
-    max_tiles: int
+    max_tiles: int | None = None
+    """Tiles of a page; None: the family's own limit."""
     pin: bool = False
-    """Whether a GPU will read the views."""
+    """Whether views are copied to pinned memory, for a GPU."""
 
     def __call__(self, request: Request) -> Prepared:
         try:
@@ -63,70 +65,73 @@ class InputProcessor:
         views = None
         if has_image(request.prompt):
             image = request.image if isinstance(request.image, Image) else request.image()
-            views = prepare(image, request.resolution, max_tiles=self.max_tiles)
+            views = self.model.prepare(image, request.mode, max_tiles=self.max_tiles)
             views = views.pinned() if self.pin else views
-        count = 0 if views is None else num_image_tokens(views)
+        count = 0 if views is None else self.model.num_image_tokens(views)
         ids = prompt_ids(self.tokenizer, request.prompt, num_image_tokens=count)
-        room = room_for_answer(len(ids), max_positions=self.max_positions)
+        max_positions = self.model.spec.decoder.max_positions
+        max_new_tokens = remaining_positions(len(ids), max_positions=max_positions)
         return Sequence(
             ids,
             request.params,
-            room,
+            max_new_tokens,
             self.tokenizer.special,
             request.request_id,
             views,
-            watch=RepetitionWatch(self.kinds) if request.params.watch else None,
+            repetition=RepetitionDetector(self.kinds) if request.params.detect_repetition else None,
         )
 
 
 class InputQueue:
-    """A queue whose first `ahead` pages are being prepared."""
+    """A queue that prepares its first `max_prepared` requests in an executor."""
 
     def __init__(
         self,
-        preparation: Callable[[Request], Prepared],
+        processor: Callable[[Request], Prepared],
         *,
-        ahead: int,
-        pool: Executor | None = None,
+        max_prepared: int,
+        executor: Executor | None = None,
     ) -> None:
-        """Without a pool a page is prepared when it is taken."""
-        self._preparation, self._ahead, self._pool = preparation, ahead, pool
-        self._begun: deque[tuple[int, Future[Prepared]]] = deque()
+        """Without an executor a request is prepared when it is taken."""
+        self._processor, self._max_prepared, self._executor = processor, max_prepared, executor
+        self._preparing: deque[tuple[int, Future[Prepared]]] = deque()
         self._queue: deque[Request] = deque()
 
     def __len__(self) -> int:
-        return len(self._begun) + len(self._queue)
+        return len(self._preparing) + len(self._queue)
 
     def add(self, request: Request) -> None:
         self._queue.append(request)
-        self._begin()
+        self._start_preparing()
 
     def cancel(self, request_id: int) -> None:
-        """Forgets a page that was not taken yet."""
+        """Removes a request that was not taken yet; unknown ids are ignored."""
         self._queue = deque(one for one in self._queue if one.request_id != request_id)
-        for number, future in self._begun:
+        for number, future in self._preparing:
             if number == request_id:
                 future.cancel()
-        self._begun = deque(one for one in self._begun if one[0] != request_id)
-        self._begin()
+        self._preparing = deque(one for one in self._preparing if one[0] != request_id)
+        self._start_preparing()
 
     def take(self) -> Prepared | None:
-        """The next page, if it is ready."""
-        if self._pool is None:
-            return self._preparation(self._queue.popleft()) if self._queue else None
-        if not self._begun or not self._begun[0][1].done():
+        """The next request, if it is prepared."""
+        if self._executor is None:
+            return self._processor(self._queue.popleft()) if self._queue else None
+        if not self._preparing or not self._preparing[0][1].done():
             return None
-        _, future = self._begun.popleft()
-        self._begin()
+        _, future = self._preparing.popleft()
+        self._start_preparing()
         return future.result()
 
     def wait(self, seconds: float) -> None:
-        """Until the next page is ready, at most so long."""
-        if self._begun:
-            wait([self._begun[0][1]], timeout=seconds)
+        """Waits until the next request is prepared, or for that long."""
+        if self._preparing:
+            wait([self._preparing[0][1]], timeout=seconds)
 
-    def _begin(self) -> None:
-        while self._pool is not None and self._queue and len(self._begun) < self._ahead:
+    def _start_preparing(self) -> None:
+        while (
+            self._executor is not None and self._queue and len(self._preparing) < self._max_prepared
+        ):
             request = self._queue.popleft()
-            future = self._pool.submit(self._preparation, request)
-            self._begun.append((request.request_id, future))
+            future = self._executor.submit(self._processor, request)
+            self._preparing.append((request.request_id, future))

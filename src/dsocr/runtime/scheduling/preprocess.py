@@ -1,12 +1,10 @@
-"""A page image to the square views the vision towers take, bit for bit as released (spec 3).
+"""A page image to the square views of the vision towers, byte for byte as released (spec 3).
 
-Views stay uint8; they become numbers between -1 and 1 on the device. The bytes equal the released
-code's for the same Pillow: its bicubic resize changed in version 13 (spec 3.7).
+Views stay uint8; they are normalized on the device. The bytes equal the released code's for the
+same Pillow: its bicubic resize changed in version 13 (spec 3.7).
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,42 +12,37 @@ from PIL import Image
 from torch import Tensor
 
 from dsocr.runtime.cache.batch import PageViews
+from dsocr.runtime.spec import Resolution, ViewSpec
 
 PADDING = (127, 127, 127)
-UNTILED_SIDE = 640
-"""A page no wider and no higher than this gets no tiles; the released code's literal."""
-SQUASHED_SIDE = 640
-"""Without tiles, views up to this side ignore the aspect ratio; larger ones are padded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """The three numbers of a resolution mode, as the released `infer` takes them."""
-
-    base_size: int
-    """Side of the global view where `crop_mode` is on."""
-    image_size: int
-    """Side of a tile, or of the only view where `crop_mode` is off."""
-    crop_mode: bool
-
-
-def prepare(image: Image.Image, resolution: Resolution, *, max_tiles: int) -> PageViews:
-    """An upright RGB image to its views."""
+def prepare(
+    image: Image.Image, resolution: Resolution, spec: ViewSpec, *, max_tiles: int | None = None
+) -> PageViews:
+    """The views of an upright RGB image. `max_tiles` None: the spec's."""
+    max_tiles = spec.max_tiles if max_tiles is None else max_tiles
     if not resolution.crop_mode:
         side = resolution.image_size
-        view = _resize(image, side, side) if side <= SQUASHED_SIDE else pad(image, side)
+        view = _resize(image, side, side) if side <= spec.squashed_side else pad(image, side)
         return PageViews(_tensor(view))
     global_view = _tensor(pad(image, resolution.base_size))
-    if max(image.size) <= UNTILED_SIDE or max_tiles < 2:
+    if max(image.size) <= spec.untiled_side or max_tiles < 2:
         return PageViews(global_view)
     grid = choose_grid(*image.size, tile=resolution.image_size, max_tiles=max_tiles)
     return PageViews(global_view, cut_tiles(image, grid, tile=resolution.image_size), grid)
 
 
-def choose_grid(width: int, height: int, *, tile: int, max_tiles: int) -> tuple[int, int]:
-    """Tiles wide and tiles high, 2 to `max_tiles` in all: the shape nearest the image's (spec 3.4).
+def gray_view(side: int) -> Tensor:
+    """A view without content, (side, side, 3)."""
+    return torch.full((side, side, 3), PADDING[0], dtype=torch.uint8)
 
-    Of shapes equally near, the larger wins if the image has over half its pixels.
+
+def choose_grid(width: int, height: int, *, tile: int, max_tiles: int) -> tuple[int, int]:
+    """Tiles wide and tiles high, 2 to `max_tiles` in all: the grid whose aspect ratio is
+    nearest the image's (spec 3.4).
+
+    Of grids equally near, the larger is taken if the image has over half its pixels.
     """
     sides = range(1, max_tiles + 1)
     grids = [(w, h) for w in sides for h in sides if 2 <= w * h <= max_tiles]
@@ -71,9 +64,9 @@ def cut_tiles(image: Image.Image, grid: tuple[int, int], *, tile: int) -> Tensor
 
 
 def pad(image: Image.Image, side: int) -> Image.Image:
-    """The image scaled to fit a grey square, in its middle (spec 3.5; Pillow's `ImageOps.pad`).
+    """The image scaled to fit a gray square and centered (spec 3.5; Pillow's `ImageOps.pad`).
 
-    Rounds half to even as Pillow does, but never to nothing: a hair's breadth stays one pixel.
+    Rounds half to even as Pillow does, but to no less than one pixel.
     """
     width, height = image.size
     if width >= height:
@@ -84,21 +77,6 @@ def pad(image: Image.Image, side: int) -> Image.Image:
     offset = (round((side - width) * 0.5), round((side - height) * 0.5))
     canvas.paste(_resize(image, width, height), offset)
     return canvas
-
-
-def num_image_tokens(views: PageViews) -> int:
-    """Placeholders that the views take in the prompt (spec 2.4)."""
-    side = _feature_side(views.global_view.shape[0])
-    count = side * (side + 1) + 1
-    if views.tiles is not None:
-        wide, high = views.grid
-        tile = _feature_side(views.tiles.shape[1])
-        count += high * tile * (wide * tile + 1)
-    return count
-
-
-def _feature_side(pixels: int) -> int:
-    return -(-(pixels // 16) // 4)
 
 
 def _resize(image: Image.Image, width: int, height: int) -> Image.Image:

@@ -1,12 +1,13 @@
-"""Who runs in the next step: continuous batching over a cache of fixed size. Pure bookkeeping.
+"""Continuous batching over a KV cache of fixed size: which sequences run in the next step.
 
-A page waits, is encoded, is prefilled in chunks and decodes; when the cache is full the youngest
-loses its blocks and comes back later. Pages are served in the order they came. Everything that
-decodes takes part in every step; what a step may do for pages that come in is bounded, so that the
-text of the others keeps flowing. In a full house they come in a few together, not one by one.
+A sequence waits, is encoded, is prefilled in chunks and decodes. When the cache is full the
+youngest running sequence is preempted: it loses its blocks and is prefilled again later. Sequences
+start in the order of their arrival. Every decoding sequence takes part in every step; prefill and
+encoding are limited per step, so that decoding goes on. While many sequences decode, new ones are
+admitted a few together, because each prefill reads all weights once.
 
-Plans may be made before the last step was collected. What a step in flight writes into is never
-taken away: a plan that would have to is put off until the step is collected.
+A step may be scheduled before the previous one is collected. Blocks that a step in flight writes
+to are never freed: scheduling returns None until that step is collected.
 """
 
 from __future__ import annotations
@@ -18,56 +19,55 @@ from typing import NamedTuple
 from dsocr.runtime.cache.block_allocator import BlockAllocator
 from dsocr.runtime.scheduling.sequence import Sequence
 
-PIXELS_A_TOKEN = 800
-"""Encoding so many pixels costs a device about as much as prefilling one token: 1.0 TFLOP a
-megapixel against 0.8 GFLOP a token."""
-
-GATHERED = 4
-"""So many pages come in without waiting for more. One alone makes all that write wait for every
-weight to be read; of four, each costs a quarter of that."""
+MIN_GATHERED = 4
+"""This many sequences are admitted without delay. A prefill of one sequence delays all decoding
+sequences by one read of the weights; in a group of four that cost is shared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may run at once."""
+    """Bounds on what runs at once."""
 
     max_num_seqs: int = 1
-    """Pages that hold a place in the cache."""
+    """Sequences with a slot, that is with blocks in the cache."""
     max_prefill_tokens: int = 2048
-    """Most prompt tokens of one step."""
+    """Prompt tokens of one step."""
     max_encode_pixels: int = 16 << 20
-    """Pixels of the pages that are encoded together; one page may have more."""
+    """Pixels of the pages encoded together; a single page may have more."""
     prefill_share: float = 1.0
-    """While pages decode, a step does on average this share of `max_prefill_tokens` for others,
-    pixels counted too."""
+    """While sequences decode, a step prefills on average this share of `max_prefill_tokens`; pixels
+    to encode count as tokens."""
+    pixels_per_token: int = 800
+    """Pixels whose encoding costs about as much as prefilling one token."""
     gather_rows: int = 16
-    """A page waits for others to come in with, at most a step for every so many that write: the
-    more there are, the dearer is a stop. The fewer, the sooner its text begins."""
+    """New sequences wait to be admitted together for at most one step per this many decoding
+    sequences: with more of them an interruption costs more, with fewer the first text comes
+    sooner."""
 
 
 class ScheduledChunk(NamedTuple):
-    """The next tokens of one sequence, by their places."""
+    """Consecutive tokens of one sequence to compute: `length` of them from position `start`."""
 
     sequence: Sequence
     start: int
     length: int
     samples: bool
-    """Whether its last token predicts a new one."""
+    """Whether a new token is sampled after the last one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What the device does next."""
+class ScheduledStep:
+    """One step of the device, as scheduled."""
 
-    pieces: list[ScheduledChunk] = field(default_factory=list)
-    """At most one a sequence. The first `num_decodes` have one token each."""
+    chunks: list[ScheduledChunk] = field(default_factory=list)
+    """At most one per sequence. The first `num_decodes` have one token each."""
     num_decodes: int = 0
-    starts: list[Sequence] = field(default_factory=list)
-    """Pages that begin; those that have views are to be encoded."""
+    to_encode: list[Sequence] = field(default_factory=list)
+    """Sequences that start with this step; those with views are to be encoded."""
 
 
 class Scheduler:
-    """Owns the queues, the blocks and the slots."""
+    """Owns the queues, the slots and, through the allocator, the blocks."""
 
     def __init__(self, allocator: BlockAllocator, limits: Limits) -> None:
         self.allocator, self.limits = allocator, limits
@@ -78,26 +78,27 @@ class Scheduler:
         self._preempted: deque[Sequence] = deque()  # older than those encoded or waiting
         self._active: list[Sequence] = []  # oldest first
         self._slots = list(range(limits.max_num_seqs - 1, -1, -1))
-        self._num_flights = 0
+        self._num_in_flight = 0
         self._credit = float(limits.max_prefill_tokens)
-        self._num_held = 0  # steps that pages were held back to be gathered
+        self._num_delayed = 0  # steps that admission was delayed to gather more
 
     @property
     def num_waiting(self) -> int:
-        """Pages that were not begun."""
+        """Sequences that have not started."""
         return len(self._waiting)
 
     @property
     def num_running(self) -> int:
-        """Pages that were begun and are not done."""
+        """Sequences that have started and not ended."""
         return len(self._starting) + len(self._encoded) + len(self._preempted) + len(self._active)
 
     def add(self, sequence: Sequence) -> None:
-        """Puts a page at the end of the queue."""
+        """Appends a sequence to the queue."""
         self._waiting.append(sequence)
 
     def drop(self, sequence: Sequence) -> None:
-        """Ends a page, done or not. Its blocks are free as soon as nothing writes into them."""
+        """Ends a sequence, finished or not. Its blocks are freed once no step in flight writes to
+        them."""
         sequence.ended = True
         if sequence.slot is not None:
             self._release_if_idle(sequence)
@@ -106,12 +107,13 @@ class Scheduler:
             if sequence in queue:
                 queue.remove(sequence)
 
-    def start(self) -> list[Sequence]:
-        """The pages that the next step encodes together, if it is time for some. None while others
-        were encoded and lack a place: what is encoded ahead is bounded by one round."""
+    def start_encoding(self) -> list[Sequence]:
+        """Takes sequences from the queue for the next step to encode together; returns them, or
+        nothing if none should start now. None start while encoded ones wait for a slot, so at most
+        one group is encoded ahead."""
         if self._credit <= 0 or self._starting or self._encoded or self._preempted:
             return []
-        if not self._waiting or not self._gathered(len(self._waiting)):
+        if not self._waiting or not self._should_admit(len(self._waiting)):
             return []
         pixels = 0
         while self._waiting and len(self._starting) < self.limits.max_num_seqs:
@@ -120,18 +122,18 @@ class Scheduler:
                 break
             pixels += more
             self._starting.append(self._waiting.popleft())
-        self._credit -= pixels / PIXELS_A_TOKEN
+        self._credit -= pixels / self.limits.pixels_per_token
         return list(self._starting)
 
-    def plan(self) -> Step | None:
-        """The next step, counted as launched. None: there is nothing to do, or nothing can be done
-        before a step in flight is collected."""
-        writing, others = self._split_active()
-        if not self._make_room(writing):
+    def schedule(self) -> ScheduledStep | None:
+        """The next step, counted as launched. None if there is nothing to do, or nothing until a
+        step in flight is collected."""
+        decoding, others = self._split_active()
+        if not self._reserve_blocks(decoding):
             return None
-        # before any comes in: one that lost its place may be given one at once, to begin again
+        # built before admission: a sequence preempted above may get a slot again in this step
         decodes = [
-            ScheduledChunk(one, one.num_cached, 1, True) for one in writing if one.slot is not None
+            ScheduledChunk(one, one.num_cached, 1, True) for one in decoding if one.slot is not None
         ]
         others = [one for one in others if one.slot is not None]
         others += self._admit()
@@ -140,48 +142,48 @@ class Scheduler:
         if not decodes:
             self._credit = full
         chunks = self._chunks(others)
-        step = Step(decodes + chunks, len(decodes), self._starting)
-        if not step.pieces and not step.starts:
+        step = ScheduledStep(decodes + chunks, len(decodes), self._starting)
+        if not (step.chunks or step.to_encode):
             return None
         self._launch(step)
         return step
 
-    def collected(self, step: Step) -> None:
-        """The step's results were handed out; pages that ended meanwhile are put away."""
-        self._num_flights -= 1
-        for piece in step.pieces:
-            piece.sequence.num_pending -= piece.samples
-            piece.sequence.num_in_flight -= 1
-            if piece.sequence.ended:
-                self._release_if_idle(piece.sequence)
+    def finish_step(self, step: ScheduledStep) -> None:
+        """Call after the step's results are handed out. Releases sequences that have ended."""
+        self._num_in_flight -= 1
+        for chunk in step.chunks:
+            chunk.sequence.num_pending -= chunk.samples
+            chunk.sequence.num_in_flight -= 1
+            if chunk.sequence.ended:
+                self._release_if_idle(chunk.sequence)
 
-    def _gathered(self, num_pages: int) -> bool:
-        """Whether these should come in now, rather than with others a little later."""
-        writing = sum(one.is_decoding for one in self._active)
-        if num_pages < GATHERED and self._num_held < writing // self.limits.gather_rows:
-            self._num_held += 1
+    def _should_admit(self, num_sequences: int) -> bool:
+        """Whether to admit this many now instead of waiting for more."""
+        decoding = sum(one.is_decoding for one in self._active)
+        if num_sequences < MIN_GATHERED and self._num_delayed < decoding // self.limits.gather_rows:
+            self._num_delayed += 1
             return False
-        self._num_held = 0
+        self._num_delayed = 0
         return True
 
     def _split_active(self) -> tuple[list[Sequence], list[Sequence]]:
-        """Pages that write their next token, and the others that hold a place, the oldest first.
-        Asked once a step: of 256 pages every question counts."""
-        writing: list[Sequence] = []
+        """Active sequences that decode in this step, and the other active ones, each oldest first.
+        Runs once a step: with 256 sequences its cost shows."""
+        decoding: list[Sequence] = []
         others: list[Sequence] = []
         for one in self._active:
-            (writing if one.is_decoding and _goes_on(one) else others).append(one)
-        return writing, others
+            (decoding if one.is_decoding and _continues(one) else others).append(one)
+        return decoding, others
 
-    def _make_room(self, writing: list[Sequence]) -> bool:
-        """Blocks for the next token of all that write, the oldest first; the youngest pages lose
-        theirs for it. False while a step in flight may still write into those."""
+    def _reserve_blocks(self, decoding: list[Sequence]) -> bool:
+        """Allocates blocks for the next token of every decoding sequence, oldest first; preempts
+        the youngest where none are free. False while a step in flight may write to their blocks."""
         size = self.allocator.block_size
-        for sequence in writing:
+        for sequence in decoding:
             if sequence.num_cached < len(sequence.block_table) * size:
                 continue
             while sequence.slot is not None and not self._extend(sequence, sequence.num_tokens):
-                if self._num_flights:
+                if self._num_in_flight:
                     return False
                 self._preempt(self._active[-1])
         return True
@@ -195,11 +197,11 @@ class Scheduler:
         return True
 
     def _admit(self) -> list[Sequence]:
-        """Gives places to those that lost theirs, then to those encoded, with all the blocks they
-        need to come to their next token. New ones must leave the others a block each to grow."""
+        """Gives slots to preempted sequences, then to encoded ones, with all blocks up to their
+        next token. One block per active sequence is left free for growth."""
         admitted: list[Sequence] = []
         lacking = len(self._slots) < len(self._encoded) and not self._preempted
-        if lacking and self._slots and not self._gathered(len(self._slots)):
+        if lacking and self._slots and not self._should_admit(len(self._slots)):
             return admitted
         while self._slots:
             queue = self._preempted or self._encoded
@@ -214,7 +216,7 @@ class Scheduler:
         return admitted
 
     def _chunks(self, sequences: list[Sequence]) -> list[ScheduledChunk]:
-        """Pieces of prompts, the oldest page's first."""
+        """Chunks to prefill, oldest sequence first."""
         chunks: list[ScheduledChunk] = []
         left = self.limits.max_prefill_tokens
         for sequence in sequences:
@@ -224,39 +226,39 @@ class Scheduler:
                 continue
             length = min(left, sequence.num_tokens - sequence.num_cached)
             if length > 0:
-                chunks.append(self._piece(sequence, length))
+                chunks.append(self._chunk(sequence, length))
                 left -= length
                 self._credit -= length
         return chunks
 
-    def _piece(self, sequence: Sequence, length: int) -> ScheduledChunk:
+    def _chunk(self, sequence: Sequence, length: int) -> ScheduledChunk:
         end = sequence.num_cached + length
         return ScheduledChunk(
             sequence, sequence.num_cached, length, samples=end == sequence.num_tokens
         )
 
-    def _launch(self, step: Step) -> None:
-        self._num_flights += 1
-        self._encoded.extend(step.starts)
+    def _launch(self, step: ScheduledStep) -> None:
+        self._num_in_flight += 1
+        self._encoded.extend(step.to_encode)
         self._starting = []
-        for piece in step.pieces:
-            piece.sequence.num_cached += piece.length
-            piece.sequence.num_pending += piece.samples
-            piece.sequence.num_in_flight += 1
+        for chunk in step.chunks:
+            chunk.sequence.num_cached += chunk.length
+            chunk.sequence.num_pending += chunk.samples
+            chunk.sequence.num_in_flight += 1
 
     def _preempt(self, sequence: Sequence) -> None:
-        self._put_away(sequence)
+        self._release(sequence)
         self._preempted.appendleft(sequence)
         self.num_preemptions += 1
 
     def _release_if_idle(self, sequence: Sequence) -> None:
         if sequence.slot is not None and not sequence.num_in_flight:
-            self._put_away(sequence)
+            self._release(sequence)
             sequence.features = None
 
-    def _put_away(self, sequence: Sequence) -> None:
-        """Takes its place and its blocks. What it was encoded to stays, so that it can come back
-        to the same tokens without being encoded again."""
+    def _release(self, sequence: Sequence) -> None:
+        """Frees its slot and blocks. Its image features are kept: after a preemption it is
+        prefilled again without encoding."""
         assert sequence.slot is not None
         self._active.remove(sequence)
         self._slots.append(sequence.slot)
@@ -264,8 +266,8 @@ class Scheduler:
         sequence.slot, sequence.block_table, sequence.num_cached = None, [], 0
 
 
-def _goes_on(sequence: Sequence) -> bool:
-    return not sequence.ended and sequence.has_room
+def _continues(sequence: Sequence) -> bool:
+    return not sequence.ended and sequence.can_generate
 
 
 def _pixels(sequence: Sequence) -> int:

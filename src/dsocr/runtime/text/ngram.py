@@ -1,7 +1,7 @@
-"""The no-repeat n-gram guard: which tokens would complete an n-gram already seen (spec 6).
+"""The no-repeat n-gram rule: which tokens would complete an n-gram already seen (spec 6).
 
-Both of upstream's forms, kept as an index that grows with the sequence, so that a step costs one
-look-up however long the page is. Knows no tensors.
+Both forms of the released code and scripts. The n-grams are indexed as the sequence grows, so a
+step costs one look-up whatever the length. Knows no tensors.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NoRepeat:
-    """`window` None: over the whole sequence, prompt included, nothing exempt (the released code).
+    """`window` None: n-grams of the whole sequence, prompt included, no token exempt (the released
+    code).
 
-    A window: n-grams that start within that many last generated tokens, some tokens exempt (the
-    authors' vLLM scripts).
+    With a window: n-grams that start within the last `window` generated tokens, some tokens exempt
+    (the authors' vLLM scripts).
     """
 
     ngram: int
@@ -23,7 +24,7 @@ class NoRepeat:
 
 
 class NgramGuard:
-    """One sequence's history and the tokens it bans next."""
+    """The n-grams of one sequence and the tokens they ban next."""
 
     def __init__(
         self, no_repeat: NoRepeat, *, prompt: Sequence[int] = (), exempt: Set[int] = frozenset()
@@ -38,7 +39,7 @@ class NgramGuard:
                 self.push(token)
 
     def push(self, token: int) -> None:
-        """The sequence went on with this token."""
+        """Appends a token of the sequence."""
         self._tokens.append(token)
         start = len(self._tokens) - self._ngram
         if start >= 0:
@@ -46,7 +47,7 @@ class NgramGuard:
             self._followers.setdefault(before, {})[token] = start
 
     def banned(self) -> list[int]:
-        """Tokens that must not come next."""
+        """Tokens banned as the next one."""
         if self._window is not None and self._ngram == 1:
             return []  # upstream compares with out[-0:], the whole history, and finds nothing
         length = len(self._tokens)

@@ -1,4 +1,4 @@
-"""A prompt's words to the ids the decoder starts from (spec 4)."""
+"""Prompt text to the token ids that the decoder starts from (spec 4)."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from dsocr.runtime.text.tokenizer import IMAGE, Tokenizer
 
 
 class PromptError(Exception):
-    """The prompt cannot be turned into a sequence. The text says why."""
+    """The prompt cannot be used. The message says why."""
 
 
 class PromptTooLong(PromptError):
-    """Prompt and image leave no room for an answer."""
+    """Prompt and image leave no positions for output."""
 
 
 def has_image(prompt: str) -> bool:
-    """Whether the page goes into this prompt. Raises `PromptError` for more than one place."""
+    """Whether the prompt has an `<image>` mark. Raises `PromptError` for more than one."""
     count = prompt.count(IMAGE)
     if count > 1:
-        raise PromptError(f"The prompt has {count} {IMAGE} marks; a page goes into one place only.")
+        raise PromptError(f"The prompt has {count} {IMAGE} marks; use one at most.")
     return count == 1
 
 
 def prompt_ids(tokenizer: Tokenizer, prompt: str, *, num_image_tokens: int = 0) -> list[int]:
-    """bos, the words before the image, its placeholders, the words after.
+    """bos, the text before `<image>`, the image's placeholders, the text after.
 
-    The prompt is stripped and its two parts are encoded apart, as the released code does.
+    The prompt is stripped and its two parts are encoded separately, as in the released code.
     """
     before, mark, after = prompt.strip().partition(IMAGE)
     placeholders = [tokenizer.special.image] * num_image_tokens if mark else []
@@ -36,12 +36,13 @@ def prompt_ids(tokenizer: Tokenizer, prompt: str, *, num_image_tokens: int = 0) 
     ]
 
 
-def room_for_answer(num_prompt_tokens: int, *, max_positions: int) -> int:
-    """Tokens that may still be generated. Raises `PromptTooLong` if there is none."""
-    room = max_positions - num_prompt_tokens
-    if room < 1:
+def remaining_positions(num_prompt_tokens: int, *, max_positions: int) -> int:
+    """Positions left for output, at least 1. Raises `PromptTooLong` if there is none."""
+    remaining = max_positions - num_prompt_tokens
+    if remaining < 1:
         raise PromptTooLong(
-            f"The page and the prompt take {num_prompt_tokens} tokens; the model holds "
-            f"{max_positions}, and the answer needs room too."
+            f"The page and the prompt take {num_prompt_tokens} tokens of the model's context of "
+            f"{max_positions}, which leaves none for the output; use a smaller mode or a shorter "
+            "prompt."
         )
-    return room
+    return remaining

@@ -1,4 +1,4 @@
-"""Text to token ids and back (spec 4). Special tokens are found by their words, not by number."""
+"""Text to token ids and back (spec 4). Special tokens are found by their text, not by number."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ GROUNDING = ("<|grounding|>", "<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>")
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
-    """Ids of the tokens the runtime acts upon."""
+    """Ids of the tokens that the runtime treats specially."""
 
     bos: int
     eos: int
     image: int
-    """The placeholder that image features take the place of."""
+    """The placeholder whose embedding is replaced by an image feature."""
     cells: frozenset[int]
-    """`<td>` and `</td>`: a table repeats them by right."""
+    """`<td>` and `</td>`, exempt from the windowed no-repeat rule: tables repeat them."""
 
 
 class Tokenizer:
-    """The checkpoint's byte-level BPE. Raises `CheckpointError` for a broken or foreign file."""
+    """The checkpoint's byte-level BPE. Raises `CheckpointError` for a file that cannot be read or
+    lacks a special token."""
 
     def __init__(self, folder: Path) -> None:
         path = folder / "tokenizer.json"
@@ -41,7 +42,7 @@ class Tokenizer:
         except Exception as error:  # the library raises bare Exception for a broken file
             raise CheckpointError(f"{path} cannot be read: {error}") from error
         self._bytes: dict[int, bytes] = {}
-        """Remembered: a page is spelled token by token, and asking the library takes longer."""
+        """Cache of `token_bytes`: a look-up in the library takes longer."""
         wanted = (BOS, EOS, IMAGE, *CELLS, *GROUNDING)
         found = {word: self._tokenizer.token_to_id(word) for word in wanted}
         ids = {word: token for word, token in found.items() if token is not None}
@@ -65,33 +66,34 @@ class Tokenizer:
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
     def token_of(self, word: str) -> int | None:
-        """The token that is spelled so, where there is one. Of ASCII only: other characters are
-        spelled by their bytes."""
+        """The id of the token with this text, if there is one. ASCII only: other characters are
+        stored as their bytes."""
         token: int | None = self._tokenizer.token_to_id(word)
         return token
 
     def token_bytes(self, token: int) -> bytes:
-        """What one token adds to the text; nothing for the ids that pad the vocabulary."""
+        """UTF-8 bytes that a token adds to the text; empty for ids that pad the vocabulary."""
         known = self._bytes.get(token)
         if known is None:
-            known = self._bytes[token] = self._spell(token)
+            known = self._bytes[token] = self._decode_one(token)
         return known
 
-    def _spell(self, token: int) -> bytes:
+    def _decode_one(self, token: int) -> bytes:
         word = self._tokenizer.id_to_token(token)
         if word is None:
             return b""
         try:
             return word.translate(_BYTES).encode("latin-1")
-        except UnicodeEncodeError:  # an added token, spelled as it is
+        except UnicodeEncodeError:  # an added token, stored as plain text
             return word.encode()
 
 
 class Detokenizer:
-    """Tokens to text as they come; what is given out is never taken back.
+    """Incremental detokenization: the returned texts, joined, equal `Tokenizer.decode`.
 
-    A character whose bytes are spread over tokens waits for the last of them, and a special token
-    is one token, so neither is ever cut. The pieces add up to what `Tokenizer.decode` gives.
+    A character whose bytes are spread over several tokens is returned with the last of them; a
+    special token is a single token. So neither is ever split. (tokenizers' `DecodeStream` drops a
+    character that is incomplete at the end, and takes six times as long.)
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -103,13 +105,13 @@ class Detokenizer:
         return self._decoder.decode(self._tokenizer.token_bytes(token))
 
     def finish(self) -> str:
-        """What is left of a character cut off by the end."""
+        """The replacement character if the output ends inside a character, else an empty text."""
         return self._decoder.decode(b"", final=True)
 
 
 def _bytes_of_characters() -> dict[int, int]:
-    """Byte-level BPE spells bytes as printable characters: itself, or the next free above 255. The
-    characters it passes over become one that is no byte."""
+    """Byte-level BPE writes each byte as a printable character: the byte's own if it is printable,
+    else the next one from 256 on. Unprintable characters map to one that encodes to no byte."""
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = [byte for byte in range(256) if byte not in printable]
     return dict.fromkeys(others, 0xFFFF) | {256 + place: byte for place, byte in enumerate(others)}

@@ -1,8 +1,7 @@
-"""Safetensors files to a model on its device, without a second copy in host memory.
+"""Loads safetensors files into a model on its device, without a second copy in host memory.
 
-The model is laid out without memory first; its tensors say which checkpoint tensors it needs. All
-that is wrong with a checkpoint is found in the files' headers and told in one `CheckpointError`
-before a byte of weights is read.
+The model is first built without memory; its tensors name the checkpoint tensors it needs. The
+files' headers are checked first, and one `CheckpointError` lists all faults.
 """
 
 from __future__ import annotations
@@ -23,26 +22,27 @@ from torch.overrides import TorchFunctionMode
 from dsocr.runtime.config import AttentionName, ExpertDtypeName
 from dsocr.runtime.kernels.triton_compat import supports_kernels
 from dsocr.runtime.layers.attention import usable_attention
-from dsocr.runtime.layers.int8 import Place
+from dsocr.runtime.layers.int8 import Destination
 from dsocr.runtime.layers.moe import Experts, usable_experts
-from dsocr.runtime.models.deepseek_ocr import IGNORED, DeepseekOcr
-from dsocr.runtime.spec import CheckpointError, DeepseekOcrSpec, read_spec
+from dsocr.runtime.models.family import OcrModel
+from dsocr.runtime.models.registry import read_family
+from dsocr.runtime.spec import CheckpointError
 
 INDEX = "model.safetensors.index.json"
-SHOWN = 8
-"""So many names of each kind of fault are told; of the rest only the number."""
+MAX_NAMES = 8
+"""Names listed for each kind of fault; the others are counted."""
 
 _FLOATS = {"BF16", "F16", "F32"}
 
-_PIECE = 8 << 20
-"""Elements staged at once on the way to a GPU: pinned blocks are rounded up to powers of two."""
-_PIECES_AHEAD = 16
-"""Pieces that may be on their way."""
+_STAGED_ELEMENTS = 8 << 20
+"""Elements copied to a GPU at once: pinned allocations are rounded up to powers of two."""
+_MAX_COPIES_IN_FLIGHT = 16
+"""Copies enqueued before the oldest is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointReport:
-    """What a weights folder holds against what the model needs."""
+    """The tensors of a weights folder, compared with those that the model needs."""
 
     num_files: int
     num_tensors: int
@@ -54,11 +54,11 @@ class CheckpointReport:
     extra: tuple[str, ...] = ()
     misshapen: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
-    """Known tensors that are never used."""
+    """Known tensors that are not used."""
 
     @property
     def problems(self) -> str:
-        """Everything wrong, or an empty text."""
+        """All faults, or an empty text."""
         faults = {
             "unreadable": self.unreadable,
             "missing": self.missing,
@@ -70,7 +70,7 @@ class CheckpointReport:
 
 @dataclass
 class _Headers:
-    """name -> (file, shape, dtype) of all tensors, and files that cannot be read."""
+    """name -> (file, shape, dtype) of all tensors, and the files that cannot be read."""
 
     num_files: int
     tensors: dict[str, tuple[Path, tuple[int, ...], str]] = field(default_factory=dict)
@@ -85,20 +85,20 @@ def load_model(
     attention: AttentionName,
     kernels: bool = False,
     expert_dtype: ExpertDtypeName = "auto",
-) -> DeepseekOcr:
+) -> OcrModel:
     """The model with its weights, on the device, in eval mode. Raises `CheckpointError`.
 
-    `attention` is a wish; `DeepseekOcr.attention` says what is used. So are `kernels`: they need
-    a CUDA GPU and Triton.
+    `attention` and `kernels` are preferences: the model's `attention` is the one used, and kernels
+    need a CUDA GPU and Triton.
     """
-    spec = read_spec(path)
     attention = usable_attention(attention, device=device, dtype=dtype)
-    model = _without_memory(spec, attention)
+    model = _without_memory(path, attention)
     headers = _read_headers(path)
     report = _compare(model, headers)
     if report.problems:
         raise CheckpointError(f"{path}: {report.problems}")
-    model = give_memory(model, device=device, dtype=dtype, expert_dtype=expert_dtype)
+    assert isinstance(model, nn.Module)
+    give_memory(model, device=device, dtype=dtype, expert_dtype=expert_dtype)
     _fill(dict(model.checkpoint_tensors()), headers)
     if kernels and supports_kernels(device, dtype):
         model.use_kernels()
@@ -106,28 +106,29 @@ def load_model(
 
 
 def give_memory(
-    model: DeepseekOcr,
+    model: nn.Module,
     *,
     device: torch.device,
     dtype: torch.dtype,
     expert_dtype: ExpertDtypeName = "auto",
-) -> DeepseekOcr:
-    """A model laid out on `meta`, on its device and ready but for the numbers in it."""
-    model = model.to(dtype)
+) -> None:
+    """Allocates a model that was built on `meta`, on its device and in eval mode; its weights are
+    still to be filled."""
+    model.to(dtype)
     for module in model.modules():
         if isinstance(module, Experts):
             module.kind = usable_experts(device=device, dtype=dtype)
             if expert_dtype == "int8":
                 module.use_int8()
     if dtype == torch.float32:
-        torch.backends.cudnn.allow_tf32 = False  # float32 is asked for to compare; mean it
+        torch.backends.cudnn.allow_tf32 = False  # float32 is used for comparisons
     for module in model.modules():
         for name, empty in _tensors(module):
-            # `to_empty` asks `meta` for its like, and torch imports its algebra to answer
+            # not `to_empty`: on `meta` it makes torch import sympy
             memory = torch.empty(empty.shape, dtype=empty.dtype, device=device)
             is_weight = isinstance(empty, nn.Parameter)
             setattr(module, name, nn.Parameter(memory, False) if is_weight else memory)
-    return model.eval()
+    model.eval()
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
@@ -135,18 +136,19 @@ def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
 
 
 def check_checkpoint(path: Path) -> CheckpointReport:
-    """Compares the files' headers with what config.json asks for; reads no weights."""
-    return _compare(_without_memory(read_spec(path), "sdpa"), _read_headers(path))
+    """Compares the files' headers with the tensors that config.json implies; reads no weights."""
+    return _compare(_without_memory(path, "sdpa"), _read_headers(path))
 
 
-def _without_memory(spec: DeepseekOcrSpec, attention: AttentionName) -> DeepseekOcr:
+def _without_memory(path: Path, attention: AttentionName) -> OcrModel:
+    family, spec = read_family(path)
     with torch.device("meta"), _Unfilled():
-        return DeepseekOcr(spec, attention=attention)
+        return family.make_model(spec, attention)
 
 
 class _Unfilled(TorchFunctionMode):
-    """Layers are made without first numbers. On `meta` there is nothing to fill, but torch imports
-    its compiler to do so: a second at every start."""
+    """Skips `nn.init`. On `meta` there is nothing to fill, but torch would import its compiler for
+    it, which takes a second at every start."""
 
     def __torch_function__(
         self,
@@ -162,7 +164,8 @@ class _Unfilled(TorchFunctionMode):
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files the index names, else all there are: re-uploads are split otherwise (spec 1)."""
+    """The files that the index names, else all: copies of the release are split differently
+    (spec 1)."""
     index = folder / INDEX
     if not index.is_file():
         return sorted(folder.glob("*.safetensors"))
@@ -170,7 +173,7 @@ def _files(folder: Path) -> list[Path]:
         names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index} cannot be read: {error!r}") from error
-    # a name with a path in it would lead out of the folder
+    # only the name: a path in the index could lead out of the folder
     return sorted(folder / Path(str(name)).name for name in names)
 
 
@@ -190,9 +193,11 @@ def _read_headers(folder: Path) -> _Headers:
     return headers
 
 
-def _compare(model: DeepseekOcr, headers: _Headers) -> CheckpointReport:
+def _compare(model: OcrModel, headers: _Headers) -> CheckpointReport:
     wanted = {name: tuple(tensor.shape) for name, tensor in model.checkpoint_tensors()}
-    found = {name: held for name, held in headers.tensors.items() if name not in IGNORED}
+    found = {
+        name: held for name, held in headers.tensors.items() if name not in model.ignored_tensors
+    }
     misshapen = [
         f"{name} {list(shape)} {dtype}, not {list(wanted[name])}"
         for name, (_, shape, dtype) in found.items()
@@ -204,54 +209,58 @@ def _compare(model: DeepseekOcr, headers: _Headers) -> CheckpointReport:
         num_parameters=sum(torch.Size(shape).numel() for _, shape, _ in headers.tensors.values()),
         dtypes=tuple(sorted({dtype for _, _, dtype in found.values()})),
         unreadable=tuple(headers.unreadable),
-        # what lies in an unreadable file is not missing
+        # tensors may be in an unreadable file, so none is reported missing
         missing=() if headers.unreadable else tuple(sorted(wanted.keys() - found.keys())),
         extra=tuple(sorted(found.keys() - wanted.keys())),
         misshapen=tuple(sorted(misshapen)),
-        ignored=tuple(sorted(headers.tensors.keys() & IGNORED)),
+        ignored=tuple(sorted(headers.tensors.keys() & model.ignored_tensors)),
     )
 
 
-def _fill(tensors: dict[str, Place], headers: _Headers) -> None:
-    """Copies every tensor of the files into its place, cast on the way."""
+def _fill(tensors: dict[str, Destination], headers: _Headers) -> None:
+    """Copies every tensor of the files to its destination, with a cast."""
     with ExitStack() as stack, torch.no_grad():
         opened: dict[Path, Any] = {}
-        under_way: deque[torch.cuda.Event] = deque()
+        copies: deque[torch.cuda.Event] = deque()
         for name, tensor in tensors.items():
             file = headers.tensors[name][0]
             if file not in opened:
                 opened[file] = stack.enter_context(safe_open(file, framework="pt"))
             try:
-                _copy(opened[file].get_tensor(name), tensor, under_way)
+                _copy(opened[file].get_tensor(name), tensor, copies)
             except (SafetensorError, OSError) as error:
                 raise CheckpointError(f"{file.name} cannot be read at {name}: {error}") from error
 
 
-def _copy(source: Tensor, target: Place, under_way: deque[torch.cuda.Event]) -> None:
-    """Cast on the device: fewer bytes travel, and the CPU is spared. A GPU is not waited for but
-    for what was sent some pieces before."""
+def _copy(source: Tensor, target: Destination, copies: deque[torch.cuda.Event]) -> None:
+    """Copies and casts. To a GPU the cast runs on the device, so that fewer bytes are transferred,
+    and the copies are asynchronous; `copies` holds the events of those in flight."""
     if target.device.type != "cuda":
         target.copy_(source.to(target.device))
         return
-    pieces: Sequence[Tensor] = [source]
-    places: Sequence[Place] = [target]
-    if isinstance(target, Tensor):  # others are small, and rounded row by row
-        pieces, places = (torch.split(one, _PIECE) for one in (source.flatten(), target.view(-1)))
-    # all cores copy into pinned memory while the bus carries the piece before
-    for piece, place in zip(pieces, places, strict=True):
-        pinned = piece.pin_memory()
-        if isinstance(place, Tensor) and place.dtype == piece.dtype:
-            place.copy_(pinned, non_blocking=True)
-        else:
-            place.copy_(pinned.to(place.device, non_blocking=True))
+    sources: Sequence[Tensor] = [source]
+    targets: Sequence[Destination] = [target]
+    if isinstance(target, Tensor):  # int8 ones are small, and quantized row by row
+        flat = (source.flatten(), target.view(-1))
+        sources, targets = (torch.split(one, _STAGED_ELEMENTS) for one in flat)
+    # pinning one part overlaps with the transfer of the part before
+    for part, destination in zip(sources, targets, strict=True):
+        _copy_pinned(part.pin_memory(), destination)
         sent = torch.cuda.Event()  # type: ignore[no-untyped-call]
         sent.record()
-        under_way.append(sent)
-        if len(under_way) > _PIECES_AHEAD:  # a slow bus would have all weights pinned at once
-            under_way.popleft().synchronize()
+        copies.append(sent)
+        if len(copies) > _MAX_COPIES_IN_FLIGHT:  # bounds the pinned memory
+            copies.popleft().synchronize()
+
+
+def _copy_pinned(source: Tensor, target: Destination) -> None:
+    if isinstance(target, Tensor) and target.dtype == source.dtype:
+        target.copy_(source, non_blocking=True)
+    else:
+        target.copy_(source.to(target.device, non_blocking=True))
 
 
 def _listed(what: str, names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:SHOWN])
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    shown = ", ".join(names[:MAX_NAMES])
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     return f"{len(names)} {what}: {shown}{more}"

@@ -9,14 +9,15 @@ from typing import BinaryIO
 from fastapi import Request, Response
 from pydantic import ValidationError
 
+from dsocr.errors import InvalidField
 from dsocr.exports import format_of, write
-from dsocr.pages.source import open_source
+from dsocr.pages.source import open_document
 from dsocr.server.deps import RunningService, locked_router
 from dsocr.server.download import download
 from dsocr.server.forms import FORM_OVERHEAD_BYTES, announced_bytes
 from dsocr.server.held import HeldImages, document_of
 from dsocr.server.job_schemas import EXPORT_REQUEST_BODY, HeldResult
-from dsocr.server.problems import InvalidField
+from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas import error_answers
 from dsocr.server.uploads import Form, FormLimits, received_form
 
@@ -33,6 +34,7 @@ MAX_BYTES = 64 << 20
     responses=error_answers(400, 401, 403, 408, 413, 415, 422, 429, 507),
     openapi_extra=EXPORT_REQUEST_BODY,
 )
+@body_limit(lambda settings: MAX_BYTES)
 async def export_result(request: Request, service: RunningService) -> Response:
     """Formats that show figures or pages need the document beside the result."""
     async with AsyncExitStack() as stack:
@@ -48,8 +50,8 @@ async def export_result(request: Request, service: RunningService) -> Response:
         document = document_of(await asyncio.to_thread(_held, form))
         images = None
         if uploads := form.files.get("file"):
-            source = await open_source(
-                uploads[0].path, name=uploads[0].name, sandbox=service.reader.sandbox
+            source = await open_document(
+                uploads[0].path, name=uploads[0].name, sandbox=service.host.sandbox
             )
             stack.push_async_callback(source.close)
             images = HeldImages(source, asyncio.get_running_loop())

@@ -13,14 +13,13 @@ from typing import Annotated, Any, BinaryIO
 from fastapi import Body, Query, Request, Response
 from starlette.responses import JSONResponse
 
-from dsocr.config import MIB, parse_no_repeat
-from dsocr.engines.deepseek.modes import mode_of
-from dsocr.engines.deepseek.prompts import task_of, with_image
-from dsocr.errors import BadRequest, DsocrError, TooManyPages
+from dsocr.config import MIB
+from dsocr.errors import BadRequest, DsocrError, InvalidField, TooManyPages
 from dsocr.exports import format_of
 from dsocr.jobs.job import Correction, Job, JobFile, JobPage, NewJob
 from dsocr.jobs.store.queries import Wanted
-from dsocr.pages.source import open_source
+from dsocr.options import change_options
+from dsocr.pages.source import open_document
 from dsocr.pipeline.page_ranges import page_indices
 from dsocr.pipeline.pipeline import check_options
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
@@ -37,7 +36,7 @@ from dsocr.server.job_schemas import (
     PageRetry,
 )
 from dsocr.server.job_wire import job_to_wire, news_to_wire, stored_page_to_wire
-from dsocr.server.problems import InvalidField
+from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas import error_answers
 from dsocr.server.sse import Emit, EventStream
 from dsocr.server.uploads import Form, FormLimits, Upload, received_form
@@ -57,6 +56,7 @@ MOST_LISTED = 200
     responses=error_answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 503, 507),
     openapi_extra=JOB_REQUEST_BODY,
 )
+@body_limit(lambda settings: int(settings.jobs.max_job_mb * MIB))
 async def submit(request: Request, service: RunningService, owner: Owner) -> Response:
     """What was answered 202 is on the disk and will be read, whatever happens to this process.
     With an `Idempotency-Key` header, the same request again is answered with the same job."""
@@ -250,15 +250,15 @@ async def _new_job(form: Form, service: Service, owner: str) -> NewJob:
     fields = checked(JobForm, form.fields)
     options = options_of(fields, service.settings)
     check_engine(fields.engine, service)
-    if service.reader.info is not None:
-        check_options(options, service.reader.info)
+    if service.host.info is not None:
+        check_options(options, service.host.info)
     if fields.callback:
         service.jobs.callbacks.check(fields.callback)
     uploads = [*form.files.get("file", []), *form.files.get("files", [])]
     if not uploads:
         raise InvalidField("file: the file is missing")
     files = await _opened(uploads, fields.password, service)
-    running = service.reader.choice.name
+    running = service.host.selection.name
     return NewJob(
         id=uuid.uuid4().hex,
         owner=owner,
@@ -283,8 +283,8 @@ async def _opened(
     for number, upload in enumerate(uploads):
         num_pages = 1
         try:
-            source = await open_source(
-                upload.path, name=upload.name, sandbox=service.reader.sandbox, password=password
+            source = await open_document(
+                upload.path, name=upload.name, sandbox=service.host.sandbox, password=password
             )
             num_pages = source.num_pages
             await source.close()
@@ -309,29 +309,18 @@ def _pages(files: Sequence[JobFile], wanted: str | None, most: int) -> tuple[Job
 
 
 def _changed_options(options: OcrOptions, changes: PageRetry, service: Service) -> OcrOptions:
-    limits = service.settings.server
-    if changes.prompt is not None:
-        prompt = with_image(changes.prompt or service.settings.default_prompt)
-        if len(prompt.encode()) > limits.max_prompt_bytes:
-            raise InvalidField(f"prompt: it is longer than {limits.max_prompt_bytes} bytes")
-        options = dataclasses.replace(options, prompt=prompt, task=task_of(prompt))
-    if changes.mode is not None:
-        options = dataclasses.replace(options, mode=mode_of(changes.mode).key)
-    if changes.max_tokens is not None:
-        if changes.max_tokens > limits.max_output_tokens:
-            raise InvalidField(f"max_tokens: at most {limits.max_output_tokens}")
-        options = dataclasses.replace(options, max_tokens=changes.max_tokens)
-    if changes.temperature is not None:
-        options = dataclasses.replace(options, temperature=changes.temperature)
-    if changes.no_repeat_ngram is not None:
-        try:
-            guard = parse_no_repeat(changes.no_repeat_ngram)
-        except ValueError as error:
-            raise InvalidField("no_repeat_ngram: say n/window, n, or off") from error
-        options = dataclasses.replace(options, no_repeat_ngram=guard)
-    if service.reader.info is not None:
-        check_options(options, service.reader.info)
-    return options
+    changed = change_options(
+        options,
+        service.settings.option_limits(),
+        prompt=changes.prompt,
+        mode=changes.mode,
+        max_tokens=changes.max_tokens,
+        temperature=changes.temperature,
+        no_repeat_ngram=changes.no_repeat_ngram,
+    )
+    if service.host.info is not None:
+        check_options(changed, service.host.info)
+    return changed
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -11,11 +11,11 @@ from fastapi import Request, Response
 from starlette.responses import JSONResponse
 
 from dsocr.config import MIB
-from dsocr.errors import DsocrError, TooManyPages
-from dsocr.pages.source import open_source
+from dsocr.errors import DsocrError, InvalidField, TooManyPages
+from dsocr.pages.source import open_document
 from dsocr.pipeline.events import OnEvent, PageEvent
 from dsocr.pipeline.page_ranges import page_indices
-from dsocr.pipeline.pipeline import Pipeline, Source, check_options
+from dsocr.pipeline.pipeline import PageSource, Pipeline, check_options
 from dsocr.server import problems
 from dsocr.server.admission import Ticket
 from dsocr.server.deps import RunningService, Service, locked_router, until_gone
@@ -26,7 +26,7 @@ from dsocr.server.forms import (
     checked,
     options_of,
 )
-from dsocr.server.problems import InvalidField
+from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas import OCR_REQUEST_BODY, OcrAnswer, OcrForm, error_answers
 from dsocr.server.sse import Emit, EventStream, Work
 from dsocr.server.uploads import Form, FormLimits, Upload, received_form
@@ -43,6 +43,7 @@ router = locked_router("reading")
     responses=error_answers(400, 401, 403, 408, 413, 415, 422, 429, 500, 503, 504, 507),
     openapi_extra=OCR_REQUEST_BODY,
 )
+@body_limit(lambda settings: int(settings.server.max_image_mb * MIB))
 async def read_document(request: Request, service: RunningService) -> Response:
     """Answers with the text of the whole document, or with `Accept: text/event-stream` with
     events while it is read."""
@@ -65,7 +66,7 @@ class _Reading:
     service: Service
     ticket: Ticket
     pipeline: Pipeline
-    source: Source
+    source: PageSource
     upload: Upload
     options: OcrOptions
     pages: list[int]
@@ -79,7 +80,7 @@ class _Reading:
                 on_event(event)
 
         work = asyncio.ensure_future(
-            self.pipeline.read(self.source, self.options, pages=self.pages, on_event=watch)
+            self.pipeline.run(self.source, self.options, pages=self.pages, on_event=watch)
         )
         try:
             seconds = self.service.settings.server.queue_seconds
@@ -124,7 +125,7 @@ async def _take_in(request: Request, service: Service, stack: AsyncExitStack) ->
     ticket = stack.enter_context(
         service.door.enter(announced_bytes(request, max_file_bytes + FORM_OVERHEAD_BYTES))
     )
-    pipeline, info = await service.reader.pipeline(settings.server.start_wait_seconds)
+    pipeline, info = await service.host.pipeline(settings.server.start_wait_seconds)
     limits = FormLimits(1, max_file_bytes, settings.server.max_form_fields)
     form = await stack.enter_async_context(received_form(request, settings.runs_dir, limits))
     fields = checked(OcrForm, form.fields)
@@ -132,8 +133,8 @@ async def _take_in(request: Request, service: Service, stack: AsyncExitStack) ->
     check_engine(fields.engine, service)
     check_options(options, info)
     upload = _the_file(form)
-    source = await open_source(
-        upload.path, name=upload.name, sandbox=service.reader.sandbox, password=fields.password
+    source = await open_document(
+        upload.path, name=upload.name, sandbox=service.host.sandbox, password=fields.password
     )
     stack.push_async_callback(source.close)
     pages = (

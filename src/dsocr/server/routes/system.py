@@ -14,8 +14,8 @@ from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.registry import ENGINES
 from dsocr.errors import EngineUnavailable
 from dsocr.exports import FORMATS
+from dsocr.host import EngineHost
 from dsocr.server.deps import RunningService, locked_router
-from dsocr.server.reader import Reader
 from dsocr.server.schemas import (
     EngineAnswer,
     EngineState,
@@ -44,8 +44,8 @@ async def live() -> dict[str, str]:
     "/ready", response_model=Live, summary="Does it read?", responses=error_answers(503)
 )
 async def ready(service: RunningService) -> dict[str, str]:
-    if service.reader.state != "ready":
-        raise EngineUnavailable(service.reader.unhealthy_reason or "The engine is starting.")
+    if service.host.state != "ready":
+        raise EngineUnavailable(service.host.unhealthy_reason or "The engine is starting.")
     if service.door.full:
         raise EngineUnavailable("The queue is full.")
     return {"status": "ready"}
@@ -56,9 +56,9 @@ async def health(service: RunningService) -> Health:
     door = service.door
     return Health(
         status="ok",
-        modelLoaded=service.reader.info is not None,
+        modelLoaded=service.host.info is not None,
         modes=list(MODES),
-        engine=_engine_state(service.reader),
+        engine=_engine_state(service.host),
         queue=QueueState(
             running=door.running,
             waiting=door.waiting,
@@ -99,7 +99,7 @@ async def modes(service: RunningService) -> Modes:
             )
             for spec in FORMATS
         ],
-        engines=[_engine_answer(name, service.reader) for name in ENGINES],
+        engines=[_engine_answer(name, service.host) for name in ENGINES],
         limits=Limits(
             maxImageMb=_number(limits.max_image_mb),
             maxPages=limits.max_pages,
@@ -119,29 +119,27 @@ async def openapi(request: Request) -> Response:
     return JSONResponse(document)
 
 
-def _engine_state(reader: Reader) -> EngineState:
-    info = reader.info
+def _engine_state(host: EngineHost) -> EngineState:
+    info = host.info
     return EngineState(
-        name=reader.choice.name,
+        name=host.selection.name,
         model=info.model if info else None,
         device=info.device if info else None,
-        state=reader.state,
-        reason=reader.choice.reason,
-        advice=reader.choice.advice,
-        trouble=reader.unhealthy_reason,
+        state=host.state,
+        reason=host.selection.reason,
+        advice=host.selection.advice,
+        trouble=host.unhealthy_reason,
         details=dict(info.details) if info else {},
         tasks=list(info.tasks) if info else None,
     )
 
 
-def _engine_answer(name: str, reader: Reader) -> EngineAnswer:
-    if name == reader.choice.name:
-        info = reader.info
+def _engine_answer(name: str, host: EngineHost) -> EngineAnswer:
+    if name == host.selection.name:
+        info = host.info
         device = info.device if info else None
-        return EngineAnswer(
-            key=name, state=reader.state, device=device, reason=reader.choice.reason
-        )
-    reason = reader.choice.advice or f"{reader.choice.name} reads here"
+        return EngineAnswer(key=name, state=host.state, device=device, reason=host.selection.reason)
+    reason = host.selection.advice or f"{host.selection.name} is used here"
     return EngineAnswer(key=name, state="off", device=None, reason=reason)
 
 

@@ -1,0 +1,55 @@
+import AxeBuilder from '@axe-core/playwright'
+import type { Page } from '@playwright/test'
+import { expect, processImage, processPdf, test, textOf } from './fixtures'
+
+async function seriousViolations(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`))
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`every screen has no serious accessibility violation, ${colorScheme}`, async ({ app, image, pdf }) => {
+    await app.emulateMedia({ colorScheme })
+    await expect(app.locator('html')).toHaveAttribute('data-mantine-color-scheme', colorScheme)
+    expect(await seriousViolations(app)).toEqual([])
+    await processImage(app, image)
+    expect(await seriousViolations(app)).toEqual([])
+    await app.keyboard.press('3')
+    await expect(textOf(app).getByRole('table')).toBeVisible()
+    expect(await seriousViolations(app)).toEqual([])
+    await app.goto('/#/')
+    await processPdf(app, pdf)
+    expect(await seriousViolations(app)).toEqual([])
+    await app.keyboard.press('?')
+    await expect(app.getByRole('dialog', { name: 'Keyboard shortcuts' })).toBeVisible()
+    expect(await seriousViolations(app)).toEqual([])
+    await app.keyboard.press('Escape')
+    await expect(app.getByRole('dialog')).toHaveCount(0)
+    await app.keyboard.press('h')
+    await expect(app.getByRole('listitem').first()).toBeVisible()
+    expect(await seriousViolations(app)).toEqual([])
+  })
+}
+
+test('every screen fits into a width of 360 px', async ({ app, image }) => {
+  await app.setViewportSize({ width: 360, height: 700 })
+  const expectNoOverflow = () =>
+    expect.poll(() => app.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)
+  await expectNoOverflow()
+  await expect(app.getByRole('button', { name: 'Take a photo' })).toBeVisible()
+  await processImage(app, image)
+  await expectNoOverflow()
+  await app.getByText('Text', { exact: true }).click()
+  await expect(textOf(app)).toContainText('harbour')
+  await expectNoOverflow()
+})
+
+test('the toolbar of a result has two rows on a phone', async ({ app, pdf }) => {
+  await app.setViewportSize({ width: 360, height: 700 })
+  await processPdf(app, pdf)
+  const top = async (name: string) => (await app.getByRole('button', { name }).first().boundingBox())?.y
+  const distance = async () => Math.abs(Number(await top('Next page')) - Number(await top('Retry with')))
+  await expect.poll(distance).toBeLessThan(20)
+})

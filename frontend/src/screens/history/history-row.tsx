@@ -1,0 +1,62 @@
+import { Badge, Checkbox, Paper, Progress, Text } from '@mantine/core'
+import { IconTrash } from '@tabler/icons-react'
+import type { Job } from '../../api/client'
+import { useTranslation } from '../../i18n/translation'
+import { moment } from '../../lib/format'
+import { formatRoute } from '../../lib/route'
+import { IconButton } from '../../ui/icon-button'
+import { isActive } from '../job/use-job'
+import { jobName } from '../job-name'
+import styles from './history.module.css'
+
+const COLORS = { queued: 'gray', running: 'blue', succeeded: 'teal', failed: 'red', cancelled: 'gray' }
+
+/** One job of the history: its name, progress and status, to open, select or delete. */
+export function HistoryRow(props: {
+  job: Job
+  selected: boolean
+  onSelect: (selected: boolean) => void
+  onDelete: () => void
+}) {
+  const { job } = props
+  const { t, language } = useTranslation()
+  const name = jobName(job, t)
+  const progress = t.status.progress(job.pagesDone, job.pagesTotal)
+  const failed = job.pagesFailed > 0 ? ` · ${t.status.failedPages(job.pagesFailed)}` : ''
+  return (
+    <Paper withBorder p="sm" role="listitem" className={styles.row}>
+      <Checkbox
+        aria-label={t.history.select(name)}
+        checked={props.selected}
+        onChange={(event) => props.onSelect(event.currentTarget.checked)}
+      />
+      <div className={styles.document}>
+        <a
+          className={styles.link}
+          href={formatRoute({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })}
+        >
+          {name}
+        </a>
+        <Text size="xs" c="dimmed">
+          {moment(job.createdAt, language)} · {progress}
+          {failed}
+        </Text>
+        {isActive(job) && (
+          <Progress
+            mt={6}
+            size="sm"
+            animated
+            aria-label={progress}
+            value={Math.max(3, (100 * job.pagesDone) / Math.max(1, job.pagesTotal))}
+          />
+        )}
+      </div>
+      <Badge variant="light" color={COLORS[job.status]} tt="none" c="var(--mantine-color-text)">
+        {t.history.status[job.status] ?? job.status}
+      </Badge>
+      <IconButton label={t.history.delete(name)} onClick={props.onDelete}>
+        <IconTrash size={18} />
+      </IconButton>
+    </Paper>
+  )
+}

@@ -1,0 +1,34 @@
+import { Button, Group, Menu, Paper, Text } from '@mantine/core'
+import { exportJobs, type Modes } from '../../api/client'
+import { useTranslation } from '../../i18n/translation'
+import { DownloadMenu } from '../../ui/download-menu'
+import { saveFile } from '../save-file'
+
+/** The actions for the documents selected in the history: one zip of them all, in any format. */
+export function SelectionBar(props: {
+  ids: string[]
+  formats: Modes['formats']
+  onClear: () => void
+}) {
+  const { t } = useTranslation()
+  const { ids } = props
+  return (
+    <Paper withBorder p="xs">
+      <Group gap="sm">
+        <Text size="sm" role="status">
+          {t.history.selected(ids.length)}
+        </Text>
+        <DownloadMenu label={t.export.download} position="bottom-start">
+          {props.formats.map(({ key, label }) => (
+            <Menu.Item key={key} onClick={() => void saveFile(exportJobs(ids, key), 'documents.zip', t)}>
+              {t.export.formats[key] ?? label}
+            </Menu.Item>
+          ))}
+        </DownloadMenu>
+        <Button size="xs" variant="subtle" onClick={props.onClear}>
+          {t.history.clearSelection}
+        </Button>
+      </Group>
+    </Paper>
+  )
+}

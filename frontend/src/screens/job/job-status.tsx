@@ -1,0 +1,62 @@
+import { Button, Group, Progress, Text } from '@mantine/core'
+import { useEffect, useState } from 'react'
+import type { Job } from '../../api/client'
+import { useTranslation, type Texts } from '../../i18n/translation'
+import { duration, number } from '../../lib/format'
+import { isActive } from './use-job'
+
+/** A job's progress, speed and time left; after its end, the duration or the error. */
+export function JobStatus({ job, onCancel }: { job: Job; onCancel: () => void }) {
+  const { t, language } = useTranslation()
+  const seconds = useElapsedSeconds(job.startedAt, job.finishedAt)
+  const share = job.pagesTotal > 0 ? (100 * job.pagesDone) / job.pagesTotal : 0
+  return (
+    <Group gap="sm" wrap="nowrap" maw={620}>
+      <Text size="xs" c="dimmed" role="status" style={{ fontVariantNumeric: 'tabular-nums' }}>
+        {statusParts(job, seconds, t, language).join(' · ')}
+      </Text>
+      {isActive(job) && (
+        <>
+          <Progress
+            aria-label={t.status.progress(job.pagesDone, job.pagesTotal)}
+            value={Math.max(3, share)}
+            animated
+            style={{ flex: 1 }}
+            miw={60}
+          />
+          <Button size="compact-xs" variant="default" onClick={onCancel}>
+            {t.cancel}
+          </Button>
+        </>
+      )}
+    </Group>
+  )
+}
+
+function statusParts(job: Job, seconds: number, t: Texts, language: string): string[] {
+  const parts: string[] = []
+  if (job.status === 'queued') {
+    parts.push(job.queuePosition === null ? t.status.queued : t.status.queuedAt(job.queuePosition))
+  } else if (job.status === 'running') {
+    parts.push(t.status.progress(job.pagesDone, job.pagesTotal))
+    if (job.pagesDone > 0 && seconds > 0) {
+      parts.push(t.status.pagesPerSecond(number(job.pagesDone / seconds, language, 2)))
+    }
+    if (job.etaSeconds !== null) parts.push(t.status.timeLeft(duration(job.etaSeconds, language)))
+  } else if (job.status === 'cancelled') parts.push(t.status.cancelled)
+  else if (job.error !== null) parts.push(job.error.message)
+  else parts.push(t.status.finishedIn(duration(seconds, language)))
+  if (job.pagesFailed > 0) parts.push(t.status.failedPages(job.pagesFailed))
+  return parts
+}
+
+function useElapsedSeconds(start: string | null, end: string | null): number {
+  const [now, setNow] = useState(() => Date.now())
+  useEffect(() => {
+    if (start === null || end !== null) return
+    const timer = setInterval(() => setNow(Date.now()), 1000)
+    return () => clearInterval(timer)
+  }, [start, end])
+  if (start === null) return 0
+  return Math.max(0, ((end === null ? now : Date.parse(end)) - Date.parse(start)) / 1000)
+}

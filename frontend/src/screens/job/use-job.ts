@@ -1,0 +1,75 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useEffect, useMemo, useState } from 'react'
+import * as api from '../../api/client'
+import { isInformational } from '../../lib/result'
+import type { PageMark } from '../../viewer/page/page-list'
+
+type PageSummary = Pick<api.JobPage, 'flags' | 'error' | 'finishReason'>
+
+/** A job and the mark of each of its pages, kept up to date by the job's events. */
+export function useJob(jobId: string) {
+  const cache = useQueryClient()
+  const [summaries, setSummaries] = useState<ReadonlyMap<number, PageSummary>>(new Map())
+  const [error, setError] = useState<Error | null>(null)
+  const { data: job, error: loadError } = useQuery({
+    queryKey: ['job', jobId],
+    queryFn: ({ signal }) => api.job(jobId, signal),
+  })
+  const loaded = job !== undefined
+  const active = job !== undefined && isActive(job)
+
+  // The event stream starts with the pages that are already done. A retried page makes the job
+  // active again, and its events are followed again.
+  useEffect(() => {
+    if (!loaded) return
+    const controller = new AbortController()
+    const received = new Map<number, PageSummary>()
+    let frame = 0
+    const publish = () => {
+      frame = 0
+      setSummaries(new Map(received))
+    }
+    const followed = api.followJob(
+      jobId,
+      ({ event, data }) => {
+        if (event === 'page_done') {
+          const page: PageSummary & { pageIndex: number } = JSON.parse(data)
+          received.set(page.pageIndex, page)
+          void cache.invalidateQueries({ queryKey: ['page', jobId, page.pageIndex] })
+          if (frame === 0) frame = requestAnimationFrame(publish)
+        } else {
+          const updated: api.Job = JSON.parse(data)
+          cache.setQueryData(['job', jobId], updated)
+        }
+      },
+      controller.signal,
+    )
+    followed.catch((failure: Error) => setError(failure))
+    return () => {
+      controller.abort()
+      cancelAnimationFrame(frame)
+    }
+  }, [cache, jobId, loaded, active])
+
+  const total = job?.pagesTotal ?? 0
+  const marks = useMemo(() => {
+    return Array.from({ length: total }, (_, index) => markOf(summaries.get(index)))
+  }, [summaries, total])
+  return { job, marks, error: error ?? (loaded && !isNotFound(loadError) ? null : loadError) }
+}
+
+export function isNotFound(error: Error | null): boolean {
+  return error instanceof api.ApiError && error.status === 404
+}
+
+/** Whether a job is queued or running. */
+export function isActive(job: api.Job): boolean {
+  return job.status === 'queued' || job.status === 'running'
+}
+
+function markOf(summary: PageSummary | undefined): PageMark {
+  if (summary === undefined) return 'waiting'
+  if (summary.error !== null) return 'failed'
+  const complete = summary.finishReason === 'stop' && summary.flags.every(isInformational)
+  return complete ? 'done' : 'flagged'
+}

@@ -1,0 +1,142 @@
+import { Button, Collapse, Group, PasswordInput, Radio, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
+import { IconChevronDown } from '@tabler/icons-react'
+import { useState } from 'react'
+import type { Modes, SupportedTasks } from '../../api/client'
+import { useTranslation } from '../../i18n/translation'
+import { number } from '../../lib/format'
+import { visionTokens } from '../../lib/vision-tokens'
+import styles from './upload.module.css'
+
+/** The options of a new document; an empty prompt is the default one. */
+export type FormOptions = { mode: string; prompt: string; pages: string; password: string }
+export const DEFAULT_OPTIONS: FormOptions = { mode: 'gundam', prompt: '', pages: '', password: '' }
+
+const CUSTOM = 'custom'
+
+/** Mode, task, prompt, pages and password; modes and tasks are those of the server. */
+export function OptionsForm(props: {
+  modes: Modes
+  supportedTasks: SupportedTasks
+  options: FormOptions
+  onOptions: (options: FormOptions) => void
+}) {
+  const { t } = useTranslation()
+  const { modes, options } = props
+  const [custom, setCustom] = useState(false)
+  const [expanded, setExpanded] = useState(false)
+  const set = (change: Partial<FormOptions>) => props.onOptions({ ...options, ...change })
+  const prompt = options.prompt || modes.defaultPrompt
+  const task = custom ? undefined : modes.tasks.find((known) => known.prompt === prompt)
+  const isUnsupported = (key: string) =>
+    props.supportedTasks != null && !props.supportedTasks.includes(key)
+  const tasks = [
+    ...modes.tasks.map(({ key, label }) => ({ value: key, label: t.tasks[key] ?? label })),
+    { value: CUSTOM, label: t.options.customPrompt },
+  ].map((entry) => ({ ...entry, disabled: isUnsupported(entry.value) }))
+
+  function selectTask(key: string | null) {
+    const selected = modes.tasks.find((known) => known.key === key)
+    setCustom(selected === undefined)
+    setExpanded(expanded || selected === undefined || selected.key === 'locate')
+    if (selected !== undefined) set({ prompt: selected.prompt })
+  }
+
+  return (
+    <Stack component="section" gap="md" aria-label={t.options.title}>
+      <ModeCards modes={modes.modes} mode={options.mode} onMode={(mode) => set({ mode })} />
+      <Group align="end" gap="md">
+        <Select
+          label={t.options.task}
+          w={{ base: '100%', xs: 260 }}
+          allowDeselect={false}
+          value={task?.key ?? CUSTOM}
+          data={tasks}
+          description={tasks.some((entry) => entry.disabled) ? t.options.unsupported : undefined}
+          onChange={selectTask}
+        />
+        <Button
+          variant="subtle"
+          aria-expanded={expanded}
+          rightSection={<IconChevronDown size={16} style={{ rotate: expanded ? '180deg' : undefined }} />}
+          onClick={() => setExpanded(!expanded)}
+        >
+          {t.options.more}
+        </Button>
+      </Group>
+      <Collapse expanded={expanded}>
+        <Stack gap="md">
+          <Textarea
+            label={t.options.prompt}
+            description={t.options.promptHint}
+            autosize
+            minRows={2}
+            maxRows={8}
+            maxLength={modes.limits.maxPromptBytes}
+            value={prompt}
+            onChange={(event) => {
+              setCustom(true)
+              set({ prompt: event.currentTarget.value })
+            }}
+            styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
+          />
+          <Group grow>
+            <TextInput
+              label={t.options.pages}
+              placeholder={t.options.pagesHint}
+              value={options.pages}
+              onChange={(event) => set({ pages: event.currentTarget.value })}
+            />
+            <PasswordInput
+              label={t.options.password}
+              placeholder={t.options.passwordHint}
+              autoComplete="off"
+              value={options.password}
+              onChange={(event) => set({ password: event.currentTarget.value })}
+            />
+          </Group>
+        </Stack>
+      </Collapse>
+    </Stack>
+  )
+}
+
+/** The resolution modes, each with its quality, its speed and its number of vision tokens. */
+function ModeCards(props: {
+  modes: Modes['modes']
+  mode: string
+  onMode: (mode: string) => void
+}) {
+  const { t, language } = useTranslation()
+  return (
+    <Radio.Group
+      label={t.options.mode}
+      value={props.mode}
+      onChange={props.onMode}
+      styles={{ label: { marginBottom: 8, fontWeight: 600 } }}
+    >
+      <div className={styles.modes}>
+        {Object.entries(props.modes).map(([key, spec]) => {
+          const label = t.modes[key]?.label ?? spec.label
+          return (
+            <Radio.Card key={key} value={key} className={styles.mode} aria-label={label}>
+              <Group justify="space-between" wrap="nowrap" gap={4}>
+                <Text fw={600}>{label}</Text>
+                <Radio.Indicator size="xs" />
+              </Group>
+              <Text size="xs" c="dimmed" mt={4} mih="2.9em">
+                {t.modes[key]?.hint ?? spec.description}
+              </Text>
+              <Text size="xs" mt={6}>
+                {t.labeled(t.options.quality, t.qualities[spec.quality] ?? spec.quality)}
+                <br />
+                {t.labeled(t.options.speed, t.speeds[spec.speed] ?? spec.speed)}
+                <br />
+                {t.options.tokens(visionTokens(spec).map((count) => number(count, language)).join('–'))}
+              </Text>
+            </Radio.Card>
+          )
+        })}
+      </div>
+    </Radio.Group>
+  )
+}

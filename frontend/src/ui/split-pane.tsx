@@ -1,0 +1,46 @@
+import { useRef, useState, type KeyboardEvent, type PointerEvent, type ReactNode } from 'react'
+import styles from './split-pane.module.css'
+
+const STEP = 0.03
+
+/** Two panes and a separator that the pointer, the arrow keys and a double click move. */
+export function SplitPane({ label, left, right }: { label: string; left: ReactNode; right: ReactNode }) {
+  const frame = useRef<HTMLDivElement>(null)
+  const [share, setShare] = useState(0.5)
+  const set = (value: number) => setShare(Math.min(0.8, Math.max(0.2, value)))
+
+  function drag(event: PointerEvent<HTMLDivElement>) {
+    if (!event.currentTarget.hasPointerCapture(event.pointerId)) return
+    const box = frame.current?.getBoundingClientRect()
+    if (box !== undefined) set((event.clientX - box.left) / box.width)
+  }
+
+  function press(event: KeyboardEvent) {
+    const step = event.key === 'ArrowLeft' ? -STEP : event.key === 'ArrowRight' ? STEP : 0
+    if (step === 0) return
+    event.preventDefault()
+    event.stopPropagation()
+    set(share + step)
+  }
+
+  return (
+    <div ref={frame} className={styles.split} style={{ '--left': `${share * 100}%` }}>
+      {left}
+      <div
+        role="separator"
+        aria-orientation="vertical"
+        aria-label={label}
+        aria-valuenow={Math.round(share * 100)}
+        aria-valuemin={20}
+        aria-valuemax={80}
+        tabIndex={0}
+        className={styles.bar}
+        onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
+        onPointerMove={drag}
+        onDoubleClick={() => set(0.5)}
+        onKeyDown={press}
+      />
+      {right}
+    </div>
+  )
+}

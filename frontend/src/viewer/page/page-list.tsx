@@ -1,0 +1,79 @@
+import { Loader, ThemeIcon } from '@mantine/core'
+import { IconAlertTriangle, IconCheck, IconX } from '@tabler/icons-react'
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { useEffect, useRef } from 'react'
+import { useTranslation } from '../../i18n/translation'
+import styles from './page-list.module.css'
+import { usePageImage, type LoadPageImage } from './use-page-image'
+
+/** The state of a page in the list; `flagged` means done with a notice. */
+export type PageMark = 'waiting' | 'processing' | 'done' | 'flagged' | 'failed'
+
+const ROW_HEIGHT = 164
+
+/** Thumbnails of all pages. Virtualized: only the visible rows are rendered. */
+export function PageList(props: {
+  marks: readonly PageMark[]
+  current: number
+  onSelect: (index: number) => void
+  loadImage: LoadPageImage
+}) {
+  const { t } = useTranslation()
+  const scroller = useRef<HTMLElement>(null)
+  const virtual = useVirtualizer({
+    count: props.marks.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_HEIGHT,
+    overscan: 2,
+  })
+  useEffect(() => {
+    virtual.scrollToIndex(props.current, { align: 'auto' })
+  }, [virtual, props.current])
+  return (
+    <nav ref={scroller} className={styles.list} aria-label={t.viewer.pages}>
+      <div className={styles.inner} style={{ height: virtual.getTotalSize() }}>
+        {virtual.getVirtualItems().map(({ index, start }) => (
+          <button
+            key={index}
+            type="button"
+            className={styles.row}
+            style={{ height: ROW_HEIGHT, transform: `translateY(${start}px)` }}
+            aria-label={t.viewer.page(index + 1)}
+            aria-current={index === props.current ? 'page' : undefined}
+            data-waiting={props.marks[index] === 'waiting' || undefined}
+            data-mark={props.marks[index]}
+            onClick={() => props.onSelect(index)}
+          >
+            <span className={styles.frame}>
+              <Thumbnail loadImage={props.loadImage} index={index} />
+              <span className={styles.state}>
+                <MarkIcon mark={props.marks[index] ?? 'waiting'} />
+              </span>
+            </span>
+            {index + 1}
+          </button>
+        ))}
+      </div>
+    </nav>
+  )
+}
+
+function Thumbnail({ loadImage, index }: { loadImage: LoadPageImage; index: number }) {
+  const image = usePageImage(loadImage, index)
+  return image.status === 'ready' ? <img src={image.url} alt="" decoding="async" /> : null
+}
+
+function MarkIcon({ mark }: { mark: PageMark }) {
+  if (mark === 'waiting') return null
+  if (mark === 'processing') return <Loader size={18} />
+  const [color, Icon] = {
+    done: ['teal', IconCheck] as const,
+    flagged: ['orange', IconAlertTriangle] as const,
+    failed: ['red', IconX] as const,
+  }[mark]
+  return (
+    <ThemeIcon size={18} radius="xl" color={color}>
+      <Icon size={12} stroke={3} />
+    </ThemeIcon>
+  )
+}

@@ -1,0 +1,101 @@
+import { Text } from '@mantine/core'
+import { useEffect, useMemo, useRef, type ReactNode } from 'react'
+import { useTranslation } from '../../i18n/translation'
+import { blocksOf, correctedText, unfinishedText, type PageState } from '../../lib/result'
+import type { Tab } from '../../lib/route'
+import { scrollIntoView } from '../../ui/scroll'
+import type { PageImage } from '../page/use-page-image'
+import type { BlockSelection } from '../use-block-selection'
+import { BlockTable } from './block-table'
+import { BlockView } from './block-view'
+import { MarkdownView } from './markdown-view'
+import styles from './text-pane.module.css'
+import { useHighlight } from './use-highlight'
+
+/** The text of a page in one of four views: rendered, Markdown source, blocks, raw model output. */
+export function TextPane(props: {
+  state: PageState
+  tab: Tab
+  query: string
+  found: ReadonlySet<number>
+  selection: BlockSelection
+  image: PageImage
+  editing: number | null
+  onEdit: (id: number | null) => void
+  onCorrect: (id: number, text: string | null) => void
+  notices: ReactNode
+}) {
+  const { t } = useTranslation()
+  const { state, selection, tab } = props
+  const pane = useRef<HTMLDivElement>(null)
+  const blocks = useMemo(() => blocksOf(state), [state])
+  const markdown = useMemo(
+    () => (state.status === 'done' ? correctedText(state.page, state.corrections) : ''),
+    [state],
+  )
+  useHighlight(pane, props.query, [blocks, tab, markdown])
+  useEffect(() => {
+    const selected = selection.selected
+    if (selected === null || selected.from === 'text') return
+    scrollIntoView(pane.current?.querySelector(`[data-block="${selected.id}"]`))
+  }, [selection.selected])
+
+  const unfinished = state.status === 'processing' ? unfinishedText(state.raw) : ''
+  return (
+    <div
+      ref={pane}
+      className={styles.pane}
+      tabIndex={0}
+      role="region"
+      aria-label={t.viewer.text}
+      aria-busy={state.status === 'processing'}
+    >
+      {props.notices}
+      {state.status === 'waiting' && <Text c="dimmed">{t.status.pagePending}</Text>}
+      {tab === 'rendered' && <RenderedBlocks {...props} blocks={blocks} />}
+      {tab === 'rendered' &&
+        state.status === 'processing' &&
+        unfinished !== (blocks.at(-1)?.text.trim() ?? '') && (
+          <p className={styles.unfinished} dir="auto">
+            {unfinished}
+            <span className={styles.caret} />
+          </p>
+        )}
+      {tab === 'rendered' && blocks.length === 0 && state.status === 'done' && !state.page.error && (
+        markdown ? <MarkdownView markdown={markdown} /> : <Text c="dimmed">{t.status.noText}</Text>
+      )}
+      {tab === 'source' && <pre className={styles.source}>{markdown || unfinished}</pre>}
+      {tab === 'raw' && <pre className={styles.source}>{rawTextOf(state)}</pre>}
+      {tab === 'blocks' && <BlockTable blocks={blocks} selection={selection} />}
+    </div>
+  )
+}
+
+function RenderedBlocks(props: Parameters<typeof TextPane>[0] & { blocks: ReturnType<typeof blocksOf> }) {
+  const { state, selection } = props
+  const page =
+    state.status === 'processing' ? state : state.status === 'done' ? state.page.layout : NO_SIZE
+  return props.blocks.map((block) => (
+    <BlockView
+      key={block.id}
+      block={block}
+      active={selection.active === block.id}
+      found={props.found.has(block.id)}
+      corrected={state.status === 'done' && block.id in state.corrections}
+      editing={props.editing === block.id}
+      image={props.image}
+      page={page}
+      hover={selection.hover}
+      select={selection.select}
+      onEdit={state.status === 'done' ? props.onEdit : undefined}
+      onCorrect={props.onCorrect}
+    />
+  ))
+}
+
+const NO_SIZE = { width: 0, height: 0 }
+
+function rawTextOf(state: PageState): string {
+  if (state.status === 'waiting') return ''
+  return state.status === 'done' ? state.page.rawText : state.raw
+}

@@ -1,0 +1,216 @@
+"""Runs one engine: selects it, starts it, falls back to another, starts it again when it failed.
+
+The server starts it in the background and answers meanwhile; a command waits for it. Knows no HTTP,
+no command line and no settings: configs are handed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from dsocr.engines import registry
+from dsocr.engines.base import Engine, EngineInfo
+from dsocr.engines.deepseek.weights import find_weights
+from dsocr.engines.selection import EngineSelection, select_engine
+from dsocr.engines.stats import EngineStats
+from dsocr.errors import DsocrError, EngineUnavailable
+from dsocr.pages.config import PagesConfig
+from dsocr.pages.sandbox import Sandbox
+from dsocr.pipeline.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+State = Literal["starting", "ready", "failed", "stopped"]
+CreateEngine = Callable[[str, Any], Engine]
+FALLBACK = "ppocr"
+"""The engine that `auto` falls back to: it needs no weights and no GPU."""
+MIN_PAUSE_SECONDS = 1.0
+"""Between two attempts to start; doubled after each."""
+MAX_PAUSE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostConfig:
+    """What an engine host is told."""
+
+    engine: str
+    """`auto`, or the name of an engine or an alias."""
+    engine_configs: Mapping[str, Any]
+    """The config dataclass of each engine by its name."""
+    model_path: Path | None = None
+    """Folder of the native engine's weights."""
+    pages: PagesConfig = field(default_factory=PagesConfig)
+    retry: bool = True
+    """Whether pages that loop or are cut short are read again in other ways."""
+
+
+class EngineHost:
+    """One engine, its pipeline, and the sandbox that decodes files for it."""
+
+    def __init__(self, config: HostConfig, create_engine: CreateEngine | None = None) -> None:
+        self.selection: EngineSelection = select_engine(config.engine, config.model_path)
+        self.seconds_to_start = 0.0
+        self.sandbox = Sandbox(config.pages)
+        self._config = config
+        self._create = create_engine or registry.create
+        self._state: State = "starting"
+        self._start_error: DsocrError | None = None
+        """Why the last attempt to start failed; None if it did not."""
+        self._engine: Engine | None = None
+        self._pipeline: Pipeline | None = None
+        self._is_ready = asyncio.Event()
+        self._starting: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> State:
+        """`starting` also while a ready engine restarts its process: requests wait for it."""
+        return "starting" if self._state == "ready" and self.unhealthy_reason else self._state
+
+    @property
+    def unhealthy_reason(self) -> str:
+        """Why the engine cannot read at present, for people; empty when it can. Names no path."""
+        if self._start_error is not None:
+            return without_folder(self._start_error.message, self._config.model_path)
+        return self._engine.unhealthy_reason if self._engine is not None else ""
+
+    @property
+    def info(self) -> EngineInfo | None:
+        """None until the engine is ready."""
+        return self._engine.info if self._engine and self._state == "ready" else None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine once it is started. Raises `EngineUnavailable` before."""
+        if self._engine is None:
+            raise self._not_ready()
+        return self._engine
+
+    def stats(self) -> EngineStats:
+        return self._engine.stats() if self._engine is not None else EngineStats()
+
+    def start(self) -> None:
+        """Starts the engine in the background; `pipeline` waits for it."""
+        self._starting = asyncio.create_task(self._start_until_ready())
+
+    async def start_once(self) -> None:
+        """Starts the engine, or the fallback under `auto`. Raises why it cannot be started."""
+        while not await self._try_to_start():
+            assert self._start_error is not None
+            if not self._fall_back():
+                raise self._start_error
+
+    async def pipeline(self, wait_seconds: float) -> tuple[Pipeline, EngineInfo]:
+        """The pipeline and its engine's info, after at most `wait_seconds`.
+
+        Raises the error of the last start, or `EngineUnavailable` while it is starting.
+        """
+        if self._state == "starting":
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._is_ready.wait(), wait_seconds)
+        info = self.info
+        if self._pipeline is None or info is None:
+            raise self._not_ready()
+        return self._pipeline, info
+
+    async def close(self) -> None:
+        self._state = "stopped"
+        self._is_ready.set()
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+        if self._engine is not None:
+            await self._engine.close()
+        await self.sandbox.close()
+
+    def _not_ready(self) -> DsocrError:
+        kind = type(self._start_error) if self._start_error is not None else EngineUnavailable
+        return kind(self.unhealthy_reason or f"The {self.selection.name} engine is starting.")
+
+    async def _start_until_ready(self) -> None:
+        pause = MIN_PAUSE_SECONDS
+        while not await self._try_to_start():
+            if self._fall_back():
+                continue
+            self._state = "failed"
+            assert self._start_error is not None
+            # an error that is not retryable, such as broken weights, is checked again rarely
+            await asyncio.sleep(pause if self._start_error.retryable else MAX_PAUSE_SECONDS)
+            pause = min(2 * pause, MAX_PAUSE_SECONDS)
+
+    def _fall_back(self) -> bool:
+        """Selects the fallback engine under `auto`. False where there is none left."""
+        if self._config.engine != "auto" or self.selection.name == FALLBACK:
+            return False
+        reason = f"{self.selection.name} did not start: {self.unhealthy_reason}"
+        self.selection = EngineSelection(FALLBACK, reason)
+        return True
+
+    async def _try_to_start(self) -> bool:
+        began = time.monotonic()
+        name = self.selection.name
+        logger.info("starting the %s engine", name)
+        try:
+            engine = await self._created_and_started(name)
+        except DsocrError as error:
+            self._start_error = error
+            logger.error("%s: %s", name, error.message)
+            return False
+        self._engine = engine
+        self._pipeline = Pipeline(engine, retry=self._config.retry)
+        self.seconds_to_start = time.monotonic() - began
+        self._state, self._start_error = "ready", None
+        self._is_ready.set()
+        self._log_ready(engine.info)
+        return True
+
+    async def _created_and_started(self, name: str) -> Engine:
+        """Raises `DsocrError`; a bug while starting is logged and becomes `EngineUnavailable`."""
+        engine: Engine | None = None
+        try:
+            engine = self._create(name, self._config.engine_configs[name])
+            await engine.start()
+        except BaseException as error:
+            if engine is not None:
+                await engine.close()
+            if isinstance(error, ImportError):
+                raise EngineUnavailable(f"The {name} engine cannot be loaded: {error}.") from error
+            if isinstance(error, DsocrError) or not isinstance(error, Exception):
+                raise
+            logger.exception("%s failed to start", name)
+            raise EngineUnavailable("it failed to start") from error
+        return engine
+
+    def _log_ready(self, info: EngineInfo) -> None:
+        logger.info(
+            "the engine is %s (%s, %s), because %s; it was ready in %.1f s",
+            *(info.name, info.model, info.device, self.selection.reason, self.seconds_to_start),
+        )
+        if self.selection.advice:
+            logger.info(self.selection.advice)
+
+
+@contextlib.asynccontextmanager
+async def started_host(config: HostConfig) -> AsyncIterator[EngineHost]:
+    """A host whose engine is ready, for one command. Raises why it cannot be started."""
+    host = EngineHost(config)
+    try:
+        await host.start_once()
+        yield host
+    finally:
+        await host.close()
+
+
+def without_folder(message: str, model_path: Path | None) -> str:
+    """The message without the path of the weights: `/health` shows it to anyone."""
+    places = {model_path, find_weights(model_path)}
+    names = {str(place) for at in places if at is not None for place in (at, at.resolve())}
+    for name in sorted(names, key=len, reverse=True):
+        message = message.replace(name, "the model folder")
+    return message

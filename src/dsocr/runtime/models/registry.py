@@ -1,0 +1,99 @@
+"""The registry of model families: the architecture that config.json names selects one.
+
+Imports no torch: a family's model is imported when it is made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dsocr.runtime.config import AttentionName
+from dsocr.runtime.models import deepseek_ocr_spec
+from dsocr.runtime.spec import CheckpointError, Config, FamilySpec, Released
+
+if TYPE_CHECKING:
+    from dsocr.runtime.models.family import OcrModel
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One model family."""
+
+    parse: Callable[[Config], FamilySpec]
+    """config.json to the family's spec. Raises `CheckpointError`."""
+    model: str
+    """`module:Class` of its `OcrModel`."""
+    released: Released | None = None
+    """Values of the released files, for `weights.check`."""
+
+    def make_model(self, spec: FamilySpec, attention: AttentionName) -> OcrModel:
+        """The model with empty weights."""
+        module, _, name = self.model.partition(":")
+        model: OcrModel = getattr(import_module(module), name)(spec, attention=attention)
+        return model
+
+
+DEFAULT_ARCHITECTURE = deepseek_ocr_spec.ARCHITECTURE
+"""Of a config.json that names none."""
+
+FAMILIES: dict[str, Family] = {
+    deepseek_ocr_spec.ARCHITECTURE: Family(
+        parse=deepseek_ocr_spec.parse,
+        model="dsocr.runtime.models.deepseek_ocr:DeepseekOcr",
+        released=deepseek_ocr_spec.RELEASED,
+    ),
+}
+"""Architecture name in config.json -> family."""
+
+
+def family_of(config: Config) -> Family:
+    """The family of a parsed config.json. Raises `CheckpointError` for an architecture that is not
+    registered: another model may have the same tensor names and sizes but compute something else.
+    """
+    named = config.get("architectures") or [DEFAULT_ARCHITECTURE]
+    if not isinstance(named, str | list):
+        raise CheckpointError(f"config.json has a field of the wrong kind: architectures = {named}")
+    architectures = [named] if isinstance(named, str) else [str(name) for name in named]
+    others = ", ".join(name for name in architectures if name not in FAMILIES)
+    if others or len(set(architectures)) > 1:
+        raise CheckpointError(
+            f"config.json names the model class {others or named} in architectures, which is not "
+            f"supported (only {' or '.join(FAMILIES)} is)"
+        )
+    return FAMILIES[architectures[0]]
+
+
+def parse_config(config: Config) -> FamilySpec:
+    """The spec of a parsed config.json. Raises `CheckpointError`."""
+    return family_of(config).parse(config)
+
+
+def read_family(folder: Path) -> tuple[Family, FamilySpec]:
+    """The family and the spec of a weights folder. Raises `CheckpointError`."""
+    config = read_config(folder)
+    family = family_of(config)
+    return family, family.parse(config)
+
+
+def read_spec(folder: Path) -> FamilySpec:
+    """The spec of a weights folder. Raises `CheckpointError`."""
+    return read_family(folder)[1]
+
+
+def read_config(folder: Path) -> Config:
+    """The folder's config.json. Raises `CheckpointError`."""
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is missing") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} does not hold a JSON object")
+    return config

@@ -1,0 +1,128 @@
+"""The wire shape of what was read: Pydantic models, and the functions that fill them.
+
+The server's answers, its events, the JSON export and the OpenAPI document share this definition.
+Names on the wire are camelCase. The models describe; answers are built as plain dicts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from dsocr.types import Block, Box, PageFailure, PageResult, TextLine
+
+Wire = dict[str, Any]
+"""A JSON object."""
+
+DIGITS = 6
+"""Decimal places of fractions."""
+
+
+class LayoutBox(BaseModel):
+    index: int
+    absolute: list[float] = Field(description="x0, y0, x1, y1 in pixels of the upright page")
+    normalized: list[float] = Field(description="The same as fractions of the page, 0-1")
+
+
+class LayoutItem(BaseModel):
+    id: int
+    label: str
+    text: str
+    confidence: float | None
+    boxes: list[LayoutBox]
+
+
+class Layout(BaseModel):
+    """The blocks of a page in reading order."""
+
+    width: int
+    height: int
+    items: list[LayoutItem]
+
+
+class PageLine(BaseModel):
+    """A line of text: recognized, or from the text layer of a PDF."""
+
+    text: str
+    box: list[float] = Field(description="x0, y0, x1, y1 as fractions of the page, 0-1")
+    confidence: float | None = Field(description="0-1; null for a line of the text layer")
+
+
+class PageError(BaseModel):
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class PageAnswer(BaseModel):
+    """One page. A page that could not be read keeps its place and has an error."""
+
+    pageIndex: int
+    text: str
+    rawText: str
+    layout: Layout
+    lines: list[PageLine] = Field(description="Empty where the engine has no lines")
+    durationMs: float
+    finishReason: str
+    flags: list[str]
+    error: PageError | None
+
+
+def serialize_block(block: Block, id: int, width: int, height: int) -> Wire:
+    """A `LayoutItem`. `width` and `height` are pixels of the upright page."""
+    return {
+        "id": id,
+        "label": block.label,
+        "text": block.text,
+        "confidence": block.confidence,
+        "boxes": [
+            {
+                "index": index,
+                "absolute": list(box.pixels(width, height)),
+                "normalized": _fractions(box),
+            }
+            for index, box in enumerate(block.boxes)
+        ],
+    }
+
+
+def serialize_layout(page: PageResult) -> Wire:
+    """A `Layout`. An item's id is its place in reading order."""
+    return {
+        "width": page.width,
+        "height": page.height,
+        "items": [
+            serialize_block(block, id, page.width, page.height)
+            for id, block in enumerate(page.blocks)
+        ],
+    }
+
+
+def serialize_line(line: TextLine) -> Wire:
+    """A `PageLine`."""
+    return {"text": line.text, "box": _fractions(line.box), "confidence": line.confidence}
+
+
+def serialize_failure(failure: PageFailure) -> Wire:
+    """A `PageError`."""
+    return {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
+
+
+def serialize_page(page: PageResult) -> Wire:
+    """A `PageAnswer`."""
+    return {
+        "pageIndex": page.index,
+        "text": page.markdown,
+        "rawText": page.raw,
+        "layout": serialize_layout(page),
+        "lines": [serialize_line(line) for line in page.lines],
+        "durationMs": round(page.usage.seconds * 1000, 1),
+        "finishReason": page.finish_reason,
+        "flags": list(page.flags),
+        "error": serialize_failure(page.error) if page.error else None,
+    }
+
+
+def _fractions(box: Box) -> list[float]:
+    return [round(side, DIGITS) for side in (box.x0, box.y0, box.x1, box.y1)]

@@ -1,0 +1,90 @@
+"""`GET /metrics`: counters and gauges of the service in the Prometheus text format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from fastapi import Response
+
+from dsocr import __version__
+from dsocr.engines.stats import EngineStats
+from dsocr.metrics import CONTENT_TYPE, Sample
+from dsocr.server.admission import AdmissionLimiter
+from dsocr.server.deps import RunningService, Service, locked_router
+from dsocr.server.problems import MetricsOff
+from dsocr.server.schemas import error_answers
+
+router = locked_router("system")
+
+
+@router.get(
+    "/metrics",
+    summary="Counters and gauges in the Prometheus text format",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}, **error_answers(401, 404)},
+)
+async def metrics(service: RunningService) -> Response:
+    if not service.metrics.enabled:
+        raise MetricsOff()
+    jobs = await service.jobs.count_by_status()
+    samples = [*service_samples(service), *job_samples(jobs)]
+    return Response(service.metrics.render(samples), media_type=CONTENT_TYPE)
+
+
+def service_samples(service: Service) -> Iterator[Sample]:
+    """The build, the queue of requests and the engine."""
+    host = service.host
+    name = host.selection.name
+    labels = {"version": __version__, "engine": name}
+    yield Sample("dsocr_build_info", "Version and engine; always 1", 1, labels)
+    yield from queue_samples(service.door, name)
+    up = host.state == "ready"
+    yield Sample("dsocr_engine_up", "1 while the engine is ready", float(up), {"engine": name})
+    yield from engine_samples(name, host.stats())
+
+
+def queue_samples(admission: AdmissionLimiter, engine: str) -> Iterator[Sample]:
+    labels = {"engine": engine}
+    yield Sample("dsocr_requests_running", "Requests being answered", admission.running, labels)
+    yield Sample("dsocr_requests_waiting", "Requests waiting", admission.waiting, labels)
+    yield Sample("dsocr_queue_bytes", "Bytes of admitted requests", admission.bytes, labels)
+
+
+def engine_samples(engine: str, stats: EngineStats) -> Iterator[Sample]:
+    """Names as in vLLM's and Prometheus' conventions: base units, counters end in `_total`."""
+    labels = {"engine": engine}
+    yield Sample("dsocr_engine_pages_running", "Pages the engine recognizes", stats.running, labels)
+    yield Sample("dsocr_engine_pages_waiting", "Pages queued at the engine", stats.waiting, labels)
+    for reason in ("crash", "stall"):
+        yield Sample(
+            "dsocr_engine_restarts_total",
+            "Engine processes that were replaced",
+            stats.restarts.get(reason, 0),
+            {**labels, "reason": reason},
+            "counter",
+        )
+    yield Sample(
+        "dsocr_engine_retries_total",
+        "Pages sent again after a process was lost",
+        stats.retries,
+        labels,
+        "counter",
+    )
+    if "cache_used" in stats.load:
+        yield from _runtime_samples(labels, stats.load)
+
+
+def _runtime_samples(labels: Mapping[str, str], load: Mapping[str, float]) -> Iterator[Sample]:
+    """What the native engine's process reports with each heartbeat."""
+    yield Sample("dsocr_batch_size", "Sequences that decode", load["running"], labels)
+    yield Sample("dsocr_kv_usage_ratio", "Used part of the KV cache", load["cache_used"], labels)
+    for name, key, help in (
+        ("dsocr_preemptions_total", "preemptions", "Sequences whose cache blocks were taken away"),
+        ("dsocr_oom_steps_total", "out_of_memory", "Steps that were split for want of memory"),
+    ):
+        yield Sample(name, help, load[key], labels, "counter")
+
+
+def job_samples(counts: Mapping[str, int]) -> Iterator[Sample]:
+    for status, count in counts.items():
+        yield Sample("dsocr_jobs", "Jobs in the store", count, {"state": status})

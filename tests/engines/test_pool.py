@@ -1,0 +1,279 @@
+"""An engine pool of fakes that fail, stream and hang on command."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from dsocr.engines import pool as pool_module
+from dsocr.engines.base import OnText
+from dsocr.engines.pool import EnginePool
+from dsocr.engines.stats import EngineStats
+from dsocr.errors import BadCheckpoint, EngineCrashed, EngineUnavailable, QueueFull
+from dsocr.pipeline.events import PageDone, PageEvent, PageReset, TextDelta
+from dsocr.pipeline.pipeline import Pipeline
+from dsocr.types import OcrOptions, PageImage, PageResult
+from tests.fakes import OPTIONS, FakeEngine, FakeSource, page_image
+
+HANG, WORDS = ["@hang"], ["one", "two", "three"]
+
+
+class Member(FakeEngine):
+    """A fake engine whose start and pages can be made to fail."""
+
+    def __init__(
+        self,
+        *,
+        max_concurrency: int = 2,
+        start_errors: list[Exception] | None = None,
+        page_error: Exception | None = None,
+        streams_first: str = "",
+    ) -> None:
+        super().__init__(max_concurrency=max_concurrency)
+        self.unhealthy_reason = ""
+        self.start_errors = start_errors or []
+        self.page_error = page_error
+        self.streams_first = streams_first
+        self.can_start = asyncio.Event()
+        self.can_start.set()
+
+    async def start(self) -> None:
+        await self.can_start.wait()
+        if self.start_errors:
+            raise self.start_errors.pop(0)
+        await super().start()
+
+    async def recognize(
+        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+    ) -> PageResult:
+        if self.page_error is not None:
+            self.read.append("failed")
+            if on_text is not None and self.streams_first:
+                on_text(self.streams_first)
+            raise self.page_error
+        return await super().recognize(page, options, on_text=on_text)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async def wait() -> None:
+        while not condition():
+            await asyncio.sleep(0)
+
+    await asyncio.wait_for(wait(), 10)
+
+
+async def started(*members: Member) -> EnginePool:
+    pool = EnginePool(members)
+    await pool.start()
+    await until(lambda: all(member.started for member in members))
+    return pool
+
+
+def test_a_pool_without_members_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        EnginePool([])
+
+
+def test_info_is_what_all_members_support_and_their_pages_together() -> None:
+    first, second = Member(max_concurrency=3), Member(max_concurrency=5)
+    first.info = dataclasses.replace(
+        first.info, device="cuda:0", supports_no_repeat=True, details=(("dtype", "bfloat16"),)
+    )
+    second.info = dataclasses.replace(
+        second.info,
+        device="cuda:1",
+        tasks=("ocr", "markdown"),
+        modes=("base", "gundam"),
+        details=(("dtype", "bfloat16"), ("weights", "other")),
+    )
+    info = EnginePool([first, second]).info
+
+    assert (info.name, info.model, info.device) == ("fake", "fake-1", "cuda:0, cuda:1")
+    assert (info.tasks, info.modes) == (("markdown", "ocr"), ("gundam", "base"))
+    assert info.max_concurrency == 8
+    assert not info.supports_no_repeat
+    assert info.details == (("dtype", "bfloat16"), ("engines", "2 of 2 ready"))
+
+
+async def test_pages_go_to_the_member_with_the_least_work_for_its_size() -> None:
+    small, large = Member(max_concurrency=1), Member(max_concurrency=3)
+    pool = await started(small, large)
+    pages = [asyncio.create_task(pool.recognize(page_image(HANG), OPTIONS)) for _ in range(8)]
+    await until(lambda: small.running + large.running == 8)
+
+    assert (small.running, large.running) == (2, 6)
+    for page in pages:
+        page.cancel()
+    await asyncio.gather(*pages, return_exceptions=True)
+
+
+async def test_cancelling_frees_the_member() -> None:
+    first, second = Member(), Member()
+    pool = await started(first, second)
+    pages = [asyncio.create_task(pool.recognize(page_image(HANG), OPTIONS)) for _ in range(4)]
+    await until(lambda: first.running == second.running == 2)
+    for page in pages:
+        page.cancel()
+    await asyncio.gather(*pages, return_exceptions=True)
+
+    assert first.running == second.running == 0
+    await asyncio.gather(*(pool.recognize(page_image(WORDS), OPTIONS) for _ in range(2)))
+    assert len(first.read) == len(second.read) == 3
+
+
+async def test_an_unhealthy_member_gets_no_pages_and_counts_for_none() -> None:
+    first, second = Member(max_concurrency=3), Member(max_concurrency=5)
+    pool = await started(first, second)
+    first.unhealthy_reason = "The engine's process ended; it is started again."
+
+    await asyncio.gather(*(pool.recognize(page_image(WORDS), OPTIONS) for _ in range(3)))
+
+    assert (len(first.read), len(second.read)) == (0, 3)
+    assert pool.info.max_concurrency == 5
+    assert pool.unhealthy_reason == ""
+    second.unhealthy_reason = "The engine is down."
+    assert pool.unhealthy_reason == f"{first.unhealthy_reason} The engine is down."
+    assert pool.info.max_concurrency == 8
+    await pool.recognize(page_image(WORDS), OPTIONS)  # waits at a member for its recovery
+
+
+@pytest.mark.parametrize("error", [EngineUnavailable("down"), QueueFull()])
+async def test_a_page_of_an_unavailable_member_is_recognized_by_another(error: Exception) -> None:
+    first, second = Member(page_error=error), Member()
+    pool = await started(first, second)
+
+    result = await pool.recognize(page_image(WORDS, index=7), OPTIONS)
+
+    assert (result.index, result.markdown) == (7, "one\n\ntwo\n\nthree")
+    assert (first.read, second.read) == (["failed"], ["one"])
+    assert pool.stats().retries == 1
+
+
+async def test_a_page_is_sent_to_one_other_member_only() -> None:
+    members = [Member(page_error=EngineUnavailable(f"down: {number}")) for number in range(3)]
+    pool = await started(*members)
+
+    with pytest.raises(EngineUnavailable, match="down: 1"):
+        await pool.recognize(page_image(WORDS), OPTIONS)
+    assert [len(member.read) for member in members] == [1, 1, 0]
+
+
+async def test_a_page_that_crashes_its_member_is_not_sent_to_another() -> None:
+    first, second = Member(page_error=EngineCrashed()), Member()
+    pool = await started(first, second)
+
+    with pytest.raises(EngineCrashed):
+        await pool.recognize(page_image(WORDS), OPTIONS)
+    assert second.read == []
+
+
+async def test_without_another_healthy_member_the_error_is_raised() -> None:
+    first, second = Member(page_error=EngineUnavailable("down")), Member()
+    pool = await started(first, second)
+    second.unhealthy_reason = "down too"
+
+    with pytest.raises(EngineUnavailable, match="down"):
+        await pool.recognize(page_image(WORDS), OPTIONS)
+    assert second.read == []
+
+
+async def test_text_that_the_second_member_repeats_is_streamed_once() -> None:
+    whole = (await FakeEngine().recognize(page_image(WORDS), OPTIONS)).raw
+    first = Member(page_error=EngineUnavailable("down"), streams_first=whole[:20])
+    pool = await started(first, Member())
+    pieces: list[str] = []
+
+    result = await pool.recognize(page_image(WORDS), OPTIONS, on_text=pieces.append)
+
+    assert pieces[0] == whole[:20]
+    assert "".join(pieces) == result.raw == whole
+
+
+async def test_other_text_of_the_second_member_resets_the_page_in_the_pipeline() -> None:
+    first = Member(page_error=EngineUnavailable("down"), streams_first="something else")
+    pool = await started(first, Member())
+    events: list[PageEvent] = []
+
+    document = await Pipeline(pool).run(FakeSource([WORDS]), OPTIONS, on_event=events.append)
+
+    (reset,) = [at for at, event in enumerate(events) if isinstance(event, PageReset)]
+    text = "".join(event.text for event in events[reset:] if isinstance(event, TextDelta))
+    assert text == document.pages[0].raw
+    assert events[-1] == PageDone(document.pages[0])
+
+
+async def test_start_returns_with_the_first_member_and_others_join_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "RESTART_SECONDS", 0.0)
+    failing, slow, good = Member(start_errors=[EngineUnavailable("busy")] * 3), Member(), Member()
+    slow.can_start.clear()
+    failing.can_start.clear()
+    pool = EnginePool([failing, slow, good])
+
+    await pool.start()
+
+    assert pool.info.max_concurrency == good.info.max_concurrency
+    assert dict(pool.info.details)["engines"] == "1 of 3 ready"
+    await pool.recognize(page_image(WORDS), OPTIONS)
+    assert good.read == ["one"]
+    slow.can_start.set()
+    failing.can_start.set()
+    await until(lambda: dict(pool.info.details)["engines"] == "3 of 3 ready")
+    assert failing.start_errors == []
+    await pool.close()
+
+
+async def test_start_fails_when_no_member_starts_and_may_be_repeated() -> None:
+    first = Member(start_errors=[BadCheckpoint("no weights")])
+    second = Member(start_errors=[EngineUnavailable("busy")])
+    pool = EnginePool([first, second])
+
+    with pytest.raises(BadCheckpoint, match="no weights"):
+        await pool.start()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert pool.unhealthy_reason == "no weights busy"
+
+    await pool.start()
+    await until(lambda: first.started and second.started)
+    assert pool.unhealthy_reason == ""
+    await pool.close()
+
+
+async def test_cancelling_the_start_leaves_nothing_running() -> None:
+    member = Member()
+    member.can_start.clear()
+    pool = EnginePool([member])
+    starting = asyncio.create_task(pool.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def test_stats_are_the_sums_of_the_members() -> None:
+    class Reporting(Member):
+        def stats(self) -> EngineStats:
+            load = {"cache_used": float(self.info.max_concurrency > 2), "preemptions": 4.0}
+            return EngineStats(3, 5, {"crash": 1}, 2, load)
+
+    pool = EnginePool([Reporting(max_concurrency=2), Reporting(max_concurrency=3)])
+
+    load = {"cache_used": 0.5, "preemptions": 8.0}
+    assert pool.stats() == EngineStats(6, 10, {"crash": 2}, 4, load)
+
+
+async def test_closing_closes_all_members_and_ends_their_starts() -> None:
+    good, slow = Member(), Member()
+    slow.can_start.clear()
+    pool = EnginePool([good, slow])
+    await pool.start()
+
+    await pool.close()
+
+    assert good.closed and slow.closed
+    assert asyncio.all_tasks() == {asyncio.current_task()}
