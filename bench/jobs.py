@@ -33,9 +33,9 @@ import pypdfium2 as pdfium
 from PIL import Image
 
 from dsocr.jobs.job import ClaimRequest, JobFile, JobPage, NewJob
-from dsocr.jobs.store import commands, queries
+from dsocr.jobs.store import commands, leases, listing
 from dsocr.jobs.store.database import Database
-from dsocr.jobs.store.queries import Wanted
+from dsocr.jobs.store.listing import JobFilter
 from dsocr.types import Block, Box, OcrOptions, PageResult
 from tests.fakes import pdf
 
@@ -74,27 +74,31 @@ async def measure_store(place: Path) -> None:
     for start in range(0, NUM_JOBS, 10_000):
         await database.write(_accept_all, many[start : start + 10_000])
     for label, wanted in (
-        ("first page", Wanted()),
-        ("page 1,000", Wanted(offset=50_000)),
-        ("one status", Wanted(status="succeeded")),
-        ("one owner", Wanted(owner="a")),
-        ("by a name that one has", Wanted(search="scan 4711.")),
-        ("by a name that one of its owner has", Wanted(owner="a", search="scan 4711.")),
-        ("by a name that 111 have", Wanted(search="n 71")),
-        ("by a name that all have", Wanted(search="scan")),
-        ("by a name that all have, page 1,000", Wanted(search="scan", offset=50_000)),
-        ("by a name that all of a status have", Wanted(search="scan", status="succeeded")),
-        ("by a name that none has", Wanted(search="x")),
+        ("first page", JobFilter()),
+        ("page 1,000", JobFilter(offset=50_000)),
+        ("one status", JobFilter(status="succeeded")),
+        ("one owner", JobFilter(owner="a")),
+        ("by a name that one has", JobFilter(search="scan 4711.")),
+        ("by a name that one of its owner has", JobFilter(owner="a", search="scan 4711.")),
+        ("by a name that 111 have", JobFilter(search="n 71")),
+        ("by a name that all have", JobFilter(search="scan")),
+        ("by a name that all have, page 1,000", JobFilter(search="scan", offset=50_000)),
+        ("by a name that all of a status have", JobFilter(search="scan", status="succeeded")),
+        ("by a name that none has", JobFilter(search="x")),
     ):
-        times = [await _timed(database.read(queries.listing, wanted, 0.0)) for _ in range(20)]
+        times = [await _timed(database.read(listing.list_jobs, wanted, 0.0)) for _ in range(20)]
         report(f"list 50 of {NUM_JOBS:,} jobs, {label}", statistics.median(times), max(times))
     await database.write(
-        commands.accept, _job("f" * 32, "b", 500, 0.0), 0, most=10**9, most_of_owner=None
+        commands.accept,
+        _job("f" * 32, "b", 500, 0.0),
+        0,
+        max_unfinished=10**9,
+        max_of_owner=None,
     )
     await database.write(_finish_all)
-    lease = await database.write(commands.claim, ClaimRequest("me", "fake"), 0)
+    lease = await database.write(leases.claim, ClaimRequest("me", "fake"), 0)
     assert lease is not None
-    times = [await _timed(database.write(commands.store_page, lease, _page(n))) for n in range(500)]
+    times = [await _timed(database.write(leases.store_page, lease, _page(n))) for n in range(500)]
     report("store a page of 10,000 characters in 40 blocks", statistics.median(times), max(times))
     await database.close()
 
@@ -318,7 +322,7 @@ def _job(job_id: str, name: str, pages: int, created: float = 0.0) -> NewJob:
 
 def _accept_all(connection: Any, new: list[NewJob]) -> None:
     for number, job in enumerate(new):
-        commands.accept(connection, job, float(number), most=10**9, most_of_owner=None)
+        commands.accept(connection, job, float(number), max_unfinished=10**9, max_of_owner=None)
     _finish_all(connection)
 
 

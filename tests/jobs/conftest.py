@@ -1,4 +1,4 @@
-"""Servers that can be killed, frozen and started again on the same store."""
+"""Servers that can be killed, stopped and restarted on the same store."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.waiting import DEADLINE_SECONDS, wait_until
 ROOT = Path(__file__).parents[2]
 
 
-def numbered(count: int, *orders: str) -> bytes:
+def numbered(count: int, *commands: str) -> bytes:
     """A PDF whose pages say p0, p1, ..."""
-    return pdf([[f"p{number}", *orders] for number in range(count)])
+    return pdf([[f"p{number}", *commands] for number in range(count)])
 
 
 class Server:
@@ -49,7 +49,7 @@ class Server:
         return self
 
     def kill(self) -> None:
-        """As the kernel does when memory is short: without a word."""
+        """SIGKILL, as the kernel sends when memory is short."""
         self.end(signal.SIGKILL)
 
     def end(self, sig: signal.Signals) -> int:
@@ -89,7 +89,7 @@ class Server:
         return [page["text"] for page in exported["pages"]]
 
     def download(self, job_id: str, format: str) -> Iterator[bytes]:
-        """An export, piece by piece."""
+        """An export in chunks."""
         url = f"/api/jobs/{job_id}/export"
         with self.http.stream("GET", url, params={"format": format}, timeout=600) as answer:
             assert answer.status_code == 200
@@ -116,7 +116,7 @@ NewServer = Callable[..., Server]
 
 @pytest.fixture
 def new_server(tmp_path: Path) -> Iterator[NewServer]:
-    """`new_server(seconds=0.02)` is a running process on the store of this test."""
+    """`new_server(seconds=0.02)` starts a process on the store of this test."""
     servers: list[Server] = []
 
     def make(**settings: Any) -> Server:

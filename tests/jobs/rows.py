@@ -1,4 +1,4 @@
-"""Jobs in a store without files or a service."""
+"""Jobs in a store, without files and without a service."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from dsocr.jobs.job import ClaimRequest, JobFile, JobPage, Lease, NewJob
-from dsocr.jobs.store import commands
+from dsocr.jobs.store import commands, leases
 from dsocr.jobs.store.database import Database
 from dsocr.types import Block, Box, PageResult
 from tests.fakes import OPTIONS
@@ -31,11 +31,11 @@ def new_job(num_pages: int = 1, **fields: Any) -> NewJob:
 
 async def accepted(database: Database, num_pages: int = 1, now: float = 0, **fields: Any) -> str:
     new = new_job(num_pages, **fields)
-    return await database.write(commands.accept, new, now, most=10**6, most_of_owner=None)
+    return await database.write(commands.accept, new, now, max_unfinished=10**6, max_of_owner=None)
 
 
-async def claimed(database: Database, process: str = "me", lost: tuple[str, ...] = ()) -> Lease:
-    lease = await database.write(commands.claim, ClaimRequest(process, "fake", lost, 100), 0)
+async def claimed(database: Database, worker: str = "me", lost: tuple[str, ...] = ()) -> Lease:
+    lease = await database.write(leases.claim, ClaimRequest(worker, "fake", lost, 100), 0)
     assert lease is not None
     return lease
 
@@ -43,8 +43,8 @@ async def claimed(database: Database, process: str = "me", lost: tuple[str, ...]
 async def finished_job(database: Database, **fields: Any) -> str:
     job_id = await accepted(database, **fields)
     lease = await claimed(database)
-    await database.write(commands.store_page, lease, read(0))
-    assert await database.write(commands.finish, lease, 1)
+    await database.write(leases.store_page, lease, read(0))
+    assert await database.write(leases.finish, lease, 1)
     return job_id
 
 

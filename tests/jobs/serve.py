@@ -1,4 +1,4 @@
-"""The service as a process of its own, on the engine that obeys, to be killed in tests.
+"""The service in its own process with the fake engine, for tests that kill it.
 
 python -m tests.jobs.serve RUNS_DIR PORT SECONDS_PER_PAGE [{"jobs": {...}, "server": {...}}]
 """

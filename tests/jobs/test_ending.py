@@ -1,4 +1,4 @@
-"""How a process ends when it is told to, and how it heals when one of its children ends."""
+"""How a process ends on a signal, and how it recovers when one of its children dies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ABORTED = 200
 
 
 def watched(server: Server, job_id: str) -> threading.Thread:
-    """Somebody who follows the events of a job to their end."""
+    """A thread that follows the events of a job to their end."""
 
     def watch() -> None:
         url = f"{server.http.base_url}/api/jobs/{job_id}/events"
@@ -35,9 +35,7 @@ def watched(server: Server, job_id: str) -> threading.Thread:
 
 
 @pytest.mark.parametrize("signals", [1, 2])
-def test_a_page_that_hangs_keeps_no_process_from_ending(
-    new_server: NewServer, signals: int
-) -> None:
+def test_a_process_ends_while_a_page_hangs(new_server: NewServer, signals: int) -> None:
     server = new_server(seconds=0.01)
     job_id = server.submit(numbered(30), name="good.pdf")["jobId"]
     stuck = server.submit(numbered(2, "@hang"), name="stuck.pdf")["jobId"]
@@ -57,7 +55,7 @@ def test_a_page_that_hangs_keeps_no_process_from_ending(
     assert server.job(stuck)["status"] in ("queued", "running")
 
 
-def test_a_second_signal_does_not_wait_for_those_who_are_answered(new_server: NewServer) -> None:
+def test_a_second_signal_does_not_wait_for_open_requests(new_server: NewServer) -> None:
     server = new_server(server={"drain_seconds": 600})
     job_id = server.submit(numbered(1, "@hang"))["jobId"]
     server.until(lambda: server.job(job_id)["status"] == "running")
@@ -77,7 +75,7 @@ def test_a_second_signal_does_not_wait_for_those_who_are_answered(new_server: Ne
     assert server.process is not None
     server.process.send_signal(signal.SIGTERM)
     server.until(lambda: refuses(server))
-    assert server.process.poll() is None, "it did not wait for the one who is answered"
+    assert server.process.poll() is None, "it did not wait for the open request"
     assert server.end(signal.SIGTERM) == 0
     asking.join()
 
@@ -87,12 +85,12 @@ def refuses(server: Server) -> bool:
         socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_SECONDS).close()
     except ConnectionRefusedError:
         return True
-    except ConnectionResetError:  # came in just as the door was closed
+    except ConnectionResetError:  # accepted just before the socket was closed
         return False
     return False
 
 
-def test_a_decoder_that_is_killed_costs_its_page_at_most(new_server: NewServer) -> None:
+def test_a_killed_decoder_fails_its_page_at_most(new_server: NewServer) -> None:
     server = new_server(seconds=0.02)
     job_id = server.submit(numbered(60))["jobId"]
     kills = 3
@@ -109,13 +107,13 @@ def test_a_decoder_that_is_killed_costs_its_page_at_most(new_server: NewServer) 
     assert server.until_over(again)["pagesFailed"] == 0
 
 
-def test_a_killed_process_leaves_its_port_and_its_jobs_to_the_next_at_once(
+def test_a_restarted_process_has_the_port_and_the_jobs_of_the_killed_one(
     new_server: NewServer,
 ) -> None:
     server = new_server(seconds=0.02)
     job_id = server.submit(numbered(60))["jobId"]
-    for life in range(3):
-        server.until(lambda life=life: server.job(job_id)["pagesDone"] >= 10 * life)
+    for start in range(3):
+        server.until(lambda start=start: server.job(job_id)["pagesDone"] >= 10 * start)
         assert server.process is not None
         below = children(server.process.pid)
         server.kill()
@@ -124,7 +122,7 @@ def test_a_killed_process_leaves_its_port_and_its_jobs_to_the_next_at_once(
     assert server.until_over(job_id)["pagesFailed"] == 0
 
 
-def test_uploads_that_break_off_leave_nothing(new_server: NewServer) -> None:
+def test_aborted_uploads_leave_no_files(new_server: NewServer) -> None:
     server = new_server()
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     request = (
@@ -143,5 +141,5 @@ def test_uploads_that_break_off_leave_nothing(new_server: NewServer) -> None:
     server.until(lambda: not any(incoming.iterdir()))
     assert not any((server.runs_dir / "jobs" / "files").iterdir())
     assert server.http.get("/api/jobs").json()["total"] == 0
-    taken = server.submit(numbered(1))["jobId"]  # and no place is taken for ever
+    taken = server.submit(numbered(1))["jobId"]  # and no slot stays occupied
     assert server.until_over(taken)["status"] == "succeeded"

@@ -1,4 +1,4 @@
-"""A job on the engine that comes with the package, and one that is very long."""
+"""A job on the embedded engine, and the memory of very long ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from starlette.testclient import TestClient
 
 from dsocr.config import Settings
-from dsocr.jobs.store import commands
+from dsocr.jobs.store import leases
 from dsocr.jobs.store.database import Database
 from dsocr.server.app import create_app
 from tests.jobs.conftest import NewServer, numbered
@@ -24,7 +24,7 @@ GROWTH_MIB = 300
 
 
 def scan(*words: str) -> Image.Image:
-    """A page with large print on it, as a picture."""
+    """An image of a page with large print."""
     page = Image.new("RGB", (900, 400), "white")
     font = ImageFont.load_default(60)
     for number, word in enumerate(words):
@@ -72,20 +72,20 @@ def test_memory_does_not_grow_with_the_document(
 
 
 async def stored_job(runs_dir: Path, pages: int) -> str:
-    """A finished job of wordy pages, 40 kB each, that nobody had to read."""
+    """A finished job of pages of 40 kB each, stored without an engine."""
     database = Database(runs_dir / "jobs" / "jobs.sqlite3")
     await database.open()
     job_id = await accepted(database, pages)
     lease = await claimed(database)
     for index in range(pages):
-        await database.write(commands.store_page, lease, read(index, "words " * 6666))
-    assert await database.write(commands.finish, lease, time.time())
+        await database.write(leases.store_page, lease, read(index, "words " * 6666))
+    assert await database.write(leases.finish, lease, time.time())
     await database.close()
     return job_id
 
 
 @pytest.mark.parametrize("pages", [400, pytest.param(3000, marks=pytest.mark.slow)])
-def test_memory_does_not_grow_with_the_file_that_a_job_becomes(
+def test_memory_does_not_grow_with_the_exported_file(
     new_server: NewServer, tmp_path: Path, pages: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(*FEW_ARENAS)

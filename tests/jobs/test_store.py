@@ -1,4 +1,4 @@
-"""Leases, lines and full disks: the rules of the store, without a service around it."""
+"""Leases, queue order and full disks: the rules of the store, without a service."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from dsocr.errors import DiskFull, QueueFull
+from dsocr.jobs.document import corrected
 from dsocr.jobs.job import (
     ClaimRequest,
     Correction,
@@ -21,13 +22,13 @@ from dsocr.jobs.job import (
     JobFile,
     JobNotFound,
 )
-from dsocr.jobs.store import commands, queries
-from dsocr.jobs.store.commands import LeaseLost
+from dsocr.jobs.store import commands, leases, listing, queries, queue_order
 from dsocr.jobs.store.database import Database, UnsupportedStore, path_of
-from dsocr.jobs.store.queries import Wanted
+from dsocr.jobs.store.leases import LeaseLost
+from dsocr.jobs.store.listing import JobFilter
 from dsocr.jobs.store.tables import metadata
 from dsocr.jobs.worker_registry import HeartbeatMonitor, WorkerRegistry
-from dsocr.types import PageFailure, PageResult
+from dsocr.types import Box, PageFailure, PageResult, TextLine
 from tests.fakes import OPTIONS
 from tests.jobs.rows import accepted, claimed, finished_job, new_job, read
 
@@ -50,10 +51,10 @@ async def test_the_writer_is_durable_and_the_readers_cannot_write(database: Data
     assert await database.write(pragma, "wal_autocheckpoint") == 0
     assert await database.read(pragma, "wal_autocheckpoint") == 0
     with pytest.raises(Exception, match="readonly"):
-        await database.read(commands.beat, "me")
+        await database.read(leases.heartbeat, "me")
 
 
-async def test_the_migrations_make_the_tables_that_the_code_speaks_of(database: Database) -> None:
+async def test_the_migrations_make_the_tables_of_the_code(database: Database) -> None:
     def shape(connection: Connection) -> dict[str, set[str]]:
         rows = connection.execute(text("select name, tbl_name, type from sqlite_master"))
         tables = [name for name, _, kind in rows if kind == "table" and name != "alembic_version"]
@@ -62,11 +63,11 @@ async def test_the_migrations_make_the_tables_that_the_code_speaks_of(database: 
             for table in tables
         }
 
-    spoken_of = {table.name: set(table.columns.keys()) for table in metadata.sorted_tables}
-    assert await database.read(shape) == spoken_of
+    in_the_code = {table.name: set(table.columns.keys()) for table in metadata.sorted_tables}
+    assert await database.read(shape) == in_the_code
 
 
-async def test_a_store_is_opened_again_as_it_was_left(tmp_path: Path) -> None:
+async def test_a_reopened_store_has_its_jobs(tmp_path: Path) -> None:
     for _ in range(2):
         database = Database(tmp_path / "commands.sqlite3")
         await database.open()
@@ -78,31 +79,31 @@ async def test_a_store_is_opened_again_as_it_was_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["postgresql://a/b", "sqlite://", "sqlite:///:memory:", "x"])
-def test_another_database_is_refused_in_words(url: str) -> None:
+def test_another_database_is_refused_with_the_form_of_the_url(url: str) -> None:
     with pytest.raises(UnsupportedStore, match="sqlite:///"):
         path_of(url)
 
 
-async def test_whoever_lost_his_lease_cannot_write(database: Database) -> None:
+async def test_a_lost_lease_cannot_write(database: Database) -> None:
     job_id = await accepted(database, 3)
     old = await claimed(database, "old")
-    await database.write(commands.store_page, old, read(0, "by the first"))
+    await database.write(leases.store_page, old, read(0, "of the first worker"))
     new = await claimed(database, "new", lost=("old",))
     assert new.epoch > old.epoch
     for late in (
-        database.write(commands.store_page, old, read(0, "too late")),
-        database.write(commands.store_page, old, read(1, "too late")),
-        database.write(commands.finish, old, 1),
-        database.write(commands.fail, old, PageFailure("x", "y"), 1),
+        database.write(leases.store_page, old, read(0, "too late")),
+        database.write(leases.store_page, old, read(1, "too late")),
+        database.write(leases.finish, old, 1),
+        database.write(leases.fail, old, PageFailure("x", "y"), 1),
     ):
         with pytest.raises(LeaseLost):
             if await late is False:
-                raise LeaseLost  # finish sees pages that are missing before it changes anything
-    await database.write(commands.store_page, new, read(1, "by the second"))
+                raise LeaseLost  # finish returns False for pending pages before it checks the lease
+    await database.write(leases.store_page, new, read(1, "of the second worker"))
     job = await database.read(queries.job, job_id, 0)
     assert (job.status, job.pages_done) == ("running", 2)
     texts = [page and page.result.raw for page in await database.read(queries.stored_pages, job_id)]
-    assert texts == ["by the first", "by the second", None]
+    assert texts == ["of the first worker", "of the second worker", None]
 
 
 async def test_a_page_of_a_cancelled_or_deleted_job_is_not_stored(database: Database) -> None:
@@ -114,73 +115,73 @@ async def test_a_page_of_a_cancelled_or_deleted_job_is_not_stored(database: Data
         lease = await claimed(database)
         await database.write(*end(job_id))
         with pytest.raises(LeaseLost):
-            await database.write(commands.store_page, lease, read(0))
+            await database.write(leases.store_page, lease, read(0))
 
 
-async def test_nobody_takes_a_job_that_is_held_by_the_living(database: Database) -> None:
+async def test_a_job_of_a_live_worker_is_not_claimed(database: Database) -> None:
     await accepted(database)
     await claimed(database, "one")
-    assert await database.write(commands.claim, ClaimRequest("two", "fake"), 0) is None
+    assert await database.write(leases.claim, ClaimRequest("two", "fake"), 0) is None
 
 
-async def test_what_a_process_leaves_is_taken_next(database: Database) -> None:
+async def test_the_jobs_of_a_released_worker_are_claimed_first(database: Database) -> None:
     first = await accepted(database, now=1)
     await claimed(database, "one")
     await accepted(database, now=0)
-    await database.write(commands.leave, "one")
+    await database.write(leases.release_worker, "one")
     assert (await claimed(database, "two")).job_id == first
 
 
-async def test_a_job_for_another_engine_is_passed_over(database: Database) -> None:
+async def test_a_job_for_another_engine_is_not_claimed(database: Database) -> None:
     await accepted(database, wanted_engine="native")
     other = await accepted(database, now=1)
     assert (await claimed(database)).job_id == other
-    assert await database.write(commands.claim, ClaimRequest("me", "fake", (), 100), 0) is None
+    assert await database.write(leases.claim, ClaimRequest("me", "fake", (), 100), 0) is None
 
 
 async def test_a_job_for_the_former_name_of_an_engine_is_claimed(database: Database) -> None:
     job_id = await accepted(database, wanted_engine="rapidocr")
-    lease = await database.write(commands.claim, ClaimRequest("me", "ppocr", (), 100), 0)
+    lease = await database.write(leases.claim, ClaimRequest("me", "ppocr", (), 100), 0)
     assert lease is not None and lease.job_id == job_id
 
 
-async def test_owners_take_turns_and_each_is_served_in_order(database: Database) -> None:
+async def test_owners_alternate_and_each_is_served_in_order(database: Database) -> None:
     a = [await accepted(database, now=number, owner="a") for number in range(4)]
     b = [await accepted(database, now=10 + number, owner="b") for number in range(2)]
-    line = await database.read(queries.line)
-    assert line == [a[0], b[0], a[1], b[1], a[2], a[3]]
-    taken = [(await claimed(database)).job_id for _ in line]
-    assert taken == line
+    order = await database.read(queue_order.queue_order)
+    assert order == [a[0], b[0], a[1], b[1], a[2], a[3]]
+    taken = [(await claimed(database)).job_id for _ in order]
+    assert taken == order
 
 
-async def test_an_owner_with_many_jobs_keeps_nobody_else_waiting(database: Database) -> None:
+async def test_an_owner_at_its_limit_does_not_block_other_owners(database: Database) -> None:
     for number in range(4):
         await accepted(database, now=number, owner="a")
-    taker = ClaimRequest("me", "fake", most_of_owner=2)
+    request = ClaimRequest("me", "fake", max_jobs_of_owner=2)
     for _ in range(2):
-        assert await database.write(commands.claim, taker, 0)
-    assert await database.write(commands.claim, taker, 0) is None
+        assert await database.write(leases.claim, request, 0)
+    assert await database.write(leases.claim, request, 0) is None
     b = await accepted(database, now=9, owner="b")
-    lease = await database.write(commands.claim, taker, 0)
+    lease = await database.write(leases.claim, request, 0)
     assert lease is not None and lease.job_id == b
-    elsewhere = dataclasses.replace(taker, process="you", lost=("me",))  # what is lost counts too
-    assert all([await database.write(commands.claim, elsewhere, 0) for _ in range(3)])
-    assert await database.write(commands.claim, elsewhere, 0) is None
+    elsewhere = dataclasses.replace(request, worker="you", lost_workers=("me",))  # lost jobs count
+    assert all([await database.write(leases.claim, elsewhere, 0) for _ in range(3)])
+    assert await database.write(leases.claim, elsewhere, 0) is None
 
 
-async def test_every_change_has_its_own_number(database: Database) -> None:
+async def test_every_change_has_its_own_seq(database: Database) -> None:
     job_id = await accepted(database, 2)
     lease = await claimed(database)
     for index in (1, 0):
-        await database.write(commands.store_page, lease, read(index))
-    await database.write(commands.finish, lease, 1)
-    job, news, more = await database.read(queries.news, job_id, 0, 0)
-    assert [page.page.index for page in news] == [1, 0]
-    numbers = [page.seq for page in news]
+        await database.write(leases.store_page, lease, read(index))
+    await database.write(leases.finish, lease, 1)
+    job, summaries, more = await database.read(queries.changes_since, job_id, 0, 0)
+    assert [page.page.index for page in summaries] == [1, 0]
+    numbers = [page.seq for page in summaries]
     assert numbers == sorted(set(numbers))
     assert job.seq > numbers[-1]
     assert not more
-    _, later, _ = await database.read(queries.news, job_id, numbers[0], 0)
+    _, later, _ = await database.read(queries.changes_since, job_id, numbers[0], 0)
     assert [page.page.index for page in later] == [0]
 
 
@@ -195,7 +196,7 @@ async def test_the_same_request_is_one_job_and_another_one_a_conflict(database: 
 
 async def test_too_many_unfinished_jobs_are_refused(database: Database) -> None:
     await accepted(database, owner="a")
-    limits = {"most": 2, "most_of_owner": 1}
+    limits = {"max_unfinished": 2, "max_of_owner": 1}
     with pytest.raises(QueueFull):
         await database.write(commands.accept, new_job(owner="a"), 0, **limits)
     await database.write(commands.accept, new_job(owner="b"), 0, **limits)
@@ -213,15 +214,15 @@ async def test_a_page_read_again_replaces_itself_and_is_counted_once(database: D
     assert (job.status, job.pages_done, job.finished_at) == ("queued", 1, None)
     lease = await claimed(database)
     failure = PageFailure("engine_crash", "It died.")
-    await database.write(commands.store_page, lease, PageResult(0, 1, 1, error=failure))
-    await database.write(commands.finish, lease, 2)
+    await database.write(leases.store_page, lease, PageResult(0, 1, 1, error=failure))
+    await database.write(leases.finish, lease, 2)
     job = await database.read(queries.job, job_id, 0)
     assert (job.status, job.pages_done, job.pages_failed) == ("failed", 1, 1)
     assert job.error == failure
     assert (await database.read(queries.page, job_id, 0)).corrections == {}
 
 
-async def test_no_correction_is_lost_unasked_when_a_page_is_read_again(database: Database) -> None:
+async def test_a_page_with_corrections_is_requeued_only_on_request(database: Database) -> None:
     job_id = await finished_job(database)
     await database.write(commands.correct, job_id, 0, {0: Correction("better")})
     with pytest.raises(JobConflict, match="has corrections"):
@@ -231,7 +232,7 @@ async def test_no_correction_is_lost_unasked_when_a_page_is_read_again(database:
     await database.write(commands.requeue_page, job_id, 0, OPTIONS, None)
     with pytest.raises(JobConflict, match="being read again"):
         await database.write(commands.correct, job_id, 0, {0: Correction("too soon")})
-    await database.write(commands.store_page, await claimed(database), read(0))
+    await database.write(leases.store_page, await claimed(database), read(0))
     await database.write(commands.correct, job_id, 0, {0: Correction("now")})
     assert (await database.read(queries.page, job_id, 0)).corrections == {0: Correction("now")}
 
@@ -243,30 +244,30 @@ async def test_a_cancelled_job_stays_so_when_one_of_its_pages_is_read_again(
     await database.write(commands.cancel, job_id, 1)
     await database.write(commands.requeue_page, job_id, 1, OPTIONS, None)
     lease = await claimed(database)
-    (todo,) = await database.read(queries.todo, job_id)
-    assert todo.pages == (1,)
-    await database.write(commands.store_page, lease, read(1))
-    assert await database.write(commands.finish, lease, 2)
+    (batch,) = await database.read(queries.pending_pages, job_id)
+    assert batch.pages == (1,)
+    await database.write(leases.store_page, lease, read(1))
+    assert await database.write(leases.finish, lease, 2)
     job = await database.read(queries.job, job_id, 0)
     assert (job.status, job.pages_done) == ("cancelled", 1)
 
 
-async def test_a_full_disk_refuses_writes_and_reading_goes_on(database: Database) -> None:
+async def test_a_full_disk_refuses_writes_and_reads_go_on(database: Database) -> None:
     job_id = await accepted(database, 1)
     lease = await claimed(database)
     long = read(0, "long " * 100_000)
     used = await database.write(pragma, "page_count")
     await database.write(pragma, f"max_page_count={used}")
     with pytest.raises(DiskFull):
-        await database.write(commands.store_page, lease, long)
+        await database.write(leases.store_page, lease, long)
     assert (await database.read(queries.job, job_id, 0)).pages_done == 0
     await database.write(pragma, "max_page_count=1000000")
-    await database.write(commands.store_page, lease, long)
+    await database.write(leases.store_page, lease, long)
     assert (await database.read(queries.job, job_id, 0)).pages_done == 1
     assert await database.read(pragma, "integrity_check") == "ok"
 
 
-async def test_the_log_is_brought_into_the_database_by_its_writer(
+async def test_the_writer_checkpoints_the_log(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dsocr.jobs.store.database.CHECKPOINT_BYTES", 100_000)
@@ -274,12 +275,12 @@ async def test_the_log_is_brought_into_the_database_by_its_writer(
     lease = await claimed(database)
     log = database.path.with_name(f"{database.path.name}-wal")
     for index in range(20):
-        await database.write(commands.store_page, lease, read(index, "word " * 4000))
+        await database.write(leases.store_page, lease, read(index, "word " * 4000))
         assert log.stat().st_size < 300_000
     assert database.path.stat().st_size > 20 * 20_000
 
 
-async def test_two_writers_on_one_store_take_turns(tmp_path: Path, database: Database) -> None:
+async def test_two_writers_share_one_store(tmp_path: Path, database: Database) -> None:
     other = Database(database.path)
     await other.open()
     await asyncio.gather(*(accepted(each) for each in (database, other) * 20))
@@ -287,50 +288,50 @@ async def test_two_writers_on_one_store_take_turns(tmp_path: Path, database: Dat
     assert await database.read(queries.num_unfinished) == 40
 
 
-async def test_a_job_that_is_not_there_is_said_so(database: Database) -> None:
-    for question in (
+async def test_an_unknown_job_is_not_found(database: Database) -> None:
+    for call in (
         database.read(queries.job, "x", 0),
         database.write(commands.cancel, "x", 0),
         database.write(commands.remove, "x"),
         database.write(commands.requeue_page, "x", 0, OPTIONS, None),
     ):
         with pytest.raises(JobNotFound):
-            await question
+            await call
 
 
-def test_the_living_are_told_from_the_dead(tmp_path: Path) -> None:
+def test_the_registry_finds_dead_workers(tmp_path: Path) -> None:
     one, two = WorkerRegistry(tmp_path), WorkerRegistry(tmp_path)
-    one.enter()
-    two.enter()
-    assert one.alive(two.id) and two.alive(one.id) and one.alive(one.id)
+    one.register()
+    two.register()
+    assert one.is_alive(two.id) and two.is_alive(one.id) and one.is_alive(one.id)
     assert one.dead() == set()
     (tmp_path / "long-dead").touch()
     assert one.dead() == two.dead() == {"long-dead"}
     one.forget("long-dead")
-    two.leave()
+    two.unregister()
     assert one.dead() == set()
-    assert not one.alive(two.id)
-    one.leave()
+    assert not one.is_alive(two.id)
+    one.unregister()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_silence_is_measured_by_the_observers_own_clock() -> None:
+def test_heartbeats_expire_by_the_clock_of_the_observer() -> None:
     now = 100.0
-    silence = HeartbeatMonitor(5, clock=lambda: now)
-    assert silence.silent({"a": 7, "b": 1, "c": None}) == set()
+    monitor = HeartbeatMonitor(5, clock=lambda: now)
+    assert monitor.expired({"a": 7, "b": 1, "c": None}) == set()
     now = 104.0
-    assert silence.silent({"a": 8, "b": 1, "c": None}) == set()
+    assert monitor.expired({"a": 8, "b": 1, "c": None}) == set()
     now = 106.0
-    assert silence.silent({"a": 8, "b": 1, "c": None}) == {"b", "c"}
+    assert monitor.expired({"a": 8, "b": 1, "c": None}) == {"b", "c"}
     now = 107.0
-    assert silence.silent({"a": 8, "b": 2}) == set()
+    assert monitor.expired({"a": 8, "b": 2}) == set()
     now = 110.0
-    assert silence.silent({"a": 8, "b": 2}) == {"a"}
+    assert monitor.expired({"a": 8, "b": 2}) == {"a"}
 
 
 @pytest.mark.parametrize("search", ["", "scan", "scan 1", "SCAN 12.", "%", "none"])
 @pytest.mark.parametrize("owner", [None, "a"])
-async def test_every_page_of_the_list_counts_all_that_are_wanted(
+async def test_every_slice_of_the_list_has_the_total(
     database: Database, search: str, owner: str | None
 ) -> None:
     names = [f"Scan {number}.pdf" for number in range(25)]
@@ -340,26 +341,42 @@ async def test_every_page_of_the_list_counts_all_that_are_wanted(
     mine = names[::2] if owner else names
     found = [name for name in reversed(mine) if search.lower() in name.lower()]
     for offset in range(0, 35, 5):
-        wanted = Wanted(owner, None, search, limit=5, offset=offset)
-        listed, total = await database.read(queries.listing, wanted, 0)
+        wanted = JobFilter(owner, None, search, limit=5, offset=offset)
+        listed, total = await database.read(listing.list_jobs, wanted, 0)
         assert [job.name for job in listed] == found[offset : offset + 5]
         assert total == len(found)
 
 
-@pytest.mark.parametrize("wanted", [Wanted(), Wanted(owner="a"), Wanted(status="succeeded")])
-async def test_names_are_searched_in_the_one_index_that_has_them(
-    database: Database, wanted: Wanted
+@pytest.mark.parametrize(
+    "wanted", [JobFilter(), JobFilter(owner="a"), JobFilter(status="succeeded")]
+)
+async def test_names_are_searched_in_the_index_that_has_them(
+    database: Database, wanted: JobFilter
 ) -> None:
-    asked: list[tuple[str, Any]] = []
+    statements: list[tuple[str, Any]] = []
 
-    def listing(connection: Connection) -> None:
-        event.listen(connection, "before_cursor_execute", lambda *said: asked.append(said[2:4]))
-        queries.listing(connection, dataclasses.replace(wanted, search="scan"), 0)
+    def record(connection: Connection) -> None:
+        event.listen(
+            connection, "before_cursor_execute", lambda *call: statements.append(call[2:4])
+        )
+        listing.list_jobs(connection, dataclasses.replace(wanted, search="scan"), 0)
 
     def plan(connection: Connection) -> str:
-        question, given = next(each for each in asked if "LIKE" in each[0])
-        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", given)
+        statement, values = next(each for each in statements if "LIKE" in each[0])
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
         return " ".join(row.detail for row in rows)
 
-    await database.read(listing)
+    await database.read(record)
     assert "SCAN jobs USING COVERING INDEX jobs_by_name" in await database.read(plan)
+
+
+async def test_a_page_keeps_its_lines_in_the_store_and_under_corrections(
+    database: Database,
+) -> None:
+    await accepted(database)
+    lease = await claimed(database)
+    lines = (TextLine("words", Box(0.1, 0.1, 0.9, 0.2), 0.5),)
+    await database.write(leases.store_page, lease, dataclasses.replace(read(0), lines=lines))
+    await database.write(commands.correct, lease.job_id, 0, {0: Correction("better")})
+    stored = await database.read(queries.page, lease.job_id, 0)
+    assert stored.result.lines == corrected(stored).lines == lines

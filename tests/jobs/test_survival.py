@@ -1,4 +1,4 @@
-"""Kill, freeze, stop, fill up: jobs go on by themselves and lose nothing."""
+"""Jobs resume and lose nothing after kills, freezes, stops and restarts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.processes import is_alive
 from tests.waiting import wait_until
 
 IN_FLIGHT = 3
-"""Pages that the engine of these tests has begun at most: its places and one."""
+"""Most pages that the engine of these tests has started: its max_concurrency and one."""
 
 
 def readings(server: Server, job_id: str) -> int:
@@ -37,8 +37,8 @@ def is_whole(runs_dir: Path) -> bool:
 
 
 def freeze(server: Server) -> None:
-    """Not while it writes: whoever stops in the middle of that holds up every writer of a SQLite
-    database, whatever we do."""
+    """Stops the process while it does not write: a process stopped inside a write blocks every
+    other writer of a SQLite database."""
     assert server.process is not None
     with (server.runs_dir / "jobs" / "jobs.sqlite3-turn").open("r+") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
@@ -61,13 +61,13 @@ def read_through_kills(server: Server, pages: int, kills: int, seed: int) -> lis
         progress = now
     job = server.until_over(job_id)
     assert (job["status"], job["pagesDone"], job["pagesFailed"]) == ("succeeded", pages, 0)
-    # A claim and a word about the engine for each life, a number a page, and one for the end.
+    # Each process adds one for its claim and one for its engine; each page one; the end one.
     overhead = 1 + 2 * (kills + 1) + 1
     assert readings(server, job_id) <= overhead + pages
     return server.texts(job_id)
 
 
-def test_a_job_goes_on_by_itself_after_kills_at_random_moments(new_server: NewServer) -> None:
+def test_a_job_resumes_after_kills_at_random_moments(new_server: NewServer) -> None:
     server = new_server(seconds=0.02)
     texts = read_through_kills(server, pages=200, kills=3, seed=1)
     assert texts == [f"p{number}" for number in range(200)]
@@ -81,9 +81,7 @@ def test_a_job_survives_twenty_kills(new_server: NewServer) -> None:
 
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=pytest.mark.slow)])
-def test_what_was_accepted_is_there_after_a_kill_at_once(
-    new_server: NewServer, rounds: int
-) -> None:
+def test_an_accepted_job_survives_an_immediate_kill(new_server: NewServer, rounds: int) -> None:
     server = new_server(seconds=10)
     accepted = []
     for number in range(rounds):
@@ -97,7 +95,7 @@ def test_what_was_accepted_is_there_after_a_kill_at_once(
         assert server.job(job_id)["pagesTotal"] == 2
 
 
-def test_the_same_key_is_the_same_job_also_after_a_kill(new_server: NewServer) -> None:
+def test_an_idempotency_key_gives_the_same_job_after_a_kill(new_server: NewServer) -> None:
     server = new_server()
     headers = {"Idempotency-Key": "once"}
     first = server.submit(numbered(1), headers=headers)
@@ -108,7 +106,7 @@ def test_the_same_key_is_the_same_job_also_after_a_kill(new_server: NewServer) -
     assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
 
 
-def test_twenty_at_once_with_one_key_are_one_job(new_server: NewServer) -> None:
+def test_twenty_concurrent_submissions_with_one_key_are_one_job(new_server: NewServer) -> None:
     server = new_server()
     found: list[str] = []
 
@@ -127,7 +125,9 @@ def test_twenty_at_once_with_one_key_are_one_job(new_server: NewServer) -> None:
     assert len(list((server.runs_dir / "jobs" / "files").iterdir())) == 1
 
 
-def test_a_frozen_process_cannot_harm_its_successor(new_server: NewServer) -> None:
+def test_a_frozen_process_cannot_overwrite_the_next_holder_of_the_lease(
+    new_server: NewServer,
+) -> None:
     # the short lease is that of the second process, which starts when the first is frozen: on a
     # slow machine no late heartbeat is taken for a frozen process
     quick = {"jobs": {"lease_seconds": 1.0, "heartbeat_seconds": 0.2, "poll_seconds": 0.2}}
@@ -147,7 +147,7 @@ def test_a_frozen_process_cannot_harm_its_successor(new_server: NewServer) -> No
     assert first.job(job_id) == second.job(job_id)
 
 
-def test_two_processes_share_the_jobs_and_tell_the_same_of_them(new_server: NewServer) -> None:
+def test_two_processes_share_the_jobs_and_report_the_same_state(new_server: NewServer) -> None:
     one, two = new_server(seconds=0.01), new_server(seconds=0.01)
     ids = [server.submit(numbered(20))["jobId"] for server in (one, two) * 4]
     for job_id in ids:
@@ -158,11 +158,11 @@ def test_two_processes_share_the_jobs_and_tell_the_same_of_them(new_server: NewS
     two.until(lambda: two.job(stuck)["status"] == "running")
     assert two.http.post(f"/api/jobs/{stuck}/cancel").status_code == 200
     assert one.job(stuck)["status"] == "cancelled"
-    following = one.submit(numbered(3))["jobId"]  # the engine's places are free again
+    following = one.submit(numbered(3))["jobId"]  # the engine has free slots again
     assert one.until_over(following)["status"] == "succeeded"
 
 
-def test_a_killed_process_is_replaced_by_the_other_at_once(new_server: NewServer) -> None:
+def test_another_process_claims_the_jobs_of_a_killed_one_at_once(new_server: NewServer) -> None:
     one = new_server(seconds=0.03)
     job_id = one.submit(numbered(60))["jobId"]
     one.until(lambda: one.job(job_id)["pagesDone"] >= 5)
@@ -173,7 +173,7 @@ def test_a_killed_process_is_replaced_by_the_other_at_once(new_server: NewServer
     assert two.texts(job_id) == [f"p{number}" for number in range(60)]
 
 
-def test_a_stop_by_signal_leaves_jobs_for_the_next_life(new_server: NewServer) -> None:
+def test_a_process_stopped_by_a_signal_releases_its_jobs(new_server: NewServer) -> None:
     server = new_server(seconds=0.05, server={"drain_seconds": 600})
     job_id = server.submit(numbered(60))["jobId"]
     server.until(lambda: server.job(job_id)["pagesDone"] >= 5)
@@ -200,7 +200,7 @@ def test_a_stop_by_signal_leaves_jobs_for_the_next_life(new_server: NewServer) -
     assert server.until_over(job_id)["status"] == "succeeded"
 
 
-def test_no_child_outlives_a_killed_process(new_server: NewServer) -> None:
+def test_the_children_of_a_killed_process_end(new_server: NewServer) -> None:
     server = new_server(seconds=0.05)
     job_id = server.submit(numbered(40))["jobId"]
     server.until(lambda: server.job(job_id)["pagesDone"] >= 3)
@@ -213,7 +213,7 @@ def test_no_child_outlives_a_killed_process(new_server: NewServer) -> None:
     assert server.until_over(job_id)["status"] == "succeeded"
 
 
-def test_an_upload_cut_off_by_a_kill_leaves_nothing(new_server: NewServer) -> None:
+def test_an_upload_interrupted_by_a_kill_is_deleted(new_server: NewServer) -> None:
     server = new_server(jobs={"sweep_seconds": 0.2, "poll_seconds": 0.1})
 
     def slowly() -> Any:
@@ -231,7 +231,7 @@ def test_an_upload_cut_off_by_a_kill_leaves_nothing(new_server: NewServer) -> No
     server.until(lambda: not abandoned.exists())
 
 
-def test_events_go_on_after_the_last_one_seen_also_in_another_life(new_server: NewServer) -> None:
+def test_events_resume_after_the_last_id_also_after_a_restart(new_server: NewServer) -> None:
     server = new_server(seconds=0.03)
     job_id = server.submit(numbered(40))["jobId"]
     url = f"/api/jobs/{job_id}/events"

@@ -1,7 +1,8 @@
-"""Callbacks go where they may, are signed, and are tried again; nowhere else, whatever is asked."""
+"""Callbacks go to allowed addresses alone, are signed, and are retried."""
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import http.server
 import json
@@ -13,16 +14,21 @@ from typing import Any
 
 import pytest
 
-from dsocr.jobs import webhooks
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.store.database import Database
-from dsocr.jobs.webhooks import (
+from dsocr.jobs.webhook_signature import (
+    ID_HEADER,
+    OLD_SIGNATURE_HEADER,
+    OLD_TIMESTAMP_HEADER,
     SIGNATURE_HEADER,
     TIMESTAMP_HEADER,
+    old_signature,
+    standard_signature,
+)
+from dsocr.jobs.webhooks import (
     CallbackRefused,
     Callbacks,
     is_public,
-    signature,
 )
 from tests.jobs.rows import finished_job
 
@@ -33,7 +39,7 @@ CONFIG = JobsConfig(
 
 
 class Hook(http.server.BaseHTTPRequestHandler):
-    """Answers with the statuses it was given, one after the other; remembers what it got."""
+    """Answers with `statuses` one after the other; records the requests."""
 
     statuses: list[int] = []
     got: list[tuple[dict[str, str], bytes]] = []
@@ -52,7 +58,7 @@ class Hook(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hook() -> Iterator[int]:
-    """The port of an https server that knows itself as hooks.example."""
+    """The port of an https server with a certificate for hooks.example."""
     Hook.statuses, Hook.got = [], []
     server = http.server.HTTPServer(("127.0.0.1", 0), Hook)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -94,7 +100,7 @@ def callbacks(database: Database, config: JobsConfig = CONFIG) -> Callbacks:
         "",
     ],
 )
-def test_only_https_urls_of_listed_hosts_are_taken(tmp_path: Path, url: str) -> None:
+def test_urls_other_than_https_to_listed_hosts_are_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(CallbackRefused):
         callbacks(Database(tmp_path / "s")).check(url)
 
@@ -114,7 +120,7 @@ def test_without_hosts_and_a_secret_there_are_no_callbacks(
         callbacks(Database(tmp_path / "s"), config).check("https://hooks.example/")
 
 
-def test_listed_hosts_and_their_subdomains_are_taken(tmp_path: Path) -> None:
+def test_listed_hosts_and_their_subdomains_are_accepted(tmp_path: Path) -> None:
     checked = callbacks(Database(tmp_path / "s"))
     checked.check("https://hooks.example/done?x=1")
     checked.check("https://HOOKS.example:8443/")
@@ -131,28 +137,28 @@ def test_listed_hosts_and_their_subdomains_are_taken(tmp_path: Path) -> None:
         *("2002:7f00:1::", "2002:a00:1::1", "2001:db8::1", "2001:0:7f00:1::", "127.1", "name"),
     ],
 )
-def test_addresses_inside_are_no_public_ones(address: str) -> None:
+def test_private_and_reserved_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111"])
-def test_addresses_of_the_internet_are(address: str) -> None:
+def test_internet_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
 
-def test_a_name_that_leads_inside_is_refused_when_it_is_called(tmp_path: Path) -> None:
+def test_a_host_with_a_private_address_is_refused_when_it_is_called(tmp_path: Path) -> None:
     for answers in (["127.0.0.1"], ["1.1.1.1", "10.0.0.1"], []):
         checked = Callbacks(
             Database(tmp_path / "s"), CONFIG, resolve=lambda host, port, found=answers: found
         )
         with pytest.raises(CallbackRefused):
-            checked.post("https://hooks.example/", b"{}")
+            checked.post("https://hooks.example/", b"{}", "id")
 
 
-async def test_a_callback_is_signed_and_tried_until_it_arrives(
+async def test_a_callback_is_signed_and_retried_until_it_is_accepted(
     tmp_path: Path, hook: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsocr.jobs.store.commands.FIRST_CALLBACK_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("dsocr.jobs.store.callbacks.FIRST_PAUSE_SECONDS", 0)
     config = dataclasses.replace(CONFIG, callback_private=True)
     database = Database(tmp_path / "store")
     await database.open()
@@ -175,15 +181,18 @@ async def test_a_callback_is_signed_and_tried_until_it_arrives(
         "pagesDone": 1,
         "pagesFailed": 0,
     }
-    moment = headers[TIMESTAMP_HEADER.lower()]
-    assert headers[SIGNATURE_HEADER.lower()] == signature("s3cret", moment, body)
-    assert signature("s3cret", "0", body) != signature("other", "0", body)
+    timestamp = int(headers[TIMESTAMP_HEADER])
+    (message_id,) = {sent[ID_HEADER] for sent, _ in Hook.got}
+    assert message_id.startswith(job_id) and "." not in message_id
+    assert headers[SIGNATURE_HEADER] == standard_signature("s3cret", message_id, timestamp, body)
+    assert headers[OLD_TIMESTAMP_HEADER.lower()] == str(timestamp)
+    assert headers[OLD_SIGNATURE_HEADER.lower()] == old_signature("s3cret", timestamp, body)
 
 
-async def test_a_callback_is_given_up_after_its_tries(
+async def test_a_callback_ends_after_its_last_try(
     tmp_path: Path, hook: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsocr.jobs.store.commands.FIRST_CALLBACK_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("dsocr.jobs.store.callbacks.FIRST_PAUSE_SECONDS", 0)
     config = dataclasses.replace(CONFIG, callback_private=True)
     database = Database(tmp_path / "store")
     await database.open()
@@ -196,10 +205,23 @@ async def test_a_callback_is_given_up_after_its_tries(
     assert len(Hook.got) == 3
 
 
-def test_a_certificate_of_somebody_else_is_not_spoken_to(tmp_path: Path, hook: int) -> None:
+def test_a_server_with_an_untrusted_certificate_gets_no_request(tmp_path: Path, hook: int) -> None:
     config = dataclasses.replace(CONFIG, callback_private=True)
     checked = Callbacks(Database(tmp_path / "s"), config, resolve=lambda h, p: ["127.0.0.1"])
     with pytest.raises(ssl.SSLError):
-        checked.post(f"https://hooks.example:{hook}/", b"{}")
-    assert webhooks.SIGNATURE_HEADER.startswith("X-")
+        checked.post(f"https://hooks.example:{hook}/", b"{}", "id")
     assert Hook.got == []
+
+
+def test_the_signature_is_the_example_of_standard_webhooks() -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    body = b'{"test": 2432232314}'
+    signature = standard_signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+    assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_secret_without_the_prefix_is_the_key_itself() -> None:
+    encoded = "whsec_" + base64.b64encode(b"s3cret").decode()
+    assert standard_signature("s3cret", "a", 1, b"{}") == standard_signature(encoded, "a", 1, b"{}")
+    assert standard_signature("s3cret", "a", 1, b"{}") != standard_signature("other", "a", 1, b"{}")
+    assert old_signature("s3cret", 0, b"{}") != old_signature("other", 0, b"{}")

@@ -21,7 +21,7 @@ from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
 from tests.runtime.goldens import golden_mode, golden_page
-from tests.runtime.kernels.compilations import forget, num_compiled
+from tests.runtime.kernels.compilations import clear_compiled, num_compiled
 from tests.runtime.reading import outputs, run
 from tests.runtime.reference import golden
 
@@ -144,7 +144,7 @@ def test_no_page_waits_for_the_compiler(
     tiny_checkpoint: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A start compiles all that any page needs, alone or in company."""
-    forget(monkeypatch)
+    clear_compiled(monkeypatch)
     runtime = load_runtime(tiny_checkpoint, tokenizer, True, torch.bfloat16)
     run_idle_work(runtime)
     device = choose_device("cuda")

@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 
 from dsocr.engines.base import Engine
 from dsocr.jobs.config import JobsConfig
-from dsocr.jobs.store import commands, queries
+from dsocr.jobs.store import leases, queries
 from dsocr.server.app import create_app
 from tests.fakes import FakeEngine, commands_of, pdf, png
 from tests.server.conftest import settings_with
@@ -462,9 +462,9 @@ def test_somebody_who_waits_is_read_before_the_pages_of_jobs(running: Running) -
         for book in "ab":
             submit(http, ("book.pdf", pdf([[f"{book}{n}"] for n in range(60)])))
         wait_until(lambda: "b4" in engine.read)
-        queue = http.app.state.service.host._pipeline._engine_slots  # type: ignore[attr-defined]
+        slots = http.app.state.service.host._pipeline._engine_slots  # type: ignore[attr-defined]
         asked = beside.submit(http.post, "/api/ocr", files={"image": ("a.png", png(["me"]))})
-        wait_until(lambda: queue._first or queue._repeated)
+        wait_until(lambda: slots._first or slots._repeated)
         engine.held.clear()
         assert asked.result().status_code == 200
         assert engine.read[engine.read.index("b4") + 1] == "me", "pages of jobs were read before it"
@@ -489,7 +489,7 @@ def test_a_job_claimed_while_others_are_checked_is_not_let_go(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check sees a moment before the claim and speaks of it after the claim."""
-    held = queries.held
+    held = leases.leases_of
     looked = threading.Event()
 
     def slowly(connection: Any, process: str) -> dict[str, int]:
@@ -498,7 +498,7 @@ def test_a_job_claimed_while_others_are_checked_is_not_let_go(
         time.sleep(0.3)
         return before
 
-    monkeypatch.setattr(queries, "held", slowly)
+    monkeypatch.setattr(leases, "leases_of", slowly)
     with running(FakeEngine(seconds=0.01)) as http:
         stuck = submit(http, ("a.png", png(["@hang"])))["jobId"]  # so that there is one to check
         wait_until(lambda: http.get(f"/api/jobs/{stuck}").json()["status"] == "running")
@@ -511,7 +511,7 @@ def test_a_job_claimed_while_others_are_checked_is_not_let_go(
 def test_a_job_that_was_dropped_by_a_bug_is_taken_up_again(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    todo = queries.todo
+    todo = queries.pending_pages
     bugs = ["told as such", "and again"]
 
     def fail(*about: Any) -> None:
@@ -519,11 +519,11 @@ def test_a_job_that_was_dropped_by_a_bug_is_taken_up_again(
 
     def broken_once(connection: Any, job_id: str) -> Any:
         if bugs:
-            monkeypatch.setattr(commands, "fail", fail)
+            monkeypatch.setattr(leases, "fail", fail)
             raise RuntimeError(bugs.pop())
         return todo(connection, job_id)
 
-    monkeypatch.setattr(queries, "todo", broken_once)
+    monkeypatch.setattr(queries, "pending_pages", broken_once)
     with running() as http:
         job_id = submit(http, ("a.png", png(["a"])))["jobId"]
         assert finished(http, job_id)["status"] == "succeeded"
@@ -561,7 +561,7 @@ def test_an_engine_that_comes_back_finds_its_job_waiting(
                 raise EngineUnavailable()
             return await super().recognize(page, options, on_text=on_text)
 
-    monkeypatch.setattr("dsocr.jobs.worker.ENGINE_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("dsocr.jobs.job_runner.ENGINE_PAUSE_SECONDS", 0.01)
     engine = Moody()
     with running(engine) as http:
         job_id = submit(http, ("a.pdf", pdf([[f"p{n}"] for n in range(5)])))["jobId"]
@@ -583,7 +583,7 @@ def test_a_job_tells_when_it_will_be_done(running: Running) -> None:
 def test_a_full_disk_makes_a_job_wait_and_not_fail(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsocr.jobs.worker.FULL_DISK_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("dsocr.jobs.job_runner.FULL_DISK_PAUSE_SECONDS", 0.05)
     engine = Holds("p9")
     with running(engine) as http:
         database = http.app.state.service.jobs._database  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ const PAGE: Page = {
     height: 10,
     items: [BLOCK, { ...BLOCK, id: 1, text: 'Two' }, { ...BLOCK, id: 2, text: 'One' }],
   },
+  lines: [],
   durationMs: 1,
   finishReason: 'stop',
   flags: [],

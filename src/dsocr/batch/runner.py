@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from dsocr.engines.selection import EngineSelection
 from dsocr.errors import BadRequest, DsocrError, NotADocument
 from dsocr.exports import render
 from dsocr.host import HostConfig, started_host
+from dsocr.pages.page_images import ExportImages
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.signature import is_named_as_document
 from dsocr.pages.source import open_document
@@ -159,7 +159,7 @@ class _DocumentReader:
             raise
         try:
             document = await self._read_pages(source)
-            images = _PageImages(source, self.dpi, asyncio.get_running_loop())
+            images = ExportImages(source, self.dpi, asyncio.get_running_loop())
             return document, await asyncio.to_thread(render, document, self.job.format, images)
         finally:
             await source.close()
@@ -210,22 +210,6 @@ class _OrderedWriter:
                 self._write(content)
             self._next += 1
             self._advanced.notify_all()
-
-
-class _PageImages:
-    """Page images for an export, rendered when they are needed. Called in another thread."""
-
-    def __init__(self, source: PageSource, dpi: float, loop: asyncio.AbstractEventLoop) -> None:
-        self._source = source
-        self._dpi = dpi
-        self._loop = loop
-
-    def page_image(self, index: int) -> bytes:
-        page = self._source.render_page(index, dpi=self._dpi)
-        rendered = asyncio.run_coroutine_threadsafe(page, self._loop).result()
-        file = io.BytesIO()
-        rendered.image.save(file, "PNG", compress_level=1)
-        return file.getvalue()
 
 
 def _is_expected(entry: Input) -> bool:

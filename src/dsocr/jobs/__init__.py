@@ -1,1 +1,1 @@
-"""Documents over time: accepted for good, read page by page, surviving whatever kills us."""
+"""Documents as jobs: stored durably, read page by page in the background, resumed after a crash."""

@@ -1,4 +1,4 @@
-"""What jobs may take, how long they are kept, and how processes watch one another."""
+"""Limits of jobs, how long they are kept, and the timing of workers and callbacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt
 @dataclass(frozen=True, slots=True)
 class JobsConfig:
     database_url: str = ""
-    """Where jobs are recorded, `sqlite:///path`; unset: `jobs.sqlite3` in the runs folder."""
+    """Where jobs are stored, `sqlite:///path`; unset: `jobs.sqlite3` in the runs folder."""
     max_job_mb: Annotated[float, Gt(0)] = 512
     """Largest job in MiB, all its files together."""
     max_pages: Annotated[int, Gt(0)] = 10_000
@@ -19,40 +19,40 @@ class JobsConfig:
     max_files: Annotated[int, Gt(0)] = 1000
     """Most files of one job."""
     max_uploads: Annotated[int, Gt(0)] = 32
-    """Most jobs that are being uploaded at once."""
+    """Most jobs that are uploaded at once."""
     max_running: Annotated[int, Gt(0)] = 8
-    """Most jobs of one key that a process reads side by side; their pages take turns."""
+    """Most jobs of one key that a process reads at once; their pages alternate."""
     max_unfinished: Annotated[int, Gt(0)] = 1000
-    """Most jobs that wait or run; one more is told to come back."""
+    """Most queued and running jobs; further ones are refused with 429."""
     max_jobs_per_key: Annotated[int, Gt(0)] = 10
     """Most unfinished jobs of one key, where keys are set."""
     seconds_per_page: Annotated[float, Ge(0)] = 120
-    """A job fails that takes longer than this for each of its pages, all together; what was read
-    stays. Waiting for an engine or for room on the disk does not count. 0: it has all the time."""
+    """Time limit of a job: this many seconds times its pages. Past it the job fails and keeps the
+    pages that were read. Waiting for an engine or for disk space does not count. 0: no limit."""
     max_seconds: Annotated[float, Ge(0)] = 0
-    """Longest a job may take, however many pages it has; 0: its pages decide."""
+    """Longest time limit of a job of any number of pages; 0: only the limit per page."""
     quota_mb: Annotated[float, Ge(0)] = 0
-    """Most MiB that the files of all jobs may take; 0: as much as the disk has."""
+    """Most MiB that the files of all jobs may take; 0: no limit but the disk."""
     min_free_mb: Annotated[float, Ge(0)] = 256
     """MiB of the disk that new jobs leave free."""
     retention_days: Annotated[float, Ge(0)] = 7
-    """How long a finished job is kept; 0: it goes at once."""
+    """How long a finished job is kept; 0: it is deleted at once."""
     sweep_seconds: Annotated[float, Gt(0)] = 60
-    """How often what is too old is looked for."""
+    """Interval of the search for jobs to delete."""
     heartbeat_seconds: Annotated[float, Gt(0)] = 3
-    """How often a process says that it is well."""
+    """Interval of a worker's heartbeats."""
     lease_seconds: Annotated[float, Gt(0)] = 20
-    """A process that was silent for so long, as the others see it, loses its jobs to them."""
+    """Other workers may claim the jobs of a worker without a heartbeat for this long."""
     poll_seconds: Annotated[float, Gt(0)] = 1
-    """How often a process looks for what another one has changed."""
+    """Interval at which a process looks for changes made by others."""
     callback_hosts: tuple[str, ...] = ()
     """Hosts that jobs may call back over https, comma separated, `*.example.org` for a domain;
     empty: no callbacks."""
     callback_secret: str = field(default="", repr=False)
-    """Signs callbacks (HMAC-SHA256); without it there are none."""
+    """Signs callbacks (HMAC-SHA256); unset: no callbacks."""
     callback_private: bool = False
     """Whether callbacks may go to addresses of private networks."""
     callback_seconds: Annotated[float, Gt(0)] = 10
-    """How long a callback may take."""
+    """Timeout of a callback."""
     callback_tries: Annotated[int, Gt(0)] = 8
-    """How often it is tried, with pauses that double from 10 seconds to an hour."""
+    """Most attempts of a callback, with pauses that double from 10 seconds to an hour."""

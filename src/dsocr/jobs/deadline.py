@@ -1,4 +1,4 @@
-"""How long a job may be read, by the clock of whoever reads it. Knows neither pages nor stores."""
+"""The time limit of a job, by the clock of the process that reads it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dsocr.jobs.config import JobsConfig
 
 
 class JobTimeout(DsocrError):
-    """The job took longer than it may."""
+    """The job took longer than its time limit."""
 
     code = "job_timeout"
 
 
 class Deadline:
-    """The time for the pages that are left when a process takes a job: a restart begins anew.
+    """The time for the pages that are pending when a worker claims a job; a claim restarts it.
 
-    What a job waits for without being read (an engine that restarts, room on the disk) is free.
+    Waiting for an engine to restart or for disk space does not count.
     """
 
     def __init__(
@@ -30,14 +30,15 @@ class Deadline:
         if config.max_seconds:
             self._seconds = min(self._seconds or config.max_seconds, config.max_seconds)
         self._clock = clock
-        self._began = clock()
+        self._started_at = clock()
         self._pauses = 0
         self._paused_at = 0.0
 
     def page_done(self) -> None:
-        """Raises `JobTimeout` when the time is over and there are pages left."""
+        """Raises `JobTimeout` when the time is over and pages are left."""
         self._pages_left -= 1
-        if self._pages_left > 0 and self._seconds and self._clock() - self._began > self._seconds:
+        elapsed = self._clock() - self._started_at
+        if self._pages_left > 0 and self._seconds and elapsed > self._seconds:
             raise JobTimeout(
                 f"It took longer than {self._seconds:.0f} seconds, and {self._pages_left} pages "
                 "are still to be read. What was read is kept."
@@ -45,7 +46,7 @@ class Deadline:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Time that does not count; once, when several pages wait side by side."""
+        """Time that does not count; overlapping pauses of several pages count as one."""
         if not self._pauses:
             self._paused_at = self._clock()
         self._pauses += 1
@@ -54,4 +55,4 @@ class Deadline:
         finally:
             self._pauses -= 1
             if not self._pauses:
-                self._began += self._clock() - self._paused_at
+                self._started_at += self._clock() - self._paused_at

@@ -1,4 +1,4 @@
-"""A job's pages as a document to export: what people corrected stands in for what was read."""
+"""A job's pages as a document to export, with corrections in place of what the engine read."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dsocr.engines.deepseek.grounding import markdown_of
 from dsocr.jobs.job import Correction, Job, StoredPage
 from dsocr.types import Block, Document, PageFailure, PageResult
 
-PAGES_AT_ONCE = 32
-Load = Callable[[int, int], Sequence[StoredPage | None]]
-"""The pages from one index to before another; None stands for one that nobody has read."""
+PAGES_PER_LOAD = 32
+LoadPages = Callable[[int, int], Sequence[StoredPage | None]]
+"""The pages from one index to before another; None for one that was not read yet."""
 NOT_READ = PageFailure("page_not_read", "This page was not read.", retryable=True)
 
 
 class StoredPages(Sequence[PageResult]):
-    """Every page of a job in its place, loaded some at a time; one that was not read says so."""
+    """Every page of a job by its index, loaded some at a time; unread ones have `NOT_READ`."""
 
-    def __init__(self, total: int, load: Load) -> None:
+    def __init__(self, total: int, load: LoadPages) -> None:
         self._total = total
         self._load = load
 
@@ -27,8 +27,8 @@ class StoredPages(Sequence[PageResult]):
         return self._total
 
     def __iter__(self) -> Iterator[PageResult]:
-        for first in range(0, self._total, PAGES_AT_ONCE):
-            yield from self._between(first, min(first + PAGES_AT_ONCE, self._total))
+        for first in range(0, self._total, PAGES_PER_LOAD):
+            yield from self._between(first, min(first + PAGES_PER_LOAD, self._total))
 
     @overload
     def __getitem__(self, index: int) -> PageResult: ...
@@ -36,9 +36,9 @@ class StoredPages(Sequence[PageResult]):
     def __getitem__(self, index: slice) -> list[PageResult]: ...
     def __getitem__(self, index: int | slice) -> PageResult | list[PageResult]:
         if isinstance(index, slice):
-            return [self[place] for place in range(self._total)[index]]
-        place = range(self._total)[index]
-        return self._between(place, place + 1)[0]
+            return [self[each] for each in range(self._total)[index]]
+        first = range(self._total)[index]
+        return self._between(first, first + 1)[0]
 
     def _between(self, first: int, end: int) -> list[PageResult]:
         return [
@@ -49,27 +49,29 @@ class StoredPages(Sequence[PageResult]):
         ]
 
 
-def document_of(job: Job, load: Load, names: Sequence[str]) -> Document:
-    """`names` are the files' of the pages."""
+def document_of(job: Job, load: LoadPages, names: Sequence[str]) -> Document:
+    """`names` has the file name of each page."""
     pages = StoredPages(job.pages_total, load)
     return Document(job.name, job.engine, job.model, job.options, pages, tuple(names))
 
 
 def corrected(stored: StoredPage) -> PageResult:
-    """The page with its corrections; `raw` stays what the engine wrote."""
+    """The page with its corrections; `raw` and `lines` stay as the engine read them."""
     result = stored.result
     if not stored.corrections:
         return result
-    blocks = _with(result.blocks, stored.corrections)
+    blocks = _corrected_blocks(result.blocks, stored.corrections)
     markdown = markdown_of(blocks, page_index=result.index)
     return dataclasses.replace(result, blocks=blocks, markdown=markdown)
 
 
-def _with(blocks: Sequence[Block], corrections: Mapping[int, Correction]) -> tuple[Block, ...]:
+def _corrected_blocks(
+    blocks: Sequence[Block], corrections: Mapping[int, Correction]
+) -> tuple[Block, ...]:
     found = list(blocks)
-    for place, correction in corrections.items():
-        block = found[place]
-        found[place] = dataclasses.replace(
+    for index, correction in corrections.items():
+        block = found[index]
+        found[index] = dataclasses.replace(
             block,
             text=block.text if correction.text is None else correction.text,
             label=block.label if correction.label is None else correction.label,

@@ -1,7 +1,7 @@
-"""What happens to a job, told in order and from any moment on.
+"""The events of a job, in order and from any event on.
 
-Events are not stored: every change of a job has a number, `seq`, that its pages carry, so what came
-after a number can be told again at any time, by any process, after any restart.
+Events are not stored: every change of a job has a number, `seq`, which its pages store too. So any
+process can send what came after a number again, at any time and after any restart.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from dsocr.jobs.job import Job, JobNotFound, PageSummary
 from dsocr.jobs.store import queries
 from dsocr.jobs.store.database import Database
 
-Told = Job | PageSummary
+JobEvent = Job | PageSummary
+"""A page that was stored, or the new state of the job."""
 
 
 class JobNotifier:
-    """Wakes those in this process who wait for a job to change."""
+    """Wakes the tasks of this process that wait for a job to change."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self.closed = False
-        """No more will come: the service stops."""
+        """The service stops: there are no further notifications."""
 
-    def next(self, job_id: str) -> asyncio.Future[None]:
-        """Done at the next change. Ask before you look, or you miss what comes in between."""
+    def next_change(self, job_id: str) -> asyncio.Future[None]:
+        """Done at the next change. To miss none, call this before you read the job's state."""
         future = self._waiting.get(job_id)
         if future is None:
             future = self._waiting[job_id] = asyncio.get_running_loop().create_future()
         return future
 
-    def ring(self, job_id: str) -> None:
+    def notify(self, job_id: str) -> None:
         future = self._waiting.pop(job_id, None)
         if future is not None and not future.done():
             future.set_result(None)
@@ -40,24 +41,26 @@ class JobNotifier:
     def close(self) -> None:
         self.closed = True
         for job_id in list(self._waiting):
-            self.ring(job_id)
+            self.notify(job_id)
 
 
 async def follow(
-    database: Database, bell: JobNotifier, job_id: str, *, after: int, poll_seconds: float
-) -> AsyncIterator[Told]:
-    """Pages in the order they were read and the job after each batch of them, until it is over.
+    database: Database, notifier: JobNotifier, job_id: str, *, after: int, poll_seconds: float
+) -> AsyncIterator[JobEvent]:
+    """Pages in the order they were stored, and the job after each batch, until it is finished.
 
-    Ends without the job's end when the service stops or the job is deleted. Other processes do not
-    ring our bell, so we look from time to time.
+    Stops before that when the service stops or the job is deleted. Other processes do not reach
+    this notifier, so the store is polled too.
     """
-    while not bell.closed:
-        rung = bell.next(job_id)
+    while not notifier.closed:
+        changed = notifier.next_change(job_id)
         try:
-            job, news, more = await database.read(queries.news, job_id, after, time.time())
+            job, summaries, more = await database.read(
+                queries.changes_since, job_id, after, time.time()
+            )
         except JobNotFound:
             return
-        for page in news:
+        for page in summaries:
             after = page.seq
             yield page
         if more:
@@ -66,8 +69,8 @@ async def follow(
         yield job
         if job.finished:
             return
-        while not bell.closed:
-            await asyncio.wait({rung}, timeout=poll_seconds)
-            rung = bell.next(job_id)
+        while not notifier.closed:
+            await asyncio.wait({changed}, timeout=poll_seconds)
+            changed = notifier.next_change(job_id)
             if await database.read(queries.seq, job_id) != after:
                 break

@@ -1,6 +1,6 @@
-"""The files of jobs on the disk: kept for good before a job is accepted, gone when it goes.
+"""The files of jobs on the disk: durable before a job is accepted, deleted with it.
 
-Every name here is ours: what a client called its file is only a word for people.
+File names on the disk are numbers; the client's name of a file is only shown.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from pathlib import Path
 
 from dsocr.errors import DiskFull
 
-STRAY_SECONDS = 3600
-"""Files that belong to no job are somebody's who was about to be accepted, but not for so long."""
+ORPHAN_SECONDS = 3600
+"""A folder without a job belongs to one that is about to be accepted, unless it is this old."""
 MIB = 1 << 20
 
 
 class JobFiles:
-    """`incoming/` has what is being uploaded, by process; `files/` what belongs to jobs."""
+    """`incoming/` has uploads in progress, a folder a process; `files/` has a folder a job."""
 
     def __init__(self, folder: Path, process: str, *, quota_mb: float, min_free_mb: float) -> None:
         self._folder = folder / "files"
-        self._arriving = folder / "incoming"
-        self.incoming = self._arriving / process
+        self._all_incoming = folder / "incoming"
+        self.incoming = self._all_incoming / process
         self._quota = int(quota_mb * MIB)
         self._min_free = int(min_free_mb * MIB)
 
@@ -37,46 +37,50 @@ class JobFiles:
     def close(self) -> None:
         shutil.rmtree(self.incoming, ignore_errors=True)
 
-    def check_room(self, num_bytes: int, taken: int) -> None:
-        """Raises `DiskFull` while there still is room for what runs already."""
-        if self._quota and taken + num_bytes > self._quota:
-            raise DiskFull(f"The files of jobs may take {self._quota // MIB} MiB, and do.")
+    def check_capacity(self, num_bytes: int, used: int) -> None:
+        """Raises `DiskFull` when this many bytes more exceed the quota or the disk's free space
+        less the reserve for accepted jobs."""
+        if self._quota and used + num_bytes > self._quota:
+            raise DiskFull(
+                f"The files of jobs would exceed their quota of {self._quota // MIB} MiB; "
+                "delete finished jobs or try again later."
+            )
         if shutil.disk_usage(self._folder).free < num_bytes + self._min_free:
             raise DiskFull()
 
-    def keep(self, job_id: str, paths: Sequence[Path]) -> None:
-        """Moves uploads to their job; when it returns, they outlive a power cut."""
-        with _telling_of_full_disks():
-            place = self._folder / job_id
-            place.mkdir(mode=0o700)
+    def store(self, job_id: str, paths: Sequence[Path]) -> None:
+        """Moves uploads into the job's folder; when it returns, they survive a power cut."""
+        with _raising_disk_full():
+            folder = self._folder / job_id
+            folder.mkdir(mode=0o700)
             for number, path in enumerate(paths):
                 _sync(path)
-                path.rename(place / str(number))
-            _sync(place)
+                path.rename(folder / str(number))
+            _sync(folder)
             _sync(self._folder)
 
     def path(self, job_id: str, number: int) -> Path:
         return self._folder / job_id / str(number)
 
-    def drop(self, job_id: str) -> None:
+    def delete(self, job_id: str) -> None:
         shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
-    def strays(self, now: Callable[[], float] = time.time) -> list[str]:
-        """Ids of files that have been here long enough to belong to a job."""
+    def old_folders(self, now: Callable[[], float] = time.time) -> list[str]:
+        """Names of the folders that are old enough to be orphans, if no job has that id."""
         found = []
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):  # a job was deleted meanwhile
-                    if now() - entry.stat().st_mtime > STRAY_SECONDS:
+                    if now() - entry.stat().st_mtime > ORPHAN_SECONDS:
                         found.append(entry.name)
         return found
 
-    def drop_abandoned(self, alive: Callable[[str], bool]) -> None:
-        """What a process was receiving when it died."""
-        with os.scandir(self._arriving) as entries:
+    def delete_abandoned_uploads(self, is_alive: Callable[[str], bool]) -> None:
+        """Deletes the incoming folders of dead processes."""
+        with os.scandir(self._all_incoming) as entries:
             found = list(entries)
         for entry in found:
-            if not alive(entry.name):
+            if not is_alive(entry.name):
                 shutil.rmtree(entry.path, ignore_errors=True)
 
 
@@ -89,7 +93,7 @@ def _sync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _telling_of_full_disks() -> Iterator[None]:
+def _raising_disk_full() -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The words of this room. Plain frozen data; knows no SQL and no HTTP."""
+"""The data of jobs: frozen dataclasses and errors. Imports neither SQL nor HTTP."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ class JobFile:
     name: str
     size: int
     num_pages: int
-    """Of the whole file; 1 for a file that cannot be opened: its one page says why."""
+    """Of the whole file; 1 for a file that cannot be opened: its one page has the error."""
     password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """A page of a job and where it stands in its files. Both indices count from 0."""
+    """A page of a job and its position in the job's files. Both indices count from 0."""
 
     index: int
     file: int
@@ -68,11 +68,11 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job that asks to be accepted; its files lie in `paths`, in the order of `files`."""
+    """A job to accept; its files are at `paths`, in the order of `files`."""
 
     id: str
     owner: str
-    """Whose it is: a fingerprint of the key it came with; empty where there are no keys."""
+    """Fingerprint of the API key it came with; empty where there are no keys."""
     options: OcrOptions
     dpi: float | None
     engine: str
@@ -82,13 +82,13 @@ class NewJob:
     paths: tuple[Path, ...]
     idempotency_key: str | None = None
     fingerprint: str | None = None
-    """Of the whole request; the same key with another one is a conflict."""
+    """Hash of the whole request; the same key with another hash is a conflict."""
     callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it stands. Times are seconds since 1970."""
+    """The state of a job at one moment. Times are seconds since 1970."""
 
     id: str
     owner: str
@@ -103,7 +103,7 @@ class Job:
     """Read or failed."""
     pages_failed: int
     seq: int
-    """Grows with every change: what the events of a job are numbered by."""
+    """Grows with every change: the number of the job's newest event."""
     created_at: float
     started_at: float | None
     finished_at: float | None
@@ -123,27 +123,27 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
-    """A process that has room for another job."""
+    """A worker with capacity for another job."""
 
-    process: str
+    worker: str
     engine: str
-    lost: Collection[str] = ()
-    """Processes whose jobs are free: they died, or were silent for too long."""
-    most_of_owner: int = 1
-    """Whoever has so many jobs read here already must wait: another owner need not."""
+    lost_workers: Collection[str] = ()
+    """Workers whose jobs may be claimed: they died, or their heartbeat expired."""
+    max_jobs_of_owner: int = 1
+    """An owner with this many jobs running on this worker gets no other one here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write a job's pages, until somebody with a higher `epoch` has it."""
+    """The right to write a job's pages, valid until a claim with a higher `epoch`."""
 
     job_id: str
     epoch: int
 
 
 @dataclass(frozen=True, slots=True)
-class Todo:
-    """Pages that are to be read alike."""
+class PageBatch:
+    """Pages to read with the same options."""
 
     options: OcrOptions
     dpi: float | None
@@ -152,7 +152,7 @@ class Todo:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a person says that a block says; what is None stays as the engine has it."""
+    """A person's change of a block; a field that is None stays as the engine has it."""
 
     text: str | None = None
     label: str | None = None
@@ -160,19 +160,19 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class StoredPage:
-    """A page that was read, beside what a person made of it."""
+    """A page that was read, with its corrections."""
 
     page: JobPage
     file_name: str
     seq: int
     result: PageResult
     corrections: Mapping[int, Correction]
-    """By the block's place in reading order."""
+    """By the block's index in reading order."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageSummary:
-    """That a page was read, without what is on it."""
+    """A page that was read, without its text and layout: what an event has."""
 
     page: JobPage
     file_name: str

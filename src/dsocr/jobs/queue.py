@@ -1,110 +1,96 @@
-"""The face of this room: what one can do with jobs. Knows no HTTP.
+"""The interface of this package: everything that can be done with jobs. Imports no HTTP.
 
-`owner` says who asks: None is whoever runs the service without keys and sees every job.
+`owner` is the fingerprint of the caller's API key; None, where there are no keys, sees every job.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from dsocr.errors import DsocrError
 from dsocr.exports import write
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.document import document_of
-from dsocr.jobs.events import JobNotifier, Told, follow
+from dsocr.jobs.events import JobEvent, JobNotifier, follow
 from dsocr.jobs.files import JobFiles
-from dsocr.jobs.images import PageImages
 from dsocr.jobs.job import Correction, Job, JobPage, NewJob, PageNotFound, StoredPage
-from dsocr.jobs.store import commands, queries
+from dsocr.jobs.job_runner import EngineProvider
+from dsocr.jobs.maintenance import Maintenance
+from dsocr.jobs.source import JobSource
+from dsocr.jobs.store import commands, listing, queries
 from dsocr.jobs.store.database import Database, path_of
-from dsocr.jobs.store.queries import Wanted
+from dsocr.jobs.store.listing import JobFilter
+from dsocr.jobs.submission import Submission, new_job
 from dsocr.jobs.webhooks import Callbacks
-from dsocr.jobs.worker import EngineProvider, JobWorker
+from dsocr.jobs.worker import JobWorker
 from dsocr.jobs.worker_registry import WorkerRegistry
+from dsocr.pages.page_images import ExportImages, PageImages
+from dsocr.pages.source import DEFAULT_DPI
 from dsocr.types import OcrOptions
-
-log = logging.getLogger(__name__)
-
-DAY = 86400.0
 
 
 class JobQueue:
-    """Jobs of one store, seen and changed from this process."""
+    """The jobs of one store, and this process's worker on them."""
 
-    def __init__(self, folder: Path, reads: EngineProvider, config: JobsConfig) -> None:
+    def __init__(self, folder: Path, engines: EngineProvider, config: JobsConfig) -> None:
         url = config.database_url
         self._config = config
-        self._reads = reads
-        self._presence = WorkerRegistry(folder / "processes")
+        self._engines = engines
+        self._registry = registry = WorkerRegistry(folder / "processes")
         self.files = JobFiles(
-            folder, self._presence.id, quota_mb=config.quota_mb, min_free_mb=config.min_free_mb
+            folder, registry.id, quota_mb=config.quota_mb, min_free_mb=config.min_free_mb
         )
-        self._database = Database(path_of(url) if url else folder / "jobs.sqlite3")
-        self._bell = JobNotifier()
-        self._images = PageImages(self.files, reads.sandbox)
-        self.callbacks = Callbacks(self._database, config)
-        self._worker = JobWorker(
-            self._database, self.files, self._presence, self._bell, reads, config
+        self._database = database = Database(path_of(url) if url else folder / "jobs.sqlite3")
+        self._notifier = JobNotifier()
+        self._images = PageImages()
+        self._callbacks = Callbacks(database, config)
+        self._worker = JobWorker(database, self.files, registry, self._notifier, engines, config)
+        self._maintenance = Maintenance(
+            database, self.files, registry, self._callbacks, config, self._remove
         )
-        self._care: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._presence.enter()
+        self._registry.register()
         self.files.open()
         await self._database.open()
         self._worker.start()
-        self._care = asyncio.create_task(self._take_care())
+        self._maintenance.start()
 
     async def close(self) -> None:
-        """Stops reading at once; jobs go on where they are with whoever comes next."""
-        self.stop_telling()
-        if self._care is not None:
-            self._care.cancel()
-            await asyncio.gather(self._care, return_exceptions=True)
+        """Stops reading at once; unfinished jobs stay in the store for the next worker."""
+        self.close_event_streams()
+        await self._maintenance.close()
         await self._worker.close()
         await self._database.close()
         self.files.close()
-        self._presence.leave()
+        self._registry.unregister()
 
-    def stop_telling(self) -> None:
-        """Ends all streams of events: the service is about to stop."""
-        self._bell.close()
+    def close_event_streams(self) -> None:
+        """Ends all calls of `follow`: the service is about to stop."""
+        self._notifier.close()
 
-    async def check_room(self, num_bytes: int) -> None:
-        """Raises `DiskFull` when a job that large would not fit."""
-        taken = await self._database.read(queries.num_bytes) if self._config.quota_mb else 0
-        await asyncio.to_thread(self.files.check_room, num_bytes, taken)
+    async def check_capacity(self, num_bytes: int) -> None:
+        """Raises `DiskFull` when there is no space for a job of this many bytes."""
+        used = await self._database.read(queries.num_bytes) if self._config.quota_mb else 0
+        await asyncio.to_thread(self.files.check_capacity, num_bytes, used)
 
-    async def submit(self, new: NewJob) -> Job:
-        """The accepted job, which will be read whatever happens now. It may be an earlier one that
-        came with the same Idempotency-Key. Raises `DiskFull`, `QueueFull`, `IdempotencyConflict`.
+    async def submit(self, submission: Submission) -> Job:
+        """The accepted job, which is durable from now on; an earlier one if that came with the
+        same Idempotency-Key. Raises `DiskFull`, `QueueFull`, `IdempotencyConflict`, and what
+        `submission.new_job` raises.
         """
-        config = self._config
-        try:
-            await asyncio.to_thread(self.files.keep, new.id, new.paths)
-            accepted = await self._database.write(
-                commands.accept,
-                new,
-                time.time(),
-                most=config.max_unfinished,
-                most_of_owner=config.max_jobs_per_key if new.owner else None,
-            )
-        except Exception:  # not if we are cancelled: then nobody knows yet whether it was accepted
-            await asyncio.to_thread(self.files.drop, new.id)
-            raise
-        if accepted != new.id:
-            await asyncio.to_thread(self.files.drop, new.id)
+        max_pages = self._config.max_pages
+        new = await new_job(submission, self._engines, self._callbacks, max_pages=max_pages)
+        job_id = await self._accept(new)
         self._worker.wake()
-        return await self.get(accepted)
+        return await self.get(job_id)
 
-    async def list(self, wanted: Wanted) -> tuple[list[Job], int]:
-        return await self._database.read(queries.listing, wanted, time.time())
+    async def list(self, wanted: JobFilter) -> tuple[list[Job], int]:
+        """The jobs, newest first, and the total number that the filter matches."""
+        return await self._database.read(listing.list_jobs, wanted, time.time())
 
     async def num_unfinished(self) -> int:
         return await self._database.read(queries.num_unfinished)
@@ -114,11 +100,11 @@ class JobQueue:
         return await self._database.read(queries.count_by_status)
 
     async def get(self, job_id: str, owner: str | None = None) -> Job:
-        """Raises `JobNotFound`, as all below do."""
+        """Raises `JobNotFound`, as all methods below."""
         return await self._database.read(queries.job, job_id, time.time(), owner)
 
     async def page(self, job_id: str, index: int, owner: str | None = None) -> StoredPage:
-        """Raises `PageNotFound`, and `PageNotRead`."""
+        """Raises `PageNotFound` and `PageNotRead`."""
         await self.get(job_id, owner)
         return await self._database.read(queries.page, job_id, index)
 
@@ -128,13 +114,15 @@ class JobQueue:
         pages = await self._database.read(queries.job_pages, job_id)
         if not 0 <= index < len(pages):
             raise PageNotFound()
-        return await self._images.jpeg(job, pages[index], self._reads.info)
+        source = self._source(job, pages)
+        return await self._images.jpeg(job_id, source, index, dpi=self._image_dpi(job))
 
     async def export(
         self, job_id: str, format: str, out: BinaryIO, owner: str | None = None
     ) -> None:
-        """The job as a file into `out`; pages that were not read yet say so in their places. A
-        job of any length: its pages are loaded some at a time. Raises what `out` raises."""
+        """Writes the job as a file into `out`; pages that were not read yet have an error. Pages
+        are loaded some at a time, so memory does not grow with the job. Raises what `out` raises.
+        """
         job = await self.get(job_id, owner)
         pages = await self._database.read(queries.job_pages, job_id)
         names = [job.files[page.file].name for page in pages]
@@ -144,21 +132,31 @@ class JobQueue:
             some = self._database.read(queries.stored_pages, job_id, first, end)
             return asyncio.run_coroutine_threadsafe(some, loop).result()
 
-        assets = _Assets(self._images, job, pages, self._reads, loop)
+        assets = ExportImages(
+            self._source(job, pages),
+            self._image_dpi(job),
+            loop,
+            images=self._images,
+            document_id=job_id,
+        )
         document = document_of(job, load, names)
         await asyncio.to_thread(write, document, format, out, assets)
 
-    def follow(self, job_id: str, after: int) -> AsyncIterator[Told]:
-        """All that happened to the job after event `after` (0: from the beginning), and happens."""
+    def follow(self, job_id: str, after: int) -> AsyncIterator[JobEvent]:
+        """The events of the job after number `after` (0: all), until it is finished."""
         return follow(
-            self._database, self._bell, job_id, after=after, poll_seconds=self._config.poll_seconds
+            self._database,
+            self._notifier,
+            job_id,
+            after=after,
+            poll_seconds=self._config.poll_seconds,
         )
 
     async def cancel(self, job_id: str, owner: str | None = None) -> Job:
-        """What was read stays. Raises `JobConflict` for a job that is over."""
+        """Keeps what was read. Raises `JobConflict` for a finished job."""
         await self.get(job_id, owner)
         await self._database.write(commands.cancel, job_id, time.time())
-        self._changed(job_id)
+        self._on_ended(job_id)
         return await self.get(job_id)
 
     async def delete(self, job_id: str, owner: str | None = None) -> None:
@@ -175,8 +173,8 @@ class JobQueue:
         *,
         discard_corrections: bool = False,
     ) -> Job:
-        """Raises `PageNotFound`, and `JobConflict` for a page that waits to be read anyway or has
-        corrections that nobody said may go."""
+        """Reads a page again. Raises `PageNotFound`, and `JobConflict` for a page that is pending
+        already, or has corrections without `discard_corrections`."""
         await self.get(job_id, owner)
         await self._database.write(
             commands.requeue_page,
@@ -186,7 +184,7 @@ class JobQueue:
             dpi,
             discard_corrections=discard_corrections,
         )
-        self._bell.ring(job_id)
+        self._notifier.notify(job_id)
         self._worker.wake()
         return await self.get(job_id)
 
@@ -197,66 +195,44 @@ class JobQueue:
         changes: Mapping[int, Correction | None],
         owner: str | None = None,
     ) -> StoredPage:
-        """Raises `PageNotFound`, `PageNotRead`, and `JobConflict` while it is read again."""
+        """Raises `PageNotFound`, `PageNotRead`, and `JobConflict` while the page is pending."""
         await self.get(job_id, owner)
         await self._database.write(commands.correct, job_id, index, changes)
-        self._bell.ring(job_id)
+        self._notifier.notify(job_id)
         return await self._database.read(queries.page, job_id, index)
 
-    async def sweep(self) -> None:
-        """Removes jobs that are too old, and what dead processes left lying about."""
-        moment = time.time() - self._config.retention_days * DAY
-        while old := await self._database.read(queries.finished_before, moment):
-            for job_id in old:
-                with contextlib.suppress(DsocrError):
-                    await self._remove(job_id)
-        strays = await asyncio.to_thread(self.files.strays)
-        known = await self._database.read(queries.known, strays)
-        for job_id in set(strays) - known:
-            await asyncio.to_thread(self.files.drop, job_id)
-        await asyncio.to_thread(self.files.drop_abandoned, self._presence.alive)
+    async def _accept(self, new: NewJob) -> str:
+        config = self._config
+        try:
+            await asyncio.to_thread(self.files.store, new.id, new.paths)
+            accepted = await self._database.write(
+                commands.accept,
+                new,
+                time.time(),
+                max_unfinished=config.max_unfinished,
+                max_of_owner=config.max_jobs_per_key if new.owner else None,
+            )
+        except Exception:  # a cancellation keeps the files: the job may have been accepted
+            await asyncio.to_thread(self.files.delete, new.id)
+            raise
+        if accepted != new.id:
+            await asyncio.to_thread(self.files.delete, new.id)
+        return accepted
+
+    def _source(self, job: Job, pages: Sequence[JobPage]) -> JobSource:
+        return JobSource(job, pages, files=self.files, sandbox=self._engines.sandbox)
+
+    def _image_dpi(self, job: Job) -> float:
+        info = self._engines.info
+        return job.dpi or (info.dpi if info else DEFAULT_DPI)
 
     async def _remove(self, job_id: str) -> None:
         await self._database.write(commands.remove, job_id)
-        self._changed(job_id)
+        self._on_ended(job_id)
         self._images.forget(job_id)
-        await asyncio.to_thread(self.files.drop, job_id)
+        await asyncio.to_thread(self.files.delete, job_id)
 
-    def _changed(self, job_id: str) -> None:
+    def _on_ended(self, job_id: str) -> None:
         self._worker.stop(job_id)
-        self._bell.ring(job_id)
+        self._notifier.notify(job_id)
         self._worker.wake()
-
-    async def _take_care(self) -> None:
-        swept = -self._config.sweep_seconds
-        while True:
-            try:
-                await self.callbacks.deliver_due()
-                if time.monotonic() - swept >= self._config.sweep_seconds:
-                    swept = time.monotonic()
-                    await self.sweep()
-            except Exception:
-                log.exception("the care for old jobs failed")
-            await asyncio.sleep(self._config.poll_seconds)
-
-
-class _Assets:
-    """Page images for an export, which asks for them from a thread of its own."""
-
-    def __init__(
-        self,
-        images: PageImages,
-        job: Job,
-        pages: list[JobPage],
-        reads: EngineProvider,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._images = images
-        self._job = job
-        self._pages = pages
-        self._reads = reads
-        self._loop = loop
-
-    def page_image(self, index: int) -> bytes:
-        image = self._images.jpeg(self._job, self._pages[index], self._reads.info)
-        return asyncio.run_coroutine_threadsafe(image, self._loop).result()

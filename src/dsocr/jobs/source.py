@@ -1,4 +1,4 @@
-"""All pages of a job as one source, whichever of its files they are in."""
+"""All pages of a job, from all its files, as one source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dsocr.types import PageImage
 
 
 class JobSource:
-    """Opens a file when a page of it is asked for. Indices are the job's, from 0."""
+    """Opens each file at the first page needed from it. Indices are of the job, from 0."""
 
     def __init__(
         self, job: Job, pages: Sequence[JobPage], *, files: JobFiles, sandbox: Sandbox

@@ -1,16 +1,14 @@
-"""Tells a URL that a job is over: signed, tried again with growing pauses, and never led astray.
+"""Callbacks: a signed POST to a URL when a job is finished, retried with growing pauses.
 
-Off until hosts and a secret are set. Only https to hosts of the list; the address is looked up once
-and that very address is connected to, so a name cannot mean one thing when it is checked and
-another when it is used. Redirects are not followed.
+Off until hosts and a secret are set. Only https, only to hosts of the list. The host is resolved
+once and the checked address is the one connected to, so a second DNS answer cannot lead to another
+address. Redirects are not followed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import http.client
 import ipaddress
 import json
@@ -24,16 +22,16 @@ from urllib.parse import SplitResult, urlsplit
 from dsocr.errors import BadRequest
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.job import Job, JobNotFound
-from dsocr.jobs.store import commands, queries
+from dsocr.jobs.store import callbacks, queries
+from dsocr.jobs.store.callbacks import DueCallback
 from dsocr.jobs.store.database import Database
+from dsocr.jobs.webhook_signature import signed_headers
 
 log = logging.getLogger(__name__)
 
-SIGNATURE_HEADER = "X-Dsocr-Signature"
-TIMESTAMP_HEADER = "X-Dsocr-Timestamp"
 MAX_URL_CHARACTERS = 2000
-_CARRIERS = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
-"""NAT64 and 6to4 addresses have an IPv4 address inside, which may be a private one."""
+_EMBEDDING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
+"""NAT64 and 6to4 addresses embed an IPv4 address, which may be private."""
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -45,7 +43,7 @@ class CallbackRefused(BadRequest):
 
 
 class Callbacks:
-    """Checks callback URLs when a job comes, and calls them when it is over."""
+    """Checks callback URLs when a job is submitted, and calls them when it is finished."""
 
     def __init__(
         self,
@@ -61,41 +59,46 @@ class Callbacks:
         self._tls = tls
 
     def check(self, url: str) -> None:
-        """Raises `CallbackRefused` unless the URL is one that may be called."""
+        """Raises `CallbackRefused` for a URL that may not be called."""
         if not (self._config.callback_hosts and self._config.callback_secret):
-            raise CallbackRefused("Callbacks are switched off here.")
+            raise CallbackRefused(
+                "Callbacks are switched off: the service has no callback hosts or no secret."
+            )
         _parts(url, self._config)
 
     async def deliver_due(self) -> None:
-        """Calls every callback that is due, once each."""
-        while True:
-            if not await self._database.read(queries.callback_due, time.time()):
-                return
-            due = await self._database.write(commands.take_callback, time.time())
+        """Sends callbacks until none is due."""
+        while await self._database.read(callbacks.is_due, time.time()):
+            due = await self._database.write(callbacks.claim, time.time())
             if due is None:
                 return
-            await self._deliver(*due)
+            await self._deliver(due)
 
-    async def _deliver(self, job_id: str, url: str, attempt: int) -> None:
+    async def _deliver(self, due: DueCallback) -> None:
         try:
-            job = await self._database.read(queries.job, job_id, time.time())
+            job = await self._database.read(queries.job, due.job_id, time.time())
         except JobNotFound:
             return
-        try:
-            status = await asyncio.to_thread(self.post, url, body_of(job))
-        except (OSError, http.client.HTTPException, CallbackRefused) as error:
-            log.info("job %s: callback %d did not arrive (%s)", job_id, attempt, error)
-        else:
-            if 200 <= status < 300:
-                await self._database.write(commands.end_callback, job_id)
-                return
-            log.info("job %s: callback %d was answered %d", job_id, attempt, status)
-        if attempt >= self._config.callback_tries:
-            log.warning("job %s: callback given up after %d tries", job_id, attempt)
-            await self._database.write(commands.end_callback, job_id)
+        if await self._send(due, job):
+            await self._database.write(callbacks.end, due.job_id)
+        elif due.attempt >= self._config.callback_tries:
+            log.warning("job %s: callback failed %d times, no more tries", job.id, due.attempt)
+            await self._database.write(callbacks.end, due.job_id)
 
-    def post(self, url: str, body: bytes) -> int:
-        """The status it was answered with. Raises `OSError` and `CallbackRefused`."""
+    async def _send(self, due: DueCallback, job: Job) -> bool:
+        """Whether it was answered with a 2xx status."""
+        try:
+            status = await asyncio.to_thread(self.post, due.url, body_of(job), message_id(job))
+        except (OSError, http.client.HTTPException, CallbackRefused) as error:
+            log.info("job %s: callback attempt %d failed (%s)", job.id, due.attempt, error)
+            return False
+        if 200 <= status < 300:
+            return True
+        log.info("job %s: callback attempt %d got status %d", job.id, due.attempt, status)
+        return False
+
+    def post(self, url: str, body: bytes, message_id: str) -> int:
+        """The status of the response. Raises `OSError` and `CallbackRefused`."""
         parts = _parts(url, self._config)
         host, port = parts.hostname or "", parts.port or 443
         address = self._address(host, port)
@@ -105,32 +108,30 @@ class Callbacks:
             connection = http.client.HTTPConnection(host, port)
             connection.sock = sock
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", path, body, self._headers(parts.netloc, body))
+            headers = self._headers(parts.netloc, body, message_id)
+            connection.request("POST", path, body, headers)
             return connection.getresponse().status
 
     def _address(self, host: str, port: int) -> str:
         addresses = self._resolve(host, port)
         if not addresses:
-            raise CallbackRefused("The host has no address.")
+            raise CallbackRefused("The host of the callback has no address.")
         if not self._config.callback_private and not all(map(is_public, addresses)):
-            raise CallbackRefused("The host is in a private network.")
+            raise CallbackRefused("The host of the callback is in a private network.")
         return addresses[0]
 
-    def _headers(self, netloc: str, body: bytes) -> dict[str, str]:
-        moment = str(int(time.time()))
+    def _headers(self, netloc: str, body: bytes, message_id: str) -> dict[str, str]:
         return {
             "Host": netloc,
             "Content-Type": "application/json",
             "Connection": "close",
-            TIMESTAMP_HEADER: moment,
-            SIGNATURE_HEADER: signature(self._config.callback_secret, moment, body),
+            **signed_headers(self._config.callback_secret, message_id, int(time.time()), body),
         }
 
 
-def signature(secret: str, moment: str, body: bytes) -> str:
-    """`sha256=` and the HMAC of the timestamp header, a dot and the body, in hex."""
-    message = moment.encode() + b"." + body
-    return "sha256=" + hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+def message_id(job: Job) -> str:
+    """The same for all attempts of one callback, another one when the job finishes again."""
+    return f"{job.id}-{round((job.finished_at or 0) * 1000)}"
 
 
 def body_of(job: Job) -> bytes:
@@ -146,7 +147,7 @@ def body_of(job: Job) -> bytes:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is one of the open internet, all disguises seen through."""
+    """Whether an address is a public one, judged by the IPv4 address that it may embed."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -154,7 +155,7 @@ def is_public(address: str) -> bool:
     if isinstance(parsed, ipaddress.IPv6Address):
         if parsed.ipv4_mapped:
             parsed = parsed.ipv4_mapped
-        elif any(parsed in network for network in _CARRIERS) or parsed.teredo:
+        elif any(parsed in network for network in _EMBEDDING) or parsed.teredo:
             return False
     return parsed.is_global and not parsed.is_multicast
 
@@ -164,14 +165,14 @@ def _parts(url: str, config: JobsConfig) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise CallbackRefused("This is not a URL.") from error
+        raise CallbackRefused("The callback is not a URL.") from error
     host = (parts.hostname or "").rstrip(".").lower()
     if len(url) > MAX_URL_CHARACTERS or not url.isprintable() or " " in url:
-        raise CallbackRefused("This is not a URL.")
+        raise CallbackRefused("The callback is not a URL.")
     if parts.scheme != "https" or not host or parts.username is not None or port == 0:
-        raise CallbackRefused("A callback is an https URL without a user in it.")
+        raise CallbackRefused("The callback must be an https URL without a user name.")
     if not any(_fits(host, allowed.lower()) for allowed in config.callback_hosts):
-        raise CallbackRefused("Jobs may not call back to this host.")
+        raise CallbackRefused("The host of the callback is not in the list of callback hosts.")
     return parts
 
 

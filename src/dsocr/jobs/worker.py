@@ -1,118 +1,88 @@
-"""Reads the jobs of a store: takes one, reads what is missing, stores each page when it is done.
+"""Claims jobs of a store and runs them; keeps this process's leases and heartbeat.
 
-Any number of processes do so on one store. Each says that it is well by a heartbeat; the jobs of
-one that died or fell silent go to the others. Knows no SQL and no HTTP.
+Any number of processes work on one store, one worker each. The jobs of a worker that died or froze
+are claimed by the others. Imports neither SQL nor HTTP.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
 
-from dsocr.engines.base import EngineInfo
-from dsocr.errors import DiskFull, DsocrError, EngineUnavailable
+from dsocr.errors import DiskFull, EngineUnavailable
 from dsocr.jobs.config import JobsConfig
-from dsocr.jobs.deadline import Deadline
 from dsocr.jobs.events import JobNotifier
 from dsocr.jobs.files import JobFiles
-from dsocr.jobs.job import ClaimRequest, Lease, Todo
-from dsocr.jobs.source import JobSource
-from dsocr.jobs.store import commands, queries
-from dsocr.jobs.store.commands import LeaseLost
+from dsocr.jobs.job import ClaimRequest, Lease
+from dsocr.jobs.job_runner import ENGINE_WAIT_SECONDS, EngineProvider, JobRunner
+from dsocr.jobs.store import leases, queue_order
 from dsocr.jobs.store.database import Database
 from dsocr.jobs.worker_registry import HeartbeatMonitor, WorkerRegistry
-from dsocr.pages.sandbox import Sandbox
-from dsocr.pipeline.pipeline import Pipeline
-from dsocr.types import PageFailure, PageResult
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
-FULL_DISK_PAUSE_SECONDS = 1.0
-ENGINE_PAUSE_SECONDS = 1.0
-ENGINE_WAIT_SECONDS = 30.0
 CANCEL_SECONDS = 1.0
 
 
-class EngineProvider(Protocol):
-    """What a worker reads with."""
-
-    @property
-    def sandbox(self) -> Sandbox: ...
-
-    @property
-    def info(self) -> EngineInfo | None:
-        """None while no engine reads."""
-
-    async def pipeline(self, wait_seconds: float) -> tuple[Pipeline, EngineInfo]:
-        """Raises `EngineUnavailable`."""
-
-
-class _EngineAway(Exception):
-    """The engine is restarting: the page is read when it is back."""
-
-
 class JobWorker:
-    """One a process."""
+    """The worker of this process."""
 
     def __init__(
         self,
         database: Database,
         files: JobFiles,
-        presence: WorkerRegistry,
-        bell: JobNotifier,
-        reads: EngineProvider,
+        registry: WorkerRegistry,
+        notifier: JobNotifier,
+        engines: EngineProvider,
         config: JobsConfig,
     ) -> None:
         self._database = database
-        self._files = files
-        self._presence = presence
-        self._bell = bell
-        self._reads = reads
+        self._registry = registry
+        self._notifier = notifier
+        self._engines = engines
         self._config = config
-        self._silence = HeartbeatMonitor(config.lease_seconds)
+        self._runner = JobRunner(database, files, notifier, engines, config)
+        self._monitor = HeartbeatMonitor(config.lease_seconds)
         self._running: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
-        self._leases = asyncio.Lock()
-        """Held while what we run and what the store says we hold are made one: a look at the store
-        from before a claim, judged after it, would take the new job for one that was lost."""
+        self._lease_lock = asyncio.Lock()
+        """Held while `_running` is compared with the leases in the store: a snapshot from before a
+        claim, compared after it, would make the new job look lost."""
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
+        config = self._config
         self._loops = [
-            asyncio.create_task(self._for_ever(self._beat, self._config.heartbeat_seconds)),
-            asyncio.create_task(self._for_ever(self._check, self._config.poll_seconds)),
-            asyncio.create_task(
-                self._for_ever(self._take_jobs, self._config.poll_seconds, self._wake)
-            ),
+            asyncio.create_task(self._repeat(self._send_heartbeat, config.heartbeat_seconds)),
+            asyncio.create_task(self._repeat(self._check_leases, config.poll_seconds)),
+            asyncio.create_task(self._repeat(self._claim_jobs, config.poll_seconds, self._wake)),
         ]
 
     async def close(self) -> None:
-        """Stops reading; what was read is stored, and the rest left to whoever comes next."""
-        await _end([*self._loops, *(task for _, task in self._running.values())])
+        """Stops reading; stored pages stay, and the jobs are released for other workers."""
+        await _cancel_all([*self._loops, *(task for _, task in self._running.values())])
         try:
-            await self._database.write(commands.leave, self._presence.id)
+            await self._database.write(leases.release_worker, self._registry.id)
         except DiskFull:
-            log.warning("the disk is full: jobs are given back when we are gone")
+            log.warning("the disk is full: jobs are released when this process has ended")
 
     def wake(self) -> None:
-        """There may be something to do."""
+        """Looks for a job to claim now."""
         self._wake.set()
 
     def stop(self, job_id: str) -> None:
-        """The job is cancelled or gone: its pages need not be read to their end."""
-        held = self._running.get(job_id)
-        if held is not None:
-            held[1].cancel()
+        """Stops reading a job that was cancelled or removed."""
+        running = self._running.get(job_id)
+        if running is not None:
+            running[1].cancel()
 
-    async def _for_ever(
+    async def _repeat(
         self, step: Callable[[], Awaitable[None]], seconds: float, wake: asyncio.Event | None = None
     ) -> None:
-        """A step that fails is tried again: nothing else would get the jobs going."""
+        """Runs `step` every so many seconds or when woken. After an error it is run again: without
+        it no job would run any more."""
         wake = wake or asyncio.Event()
         while True:
             wake.clear()
@@ -121,150 +91,78 @@ class JobWorker:
             except DiskFull:
                 log.warning("the disk is full: jobs wait")
             except Exception:
-                log.exception("a bug in the care for jobs")
+                log.exception("unexpected error in a loop of the job worker")
             timer = asyncio.get_running_loop().call_later(seconds, wake.set)
             try:
                 await wake.wait()
             finally:
                 timer.cancel()
 
-    async def _beat(self) -> None:
-        await self._database.write(commands.beat, self._presence.id)
+    async def _send_heartbeat(self) -> None:
+        await self._database.write(leases.heartbeat, self._registry.id)
 
-    async def _check(self) -> None:
-        """Lets go of jobs that another process has cancelled, deleted or taken over, and gives back
-        those that we hold and do not read: a bug ended their reading."""
-        async with self._leases:
-            held = await self._database.read(queries.held, self._presence.id)
+    async def _check_leases(self) -> None:
+        """Stops jobs whose lease is lost (cancelled, deleted, claimed by another worker), and
+        releases leases without a running task, which an unexpected error leaves."""
+        async with self._lease_lock:
+            stored = await self._database.read(leases.leases_of, self._registry.id)
             for job_id, (lease, task) in list(self._running.items()):
-                if held.pop(job_id, None) != lease.epoch:
+                if stored.pop(job_id, None) != lease.epoch:
                     task.cancel()
-            for job_id, epoch in held.items():
-                await self._database.write(commands.give_back, Lease(job_id, epoch))
+            for job_id, epoch in stored.items():
+                await self._database.write(leases.release_job, Lease(job_id, epoch))
 
-    async def _take_jobs(self) -> None:
-        while await self._take_one():
+    async def _claim_jobs(self) -> None:
+        while await self._claim_job():
             pass
 
-    async def _take_one(self) -> bool:
+    async def _claim_job(self) -> bool:
+        """Whether a job was claimed and started."""
         try:
-            _, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
+            _, info = await self._engines.pipeline(ENGINE_WAIT_SECONDS)
         except EngineUnavailable:
             return False
-        lost = await self._lost()
-        taker = ClaimRequest(self._presence.id, info.name, lost, self._config.max_running)
-        if not lost and await self._database.read(queries.next_job, taker) is None:
+        lost = await self._lost_workers()
+        request = ClaimRequest(self._registry.id, info.name, lost, self._config.max_running)
+        if not lost and await self._database.read(queue_order.next_job, request) is None:
             return False
-        async with self._leases:
-            lease = await self._database.write(commands.claim, taker, time.time())
+        async with self._lease_lock:
+            lease = await self._database.write(leases.claim, request, time.time())
             if lease is not None:
-                self._begin(lease)
+                self._start_job(lease)
                 return True
-        for process in lost:  # they have nothing left
-            await self._database.write(commands.leave, process)
-            self._presence.forget(process)
+        for worker in lost:  # none of them holds a job any more
+            await self._database.write(leases.release_worker, worker)
+            self._registry.forget(worker)
         return False
 
-    def _begin(self, lease: Lease) -> None:
-        self._bell.ring(lease.job_id)
-        log.info("job %s: reading, for the %d. time", lease.job_id, lease.epoch)
+    def _start_job(self, lease: Lease) -> None:
+        self._notifier.notify(lease.job_id)
+        log.info("job %s: claimed with epoch %d", lease.job_id, lease.epoch)
         previous = self._running.get(lease.job_id)
         if previous is not None:
             previous[1].cancel()
-        task = asyncio.create_task(self._read(lease))
+        task = asyncio.create_task(self._runner.run(lease))
         self._running[lease.job_id] = (lease, task)
-        task.add_done_callback(lambda _: self._let_go(lease))
+        task.add_done_callback(lambda _: self._on_job_ended(lease))
 
-    async def _lost(self) -> list[str]:
-        """Processes whose jobs are free: they died, or were silent for too long."""
-        beats = await self._database.read(queries.beats)
-        silent = self._silence.silent(beats) - {self._presence.id}
-        return sorted(silent | self._presence.dead())
-
-    def _let_go(self, lease: Lease) -> None:
-        held = self._running.get(lease.job_id)
-        if held is not None and held[0] is lease:
+    def _on_job_ended(self, lease: Lease) -> None:
+        running = self._running.get(lease.job_id)
+        if running is not None and running[0] is lease:
             del self._running[lease.job_id]
-        self._bell.ring(lease.job_id)
+        self._notifier.notify(lease.job_id)
         self.wake()
 
-    async def _read(self, lease: Lease) -> None:
-        try:
-            await self._read_all(lease)
-        except LeaseLost:
-            log.info("job %s: cancelled, deleted, or read by somebody else", lease.job_id)
-        except DsocrError as error:
-            await self._fail(lease, PageFailure(error.code, error.message, error.retryable))
-        except Exception:
-            log.exception("job %s failed by a bug", lease.job_id)
-            await self._fail(lease, PageFailure(DsocrError.code, "Something went wrong inside."))
-
-    async def _fail(self, lease: Lease, failure: PageFailure) -> None:
-        with contextlib.suppress(LeaseLost):
-            await self._retry_while_disk_full(
-                lambda: self._database.write(commands.fail, lease, failure, time.time())
-            )
-
-    async def _read_all(self, lease: Lease) -> None:
-        job = await self._database.read(queries.job, lease.job_id, time.time())
-        pages = await self._database.read(queries.job_pages, lease.job_id)
-        source = JobSource(job, pages, files=self._files, sandbox=self._reads.sandbox)
-        todos = await self._database.read(queries.todo, lease.job_id)
-        budget = Deadline(sum(len(todo.pages) for todo in todos), self._config)
-        pause = ENGINE_PAUSE_SECONDS
-        try:
-            while not await self._retry_while_disk_full(
-                lambda: self._database.write(commands.finish, lease, time.time())
-            ):
-                try:
-                    for todo in await self._database.read(queries.todo, lease.job_id):
-                        await self._read_alike(lease, todo, source, job.owner, budget)
-                        pause = ENGINE_PAUSE_SECONDS
-                except (_EngineAway, EngineUnavailable):
-                    log.info("job %s waits for the engine", lease.job_id)
-                    with budget.paused():
-                        await asyncio.sleep(pause)
-                    pause = min(2 * pause, ENGINE_WAIT_SECONDS)
-        finally:
-            await source.close()
-
-    async def _read_alike(
-        self, lease: Lease, todo: Todo, source: JobSource, owner: str, budget: Deadline
-    ) -> None:
-        async def keep(result: PageResult) -> None:
-            if result.error is not None and result.error.code == EngineUnavailable.code:
-                raise _EngineAway()
-            await self._retry_while_disk_full(
-                lambda: self._database.write(commands.store_page, lease, result), budget
-            )
-            self._bell.ring(lease.job_id)
-            budget.page_done()
-
-        with budget.paused():
-            pipeline, info = await self._reads.pipeline(ENGINE_WAIT_SECONDS)
-        await self._retry_while_disk_full(
-            lambda: self._database.write(commands.name_engine, lease, info.name, info.model)
-        )
-        await pipeline.run_in_background(
-            source, todo.options, keep, pages=todo.pages, owner=owner, dpi=todo.dpi
-        )
-
-    async def _retry_while_disk_full(
-        self, write: Callable[[], Awaitable[T]], budget: Deadline | None = None
-    ) -> T:
-        """A full disk makes a job wait, not fail: its pages stay in hand until there is room."""
-        while True:
-            try:
-                return await write()
-            except DiskFull:
-                log.warning("the disk is full: a job waits for room")
-                with budget.paused() if budget else contextlib.nullcontext():
-                    await asyncio.sleep(FULL_DISK_PAUSE_SECONDS)
+    async def _lost_workers(self) -> list[str]:
+        """Workers whose jobs may be claimed: they died, or their heartbeat expired."""
+        heartbeats = await self._database.read(leases.heartbeats)
+        expired = self._monitor.expired(heartbeats) - {self._registry.id}
+        return sorted(expired | self._registry.dead())
 
 
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancels them until they have ended: `asyncio.wait_for` may swallow a cancellation that comes
-    when what it waits for is just done (Python 3.10 and 3.11)."""
+async def _cancel_all(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancels the tasks until all have ended: `asyncio.wait_for` may swallow a cancellation that
+    arrives just as its inner task ends (Python 3.10 and 3.11)."""
     left = set(tasks)
     while left:
         for task in left:

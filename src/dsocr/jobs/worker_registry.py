@@ -1,7 +1,7 @@
-"""Who else is at work on the same store, and whether they still are.
+"""The workers at one store, and which of them are lost.
 
-Never by the clock of another process: one that died has let go of its lock, one that froze stops
-beating, which each observer times by its own clock.
+Nothing depends on the clock of another process: a worker that died has released the lock on its
+file; one that froze sends no heartbeats, and each observer measures that by its own clock.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from pathlib import Path
 
 
 class WorkerRegistry:
-    """A file that this process holds a lock on while it lives, and a look at those of others."""
+    """A folder with a file a worker; each worker holds a lock on its own file while it lives."""
 
     def __init__(self, folder: Path) -> None:
         self.id = uuid.uuid4().hex
         self._folder = folder
-        self._held = -1
+        self._file = -1
 
-    def enter(self) -> None:
+    def register(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         unlocked = self._folder / f"{self.id}.new"
-        self._held = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        unlocked.rename(self._folder / self.id)  # nobody ever sees it unlocked while we live
+        self._file = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unlocked.rename(self._folder / self.id)  # under this name it is locked from the start
 
-    def leave(self) -> None:
+    def unregister(self) -> None:
         (self._folder / self.id).unlink(missing_ok=True)
-        if self._held >= 0:
-            os.close(self._held)
-            self._held = -1
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
-    def alive(self, process: str) -> bool:
-        """Whether a process on this machine has that id."""
-        if process == self.id:
+    def is_alive(self, worker: str) -> bool:
+        """Whether a process on this machine is registered under that id."""
+        if worker == self.id:
             return True
         try:
-            handle = os.open(self._folder / process, os.O_RDWR | os.O_CLOEXEC)
+            handle = os.open(self._folder / worker, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         try:
@@ -51,32 +51,32 @@ class WorkerRegistry:
             os.close(handle)
         return False
 
-    def forget(self, process: str) -> None:
-        """Its traces may go: nothing is left that it held."""
-        (self._folder / process).unlink(missing_ok=True)
+    def forget(self, worker: str) -> None:
+        """Deletes the file of a dead worker that holds no job any more."""
+        (self._folder / worker).unlink(missing_ok=True)
 
     def dead(self) -> set[str]:
-        """All that died here and were not forgotten."""
+        """The workers that died on this machine and are not forgotten."""
         names = [path.name for path in self._folder.iterdir() if not path.suffix]
-        return {name for name in names if not self.alive(name)}
+        return {name for name in names if not self.is_alive(name)}
 
 
 class HeartbeatMonitor:
-    """Tells which processes have not beaten for so long."""
+    """Finds workers without a new heartbeat for `seconds`."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
         self._seen: dict[str, tuple[int | None, float]] = {}
+        """Of each worker: its number of heartbeats, and when that number was first seen."""
 
-    def silent(self, beats: Mapping[str, int | None]) -> set[str]:
+    def expired(self, heartbeats: Mapping[str, int | None]) -> set[str]:
+        """The workers whose number of heartbeats has not changed for too long."""
         now = self._clock()
         self._seen = {
-            process: self._seen[process]
-            if process in self._seen and self._seen[process][0] == count
+            worker: self._seen[worker]
+            if worker in self._seen and self._seen[worker][0] == count
             else (count, now)
-            for process, count in beats.items()
+            for worker, count in heartbeats.items()
         }
-        return {
-            process for process, (_, since) in self._seen.items() if now - since >= self._seconds
-        }
+        return {worker for worker, (_, since) in self._seen.items() if now - since >= self._seconds}

@@ -84,7 +84,7 @@ def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
         host.start()
         try:
             await queue.start()
-            with on_shutdown_signal(queue.stop_telling):
+            with on_shutdown_signal(queue.close_event_streams):
                 yield
         finally:
             await queue.close()

@@ -1,8 +1,8 @@
-"""Connections to the store: one thread that writes, a few that read. Knows no table.
+"""Connections to the store: one thread that writes, a few that read. Imports no table.
 
 Versions of SQLite up to 3.51.2 can corrupt a WAL database when two connections write or checkpoint
-at the same instant. So all writing and every checkpoint happens on one connection a process, and
-processes take turns by a lock on a file beside the database; all other connections are read-only.
+at the same instant. So all writes and checkpoints are on one connection a process, under a lock on
+a file beside the database that processes share; all other connections are read-only.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 CHECKPOINT_BYTES = 4 << 20
-"""The write-ahead log is brought into the database when it is larger than this."""
+"""The write-ahead log is checkpointed when it is larger than this."""
 READERS = 4
 BUSY_SECONDS = 30
 
 
 class UnsupportedStore(DsocrError):
-    """Jobs cannot be kept in this database."""
+    """Jobs cannot be stored in this database."""
 
     code = "bad_setting"
 
 
 class Database:
-    """Runs functions of a connection, each in a transaction of its own, away from the event loop.
+    """Runs functions of a connection, each in its own transaction, in threads.
 
-    `write` has one after the other done, in the order they came; each is durable when it returns.
+    `write` runs one at a time, in the order of the calls; each is durable when it returns.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,10 +54,10 @@ class Database:
         self._engine = _writer(path)
         self._readers = _readers(path)
         self._wal = path.with_name(f"{path.name}-wal")
-        self._turn = -1
+        self._write_lock = -1
 
     async def open(self) -> None:
-        """Makes the database, or brings it to the newest shape."""
+        """Creates the database, or applies the migrations it lacks."""
         await asyncio.get_running_loop().run_in_executor(self._writing, self._open)
 
     async def close(self) -> None:
@@ -69,10 +69,10 @@ class Database:
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Raises `DiskFull`, and what `work` raises; then nothing of it was written."""
+        """Raises `DiskFull`, and what `work` raises; then the transaction is rolled back."""
 
         def run() -> T:
-            with _telling_of_full_disks(), self._my_turn():
+            with _raising_disk_full(), self._exclusive():
                 with self._engine.begin() as connection:
                     result = work(connection, *args, **kwargs)
                 self._checkpoint()
@@ -92,27 +92,27 @@ class Database:
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = self.path.with_name(f"{self.path.name}-turn")
-        self._turn = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with _telling_of_full_disks(), self._my_turn(), self._engine.begin() as connection:
+        self._write_lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with _raising_disk_full(), self._exclusive(), self._engine.begin() as connection:
             migrate(connection)
         self.path.chmod(0o600)
 
     def _close(self) -> None:
-        if self._turn < 0:
+        if self._write_lock < 0:
             return
-        with self._my_turn():  # the last one out checkpoints
+        with self._exclusive():  # the last process to close checkpoints
             self._engine.dispose()
-        os.close(self._turn)
-        self._turn = -1
+        os.close(self._write_lock)
+        self._write_lock = -1
 
     @contextlib.contextmanager
-    def _my_turn(self) -> Iterator[None]:
-        """The kernel gives it back for whoever dies with it."""
-        fcntl.flock(self._turn, fcntl.LOCK_EX)
+    def _exclusive(self) -> Iterator[None]:
+        """Holds the write lock; the kernel releases it when the process dies."""
+        fcntl.flock(self._write_lock, fcntl.LOCK_EX)
         try:
             yield
         finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            fcntl.flock(self._write_lock, fcntl.LOCK_UN)
 
     def _checkpoint(self) -> None:
         if self._wal.exists() and self._wal.stat().st_size > CHECKPOINT_BYTES:
@@ -126,7 +126,7 @@ def path_of(url: str) -> Path:
     """The file that a `sqlite:///` URL names. Raises `UnsupportedStore`."""
     scheme, _, path = url.partition(":///")
     if scheme not in ("sqlite", "sqlite+pysqlite") or not path or path == ":memory:":
-        raise UnsupportedStore("Jobs are kept in SQLite: the URL must be sqlite:///path.")
+        raise UnsupportedStore("Jobs are stored in SQLite: set the URL to sqlite:///path.")
     return Path(path)
 
 
@@ -144,7 +144,7 @@ def _writer(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(driver: sqlite3.Connection, record: Any) -> None:
-        driver.isolation_level = None  # transactions begin where we say, not where the driver does
+        driver.isolation_level = None  # transactions begin at the "begin" event below
         for pragma in (
             f"busy_timeout={BUSY_SECONDS * 1000}",
             "journal_mode=WAL",
@@ -172,17 +172,17 @@ def _readers(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")  # one snapshot for all that is read together
+        connection.exec_driver_sql("BEGIN")  # one snapshot for all reads of a transaction
 
     return engine
 
 
 @contextlib.contextmanager
-def _telling_of_full_disks() -> Iterator[None]:
+def _raising_disk_full() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        # SQLITE_FULL; and SQLITE_IOERR, which is how a full disk looks to some of its calls.
+        # SQLITE_FULL; and SQLITE_IOERR, which some calls return on a full disk.
         if "full" in str(error.orig) or "disk I/O" in str(error.orig):
             raise DiskFull() from error
         raise

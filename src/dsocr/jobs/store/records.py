@@ -1,23 +1,27 @@
-"""Results and options as the text that a column holds, and back."""
+"""Results, options, summaries and corrections as the JSON text that a column has, and back."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
 
 from dsocr.jobs.job import Correction, JobPage, PageSummary
 from dsocr.types import Box, OcrOptions, PageResult, TextLine
 
-LINE_DIGITS = 5
-"""Decimal places of a line's box: a tenth of a pixel on a page of 10,000."""
-
 _OPTIONS = TypeAdapter(OcrOptions)
 _RESULT = TypeAdapter(PageResult)
-_NEWS = TypeAdapter(PageSummary)
+_LINE = TypeAdapter(TextLine)
+_SUMMARY = TypeAdapter(PageSummary)
 _CORRECTIONS = TypeAdapter(dict[int, Correction])
+
+BOX_UNITS = 100_000
+"""Sides of a line's box are stored as whole numbers of this fraction of the page."""
+CONFIDENCE_DIGITS = 4
 
 
 def options_to_text(options: OcrOptions) -> str:
@@ -29,40 +33,30 @@ def options_of(text: str) -> OcrOptions:
 
 
 def result_to_text(result: PageResult) -> str:
-    """JSON. Lines are arrays `[text, x0, y0, x1, y1, confidence]`, a quarter of their size as
-    objects: a dense page has hundreds."""
-    stored = _RESULT.dump_python(result, mode="json", exclude={"lines"})
-    stored["lines"] = [_line_to_list(line) for line in result.lines]
-    return json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
+    """JSON of the result; a line is `[text, x0, y0, x1, y1]`, with its confidence if it has one."""
+    values = _RESULT.dump_python(result, mode="json", exclude={"lines"})
+    if result.lines:
+        values["lines"] = [_line_to_values(line) for line in result.lines]
+    return to_json(values).decode()
 
 
 def result_of(text: str) -> PageResult:
-    """Also of a text that was stored without lines."""
-    stored = json.loads(text)
-    lines = tuple(_line_of(line) for line in stored.pop("lines", ()))
-    return dataclasses.replace(_RESULT.validate_python(stored), lines=lines)
+    """Also of text that was stored without lines, or with lines of an older form."""
+    values = from_json(text)
+    lines = values.pop("lines", ())
+    result = _RESULT.validate_python(values)
+    return dataclasses.replace(result, lines=tuple(map(_line_of, lines)))
 
 
-def _line_to_list(line: TextLine) -> list[Any]:
-    box = line.box
-    sides = [round(side, LINE_DIGITS) for side in (box.x0, box.y0, box.x1, box.y1)]
-    return [line.text, *sides, line.confidence]
+def summary_to_text(summary: PageSummary) -> str:
+    return _SUMMARY.dump_json(summary).decode()
 
 
-def _line_of(stored: list[Any]) -> TextLine:
-    text, x0, y0, x1, y1, confidence = stored
-    return TextLine(text, Box(x0, y0, x1, y1), confidence)
+def summary_of(text: str) -> PageSummary:
+    return _SUMMARY.validate_json(text)
 
 
-def news_to_text(news: PageSummary) -> str:
-    return _NEWS.dump_json(news).decode()
-
-
-def news_of(text: str) -> PageSummary:
-    return _NEWS.validate_json(text)
-
-
-def news_about(page: JobPage, file_name: str, seq: int, result: PageResult) -> PageSummary:
+def summarize(page: JobPage, file_name: str, seq: int, result: PageResult) -> PageSummary:
     return PageSummary(
         page,
         file_name,
@@ -82,3 +76,22 @@ def corrections_of(text: str | None) -> dict[int, Correction]:
     return _CORRECTIONS.validate_python(
         {int(key): value for key, value in json.loads(text).items()} if text else {}
     )
+
+
+def _line_to_values(line: TextLine) -> list[Any]:
+    box = line.box
+    sides = [round(side * BOX_UNITS) for side in (box.x0, box.y0, box.x1, box.y1)]
+    if line.confidence is None:
+        return [line.text, *sides]
+    return [line.text, *sides, round(line.confidence, CONFIDENCE_DIGITS)]
+
+
+def _line_of(values: Sequence[Any] | dict[str, Any]) -> TextLine:
+    """Older lines are objects, or arrays with sides as fractions and `null` for no confidence."""
+    if isinstance(values, dict):
+        return _LINE.validate_python(values)
+    text, *sides = values[:5]
+    if not any(isinstance(side, float) for side in sides):
+        sides = [side / BOX_UNITS for side in sides]
+    confidence = values[5] if len(values) > 5 else None
+    return TextLine(text, Box(*sides), None if confidence is None else float(confidence))

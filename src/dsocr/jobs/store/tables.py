@@ -12,7 +12,7 @@ jobs = Table(
     Column("id", String(32), primary_key=True),
     Column("owner", String(64), nullable=False),
     Column("status", String(16), nullable=False),
-    Column("names", Text, nullable=False),  # of its files, lower case, to search in
+    Column("names", Text, nullable=False),  # of its files, lower case, for the search
     Column("bytes", Integer, nullable=False),
     Column("options", Text, nullable=False),
     Column("dpi", Float),
@@ -30,7 +30,7 @@ jobs = Table(
     Column("error_message", Text),
     Column("leased_by", String(32)),
     Column("epoch", Integer, nullable=False),
-    Column("leased_at", Float),  # with done_at_lease: how fast it goes
+    Column("leased_at", Float),  # with done_at_lease: its pages per second
     Column("done_at_lease", Integer, nullable=False),
     Column("idempotency_key", String(256)),
     Column("fingerprint", String(64)),
@@ -63,12 +63,12 @@ pages = Table(
     Column("number", Integer, primary_key=True),
     Column("file", Integer, nullable=False),
     Column("file_page", Integer, nullable=False),
-    Column("wanted", Boolean, nullable=False),  # to be read, for the first time or again
-    Column("options", Text),  # of the reading that is wanted, where they are not the job's
+    Column("wanted", Boolean, nullable=False),  # pending: to read, for the first time or again
+    Column("options", Text),  # of the pending read, where they are not the job's
     Column("dpi", Float),
     Column("seq", Integer),
     Column("failed", Boolean, nullable=False),
-    Column("news", Text),  # the result without its text, for events
+    Column("news", Text),  # a `PageSummary`, for events
     Column("result", Text),
     Column("corrections", Text),
 )

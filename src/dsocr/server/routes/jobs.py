@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-import hashlib
-import json
-import uuid
-from collections.abc import Sequence
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import Body, Query, Request, Response
 from starlette.responses import JSONResponse
 
 from dsocr.config import MIB
-from dsocr.errors import BadRequest, DsocrError, InvalidField, TooManyPages
+from dsocr.errors import BadRequest, InvalidField
 from dsocr.exports import format_of
-from dsocr.jobs.job import Correction, Job, JobFile, JobPage, NewJob
-from dsocr.jobs.store.queries import Wanted
+from dsocr.jobs.job import Correction, Job
+from dsocr.jobs.store.listing import JobFilter
+from dsocr.jobs.submission import Submission
 from dsocr.options import change_options
-from dsocr.pages.source import open_document
-from dsocr.pipeline.page_ranges import page_indices
 from dsocr.pipeline.pipeline import check_options
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
 from dsocr.server.download import download
@@ -39,7 +32,7 @@ from dsocr.server.schemas.jobs import (
 )
 from dsocr.server.serialize import serialize_job, serialize_page_summary, serialize_stored_page
 from dsocr.server.sse import Emit, EventStream
-from dsocr.server.uploads import Form, FormLimits, Upload, received_form
+from dsocr.server.uploads import Form, FormLimits, received_form
 from dsocr.types import OcrOptions
 
 router = locked_router("jobs")
@@ -61,17 +54,13 @@ async def submit(request: Request, service: RunningService, owner: Owner) -> Res
     """After a 202 response the job is stored and is read even if the service restarts. The same
     request with the same `Idempotency-Key` header gets the same job again."""
     config = service.settings.jobs
-    most = int(config.max_job_mb * MIB)
+    limit = int(config.max_job_mb * MIB)
     key = _idempotency_key(request)
     with service.uploads.admit(0):
-        await service.jobs.check_room(max_body_bytes(request, most))
-        limits = FormLimits(config.max_files, most, service.settings.server.max_form_fields)
+        await service.jobs.check_capacity(max_body_bytes(request, limit))
+        limits = FormLimits(config.max_files, limit, service.settings.server.max_form_fields)
         async with received_form(request, service.jobs.files.incoming, limits) as form:
-            new = await _new_job(form, service, owner or "")
-            if key is not None:
-                fingerprint = await asyncio.to_thread(_fingerprint, form, new)
-                new = dataclasses.replace(new, idempotency_key=key, fingerprint=fingerprint)
-            job = await service.jobs.submit(new)
+            job = await service.jobs.submit(_submission(form, service, owner or "", key))
     return JSONResponse(serialize_job(job), 202, headers={"Location": f"/api/jobs/{job.id}"})
 
 
@@ -89,7 +78,7 @@ async def list_jobs(
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
     offset: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
 ) -> Response:
-    jobs, total = await service.jobs.list(Wanted(owner, status, search, limit, offset))
+    jobs, total = await service.jobs.list(JobFilter(owner, status, search, limit, offset))
     listed = [serialize_job(job) for job in jobs]
     return JSONResponse({"jobs": listed, "total": total, "limit": limit, "offset": offset})
 
@@ -246,66 +235,27 @@ async def correct(
     return JSONResponse(serialize_stored_page(stored))
 
 
-async def _new_job(form: Form, service: Service, owner: str) -> NewJob:
+def _submission(form: Form, service: Service, owner: str, key: str | None) -> Submission:
+    """The form of `POST /api/jobs` as a submission."""
     fields = validate_form(JobForm, form.fields)
     options = options_of(fields, service.settings)
     check_engine(fields.engine, service)
-    if service.host.info is not None:
-        check_options(options, service.host.info)
-    if fields.callback:
-        service.jobs.callbacks.check(fields.callback)
-    uploads = [*form.files.get("file", []), *form.files.get("files", [])]
-    if not uploads:
+    files = [*form.files.get("file", []), *form.files.get("files", [])]
+    if not files:
         raise InvalidField("file: the file is missing")
-    files = await _opened(uploads, fields.password, service)
-    running = service.host.selection.name
-    return NewJob(
-        id=uuid.uuid4().hex,
-        owner=owner,
-        options=options,
-        dpi=fields.dpi,
-        engine=running,
-        wanted_engine=fields.engine if fields.engine not in (None, "auto") else None,
+    return Submission(
         files=files,
-        pages=_pages(files, fields.pages, service.settings.jobs.max_pages),
-        paths=tuple(upload.path for upload in uploads),
+        options=options,
+        engine=service.host.selection.name,
+        owner=owner,
+        pages=fields.pages,
+        dpi=fields.dpi,
+        wanted_engine=fields.engine if fields.engine not in (None, "auto") else None,
+        password=fields.password,
         callback_url=fields.callback,
+        idempotency_key=key,
+        fields=form.fields,
     )
-
-
-async def _opened(
-    uploads: Sequence[Upload], password: str | None, service: Service
-) -> tuple[JobFile, ...]:
-    """The files with their numbers of pages. One that cannot be opened among others has one page,
-    which will say why; if it is all there is, the job is refused."""
-    files: list[JobFile] = []
-    failures: list[DsocrError] = []
-    for number, upload in enumerate(uploads):
-        num_pages = 1
-        try:
-            source = await open_document(
-                upload.path, name=upload.name, sandbox=service.host.sandbox, password=password
-            )
-            num_pages = source.num_pages
-            await source.close()
-        except DsocrError as error:
-            failures.append(error)
-        files.append(JobFile(number, upload.name, upload.size, num_pages, password))
-    if len(failures) == len(uploads):
-        raise failures[0]
-    return tuple(files)
-
-
-def _pages(files: Sequence[JobFile], wanted: str | None, most: int) -> tuple[JobPage, ...]:
-    """All pages that are to be read, numbered through. `wanted` counts in each file anew."""
-    places = [
-        (file.number, index)
-        for file in files
-        for index in (page_indices(wanted, file.num_pages) if wanted else range(file.num_pages))
-    ]
-    if len(places) > most:
-        raise TooManyPages(f"{len(places)} pages are more than the {most} a job may have.")
-    return tuple(JobPage(index, *place) for index, place in enumerate(places))
 
 
 def _changed_options(options: OcrOptions, changes: PageRetry, service: Service) -> OcrOptions:
@@ -330,17 +280,6 @@ def _idempotency_key(request: Request) -> str | None:
             f"Idempotency-Key: it must have 1 to {MAX_IDEMPOTENCY_CHARACTERS} characters."
         )
     return key
-
-
-def _fingerprint(form: Form, new: NewJob) -> str:
-    """Of the fields and the files: what makes two requests the same."""
-    digest = hashlib.sha256(json.dumps(sorted(form.fields.items())).encode())
-    for file, path in zip(new.files, new.paths, strict=True):
-        digest.update(json.dumps([file.name, file.size]).encode())
-        with path.open("rb") as content:
-            while piece := content.read(1 << 20):
-                digest.update(piece)
-    return digest.hexdigest()
 
 
 def _last_event_id(request: Request) -> int:

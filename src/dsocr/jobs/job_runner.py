@@ -1,0 +1,154 @@
+"""Runs one claimed job: reads its pending pages and stores each when it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from dsocr.engines.base import EngineInfo
+from dsocr.errors import DiskFull, DsocrError, EngineUnavailable
+from dsocr.jobs.config import JobsConfig
+from dsocr.jobs.deadline import Deadline
+from dsocr.jobs.events import JobNotifier
+from dsocr.jobs.files import JobFiles
+from dsocr.jobs.job import Lease, PageBatch
+from dsocr.jobs.source import JobSource
+from dsocr.jobs.store import leases, queries
+from dsocr.jobs.store.database import Database
+from dsocr.jobs.store.leases import LeaseLost
+from dsocr.pages.sandbox import Sandbox
+from dsocr.pipeline.pipeline import Pipeline
+from dsocr.types import PageFailure, PageResult
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+FULL_DISK_PAUSE_SECONDS = 1.0
+ENGINE_PAUSE_SECONDS = 1.0
+ENGINE_WAIT_SECONDS = 30.0
+
+
+class EngineProvider(Protocol):
+    """The engine and the page decoder that jobs use."""
+
+    @property
+    def sandbox(self) -> Sandbox: ...
+
+    @property
+    def info(self) -> EngineInfo | None:
+        """None while no engine is ready."""
+
+    async def pipeline(self, wait_seconds: float) -> tuple[Pipeline, EngineInfo]:
+        """Waits that long for an engine to be ready. Raises `EngineUnavailable`."""
+
+
+class _EngineRestarting(Exception):
+    """The page was not read because the engine restarts; it stays pending."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One lease on a job, and what reads its pages."""
+
+    lease: Lease
+    owner: str
+    source: JobSource
+    deadline: Deadline
+
+
+class JobRunner:
+    """Runs jobs, each until it is finished, failed, or its lease is lost."""
+
+    def __init__(
+        self,
+        database: Database,
+        files: JobFiles,
+        notifier: JobNotifier,
+        engines: EngineProvider,
+        config: JobsConfig,
+    ) -> None:
+        self._database = database
+        self._files = files
+        self._notifier = notifier
+        self._engines = engines
+        self._config = config
+
+    async def run(self, lease: Lease) -> None:
+        """Stores an error of the job itself with it; raises nothing but a cancellation."""
+        try:
+            run = await self._open(lease)
+            try:
+                await self._read_until_finished(run)
+            finally:
+                await run.source.close()
+        except LeaseLost:
+            log.info("job %s: cancelled, deleted, or claimed by another worker", lease.job_id)
+        except DsocrError as error:
+            await self._fail(lease, PageFailure(error.code, error.message, error.retryable))
+        except Exception:
+            log.exception("job %s failed with an unexpected error", lease.job_id)
+            failure = PageFailure(DsocrError.code, "An internal error; see the log of the service.")
+            await self._fail(lease, failure)
+
+    async def _open(self, lease: Lease) -> _Run:
+        job = await self._database.read(queries.job, lease.job_id, time.time())
+        pages = await self._database.read(queries.job_pages, lease.job_id)
+        source = JobSource(job, pages, files=self._files, sandbox=self._engines.sandbox)
+        pending = await self._database.read(queries.pending_pages, lease.job_id)
+        deadline = Deadline(sum(len(batch.pages) for batch in pending), self._config)
+        return _Run(lease, job.owner, source, deadline)
+
+    async def _fail(self, lease: Lease, failure: PageFailure) -> None:
+        with contextlib.suppress(LeaseLost):
+            await self._write(lambda store: leases.fail(store, lease, failure, time.time()))
+
+    async def _read_until_finished(self, run: _Run) -> None:
+        pause = ENGINE_PAUSE_SECONDS
+        while not await self._write(lambda store: leases.finish(store, run.lease, time.time())):
+            try:
+                for batch in await self._database.read(queries.pending_pages, run.lease.job_id):
+                    await self._read_batch(run, batch)
+                    pause = ENGINE_PAUSE_SECONDS
+            except (_EngineRestarting, EngineUnavailable):
+                log.info("job %s waits for the engine", run.lease.job_id)
+                with run.deadline.paused():
+                    await asyncio.sleep(pause)
+                pause = min(2 * pause, ENGINE_WAIT_SECONDS)
+
+    async def _read_batch(self, run: _Run, batch: PageBatch) -> None:
+        async def store(result: PageResult) -> None:
+            if result.error is not None and result.error.code == EngineUnavailable.code:
+                raise _EngineRestarting()
+            await self._write(leases.store_page, run.lease, result, deadline=run.deadline)
+            self._notifier.notify(run.lease.job_id)
+            run.deadline.page_done()
+
+        with run.deadline.paused():
+            pipeline, info = await self._engines.pipeline(ENGINE_WAIT_SECONDS)
+        await self._write(leases.set_engine, run.lease, info.name, info.model)
+        await pipeline.run_in_background(
+            run.source, batch.options, store, pages=batch.pages, owner=run.owner, dpi=batch.dpi
+        )
+
+    async def _write(
+        self, work: Callable[..., T], *args: Any, deadline: Deadline | None = None
+    ) -> T:
+        return await _retry_while_disk_full(lambda: self._database.write(work, *args), deadline)
+
+
+async def _retry_while_disk_full(
+    write: Callable[[], Awaitable[T]], deadline: Deadline | None = None
+) -> T:
+    """A job waits while the disk is full and does not fail; its results stay in memory."""
+    while True:
+        try:
+            return await write()
+        except DiskFull:
+            log.warning("the disk is full: a job waits for space")
+            with deadline.paused() if deadline else contextlib.nullcontext():
+                await asyncio.sleep(FULL_DISK_PAUSE_SECONDS)

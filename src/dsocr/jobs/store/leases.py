@@ -1,0 +1,202 @@
+"""What workers change: heartbeats, claims of jobs, and what the holder of a lease writes.
+
+Each function is one transaction. Only the holder of a job's newest lease may write its pages: the
+check and the write are in the same transaction, so a worker that lost its lease while it was
+stopped cannot overwrite the pages of the next holder.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from dsocr.jobs.job import ClaimRequest, JobPage, Lease, Status
+from dsocr.jobs.store import queries, records
+from dsocr.jobs.store.callbacks import due_at
+from dsocr.jobs.store.queue_order import next_job
+from dsocr.jobs.store.tables import files, jobs, pages, processes
+from dsocr.types import PageFailure, PageResult
+
+
+class LeaseLost(Exception):
+    """Another worker has claimed this job, or it was cancelled or deleted."""
+
+
+def heartbeat(connection: Connection, worker: str) -> None:
+    """Counts one more heartbeat of this worker."""
+    changed = connection.execute(
+        update(processes).where(processes.c.id == worker).values(beat=processes.c.beat + 1)
+    )
+    if not changed.rowcount:
+        connection.execute(insert(processes).values(id=worker, beat=0))
+
+
+def heartbeats(connection: Connection) -> dict[str, int | None]:
+    """The number of heartbeats of each worker; None for one that holds a job and sent none."""
+    holders = connection.scalars(
+        select(jobs.c.leased_by).where(jobs.c.status == "running").distinct()
+    ).all()
+    counts: dict[str, int | None] = {worker: None for worker in holders if worker}
+    return counts | {row.id: row.beat for row in connection.execute(select(processes))}
+
+
+def leases_of(connection: Connection, worker: str) -> dict[str, int]:
+    """The jobs that a worker holds, with their epochs."""
+    rows = connection.execute(
+        select(jobs.c.id, jobs.c.epoch).where(
+            jobs.c.leased_by == worker, jobs.c.status == "running"
+        )
+    )
+    return {job_id: epoch for job_id, epoch in rows}
+
+
+def claim(connection: Connection, request: ClaimRequest, now: float) -> Lease | None:
+    """A lease on the job that `next_job` picks; None when there is none."""
+    job_id = next_job(connection, request)
+    if job_id is None:
+        return None
+    epoch = connection.scalar(
+        update(jobs)
+        .where(jobs.c.id == job_id)
+        .values(
+            status="running",
+            leased_by=request.worker,
+            epoch=jobs.c.epoch + 1,
+            seq=jobs.c.seq + 1,
+            started_at=func.coalesce(jobs.c.started_at, now),
+            leased_at=now,
+            done_at_lease=jobs.c.pages_done,
+        )
+        .returning(jobs.c.epoch)
+    )
+    assert epoch is not None
+    return Lease(job_id, epoch)
+
+
+def release_job(connection: Connection, lease: Lease) -> None:
+    """Frees the job for the next claim, if the lease is still its newest."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == lease.job_id, jobs.c.epoch == lease.epoch)
+        .values(leased_by=None)
+    )
+
+
+def release_worker(connection: Connection, worker: str) -> None:
+    """Frees all jobs of a worker and forgets its heartbeats."""
+    connection.execute(update(jobs).where(jobs.c.leased_by == worker).values(leased_by=None))
+    connection.execute(delete(processes).where(processes.c.id == worker))
+
+
+def set_engine(connection: Connection, lease: Lease, engine: str, model: str) -> None:
+    """Records the engine that reads the job. Raises `LeaseLost`."""
+    _update_leased(connection, lease, engine=engine, model=model)
+
+
+def store_page(connection: Connection, lease: Lease, result: PageResult) -> None:
+    """Stores the page's result; it replaces an earlier one and its corrections.
+
+    Raises `LeaseLost`.
+    """
+    row = (pages.c.job_id == lease.job_id) & (pages.c.number == result.index)
+    before = connection.execute(
+        select(
+            pages.c.result.is_not(None),
+            pages.c.failed,
+            pages.c.file,
+            pages.c.file_page,
+            files.c.name,
+        )
+        .join(files, (files.c.job_id == pages.c.job_id) & (files.c.number == pages.c.file))
+        .where(row)
+    ).first()
+    if before is None:
+        raise LeaseLost()
+    was_done, had_failed, file, file_page, name = before
+    seq = _update_leased(
+        connection,
+        lease,
+        pages_done=jobs.c.pages_done + (not was_done),
+        pages_failed=jobs.c.pages_failed + int(result.error is not None) - int(had_failed),
+    )
+    summary = records.summarize(JobPage(result.index, file, file_page), name, seq, result)
+    connection.execute(
+        update(pages)
+        .where(row)
+        .values(
+            wanted=False,
+            options=None,
+            dpi=None,
+            seq=seq,
+            failed=result.error is not None,
+            news=records.summary_to_text(summary),
+            result=records.result_to_text(result),
+            corrections=None,
+        )
+    )
+
+
+def finish(connection: Connection, lease: Lease, now: float) -> bool:
+    """Ends the job when no page is pending; False while some are.
+
+    Raises `LeaseLost`.
+    """
+    pending = select(pages.c.number).where(pages.c.job_id == lease.job_id, pages.c.wanted).limit(1)
+    if connection.scalar(pending) is not None:
+        return False
+    status, error = _outcome(connection, lease.job_id)
+    _end(connection, lease, status, now, error)
+    return True
+
+
+def fail(connection: Connection, lease: Lease, failure: PageFailure, now: float) -> None:
+    """Ends the job with an error of the job itself. Raises `LeaseLost`."""
+    _end(connection, lease, "failed", now, failure)
+    connection.execute(update(pages).where(pages.c.job_id == lease.job_id).values(wanted=False))
+
+
+def _outcome(connection: Connection, job_id: str) -> tuple[Status, PageFailure | None]:
+    """The final status of a job without pending pages, and its error."""
+    total, done, failed, code, message = connection.execute(
+        select(
+            jobs.c.pages_total,
+            jobs.c.pages_done,
+            jobs.c.pages_failed,
+            jobs.c.error_code,
+            jobs.c.error_message,
+        ).where(jobs.c.id == job_id)
+    ).first() or (0, 0, 0, None, None)
+    if done < total:  # it had ended early, and then one of its pages was read again
+        return ("failed", PageFailure(code, message or "")) if code else ("cancelled", None)
+    if failed < total:
+        return "succeeded", None
+    return "failed", queries.first_failure(connection, job_id)
+
+
+def _end(
+    connection: Connection, lease: Lease, status: Status, now: float, error: PageFailure | None
+) -> None:
+    _update_leased(
+        connection,
+        lease,
+        status=status,
+        finished_at=now,
+        leased_by=None,
+        error_code=error.code if error else None,
+        error_message=error.message if error else None,
+        callback_due_at=due_at(now),
+    )
+
+
+def _update_leased(connection: Connection, lease: Lease, **values: Any) -> int:
+    """Updates the job if the lease is still its newest, and returns the new `seq`."""
+    seq: int | None = connection.scalar(
+        update(jobs)
+        .where(jobs.c.id == lease.job_id, jobs.c.epoch == lease.epoch, jobs.c.status == "running")
+        .values(seq=jobs.c.seq + 1, **values)
+        .returning(jobs.c.seq)
+    )
+    if seq is None:
+        raise LeaseLost()
+    return seq

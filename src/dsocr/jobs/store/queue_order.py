@@ -1,0 +1,115 @@
+"""The order in which queued jobs start, and estimates of when jobs are done."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection
+from dataclasses import replace
+
+from sqlalchemy import ColumnElement, Connection, or_, select
+
+from dsocr.engines.registry import names_of
+from dsocr.jobs.job import ClaimRequest, Job
+from dsocr.jobs.store.tables import jobs
+
+UNFINISHED = ("queued", "running")
+
+
+def next_job(connection: Connection, request: ClaimRequest) -> str | None:
+    """The job to claim: one that a lost worker has left, or the first of the queue."""
+    running_here = Counter(
+        connection.scalars(
+            select(jobs.c.owner).where(
+                jobs.c.status == "running", jobs.c.leased_by == request.worker
+            )
+        ).all()
+    )
+    full = [owner for owner, num in running_here.items() if num >= request.max_jobs_of_owner]
+    left = connection.scalar(
+        select(jobs.c.id)
+        .where(jobs.c.status == "running", jobs.c.owner.not_in(full))
+        .where(or_(jobs.c.leased_by.is_(None), jobs.c.leased_by.in_(list(request.lost_workers))))
+        .where(_fits(request.engine))
+        .order_by(jobs.c.created_at)
+        .limit(1)
+    )
+    return left or next(iter(queue_order(connection, request.engine, exclude=full)), None)
+
+
+def queue_order(
+    connection: Connection, engine: str | None = None, *, exclude: Collection[str] = ()
+) -> list[str]:
+    """Queued jobs in the order they start: first come first served within an owner, owners with
+    the fewest running jobs first; without the owners in `exclude`."""
+    running = Counter(
+        connection.scalars(select(jobs.c.owner).where(jobs.c.status == "running")).all()
+    )
+    queued = _queued_by_owner(connection, engine, exclude)
+    order = []
+    while queued:
+        owner = min(queued, key=lambda name: running[name])
+        order.append(queued[owner].popleft())
+        running[owner] += 1
+        if not queued[owner]:
+            del queued[owner]
+    return order
+
+
+def _queued_by_owner(
+    connection: Connection, engine: str | None, exclude: Collection[str]
+) -> dict[str, deque[str]]:
+    query = select(jobs.c.owner, jobs.c.id).where(
+        jobs.c.status == "queued", jobs.c.owner.not_in(list(exclude))
+    )
+    if engine is not None:
+        query = query.where(_fits(engine))
+    queued: dict[str, deque[str]] = defaultdict(deque)
+    for owner, job_id in connection.execute(query.order_by(jobs.c.created_at, jobs.c.id)):
+        queued[owner].append(job_id)
+    return queued
+
+
+def _fits(engine: str) -> ColumnElement[bool]:
+    return or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine.in_(names_of(engine)))
+
+
+class EtaEstimator:
+    """Queue positions, and times left at the pages per second of the jobs that run now."""
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        self._queue = queue_order(connection)
+        self._position = {job_id: position for position, job_id in enumerate(self._queue, 1)}
+        self._pages_left: dict[str, int] = {}
+        self._pages_per_second: dict[str, float] = {}
+        """Of each running job."""
+        self._load(connection, now)
+
+    def estimate(self, job: Job) -> Job:
+        """The unfinished job with its `queue_position` and `eta_seconds`."""
+        if job.status == "running":
+            rate = self._pages_per_second.get(job.id)
+            left = self._pages_left.get(job.id, 0)
+            return replace(job, eta_seconds=left / rate if rate else None)
+        position = self._position.get(job.id)
+        rate = sum(self._pages_per_second.values())
+        if not rate or position is None:
+            return replace(job, queue_position=position)
+        later = sum(self._pages_left[other] for other in self._queue[position:])
+        left = sum(self._pages_left.values()) - later
+        return replace(job, queue_position=position, eta_seconds=left / rate)
+
+    def _load(self, connection: Connection, now: float) -> None:
+        for row in connection.execute(
+            select(
+                jobs.c.id,
+                jobs.c.status,
+                jobs.c.pages_total,
+                jobs.c.pages_done,
+                jobs.c.done_at_lease,
+                jobs.c.leased_at,
+            ).where(jobs.c.status.in_(UNFINISHED))
+        ):
+            self._pages_left[row.id] = row.pages_total - row.pages_done
+            done = row.pages_done - row.done_at_lease
+            if row.status == "running" and done > 0:
+                self._pages_per_second[row.id] = done / max(1e-3, now - row.leased_at)

@@ -1,0 +1,141 @@
+"""A request for a job, from any HTTP contract or caller, to the job that the store accepts.
+
+A contract parses its own request into a `Submission`; files, pages, options and the callback are
+checked here, in the same way for all of them. Imports no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from dsocr.errors import BadRequest, DsocrError, TooManyPages
+from dsocr.jobs.job import JobFile, JobPage, NewJob
+from dsocr.jobs.job_runner import EngineProvider
+from dsocr.jobs.webhooks import Callbacks
+from dsocr.pages.sandbox import Sandbox
+from dsocr.pages.source import open_document
+from dsocr.pipeline.page_ranges import page_indices
+from dsocr.pipeline.pipeline import check_options
+from dsocr.types import OcrOptions
+
+HASH_CHUNK_BYTES = 1 << 20
+
+
+class ReceivedFile(Protocol):
+    """A file on the disk; the job takes it over when it is accepted."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def size(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a client wants to be read as one job."""
+
+    files: Sequence[ReceivedFile]
+    options: OcrOptions
+    engine: str
+    """The engine that is selected now; shown until a worker claims the job."""
+    owner: str = ""
+    """Fingerprint of the API key; empty where there are no keys."""
+    pages: str | None = None
+    """Page ranges as `pipeline.page_ranges` has them, for each file; None: all pages."""
+    dpi: float | None = None
+    wanted_engine: str | None = None
+    """The only engine that may read it; None: any."""
+    password: str | None = field(default=None, repr=False)
+    callback_url: str | None = None
+    idempotency_key: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The other fields of the request, which the idempotency fingerprint includes."""
+
+
+async def new_job(
+    submission: Submission, engines: EngineProvider, callbacks: Callbacks, *, max_pages: int
+) -> NewJob:
+    """The job to accept, after all checks.
+
+    A file that cannot be opened becomes one page with the error; when none can be opened, the
+    error of the first is raised. Raises `BadRequest` without files and for page ranges that do not
+    fit, `TooManyPages`, `CallbackRefused`, and what `check_options` and `open_document` raise.
+    """
+    if not submission.files:
+        raise BadRequest("A job needs at least one file.")
+    if engines.info is not None:
+        check_options(submission.options, engines.info)
+    if submission.callback_url:
+        callbacks.check(submission.callback_url)
+    files = await _open_files(submission, engines.sandbox)
+    pages = _pages(files, submission.pages, max_pages)
+    fingerprint = None
+    if submission.idempotency_key is not None:
+        fingerprint = await asyncio.to_thread(_fingerprint, submission)
+    return NewJob(
+        id=uuid.uuid4().hex,
+        owner=submission.owner,
+        options=submission.options,
+        dpi=submission.dpi,
+        engine=submission.engine,
+        wanted_engine=submission.wanted_engine,
+        files=files,
+        pages=pages,
+        paths=tuple(file.path for file in submission.files),
+        idempotency_key=submission.idempotency_key,
+        fingerprint=fingerprint,
+        callback_url=submission.callback_url,
+    )
+
+
+async def _open_files(submission: Submission, sandbox: Sandbox) -> tuple[JobFile, ...]:
+    files: list[JobFile] = []
+    failures: list[DsocrError] = []
+    for number, file in enumerate(submission.files):
+        num_pages = 1
+        try:
+            num_pages = await _num_pages(file, sandbox, submission.password)
+        except DsocrError as error:
+            failures.append(error)
+        files.append(JobFile(number, file.name, file.size, num_pages, submission.password))
+    if len(failures) == len(files):
+        raise failures[0]
+    return tuple(files)
+
+
+async def _num_pages(file: ReceivedFile, sandbox: Sandbox, password: str | None) -> int:
+    source = await open_document(file.path, name=file.name, sandbox=sandbox, password=password)
+    await source.close()
+    return source.num_pages
+
+
+def _pages(files: Sequence[JobFile], ranges: str | None, max_pages: int) -> tuple[JobPage, ...]:
+    """The pages to read, numbered over all files. `ranges` apply to each file."""
+    found = [
+        (file.number, index)
+        for file in files
+        for index in (page_indices(ranges, file.num_pages) if ranges else range(file.num_pages))
+    ]
+    if len(found) > max_pages:
+        raise TooManyPages(f"{len(found)} pages are more than the {max_pages} a job may have.")
+    return tuple(JobPage(index, *page) for index, page in enumerate(found))
+
+
+def _fingerprint(submission: Submission) -> str:
+    """A hash of the fields and the files: equal for equal requests."""
+    digest = hashlib.sha256(json.dumps(sorted(submission.fields.items())).encode())
+    for file in submission.files:
+        digest.update(json.dumps([file.name, file.size]).encode())
+        with file.path.open("rb") as content:
+            while chunk := content.read(HASH_CHUNK_BYTES):
+                digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,91 @@
+"""The image of a page as JPEG: rendered again when it is requested, cached in memory.
+
+One format and one quality for the viewer of jobs and for the figures of every export.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Protocol
+
+from cachetools import LRUCache
+
+from dsocr.errors import BadRequest
+from dsocr.types import PageImage
+
+JPEG_QUALITY = 88
+CACHE_BYTES = 32 << 20
+
+
+class RenderedPages(Protocol):
+    """A source of pages: `pages.source.DocumentFile`, or the pages of a job."""
+
+    @property
+    def num_pages(self) -> int: ...
+
+    async def render_page(self, index: int, *, dpi: float) -> PageImage: ...
+
+
+class PageImages:
+    """Pages of any number of documents as JPEG; the most recently used are cached."""
+
+    def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
+        self._cache: LRUCache[tuple[str, int], bytes] = LRUCache(cache_bytes, getsizeof=len)
+        self._rendering = asyncio.Semaphore(1)  # leaves decoders free for the engine
+
+    async def jpeg(
+        self, document_id: str, pages: RenderedPages, index: int, *, dpi: float
+    ) -> bytes:
+        """Page `index` of a document; `dpi` matters only when it is not cached. Raises what
+        rendering the page raises."""
+        key = (document_id, index)
+        if (found := self._cache.get(key)) is not None:
+            return found
+        async with self._rendering:
+            if (found := self._cache.get(key)) is not None:
+                return found
+            content = await asyncio.to_thread(encode_jpeg, await pages.render_page(index, dpi=dpi))
+            if len(content) <= self._cache.maxsize:
+                self._cache[key] = content
+            return content
+
+    def forget(self, document_id: str) -> None:
+        for key in [key for key in self._cache if key[0] == document_id]:
+            del self._cache[key]
+
+
+class ExportImages:
+    """Page images of one document for an export (`exports.Assets`), which runs in a thread."""
+
+    def __init__(
+        self,
+        pages: RenderedPages,
+        dpi: float,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        images: PageImages | None = None,
+        document_id: str = "",
+    ) -> None:
+        """`images` is the cache to share, with the id of this document in it."""
+        self._pages = pages
+        self._dpi = dpi
+        self._loop = loop
+        self._images = images or PageImages()
+        self._document_id = document_id
+
+    def page_image(self, index: int) -> bytes:
+        """Blocks the calling thread, which must not be the one of the event loop.
+
+        Raises `BadRequest` for a page that the document does not have.
+        """
+        if not 0 <= index < self._pages.num_pages:
+            raise BadRequest(f"The document has no page {index + 1}.")
+        image = self._images.jpeg(self._document_id, self._pages, index, dpi=self._dpi)
+        return asyncio.run_coroutine_threadsafe(image, self._loop).result()
+
+
+def encode_jpeg(page: PageImage) -> bytes:
+    out = io.BytesIO()
+    page.image.save(out, "JPEG", quality=JPEG_QUALITY)
+    return out.getvalue()
