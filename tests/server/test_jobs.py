@@ -91,12 +91,12 @@ def exported(http: TestClient, job_id: str) -> dict[str, Any]:
 def events(http: TestClient, job_id: str, after: str = "") -> list[tuple[str, str, dict[str, Any]]]:
     headers = {"Last-Event-ID": after} if after else {}
     text = http.get(f"/api/jobs/{job_id}/events", headers=headers).text
-    told = []
+    received = []
     for part in text.strip().split("\n\n"):
         fields = dict(line.split(": ", 1) for line in part.splitlines() if line[0] != ":")
         if fields:
-            told.append((fields["id"], fields["event"], json.loads(fields["data"])))
-    return told
+            received.append((fields["id"], fields["event"], json.loads(fields["data"])))
+    return received
 
 
 def test_files_become_one_job_with_their_pages_in_order(running: Running) -> None:
@@ -119,7 +119,7 @@ def test_files_become_one_job_with_their_pages_in_order(running: Running) -> Non
         assert (last["fileIndex"], last["filePageIndex"], last["text"]) == (1, 0, "four")
 
 
-def test_chosen_pages_are_numbered_through(running: Running) -> None:
+def test_selected_pages_are_numbered_over_all_files(running: Running) -> None:
     book = ("book.pdf", pdf([[f"p{number}"] for number in range(9)]))
     with running() as http:
         job = submit(http, book, data={"pages": "8,2-3"})
@@ -135,7 +135,7 @@ def test_chosen_pages_are_numbered_through(running: Running) -> None:
         assert refused.status_code == 400
 
 
-def test_a_page_that_fails_keeps_its_place_and_the_job_succeeds(running: Running) -> None:
+def test_a_failed_page_keeps_its_index_and_the_job_succeeds(running: Running) -> None:
     with running() as http:
         job = submit(http, ("a.pdf", pdf([["one"], ["@crash"], ["three"]])))
         over = finished(http, job["jobId"])
@@ -145,7 +145,7 @@ def test_a_page_that_fails_keeps_its_place_and_the_job_succeeds(running: Running
         assert [page["text"] for page in pages] == ["one", "", "three"]
 
 
-def test_a_job_of_failures_has_failed_and_says_why(running: Running) -> None:
+def test_a_job_whose_pages_all_failed_has_failed_with_an_error(running: Running) -> None:
     with running() as http:
         job = submit(http, ("a.pdf", pdf([["@crash"], ["@crash"]])))
         over = finished(http, job["jobId"])
@@ -176,7 +176,7 @@ def test_a_broken_file_among_others_is_one_failed_page(running: Running) -> None
         ([("a.png", png(["a"]))], {"callback": "https://a.example/"}, 422, "callback_refused"),
     ],
 )
-def test_what_cannot_be_read_is_refused_and_leaves_nothing(
+def test_an_unreadable_submission_is_refused_and_leaves_no_files(
     running: Running,
     tmp_path: Path,
     files: list[tuple[str, bytes]],
@@ -194,7 +194,7 @@ def test_what_cannot_be_read_is_refused_and_leaves_nothing(
         assert kept == uploads == []
 
 
-def test_a_job_over_its_size_is_refused(running: Running) -> None:
+def test_a_job_over_the_size_limit_is_refused(running: Running) -> None:
     with running(max_job_mb=1) as http:
         answer = http.post("/api/jobs", files={"file": ("a.png", b"x" * (2 << 20))})
         assert answer.status_code == 413
@@ -211,19 +211,19 @@ def test_the_quota_refuses_before_the_body_is_read(running: Running) -> None:
         assert answer.status_code == 507
 
 
-def test_events_tell_every_page_once_and_resume_where_they_were_left(running: Running) -> None:
+def test_events_contain_every_page_once_and_resume_after_the_last_id(running: Running) -> None:
     with running(FakeEngine(seconds=0.01)) as http:
         job_id = submit(http, ("a.pdf", pdf([[f"p{n}"] for n in range(20)])))["jobId"]
-        told = events(http, job_id)
-        ids = [int(event_id) for event_id, _, _ in told]
+        received = events(http, job_id)
+        ids = [int(event_id) for event_id, _, _ in received]
         assert ids == sorted(ids)
-        read = [data["pageIndex"] for _, name, data in told if name == "page_done"]
+        read = [data["pageIndex"] for _, name, data in received if name == "page_done"]
         assert sorted(read) == list(range(20))
-        progress = [data["pagesDone"] for _, name, data in told if name in ("job", "done")]
+        progress = [data["pagesDone"] for _, name, data in received if name in ("job", "done")]
         assert progress == sorted(progress)
-        last_id, last_name, last = told[-1]
+        last_id, last_name, last = received[-1]
         assert (last_name, last["status"]) == ("done", "succeeded")
-        middle = next(event_id for event_id, name, _ in told if name == "page_done")
+        middle = next(event_id for event_id, name, _ in received if name == "page_done")
         rest = events(http, job_id, after=middle)
         again = [data["pageIndex"] for _, name, data in rest if name == "page_done"]
         assert again == read[1:]
@@ -233,7 +233,7 @@ def test_events_tell_every_page_once_and_resume_where_they_were_left(running: Ru
         assert odd.status_code == 400
 
 
-def test_a_cancelled_job_keeps_what_was_read(running: Running) -> None:
+def test_a_cancelled_job_keeps_its_results(running: Running) -> None:
     engine = FakeEngine()
     with running(engine) as http:
         job_id = submit(http, ("a.pdf", pdf([["one"], ["@hang"], ["@hang"], ["four"]])))["jobId"]
@@ -250,7 +250,7 @@ def test_a_cancelled_job_keeps_what_was_read(running: Running) -> None:
         assert events(http, job_id)[-1][1] == "done"
 
 
-def test_a_deleted_job_is_gone_with_its_files(running: Running, tmp_path: Path) -> None:
+def test_a_deleted_job_is_removed_with_its_files(running: Running, tmp_path: Path) -> None:
     engine = FakeEngine()
     with running(engine) as http:
         job_id = submit(http, ("a.png", png(["@hang"])))["jobId"]
@@ -263,7 +263,7 @@ def test_a_deleted_job_is_gone_with_its_files(running: Running, tmp_path: Path) 
         assert http.delete(f"/api/jobs/{job_id}").status_code == 404
 
 
-def test_jobs_are_listed_newest_first_by_status_and_name(running: Running) -> None:
+def test_jobs_are_listed_newest_first_and_filtered_by_status_and_name(running: Running) -> None:
     with running(FakeEngine(max_concurrency=1), max_running=1) as http:
         done = submit(http, ("Invoice 1.png", png(["a"])))["jobId"]
         finished(http, done)
@@ -287,7 +287,7 @@ def test_jobs_are_listed_newest_first_by_status_and_name(running: Running) -> No
         assert finished(http, waiting[1])["queuePosition"] is None
 
 
-def test_what_people_correct_stands_beside_what_was_read(running: Running) -> None:
+def test_corrections_are_kept_beside_the_result(running: Running) -> None:
     with running() as http:
         job_id = submit(http, ("a.pdf", pdf([["one", "tow", "three"], ["four"]])))["jobId"]
         finished(http, job_id)
@@ -334,7 +334,7 @@ def test_a_page_is_read_again_with_other_options(running: Running) -> None:
         assert odd.status_code == 422
 
 
-def test_a_corrected_page_is_read_again_only_when_the_corrections_may_go(running: Running) -> None:
+def test_a_corrected_page_is_read_again_only_with_discard_corrections(running: Running) -> None:
     with running() as http:
         job_id = submit(http, ("a.pdf", pdf([["one"]])))["jobId"]
         finished(http, job_id)
@@ -352,7 +352,7 @@ def test_a_corrected_page_is_read_again_only_when_the_corrections_may_go(running
         assert (page["corrections"], page["correctedText"]) == ([], "one")
 
 
-def test_the_picture_of_a_page_can_be_had_before_it_was_read(running: Running) -> None:
+def test_the_image_of_a_page_is_available_before_the_page_was_read(running: Running) -> None:
     with running(FakeEngine()) as http:
         job_id = submit(http, ("a.pdf", pdf([["@hang"], ["b"]])))["jobId"]
         answer = http.get(f"/api/jobs/{job_id}/pages/1/image")
@@ -363,7 +363,7 @@ def test_the_picture_of_a_page_can_be_had_before_it_was_read(running: Running) -
         assert (unread.status_code, unread.json()["error"]["code"]) == (404, "page_not_read")
 
 
-def test_exports_are_downloads_under_the_documents_name(running: Running) -> None:
+def test_exports_are_downloads_named_as_the_document(running: Running) -> None:
     with running() as http:
         job_id = submit(http, ("Größe 1.pdf", pdf([["words"]])))["jobId"]
         finished(http, job_id)
@@ -375,7 +375,7 @@ def test_exports_are_downloads_under_the_documents_name(running: Running) -> Non
         assert http.get(f"/api/jobs/{job_id}/export?format=odd").status_code == 400
 
 
-def test_a_held_result_becomes_a_file_without_a_job(running: Running) -> None:
+def test_an_uploaded_result_is_exported_without_a_job(running: Running) -> None:
     image = png(["some words"])
     with running() as http:
         result = http.post("/api/ocr", files={"image": ("a.png", image)}).json()
@@ -392,11 +392,11 @@ def test_a_held_result_becomes_a_file_without_a_job(running: Running) -> None:
         assert http.get("/api/jobs").json()["total"] == 0
 
 
-def test_a_key_sees_its_own_jobs_and_those_of_nobody(running: Running) -> None:
+def test_a_key_sees_its_own_jobs_and_those_without_an_owner(running: Running) -> None:
     one, two = ({"X-Api-Key": key} for key in ("key-one", "key-two"))
     with running() as http:
-        nobodys = submit(http, ("a.png", png(["a"])))["jobId"]
-        finished(http, nobodys)
+        unowned = submit(http, ("a.png", png(["a"])))["jobId"]
+        finished(http, unowned)
     with running(server={"api_keys": ("key-one", "key-two")}) as http:
         mine = submit(http, ("b.png", png(["b"])), headers=one)["jobId"]
         assert http.get(f"/api/jobs/{mine}", headers=one).status_code == 200
@@ -420,7 +420,7 @@ def test_a_key_sees_its_own_jobs_and_those_of_nobody(running: Running) -> None:
         assert http.get("/api/jobs").status_code == 401
 
 
-def test_keys_are_not_written_down(running: Running, tmp_path: Path) -> None:
+def test_keys_are_not_stored(running: Running, tmp_path: Path) -> None:
     with running(server={"api_keys": ("canary-4711",)}) as http:
         job_id = submit(http, ("a.png", png(["a"])), headers={"X-Api-Key": "canary-4711"})["jobId"]
         wait_until(
@@ -435,7 +435,7 @@ def test_keys_are_not_written_down(running: Running, tmp_path: Path) -> None:
         assert not path.is_file() or b"canary" not in path.read_bytes()
 
 
-def test_a_key_has_only_so_many_unfinished_jobs(running: Running) -> None:
+def test_unfinished_jobs_of_a_key_are_limited(running: Running) -> None:
     headers = {"X-Api-Key": "key-one"}
     with running(max_jobs_per_key=2, server={"api_keys": ("key-one", "key-two")}) as http:
         for _ in range(2):
@@ -446,7 +446,7 @@ def test_a_key_has_only_so_many_unfinished_jobs(running: Running) -> None:
         submit(http, ("a.png", png(["a"])), headers={"X-Api-Key": "key-two"})
 
 
-def test_a_finished_job_goes_when_it_is_old(running: Running, tmp_path: Path) -> None:
+def test_an_old_finished_job_is_deleted(running: Running, tmp_path: Path) -> None:
     with running(retention_days=1 / 86400) as http:
         job_id = submit(http, ("a.png", png(["a"])))["jobId"]
         stuck = submit(http, ("a.png", png(["@hang"])))["jobId"]
@@ -456,7 +456,7 @@ def test_a_finished_job_goes_when_it_is_old(running: Running, tmp_path: Path) ->
         wait_until(lambda: [path.name for path in files.iterdir()] == [stuck])
 
 
-def test_somebody_who_waits_is_read_before_the_pages_of_jobs(running: Running) -> None:
+def test_requests_are_read_before_the_pages_of_jobs(running: Running) -> None:
     engine = Holds("b4", max_concurrency=1)
     with running(engine) as http, ThreadPoolExecutor(1) as beside:
         for book in "ab":
@@ -470,7 +470,7 @@ def test_somebody_who_waits_is_read_before_the_pages_of_jobs(running: Running) -
         assert engine.read[engine.read.index("b4") + 1] == "me", "pages of jobs were read before it"
 
 
-def test_one_keys_jobs_share_with_those_of_another_however_many_there_are(
+def test_keys_share_the_engine_equally_whatever_their_number_of_jobs(
     running: Running,
 ) -> None:
     engine = FakeEngine(max_concurrency=1, seconds=0.02)
@@ -485,7 +485,7 @@ def test_one_keys_jobs_share_with_those_of_another_however_many_there_are(
     assert {"a0", "a1", "b"} == set(engine.read), "more of one key were begun than may be"
 
 
-def test_a_job_claimed_while_others_are_checked_is_not_let_go(
+def test_a_job_claimed_during_the_check_of_leases_is_kept(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check sees a moment before the claim and speaks of it after the claim."""
@@ -508,11 +508,11 @@ def test_a_job_claimed_while_others_are_checked_is_not_let_go(
         assert finished(http, job_id)["status"] == "succeeded"
 
 
-def test_a_job_that_was_dropped_by_a_bug_is_taken_up_again(
+def test_a_job_dropped_by_a_bug_is_claimed_again(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     todo = queries.pending_pages
-    bugs = ["told as such", "and again"]
+    bugs = ["first", "second"]
 
     def fail(*about: Any) -> None:
         raise RuntimeError(bugs.pop())
@@ -529,7 +529,7 @@ def test_a_job_that_was_dropped_by_a_bug_is_taken_up_again(
         assert finished(http, job_id)["status"] == "succeeded"
 
 
-def test_a_job_that_takes_too_long_fails_and_keeps_what_was_read(running: Running) -> None:
+def test_a_job_over_its_deadline_fails_and_keeps_its_results(running: Running) -> None:
     engine = Holds("two", "three", max_concurrency=1, seconds=0.1)
     with running(engine, max_seconds=0.01) as http:
         job_id = submit(http, ("a.pdf", pdf([["one"], ["two"], ["three"]])))["jobId"]
@@ -547,7 +547,7 @@ def test_a_job_that_takes_too_long_fails_and_keeps_what_was_read(running: Runnin
         assert [page["text"] for page in exported(http, job_id)["pages"]] == ["one", "two", ""]
 
 
-def test_an_engine_that_comes_back_finds_its_job_waiting(
+def test_a_job_continues_when_the_engine_is_back(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dsocr.errors import EngineUnavailable
@@ -569,7 +569,7 @@ def test_an_engine_that_comes_back_finds_its_job_waiting(
         assert (over["status"], over["pagesFailed"], engine.away) == ("succeeded", 0, 0)
 
 
-def test_a_job_tells_when_it_will_be_done(running: Running) -> None:
+def test_a_running_job_has_an_eta(running: Running) -> None:
     engine = Holds("a6", max_concurrency=1, seconds=0.02)
     with running(engine, max_running=1) as http:
         first = submit(http, ("a.pdf", pdf([[f"a{n}"] for n in range(60)])))["jobId"]
@@ -580,7 +580,7 @@ def test_a_job_tells_when_it_will_be_done(running: Running) -> None:
         assert 0 < soon < later
 
 
-def test_a_full_disk_makes_a_job_wait_and_not_fail(
+def test_a_job_waits_while_the_disk_is_full(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dsocr.jobs.job_runner.FULL_DISK_PAUSE_SECONDS", 0.05)
@@ -612,7 +612,7 @@ def test_a_full_disk_makes_a_job_wait_and_not_fail(
         assert len(engine.read) == 60
 
 
-def test_a_page_that_looped_keeps_its_flags_in_the_store(running: Running) -> None:
+def test_flags_of_a_page_that_looped_are_stored(running: Running) -> None:
     with running() as http:
         job_id = submit(http, ("a.pdf", pdf([["fine"], ["@loop"]])))["jobId"]
         finished(http, job_id)
