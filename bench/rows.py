@@ -52,7 +52,7 @@ def encode_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def prefill_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """Prompts of gundam pages, from token ids on the host to hidden states, into the runtime's own
-    cache while nobody else is in it. `bench.prefill` takes it apart."""
+    cache while no page is in it. `bench.prefill` measures its parts."""
     runner: Any = bench.runtime._runner._runner
     kernels = isinstance(runner, GraphRunner)
     forward = runner._prefill if kernels else partial(bench.model.forward, cache=runner.cache)
