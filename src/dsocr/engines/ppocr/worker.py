@@ -17,8 +17,6 @@ log = logging.getLogger(__name__)
 
 _NICENESS = 5
 """Recognition uses all cores; the process that answers requests has priority."""
-_MAX_PAGES = 2
-"""One is recognized while the next one arrives."""
 _HEARTBEAT_SECONDS = 1.0
 
 
@@ -35,7 +33,7 @@ def serve(channel: Channel, arguments: Header) -> None:
         message = f"The embedded engine cannot start, missing: {error}"
         channel.send({"kind": "unusable", "code": EngineUnavailable.code, "message": message})
         return
-    channel.send({"kind": "ready", "max_pages": _MAX_PAGES})
+    channel.send({"kind": "ready"})
     queue = _RequestQueue(channel)
     while True:
         request, pixels = queue.get()
