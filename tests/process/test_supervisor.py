@@ -17,7 +17,7 @@ from dsocr.errors import EngineCrashed, EngineUnavailable, PageTimeout
 from dsocr.process import supervisor as supervisor_module
 from dsocr.process import worker_process
 from dsocr.process.breaker import CRASHES
-from dsocr.process.child import Child
+from dsocr.process.child import Child, Header
 from dsocr.process.sender import SENDER_THREADS
 from dsocr.process.supervisor import Supervisor, Timeouts
 from tests.engines.stubborn_worker import BEATS
@@ -139,6 +139,27 @@ async def test_a_page_that_crashes_two_processes_fails_and_the_others_succeed(
     assert isinstance(results[1], EngineCrashed)
     assert [results[0], *results[2:]] == ["a!", "c!", "d!"]
     assert (tmp_path / "seen").read_text().count("b@crash") == 2
+
+
+async def test_a_process_that_exits_before_the_restart_has_ended_is_replaced(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its exit arrives between its ready frame and the end of the task that restarted it."""
+    ready_frame = supervisor._ready_frame
+
+    async def exits_at_once() -> Header:
+        frame = await ready_frame()
+        if supervisor.restarts["crash"] == 1 and supervisor.pid is not None:
+            os.kill(supervisor.pid, signal.SIGKILL)
+            await until(lambda: supervisor.restarts["crash"] == 2)
+        return frame
+
+    await supervisor.start()
+    monkeypatch.setattr(supervisor, "_ready_frame", exits_at_once)
+    assert supervisor.pid is not None
+    os.kill(supervisor.pid, signal.SIGKILL)
+    await until(lambda: supervisor.restarts["crash"] == 2 and supervisor.pid is not None)
+    assert await asyncio.wait_for(read(supervisor, "a"), DEADLINE_SECONDS) == "a!"
 
 
 async def test_a_process_that_hangs_is_replaced_and_its_page_sent_again(

@@ -15,6 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dsocr.config import ServerConfig, Settings
+from dsocr.engines.registry import ENGINES
 from dsocr.errors import BadCheckpoint, DsocrError, EngineUnavailable
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.server import problems
@@ -79,7 +80,8 @@ def test_modes_lists_all_choices(client: Client) -> None:
     assert [task["key"] for task in body["tasks"]][:2] == ["markdown", "text"]
     assert {"markdown", "json", "zip"} <= {entry["key"] for entry in body["formats"]}
     states = {engine["key"]: engine["state"] for engine in body["engines"]}
-    assert states == {"native": "off", "ppocr": "ready"}
+    assert (states["native"], states["ppocr"]) == ("off", "ready")
+    assert states.keys() == ENGINES.keys()
 
 
 def test_tasks_are_listed_once_the_engine_is_ready(client: Client) -> None:

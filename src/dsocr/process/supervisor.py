@@ -272,7 +272,8 @@ class Supervisor:
         while not self._closed:
             try:
                 await self._ready_frame()
-                return
+                if self._process is not None:  # it may have exited before this task resumed
+                    return
             except DsocrError as error:
                 num_failures += 1
                 logger.error("the engine could not be restarted: %s", error)
