@@ -41,7 +41,7 @@ class ReceivedFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a client wants to be read as one job."""
+    """A client's request to read files as one job."""
 
     files: Sequence[ReceivedFile]
     options: OcrOptions

@@ -79,7 +79,7 @@ class _RequestQueue:
         return request, pixels
 
     def poll(self) -> None:
-        """Sends heartbeats, takes in messages, and raises `_Cancelled` for the current page."""
+        """Sends heartbeats, receives messages, and raises `_Cancelled` for the current page."""
         if time.monotonic() - self._last_heartbeat >= _HEARTBEAT_SECONDS:
             self._last_heartbeat = time.monotonic()
             self._channel.send({"kind": "heartbeat"})
