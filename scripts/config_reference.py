@@ -26,7 +26,7 @@ that looks like a mistyped setting is logged as a warning. Relative paths start 
 `web_project/backend` of a checkout, or at the working directory for an installed wheel. Lists are
 separated by commas, switches are `on` and `off`.
 """
-SECTIONS = {
+SECTIONS = {  # titles of the sections of `Settings`
     "": "General",
     "pages": "Decoding files (`pages`)",
     "embedded": "The embedded engine (`ppocr`)",
@@ -43,9 +43,9 @@ PATHS = {  # defaults that depend on the path of the checkout, written as relati
 def main() -> None:
     print(HEAD)
     types = {"": Settings} | typing.get_type_hints(Settings)
-    for section, title in SECTIONS.items():
+    for section in dict.fromkeys(variable.section for variable in variables()):
         docstrings = field_docstrings(types[section])
-        print(f"## {title}\n\n| variable | default | meaning |\n| --- | --- | --- |")
+        print(f"## {SECTIONS[section]}\n\n| variable | default | meaning |\n| --- | --- | --- |")
         for variable in variables():
             if variable.section == section:
                 meaning = f"{docstrings.get(variable.field, '')} {choices(variable)}".strip()

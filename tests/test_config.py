@@ -14,6 +14,7 @@ from dsocr.config import (
     checkout,
     variables,
 )
+from dsocr.engines.registry import ENGINES
 from dsocr.types import NoRepeat
 
 
@@ -146,3 +147,7 @@ def test_the_reference_lists_all_variables() -> None:
 
     assert (root / "docs" / "configuration.md").read_text("utf-8") == written.stdout
     assert all(f"`{variable.name}`" in written.stdout for variable in variables())
+
+
+def test_each_engine_has_a_config() -> None:
+    assert Settings().host_config().engine_configs.keys() == ENGINES.keys()

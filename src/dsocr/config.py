@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import logging
 import os
 import tempfile
@@ -218,13 +219,14 @@ def default_model_path() -> Path:
     return (checkout() or Path.cwd()) / "ocr_project" / "model"
 
 
+@functools.cache
 def _sections() -> dict[str, type[Any]]:
+    """The fields of `Settings` that are config dataclasses."""
+    types = typing.get_type_hints(Settings)
     return {
-        "pages": PagesConfig,
-        "embedded": PpocrConfig,
-        "runtime": RuntimeConfig,
-        "server": ServerConfig,
-        "jobs": JobsConfig,
+        name: config
+        for name, config in types.items()
+        if isinstance(config, type) and dataclasses.is_dataclass(config)
     }
 
 

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from dsocr.config import ServerConfig, Settings
 from dsocr.engines.registry import ENGINES
+from dsocr.engines.selection import EngineSelection
 from dsocr.errors import BadCheckpoint, DsocrError, EngineUnavailable
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.server import problems
@@ -82,6 +83,22 @@ def test_modes_lists_all_choices(client: Client) -> None:
     states = {engine["key"]: engine["state"] for engine in body["engines"]}
     assert (states["native"], states["ppocr"]) == ("off", "ready")
     assert states.keys() == ENGINES.keys()
+
+
+def test_advice_stands_at_the_engine_that_it_is_about(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINES, "third", "nowhere:Engine")
+    with client() as http:
+        host = http.app.state.service.host  # type: ignore[attr-defined]
+        host.selection = EngineSelection("ppocr", "no weights", "Get them.", better="native")
+        engines = http.get("/api/modes").json()["engines"]
+
+    assert {engine["key"]: engine["reason"] for engine in engines} == {
+        "native": "Get them.",
+        "ppocr": "no weights",
+        "third": "ppocr is used here",
+    }
 
 
 def test_tasks_are_listed_once_the_engine_is_ready(client: Client) -> None:

@@ -23,6 +23,7 @@ class EngineInfo:
     tasks: tuple[Task, ...]
     modes: tuple[Mode, ...]
     streams: bool
+    """Whether text is sent while a page is recognized, rather than at its end."""
     max_concurrency: int
     """Pages in flight that keep the engine busy; the pipeline sends no more at a time."""
     dpi: int = 144

@@ -11,7 +11,7 @@ ENGINES: dict[str, str] = {
     "native": "dsocr.engines.deepseek.native:NativeEngine",
     "ppocr": "dsocr.engines.ppocr.engine:PpocrEngine",
 }
-"""Name -> "module:Class", in the order in which `auto` prefers them."""
+"""Name -> "module:Class". What `auto` uses is decided in `selection`."""
 
 ALIASES = {"rapidocr": "ppocr"}
 """Earlier names: accepted in settings, on the command line, in requests and in stored jobs."""

@@ -133,11 +133,12 @@ def _engine_state(host: EngineHost) -> EngineState:
 
 
 def _engine_answer(name: str, host: EngineHost) -> EngineAnswer:
-    if name == host.selection.name:
+    selection = host.selection
+    if name == selection.name:
         info = host.info
         device = info.device if info else None
-        return EngineAnswer(key=name, state=host.state, device=device, reason=host.selection.reason)
-    reason = host.selection.advice or f"{host.selection.name} is used here"
+        return EngineAnswer(key=name, state=host.state, device=device, reason=selection.reason)
+    reason = selection.advice if name == selection.better else f"{selection.name} is used here"
     return EngineAnswer(key=name, state="off", device=None, reason=reason)
 
 
