@@ -15,6 +15,7 @@ from dsocr.config import (
     variables,
 )
 from dsocr.engines.registry import ENGINES
+from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
 from dsocr.types import NoRepeat
 
 
@@ -30,7 +31,7 @@ def test_documented_defaults() -> None:
     assert settings.runtime.model_path == root / "ocr_project" / "model"
     assert settings.runtime.attn_impl == "flash_attention_2"
     assert (settings.runtime.device, settings.runtime.dtype) == ("auto", "auto")
-    assert settings.runtime.max_tiles == 9
+    assert settings.runtime.max_tiles is None and VIEWS.max_tiles == 9
     assert settings.server.max_image_mb == 15
     assert settings.server.allowed_origins == ("*",)
     assert settings.server.api_keys == ()

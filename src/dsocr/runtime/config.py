@@ -8,8 +8,6 @@ from typing import Annotated, Literal
 
 from annotated_types import Gt, Le
 
-from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
-
 AttentionName = Literal["flash_attention_2", "sdpa", "eager"]
 DtypeName = Literal["auto", "bfloat16", "float16", "float32"]
 CacheDtypeName = Literal["auto", "fp8"]
@@ -36,8 +34,9 @@ class RuntimeConfig:
     cache_dtype: CacheDtypeName = "auto"
     """Type of the cached keys and values. auto: the model's; fp8: twice as many tokens as with 16
     bits, less exact."""
-    max_tiles: int = VIEWS.max_tiles
-    """Local tiles of a page in gundam mode, at most."""
+    max_tiles: int | None = None
+    """Local tiles of a page in gundam mode, at most; unset: the model's own limit, 9 for
+    DeepSeek-OCR."""
     max_num_seqs: Annotated[int, Gt(0)] | None = None
     """Pages decoded at once; unset: up to 256 on a GPU, as its memory allows, 4 elsewhere."""
     cache_tokens: Annotated[int, Gt(0)] | None = None
