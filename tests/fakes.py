@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from dsocr.engines.base import EngineInfo, OnText
+from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.stats import EngineStats
 from dsocr.errors import EngineCrashed, UnsupportedTask
 from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, TextLine, Usage
@@ -45,7 +46,7 @@ class FakeEngine:
             model="fake-1",
             device="cpu",
             tasks=("markdown", "text", "ocr", "locate", "custom"),
-            modes=("gundam", "base", "small", "tiny", "large"),
+            modes=MODES,
             streams=streams,
             max_concurrency=max_concurrency,
         )

@@ -50,7 +50,7 @@ def build_options(
     guard = _no_repeat(no_repeat_ngram) if no_repeat_ngram else limits.no_repeat_ngram
     return OcrOptions(
         task=task_of(words),
-        mode=mode_of(mode).key,
+        mode=mode_of(mode),
         prompt=words,
         max_tokens=_checked_tokens(max_tokens, limits),
         temperature=temperature,
@@ -77,7 +77,7 @@ def change_options(
         changes["prompt"] = _checked_prompt(prompt, limits)
         changes["task"] = task_of(changes["prompt"])
     if mode is not None:
-        changes["mode"] = mode_of(mode).key
+        changes["mode"] = mode_of(mode)
     if max_tokens is not None:
         changes["max_tokens"] = _checked_tokens(max_tokens, limits)
     if temperature is not None:

@@ -86,13 +86,13 @@ def test_info_is_what_all_members_support_and_their_pages_together() -> None:
         second.info,
         device="cuda:1",
         tasks=("ocr", "markdown"),
-        modes=("base", "gundam"),
+        modes={key: second.info.modes[key] for key in ("base", "gundam")},
         details=(("dtype", "bfloat16"), ("weights", "other")),
     )
     info = EnginePool([first, second]).info
 
     assert (info.name, info.model, info.device) == ("fake", "fake-1", "cuda:0, cuda:1")
-    assert (info.tasks, info.modes) == (("markdown", "ocr"), ("gundam", "base"))
+    assert (info.tasks, tuple(info.modes)) == (("markdown", "ocr"), ("gundam", "base"))
     assert info.max_concurrency == 8
     assert not info.supports_no_repeat
     assert info.details == (("dtype", "bfloat16"), ("engines", "2 of 2 ready"))

@@ -699,6 +699,13 @@ export interface components {
             modes: {
                 [key: string]: components["schemas"]["ModeAnswer"];
             };
+            /**
+             * Visiontokens
+             * @description Vision tokens of a page by mode: one number, or the fewest and the most
+             */
+            visionTokens: {
+                [key: string]: number[];
+            };
             /** Maximagemb */
             maxImageMb: number;
             /** Tasks */

@@ -59,7 +59,7 @@ def bench(
     if engine is not None:
         settings = dataclasses.replace(settings, engine=engine)
     prompt = TASKS["markdown"].prompt
-    options = OcrOptions("markdown", mode_of(mode).key, prompt, max_tokens=max_tokens)
+    options = OcrOptions("markdown", mode_of(mode), prompt, max_tokens=max_tokens)
     asyncio.run(_measure_all(settings, options, counts, pages))
 
 

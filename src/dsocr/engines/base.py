@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,25 @@ OnText = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
+class ModeSpec:
+    """One mode as `/api/modes` shows it; sizes are pixels of the square views."""
+
+    key: Mode
+    label: str
+    description: str
+    base_size: int
+    """Side of the global view."""
+    image_size: int
+    """Side of a local tile, or of the only view where `crop_mode` is off."""
+    crop_mode: bool
+    test_compress: bool
+    speed: str
+    quality: str
+    vision_tokens: tuple[int, ...]
+    """Of a page: one number, or the fewest and the most where it may have tiles."""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
     """What an engine is, where it runs and what it supports."""
 
@@ -21,7 +40,8 @@ class EngineInfo:
     model: str
     device: str
     tasks: tuple[Task, ...]
-    modes: tuple[Mode, ...]
+    modes: Mapping[Mode, ModeSpec]
+    """What `/api/modes` lists. `gundam`, the default of a request, is among them."""
     streams: bool
     """Whether text is sent while a page is recognized, rather than at its end."""
     max_concurrency: int

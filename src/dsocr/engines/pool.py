@@ -75,7 +75,7 @@ class EnginePool:
             model=", ".join(_unique(info.model for info in infos)),
             device=", ".join(_unique(info.device for info in infos)),
             tasks=tuple(_common([info.tasks for info in infos])),
-            modes=tuple(_common([info.modes for info in infos])),
+            modes={key: infos[0].modes[key] for key in _common([[*info.modes] for info in infos])},
             streams=all(info.streams for info in infos),
             max_concurrency=sum(member.engine.info.max_concurrency for member in usable),
             dpi=infos[0].dpi,

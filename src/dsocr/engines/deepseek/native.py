@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.deepseek.grounding import markdown_of, parse, references
-from dsocr.engines.deepseek.modes import MODES, mode_of
+from dsocr.engines.deepseek.modes import MODES, mode_specs
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
@@ -20,6 +20,8 @@ from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
 from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.models.registry import read_family
+from dsocr.runtime.spec import ViewSpec
 from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
 
 logger = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ class NativeEngine:
             model="DeepSeek-OCR",
             device=config.device,
             tasks=(*TASKS, "custom"),
-            modes=tuple(MODES),
+            modes=MODES,
             streams=True,
             max_concurrency=INITIAL_MAX_PAGES,
             supports_no_repeat=True,
@@ -64,15 +66,18 @@ class NativeEngine:
                 ),
             )
         ready = await self._supervisor.start()
+        family, spec = await asyncio.to_thread(read_family, weights)
         self.stages = ready.get("stages", {})
         logger.info(
-            "DeepSeek-OCR is ready on %s: %s, attention %s, loaded in %.1f s%s",
-            *(ready["device"], ready["dtype"], ready["attention"], ready["seconds"]),
+            "%s is ready on %s: %s, attention %s, loaded in %.1f s%s",
+            *(family.name, ready["device"], ready["dtype"], ready["attention"], ready["seconds"]),
             _stage_durations(self.stages),
         )
         self.info = dataclasses.replace(
             self.info,
+            model=family.name,
             device=ready["device"],
+            modes=mode_specs(_with_max_tiles(spec.views, self._config.max_tiles)),
             max_concurrency=ready["max_pages"],
             details=(
                 ("dtype", ready["dtype"]),
@@ -142,6 +147,10 @@ def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> 
     ]
 
 
+def _with_max_tiles(views: ViewSpec, max_tiles: int | None) -> ViewSpec:
+    return views if max_tiles is None else dataclasses.replace(views, max_tiles=max_tiles)
+
+
 def _stage_durations(stages: dict[str, float]) -> str:
     """Seconds that each stage of the start took, for the log."""
     parts = [
@@ -155,7 +164,7 @@ def _request(page: PageImage, options: OcrOptions) -> dict[str, Any]:
     return {
         "size": [page.width, page.height],
         "prompt": options.prompt,
-        "mode": mode_of(options.mode).key,
+        "mode": options.mode,
         "max_tokens": options.max_tokens,
         "temperature": options.temperature,
         "top_p": options.top_p,

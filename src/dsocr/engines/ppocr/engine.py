@@ -34,7 +34,7 @@ class PpocrEngine:
             model="PP-OCRv6 small",
             device="cpu",
             tasks=_TASKS,
-            modes=tuple(MODES),
+            modes=MODES,
             streams=True,
             max_concurrency=2,
             dpi=144,

@@ -1,6 +1,7 @@
 """The spec of DeepSeek-OCR v1: its sizes, modes and released files, as plain data (spec 1 to 3).
 
-Every number of v1 that other modules need is a field here. Imports no torch.
+Every number of v1 that other modules need is a field here; before an engine is ready, and of the
+embedded engine, `/api/modes` shows these modes. Imports no torch.
 """
 
 from __future__ import annotations

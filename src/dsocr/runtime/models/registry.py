@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class Family:
     """One model family."""
 
+    name: str
+    """Of the model, for people: `/health` and results show it."""
     parse: Callable[[Config], FamilySpec]
     """config.json to the family's spec. Raises `CheckpointError`."""
     model: str
@@ -43,6 +45,7 @@ DEFAULT_ARCHITECTURE = deepseek_ocr_spec.ARCHITECTURE
 
 FAMILIES: dict[str, Family] = {
     deepseek_ocr_spec.ARCHITECTURE: Family(
+        name="DeepSeek-OCR",
         parse=deepseek_ocr_spec.parse,
         model="dsocr.runtime.models.deepseek_ocr:DeepseekOcr",
         released=deepseek_ocr_spec.RELEASED,

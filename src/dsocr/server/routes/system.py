@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from dsocr import __version__
+from dsocr.engines.base import ModeSpec
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.registry import ENGINES
@@ -29,6 +31,7 @@ from dsocr.server.schemas.system import (
     QueueState,
     TaskAnswer,
 )
+from dsocr.types import Mode
 
 open_router = APIRouter(tags=["system"])
 """For monitoring; needs no key."""
@@ -55,7 +58,7 @@ async def health(service: RunningService) -> Health:
     return Health(
         status="ok",
         modelLoaded=service.host.info is not None,
-        modes=list(MODES),
+        modes=list(_modes(service.host)),
         engine=_engine_state(service.host),
         queue=QueueState(
             running=admission.running,
@@ -80,12 +83,11 @@ for _path, _answer in (("/live", live), ("/ready", ready), ("/health", health)):
 async def modes(service: RunningService) -> Modes:
     settings = service.settings
     limits = settings.server
+    specs = _modes(service.host)
     return Modes(
         defaultPrompt=settings.default_prompt,
-        modes={
-            key: ModeAnswer(**{k: v for k, v in dataclasses.asdict(spec).items() if k != "key"})
-            for key, spec in MODES.items()
-        },
+        modes={key: _mode_answer(spec) for key, spec in specs.items()},
+        visionTokens={key: list(spec.vision_tokens) for key, spec in specs.items()},
         maxImageMb=_number(limits.max_image_mb),
         tasks=[TaskAnswer(**dataclasses.asdict(spec)) for spec in TASKS.values()],
         formats=[
@@ -115,6 +117,15 @@ async def modes(service: RunningService) -> Modes:
 async def openapi(request: Request) -> Response:
     document: dict[str, Any] = request.app.openapi()
     return JSONResponse(document)
+
+
+def _modes(host: EngineHost) -> Mapping[Mode, ModeSpec]:
+    """Those of the loaded engine; before it is ready, DeepSeek-OCR's."""
+    return host.info.modes if host.info else MODES
+
+
+def _mode_answer(spec: ModeSpec) -> ModeAnswer:
+    return ModeAnswer(**{name: getattr(spec, name) for name in ModeAnswer.model_fields})
 
 
 def _engine_state(host: EngineHost) -> EngineState:

@@ -86,6 +86,9 @@ class Modes(BaseModel):
 
     defaultPrompt: str
     modes: dict[str, ModeAnswer]
+    visionTokens: dict[str, list[int]] = Field(
+        description="Vision tokens of a page by mode: one number, or the fewest and the most"
+    )
     maxImageMb: int | float
     tasks: list[TaskAnswer]
     formats: list[FormatAnswer]
