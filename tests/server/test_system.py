@@ -94,11 +94,9 @@ def test_advice_stands_at_the_engine_that_it_is_about(
         host.selection = EngineSelection("ppocr", "no weights", "Get them.", better="native")
         engines = http.get("/api/modes").json()["engines"]
 
-    assert {engine["key"]: engine["reason"] for engine in engines} == {
-        "native": "Get them.",
-        "ppocr": "no weights",
-        "third": "ppocr is used here",
-    }
+    reasons = {engine["key"]: engine["reason"] for engine in engines}
+    assert (reasons["native"], reasons["ppocr"]) == ("Get them.", "no weights")
+    assert reasons["third"] == "ppocr is used here"
 
 
 def test_tasks_are_listed_once_the_engine_is_ready(client: Client) -> None:
