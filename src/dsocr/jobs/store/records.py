@@ -33,8 +33,9 @@ def options_of(text: str) -> OcrOptions:
 
 
 def result_to_text(result: PageResult) -> str:
-    """JSON of the result. Its `lines` are `{"scale": 100000, "values": [...]}`. A line is an array: its
-    text, x0, y0, x1 and y1 as whole numbers up to `scale`, and its confidence if it has one."""
+    """JSON of the result. Its `lines` are `{"scale": 100000, "values": [...]}`; a value is an array
+    of the text, x0, y0, x1 and y1 as whole numbers up to `scale`, and the confidence if known.
+    """
     values = _RESULT.dump_python(result, mode="json", exclude={"lines"})
     if result.lines:
         lines = [_line_to_values(line) for line in result.lines]
