@@ -148,6 +148,7 @@ class EngineHost:
                 continue
             self._state = "failed"
             assert self._start_error is not None
+            logger.error("%s: %s", self.selection.name, self._start_error.message)
             # an error that is not retryable, such as broken weights, is checked again rarely
             await asyncio.sleep(pause if self._start_error.retryable else MAX_PAUSE_SECONDS)
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
@@ -157,6 +158,7 @@ class EngineHost:
         if self._config.engine != "auto" or self.selection.name == FALLBACK:
             return False
         reason = f"{self.selection.name} did not start: {self.unhealthy_reason}"
+        logger.warning("%s", reason)
         self.selection = EngineSelection(FALLBACK, reason)
         return True
 
@@ -168,7 +170,6 @@ class EngineHost:
             engine = await self._created_and_started(name)
         except DsocrError as error:
             self._start_error = error
-            logger.error("%s: %s", name, error.message)
             return False
         self._engine = engine
         self._pipeline = Pipeline(engine, retry=self._config.retry, metrics=self._metrics)
