@@ -160,7 +160,7 @@ def _mean(name: str, part: Sequence[Score]) -> Score:
     )
 
 
-def main() -> None:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--engine", default="ppocr")
@@ -168,7 +168,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--picture", type=Path, help="draw each page here")
     parser.add_argument("--only", default="", help="pages whose file or group holds this word")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = _arguments()
     if arguments.picture is not None:
         arguments.picture.mkdir(parents=True, exist_ok=True)
     engine = create(arguments.engine, PpocrConfig(threads=arguments.threads))

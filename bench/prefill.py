@@ -86,19 +86,22 @@ def check(model: DeepseekOcr, count: int) -> dict[str, Any]:
     return line
 
 
-def measure(model: DeepseekOcr, count: int, *, lists: bool) -> dict[str, Any]:
-    prompts = Prompts(model, count)
-    step = PrefillStep(model, prompts.cache)
-    began = time.perf_counter()
-    step.hidden(prompts.batch())
-    torch.cuda.synchronize()
-    first = time.perf_counter() - began
-    plain = median_seconds(lambda: model.forward(prompts.batch(), prompts.cache), 5)
-    ours = median_seconds(lambda: step.hidden(prompts.batch()), 9)
+def host_and_total_seconds(step: PrefillStep, prompts: Prompts) -> tuple[float, float]:
+    """Of one run: until all of it is enqueued, and until the device has computed it."""
     began = time.perf_counter()
     step.hidden(prompts.batch())
     host = time.perf_counter() - began
     torch.cuda.synchronize()
+    return host, time.perf_counter() - began
+
+
+def measure(model: DeepseekOcr, count: int, *, lists: bool) -> dict[str, Any]:
+    prompts = Prompts(model, count)
+    step = PrefillStep(model, prompts.cache)
+    _, first = host_and_total_seconds(step, prompts)
+    plain = median_seconds(lambda: model.forward(prompts.batch(), prompts.cache), 5)
+    ours = median_seconds(lambda: step.hidden(prompts.batch()), 9)
+    host, _ = host_and_total_seconds(step, prompts)
     spent = parts(step, prompts, lists=lists)
     return {
         "prompts": count,

@@ -131,9 +131,8 @@ def many_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 
 def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """Simulates a card of 8 GiB by allocating the rest of the memory. The driver's memory for this
-    process (context, loaded kernels) is part of the 8 GiB, and is reported; on a small card it may
-    be less. The shared memory and the speed of a small card are not simulated."""
+    """Simulates the memory of a card of 8 GiB by allocating the rest. The driver's memory for this
+    process (context, loaded kernels) is part of the 8 GiB; on a small card it may be less."""
     plan = bench.plan
     del bench.runtime
     gc.collect()

@@ -6,6 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dsocr import metrics
+from dsocr.jobs.queue import JobQueue
 from tests.fakes import pdf, png
 from tests.server.conftest import Client
 from tests.test_metrics import values_of
@@ -52,6 +53,22 @@ def test_every_page_result_is_counted_once_whoever_asked_for_it(client: Client) 
         'dsocr_pages_total{engine="fake",result="loop"}': 1,
         'dsocr_pages_total{engine="fake",result="error"}': 2,
     }
+
+
+def test_an_answer_to_a_bug_is_counted_and_is_no_refusal(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(queue: JobQueue) -> dict[str, int]:
+        raise RuntimeError
+
+    with client() as http:
+        with monkeypatch.context() as patched:
+            patched.setattr(JobQueue, "count_by_status", fail)
+            assert http.get("/metrics").status_code == 500
+        values = scraped(http)
+    name = "dsocr_http_request_duration_seconds_count"
+    assert values[f'{name}{{method="GET",route="/metrics",status="500"}}'] == 1
+    assert count(values, "dsocr_request_rejected_total") == 0
 
 
 def test_routes_are_templates_and_unknown_paths_are_one(client: Client) -> None:

@@ -96,8 +96,8 @@ def _query(options: OcrOptions) -> str | None:
     if options.task not in _TASKS:
         asked = TASKS[options.task].label.lower() if options.task in TASKS else "free prompts"
         raise UnsupportedTask(
-            f"The embedded engine reads text but cannot do this ({asked}). The native engine, "
-            "with the DeepSeek-OCR weights, or a remote one can."
+            f"The ppocr engine reads text and cannot do this ({asked}). The native engine can: "
+            "get its weights with `dsocr download`."
         )
     if options.task != "locate":
         return None

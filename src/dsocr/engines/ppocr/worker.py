@@ -30,7 +30,7 @@ def serve(channel: Channel, arguments: Header) -> None:
     try:
         recognizer = PageRecognizer(arguments["threads"])
     except (FileNotFoundError, ImportError) as error:
-        message = f"The embedded engine cannot start, missing: {error}"
+        message = f"The ppocr engine cannot start; install what is missing: {error}"
         channel.send({"kind": "unusable", "code": EngineUnavailable.code, "message": message})
         return
     channel.send({"kind": "ready"})
