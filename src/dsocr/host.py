@@ -21,6 +21,7 @@ from dsocr.engines.deepseek.weights import find_weights
 from dsocr.engines.selection import EngineSelection, select_engine
 from dsocr.engines.stats import EngineStats
 from dsocr.errors import DsocrError, EngineUnavailable
+from dsocr.metrics import Metrics
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pipeline.pipeline import Pipeline
@@ -54,12 +55,19 @@ class HostConfig:
 class EngineHost:
     """One engine, its pipeline, and the sandbox that decodes files for it."""
 
-    def __init__(self, config: HostConfig, create_engine: CreateEngine | None = None) -> None:
+    def __init__(
+        self,
+        config: HostConfig,
+        create_engine: CreateEngine | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """`metrics` counts the pages of every engine that the host starts."""
         self.selection: EngineSelection = select_engine(config.engine, config.model_path)
         self.seconds_to_start = 0.0
         self.sandbox = Sandbox(config.pages)
         self._config = config
         self._create = create_engine or registry.create
+        self._metrics = metrics
         self._state: State = "starting"
         self._start_error: DsocrError | None = None
         """Why the last attempt to start failed; None if it did not."""
@@ -140,6 +148,7 @@ class EngineHost:
                 continue
             self._state = "failed"
             assert self._start_error is not None
+            logger.error("%s: %s", self.selection.name, self._start_error.message)
             # an error that is not retryable, such as broken weights, is checked again rarely
             await asyncio.sleep(pause if self._start_error.retryable else MAX_PAUSE_SECONDS)
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
@@ -149,6 +158,7 @@ class EngineHost:
         if self._config.engine != "auto" or self.selection.name == FALLBACK:
             return False
         reason = f"{self.selection.name} did not start: {self.unhealthy_reason}"
+        logger.warning("%s", reason)
         self.selection = EngineSelection(FALLBACK, reason)
         return True
 
@@ -160,10 +170,9 @@ class EngineHost:
             engine = await self._created_and_started(name)
         except DsocrError as error:
             self._start_error = error
-            logger.error("%s: %s", name, error.message)
             return False
         self._engine = engine
-        self._pipeline = Pipeline(engine, retry=self._config.retry)
+        self._pipeline = Pipeline(engine, retry=self._config.retry, metrics=self._metrics)
         self.seconds_to_start = time.monotonic() - began
         self._state, self._start_error = "ready", None
         self._is_ready.set()

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from dsocr.engines.base import Engine, EngineInfo
 from dsocr.errors import BadRequest, DsocrError, UnsupportedMode, UnsupportedTask
+from dsocr.metrics import Metrics, NoMetrics
 from dsocr.pipeline.event_emitter import PageEventEmitter
 from dsocr.pipeline.events import OnEvent, PageDone, PageEvent, PageStarted
 from dsocr.pipeline.fair_queue import FairQueue
@@ -53,9 +54,12 @@ class Pipeline:
     memory are those in flight and `NUM_SPARE_IMAGES` more.
     """
 
-    def __init__(self, engine: Engine, *, retry: bool = True) -> None:
+    def __init__(
+        self, engine: Engine, *, retry: bool = True, metrics: Metrics | None = None
+    ) -> None:
         """Without `retry` every page is recognized once, whatever the result."""
         self._engine, self._retry = engine, retry
+        self._metrics = metrics or NoMetrics()
         self._image_slots = FairQueue(self._max_images, reserved=1)
         self._engine_slots = FairQueue(lambda: engine.info.max_concurrency)
 
@@ -159,6 +163,7 @@ class Pipeline:
                 run.emit(PageStarted(index))
                 result = rendered
         await run.on_result(position, result)
+        self._metrics.count_page(self._engine.info.name, result.finish_reason)
         run.emit(PageDone(result))
         return True
 

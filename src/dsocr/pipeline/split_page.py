@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from PIL.Image import Image
 
-from dsocr.engines.deepseek.grounding import compose_raw, markdown_of
+from dsocr.engines.deepseek.grounding import compose_raw, result_of_blocks
 from dsocr.types import Block, Box, FinishReason, PageImage, PageResult, TextLine, Usage
 
 MIN_HEIGHT = 64
@@ -54,16 +54,13 @@ def merge_halves(
     has_boxes = any(block.boxes for block in blocks)
     raws = (result.raw.strip() for result in results)
     reasons = {result.finish_reason for result in results}
-    return PageResult(
-        index=page.index,
-        width=page.width,
-        height=page.height,
-        markdown=markdown_of(blocks, page_index=page.index),
-        blocks=tuple(blocks),
-        lines=tuple(lines),
+    return result_of_blocks(
+        page,
+        blocks,
+        lines=lines,
         raw=compose_raw(blocks) if has_boxes else "\n\n".join(raw for raw in raws if raw),
         finish_reason=next(reason for reason in _WORST_FIRST if reason in reasons),
-        flags=tuple(dict.fromkeys(flag for result in results for flag in result.flags)),
+        flags=list(dict.fromkeys(flag for result in results for flag in result.flags)),
         usage=sum_usage(*(result.usage for result in results)),
     )
 

@@ -72,7 +72,7 @@ class WorkerProcess:
 async def start_worker(
     target: str, arguments: Mapping[str, Any], clock: Callable[[], float]
 ) -> WorkerProcess:
-    """Raises `EngineUnavailable`. A child whose start is cancelled is killed: no one else would."""
+    """Raises `EngineUnavailable`. A child whose start is cancelled is killed: no caller has it."""
     starting = asyncio.ensure_future(asyncio.to_thread(Child, target, arguments))
     try:
         return WorkerProcess(await asyncio.shield(starting), clock)

@@ -48,9 +48,9 @@ from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.spec import CheckpointError
-from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
+from dsocr.types import NoRepeat
 
 logger = logging.getLogger(__name__)
 

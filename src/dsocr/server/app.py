@@ -68,7 +68,8 @@ def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         config = settings.server
-        host = EngineHost(settings.host_config(), create_engine)
+        counters = create_metrics()
+        host = EngineHost(settings.host_config(), create_engine, counters)
         queue = JobQueue(settings.runs_dir / "jobs", host, settings.jobs)
         app.state.service = Service(
             settings=settings,
@@ -78,7 +79,7 @@ def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
             ),
             host=host,
             jobs=queue,
-            metrics=create_metrics(),
+            metrics=counters,
             uploads=AdmissionLimiter(max_requests=settings.jobs.max_uploads, max_bytes=sys.maxsize),
         )
         host.start()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dsocr.engines.base import EngineInfo, OnText
-from dsocr.engines.deepseek.grounding import markdown_of, parse, references
+from dsocr.engines.deepseek.grounding import parse, references, result_of_blocks
 from dsocr.engines.deepseek.modes import MODES, mode_specs
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.deepseek.text_lines import born_digital_lines
@@ -185,12 +185,9 @@ def _result(page: PageImage, response: dict[str, Any], seconds: float) -> PageRe
     if logprobs and not references(raw):
         whole = math.exp(sum(logprobs) / len(logprobs))
         blocks = [_with_confidence(block, whole) for block in blocks]
-    return PageResult(
-        index=page.index,
-        width=page.width,
-        height=page.height,
-        markdown=markdown_of(blocks, page_index=page.index),
-        blocks=tuple(blocks),
+    return result_of_blocks(
+        page,
+        blocks,
         lines=born_digital_lines(page),
         raw=raw,
         finish_reason=response["finish_reason"],

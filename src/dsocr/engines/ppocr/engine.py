@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from dsocr.engines.base import EngineInfo, OnText
-from dsocr.engines.deepseek.grounding import compose_raw, markdown_of
+from dsocr.engines.deepseek.grounding import compose_raw, result_of_blocks
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.deepseek.prompts import TASKS, locate_query
 from dsocr.engines.ppocr.config import PpocrConfig
@@ -95,8 +96,8 @@ def _query(options: OcrOptions) -> str | None:
     if options.task not in _TASKS:
         asked = TASKS[options.task].label.lower() if options.task in TASKS else "free prompts"
         raise UnsupportedTask(
-            f"The embedded engine reads text but cannot do this ({asked}). The native engine, "
-            "with the DeepSeek-OCR weights, or a remote one can."
+            f"The ppocr engine reads text and cannot do this ({asked}). The native engine can: "
+            "get its weights with `dsocr download`."
         )
     if options.task != "locate":
         return None
@@ -114,22 +115,19 @@ def _result(
     page: PageImage, options: OcrOptions, response: dict[str, Any], seconds: float
 ) -> PageResult:
     blocks = decode_blocks(response)
-    if options.task == "text":
-        # Composed, so that a page which prints <|ref|> forges no block.
-        raw = markdown = compose_raw([Block("text", _plain_text(blocks))])
-    else:
-        raw, markdown = compose_raw(blocks), markdown_of(blocks, page_index=page.index)
-    return PageResult(
-        index=page.index,
-        width=page.width,
-        height=page.height,
-        markdown=markdown,
-        blocks=blocks,
+    result = result_of_blocks(
+        page,
+        blocks,
         lines=decode_lines(response),
-        raw=raw,
-        flags=tuple(response["flags"]),
+        raw=compose_raw(blocks),
+        flags=response["flags"],
         usage=Usage(seconds=seconds),
     )
+    if options.task != "text":
+        return result
+    # Composed, so that a page which prints <|ref|> forges no block.
+    raw = compose_raw([Block("text", _plain_text(blocks))])
+    return dataclasses.replace(result, raw=raw, markdown=raw)
 
 
 def _plain_text(blocks: Sequence[Block]) -> str:

@@ -30,7 +30,7 @@ def serve(channel: Channel, arguments: Header) -> None:
     try:
         recognizer = PageRecognizer(arguments["threads"])
     except (FileNotFoundError, ImportError) as error:
-        message = f"The embedded engine cannot start, missing: {error}"
+        message = f"The ppocr engine cannot start; install what is missing: {error}"
         channel.send({"kind": "unusable", "code": EngineUnavailable.code, "message": message})
         return
     channel.send({"kind": "ready"})
@@ -42,7 +42,7 @@ def serve(channel: Channel, arguments: Header) -> None:
             response = _recognize(recognizer, request, pixels, queue)
         except _Cancelled:
             continue
-        channel.send({**response, "id": request["id"]})
+        _send(channel, {**response, "id": request["id"]})
 
 
 def _recognize(
@@ -56,8 +56,22 @@ def _recognize(
         raise
     except Exception as error:
         log.exception("recognizing a page failed")
-        message = f"The engine failed on this page ({type(error).__name__})."
-        return {"kind": "failed", "code": EngineCrashed.code, "message": message}
+        return _failed(error)
+
+
+def _send(channel: Channel, response: Header) -> None:
+    """Sends a page's response. One that is no JSON fails the page: it is encoded before any byte of
+    it is sent."""
+    try:
+        channel.send(response)
+    except (TypeError, ValueError, RecursionError) as error:
+        log.exception("encoding the response for a page failed")
+        channel.send({**_failed(error), "id": response["id"]})
+
+
+def _failed(error: Exception) -> Header:
+    message = f"The engine failed on this page ({type(error).__name__})."
+    return {"kind": "failed", "code": EngineCrashed.code, "message": message}
 
 
 class _RequestQueue:

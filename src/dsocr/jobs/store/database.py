@@ -100,7 +100,7 @@ class Database:
     def _close(self) -> None:
         if self._write_lock < 0:
             return
-        with self._exclusive():  # the last process to close checkpoints
+        with self._exclusive():  # the last process to close the store checkpoints it
             self._engine.dispose()
         os.close(self._write_lock)
         self._write_lock = -1

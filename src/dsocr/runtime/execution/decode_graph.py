@@ -27,7 +27,7 @@ from dsocr.runtime.kernels.sampling import (
     REPETITION_CHECK,
     TokenHistories,
 )
-from dsocr.runtime.text.ngram import NoRepeat
+from dsocr.types import NoRepeat
 
 MISSES_BEFORE_CAPTURE = 64
 """Steps of one bucket that run in a larger graph before its own is captured, unless the runtime is

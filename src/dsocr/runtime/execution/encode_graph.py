@@ -49,7 +49,7 @@ class EncodeGraphs:
         bytes_per_pixel: int,
     ) -> None:
         """`separate_pools`: views from `large_side` on and smaller ones have a pool each, so that
-        they can run concurrently; neither fills a large GPU alone. Takes twice the memory.
+        they can run concurrently; neither fills a large GPU by itself. Takes twice the memory.
         `bytes_per_pixel` is what a pass needs at most."""
         self._encode, self._device = encode, device
         self._separate_pools, self._large_side = separate_pools, large_side

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.cache.batch import Chunk, PageViews
-from dsocr.runtime.text.ngram import NgramGuard, NoRepeat
+from dsocr.runtime.text.ngram import NoRepeatIndex
 from dsocr.runtime.text.repetition import RepetitionDetector
 from dsocr.runtime.text.tokenizer import SpecialTokens
+from dsocr.types import NoRepeat
 
 Ending = Literal["stop", "length"]
 """Why a token is the last: it is the end token, or the limit is reached."""
@@ -72,8 +73,8 @@ class Sequence:
     slot: int | None = None
     """Its row in the device's tables of active sequences."""
     generator: torch.Generator | None = field(init=False, default=None)
-    _guard: NgramGuard | None = field(init=False, default=None)
-    _num_guarded: int = field(init=False, default=0)
+    _no_repeat_index: NoRepeatIndex | None = field(init=False, default=None)
+    _num_indexed: int = field(init=False, default=0)
     _num_checked: int = field(init=False, default=0)
     _placeholders: range = field(init=False)
 
@@ -130,13 +131,13 @@ class Sequence:
         no_repeat = self.params.no_repeat
         if no_repeat is None:
             return []
-        if self._guard is None:
+        if self._no_repeat_index is None:
             exempt = self.special.cells
-            self._guard = NgramGuard(no_repeat, prompt=self.prompt_ids, exempt=exempt)
-        for token in self.output_ids[self._num_guarded :]:
-            self._guard.push(token)
-        self._num_guarded = len(self.output_ids)
-        return self._guard.banned()
+            self._no_repeat_index = NoRepeatIndex(no_repeat, prompt=self.prompt_ids, exempt=exempt)
+        for token in self.output_ids[self._num_indexed :]:
+            self._no_repeat_index.push(token)
+        self._num_indexed = len(self.output_ids)
+        return self._no_repeat_index.banned()
 
     def ending_with(self, token: int) -> Ending | None:
         """How the page ends if this is its next token, or None. For sampling on the host; the

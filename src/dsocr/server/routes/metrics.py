@@ -80,7 +80,7 @@ def _runtime_samples(labels: Mapping[str, str], load: Mapping[str, float]) -> It
     yield Sample("dsocr_kv_usage_ratio", "Used part of the KV cache", load["cache_used"], labels)
     for name, key, help in (
         ("dsocr_preemptions_total", "preemptions", "Sequences whose cache blocks were taken away"),
-        ("dsocr_oom_steps_total", "out_of_memory", "Steps that were split for want of memory"),
+        ("dsocr_oom_steps_total", "out_of_memory", "Steps that were split to fit into memory"),
     ):
         yield Sample(name, help, load[key], labels, "counter")
 
