@@ -169,6 +169,29 @@ async def test_an_owner_at_its_limit_does_not_block_other_owners(database: Datab
     assert await database.write(leases.claim, elsewhere, 0) is None
 
 
+async def test_an_owner_of_short_jobs_gets_more_of_them_than_one_of_long_jobs(
+    database: Database,
+) -> None:
+    for number in range(5):
+        await accepted(database, 5, now=number, owner="long")
+        await accepted(database, 1, now=number, owner="short")
+    request = ClaimRequest("me", "fake", (), 4, few_jobs=2, enough_pages=8)
+    taken = [await database.write(leases.claim, request, 0) for _ in range(7)]
+    owners = [(await database.read(queries.job, lease.job_id, 0)).owner for lease in taken if lease]
+    assert (owners.count("long"), owners.count("short")) == (2, 4)
+
+
+async def test_pages_that_are_done_make_room_for_another_job(database: Database) -> None:
+    for number in range(2):
+        await accepted(database, 3, now=number)
+    request = ClaimRequest("me", "fake", (), 4, few_jobs=1, enough_pages=3)
+    lease = await database.write(leases.claim, request, 0)
+    assert lease is not None
+    assert await database.write(leases.claim, request, 0) is None
+    await database.write(leases.store_page, lease, read(0))
+    assert await database.write(leases.claim, request, 0)
+
+
 async def test_every_change_has_its_own_seq(database: Database) -> None:
     job_id = await accepted(database, 2)
     lease = await claimed(database)

@@ -13,6 +13,7 @@ import logging
 import signal
 import socket
 import uuid
+from collections.abc import Callable
 from http import HTTPStatus
 from types import FrameType
 from typing import Any
@@ -24,6 +25,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dsocr.config import ServerConfig, Settings, check_runs_dir
 from dsocr.errors import CannotListen
+from dsocr.process.machine import raise_open_files
 from dsocr.server.app import create_app
 from dsocr.server.problems import RETRY_AFTER_SECONDS
 from dsocr.server.route_attributes import ErrorInfo, default_error_shape
@@ -40,6 +42,7 @@ def run(settings: Settings, host: str, port: int) -> None:
     Raises `BadSetting` and `CannotListen`.
     """
     check_runs_dir(settings.runs_dir)
+    raise_open_files()
     app = create_app(settings)
     if not settings.server.api_keys and not is_loopback(host):
         logger.warning(
@@ -77,7 +80,7 @@ def uvicorn_config(app: FastAPI, config: ServerConfig, *, host: str, port: int) 
         app,
         host=host,
         port=port,
-        http=protocol_class(config),
+        http=protocol_class(config, lambda: app.state.service.capacity().connections.value),
         ws="none",
         server_header=False,
         access_log=False,
@@ -102,7 +105,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def protocol_class(config: ServerConfig) -> type[asyncio.Protocol]:
+def protocol_class(
+    config: ServerConfig, max_connections: Callable[[], int]
+) -> type[asyncio.Protocol]:
     """uvicorn's HTTP/1.1 with a timeout for request heads and a bound on connections."""
 
     max_bytes = config.max_header_bytes
@@ -111,7 +116,7 @@ def protocol_class(config: ServerConfig) -> type[asyncio.Protocol]:
         _head_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            if len(self.connections) >= config.max_connections:
+            if len(self.connections) >= max_connections():
                 transport.write(_raw_error(503, TOO_MANY_CONNECTIONS, retryable=True))
                 transport.close()
                 return

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from dsocr.engines.registry import names_of
 from dsocr.jobs.job import ClaimRequest, Job
@@ -17,14 +18,7 @@ UNFINISHED = ("queued", "running")
 
 def next_job(connection: Connection, request: ClaimRequest) -> str | None:
     """The job to claim: one that a lost worker has left, or the first of the queue."""
-    running_here = Counter(
-        connection.scalars(
-            select(jobs.c.owner).where(
-                jobs.c.status == "running", jobs.c.leased_by == request.worker
-            )
-        ).all()
-    )
-    full = [owner for owner, num in running_here.items() if num >= request.max_jobs_of_owner]
+    full = _full_owners(connection, request)
     left = connection.scalar(
         select(jobs.c.id)
         .where(jobs.c.status == "running", jobs.c.owner.not_in(full))
@@ -34,6 +28,22 @@ def next_job(connection: Connection, request: ClaimRequest) -> str | None:
         .limit(1)
     )
     return left or next(iter(queue_order(connection, request.engine, exclude=full)), None)
+
+
+def _full_owners(connection: Connection, request: ClaimRequest) -> list[str]:
+    """Owners whose running jobs are enough for this worker."""
+    running_here = connection.execute(
+        select(jobs.c.owner, func.count(), func.sum(jobs.c.pages_total - jobs.c.pages_done))
+        .where(jobs.c.status == "running", jobs.c.leased_by == request.worker)
+        .group_by(jobs.c.owner)
+    )
+    enough = math.inf if request.enough_pages is None else request.enough_pages
+    return [
+        owner
+        for owner, num_jobs, pages_left in running_here
+        if num_jobs >= request.max_jobs_of_owner
+        or (num_jobs >= request.few_jobs and pages_left >= enough)
+    ]
 
 
 def queue_order(
