@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import math
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,8 +63,12 @@ class NativeEngine:
                 timeouts=Timeouts(
                     stall=self._config.stall_seconds, start=self._config.start_seconds
                 ),
+                on_ready=partial(self._on_ready, weights.name),
             )
-        ready = await self._supervisor.start()
+        await self._supervisor.start()
+
+    def _on_ready(self, weights: str, ready: dict[str, Any]) -> None:
+        """A process that replaces another may have a smaller cache, and take fewer pages."""
         self.stages = ready.get("stages", {})
         logger.info(
             "DeepSeek-OCR is ready on %s: %s, attention %s, loaded in %.1f s%s",
@@ -78,7 +83,7 @@ class NativeEngine:
                 ("dtype", ready["dtype"]),
                 ("attention", ready["attention"]),
                 ("cache", f"{ready['cache_tokens']} tokens, {ready['max_num_seqs']} pages"),
-                ("weights", weights.name),
+                ("weights", weights),
             ),
         )
 
