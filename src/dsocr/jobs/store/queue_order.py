@@ -27,7 +27,35 @@ def next_job(connection: Connection, request: ClaimRequest) -> str | None:
         .order_by(jobs.c.created_at)
         .limit(1)
     )
-    return left or next(iter(queue_order(connection, request.engine, exclude=full)), None)
+    return left or _first_queued(connection, request.engine, full)
+
+
+def _first_queued(connection: Connection, engine: str, exclude: Collection[str]) -> str | None:
+    """The first job of `queue_order` that the engine may read, of owners not in `exclude`."""
+    waiting = (jobs.c.status == "queued") & jobs.c.owner.not_in(list(exclude)) & _fits(engine)
+    first_at = func.min(jobs.c.created_at)
+    owners = connection.scalars(
+        select(jobs.c.owner).where(waiting).group_by(jobs.c.owner).order_by(first_at)
+    ).all()
+    if not owners:
+        return None
+    running = _num_running(connection)
+    owner = min(owners, key=lambda name: running[name])
+    first: str | None = connection.scalar(
+        select(jobs.c.id)
+        .where(waiting, jobs.c.owner == owner)
+        .order_by(jobs.c.created_at, jobs.c.id)
+        .limit(1)
+    )
+    return first
+
+
+def _num_running(connection: Connection) -> Counter[str]:
+    """Running jobs by owner."""
+    rows = connection.execute(
+        select(jobs.c.owner, func.count()).where(jobs.c.status == "running").group_by(jobs.c.owner)
+    )
+    return Counter({owner: num for owner, num in rows})
 
 
 def _full_owners(connection: Connection, request: ClaimRequest) -> list[str]:
@@ -46,15 +74,11 @@ def _full_owners(connection: Connection, request: ClaimRequest) -> list[str]:
     ]
 
 
-def queue_order(
-    connection: Connection, engine: str | None = None, *, exclude: Collection[str] = ()
-) -> list[str]:
+def queue_order(connection: Connection) -> list[str]:
     """Queued jobs in the order they start: first come first served within an owner, owners with
-    the fewest running jobs first; without the owners in `exclude`."""
-    running = Counter(
-        connection.scalars(select(jobs.c.owner).where(jobs.c.status == "running")).all()
-    )
-    queued = _queued_by_owner(connection, engine, exclude)
+    the fewest running jobs first."""
+    running = _num_running(connection)
+    queued = _queued_by_owner(connection)
     order = []
     while queued:
         owner = min(queued, key=lambda name: running[name])
@@ -65,14 +89,8 @@ def queue_order(
     return order
 
 
-def _queued_by_owner(
-    connection: Connection, engine: str | None, exclude: Collection[str]
-) -> dict[str, deque[str]]:
-    query = select(jobs.c.owner, jobs.c.id).where(
-        jobs.c.status == "queued", jobs.c.owner.not_in(list(exclude))
-    )
-    if engine is not None:
-        query = query.where(_fits(engine))
+def _queued_by_owner(connection: Connection) -> dict[str, deque[str]]:
+    query = select(jobs.c.owner, jobs.c.id).where(jobs.c.status == "queued")
     queued: dict[str, deque[str]] = defaultdict(deque)
     for owner, job_id in connection.execute(query.order_by(jobs.c.created_at, jobs.c.id)):
         queued[owner].append(job_id)
