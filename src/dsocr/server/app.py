@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from dsocr.config import Settings
 from dsocr.host import CreateEngine, EngineHost
 from dsocr.jobs.queue import JobQueue
 from dsocr.metrics import create_metrics
-from dsocr.process.machine import this_machine
+from dsocr.process.machine import raise_open_files, this_machine
 from dsocr.server import problems, web_page
 from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.capacity import Capacity, capacity_of
@@ -74,6 +75,7 @@ def create_app(settings: Settings, *, create_engine: CreateEngine | None = None)
 def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        raise_open_files()
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "dsocr"))
         host = EngineHost(settings.host_config(), create_engine)
         queue = JobQueue(settings.runs_dir / "jobs", host, settings.jobs)
@@ -93,9 +95,13 @@ def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
 def _service(settings: Settings, host: EngineHost, queue: JobQueue) -> Service:
     machine = this_machine()
 
+    @functools.lru_cache(maxsize=8)
+    def capacity_at(max_concurrency: int | None) -> Capacity:
+        return capacity_of(settings, max_concurrency, machine)
+
     def capacity() -> Capacity:
         info = host.info
-        return capacity_of(settings, info.max_concurrency if info else None, machine)
+        return capacity_at(info.max_concurrency if info else None)
 
     return Service(
         settings=settings,

@@ -25,7 +25,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dsocr.config import ServerConfig, Settings, check_runs_dir
 from dsocr.errors import CannotListen
-from dsocr.process.machine import raise_open_files
 from dsocr.server.app import create_app
 from dsocr.server.problems import RETRY_AFTER_SECONDS
 from dsocr.server.route_attributes import ErrorInfo, default_error_shape
@@ -42,7 +41,6 @@ def run(settings: Settings, host: str, port: int) -> None:
     Raises `BadSetting` and `CannotListen`.
     """
     check_runs_dir(settings.runs_dir)
-    raise_open_files()
     app = create_app(settings)
     if not settings.server.api_keys and not is_loopback(host):
         logger.warning(
