@@ -25,6 +25,10 @@ An invalid value is reported in one line that names the variable, and nothing is
 that looks like a mistyped setting is logged as a warning. Relative paths start at
 `web_project/backend` of a checkout, or at the working directory for an installed wheel. Lists are
 separated by commas, switches are `on` and `off`.
+
+A default "by the machine" is computed from its cores, its memory and what the engine takes at once;
+`auto` says so explicitly. `GET /health` (`limits`) and `dsocr doctor` show the numbers in effect
+and the reason of each.
 """
 SECTIONS = {  # titles of the sections of `Settings`
     "": "General",
@@ -68,6 +72,8 @@ def field_docstrings(config: type[Any]) -> dict[str, str]:
 
 
 def default(variable: Variable) -> str:
+    if variable.auto is not None:
+        return f"by the machine: {variable.auto.rule}"
     value = PATHS.get(variable.name, variable.default)
     if value is None or value is MISSING or value == ():
         return ""

@@ -29,6 +29,7 @@ from dsocr.host import HostConfig
 from dsocr.jobs.config import JobsConfig
 from dsocr.options import OptionLimits, parse_no_repeat
 from dsocr.pages.config import PagesConfig
+from dsocr.process.capacity import Auto
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import NoRepeat
 
@@ -84,11 +85,20 @@ class ServerConfig:
     """Most fields in one form."""
     max_header_bytes: Annotated[int, Gt(0)] = 32_768
     """Longest request line and headers together."""
-    max_connections: Annotated[int, Gt(0)] = 1000
+    max_connections: Annotated[
+        Annotated[int, Gt(0)] | None,
+        Auto("twice `max_requests`, at least 1000; at most half of the open files allowed"),
+    ] = None
     """Most open connections; further ones are answered with 503."""
-    max_requests: Annotated[int, Gt(0)] = 64
+    max_requests: Annotated[
+        Annotated[int, Gt(0)] | None,
+        Auto("3 times the pages that the engine takes at once, as memory allows; at least 64"),
+    ] = None
     """Most documents admitted at once, running or waiting; further ones are answered with 429."""
-    max_queue_mb: Annotated[float, Gt(0)] = 512
+    max_queue_mb: Annotated[
+        Annotated[float, Gt(0)] | None,
+        Auto("8 for each of `max_requests`, at most 1/16 of the memory; at least 512"),
+    ] = None
     """Most MiB of admitted uploads, counted by their Content-Length."""
     queue_seconds: Annotated[float, Gt(0)] = 30
     """A document whose first page is not begun by then is refused (429)."""
@@ -175,6 +185,12 @@ class Variable:
     type: Any
     default: Any
 
+    @property
+    def auto(self) -> Auto | None:
+        """How the setting is computed where it is unset; None for one with a fixed default."""
+        metadata = getattr(self.type, "__metadata__", ())
+        return next((item for item in metadata if isinstance(item, Auto)), None)
+
 
 def variables() -> Iterator[Variable]:
     """All settings; those of no section first."""
@@ -240,6 +256,8 @@ def _convert(variable: Variable, text: str) -> Any:
             raise ValueError("only SQLite is supported; write sqlite:///path")
         if variable.field == "default_prompt":
             return text.replace("\\n", "\n")
+        if text.strip().lower() == "auto" and variable.auto is not None:
+            return None
         if typing.get_origin(variable.type) is tuple:
             return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
         value = TypeAdapter(variable.type).validate_python(text.strip())

@@ -12,6 +12,8 @@ def test_an_engine_that_reads_the_trial_page_passes(dsocr: Dsocr) -> None:
     assert any(line.startswith("ok trial") for line in lines)
     assert any(line.startswith("ok engine") and "ppocr, because" in line for line in lines)
     assert "dsocr download" in ran.out.decode()
+    (at_once,) = (line for line in lines if line.startswith("ok at once"))
+    assert "64 requests (the engine takes 2 pages at once)" in at_once
 
 
 def test_an_engine_that_does_not_start_fails_the_check(
@@ -46,3 +48,4 @@ def test_quick_starts_no_engine(dsocr: Dsocr, fake_engine: FakeEngine) -> None:
     ran = dsocr("doctor", "--quick")
     assert (ran.status, fake_engine.started) == (0, False)
     assert "trial" not in ran.out.decode()
+    assert "64 requests (the engine is not ready)" in ran.out.decode()

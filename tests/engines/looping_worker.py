@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from dsocr.process.child import Channel, Header
 from tests.engines.stubborn_worker import READY
 
@@ -11,7 +13,8 @@ AGAIN = "once upon a time, "
 
 def loop(channel: Channel, arguments: Header) -> None:
     """Streams a loop, a character a token, then reports where it began."""
-    channel.send(READY | {"max_pages": 2, "max_num_seqs": 1, "cache_tokens": 8192})
+    max_pages = int(os.environ.get("MAX_PAGES", "2"))
+    channel.send(READY | {"max_pages": max_pages, "max_num_seqs": 1, "cache_tokens": 8192})
     while True:
         header, _ = channel.receive()
         number = header["id"]

@@ -544,6 +544,20 @@ async def test_a_process_that_dies_idle_is_replaced_without_a_request(
     assert supervisor.pid not in (None, first)
 
 
+async def test_each_process_reports_what_it_takes(tmp_path: Path) -> None:
+    frames: list[Header] = []
+    supervisor = Supervisor(
+        OBEY, {"notes": str(tmp_path)}, timeouts=TIMEOUTS, on_ready=frames.append
+    )
+    try:
+        assert await supervisor.start() == frames[0]
+        assert supervisor.pid is not None
+        os.kill(supervisor.pid, signal.SIGKILL)
+        await until(lambda: len(frames) == 2)
+    finally:
+        await supervisor.close()
+
+
 async def test_an_engine_that_is_down_reports_it_and_recovers(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:

@@ -464,6 +464,7 @@ export interface components {
             modes: string[];
             engine: components["schemas"]["EngineState"];
             queue: components["schemas"]["QueueState"];
+            limits: components["schemas"]["LimitsInEffect"];
             /** Version */
             version: string;
         };
@@ -645,6 +646,16 @@ export interface components {
             /** Boxes */
             boxes: components["schemas"]["LayoutBox"][];
         };
+        /** LimitInEffect */
+        LimitInEffect: {
+            /** Value */
+            value: number;
+            /**
+             * Reason
+             * @description What determines it, such as `16 cores`; `set`: a setting
+             */
+            reason: string;
+        };
         /** Limits */
         Limits: {
             /** Maximagemb */
@@ -663,6 +674,26 @@ export interface components {
             maxJobPages: number;
             /** Maxjobfiles */
             maxJobFiles: number;
+        };
+        /**
+         * LimitsInEffect
+         * @description Limits that follow the machine and the engine, unless a setting fixes them.
+         */
+        LimitsInEffect: {
+            /** @description Decoding processes */
+            decoders: components["schemas"]["LimitInEffect"];
+            /** @description Documents admitted at once to `/api/ocr` */
+            requests: components["schemas"]["LimitInEffect"];
+            /** @description MiB of admitted uploads */
+            queueMb: components["schemas"]["LimitInEffect"];
+            connections: components["schemas"]["LimitInEffect"];
+            /** @description Jobs uploaded at once */
+            jobUploads: components["schemas"]["LimitInEffect"];
+            /** @description Jobs of one key read at once; long jobs fill the engine with fewer */
+            runningJobs: components["schemas"]["LimitInEffect"];
+            unfinishedJobs: components["schemas"]["LimitInEffect"];
+            /** @description Unfinished jobs of one key, where keys are set */
+            jobsPerKey: components["schemas"]["LimitInEffect"];
         };
         /** Live */
         Live: {

@@ -24,13 +24,15 @@ from dsocr import __version__
 from dsocr.batch.inputs import Input
 from dsocr.batch.runner import ReadJob, run_batch
 from dsocr.cli.progress import DisplayObserver, Lines
-from dsocr.config import BadSetting, Settings, check_runs_dir
+from dsocr.config import MIB, BadSetting, Settings, check_runs_dir
+from dsocr.engines.base import EngineInfo
 from dsocr.engines.deepseek.modes import DEFAULT_MODE
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
 from dsocr.engines.deepseek.weights import find_weights, missing_files
-from dsocr.engines.selection import NATIVE_PACKAGES, select_engine
+from dsocr.engines.selection import NATIVE_PACKAGES, EngineSelection, select_engine
 from dsocr.errors import DsocrError
-from dsocr.process.machine import memory_bytes, num_cores
+from dsocr.process.machine import memory_bytes, num_cores, raise_open_files, this_machine
+from dsocr.server.capacity import capacity_of
 from dsocr.types import OcrOptions
 
 State = Literal["ok", "note", "bad"]
@@ -110,8 +112,10 @@ def _findings(settings: Settings, *, quick: bool) -> Iterator[Finding]:
     yield _keys(settings)
     selection = select_engine(settings.engine, settings.runtime.model_path)
     yield Finding("engine", "ok", f"{selection.name}, because {selection.reason}")
+    observer = _TrialObserver()
     if sound and not quick:
-        yield _trial(settings)
+        yield _trial(settings, observer)
+    yield _capacity(settings, observer.max_concurrency)
 
 
 def _machine() -> Finding:
@@ -192,7 +196,23 @@ def _limits(settings: Settings) -> Finding:
         "limits",
         "ok",
         f"upload {server.max_image_mb:g} MiB, {server.max_pages} pages, "
-        f"{server.max_requests} requests at once, {server.max_output_tokens} tokens a page",
+        f"{server.max_output_tokens} tokens a page",
+    )
+
+
+def _capacity(settings: Settings, max_concurrency: int | None) -> Finding:
+    """What the service takes at once, with what determines each number."""
+    raise_open_files()  # as `dsocr serve` does
+    capacity = capacity_of(settings, max_concurrency, this_machine())
+    queue = capacity.queue_bytes
+    return Finding(
+        "at once",
+        "ok",
+        f"{capacity.decoders.value} decoders ({capacity.decoders.reason}), "
+        f"{capacity.requests.value} requests ({capacity.requests.reason}), "
+        f"{queue.value / MIB:.0f} MiB queue ({queue.reason}), "
+        f"{capacity.connections.value} connections ({capacity.connections.reason}), "
+        f"{capacity.jobs.running.value} jobs ({capacity.jobs.running.reason})",
     )
 
 
@@ -216,7 +236,20 @@ def _keys(settings: Settings) -> Finding:
     return Finding("access", "note", message)
 
 
-def _trial(settings: Settings) -> Finding:
+class _TrialObserver(DisplayObserver):
+    """Shows only errors, and keeps what the engine takes."""
+
+    max_concurrency: int | None = None
+    """None until the engine is ready."""
+
+    def __init__(self) -> None:
+        super().__init__(Lines(quiet=True))
+
+    def engine_ready(self, info: EngineInfo, selection: EngineSelection) -> None:
+        self.max_concurrency = info.max_concurrency
+
+
+def _trial(settings: Settings, observer: _TrialObserver) -> Finding:
     """Reads a generated page from a file, as documents are read."""
     began = time.monotonic()
     options = OcrOptions(
@@ -231,7 +264,7 @@ def _trial(settings: Settings) -> Finding:
             [text],
             job,
             host_config=settings.host_config(),
-            observer=DisplayObserver(Lines(quiet=True)),
+            observer=observer,
         )
         try:
             asyncio.run(batch)

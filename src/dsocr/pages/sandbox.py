@@ -25,6 +25,7 @@ from dsocr.errors import (
 )
 from dsocr.pages.config import PagesConfig
 from dsocr.process.child import Child, ChildDied, ChildTimeout, Header
+from dsocr.process.machine import this_machine
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +51,12 @@ class _Worker:
 
 
 class Sandbox:
-    """Decodes in at most `config.workers` child processes, started when first needed."""
+    """Decodes in at most `max_children` child processes, started when first needed."""
 
     def __init__(self, config: PagesConfig) -> None:
         self._config = config
-        self._slots = asyncio.Semaphore(config.workers)
+        self.max_children = config.decoders(this_machine()).value
+        self._slots = asyncio.Semaphore(self.max_children)
         self._idle: list[_Worker] = []
         self._busy: set[Child] = set()
         self._closed = False
@@ -161,7 +163,7 @@ class Sandbox:
 
     async def _return_worker(self, worker: _Worker) -> None:
         # While `close_file` uses a worker, another one may have been started.
-        crowded = len(self._idle) >= self._config.workers
+        crowded = len(self._idle) >= self.max_children
         if self._closed or crowded or worker.num_responses >= RECYCLE_AFTER:
             await asyncio.to_thread(worker.child.kill)
         else:

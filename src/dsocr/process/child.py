@@ -75,7 +75,9 @@ class Channel:
 
     def has_input(self) -> bool:
         """Whether `receive` would find data, or the end of the stream, now."""
-        return bool(select.select([self._sock], [], [], 0)[0])
+        waiting = select.poll()  # select() takes no descriptor above 1023
+        waiting.register(self._sock, select.POLLIN)
+        return bool(waiting.poll(0))
 
     def receive(self, deadline: float | None = None) -> tuple[Header, bytearray]:
         """The next frame. Raises `EOFError` at the end or at a length above the limits,

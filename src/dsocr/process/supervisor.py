@@ -73,8 +73,11 @@ class Supervisor:
         *,
         timeouts: Timeouts,
         clock: Callable[[], float] = time.monotonic,
+        on_ready: Callable[[Header], None] | None = None,
     ) -> None:
+        """`on_ready` takes the `ready` frame of each process, also of one that replaces another."""
         self._target, self._arguments = target, dict(arguments)
+        self._on_ready = on_ready
         self._timeouts = timeouts
         self._limiter = InflightLimiter(max_inflight_bytes())
         self._clock = clock
@@ -204,6 +207,8 @@ class Supervisor:
         process = self._process = await start_worker(self._target, self._arguments, self._clock)
         process.listen(self._on_message, self._on_exit)
         ready = await self._wait_until_ready(process)
+        if self._on_ready is not None:
+            self._on_ready(ready)
         self.unhealthy_reason = ""
         self._send_pages()
         return ready

@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import math
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,9 +65,13 @@ class NativeEngine:
                 timeouts=Timeouts(
                     stall=self._config.stall_seconds, start=self._config.start_seconds
                 ),
+                on_ready=partial(self._on_ready, weights),
             )
-        ready = await self._supervisor.start()
-        family, spec = await asyncio.to_thread(read_family, weights)
+        await self._supervisor.start()
+
+    def _on_ready(self, weights: Path, ready: dict[str, Any]) -> None:
+        """A process that replaces another may have a smaller cache, and take fewer pages."""
+        family, spec = read_family(weights)
         self.stages = ready.get("stages", {})
         logger.info(
             "%s is ready on %s: %s, attention %s, loaded in %.1f s%s",

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from dsocr import __version__
+from dsocr.config import MIB
 from dsocr.engines.base import ModeSpec
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.deepseek.prompts import TASKS
@@ -17,6 +18,8 @@ from dsocr.engines.registry import ENGINES
 from dsocr.errors import EngineUnavailable
 from dsocr.exports import FORMATS
 from dsocr.host import EngineHost
+from dsocr.process.capacity import Limit
+from dsocr.server.capacity import Capacity
 from dsocr.server.deps import RunningService, locked_router
 from dsocr.server.schemas.errors import error_answers
 from dsocr.server.schemas.system import (
@@ -24,7 +27,9 @@ from dsocr.server.schemas.system import (
     EngineState,
     FormatAnswer,
     Health,
+    LimitInEffect,
     Limits,
+    LimitsInEffect,
     Live,
     ModeAnswer,
     Modes,
@@ -66,6 +71,7 @@ async def health(service: RunningService) -> Health:
             maxRequests=admission.max_requests,
             jobs=await service.jobs.num_unfinished(),
         ),
+        limits=_limits_in_effect(service.capacity()),
         version=__version__,
     )
 
@@ -141,6 +147,26 @@ def _engine_state(host: EngineHost) -> EngineState:
         details=dict(info.details) if info else {},
         tasks=list(info.tasks) if info else None,
     )
+
+
+def _limits_in_effect(capacity: Capacity) -> LimitsInEffect:
+    queue_bytes = capacity.queue_bytes
+    return LimitsInEffect(
+        decoders=_limit_answer(capacity.decoders),
+        requests=_limit_answer(capacity.requests),
+        queueMb=LimitInEffect(
+            value=_number(round(queue_bytes.value / MIB, 3)), reason=queue_bytes.reason
+        ),
+        connections=_limit_answer(capacity.connections),
+        jobUploads=_limit_answer(capacity.jobs.uploads),
+        runningJobs=_limit_answer(capacity.jobs.running),
+        unfinishedJobs=_limit_answer(capacity.jobs.unfinished),
+        jobsPerKey=_limit_answer(capacity.jobs.per_key),
+    )
+
+
+def _limit_answer(limit: Limit) -> LimitInEffect:
+    return LimitInEffect(value=limit.value, reason=limit.reason)
 
 
 def _engine_answer(name: str, host: EngineHost) -> EngineAnswer:

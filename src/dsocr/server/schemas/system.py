@@ -28,6 +28,26 @@ class QueueState(BaseModel):
     jobs: int = Field(description="Running and queued jobs of all owners")
 
 
+class LimitInEffect(BaseModel):
+    value: int | float
+    reason: str = Field(description="What determines it, such as `16 cores`; `set`: a setting")
+
+
+class LimitsInEffect(BaseModel):
+    """Limits that follow the machine and the engine, unless a setting fixes them."""
+
+    decoders: LimitInEffect = Field(description="Decoding processes")
+    requests: LimitInEffect = Field(description="Documents admitted at once to `/api/ocr`")
+    queueMb: LimitInEffect = Field(description="MiB of admitted uploads")
+    connections: LimitInEffect
+    jobUploads: LimitInEffect = Field(description="Jobs uploaded at once")
+    runningJobs: LimitInEffect = Field(
+        description="Jobs of one key read at once; long jobs fill the engine with fewer"
+    )
+    unfinishedJobs: LimitInEffect
+    jobsPerKey: LimitInEffect = Field(description="Unfinished jobs of one key, where keys are set")
+
+
 class Health(BaseModel):
     """A quick status check; 200 while the service runs."""
 
@@ -36,6 +56,7 @@ class Health(BaseModel):
     modes: list[str]
     engine: EngineState
     queue: QueueState
+    limits: LimitsInEffect
     version: str
 
 
