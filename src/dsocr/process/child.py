@@ -39,17 +39,25 @@ _CHILD_PROGRAM = (
 called types.py."""
 BEGAN_AT = time.time()
 """In a child: when its interpreter had started, before the target's imports. Seconds since 1970."""
+_KILLS_FROM_OUTSIDE = (-signal.SIGTERM, -getattr(signal, "SIGKILL", signal.SIGTERM))
+"""Exit statuses of a process that was killed. Windows has no SIGKILL."""
 MAX_HEADER_BYTES = 64 << 20
 MAX_PAYLOAD_BYTES = 4 << 30
 """The parent allocates no more than this for a frame, whatever length a faulty child announces."""
 
 
 class ChildDied(Exception):
-    """The child process ended before it responded. `reason` is for the log."""
+    """The child process ended before it responded. `reason` is for the log.
 
-    def __init__(self, reason: str) -> None:
+    `killed_from_outside`: by another process or by the kernel for lack of memory. The limits of the
+    child itself never show as SIGKILL: past its CPU time it gets SIGXCPU, and without address space
+    its allocations fail.
+    """
+
+    def __init__(self, reason: str, *, killed_from_outside: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.killed_from_outside = killed_from_outside
 
 
 class ChildTimeout(Exception):
@@ -196,8 +204,9 @@ class Child:
         except (EOFError, OSError, ValueError) as error:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.5)  # its own exit status is more useful than that of our kill
+            died = ChildDied(self.exit_reason(), killed_from_outside=self._was_killed())
             self.kill()
-            raise ChildDied(self.exit_reason()) from error
+            raise died from error
 
     async def call_async(
         self, header: Mapping[str, Any], payload: Buffer = b"", *, timeout: float | None = None
@@ -214,6 +223,10 @@ class Child:
             with contextlib.suppress(ChildDied, ChildTimeout):
                 await work
             raise
+
+    def _was_killed(self) -> bool:
+        """Whether the process was killed, and not by `kill`."""
+        return not self._closed and self._process.returncode in _KILLS_FROM_OUTSIDE
 
     def exit_reason(self) -> str:
         """How the process ended, for the log."""
