@@ -16,7 +16,8 @@ import pypdfium2.raw as pdfium_c
 
 from dsocr.errors import BadPdf, PasswordRequired
 from dsocr.pages.pdf_text import Frame, page_lines
-from dsocr.types import Box, PageImage
+from dsocr.pages.pixel_memory import Allocate
+from dsocr.types import Box, PageImage, RawPixels
 
 POINTS_PER_INCH = 72
 MAX_SIDE = 10_000
@@ -45,13 +46,13 @@ class PdfFile:
         with suppress(pdfium.PdfiumError):  # pages with a broken form can still be rendered
             self._pdf.init_forms()
 
-    def render_page(self, index: int, *, dpi: float) -> PageImage:
+    def render_page(self, index: int, *, dpi: float, allocate: Allocate = bytearray) -> PageImage:
         try:
             page = self._pdf[index]
         except (pdfium.PdfiumError, IndexError) as error:
             raise BadPdf(f"Page {index + 1} of the PDF is broken.") from error
         try:
-            return self._render(page, index, dpi)
+            return self._render(page, index, dpi, allocate)
         except (pdfium.PdfiumError, ValueError) as error:
             raise BadPdf(f"Page {index + 1} of the PDF cannot be rendered.") from error
         finally:
@@ -60,20 +61,43 @@ class PdfFile:
     def close(self) -> None:
         self._pdf.close()
 
-    def _render(self, page: pdfium.PdfPage, index: int, dpi: float) -> PageImage:
+    def _render(
+        self, page: pdfium.PdfPage, index: int, dpi: float, allocate: Allocate
+    ) -> PageImage:
         scale = fitting_scale(page.get_size(), dpi=dpi, max_pixels=self._max_pixels)
-        bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
-        image = bitmap.to_pil().convert("RGB")
+        pixels = _pixels(page, scale, allocate)
         frame = Frame(page)
         return PageImage(
             index,
-            image,
-            image.width,
-            image.height,
+            pixels,
+            pixels.width,
+            pixels.height,
             dpi=scale * POINTS_PER_INCH,
             text_lines=tuple(page_lines(page, frame)),
             image_share=_image_share(page, frame),
         )
+
+
+def _pixels(page: pdfium.PdfPage, scale: float, allocate: Allocate) -> RawPixels:
+    """The page in RGB, rendered straight into the memory that `allocate` provides."""
+    memory: bytearray | memoryview = bytearray()
+
+    def make_bitmap(
+        width: int, height: int, format: int, rev_byteorder: bool = False
+    ) -> pdfium.PdfBitmap:
+        nonlocal memory
+        memory = allocate(3 * width * height)
+        buffer = (ctypes.c_ubyte * len(memory)).from_buffer(memory)
+        return pdfium.PdfBitmap.new_native(width, height, format, rev_byteorder, buffer)
+
+    bitmap = page.render(
+        scale=scale,
+        rev_byteorder=True,
+        force_bitmap_format=pdfium_c.FPDFBitmap_BGR,
+        bitmap_maker=make_bitmap,
+    )
+    bitmap.close()
+    return RawPixels(bitmap.width, bitmap.height, memory)
 
 
 def fitting_scale(size: tuple[float, float], *, dpi: float, max_pixels: int) -> float:

@@ -25,7 +25,8 @@ from dsocr.errors import (
 )
 from dsocr.pages.child_queue import ChildQueue
 from dsocr.pages.config import PagesConfig
-from dsocr.process.child import Child, ChildDied, ChildTimeout, Header
+from dsocr.process import shared_memory
+from dsocr.process.child import Child, ChildDied, ChildTimeout, Header, Received
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Sandbox:
     ) -> None:
         await self.close()
 
-    async def request(self, header: Header, parse: Callable[[Header, bytearray], Result]) -> Result:
+    async def request(self, header: Header, parse: Callable[[Header, Received], Result]) -> Result:
         """Sends a request of `decoder.py` and returns what `parse` makes of the response. Raises
         the file's `DsocrError`.
 
@@ -95,7 +96,7 @@ class Sandbox:
                 return await self._request_again(header, parse)
 
     async def _request_again(
-        self, header: Header, parse: Callable[[Header, bytearray], Result]
+        self, header: Header, parse: Callable[[Header, Received], Result]
     ) -> Result:
         try:
             return await self._request_of(_Worker(self._start()), header, parse)
@@ -103,7 +104,7 @@ class Sandbox:
             raise _crash(header) from error
 
     async def _request_of(
-        self, worker: _Worker, header: Header, parse: Callable[[Header, bytearray], Result]
+        self, worker: _Worker, header: Header, parse: Callable[[Header, Received], Result]
     ) -> Result:
         """`request` in this child, which is idle afterwards. Raises `_Killed`, too."""
         self._busy.add(worker.child)
@@ -172,7 +173,8 @@ class Sandbox:
             environment={"DEEPSEEK_OCR_API_KEYS": ""},  # hidden from hostile files
         )
 
-    async def _call(self, worker: _Worker, header: Header) -> tuple[Header, bytearray]:
+    async def _call(self, worker: _Worker, header: Header) -> tuple[Header, Received]:
+        header = {**header, "shared": shared_memory.has_room()}
         seconds = self._config.page_timeout_seconds
         try:
             response = await worker.child.call_async(header, timeout=seconds)
