@@ -14,7 +14,7 @@ import pytest
 
 from dsocr.process import shared_memory
 from dsocr.process.child import Channel, Child, ChildDied, Header
-from dsocr.process.shared_memory import BlockWriter, SharedBlock
+from dsocr.process.shared_memory import SharedBlock, share
 from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.skipif(not shared_memory.CAN_SHARE, reason="needs memfd of Linux")
@@ -29,12 +29,6 @@ def channels() -> Iterator[tuple[Channel, socket.socket]]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         yield Channel(ours, max_payload_bytes=SIZE), theirs
-
-
-def block(content: bytes) -> SharedBlock:
-    writer = BlockWriter(len(content))
-    writer.buffer[:] = content
-    return writer.seal()
 
 
 def open_files() -> int:
@@ -53,7 +47,7 @@ def test_a_block_arrives_with_its_header_and_leaves_no_descriptor() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         content = os.urandom(SIZE)
-        Channel(ours).send({"a": "x" * 10_000}, block(content))
+        Channel(ours).send({"a": "x" * 10_000}, share(content))
         Channel(ours).send({"b": 2}, b"bytes")
         header, received = Channel(theirs).receive()
         assert isinstance(received, SharedBlock)
@@ -66,7 +60,7 @@ def test_a_block_arrives_with_its_header_and_leaves_no_descriptor() -> None:
 
 
 def test_a_sealed_block_cannot_be_changed_by_anyone() -> None:
-    sealed = block(bytes(SIZE))
+    sealed = share(bytes(SIZE))
     with pytest.raises(OSError):
         os.pwrite(sealed.fileno(), b"x", 0)
     with pytest.raises(OSError):
@@ -75,15 +69,6 @@ def test_a_sealed_block_cannot_be_changed_by_anyone() -> None:
         mmap.mmap(sealed.fileno(), SIZE)
     with pytest.raises(TypeError):
         sealed.view()[0] = 1
-
-
-def test_a_block_that_is_still_written_cannot_be_sealed() -> None:
-    writer = BlockWriter(SIZE)
-    view = memoryview(writer.buffer)
-    with pytest.raises(BufferError):
-        writer.seal()
-    view.release()
-    assert len(writer.seal()) == SIZE
 
 
 def test_memory_that_is_not_sealed_or_has_another_size_is_refused(
@@ -96,7 +81,7 @@ def test_memory_that_is_not_sealed_or_has_another_size_is_refused(
     os.ftruncate(half_sealed, SIZE)
     fcntl.fcntl(half_sealed, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
     file = os.open(__file__, os.O_RDONLY)
-    good = block(bytes(SIZE))
+    good = share(bytes(SIZE))
     before = open_files()
     for descriptor in (unsealed, half_sealed, file):
         send(other, SIZE | _SHARED, descriptor)
@@ -117,7 +102,7 @@ def test_descriptors_that_are_missing_or_not_announced_are_refused_and_closed(
     channels: tuple[Channel, socket.socket],
 ) -> None:
     channel, other = channels
-    good = block(bytes(SIZE))
+    good = share(bytes(SIZE))
     before = open_files()
     for payload_bytes, descriptors in ((_SHARED | SIZE, 0), (2, 1), (_SHARED | SIZE, 2)):
         send(other, payload_bytes, *[good.fileno()] * descriptors)
@@ -131,35 +116,17 @@ def test_more_memory_than_a_payload_may_have_is_refused(
     channels: tuple[Channel, socket.socket],
 ) -> None:
     channel, other = channels
-    large = block(bytes(SIZE + 1))
+    large = share(bytes(SIZE + 1))
     send(other, len(large) | _SHARED, large.fileno())
     with pytest.raises(EOFError):
         channel.receive()
 
 
 def fill(channel: Channel, arguments: Header) -> None:
-    """A child that answers each request with so many bytes, or reports that it cannot."""
+    """A child that answers each request with so many bytes."""
     while True:
         request, _ = channel.receive()
-        try:
-            writer = BlockWriter(request["size"])
-        except MemoryError:
-            channel.send({"failed": True})
-            continue
-        writer.buffer[-1:] = b"z"
-        channel.send({}, writer.seal())
-
-
-def test_a_child_fills_a_block_within_its_limit_on_memory() -> None:
-    one = Child("tests.process.test_shared_memory:fill", memory_bytes=512 << 20)
-    try:
-        _, payload = one.call({"size": 1 << 20}, timeout=DEADLINE_SECONDS)
-        assert isinstance(payload, SharedBlock)
-        assert payload.view()[-1] == ord("z")
-        response, _ = one.call({"size": 1 << 30}, timeout=DEADLINE_SECONDS)
-        assert response == {"failed": True}
-    finally:
-        one.kill()
+        channel.send({}, share(bytes(request["size"])))
 
 
 def test_a_child_that_sends_more_than_it_may_is_reported_as_dead() -> None:
@@ -179,7 +146,7 @@ def test_a_process_with_few_file_descriptors_gets_no_more_blocks(
     before = len(shared_memory._alive)
     monkeypatch.setattr(shared_memory, "_max_blocks", lambda: before + 1)
     assert shared_memory.has_room()
-    one = block(b"x")
+    one = share(b"x")
     assert not shared_memory.has_room()
     del one
     assert shared_memory.has_room()

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dsocr.errors import BadImage, BadPdf, DsocrError, TooManyPixels
-from dsocr.pages.pixel_memory import Allocate, PixelMemory
-from dsocr.process.child import Channel, Header, Payload, limit_cpu_seconds
+from dsocr.process.child import Buffer, Channel, Header, Payload, limit_cpu_seconds
+from dsocr.process.shared_memory import share
 from dsocr.types import PageImage, TextLine
 
 
@@ -24,8 +24,7 @@ class File(Protocol):
 
     num_pages: int
 
-    def render_page(self, index: int, *, dpi: float, allocate: Allocate = bytearray) -> PageImage:
-        """With raw pixels in memory from `allocate`."""
+    def render_page(self, index: int, *, dpi: float) -> PageImage: ...
 
     def close(self) -> None: ...
 
@@ -78,8 +77,7 @@ def _open(request: Header, max_pixels: int) -> File:
 def _response(request: Header, file: File) -> tuple[Header, Payload]:
     if request["page"] is None:
         return {"num_pages": file.num_pages}, b""
-    memory = PixelMemory(shared=request["shared"])
-    page = file.render_page(request["page"], dpi=request["dpi"], allocate=memory.allocate)
+    page = file.render_page(request["page"], dpi=request["dpi"])
     lines = page.text_lines
     response = {
         "width": page.width,
@@ -88,8 +86,17 @@ def _response(request: Header, file: File) -> tuple[Header, Payload]:
         "lines": None if lines is None else [_serialize_line(line) for line in lines],
         "image_share": page.image_share,
     }
-    del page  # its view of the memory, which is sealed now
-    return response, memory.payload()
+    pixels = page.rgb()
+    assert isinstance(pixels, Buffer)
+    return response, _shared(pixels) if request["shared"] else pixels
+
+
+def _shared(pixels: Buffer) -> Payload:
+    """As shared memory, or as they are where the system provides none."""
+    try:
+        return share(pixels)
+    except OSError:
+        return pixels
 
 
 def _serialize_line(line: TextLine) -> list[Any]:

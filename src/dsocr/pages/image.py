@@ -12,7 +12,6 @@ from pathlib import Path
 from PIL import Image, ImageChops, ImageOps
 
 from dsocr.errors import BadImage, TooManyPages, TooManyPixels
-from dsocr.pages.pixel_memory import Allocate, raw_pixels
 from dsocr.types import PageImage
 
 MAX_FRAMES = 10_000
@@ -44,7 +43,7 @@ class ImageFile:
         self._fit()
         self.num_pages = self._count_frames() if decoder == "TIFF" else 1
 
-    def render_page(self, index: int, *, dpi: float, allocate: Allocate = bytearray) -> PageImage:
+    def render_page(self, index: int, *, dpi: float) -> PageImage:
         """The frame upright and in RGB, at its own size: `dpi` applies to PDFs only."""
         if self._image.tell() != index:
             self._image.seek(index)
@@ -53,9 +52,9 @@ class ImageFile:
         # Pillow returns a black page.
         self._image.load()
         own_dpi = _dpi(self._image)
-        pixels = raw_pixels(_to_rgb(_upright(self._image)), allocate)
+        image = _to_rgb(_upright(self._image))
         return PageImage(
-            index, pixels, pixels.width, pixels.height, dpi=own_dpi and own_dpi * self._shrunk
+            index, image, image.width, image.height, dpi=own_dpi and own_dpi * self._shrunk
         )
 
     def close(self) -> None:

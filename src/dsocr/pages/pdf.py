@@ -16,7 +16,6 @@ import pypdfium2.raw as pdfium_c
 
 from dsocr.errors import BadPdf, PasswordRequired
 from dsocr.pages.pdf_text import Frame, page_lines
-from dsocr.pages.pixel_memory import Allocate
 from dsocr.types import Box, PageImage, RawPixels
 
 POINTS_PER_INCH = 72
@@ -46,13 +45,13 @@ class PdfFile:
         with suppress(pdfium.PdfiumError):  # pages with a broken form can still be rendered
             self._pdf.init_forms()
 
-    def render_page(self, index: int, *, dpi: float, allocate: Allocate = bytearray) -> PageImage:
+    def render_page(self, index: int, *, dpi: float) -> PageImage:
         try:
             page = self._pdf[index]
         except (pdfium.PdfiumError, IndexError) as error:
             raise BadPdf(f"Page {index + 1} of the PDF is broken.") from error
         try:
-            return self._render(page, index, dpi, allocate)
+            return self._render(page, index, dpi)
         except (pdfium.PdfiumError, ValueError) as error:
             raise BadPdf(f"Page {index + 1} of the PDF cannot be rendered.") from error
         finally:
@@ -61,11 +60,9 @@ class PdfFile:
     def close(self) -> None:
         self._pdf.close()
 
-    def _render(
-        self, page: pdfium.PdfPage, index: int, dpi: float, allocate: Allocate
-    ) -> PageImage:
+    def _render(self, page: pdfium.PdfPage, index: int, dpi: float) -> PageImage:
         scale = fitting_scale(page.get_size(), dpi=dpi, max_pixels=self._max_pixels)
-        pixels = _pixels(page, scale, allocate)
+        pixels = _pixels(page, scale)
         frame = Frame(page)
         return PageImage(
             index,
@@ -78,26 +75,13 @@ class PdfFile:
         )
 
 
-def _pixels(page: pdfium.PdfPage, scale: float, allocate: Allocate) -> RawPixels:
-    """The page in RGB, rendered straight into the memory that `allocate` provides."""
-    memory: bytearray | memoryview = bytearray()
-
-    def make_bitmap(
-        width: int, height: int, format: int, rev_byteorder: bool = False
-    ) -> pdfium.PdfBitmap:
-        nonlocal memory
-        memory = allocate(3 * width * height)
-        buffer = (ctypes.c_ubyte * len(memory)).from_buffer(memory)
-        return pdfium.PdfBitmap.new_native(width, height, format, rev_byteorder, buffer)
-
+def _pixels(page: pdfium.PdfPage, scale: float) -> RawPixels:
+    """The page in RGB, in the memory that pdfium has rendered it into."""
     bitmap = page.render(
-        scale=scale,
-        rev_byteorder=True,
-        force_bitmap_format=pdfium_c.FPDFBitmap_BGR,
-        bitmap_maker=make_bitmap,
+        scale=scale, rev_byteorder=True, force_bitmap_format=pdfium_c.FPDFBitmap_BGR
     )
-    bitmap.close()
-    return RawPixels(bitmap.width, bitmap.height, memory)
+    bitmap.close()  # its memory stays
+    return RawPixels(bitmap.width, bitmap.height, memoryview(bitmap.buffer).cast("B"))
 
 
 def fitting_scale(size: tuple[float, float], *, dpi: float, max_pixels: int) -> float:

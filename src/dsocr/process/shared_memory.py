@@ -1,8 +1,8 @@
 """Blocks of memory that one process fills and others read, passed by file descriptor. Linux only.
 
-A block is sealed before it is sent: from then on neither its bytes nor its size can change, whoever
-has it. So a receiver needs no copy of what a process sends that decodes hostile files, and cannot
-be crashed by a block that shrinks while it is read.
+A block is sealed before it is sent: from then on neither its bytes nor its size can change. So a
+receiver needs no copy of what a process sends that decodes hostile files, and no block can shrink
+while it is read, which would crash the reader.
 """
 
 from __future__ import annotations
@@ -27,25 +27,6 @@ _MAX_OPEN_FILES = 65_536
 _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _OTHER_FILES = 512
 """File descriptors left for connections, files and pipes."""
-
-
-class BlockWriter:
-    """A new block, writable until it is sealed. Raises `MemoryError` without address space."""
-
-    def __init__(self, num_bytes: int) -> None:
-        fd = os.memfd_create("dsocr-page", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        self._block = SharedBlock(fd, num_bytes)
-        os.ftruncate(fd, num_bytes)
-        try:
-            self.buffer = mmap.mmap(fd, num_bytes)
-        except OSError as error:
-            raise MemoryError(f"no address space for {num_bytes} bytes") from error
-
-    def seal(self) -> SharedBlock:
-        """Ends writing. No view of `buffer` may be left: raises `BufferError`."""
-        self.buffer.close()
-        fcntl.fcntl(self._block.fileno(), fcntl.F_ADD_SEALS, _seals())
-        return self._block
 
 
 class SharedBlock:
@@ -85,6 +66,21 @@ class SharedBlock:
 
 
 _alive: weakref.WeakSet[SharedBlock] = weakref.WeakSet()
+
+
+def share(data: bytes | bytearray | memoryview) -> SharedBlock:
+    """A sealed block with a copy of these bytes. Raises `OSError` where the system allows none.
+
+    The kernel copies. Writing into a mapped block instead takes longer: each of its pages is then
+    faulted in by itself.
+    """
+    view = memoryview(data).cast("B")
+    fd = os.memfd_create("dsocr", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    block = SharedBlock(fd, len(view))
+    while view:
+        view = view[os.write(fd, view) :]
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _seals())
+    return block
 
 
 def has_room() -> bool:
