@@ -5,6 +5,7 @@ import fcntl
 import gc
 import mmap
 import os
+import resource
 import socket
 import struct
 from collections.abc import Iterator
@@ -150,3 +151,14 @@ def test_a_process_with_few_file_descriptors_gets_no_more_blocks(
     assert not shared_memory.has_room()
     del one
     assert shared_memory.has_room()
+
+
+def test_the_limit_on_open_files_is_raised_for_this_process_and_its_children() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 600), hard))
+    try:
+        shared_memory.raise_file_limit()
+        allowed = hard if hard != resource.RLIM_INFINITY else soft
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= min(allowed, soft)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -31,6 +31,7 @@ from typing import Any
 from dsocr.process.shared_memory import (
     CAN_SHARE,
     SharedBlock,
+    raise_file_limit,
     receive_with_descriptors,
     send_with_block,
 )
@@ -191,6 +192,7 @@ class Child:
         max_response_bytes: int = MAX_PAYLOAD_BYTES,
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        raise_file_limit()
         ours, theirs = socket.socketpair()
         lifeline_read, self._lifeline = os.pipe()
         plan = {"target": target, "arguments": dict(arguments or {}), "memory_bytes": memory_bytes}

@@ -115,15 +115,22 @@ def _seals() -> int:
     return fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
+def raise_file_limit() -> None:
+    """Lets this process, and children that it starts afterwards, have more open files: many systems
+    start a process with a limit of 1,024 and let it raise the limit."""
+    if sys.platform == "linux":
+        soft, hard = (_finite(limit) for limit in resource.getrlimit(resource.RLIMIT_NOFILE))
+        if soft < min(hard, _MAX_OPEN_FILES):
+            _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _MAX_OPEN_FILES), limit))
+
+
 @cache
 def _max_blocks() -> int:
-    """Blocks that this process may have. Raises its limit on open files if that is allowed: many
-    systems start a process with 1,024 and let it have more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < _MAX_OPEN_FILES:
-        wanted = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_OPEN_FILES)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
-    if soft == resource.RLIM_INFINITY:
-        soft = _MAX_OPEN_FILES
-    return max(0, (soft - _OTHER_FILES) // 2)  # a mapped block has two descriptors
+    """Blocks that this process may have. A mapped block has two descriptors."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(0, (_finite(soft) - _OTHER_FILES) // 2)
+
+
+def _finite(limit: int) -> int:
+    return _MAX_OPEN_FILES if limit == resource.RLIM_INFINITY else limit
