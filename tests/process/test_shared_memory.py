@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dsocr.process import shared_memory
+from dsocr.process import child, shared_memory
 from dsocr.process.child import Channel, Child, ChildDied, Header
 from dsocr.process.shared_memory import SharedBlock, share
 from tests.waiting import DEADLINE_SECONDS
@@ -119,6 +119,18 @@ def test_more_memory_than_a_payload_may_have_is_refused(
     channel, other = channels
     large = share(bytes(SIZE + 1))
     send(other, len(large) | _SHARED, large.fileno())
+    with pytest.raises(EOFError):
+        channel.receive()
+
+
+def test_frames_without_shared_memory_pass_where_there_is_none(
+    channels: tuple[Channel, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel, other = channels
+    monkeypatch.setattr(child, "CAN_SHARE", False)
+    Channel(other).send({"a": 1}, b"bytes")
+    assert channel.receive() == ({"a": 1}, b"bytes")
+    send(other, 5 | _SHARED)
     with pytest.raises(EOFError):
         channel.receive()
 

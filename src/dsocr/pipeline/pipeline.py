@@ -162,8 +162,8 @@ class Pipeline:
                     self._images.slot(is_first=first, background=run.owner)
                 )
             rendered = await _render(run, index)
-            if isinstance(rendered, PageImage):
-                slots.enter_context(self._images.hold(rendered.num_bytes))
+            num_bytes = rendered.num_bytes if isinstance(rendered, PageImage) else 0
+            slots.enter_context(self._images.hold(num_bytes))
             async with run.order.turn(position):
                 if isinstance(rendered, PageImage):
                     await slots.enter_async_context(
