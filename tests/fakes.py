@@ -181,7 +181,7 @@ def page_image(lines: Sequence[str], *, index: int = 0, dpi: float | None = 144)
     """A small white page whose text layer is `lines`, evenly spread from top to bottom."""
     return PageImage(
         index=index,
-        image=Image.new("RGB", (60, 80), "white"),
+        pixels=Image.new("RGB", (60, 80), "white"),
         width=60,
         height=80,
         dpi=dpi,

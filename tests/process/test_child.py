@@ -188,6 +188,10 @@ def test_a_payload_is_received_in_one_call() -> None:
             self.calls += 1
             return super().recv_into(*arguments)
 
+        def recvmsg(self, *arguments: Any) -> Any:
+            self.calls += 1
+            return super().recvmsg(*arguments)
+
     ours, theirs = socket.socketpair()
     reader = Counting(fileno=theirs.detach())
     with ours, reader, ThreadPoolExecutor(1) as beside:

@@ -16,7 +16,7 @@ import pypdfium2.raw as pdfium_c
 
 from dsocr.errors import BadPdf, PasswordRequired
 from dsocr.pages.pdf_text import Frame, page_lines
-from dsocr.types import Box, PageImage
+from dsocr.types import Box, PageImage, RawPixels
 
 POINTS_PER_INCH = 72
 MAX_SIDE = 10_000
@@ -62,18 +62,26 @@ class PdfFile:
 
     def _render(self, page: pdfium.PdfPage, index: int, dpi: float) -> PageImage:
         scale = fitting_scale(page.get_size(), dpi=dpi, max_pixels=self._max_pixels)
-        bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
-        image = bitmap.to_pil().convert("RGB")
+        pixels = _pixels(page, scale)
         frame = Frame(page)
         return PageImage(
             index,
-            image,
-            image.width,
-            image.height,
+            pixels,
+            pixels.width,
+            pixels.height,
             dpi=scale * POINTS_PER_INCH,
             text_lines=tuple(page_lines(page, frame)),
             image_share=_image_share(page, frame),
         )
+
+
+def _pixels(page: pdfium.PdfPage, scale: float) -> RawPixels:
+    """The page in RGB, in the memory that pdfium has rendered it into."""
+    bitmap = page.render(
+        scale=scale, rev_byteorder=True, force_bitmap_format=pdfium_c.FPDFBitmap_BGR
+    )
+    bitmap.close()  # its memory stays
+    return RawPixels(bitmap.width, bitmap.height, memoryview(bitmap.buffer).cast("B"))
 
 
 def fitting_scale(size: tuple[float, float], *, dpi: float, max_pixels: int) -> float:

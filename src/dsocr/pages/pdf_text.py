@@ -10,6 +10,7 @@ import ctypes
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -30,6 +31,10 @@ _DEVICE = 1 << 20
 """Side of the integer grid that pdfium maps page points to; it applies rotation and cropping."""
 _HYPHENS = {0x02, 0xAD}
 """pdfium's mark for a hyphen at a line's end, and the soft hyphen, which is drawn as one."""
+_LINE_BREAKS = "\r\n"
+_SPACE = (" ", 0.0, 0.0)
+_FIRST_SURROGATE = 0xD800
+_RECT_BYTES = ctypes.sizeof(pdfium_c.FS_RECTF)
 
 
 class Frame:
@@ -52,6 +57,10 @@ class Frame:
         return _fraction(across.value), _fraction(down.value)
 
 
+Bounds = tuple[float, float, float, float]
+"""Left, bottom, right and top in points."""
+
+
 @dataclass(slots=True)
 class _Run:
     """Characters of one line so far. The box is in points; `vertical` lines run up or down."""
@@ -61,18 +70,39 @@ class _Run:
     bottom: float
     right: float
     top: float
-    letters: list[Letter] = field(default_factory=list)
+    letters: list[tuple[str, float, float]] = field(default_factory=list)
+    """Each character with its extent along the line; spaces have none."""
+    right_to_left: bool = False
+    """Known once the line is complete."""
 
-    @property
-    def right_to_left(self) -> bool:
-        return not self.vertical and any(has_right_to_left(letter.text) for letter in self.letters)
+    def joined(self) -> str:
+        return "".join([letter[0] for letter in self.letters])
 
     def text(self) -> str:
         if self.right_to_left:
-            return reading_order_text(self.letters, self.top - self.bottom)
-        return " ".join("".join(letter.text for letter in self.letters).split())
+            letters = [Letter(*letter) for letter in self.letters]
+            return reading_order_text(letters, self.top - self.bottom)
+        return " ".join(self.joined().split())
 
-    def accepts(self, left: float, bottom: float, right: float, top: float) -> bool:
+    def add(self, character: str, box: Bounds) -> bool:
+        """Adds a character if it continues the line; else returns False."""
+        left, bottom, right, top = box
+        if bottom == self.bottom and top == self.top and not self.vertical:  # as most do
+            gap = _GAP * (top - bottom)
+            if left - self.right > gap or self.left - right > gap:
+                return False
+            if left < self.left:
+                self.left = left
+            if right > self.right:
+                self.right = right
+        elif self._accepts(left, bottom, right, top):
+            self.grow(left, bottom, right, top)
+        else:
+            return False
+        self.letters.append((character, left, right))
+        return True
+
+    def _accepts(self, left: float, bottom: float, right: float, top: float) -> bool:
         if self.vertical:
             return _joins(self.left, self.right, left, right, self.bottom, self.top, bottom, top)
         return _joins(self.bottom, self.top, bottom, top, self.left, self.right, left, right)
@@ -86,7 +116,7 @@ def page_lines(page: pdfium.PdfPage, frame: Frame) -> list[TextLine]:
     """The lines of the page's text in the PDF's order; blank and cropped ones are left out."""
     text_page = page.get_textpage()
     try:
-        runs = _merge_right_to_left(list(_runs(text_page)))
+        runs = _merge_right_to_left(list(_runs(_Characters(text_page))))
     finally:
         text_page.close()
     placed = (
@@ -102,37 +132,96 @@ def _is_on_page(box: Box) -> bool:
     return box.x1 > box.x0 and box.y1 > box.y0
 
 
-def _runs(text_page: pdfium.PdfTextPage) -> Iterator[_Run]:
+class _Characters:
+    """The characters of a page and their boxes, in the order of the PDF.
+
+    A page has thousands. pdfium's functions are called with plain addresses here, in one loop each,
+    which takes a fraction of the time that the checked wrappers take.
+    """
+
+    def __init__(self, text_page: pdfium.PdfTextPage) -> None:
+        self._page = _address(text_page.raw)
+        self._count = min(MAX_CHARACTERS, pdfium_c.FPDFText_CountChars(text_page))
+
+    def __iter__(self) -> Iterator[tuple[str, Bounds | None]]:
+        """A character and its box. The second half of a surrogate pair is an empty string."""
+        return zip(self._texts(), self._boxes(), strict=True)
+
+    def is_vertical(self, index: int) -> bool:
+        angle = _get_angle(self._page, index)
+        return angle >= 0 and abs(math.sin(angle)) > 0.7
+
+    def _texts(self) -> list[str]:
+        codes = list(map(_get_unicode, [self._page] * self._count, range(self._count)))
+        texts = [_character(code) for code in codes]
+        if max(codes, default=0) < _FIRST_SURROGATE:
+            return texts
+        for index in range(len(codes) - 1):
+            high, low = codes[index], codes[index + 1]
+            if _FIRST_SURROGATE <= high < 0xDC00 <= low < 0xE000:  # pdfium counts each half
+                texts[index] = chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
+                texts[index + 1] = ""
+        return texts
+
+    def _boxes(self) -> list[Bounds | None]:
+        """Each box has the font's full height, so that a dot is as high as a letter."""
+        count = self._count
+        rects = (ctypes.c_float * (4 * count))()  # of FS_RECTF: left, top, right, bottom
+        start = ctypes.addressof(rects)
+        addresses = range(start, start + _RECT_BYTES * count, _RECT_BYTES)
+        found = list(map(_get_loose_box, [self._page] * count, range(count), addresses))
+        edges = rects[:]
+        columns = (edges[first::4] for first in range(4))
+        boxes = zip(found, *columns, strict=True)
+        if not math.isfinite(sum(edges)):
+            return [_sorted_box(*box) for box in boxes]
+        return [
+            (left, bottom, right, top)
+            if has_box and left < right and bottom < top
+            else _sorted_box(has_box, left, top, right, bottom)
+            for has_box, left, top, right, bottom in boxes
+        ]
+
+
+def _sorted_box(
+    has_box: int, left: float, top: float, right: float, bottom: float
+) -> Bounds | None:
+    """None for a box without an area."""
+    left, right = sorted((left, right))
+    bottom, top = sorted((bottom, top))
+    is_finite = all(map(math.isfinite, (left, bottom, right, top)))
+    if not has_box or not is_finite or right <= left or top <= bottom:
+        return None
+    return left, bottom, right, top
+
+
+def _runs(characters: _Characters) -> Iterator[_Run]:
     run: _Run | None = None
-    for index, code in _codes(text_page):
-        character = "-" if code in _HYPHENS else _character(code)
-        if character in "\r\n":
+    for index, (character, box) in enumerate(characters):
+        if character in _LINE_BREAKS:
+            if run and character:
+                yield run
+                run = None
+        elif character.isspace():
+            if run:
+                run.letters.append(_SPACE)
+        elif box is None:
+            if run:
+                run.letters.append((character, run.right, run.right))
+        elif not (run and run.add(character, box)):
             if run:
                 yield run
-            run = None
-            continue
-        if character.isspace():
-            if run:
-                run.letters.append(Letter(" "))
-            continue
-        box = _loose_box(text_page, index)
-        if box is None:
-            if run:
-                run.letters.append(Letter(character, run.right, run.right))
-            continue
-        if run and not run.accepts(*box):
-            yield run
-            run = None
-        if run is None:
-            run = _Run(_is_vertical(text_page, index), *box)
-        run.grow(*box)
-        run.letters.append(Letter(character, box[0], box[2]))
+            run = _Run(characters.is_vertical(index), *box, [(character, box[0], box[2])])
     if run:
         yield run
 
 
 def _merge_right_to_left(runs: list[_Run]) -> list[_Run]:
     """Merges the parts of right-to-left lines: pdfium breaks them at each change of direction."""
+    for run in runs:
+        run.right_to_left = not run.vertical and has_right_to_left(run.joined())
+    if not any(run.right_to_left for run in runs):
+        return runs
     merged: list[_Run] = []
     for run in runs:
         near = next((line for line in merged if _is_part_of(run, line)), None)
@@ -140,7 +229,8 @@ def _merge_right_to_left(runs: list[_Run]) -> list[_Run]:
             merged.append(run)
             continue
         near.grow(run.left, run.bottom, run.right, run.top)
-        near.letters += [Letter(" "), *run.letters]
+        near.letters += [_SPACE, *run.letters]
+        near.right_to_left = True
     return merged
 
 
@@ -151,21 +241,6 @@ def _is_part_of(run: _Run, line: _Run) -> bool:
     shared = min(run.top, line.top) - max(run.bottom, line.bottom)
     gap = max(run.left - line.right, line.left - run.right)
     return shared > _SAME_LINE * height and gap < _WORD_GAP * height
-
-
-def _codes(text_page: pdfium.PdfTextPage) -> Iterator[tuple[int, int]]:
-    """Character numbers and code points; pdfium counts each half of a UTF-16 surrogate pair."""
-    count = min(MAX_CHARACTERS, pdfium_c.FPDFText_CountChars(text_page))
-    index = 0
-    while index < count:
-        first, code = index, pdfium_c.FPDFText_GetUnicode(text_page, index)
-        index += 1
-        if 0xD800 <= code < 0xDC00 and index < count:
-            low = pdfium_c.FPDFText_GetUnicode(text_page, index)
-            if 0xDC00 <= low < 0xE000:
-                code = 0x10000 + ((code - 0xD800) << 10) + low - 0xDC00
-                index += 1
-        yield first, code
 
 
 def _joins(
@@ -185,29 +260,30 @@ def _joins(
     return shared >= _OVERLAP * height and gap <= _GAP * max(high - low, new_high - new_low)
 
 
-def _loose_box(
-    text_page: pdfium.PdfTextPage, index: int
-) -> tuple[float, float, float, float] | None:
-    """The character's box with the font's full height, so that a dot is as high as a letter."""
-    rect = pdfium_c.FS_RECTF()
-    if not pdfium_c.FPDFText_GetLooseCharBox(text_page, index, rect):
-        return None
-    left, right = sorted((rect.left, rect.right))
-    bottom, top = sorted((rect.bottom, rect.top))
-    if not all(map(math.isfinite, (left, bottom, right, top))) or right <= left or top <= bottom:
-        return None
-    return left, bottom, right, top
-
-
-def _is_vertical(text_page: pdfium.PdfTextPage, index: int) -> bool:
-    angle = pdfium_c.FPDFText_GetCharAngle(text_page, index)
-    return angle >= 0 and abs(math.sin(angle)) > 0.7
-
-
 def _character(code: int) -> str:
     """Lone surrogates and invalid code points become the replacement character."""
+    if code in _HYPHENS:
+        return "-"
     return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
 
 
 def _fraction(value: int) -> float:
     return min(1.0, max(0.0, value / _DEVICE))
+
+
+def _address(handle: Any) -> int:
+    """Of what a pointer of pdfium's wrapper, or one of its functions, points to."""
+    address = ctypes.cast(handle, ctypes.c_void_p).value
+    assert address is not None
+    return address
+
+
+_get_unicode = ctypes.PYFUNCTYPE(ctypes.c_uint, ctypes.c_void_p, ctypes.c_int)(
+    _address(pdfium_c.FPDFText_GetUnicode)
+)
+_get_loose_box = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
+    _address(pdfium_c.FPDFText_GetLooseCharBox)
+)
+_get_angle = ctypes.PYFUNCTYPE(ctypes.c_float, ctypes.c_void_p, ctypes.c_int)(
+    _address(pdfium_c.FPDFText_GetCharAngle)
+)

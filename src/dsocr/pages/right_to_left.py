@@ -46,7 +46,9 @@ class _Glyph:
 
 def has_right_to_left(text: str) -> bool:
     """Whether any letter runs from right to left."""
-    return any(unicodedata.bidirectional(letter) in _RIGHT_TO_LEFT for letter in text)
+    return not text.isascii() and any(
+        unicodedata.bidirectional(letter) in _RIGHT_TO_LEFT for letter in text
+    )
 
 
 def reading_order_text(letters: Sequence[Letter], height: float) -> str:

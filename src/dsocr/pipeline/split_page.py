@@ -20,8 +20,9 @@ _WORST_FIRST: tuple[FinishReason, ...] = ("repetition", "length", "stop")
 
 def split_page(page: PageImage) -> tuple[PageImage, PageImage]:
     """Split near the middle, at the row that crosses the fewest strokes."""
-    row = split_row(page.image)
-    return _part(page, 0, row), _part(page, row, page.height)
+    image = page.image
+    row = split_row(image)
+    return _part(page, image, 0, row), _part(page, image, row, page.height)
 
 
 def split_row(image: Image) -> int:
@@ -69,13 +70,13 @@ def sum_usage(*usages: Usage) -> Usage:
     return Usage(*(sum(column) for column in zip(*map(dataclasses.astuple, usages), strict=True)))
 
 
-def _part(page: PageImage, top: int, bottom: int) -> PageImage:
+def _part(page: PageImage, image: Image, top: int, bottom: int) -> PageImage:
     lines = page.text_lines
     if lines is not None:
         lines = tuple(_lines_between(lines, top / page.height, bottom / page.height))
     return dataclasses.replace(
         page,
-        image=page.image.crop((0, top, page.width, bottom)),
+        pixels=image.crop((0, top, page.width, bottom)),
         height=bottom - top,
         text_lines=lines,
     )

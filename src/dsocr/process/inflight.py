@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from dsocr.errors import DsocrError, EngineCrashed
-from dsocr.process.child import Buffer, Header
+from dsocr.process.child import Header, Payload
 from dsocr.process.text_stream import TextStream
 
 LOST_CHARACTERS = 64
@@ -28,7 +28,7 @@ class Page:
     """A request in flight. `response` is resolved once, however many processes are tried."""
 
     request: Header
-    payload: Callable[[], Buffer]
+    payload: Callable[[], Payload]
     """Makes the bytes that follow the request."""
     response: asyncio.Future[Header]
     stream: TextStream

@@ -24,7 +24,7 @@ from typing import Any
 
 from dsocr.errors import DsocrError, EngineUnavailable, PageTimeout
 from dsocr.process.breaker import CircuitBreaker
-from dsocr.process.child import Buffer, Header
+from dsocr.process.child import Header, Payload
 from dsocr.process.inflight import InflightPages, Page, error_from_frame
 from dsocr.process.limiter import InflightLimiter
 from dsocr.process.machine import memory_bytes
@@ -128,7 +128,7 @@ class Supervisor:
     async def request(
         self,
         header: Mapping[str, Any],
-        payload: Callable[[], Buffer],
+        payload: Callable[[], Payload],
         *,
         num_bytes: int,
         on_text: Callable[[str], None] | None = None,
@@ -297,7 +297,7 @@ class Supervisor:
         for page in self._inflight.to_send():
             self._send(page.request, partial(_payload_of, page, loop))
 
-    def _send(self, header: Header, payload: Callable[[], Buffer | None] = bytes) -> None:
+    def _send(self, header: Header, payload: Callable[[], Payload | None] = bytes) -> None:
         process = self._process
         if process is not None and not self._closed:
             is_current = partial(self._is_current, process)
@@ -329,7 +329,7 @@ class Supervisor:
             await process.kill()
 
 
-def _payload_of(page: Page, loop: asyncio.AbstractEventLoop) -> Buffer | None:
+def _payload_of(page: Page, loop: asyncio.AbstractEventLoop) -> Payload | None:
     """None for a page that has its response already, or whose payload cannot be made."""
     if page.response.done():
         return None

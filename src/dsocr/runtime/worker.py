@@ -24,14 +24,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
-from dsocr.process.child import BEGAN_AT, Channel, Header
+from dsocr.process.child import BEGAN_AT, Channel, Header, Received
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import (
     DeviceError,
@@ -50,7 +48,7 @@ from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.spec import CheckpointError
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
-from dsocr.types import NoRepeat
+from dsocr.types import NoRepeat, RawPixels
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +58,7 @@ FRAME_SECONDS = 0.025
 
 _WITHOUT_KERNELS = "DEEPSEEK_OCR_RUNTIME__KERNELS=false runs without kernels, more slowly."
 
-Frame = tuple[Header, bytearray] | None
+Frame = tuple[Header, Received] | None
 
 
 def main(channel: Channel, arguments: Header) -> None:
@@ -225,11 +223,12 @@ def _handle_frames(runtime: Runtime, frames: queue.SimpleQueue[Frame]) -> bool:
     return True
 
 
-def _request(header: Header, pixels: bytearray) -> Request:
+def _request(header: Header, pixels: Received) -> Request:
     ngram = header["no_repeat"]
+    width, height = header["size"]
     return Request(
         request_id=header["id"],
-        image=partial(Image.frombuffer, "RGB", tuple(header["size"]), pixels, "raw", "RGB", 0, 1),
+        image=RawPixels(width, height, pixels).image,
         prompt=header["prompt"],
         mode=header["mode"],
         params=SamplingParams(

@@ -109,7 +109,7 @@ class NativeEngine:
         began = time.monotonic()
         response = await self._supervisor.request(
             _request(page, options),
-            page.image.tobytes,
+            page.rgb,
             num_bytes=page.num_bytes,
             on_text=on_text,
         )

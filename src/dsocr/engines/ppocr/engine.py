@@ -65,9 +65,7 @@ class PpocrEngine:
         """Raises `UnsupportedTask`, `EngineCrashed`, `EngineUnavailable` and `PageTimeout`."""
         request = _request(page, options)
         started = time.monotonic()
-        response = await self._supervisor.request(
-            request, page.image.tobytes, num_bytes=page.num_bytes
-        )
+        response = await self._supervisor.request(request, page.rgb, num_bytes=page.num_bytes)
         result = _result(page, options, response, time.monotonic() - started)
         if on_text and result.raw:
             on_text(result.raw)

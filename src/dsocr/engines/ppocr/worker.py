@@ -11,7 +11,8 @@ import numpy as np
 
 from dsocr.engines.ppocr.recognizer import PageRecognizer
 from dsocr.errors import EngineCrashed, EngineUnavailable
-from dsocr.process.child import Channel, Header
+from dsocr.process.child import Channel, Header, Received
+from dsocr.process.shared_memory import as_buffer
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +47,11 @@ def serve(channel: Channel, arguments: Header) -> None:
 
 
 def _recognize(
-    recognizer: PageRecognizer, request: Header, pixels: bytearray, queue: _RequestQueue
+    recognizer: PageRecognizer, request: Header, pixels: Received, queue: _RequestQueue
 ) -> Header:
     """The page's response. An error fails that page alone: the models stay loaded."""
-    image = np.frombuffer(pixels, np.uint8).reshape(request["height"], request["width"], 3)
+    image = np.frombuffer(as_buffer(pixels), np.uint8)
+    image = image.reshape(request["height"], request["width"], 3)
     try:
         return {"kind": "done", **recognizer.recognize(image, request, poll=queue.poll)}
     except _Cancelled:
@@ -79,11 +81,11 @@ class _RequestQueue:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._waiting: deque[tuple[Header, bytearray]] = deque()
+        self._waiting: deque[tuple[Header, Received]] = deque()
         self._current: int | None = None
         self._last_heartbeat = time.monotonic()
 
-    def get(self) -> tuple[Header, bytearray]:
+    def get(self) -> tuple[Header, Received]:
         """The next page; blocks until there is one."""
         self._current = None
         while not self._waiting:
@@ -102,7 +104,7 @@ class _RequestQueue:
         if self._current is None:
             raise _Cancelled
 
-    def _accept(self, header: Header, pixels: bytearray) -> None:
+    def _accept(self, header: Header, pixels: Received) -> None:
         if header["kind"] == "read":
             self._waiting.append((header, pixels))
             return
