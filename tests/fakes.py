@@ -23,6 +23,7 @@ from PIL import Image
 from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.stats import EngineStats
 from dsocr.errors import EngineCrashed, UnsupportedTask
+from dsocr.process.inflight import Suspicion
 from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, TextLine, Usage
 
 OPTIONS = OcrOptions(
@@ -69,7 +70,12 @@ class FakeEngine:
         self.closed = True
 
     async def recognize(
-        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+        self,
+        page: PageImage,
+        options: OcrOptions,
+        *,
+        on_text: OnText | None = None,
+        suspicion: Suspicion | None = None,
     ) -> PageResult:
         if options.task not in self.info.tasks:
             raise UnsupportedTask

@@ -11,10 +11,11 @@ import pytest
 from dsocr.engines import pool as pool_module
 from dsocr.engines.base import OnText
 from dsocr.engines.pool import EnginePool
-from dsocr.engines.stats import EngineStats
+from dsocr.engines.stats import EngineStats, WorkerState
 from dsocr.errors import BadCheckpoint, EngineCrashed, EngineUnavailable, QueueFull
 from dsocr.pipeline.events import PageDone, PageEvent, PageReset, TextDelta
 from dsocr.pipeline.pipeline import Pipeline
+from dsocr.process.inflight import Suspicion, WorkerLost
 from dsocr.types import OcrOptions, PageImage, PageResult
 from tests.fakes import OPTIONS, FakeEngine, FakeSource, page_image
 
@@ -37,6 +38,10 @@ class Member(FakeEngine):
         self.start_errors = start_errors or []
         self.page_error = page_error
         self.streams_first = streams_first
+        self.on_failure: Callable[[], None] = lambda: None
+        """Called before a page's error is raised."""
+        self.suspicions: list[Suspicion | None] = []
+        """Of each page it was sent."""
         self.can_start = asyncio.Event()
         self.can_start.set()
 
@@ -47,13 +52,21 @@ class Member(FakeEngine):
         await super().start()
 
     async def recognize(
-        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+        self,
+        page: PageImage,
+        options: OcrOptions,
+        *,
+        on_text: OnText | None = None,
+        suspicion: Suspicion | None = None,
     ) -> PageResult:
+        self.suspicions.append(suspicion)
         if self.page_error is not None:
             self.read.append("failed")
             if on_text is not None and self.streams_first:
                 on_text(self.streams_first)
-            raise self.page_error
+            error = self.page_error
+            self.on_failure()
+            raise error
         return await super().recognize(page, options, on_text=on_text)
 
 
@@ -170,6 +183,93 @@ async def test_a_page_that_crashes_its_member_is_not_sent_to_another() -> None:
     assert second.read == []
 
 
+async def test_a_page_of_a_lost_worker_goes_to_another_with_its_suspicion() -> None:
+    suspicion = Suspicion(1, True, 70)
+    first, second = Member(page_error=WorkerLost(suspicion)), Member()
+    pool = await started(first, second)
+    first.on_failure = lambda: setattr(first, "unhealthy_reason", "it is started again")
+
+    result = await pool.recognize(page_image(WORDS, index=7), OPTIONS)
+
+    assert result.index == 7
+    assert (first.read, second.read) == (["failed"], ["one"])
+    assert second.suspicions == [suspicion]
+
+
+async def test_a_page_whose_workers_are_lost_goes_back_to_a_member_that_has_recovered() -> None:
+    first, second = Member(page_error=WorkerLost(Suspicion())), Member()
+    second.page_error = WorkerLost(Suspicion(1))
+    pool = await started(first, second)
+
+    def first_lost() -> None:
+        first.unhealthy_reason, second.unhealthy_reason = "it is started again", ""
+        first.page_error = None
+
+    def second_lost() -> None:
+        second.unhealthy_reason, first.unhealthy_reason = "it is started again", ""
+
+    first.on_failure, second.on_failure = first_lost, second_lost
+
+    await pool.recognize(page_image(WORDS), OPTIONS)
+
+    assert (first.read, second.read) == (["failed", "one"], ["failed"])
+    assert first.suspicions[-1] == Suspicion(1)
+
+
+async def test_a_page_at_an_unhealthy_member_goes_to_the_first_that_recovers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "RECOVERY_POLL_SECONDS", 0.0)
+    first, second = Member(), Member()
+    pool = await started(first, second)
+    first.unhealthy_reason = second.unhealthy_reason = "it is started again"
+    reading = asyncio.create_task(pool.recognize(page_image(HANG), OPTIONS))
+    await until(lambda: first.running == 1)
+
+    second.unhealthy_reason = ""
+    await until(lambda: second.running == 1)
+
+    assert first.running == 0
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    assert second.running == 0
+
+
+async def test_a_page_of_a_closed_pool_is_not_sent_again() -> None:
+    first, second = Member(page_error=WorkerLost(Suspicion())), Member()
+    pool = await started(first, second)
+    await pool.close()
+
+    with pytest.raises(EngineUnavailable):
+        await pool.recognize(page_image(WORDS), OPTIONS)
+    assert second.read == []
+
+
+async def test_workers_are_starting_ready_or_failed() -> None:
+    failing, slow, good = Member(start_errors=[EngineUnavailable("busy")]), Member(), Member()
+    for member, device in ((failing, "cuda:0"), (slow, "cuda:1"), (good, "cuda:2")):
+        member.info = dataclasses.replace(member.info, device=device)
+    slow.can_start.clear()
+    pool = EnginePool([failing, slow, good])
+    await pool.start()
+    await until(lambda: good.started and pool.stats().workers[0].unhealthy_reason == "busy")
+    reading = asyncio.create_task(pool.recognize(page_image(HANG), OPTIONS))
+    await until(lambda: good.running == 1)
+
+    assert pool.stats().workers == (
+        WorkerState("cuda:0", "failed", "busy"),
+        WorkerState("cuda:1", "starting", "The engine is starting."),
+        WorkerState("cuda:2", "ready", pages=1),
+    )
+    slow.can_start.set()
+    await until(lambda: pool.stats().workers[1].state == "ready")
+    good.unhealthy_reason = "it is started again"
+    assert pool.stats().workers[2].state == "starting"
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await pool.close()
+
+
 async def test_without_another_healthy_member_the_error_is_raised() -> None:
     first, second = Member(page_error=EngineUnavailable("down")), Member()
     pool = await started(first, second)
@@ -264,7 +364,8 @@ def test_stats_are_the_sums_of_the_members() -> None:
     pool = EnginePool([Reporting(max_concurrency=2), Reporting(max_concurrency=3)])
 
     load = {"cache_used": 0.5, "preemptions": 8.0}
-    assert pool.stats() == EngineStats(6, 10, {"crash": 2}, 4, load)
+    workers = (WorkerState("cpu", "ready", restarts=1),) * 2
+    assert pool.stats() == EngineStats(6, 10, {"crash": 2}, 4, load, workers)
 
 
 async def test_closing_closes_all_members_and_ends_their_starts() -> None:

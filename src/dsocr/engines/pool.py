@@ -1,20 +1,21 @@
 """Several engines as one: spreads pages over its members and skips unhealthy ones.
 
-Its members are one native engine a GPU, or remote servers. They should run the same model: any of
-them may recognize a page. Knows no engine by name.
+Its members are one native engine for each device, or remote servers. They should run the same
+model: any of them may recognize a page. Knows no engine by name.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from dsocr.engines.base import Engine, EngineInfo, OnText
-from dsocr.engines.stats import EngineStats, merge_stats
+from dsocr.engines.base import EngineInfo, OnText, PoolMember
+from dsocr.engines.stats import EngineStats, WorkerState, merge_stats
 from dsocr.errors import EngineUnavailable, QueueFull
+from dsocr.process.inflight import Suspicion, WorkerLost
 from dsocr.process.text_stream import TextStream
 from dsocr.types import OcrOptions, PageImage, PageResult
 
@@ -22,13 +23,15 @@ logger = logging.getLogger(__name__)
 
 RESTART_SECONDS = 5.0
 """Between two attempts to start a member that did not start."""
+RECOVERY_POLL_SECONDS = 0.2
+"""Between two looks for a healthy member while there is none."""
 
 Value = TypeVar("Value")
 
 
 @dataclass(slots=True, eq=False)
 class _Member:
-    engine: Engine
+    engine: PoolMember
     num_pages: int = 0
     """In flight."""
     start_problem: str = ""
@@ -36,7 +39,7 @@ class _Member:
     first_attempt: asyncio.Event = field(default_factory=asyncio.Event)
     """Set after its first start, successful or not."""
     error: Exception | None = None
-    """Of its last start."""
+    """Of its last start; None if that has succeeded or is the first."""
 
     @property
     def unhealthy_reason(self) -> str:
@@ -47,16 +50,38 @@ class _Member:
         """Share of its capacity that it uses with one page more."""
         return (self.num_pages + 1) / self.engine.info.max_concurrency
 
+    def state(self) -> WorkerState:
+        reason = self.unhealthy_reason
+        failed = bool(self.start_problem) and self.error is not None
+        return WorkerState(
+            self.engine.info.device,
+            "failed" if failed else "starting" if reason else "ready",
+            reason,
+            pages=self.num_pages,
+            restarts=sum(self.engine.stats().restarts.values()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One page to recognize."""
+
+    page: PageImage
+    options: OcrOptions
+    on_text: OnText | None
+
 
 class EnginePool:
     """An `Engine` that sends each page to the healthy member with the least work.
 
-    A page whose member is unavailable or full is sent to one other member. `EngineCrashed` is not
-    retried: a member raises it only for a page that has crashed its process twice or failed in it
-    alone, so it would crash another member's process, with that one's pages in flight, as well.
+    A page whose member's process is lost is sent to another member, with what is known of its part
+    in that crash. A page whose member is unavailable or full is sent to one other member.
+    `EngineCrashed` is not retried: a member raises it only for a page that has crashed two
+    processes or failed in one alone, so it would crash another member's process, with that one's
+    pages in flight, as well.
     """
 
-    def __init__(self, members: Sequence[Engine]) -> None:
+    def __init__(self, members: Sequence[PoolMember]) -> None:
         """Raises `ValueError` without members. Their order decides between equal loads."""
         if not members:
             raise ValueError("a pool needs at least one engine")
@@ -64,10 +89,19 @@ class EnginePool:
         self._start_tasks: list[asyncio.Task[None]] = []
         self._num_retries = 0
         self._closed = False
+        self._info: EngineInfo | None = None
+        self._info_key: list[tuple[EngineInfo, bool]] = []
+        """What `_info` was made of."""
 
     @property
     def info(self) -> EngineInfo:
         """Tasks and modes that all members support; pages in flight of the healthy ones."""
+        key = [(one.engine.info, not one.unhealthy_reason) for one in self._members]
+        if self._info is None or key != self._info_key:
+            self._info, self._info_key = self._make_info(), key
+        return self._info
+
+    def _make_info(self) -> EngineInfo:
         infos = [member.engine.info for member in self._members]
         usable = self._healthy() or self._members
         return EngineInfo(
@@ -95,8 +129,10 @@ class EnginePool:
 
     def stats(self) -> EngineStats:
         """Sums over the members, and the pages that were sent to another one."""
-        stats = (member.engine.stats() for member in self._members)
-        return merge_stats(stats, retries=self._num_retries)
+        stats = merge_stats(
+            (member.engine.stats() for member in self._members), retries=self._num_retries
+        )
+        return replace(stats, workers=tuple(member.state() for member in self._members))
 
     async def start(self) -> None:
         """Starts all members concurrently; returns when the first is ready. The others are started
@@ -114,18 +150,23 @@ class EnginePool:
     ) -> PageResult:
         """Raises what the members raise."""
         stream = TextStream(on_text)
-        piece_handler = None if on_text is None else stream.add
-        first = self._least_loaded(self._healthy() or self._members)
-        try:
-            return await self._recognize_on(first, page, options, piece_handler)
-        except (EngineUnavailable, QueueFull) as error:
-            others = [member for member in self._healthy() if member is not first]
-            if self._closed or not others:
-                raise
-            logger.warning("page %d goes to another engine: %s", page.index, error.message)
-        self._num_retries += 1
-        stream.restart()
-        return await self._recognize_on(self._least_loaded(others), page, options, piece_handler)
+        request = _Request(page, options, None if on_text is None else stream.add)
+        member, suspicion, was_refused = self._next_member(), Suspicion(), False
+        while True:
+            try:
+                return await self._recognize_on(member, request, suspicion)
+            except WorkerLost as error:
+                if self._closed:
+                    raise
+                suspicion, member = error.suspicion, self._next_member()
+            except (EngineUnavailable, QueueFull) as error:
+                others = [one for one in self._healthy() if one is not member]
+                if self._closed or was_refused or not others:
+                    raise
+                logger.warning("page %d goes to another engine: %s", page.index, error.message)
+                self._num_retries += 1
+                was_refused, member = True, self._least_loaded(others)
+            stream.restart()
 
     async def close(self) -> None:
         """Closes all members."""
@@ -134,13 +175,36 @@ class EnginePool:
         await asyncio.gather(*(member.engine.close() for member in self._members))
 
     async def _recognize_on(
-        self, member: _Member, page: PageImage, options: OcrOptions, on_text: OnText | None
+        self, member: _Member, request: _Request, suspicion: Suspicion
     ) -> PageResult:
         member.num_pages += 1
+        recognizing = member.engine.recognize(
+            request.page, request.options, on_text=request.on_text, suspicion=suspicion
+        )
         try:
-            return await member.engine.recognize(page, options, on_text=on_text)
+            if not member.unhealthy_reason:
+                return await recognizing
+            return await self._unless_another_recovers(member, recognizing, suspicion)
         finally:
             member.num_pages -= 1
+
+    async def _unless_another_recovers(
+        self,
+        member: _Member,
+        recognizing: Coroutine[Any, Any, PageResult],
+        suspicion: Suspicion,
+    ) -> PageResult:
+        """Waits for an unhealthy member. Cancels the page there and raises `WorkerLost` when
+        another one becomes healthy first."""
+        task = asyncio.ensure_future(recognizing)
+        try:
+            while not (await asyncio.wait({task}, timeout=RECOVERY_POLL_SECONDS))[0]:
+                if member.unhealthy_reason and self._healthy():
+                    raise WorkerLost(suspicion)
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _first_ready(self) -> None:
         """Returns when a member has started. Raises when the first attempts of all have failed."""
@@ -166,11 +230,12 @@ class EnginePool:
                 await member.engine.start()
             except Exception as error:
                 if str(error) != str(member.error):
-                    logger.error("an engine of the pool did not start: %s", error)
+                    device = member.engine.info.device
+                    logger.error("the engine on %s did not start: %s", device, error)
                 member.error = error
                 member.start_problem = str(error) or type(error).__name__
             else:
-                member.start_problem = ""
+                member.start_problem, member.error = "", None
             member.first_attempt.set()
             if not member.start_problem:
                 return
@@ -184,6 +249,10 @@ class EnginePool:
 
     def _healthy(self) -> list[_Member]:
         return [member for member in self._members if not member.unhealthy_reason]
+
+    def _next_member(self) -> _Member:
+        """The one for a new page; it may be unhealthy only if all are."""
+        return self._least_loaded(self._healthy() or self._members)
 
     def _least_loaded(self, members: Sequence[_Member]) -> _Member:
         return min(members, key=lambda member: member.load)
