@@ -38,6 +38,8 @@ class Member(FakeEngine):
         self.start_errors = start_errors or []
         self.page_error = page_error
         self.streams_first = streams_first
+        self.can_fail = asyncio.Event()
+        self.can_fail.set()
         self.on_failure: Callable[[], None] = lambda: None
         """Called before a page's error is raised."""
         self.suspicions: list[Suspicion | None] = []
@@ -65,6 +67,7 @@ class Member(FakeEngine):
             if on_text is not None and self.streams_first:
                 on_text(self.streams_first)
             error = self.page_error
+            await self.can_fail.wait()
             self.on_failure()
             raise error
         return await super().recognize(page, options, on_text=on_text)
@@ -194,6 +197,59 @@ async def test_a_page_of_a_lost_worker_goes_to_another_with_its_suspicion() -> N
     assert result.index == 7
     assert (first.read, second.read) == (["failed"], ["one"])
     assert second.suspicions == [suspicion]
+
+
+async def lost_together(
+    first: Member, second: Member, count: int
+) -> tuple[EnginePool, list[asyncio.Task[PageResult]]]:
+    """A pool, and pages that hang: the worker of `first` was lost with all of them in flight."""
+    first.page_error = WorkerLost(Suspicion(1, True, 70))
+    first.on_failure = lambda: setattr(first, "unhealthy_reason", "it is started again")
+    first.can_fail.clear()
+    pool = await started(first, second)
+    second.unhealthy_reason = "it is started, too"
+    pages = [asyncio.create_task(pool.recognize(page_image(HANG), OPTIONS)) for _ in range(count)]
+    await until(lambda: len(first.read) == count)
+    second.unhealthy_reason = ""
+    first.can_fail.set()
+    await until(lambda: second.running > 0)
+    return pool, pages
+
+
+async def cancelled(*pages: asyncio.Task[PageResult]) -> None:
+    for page in pages:
+        page.cancel()
+    await asyncio.gather(*pages, return_exceptions=True)
+
+
+async def test_a_member_gets_one_suspect_at_a_time_and_other_pages_beside_it() -> None:
+    first, second = Member(), Member()
+    pool, suspects = await lost_together(first, second, 3)
+    assert second.running == 1
+    other = asyncio.create_task(pool.recognize(page_image(HANG), OPTIONS))
+    await until(lambda: second.running == 2)
+    assert [one.is_suspect for one in second.suspicions] == [True, False]
+
+    suspects[0].cancel()
+    await until(lambda: len(second.read) == 3)
+    assert second.running == 2
+    first.unhealthy_reason, first.page_error = "", None
+    suspects[1].cancel()
+    await until(lambda: len(first.read) == 4)  # the last goes to the one that has recovered
+    await cancelled(*suspects, other)
+
+
+async def test_closing_ends_the_wait_of_suspects() -> None:
+    first, second = Member(), Member()
+    pool, suspects = await lost_together(first, second, 3)
+
+    await pool.close()
+
+    for waiting in suspects[1:]:
+        with pytest.raises(EngineUnavailable, match="shut down"):
+            await waiting
+    await cancelled(suspects[0])
+    assert len(second.read) == 1
 
 
 async def test_a_page_whose_workers_are_lost_goes_back_to_a_member_that_has_recovered() -> None:

@@ -34,6 +34,8 @@ class _Member:
     engine: PoolMember
     num_pages: int = 0
     """In flight."""
+    has_suspect: bool = False
+    """Whether one of them may have crashed another member's process."""
     start_problem: str = ""
     """Why it is not started; empty once it is, and before the pool's start."""
     first_attempt: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,7 +77,8 @@ class EnginePool:
     """An `Engine` that sends each page to the healthy member with the least work.
 
     A page whose member's process is lost is sent to another member, with what is known of its part
-    in that crash. A page whose member is unavailable or full is sent to one other member.
+    in that crash; of pages that may have caused it, each member gets one at a time. A page whose
+    member is unavailable or full is sent to one other member.
     `EngineCrashed` is not retried: a member raises it only for a page that has crashed two
     processes or failed in one alone, so it would crash another member's process, with that one's
     pages in flight, as well.
@@ -89,6 +92,7 @@ class EnginePool:
         self._start_tasks: list[asyncio.Task[None]] = []
         self._num_retries = 0
         self._closed = False
+        self._suspect_ended = asyncio.Event()
         self._info: EngineInfo | None = None
         self._info_key: list[tuple[EngineInfo, bool]] = []
         """What `_info` was made of."""
@@ -151,26 +155,28 @@ class EnginePool:
         """Raises what the members raise."""
         stream = TextStream(on_text)
         request = _Request(page, options, None if on_text is None else stream.add)
-        member, suspicion, was_refused = self._next_member(), Suspicion(), False
+        suspicion, refused_by = Suspicion(), None
         while True:
+            member = await self._select_member(suspicion, without=refused_by)
             try:
                 return await self._recognize_on(member, request, suspicion)
             except WorkerLost as error:
                 if self._closed:
                     raise
-                suspicion, member = error.suspicion, self._next_member()
+                suspicion = error.suspicion
             except (EngineUnavailable, QueueFull) as error:
-                others = [one for one in self._healthy() if one is not member]
-                if self._closed or was_refused or not others:
+                is_last = not any(one is not member for one in self._healthy())
+                if self._closed or refused_by is not None or is_last:
                     raise
                 logger.warning("page %d goes to another engine: %s", page.index, error.message)
                 self._num_retries += 1
-                was_refused, member = True, self._least_loaded(others)
+                refused_by = member
             stream.restart()
 
     async def close(self) -> None:
         """Closes all members."""
         self._closed = True
+        self._wake_suspects()
         await self._cancel_starts()
         await asyncio.gather(*(member.engine.close() for member in self._members))
 
@@ -178,6 +184,7 @@ class EnginePool:
         self, member: _Member, request: _Request, suspicion: Suspicion
     ) -> PageResult:
         member.num_pages += 1
+        member.has_suspect = member.has_suspect or suspicion.is_suspect
         recognizing = member.engine.recognize(
             request.page, request.options, on_text=request.on_text, suspicion=suspicion
         )
@@ -187,6 +194,9 @@ class EnginePool:
             return await self._unless_another_recovers(member, recognizing, suspicion)
         finally:
             member.num_pages -= 1
+            if suspicion.is_suspect:
+                member.has_suspect = False
+                self._wake_suspects()
 
     async def _unless_another_recovers(
         self,
@@ -250,9 +260,24 @@ class EnginePool:
     def _healthy(self) -> list[_Member]:
         return [member for member in self._members if not member.unhealthy_reason]
 
-    def _next_member(self) -> _Member:
-        """The one for a new page; it may be unhealthy only if all are."""
-        return self._least_loaded(self._healthy() or self._members)
+    async def _select_member(self, suspicion: Suspicion, *, without: _Member | None) -> _Member:
+        """The least loaded; it is unhealthy, or `without`, only if all others are. A suspect waits
+        for one that has no other: pages without suspicion, which a member holds back while a
+        suspect is examined, thus do not wait for all suspects."""
+        while True:
+            healthy = self._healthy()
+            members = [one for one in healthy if one is not without] or healthy or self._members
+            if suspicion.is_suspect:
+                members = [one for one in members if not one.has_suspect]
+            if members:
+                return self._least_loaded(members)
+            await self._suspect_ended.wait()
+            if self._closed:
+                raise EngineUnavailable("The engine was shut down.")
+
+    def _wake_suspects(self) -> None:
+        self._suspect_ended.set()
+        self._suspect_ended.clear()
 
     def _least_loaded(self, members: Sequence[_Member]) -> _Member:
         return min(members, key=lambda member: member.load)
