@@ -235,8 +235,31 @@ async def test_a_member_gets_one_suspect_at_a_time_and_other_pages_beside_it() -
     assert second.running == 2
     first.unhealthy_reason, first.page_error = "", None
     suspects[1].cancel()
-    await until(lambda: len(first.read) == 4)  # the last goes to the one that has recovered
+    await until(lambda: len(second.read) == 4)
+    assert len(first.read) == 3  # no page goes back to where it was lost
     await cancelled(*suspects, other)
+
+
+@pytest.mark.parametrize("error", [WorkerLost(Suspicion()), EngineCrashed()])
+async def test_a_member_that_failed_gets_one_page_at_a_time_until_one_succeeds(
+    error: Exception,
+) -> None:
+    first, second = Member(page_error=error, max_concurrency=9), Member(max_concurrency=9)
+    pool = await started(first, second)
+    await asyncio.gather(pool.recognize(page_image(WORDS), OPTIONS), return_exceptions=True)
+    first.page_error = None
+    before = len(first.read)
+    pages = [asyncio.create_task(pool.recognize(page_image(HANG), OPTIONS)) for _ in range(5)]
+    await until(lambda: first.running + second.running == 5)
+    assert (first.running, second.running) == (1, 4)
+    await cancelled(*pages)
+
+    await pool.recognize(page_image(WORDS), OPTIONS)
+    assert len(first.read) == before + 2
+    pages = [asyncio.create_task(pool.recognize(page_image(HANG), OPTIONS)) for _ in range(6)]
+    await until(lambda: first.running + second.running == 6)
+    assert (first.running, second.running) == (3, 3)
+    await cancelled(*pages)
 
 
 async def test_closing_ends_the_wait_of_suspects() -> None:

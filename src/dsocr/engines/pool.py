@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from dsocr.engines.base import EngineInfo, OnText, PoolMember
 from dsocr.engines.stats import EngineStats, WorkerState, merge_stats
-from dsocr.errors import EngineUnavailable, QueueFull
+from dsocr.errors import EngineCrashed, EngineUnavailable, QueueFull
 from dsocr.process.inflight import Suspicion, WorkerLost
 from dsocr.process.text_stream import TextStream
 from dsocr.types import OcrOptions, PageImage, PageResult
@@ -36,6 +36,9 @@ class _Member:
     """In flight."""
     has_suspect: bool = False
     """Whether one of them may have crashed another member's process."""
+    on_probation: bool = False
+    """Since its process was lost or a page crashed, until a page succeeds. It gets one page at a
+    time: a device that fails every page would else take the most, as it is never busy."""
     start_problem: str = ""
     """Why it is not started; empty once it is, and before the pool's start."""
     first_attempt: asyncio.Event = field(default_factory=asyncio.Event)
@@ -46,6 +49,11 @@ class _Member:
     @property
     def unhealthy_reason(self) -> str:
         return self.start_problem or self.engine.unhealthy_reason
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may get one page more."""
+        return not (self.on_probation and self.num_pages)
 
     @property
     def load(self) -> float:
@@ -77,8 +85,9 @@ class EnginePool:
     """An `Engine` that sends each page to the healthy member with the least work.
 
     A page whose member's process is lost is sent to another member, with what is known of its part
-    in that crash; of pages that may have caused it, each member gets one at a time. A page whose
-    member is unavailable or full is sent to one other member.
+    in that crash; of pages that may have caused it, each member gets one at a time. A member whose
+    process was lost gets one page at a time until one succeeds. A page whose member is unavailable
+    or full is sent to one other member.
     `EngineCrashed` is not retried: a member raises it only for a page that has crashed two
     processes or failed in one alone, so it would crash another member's process, with that one's
     pages in flight, as well.
@@ -155,9 +164,9 @@ class EnginePool:
         """Raises what the members raise."""
         stream = TextStream(on_text)
         request = _Request(page, options, None if on_text is None else stream.add)
-        suspicion, refused_by = Suspicion(), None
+        suspicion, avoided, was_refused = Suspicion(), list[_Member](), False
         while True:
-            member = await self._select_member(suspicion, without=refused_by)
+            member = await self._select_member(suspicion, avoided)
             try:
                 return await self._recognize_on(member, request, suspicion)
             except WorkerLost as error:
@@ -166,11 +175,12 @@ class EnginePool:
                 suspicion = error.suspicion
             except (EngineUnavailable, QueueFull) as error:
                 is_last = not any(one is not member for one in self._healthy())
-                if self._closed or refused_by is not None or is_last:
+                if self._closed or was_refused or is_last:
                     raise
                 logger.warning("page %d goes to another engine: %s", page.index, error.message)
                 self._num_retries += 1
-                refused_by = member
+                was_refused = True
+            avoided.append(member)
             stream.restart()
 
     async def close(self) -> None:
@@ -190,8 +200,14 @@ class EnginePool:
         )
         try:
             if not member.unhealthy_reason:
-                return await recognizing
-            return await self._unless_another_recovers(member, recognizing, suspicion)
+                result = await recognizing
+            else:
+                result = await self._unless_another_recovers(member, recognizing, suspicion)
+            member.on_probation = False
+            return result
+        except (WorkerLost, EngineCrashed):
+            member.on_probation = True
+            raise
         finally:
             member.num_pages -= 1
             if suspicion.is_suspect:
@@ -260,27 +276,31 @@ class EnginePool:
     def _healthy(self) -> list[_Member]:
         return [member for member in self._members if not member.unhealthy_reason]
 
-    async def _select_member(self, suspicion: Suspicion, *, without: _Member | None) -> _Member:
-        """The least loaded; it is unhealthy, or `without`, only if all others are. A suspect waits
-        for one that has no other: pages without suspicion, which a member holds back while a
-        suspect is examined, thus do not wait for all suspects."""
+    async def _select_member(self, suspicion: Suspicion, avoided: Sequence[_Member]) -> _Member:
+        """The least loaded. A suspect waits for a member that has no other: pages without
+        suspicion, which a member holds back while a suspect is examined, thus do not wait for all
+        suspects."""
         while True:
-            healthy = self._healthy()
-            members = [one for one in healthy if one is not without] or healthy or self._members
+            members = self._usable(avoided)
             if suspicion.is_suspect:
                 members = [one for one in members if not one.has_suspect]
             if members:
-                return self._least_loaded(members)
+                return min(members, key=lambda member: member.load)
             await self._suspect_ended.wait()
             if self._closed:
                 raise EngineUnavailable("The engine was shut down.")
 
+    def _usable(self, avoided: Sequence[_Member]) -> Sequence[_Member]:
+        """Members for a page: those that are healthy, open and not `avoided`. Without such members
+        the last of these conditions that are not met are dropped."""
+        healthy = self._healthy()
+        others = [one for one in healthy if one not in avoided]
+        open_ones = [one for one in others if one.is_open]
+        return open_ones or others or healthy or self._members
+
     def _wake_suspects(self) -> None:
         self._suspect_ended.set()
         self._suspect_ended.clear()
-
-    def _least_loaded(self, members: Sequence[_Member]) -> _Member:
-        return min(members, key=lambda member: member.load)
 
 
 def _unique(values: Iterable[str]) -> list[str]:

@@ -176,9 +176,10 @@ async def test_killing_one_of_two_workers_under_fifty_pages_loses_none_and_repea
         assert engine.stats().retries == len(killed)
         await all_ready(engine)
         assert [worker.restarts for worker in engine.stats().workers] == [1, 0]
+        assert await read(engine, "first", 0, {}) == "first"
         again = await asyncio.gather(*(read(engine, "again", n, {}) for n in range(4)))
     assert again == ["again"] * 4
-    assert pages_started_on(folder, "cuda:0")[-2:] == ["again"] * 2
+    assert pages_started_on(folder, "cuda:0")[-3:] == ["first", "again", "again"]
 
 
 async def test_a_page_that_crashes_workers_fails_and_costs_no_other_page(
