@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from dsocr.engines import pool as pool_module
+from dsocr.engines import pool_member
 from dsocr.engines.base import OnText
 from dsocr.engines.pool import EnginePool
 from dsocr.engines.stats import EngineStats, WorkerState
@@ -387,7 +388,7 @@ async def test_other_text_of_the_second_member_resets_the_page_in_the_pipeline()
 async def test_start_returns_with_the_first_member_and_others_join_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pool_module, "RESTART_SECONDS", 0.0)
+    monkeypatch.setattr(pool_member, "RESTART_SECONDS", 0.0)
     failing, slow, good = Member(start_errors=[EngineUnavailable("busy")] * 3), Member(), Member()
     slow.can_start.clear()
     failing.can_start.clear()

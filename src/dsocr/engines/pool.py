@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from dsocr.engines.base import EngineInfo, OnText, PoolMember
-from dsocr.engines.stats import EngineStats, WorkerState, merge_stats
+from dsocr.engines.pool_member import Member
+from dsocr.engines.stats import EngineStats, merge_stats
 from dsocr.errors import EngineCrashed, EngineUnavailable, QueueFull
 from dsocr.process.inflight import Suspicion, WorkerLost
 from dsocr.process.text_stream import TextStream
@@ -21,55 +22,10 @@ from dsocr.types import OcrOptions, PageImage, PageResult
 
 logger = logging.getLogger(__name__)
 
-RESTART_SECONDS = 5.0
-"""Between two attempts to start a member that did not start."""
 RECOVERY_POLL_SECONDS = 0.2
 """Between two looks for a healthy member while there is none."""
 
 Value = TypeVar("Value")
-
-
-@dataclass(slots=True, eq=False)
-class _Member:
-    engine: PoolMember
-    num_pages: int = 0
-    """In flight."""
-    has_suspect: bool = False
-    """Whether one of them may have crashed another member's process."""
-    on_probation: bool = False
-    """Since its process was lost or a page crashed, until a page succeeds. It gets one page at a
-    time: a device that fails every page would else take the most, as it is never busy."""
-    start_problem: str = ""
-    """Why it is not started; empty once it is, and before the pool's start."""
-    first_attempt: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set after its first start, successful or not."""
-    error: Exception | None = None
-    """Of its last start; None if that has succeeded or is the first."""
-
-    @property
-    def unhealthy_reason(self) -> str:
-        return self.start_problem or self.engine.unhealthy_reason
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it may get one page more."""
-        return not (self.on_probation and self.num_pages)
-
-    @property
-    def load(self) -> float:
-        """Share of its capacity that it uses with one page more."""
-        return (self.num_pages + 1) / self.engine.info.max_concurrency
-
-    def state(self) -> WorkerState:
-        reason = self.unhealthy_reason
-        failed = bool(self.start_problem) and self.error is not None
-        return WorkerState(
-            self.engine.info.device,
-            "failed" if failed else "starting" if reason else "ready",
-            reason,
-            pages=self.num_pages,
-            restarts=sum(self.engine.stats().restarts.values()),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +53,7 @@ class EnginePool:
         """Raises `ValueError` without members. Their order decides between equal loads."""
         if not members:
             raise ValueError("a pool needs at least one engine")
-        self._members = [_Member(engine) for engine in members]
+        self._members = [Member(engine) for engine in members]
         self._start_tasks: list[asyncio.Task[None]] = []
         self._num_retries = 0
         self._closed = False
@@ -151,7 +107,7 @@ class EnginePool:
         """Starts all members concurrently; returns when the first is ready. The others are started
         in the background, again and again. Raises the first member's error if none starts."""
         await self._cancel_starts()
-        self._start_tasks = [asyncio.create_task(self._start(member)) for member in self._members]
+        self._start_tasks = [asyncio.create_task(member.start()) for member in self._members]
         try:
             await self._first_ready()
         except BaseException:
@@ -164,7 +120,7 @@ class EnginePool:
         """Raises what the members raise."""
         stream = TextStream(on_text)
         request = _Request(page, options, None if on_text is None else stream.add)
-        suspicion, avoided, was_refused = Suspicion(), list[_Member](), False
+        suspicion, avoided, was_refused = Suspicion(), list[Member](), False
         while True:
             member = await self._select_member(suspicion, avoided)
             try:
@@ -191,7 +147,7 @@ class EnginePool:
         await asyncio.gather(*(member.engine.close() for member in self._members))
 
     async def _recognize_on(
-        self, member: _Member, request: _Request, suspicion: Suspicion
+        self, member: Member, request: _Request, suspicion: Suspicion
     ) -> PageResult:
         member.num_pages += 1
         member.has_suspect = member.has_suspect or suspicion.is_suspect
@@ -216,7 +172,7 @@ class EnginePool:
 
     async def _unless_another_recovers(
         self,
-        member: _Member,
+        member: Member,
         recognizing: Coroutine[Any, Any, PageResult],
         suspicion: Suspicion,
     ) -> PageResult:
@@ -247,36 +203,16 @@ class EnginePool:
         assert error is not None
         raise error
 
-    async def _start(self, member: _Member) -> None:
-        """Tries until the member has started."""
-        member.start_problem, member.error = "The engine is starting.", None
-        member.first_attempt.clear()
-        while True:
-            try:
-                await member.engine.start()
-            except Exception as error:
-                if str(error) != str(member.error):
-                    device = member.engine.info.device
-                    logger.error("the engine on %s did not start: %s", device, error)
-                member.error = error
-                member.start_problem = str(error) or type(error).__name__
-            else:
-                member.start_problem, member.error = "", None
-            member.first_attempt.set()
-            if not member.start_problem:
-                return
-            await asyncio.sleep(RESTART_SECONDS)
-
     async def _cancel_starts(self) -> None:
         tasks, self._start_tasks = self._start_tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _healthy(self) -> list[_Member]:
+    def _healthy(self) -> list[Member]:
         return [member for member in self._members if not member.unhealthy_reason]
 
-    async def _select_member(self, suspicion: Suspicion, avoided: Sequence[_Member]) -> _Member:
+    async def _select_member(self, suspicion: Suspicion, avoided: Sequence[Member]) -> Member:
         """The least loaded. A suspect waits for a member that has no other: pages without
         suspicion, which a member holds back while a suspect is examined, thus do not wait for all
         suspects."""
@@ -290,7 +226,7 @@ class EnginePool:
             if self._closed:
                 raise EngineUnavailable("The engine was shut down.")
 
-    def _usable(self, avoided: Sequence[_Member]) -> Sequence[_Member]:
+    def _usable(self, avoided: Sequence[Member]) -> Sequence[Member]:
         """Members for a page: those that are healthy, open and not `avoided`. Without such members
         the last of these conditions that are not met are dropped."""
         healthy = self._healthy()

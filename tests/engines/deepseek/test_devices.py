@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dsocr.engines import pool as pool_module
+from dsocr.engines import pool_member
 from dsocr.engines.base import Engine
 from dsocr.engines.deepseek import devices
 from dsocr.engines.deepseek.devices import create_engine, devices_of
@@ -201,7 +201,7 @@ async def test_a_page_that_crashes_workers_fails_and_costs_no_other_page(
 async def test_a_device_that_does_not_start_is_reported_and_joins_later(
     started: Started, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool_module, "RESTART_SECONDS", 0.05)
+    monkeypatch.setattr(pool_member, "RESTART_SECONDS", 0.05)
     broken = folder / "broken-cuda:5"
     broken.touch()
     async with started("cuda:0,cuda:5") as engine:
