@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,18 @@ class Member(FakeEngine):
             self.on_failure()
             raise error
         return await super().recognize(page, options, on_text=on_text)
+
+
+class Streams(Member):
+    """Has the listener of its last page."""
+
+    on_text: OnText | None = None
+
+    async def recognize(
+        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None, **rest: Any
+    ) -> PageResult:
+        self.on_text = on_text
+        return await super().recognize(page, options, on_text=on_text, **rest)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -261,6 +274,21 @@ async def test_a_member_that_failed_gets_one_page_at_a_time_until_one_succeeds(
     await until(lambda: first.running + second.running == 6)
     assert (first.running, second.running) == (3, 3)
     await cancelled(*pages)
+
+
+async def test_a_suspect_lets_the_next_one_go_once_its_text_is_longer_than_before() -> None:
+    first, second = Member(), Streams()
+    _, suspects = await lost_together(first, second, 2)
+    assert second.on_text is not None and len(second.read) == 1
+
+    second.on_text("x" * 69)
+    await asyncio.sleep(0)
+    assert len(second.read) == 1
+    second.on_text("x")
+    await until(lambda: len(second.read) == 2)
+
+    assert second.running == 2
+    await cancelled(*suspects)
 
 
 async def test_closing_ends_the_wait_of_suspects() -> None:

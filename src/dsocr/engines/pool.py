@@ -150,9 +150,12 @@ class EnginePool:
         self, member: Member, request: _Request, suspicion: Suspicion
     ) -> PageResult:
         member.num_pages += 1
-        member.has_suspect = member.has_suspect or suspicion.is_suspect
+        on_text = request.on_text
+        if suspicion.is_suspect:
+            member.suspect = request
+            on_text = self._until_cleared(member, request, suspicion)
         recognizing = member.engine.recognize(
-            request.page, request.options, on_text=request.on_text, suspicion=suspicion
+            request.page, request.options, on_text=on_text, suspicion=suspicion
         )
         try:
             if not member.unhealthy_reason:
@@ -166,9 +169,26 @@ class EnginePool:
             raise
         finally:
             member.num_pages -= 1
-            if suspicion.is_suspect:
-                member.has_suspect = False
-                self._wake_suspects()
+            self._clear_suspect(member, request)
+
+    def _until_cleared(self, member: Member, request: _Request, suspicion: Suspicion) -> OnText:
+        """Passes text on, and counts it: the page is no suspect once it is longer than before."""
+        num_characters = 0
+
+        def add(piece: str) -> None:
+            nonlocal num_characters
+            num_characters += len(piece)
+            if num_characters >= suspicion.cleared_at:
+                self._clear_suspect(member, request)
+            if request.on_text is not None:
+                request.on_text(piece)
+
+        return add
+
+    def _clear_suspect(self, member: Member, request: _Request) -> None:
+        if member.suspect is request:
+            member.suspect = None
+            self._wake_suspects()
 
     async def _unless_another_recovers(
         self,
@@ -219,7 +239,7 @@ class EnginePool:
         while True:
             members = self._usable(avoided)
             if suspicion.is_suspect:
-                members = [one for one in members if not one.has_suspect]
+                members = [one for one in members if one.suspect is None]
             if members:
                 return min(members, key=lambda member: member.load)
             await self._suspect_ended.wait()
@@ -227,12 +247,14 @@ class EnginePool:
                 raise EngineUnavailable("The engine was shut down.")
 
     def _usable(self, avoided: Sequence[Member]) -> Sequence[Member]:
-        """Members for a page: those that are healthy, open and not `avoided`. Without such members
-        the last of these conditions that are not met are dropped."""
+        """Members for a page: those that are healthy, not `avoided`, and open; if there are none,
+        conditions are dropped from the last. While none is healthy a page waits at one that has
+        been started: its process is being replaced."""
         healthy = self._healthy()
         others = [one for one in healthy if one not in avoided]
         open_ones = [one for one in others if one.is_open]
-        return open_ones or others or healthy or self._members
+        started = [one for one in self._members if not one.start_problem]
+        return open_ones or others or healthy or started or self._members
 
     def _wake_suspects(self) -> None:
         self._suspect_ended.set()

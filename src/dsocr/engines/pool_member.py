@@ -22,8 +22,9 @@ class Member:
     engine: PoolMember
     num_pages: int = 0
     """In flight."""
-    has_suspect: bool = False
-    """Whether one of them may have crashed another member's process."""
+    suspect: object | None = None
+    """The request of the one that may have crashed another member's process; None if no such page
+    is in flight, or its text is longer than at that crash."""
     on_probation: bool = False
     """Since its process was lost or a page crashed, until a page succeeds. It gets one page at a
     time: a device that fails every page would else take the most, as it is never busy."""

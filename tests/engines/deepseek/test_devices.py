@@ -223,6 +223,21 @@ async def test_a_device_that_does_not_start_is_reported_and_joins_later(
         assert pages_started_on(folder, "cuda:5") == ["later"] * 2
 
 
+async def test_pages_wait_for_the_only_worker_that_has_started(
+    started: Started, folder: Path
+) -> None:
+    (folder / "broken-cuda:5").touch()
+    (folder / "hold").touch()
+    async with started("cuda:0,cuda:5") as engine:
+        reading = [asyncio.create_task(read(engine, FIFTY[n], n, {})) for n in range(40)]
+        await until(lambda: len(pages_started_on(folder, "cuda:0")) == 40)
+        os.kill(pid_on(folder, "cuda:0"), signal.SIGKILL)
+        await until(lambda: engine.stats().restarts == {"crash": 1})
+        (folder / "hold").unlink()
+
+        assert await asyncio.gather(*reading) == FIFTY[:40]
+
+
 async def test_when_no_device_starts_the_reason_is_raised(started: Started, folder: Path) -> None:
     for device in ("cuda:3", "cuda:4"):
         (folder / f"broken-{device}").touch()
