@@ -50,9 +50,11 @@ def started(folder: Path) -> Started:
     async def start(setting: str) -> AsyncIterator[Engine]:
         config = RuntimeConfig(model_path=folder, device=setting)
         engine = create_engine(config, worker=WORKER)
-        await engine.start()
-        yield engine
-        await engine.close()
+        try:
+            await engine.start()
+            yield engine
+        finally:
+            await engine.close()
 
     return start
 
