@@ -5,8 +5,10 @@ Recognizes many pages at once, a letter of each at a time. The text of a page is
 the device:
 
     broken-*    it does not start          hold    no page gets its last letter
+    late-*      it starts when the file is gone
 
-It makes `pid-*` and appends each page that it starts to `started-*`.
+It makes `pid-*`, and adds each page that it starts to `started-*` and each failed start to
+`failed-*`, a line each.
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ DONE = {"finish_reason": "stop", "prompt_tokens": 1, "image_tokens": 1}
 
 def serve(channel: Channel, arguments: Header) -> None:
     folder, device = Path(arguments["model_path"]), arguments["device"]
+    while (folder / f"late-{device}").exists():
+        time.sleep(0.005)
     if (folder / f"broken-{device}").exists():
+        with (folder / f"failed-{device}").open("a") as failed:
+            failed.write("once\n")
         message = f"There is no {device}."
         channel.send({"kind": "unusable", "code": "engine_unavailable", "message": message})
         return

@@ -72,7 +72,10 @@ def pid_on(folder: Path, device: str) -> int:
 
 
 def pages_started_on(folder: Path, device: str) -> list[str]:
-    file = folder / f"started-{device}"
+    return lines_of(folder / f"started-{device}")
+
+
+def lines_of(file: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
@@ -226,15 +229,20 @@ async def test_a_device_that_does_not_start_is_reported_and_joins_later(
 
 
 async def test_pages_wait_for_the_only_worker_that_has_started(
-    started: Started, folder: Path
+    started: Started, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pool_member, "RESTART_SECONDS", 0.05)
     (folder / "broken-cuda:5").touch()
     (folder / "hold").touch()
     async with started("cuda:0,cuda:5") as engine:
         reading = [asyncio.create_task(read(engine, FIFTY[n], n, {})) for n in range(40)]
         await until(lambda: len(pages_started_on(folder, "cuda:0")) == 40)
+        (folder / "late-cuda:0").touch()
         os.kill(pid_on(folder, "cuda:0"), signal.SIGKILL)
         await until(lambda: engine.stats().restarts == {"crash": 1})
+        failed = len(lines_of(folder / "failed-cuda:5"))
+        await until(lambda: len(lines_of(folder / "failed-cuda:5")) > failed + 1)
+        (folder / "late-cuda:0").unlink()
         (folder / "hold").unlink()
 
         assert await asyncio.gather(*reading) == FIFTY[:40]
