@@ -24,6 +24,7 @@ from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.stats import EngineStats
 from dsocr.errors import EngineCrashed, UnsupportedTask
+from dsocr.process.inflight import Suspicion
 from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, TextLine, Usage
 
 OPTIONS = OcrOptions(
@@ -70,7 +71,12 @@ class FakeEngine:
         self.closed = True
 
     async def recognize(
-        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+        self,
+        page: PageImage,
+        options: OcrOptions,
+        *,
+        on_text: OnText | None = None,
+        suspicion: Suspicion | None = None,
     ) -> PageResult:
         if options.task not in self.info.tasks:
             raise UnsupportedTask

@@ -73,12 +73,15 @@ def test_other_settings_are_named_by_section_and_field() -> None:
         {
             "DEEPSEEK_OCR_EMBEDDED__THREADS": "3",
             "DEEPSEEK_OCR_PAGES__WORKERS": "5",
+            "DEEPSEEK_OCR_DEVICE": "cuda:0, cuda:2",
+            "DEEPSEEK_OCR_RUNTIME__THREADS": "6",
             "DEEPSEEK_OCR_SERVER__MAX_PAGES": "7",
         }
     )
 
     assert settings.embedded.threads == 3
     assert settings.pages.workers == 5
+    assert (settings.runtime.device, settings.runtime.threads) == ("cuda:0,cuda:2", 6)
     assert settings.server.max_pages == 7
 
 
@@ -99,6 +102,9 @@ def test_relative_paths_start_at_the_backend_folder() -> None:
         ("DEEPSEEK_ATTN_IMPL", "flash"),
         ("DEEPSEEK_OCR_ENGINE", "tesseract"),
         ("DEEPSEEK_OCR_DTYPE", "int8"),
+        ("DEEPSEEK_OCR_DEVICE", "toaster"),
+        ("DEEPSEEK_OCR_DEVICE", "cuda:1,cuda:1"),
+        ("DEEPSEEK_OCR_DEVICE", ","),
         ("DEEPSEEK_OCR_MAX_TILES", "-1"),
         ("DEEPSEEK_OCR_NO_REPEAT_NGRAM", "90/30"),
         ("DEEPSEEK_OCR_NO_REPEAT_NGRAM", "often"),

@@ -31,6 +31,7 @@ from dsocr.options import OptionLimits, parse_no_repeat
 from dsocr.pages.config import PagesConfig
 from dsocr.process.capacity import Auto
 from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.device_list import parse_devices
 from dsocr.types import NoRepeat
 
 logger = logging.getLogger(__name__)
@@ -254,6 +255,8 @@ def _convert(variable: Variable, text: str) -> Any:
             raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
         if variable.field == "database_url" and not text.startswith("sqlite:///"):
             raise ValueError("only SQLite is supported; write sqlite:///path")
+        if variable.field == "device":
+            return ",".join(parse_devices(text))
         if variable.field == "default_prompt":
             return text.replace("\\n", "\n")
         if text.strip().lower() == "auto" and variable.auto is not None:

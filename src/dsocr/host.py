@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from dsocr.engines import registry
 from dsocr.engines.base import Engine, EngineInfo
 from dsocr.engines.deepseek.weights import find_weights
 from dsocr.engines.selection import EngineSelection, select_engine
-from dsocr.engines.stats import EngineStats
+from dsocr.engines.stats import EngineStats, WorkerState
 from dsocr.errors import DsocrError, EngineUnavailable
 from dsocr.metrics import Metrics
 from dsocr.pages.config import PagesConfig
@@ -35,6 +35,7 @@ FALLBACK = "ppocr"
 MIN_PAUSE_SECONDS = 1.0
 """Between two attempts to start; doubled after each."""
 MAX_PAUSE_SECONDS = 30.0
+WORKERS_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class EngineHost:
     def unhealthy_reason(self) -> str:
         """Why the engine cannot read at present, for people; empty when it can. Names no path."""
         if self._start_error is not None:
-            return without_folder(self._start_error.message, self._config.model_path)
+            return self._without_folder(self._start_error.message)
         return self._engine.unhealthy_reason if self._engine is not None else ""
 
     @property
@@ -102,6 +103,29 @@ class EngineHost:
 
     def stats(self) -> EngineStats:
         return self._engine.stats() if self._engine is not None else EngineStats()
+
+    def workers(self) -> tuple[WorkerState, ...]:
+        """One for each device; empty before the engine is started. Their reasons name no path."""
+        if self._engine is None:
+            return ()
+        stats = self._engine.stats()
+        alone = WorkerState(
+            self._engine.info.device,
+            self.state,
+            self.unhealthy_reason,
+            pages=stats.running + stats.waiting,
+            restarts=sum(stats.restarts.values()),
+        )
+        return tuple(
+            replace(one, unhealthy_reason=self._without_folder(one.unhealthy_reason))
+            for one in stats.workers or (alone,)
+        )
+
+    async def wait_for_workers(self) -> tuple[WorkerState, ...]:
+        """Waits until each worker has been started once, or has failed to."""
+        while any(one.state == "starting" and not one.restarts for one in self.workers()):
+            await asyncio.sleep(WORKERS_POLL_SECONDS)
+        return self.workers()
 
     def start(self) -> None:
         """Starts the engine in the background; `pipeline` waits for it."""
@@ -136,6 +160,9 @@ class EngineHost:
         if self._engine is not None:
             await self._engine.close()
         await self.sandbox.close()
+
+    def _without_folder(self, message: str) -> str:
+        return without_folder(message, self._config.model_path) if message else ""
 
     def _not_ready(self) -> DsocrError:
         kind = type(self._start_error) if self._start_error is not None else EngineUnavailable
@@ -183,7 +210,8 @@ class EngineHost:
         """Raises `DsocrError`; a bug while starting is logged and becomes `EngineUnavailable`."""
         engine: Engine | None = None
         try:
-            engine = self._create(name, self._config.engine_configs[name])
+            config = self._config.engine_configs[name]
+            engine = await asyncio.to_thread(self._create, name, config)
             await engine.start()
         except BaseException as error:
             if engine is not None:

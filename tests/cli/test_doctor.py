@@ -1,5 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
+from dsocr.engines import registry
+from dsocr.engines.pool import EnginePool
 from dsocr.errors import EngineUnavailable
 from tests.cli.conftest import Dsocr
 from tests.fakes import FakeEngine
@@ -49,3 +53,23 @@ def test_quick_starts_no_engine(dsocr: Dsocr, fake_engine: FakeEngine) -> None:
     assert (ran.status, fake_engine.started) == (0, False)
     assert "trial" not in ran.out.decode()
     assert "64 requests (the engine is not ready)" in ran.out.decode()
+
+
+def test_each_worker_of_the_engine_is_listed(
+    dsocr: Dsocr, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NeverStarts(FakeEngine):
+        async def start(self) -> None:
+            raise EngineUnavailable("There is no cuda:1.")
+
+    broken = NeverStarts()
+    broken.info = replace(broken.info, device="cuda:1")
+    pool = EnginePool([fake_engine, broken])
+    monkeypatch.setattr(registry, "create", lambda name, config: pool)
+
+    ran = dsocr("doctor")
+
+    assert ran.status == 0
+    lines = ran.out.decode().splitlines()
+    assert "ok worker     cpu: ready, 0 pages in flight, 0 restarts" in lines
+    assert "-- worker     cuda:1: failed, There is no cuda:1." in lines

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -406,3 +407,17 @@ async def test_an_owner_of_many_documents_gets_no_more_than_one_with_a_single_do
     await asyncio.gather(*running)
     pages_of_one = [place for place, name in enumerate(engine.read) if name.startswith("b")]
     assert 0.4 < 50 / (1 + pages_of_one[-1]) < 0.6
+
+
+async def test_a_document_uses_what_an_engine_gains_while_it_is_read() -> None:
+    engine = FakeEngine(max_concurrency=1)
+    source = FakeSource([["@slow=0.05"], *[["@hang"]] * 6])
+    run = asyncio.create_task(Pipeline(engine).run(source, OPTIONS))
+    await until(lambda: engine.running == 1)
+    engine.info = replace(engine.info, max_concurrency=4)
+
+    await until(lambda: engine.running == 4)
+
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    assert engine.most_running == 4

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dsocr.config import ServerConfig, Settings
+from dsocr.engines.pool import EnginePool
 from dsocr.engines.registry import ENGINES
 from dsocr.engines.selection import EngineSelection
 from dsocr.errors import BadCheckpoint, DsocrError, EngineUnavailable
@@ -26,6 +28,7 @@ from dsocr.server.schemas.system import Health, Modes
 from dsocr.server.serve import _raw_error
 from tests.fakes import FakeEngine, png
 from tests.server.conftest import Client
+from tests.test_metrics import values_of
 from tests.waiting import wait_until
 
 
@@ -51,6 +54,39 @@ def test_health_shows_the_engine_and_why_it_was_selected(client: Client) -> None
     assert body["status"] == "ok" and body["modelLoaded"] is True
     assert body["engine"]["state"] == "ready"
     assert body["engine"]["reason"] == "ppocr was requested"
+    worker = {"device": "cpu", "state": "ready", "trouble": "", "pages": 0, "restarts": 0}
+    assert body["engine"]["workers"] == [worker]
+
+
+class NeverStarts(FakeEngine):
+    async def start(self) -> None:
+        raise EngineUnavailable("There is no cuda:1.")
+
+
+def on_devices(*engines: FakeEngine) -> EnginePool:
+    for number, engine in enumerate(engines):
+        engine.info = replace(engine.info, device=f"cuda:{number}")
+    return EnginePool(engines)
+
+
+def test_health_shows_each_worker_and_the_service_is_ready_with_one(client: Client) -> None:
+    pool = on_devices(FakeEngine(), NeverStarts())
+    with client(pool) as http:
+        wait_until(lambda: http.get("/ready").status_code == 200)
+        wait_until(lambda: http.get("/health").json()["engine"]["workers"][1]["trouble"])
+        engine = http.get("/health").json()["engine"]
+        assert http.post("/api/ocr", files={"image": png(["words"])}).status_code == 200
+        values = values_of(http.get("/metrics").content)
+
+    assert (engine["state"], engine["device"]) == ("ready", "cuda:0, cuda:1")
+    states = [(one["device"], one["state"], one["trouble"]) for one in engine["workers"]]
+    assert states == [("cuda:0", "ready", ""), ("cuda:1", "failed", "There is no cuda:1.")]
+    labels = 'device="cuda:{0}",engine="ppocr",worker="{0}"'
+    for number, up in ((0, 1), (1, 0)):
+        of_worker = labels.format(number)
+        assert values[f"dsocr_engine_worker_up{{{of_worker}}}"] == up
+        assert values[f"dsocr_engine_worker_pages{{{of_worker}}}"] == 0
+        assert values[f"dsocr_engine_worker_restarts_total{{{of_worker}}}"] == 0
 
 
 def test_a_restarting_engine_is_not_ready_and_requests_wait_for_it(

@@ -406,10 +406,43 @@ export interface components {
                 [key: string]: string;
             };
             /**
+             * Workers
+             * @description One for each device; empty before the engine is started
+             */
+            workers: components["schemas"]["EngineWorker"][];
+            /**
              * Tasks
              * @description Supported tasks, `custom`: any prompt; null until it is ready
              */
             tasks: string[] | null;
+        };
+        /**
+         * EngineWorker
+         * @description One worker process of the engine, which has one for each device.
+         */
+        EngineWorker: {
+            /** Device */
+            device: string;
+            /**
+             * State
+             * @description starting (also while its process is replaced), ready, failed (it is started again) or stopped
+             */
+            state: string;
+            /**
+             * Trouble
+             * @description Why it cannot read at present; empty when it can
+             */
+            trouble: string;
+            /**
+             * Pages
+             * @description Pages in flight: being read, or waiting for it
+             */
+            pages: number;
+            /**
+             * Restarts
+             * @description Processes that were replaced
+             */
+            restarts: number;
         };
         /**
          * ErrorAnswer

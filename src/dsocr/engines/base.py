@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dsocr.engines.stats import EngineStats
+from dsocr.process.inflight import Suspicion
 from dsocr.types import Mode, OcrOptions, PageImage, PageResult, Task
 
 OnText = Callable[[str], None]
@@ -80,3 +81,18 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Ends the engine's processes; pages in flight fail. Calling it twice is no error."""
+
+
+class PoolMember(Engine, Protocol):
+    """An engine that shares its pages with others of the same model."""
+
+    async def recognize(
+        self,
+        page: PageImage,
+        options: OcrOptions,
+        *,
+        on_text: OnText | None = None,
+        suspicion: Suspicion | None = None,
+    ) -> PageResult:
+        """Raises `WorkerLost` if its process is lost: another member recognizes the page, and gets
+        the error's `suspicion`, as does an engine that starts no process and needs none."""

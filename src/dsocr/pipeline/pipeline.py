@@ -9,7 +9,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +23,7 @@ from dsocr.pipeline.fair_queue import FairQueue
 from dsocr.pipeline.image_memory import ImageMemory
 from dsocr.pipeline.page_order import PageOrder
 from dsocr.pipeline.retry import is_incomplete, retry_page
+from dsocr.pipeline.workers import run_workers
 from dsocr.process.supervisor import max_inflight_bytes
 from dsocr.types import Document, OcrOptions, PageFailure, PageImage, PageResult, Usage
 
@@ -136,8 +137,6 @@ class Pipeline:
         info = self._engine.info
         check_options(options, info)
         _check_pages(wanted, source.num_pages)
-        # one slot is left for the first page of the next document
-        num_workers = min(len(wanted), self._max_images() - 1)
         run = _Run(
             source=source,
             options=options,
@@ -145,15 +144,15 @@ class Pipeline:
             on_event=on_event,
             owner=owner,
             pages=iter(enumerate(wanted)),
-            waiting=asyncio.Semaphore(1 if owner is None else num_workers),
+            waiting=asyncio.Semaphore(1 if owner is None else max(1, len(wanted))),
             order=PageOrder(),
             on_result=on_result,
         )
-        await all_or_none([self._work(run) for _ in range(num_workers)])
-
-    async def _work(self, run: _Run) -> None:
-        while await self._process_next(run):
-            pass
+        await run_workers(
+            lambda: self._process_next(run),
+            # one slot is left for the first page of the next document
+            lambda: min(len(wanted), self._max_images() - 1),
+        )
 
     async def _process_next(self, run: _Run) -> bool:
         """Takes one page from rendering to its result; False when none is left. The image is freed
@@ -289,15 +288,3 @@ def _failure(error: Exception, index: int) -> PageFailure:
         return PageFailure(error.code, error.message, error.retryable)
     log.error("page %d failed by a bug", index, exc_info=error)
     return PageFailure(DsocrError.code, "Something went wrong inside; the log has the details.")
-
-
-async def all_or_none(coroutines: Sequence[Coroutine[object, object, None]]) -> None:
-    """Runs them concurrently. The first exception, or cancellation, cancels all and waits for
-    their end."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for unfinished in tasks:
-            unfinished.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,9 +1,9 @@
 """Keeps one worker process running, with many pages in flight to it.
 
 A process that dies, or makes no progress while pages are in flight, is replaced, and its pages are
-sent again. A page that crashes processes is given up (`inflight.py`); restarts pause while
-processes only crash (`breaker.py`). Restarts also happen without a request. Knows nothing of what
-the process computes.
+sent again, or handed over to other processes. A page that crashes processes is given up
+(`inflight.py`); restarts pause while processes only crash (`breaker.py`). Restarts also happen
+without a request. Knows nothing of what the process computes.
 
 Frames from the process: `ready` or `unusable` (`code`, `message`); then, each with the `id` of its
 page, `started`, `text`, `done` and `failed`, one by one or as a list of `events`; and `heartbeat`
@@ -25,7 +25,7 @@ from typing import Any
 from dsocr.errors import DsocrError, EngineUnavailable, PageTimeout
 from dsocr.process.breaker import CircuitBreaker
 from dsocr.process.child import Header, Payload
-from dsocr.process.inflight import InflightPages, Page, error_from_frame
+from dsocr.process.inflight import InflightPages, Page, Suspicion, WorkerLost, error_from_frame
 from dsocr.process.limiter import InflightLimiter
 from dsocr.process.machine import memory_bytes
 from dsocr.process.sender import FrameSender
@@ -74,12 +74,18 @@ class Supervisor:
         timeouts: Timeouts,
         clock: Callable[[], float] = time.monotonic,
         on_ready: Callable[[Header], None] | None = None,
+        num_peers: int = 0,
     ) -> None:
-        """`on_ready` takes the `ready` frame of each process, also of one that replaces another."""
+        """`on_ready` takes the `ready` frame of each process, also of one that replaces another.
+
+        With `num_peers` other processes that take its pages, those of a lost process fail with
+        `WorkerLost` and are not sent again; the memory for payloads is divided among them all.
+        """
         self._target, self._arguments = target, dict(arguments)
         self._on_ready = on_ready
         self._timeouts = timeouts
-        self._limiter = InflightLimiter(max_inflight_bytes())
+        self._has_peers = num_peers > 0
+        self._limiter = InflightLimiter(max_inflight_bytes() // (1 + num_peers))
         self._clock = clock
         self._inflight = InflightPages(clock)
         self._breaker = CircuitBreaker(clock)
@@ -132,6 +138,7 @@ class Supervisor:
         *,
         num_bytes: int,
         on_text: Callable[[str], None] | None = None,
+        suspicion: Suspicion | None = None,
     ) -> Header:
         """Has one page processed. Returns its `done` frame, with the page's whole text as `raw`.
 
@@ -139,16 +146,21 @@ class Supervisor:
         process that gets the page, so that they are not kept. What it raises is raised here.
         `on_text` may differ from `raw` when a second process did not repeat the first one's text,
         as happens where sums are rounded differently. Cancelling cancels the page in the process.
+        `suspicion` is that of the `WorkerLost` that another supervisor raised for the page.
         """
         self._num_requests += 1
+        suspicion, num_lost = suspicion or Suspicion(), self.restarts.total()
         try:
             async with self._limiter.admit(num_bytes):
+                if self._has_peers and self.restarts.total() > num_lost:
+                    raise WorkerLost(suspicion)
                 self._next_id += 1
                 page = Page(
                     {**header, "kind": "read", "id": self._next_id},
                     payload,
                     asyncio.get_running_loop().create_future(),
                     TextStream(on_text),
+                    suspicion=suspicion,
                 )
                 await self.start()
                 return await self._response(page)
@@ -268,6 +280,8 @@ class Supervisor:
         num_pages = len(self._inflight.pages)
         logger.error("the engine's process ended (%s); pages in flight: %d", reason, num_pages)
         self._inflight.mark_suspects()
+        if self._has_peers:
+            self._inflight.hand_over()
         if self._restart_task is None or self._restart_task.done():
             self._restart_task = asyncio.create_task(self._restart())
 

@@ -22,7 +22,10 @@ class RuntimeConfig:
     model_path: Path | None = None
     """A folder with config.json, tokenizer.json and *.safetensors."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
+    """auto, cpu, cuda, cuda:1, mps; a list such as cuda:0,cuda:2, with one worker process for each;
+    or all: every GPU."""
+    threads: Annotated[int, Gt(0)] | None = None
+    """CPU threads of a worker process; unset: as many as cores, divided among the workers."""
     dtype: DtypeName = "auto"
     expert_dtype: ExpertDtypeName = "auto"
     """int8 quantizes the weights of the routed experts, with a scale per row: 6.7 GB of weights

@@ -27,7 +27,7 @@ def main(channel: Channel, arguments: Header) -> None:
 def open_gpu(device: str) -> None:
     """Creates the CUDA context that torch will use. Does nothing if torch is a build without CUDA.
     Errors are ignored: torch reports them itself."""
-    requested = re.fullmatch(r"(?:auto|all|cuda(?::(\d+))?)", device)
+    requested = re.fullmatch(r"(?:auto|cuda(?::(\d+))?)", device)
     if requested is None or _is_without_cuda():
         return
     number, context = ctypes.c_int(), ctypes.c_void_p()

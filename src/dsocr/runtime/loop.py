@@ -286,15 +286,15 @@ def make_runtime(
             pixels_per_token=model.spec.views.encode_pixels_per_prompt_token,
         ),
         lookahead=lookahead,
-        executor=_make_executor(model.device),
+        executor=_make_executor(model.device, config.threads or num_cores()),
     )
     return runtime, plan
 
 
-def _make_executor(device: torch.device) -> Executor:
-    """Threads that prepare requests."""
+def _make_executor(device: torch.device, num_threads: int) -> Executor:
+    """Threads that prepare requests, one less than `num_threads`: the loop needs one."""
     return ThreadPoolExecutor(
-        max(1, min(PREPARING_THREADS, num_cores() - 1)),
+        max(1, min(PREPARING_THREADS, num_threads - 1)),
         thread_name_prefix="prepare",
         initializer=make_current,
         initargs=(device,),

@@ -135,6 +135,8 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, EventSender]:
         stages[stage] = time.time()
 
     config = RuntimeConfig(**{**arguments, "model_path": Path(arguments["model_path"])})
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
     device = choose_device(config.device)
     make_current(device)
     dtype = choose_dtype(config.dtype, device)

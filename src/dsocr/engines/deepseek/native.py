@@ -19,6 +19,7 @@ from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
+from dsocr.process.inflight import Suspicion
 from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.models.registry import read_family
@@ -35,8 +36,9 @@ INITIAL_MAX_PAGES = 2
 class NativeEngine:
     """Recognizes pages with the released weights, many at a time."""
 
-    def __init__(self, config: RuntimeConfig, *, worker: str = WORKER) -> None:
-        self._config, self._worker = config, worker
+    def __init__(self, config: RuntimeConfig, *, worker: str = WORKER, num_peers: int = 0) -> None:
+        """`num_peers`: the other members of its pool."""
+        self._config, self._worker, self._num_peers = config, worker, num_peers
         self._supervisor: Supervisor | None = None
         self.stages: dict[str, float] = {}
         """When each stage of the start was complete, in order; seconds since 1970."""
@@ -66,6 +68,7 @@ class NativeEngine:
                     stall=self._config.stall_seconds, start=self._config.start_seconds
                 ),
                 on_ready=partial(self._on_ready, weights),
+                num_peers=self._num_peers,
             )
         await self._supervisor.start()
 
@@ -100,9 +103,15 @@ class NativeEngine:
         return stats_of(self._supervisor)
 
     async def recognize(
-        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+        self,
+        page: PageImage,
+        options: OcrOptions,
+        *,
+        on_text: OnText | None = None,
+        suspicion: Suspicion | None = None,
     ) -> PageResult:
-        """Raises `BadRequest`, `ContextTooLong`, `EngineCrashed` and `EngineUnavailable`."""
+        """Raises `BadRequest`, `ContextTooLong`, `EngineCrashed` and `EngineUnavailable`; with
+        peers `WorkerLost`."""
         if self._supervisor is None:
             await self.start()
         assert self._supervisor is not None
@@ -112,6 +121,7 @@ class NativeEngine:
             page.rgb,
             num_bytes=page.num_bytes,
             on_text=on_text,
+            suspicion=suspicion,
         )
         return _result(page, response, time.monotonic() - began)
 

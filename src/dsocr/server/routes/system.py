@@ -25,6 +25,7 @@ from dsocr.server.schemas.errors import error_answers
 from dsocr.server.schemas.system import (
     EngineAnswer,
     EngineState,
+    EngineWorker,
     FormatAnswer,
     Health,
     LimitInEffect,
@@ -145,6 +146,16 @@ def _engine_state(host: EngineHost) -> EngineState:
         advice=host.selection.advice,
         trouble=host.unhealthy_reason,
         details=dict(info.details) if info else {},
+        workers=[
+            EngineWorker(
+                device=worker.device,
+                state=worker.state,
+                trouble=worker.unhealthy_reason,
+                pages=worker.pages,
+                restarts=worker.restarts,
+            )
+            for worker in host.workers()
+        ],
         tasks=list(info.tasks) if info else None,
     )
 

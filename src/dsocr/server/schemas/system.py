@@ -5,6 +5,19 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 
+class EngineWorker(BaseModel):
+    """One worker process of the engine, which has one for each device."""
+
+    device: str
+    state: str = Field(
+        description="starting (also while its process is replaced), ready, failed (it is started "
+        "again) or stopped"
+    )
+    trouble: str = Field(description="Why it cannot read at present; empty when it can")
+    pages: int = Field(description="Pages in flight: being read, or waiting for it")
+    restarts: int = Field(description="Processes that were replaced")
+
+
 class EngineState(BaseModel):
     """The selected engine, and why it was selected."""
 
@@ -16,6 +29,9 @@ class EngineState(BaseModel):
     advice: str = Field(description="How to get a better engine; empty if there is none")
     trouble: str = Field(description="Why it cannot read at present; empty when it can")
     details: dict[str, str]
+    workers: list[EngineWorker] = Field(
+        description="One for each device; empty before the engine is started"
+    )
     tasks: list[str] | None = Field(
         description="Supported tasks, `custom`: any prompt; null until it is ready"
     )
