@@ -44,6 +44,10 @@ class Trace:
         """The engine has started and asks for so many pages."""
         self._write({"max_pages": max_pages})
 
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
     def _write(self, line: object) -> None:
         if self._file is not None:
             self._file.write(json.dumps(line) + "\n")
