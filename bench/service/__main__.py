@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -35,6 +37,9 @@ def main() -> None:
     engine = given.engine or ("native" if _has_gpu() else "stand-in")
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder / "runs", ignore_errors=True)  # jobs of an interrupted run
+        print(f"{_machine()}, {engine} engine", flush=True)
         began = time.monotonic()
         corpus = make_corpus(given.files or folder, pages=given.pages, small=given.small)
         print(f"files made in {time.monotonic() - began:.0f} s", flush=True)
@@ -92,7 +97,13 @@ def _has_gpu() -> bool:
 
 
 def _machine() -> str:
-    return f"{os.cpu_count()} cores"
+    """Cores, memory, and the GPU if there is one."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    gpu = ""
+    if shutil.which(query[0]):
+        gpu = subprocess.run(query, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {gpu or 'no GPU'}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import asyncio
 import itertools
 import json
 import os
-import statistics
 import sys
 from collections.abc import Mapping
 from concurrent.futures import Executor
@@ -28,7 +27,8 @@ from dsocr.config import Settings
 from dsocr.options import build_options
 from dsocr.types import OcrOptions, PageImage
 
-BOUNDARY = "boundary"
+BOUNDARY, LONE = "boundary", "lone"
+"""Rows beside those of the workloads."""
 LONE_PAGES = 5
 
 
@@ -57,7 +57,7 @@ async def _measure_all(
             await _line(engine, options, pages, appetite, min(appetite, len(pages)))  # a warm-up
             await asyncio.sleep(plan["quiet_seconds"])
             times = [await _line(engine, options, pages, 1, 1) for _ in range(LONE_PAGES)]
-            rows["lone"] = {"seconds": statistics.median(time["seconds"] for time in times)}
+            rows[LONE] = sorted(times, key=lambda time: float(time["seconds"]))[LONE_PAGES // 2]
             count = 2 * plan["in_flight"]
             rows[BOUNDARY] = await _line(engine, options, pages, plan["in_flight"], count)
         count = plan["times"].get(name, 1) * len(pages)

@@ -25,6 +25,7 @@ MAX_AT_ONCE = 512
 POLL_SECONDS = 0.05
 JOB_SECONDS = 900
 LONE_REQUESTS = 9
+BESIDE_REQUESTS = 4
 IMAGE_TIMES = 2
 """How often the row `images` sends each file."""
 
@@ -63,16 +64,23 @@ class Context:
     corpus: Corpus
 
     def health(self) -> dict[str, Any]:
-        with urlopen(f"http://127.0.0.1:{self.server.port}/health", timeout=60) as answer:
-            health: dict[str, Any] = json.load(answer)
-            return health
+        health: dict[str, Any] = self.get("/health")
+        return health
 
     def at_once(self) -> int:
         """As many requests in flight as the service admits, or the most that a client sends."""
         return min(MAX_AT_ONCE, int(self.health()["queue"]["maxRequests"]))
 
     def get(self, path: str) -> Any:
-        with urlopen(f"http://127.0.0.1:{self.server.port}{path}", timeout=60) as answer:
+        return self._json(path, None)
+
+    def post(self, path: str) -> Any:
+        """Without a body."""
+        return self._json(path, b"")
+
+    def _json(self, path: str, body: bytes | None) -> Any:
+        url = f"http://127.0.0.1:{self.server.port}{path}"
+        with urlopen(url, data=body, timeout=60) as answer:
             return json.load(answer)
 
 
@@ -115,10 +123,15 @@ def lone_images(context: Context) -> Load:
 
 
 def images_beside_a_job(context: Context) -> Load:
-    """Single images, one after another, from when a job of the born-digital PDF has begun until it
-    is done or all images are."""
-    Clients(context.server.port, "jobs", [*context.corpus.born_digital], 1).run()
-    load = Clients(context.server.port, "ocr", [*context.corpus.images][:LONE_REQUESTS], 1).run()
+    """A few single images at once beside a job of the scanned PDF, which is then cancelled."""
+    files = [*context.corpus.images][:BESIDE_REQUESTS]
+    clients = Clients(context.server.port, "ocr", files, BESIDE_REQUESTS)
+    [job] = Clients(context.server.port, "jobs", [*context.corpus.scanned], 1).run().jobs
+    while context.get(f"/api/jobs/{job}")["status"] == "queued":
+        time.sleep(POLL_SECONDS)
+    load = clients.run()
+    if context.health()["queue"]["jobs"]:
+        context.post(f"/api/jobs/{job}/cancel")
     _wait_for_jobs(context)
     return load
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.service import report
-from bench.service.alone import BOUNDARY
+from bench.service.alone import BOUNDARY, LONE
 from bench.service.corpus import Corpus
 from bench.service.decoding import decoding_pool, page_list, seconds_of_decoding
 from bench.service.load import Clients
@@ -85,7 +85,7 @@ class Run:
             {name: line["pages"] / line["seconds"] for name, line in rows.items()}
         )
         self._add([report.boundary_row(rows[BOUNDARY], inside)])
-        for name in self.workloads():
+        for name in (LONE, *self.workloads()):
             self._add([report.engine_row(f"the engine alone: {name}", rows[name])])
         return reference
 
@@ -132,8 +132,8 @@ class Run:
         pages = page_list(self.corpus.images)[:DECODED_FILES]
         decoding = sorted(seconds_of_decoding(pages))[len(pages) // 2]
         loads = {"alone": lone_images(context)}
-        if "born_digital" in self.rows:
-            loads["beside a born-digital PDF job"] = images_beside_a_job(context)
+        if "scanned" in self.rows:
+            loads["beside a scanned PDF job"] = images_beside_a_job(context)
         _, spans = read_trace(self.launch.trace)
         self.latencies += report.latency_rows(loads, spans, decoding)
         print(report.table(self.latencies), flush=True)
