@@ -61,7 +61,7 @@ class Run:
             if any(name in SERVER_ROWS or name == "lone" for name in self.rows):
                 with Server(self.launch) as server:
                     self._measure_server(Context(server, self.corpus), reference)
-            if "read" in self.rows:
+            if "read" in self.rows and self._has_time("read"):
                 read = lambda: read_folder(self.launch, self.corpus)  # noqa: E731
                 self._measure_row("read", read, reference)
 
@@ -118,14 +118,14 @@ class Run:
         print(f"the service admits {context.at_once()} requests at once", flush=True)
         self._warm_up(context)
         if "lone" in self.rows:
-            with self._row("lone"):
+            with self._reporting("lone"):
                 self._measure_latency(context)
         for name, row in SERVER_ROWS.items():
-            if name in self.rows:
+            if name in self.rows and self._has_time(name):
                 self._measure_row(name, lambda row=row: row(context), reference)  # type: ignore[misc]
 
     def _measure_row(self, name: str, measure: Callable[[], Figures], reference: Reference) -> None:
-        with self._row(name):
+        with self._reporting(name):
             self._add(reference.measure(WORKLOADS.get(name, name), measure))
 
     def _measure_latency(self, context: Context) -> None:
@@ -145,14 +145,19 @@ class Run:
         time.sleep(self.quiet_seconds)
 
     @contextmanager
-    def _row(self, name: str) -> Iterator[None]:
-        """Reports what a row raises, and lets the others run."""
+    def _reporting(self, name: str) -> Iterator[None]:
+        """Prints what a row raises, and lets the others run."""
         try:
-            if time.monotonic() > self.ends_at:
-                raise TimeoutError(f"no time left for the row {name}")
             yield
         except Exception:
+            print(f"the row {name} failed", flush=True)
             traceback.print_exc()
+
+    def _has_time(self, name: str) -> bool:
+        if time.monotonic() < self.ends_at:
+            return True
+        print(f"no time left for the row {name}", flush=True)
+        return False
 
     def _add(self, lines: Lines) -> None:
         self.lines += lines
