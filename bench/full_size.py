@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from safetensors.torch import save_file
 
+from bench.page_pictures import page_picture
 from dsocr.runtime.cache.batch import Chunk
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig
@@ -77,21 +77,8 @@ def prompts(model: DeepseekOcr, count: int, *, num_blocks: int) -> list[Chunk]:
 
 
 def make_pictures(count: int = NUM_PICTURES) -> list[Image.Image]:
-    """Different pages of 1200 x 1600 pixels with lines of grey words."""
-    paper = np.random.default_rng(0).integers(235, 256, (1600, 1200, 3), dtype=np.uint8)
-    pictures = []
-    for number in range(count):
-        dice = np.random.default_rng(number)
-        picture = Image.fromarray(np.roll(paper, 4999 * number))
-        draw = ImageDraw.Draw(picture)
-        for y in range(100, 1500, 28):
-            x = 100
-            while x < 1050:
-                width = int(dice.integers(20, 110))
-                draw.rectangle((x, y, x + width, y + 14), fill=(int(dice.integers(0, 90)),) * 3)
-                x += width + 14
-        pictures.append(picture)
-    return pictures
+    """Pages of 1200 x 1600 pixels with lines of grey words; all different."""
+    return [page_picture(number) for number in range(count)]
 
 
 def write_small_files(folder: Path) -> None:
