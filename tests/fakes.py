@@ -23,6 +23,7 @@ from PIL import Image
 from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.stats import EngineStats
 from dsocr.errors import EngineCrashed, UnsupportedTask
+from dsocr.process.progress import StartProgress
 from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, TextLine, Usage
 
 OPTIONS = OcrOptions(
@@ -58,6 +59,7 @@ class FakeEngine:
         self.closed = False
 
     unhealthy_reason = ""
+    start_progress: StartProgress | None = None
 
     def stats(self) -> EngineStats:
         return EngineStats(running=self.running)

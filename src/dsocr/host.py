@@ -24,6 +24,7 @@ from dsocr.errors import DsocrError, EngineUnavailable
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pipeline.pipeline import Pipeline
+from dsocr.process.progress import StartProgress
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ class EngineHost:
         self._state: State = "starting"
         self._start_error: DsocrError | None = None
         """Why the last attempt to start failed; None if it did not."""
+        self._candidate: Engine | None = None
+        """The engine that is being started."""
         self._engine: Engine | None = None
         self._pipeline: Pipeline | None = None
         self._is_ready = asyncio.Event()
@@ -79,6 +82,19 @@ class EngineHost:
         if self._start_error is not None:
             return without_folder(self._start_error.message, self._config.model_path)
         return self._engine.unhealthy_reason if self._engine is not None else ""
+
+    @property
+    def start_progress(self) -> StartProgress | None:
+        """How far the start or restart is; None when the engine is ready, or does not say."""
+        engine = self._engine or self._candidate
+        return engine.start_progress if engine is not None and self.state == "starting" else None
+
+    @property
+    def waiting_reason(self) -> str:
+        """Why a page has to wait now, for people; says how far a start is."""
+        progress = self.start_progress
+        reason = self.unhealthy_reason or f"The {self.selection.name} engine is starting."
+        return f"{reason.removesuffix('.')}: {progress.text}." if progress else reason
 
     @property
     def info(self) -> EngineInfo | None:
@@ -131,7 +147,7 @@ class EngineHost:
 
     def _not_ready(self) -> DsocrError:
         kind = type(self._start_error) if self._start_error is not None else EngineUnavailable
-        return kind(self.unhealthy_reason or f"The {self.selection.name} engine is starting.")
+        return kind(self.waiting_reason)
 
     async def _start_until_ready(self) -> None:
         pause = MIN_PAUSE_SECONDS
@@ -174,7 +190,7 @@ class EngineHost:
         """Raises `DsocrError`; a bug while starting is logged and becomes `EngineUnavailable`."""
         engine: Engine | None = None
         try:
-            engine = self._create(name, self._config.engine_configs[name])
+            engine = self._candidate = self._create(name, self._config.engine_configs[name])
             await engine.start()
         except BaseException as error:
             if engine is not None:

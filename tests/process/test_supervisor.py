@@ -18,6 +18,7 @@ from dsocr.process import supervisor as supervisor_module
 from dsocr.process import worker_process
 from dsocr.process.breaker import CRASHES
 from dsocr.process.child import Child, Header
+from dsocr.process.progress import StartProgress
 from dsocr.process.sender import SENDER_THREADS
 from dsocr.process.supervisor import Supervisor, Timeouts
 from tests.engines.stubborn_worker import BEATS
@@ -646,3 +647,15 @@ async def test_crashes_by_two_pages_one_after_the_other_cost_no_other_page(
     await asyncio.gather(*reading)
     assert texts == prompts
     assert crowd.restarts == {"crash": 4}
+
+
+async def test_the_progress_of_a_start_is_kept_until_it_is_ready(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    late = tmp_path / "late"
+    late.touch()
+    starting = asyncio.create_task(supervisor.start())
+    await until(lambda: supervisor.start_progress == StartProgress("waiting", 1, 2))
+    late.unlink()
+    await starting
+    assert supervisor.start_progress is None

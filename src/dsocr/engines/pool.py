@@ -15,6 +15,7 @@ from typing import TypeVar
 from dsocr.engines.base import Engine, EngineInfo, OnText
 from dsocr.engines.stats import EngineStats, merge_stats
 from dsocr.errors import EngineUnavailable, QueueFull
+from dsocr.process.progress import StartProgress
 from dsocr.process.text_stream import TextStream
 from dsocr.types import OcrOptions, PageImage, PageResult
 
@@ -92,6 +93,12 @@ class EnginePool:
         if self._healthy():
             return ""
         return " ".join(_unique(member.unhealthy_reason for member in self._members))
+
+    @property
+    def start_progress(self) -> StartProgress | None:
+        """Of the first member that is starting."""
+        each = (member.engine.start_progress for member in self._members)
+        return next((progress for progress in each if progress is not None), None)
 
     def stats(self) -> EngineStats:
         """Sums over the members, and the pages that were sent to another one."""

@@ -18,6 +18,7 @@ from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
+from dsocr.process.progress import StartProgress
 from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
@@ -55,10 +56,10 @@ class NativeEngine:
         if weights is None:
             raise BadCheckpoint(_no_weights(self._config))
         if self._supervisor is None:
-            arguments = dataclasses.asdict(self._config) | {"model_path": str(weights.resolve())}
+            config = dataclasses.replace(self._config, model_path=weights.resolve())
             self._supervisor = Supervisor(
                 self._worker,
-                arguments,
+                config.to_arguments(),
                 timeouts=Timeouts(
                     stall=self._config.stall_seconds, start=self._config.start_seconds
                 ),
@@ -85,6 +86,10 @@ class NativeEngine:
     @property
     def unhealthy_reason(self) -> str:
         return self._supervisor.unhealthy_reason if self._supervisor is not None else ""
+
+    @property
+    def start_progress(self) -> StartProgress | None:
+        return self._supervisor.start_progress if self._supervisor is not None else None
 
     def stats(self) -> EngineStats:
         return stats_of(self._supervisor)
