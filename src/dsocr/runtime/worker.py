@@ -163,7 +163,7 @@ def _load(
     # the decoder's weights arrive meanwhile: what is measured and captured does not depend on them
     runtime, plan = make_runtime(model, tokenizer, config, mark=mark, report=progress.report)
     mark("runtime")
-    _wait_for_weights(transfer, progress)
+    transfer.wait(partial(_report_weights, progress))
     mark("all weights")
     gc.freeze()
     gc.enable()
@@ -210,6 +210,7 @@ def _load_files(
             attention=config.attn_impl,
             kernels=config.kernels,
             expert_dtype=config.expert_dtype,
+            on_progress=partial(_report_weights, progress),
         )
         mark("weights")
         tokenizer = loading.result()
@@ -238,11 +239,8 @@ def _wait_for_kernels(
             logger.warning("kernels that could not be compiled ahead: %s", ", ".join(failed))
 
 
-def _wait_for_weights(transfer: Transfer, progress: ProgressReporter) -> None:
-    def report(done: int, total: int) -> None:
-        progress.report("loading weights", done // _MB, total // _MB, "MB")
-
-    transfer.wait(report)
+def _report_weights(progress: ProgressReporter, done: int, total: int) -> None:
+    progress.report("loading weights", done // _MB, total // _MB, "MB")
 
 
 def _synchronize(device: torch.device) -> None:

@@ -18,6 +18,7 @@ from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
+from dsocr.process.early import start_early
 from dsocr.process.progress import StartProgress
 from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
@@ -56,10 +57,9 @@ class NativeEngine:
         if weights is None:
             raise BadCheckpoint(_no_weights(self._config))
         if self._supervisor is None:
-            config = dataclasses.replace(self._config, model_path=weights.resolve())
             self._supervisor = Supervisor(
                 self._worker,
-                config.to_arguments(),
+                _arguments(self._config, weights),
                 timeouts=Timeouts(
                     stall=self._config.stall_seconds, start=self._config.start_seconds
                 ),
@@ -114,6 +114,18 @@ class NativeEngine:
         if self._supervisor is not None:
             await self._supervisor.close()
             self._supervisor = None
+
+
+def start_process_early(config: RuntimeConfig) -> None:
+    """Starts the process of an engine that is created later with these settings. Does nothing where
+    there are no weights: the engine reports it."""
+    weights = find_weights(config.model_path)
+    if weights is not None:
+        start_early(WORKER, _arguments(config, weights))
+
+
+def _arguments(config: RuntimeConfig, weights: Path) -> dict[str, Any]:
+    return dataclasses.replace(config, model_path=weights.resolve()).to_arguments()
 
 
 def examine_weights(folder: Path) -> list[tuple[str, Literal["ok", "note", "bad"], str]]:

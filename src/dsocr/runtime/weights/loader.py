@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,9 @@ MAX_NAMES = 8
 """Names listed for each kind of fault; the others are counted."""
 
 _DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
+
+OnProgress = Callable[[int, int], None]
+"""Gets the bytes that are loaded, and all that are to be."""
 
 _STAGED_ELEMENTS = 8 << 20
 """Elements copied to a GPU at once: pinned allocations are rounded up to powers of two."""
@@ -114,9 +117,11 @@ def start_loading(
     attention: AttentionName,
     kernels: bool = False,
     expert_dtype: ExpertDtypeName = "auto",
+    on_progress: OnProgress = lambda done, total: None,
 ) -> tuple[OcrModel, Transfer]:
     """`load_model`, whose decoder may still be on its way: its memory is final, its numbers are not
     before the transfer has ended. All other weights are there, since tables are derived from them.
+    `on_progress` gets the bytes of these that are loaded, and all of them.
     """
     attention = usable_attention(attention, device=device, dtype=dtype)
     model = _without_memory(path, attention)
@@ -128,7 +133,7 @@ def start_loading(
     give_memory(model, device=device, dtype=dtype, expert_dtype=expert_dtype)
     if kernels and supports_kernels(device, dtype):
         model.use_kernels()
-    late = join_weights(model) if can_decode(model) else frozenset()
+    late = join_weights(model) if kernels and can_decode(model) else frozenset()
     tensors = dict(model.checkpoint_tensors())
     of_decoder: dict[str, tuple[Path, Tensor]] = {}
     others: dict[str, tuple[Path, Tensor]] = {}
@@ -136,8 +141,9 @@ def start_loading(
         if _is_same(tensor, headers, name):
             group = of_decoder if tensor.untyped_storage().data_ptr() in late else others
             group[name] = headers.tensors[name][0], tensor
-    _fill(tensors.keys() - of_decoder.keys() - others.keys(), tensors, headers)
-    Transfer(others, device).wait()
+    rest = tensors.keys() - of_decoder.keys() - others.keys()
+    _fill({name: tensors[name] for name in sorted(rest)}, headers, on_progress)
+    Transfer(others, device).wait(on_progress)
     return model, Transfer(of_decoder, device)
 
 
@@ -264,13 +270,14 @@ def _compare(model: OcrModel, headers: _Headers) -> CheckpointReport:
     )
 
 
-def _fill(names: Set[str], tensors: dict[str, Destination], headers: _Headers) -> None:
+def _fill(tensors: dict[str, Destination], headers: _Headers, on_progress: OnProgress) -> None:
     """Copies these tensors of the files to their destinations, with a cast."""
+    sizes = {name: torch.Size(tensor.shape).numel() for name, tensor in tensors.items()}
+    total, done = sum(sizes.values()), 0
     with ExitStack() as stack, torch.no_grad():
         opened: dict[Path, Any] = {}
         copies: deque[torch.cuda.Event] = deque()
-        for name in sorted(names):
-            tensor = tensors[name]
+        for name, tensor in tensors.items():
             file = headers.tensors[name][0]
             if file not in opened:
                 opened[file] = stack.enter_context(safe_open(file, framework="pt"))
@@ -278,6 +285,8 @@ def _fill(names: Set[str], tensors: dict[str, Destination], headers: _Headers) -
                 _copy(opened[file].get_tensor(name), tensor, copies)
             except (SafetensorError, OSError) as error:
                 raise CheckpointError(f"{file.name} cannot be read at {name}: {error}") from error
+            done += sizes[name]
+            on_progress(2 * done, 2 * total)  # as in a file of 16-bit numbers
 
 
 def _copy(source: Tensor, target: Destination, copies: deque[torch.cuda.Event]) -> None:

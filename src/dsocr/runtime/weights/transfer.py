@@ -22,7 +22,7 @@ from torch import Tensor
 from dsocr.runtime.devices import make_current
 from dsocr.runtime.spec import CheckpointError
 
-PART_BYTES = 16 << 20
+PART_BYTES = 8 << 20
 """Read at once, at most. Every thread has two such buffers."""
 NUM_THREADS = 4
 """More do not help: memory and the bus are shared."""
@@ -75,7 +75,7 @@ class Transfer:
         self._done: deque[int] = deque()
         self._threads = ThreadPoolExecutor(NUM_THREADS, thread_name_prefix="weights")
         self._copies: list[Future[None]] = [
-            self._threads.submit(self._copy_all) for _ in range(NUM_THREADS)
+            self._threads.submit(self._copy_all) for _ in range(min(NUM_THREADS, len(batches)))
         ]
 
     @property
