@@ -10,13 +10,14 @@ import contextlib
 import gc
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dsocr.process.child import Channel, Header
-from dsocr.process.machine import num_cores
+from dsocr.process.machine import memory_bytes, num_cores
 from dsocr.runtime.compilation.cache import VARIABLE
 from dsocr.runtime.compilation.forks import run_forked
 from dsocr.runtime.compilation.launchers import (
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOCK = "dsocr.lock"
+MAX_PROCESSES = 32
+"""With more the kernel that takes longest is still the last."""
+PROCESS_BYTES = 1 << 29
+"""Memory of a compiler at work, at most."""
 OnProgress = Callable[[int, int], None]
 """Gets the number of kernels that are compiled and of all."""
 
@@ -75,9 +80,11 @@ def compile_ahead(plan: CompilationPlan, report: OnProgress) -> list[str]:
 
 
 def _num_processes() -> int:
-    """All cores; of many, one is left to the engine, which is starting."""
+    """One for each core, as far as the memory has room; of many cores, one is left to the engine,
+    which is starting."""
     cores = num_cores()
-    return cores - 1 if cores > 2 else cores
+    fitting = (memory_bytes() or sys.maxsize) // PROCESS_BYTES
+    return max(1, min(cores - 1 if cores > 2 else cores, fitting, MAX_PROCESSES))
 
 
 def _build(launch: Launch) -> None:
