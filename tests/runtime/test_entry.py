@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -48,11 +49,13 @@ class Compilation:
 
 
 @pytest.fixture(autouse=True)
-def plans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[CompilationPlan]:
+def plans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[CompilationPlan]]:
     Compilation.plans.clear()
+    card.load_driver.cache_clear()
     monkeypatch.setattr(child, "KernelCompilation", Compilation)
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    return Compilation.plans
+    yield Compilation.plans
+    card.load_driver.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ pytest.importorskip("torch")
 
 PROGRAM = """
 import sys
-from dsocr.runtime.torch_import import import_torch
+from dsocr.runtime.torch_import import import_torch, start_loading_libraries
+start_loading_libraries().join()
+assert "torch" not in sys.modules
 import_torch()
 import torch, torch.nn.functional as F
 assert "torch._refs" not in sys.modules and "torch._meta_registrations" not in sys.modules

@@ -73,10 +73,17 @@ Compilation = Future[KernelCompilation | None]
 """Kernels that are being compiled in a process of their own, if there are any."""
 
 
-def main(channel: Channel, arguments: Header, *, compilation: Compilation | None = None) -> None:
-    """Loads the model, then serves pages until the channel is closed."""
+def main(
+    channel: Channel,
+    arguments: Header,
+    *,
+    compilation: Compilation | None = None,
+    vocabulary: Future[Tokenizer] | None = None,
+) -> None:
+    """Loads the model, then serves pages until the channel is closed. `vocabulary` is the
+    tokenizer, if it is loaded already."""
     try:
-        runtime, sender = _load(channel, arguments, compilation)
+        runtime, sender = _load(channel, arguments, compilation, vocabulary)
     except (CheckpointError, DeviceError, RuntimeError, KernelError) as error:
         channel.send(_unusable(error))
         return
@@ -140,7 +147,10 @@ def _unusable(error: Exception) -> Header:
 
 
 def _load(
-    channel: Channel, arguments: Header, compilation: Compilation | None
+    channel: Channel,
+    arguments: Header,
+    compilation: Compilation | None,
+    vocabulary: Future[Tokenizer] | None,
 ) -> tuple[Runtime, EventSender]:
     began = time.monotonic()
     stages = {"process": BEGAN_AT, "imports": time.time()}
@@ -154,7 +164,7 @@ def _load(
     make_current(device)
     dtype = choose_dtype(config.dtype, device)
     channel.send({"kind": "loading", "message": _loading_message(config, device, dtype)})
-    model, transfer, tokenizer = _load_files(config, device, dtype, progress, mark)
+    model, transfer, tokenizer = _load_files(config, device, dtype, progress, mark, vocabulary)
     _wait_for_kernels(config, device, compilation, progress)
     mark("kernels")
     # torch and the model are several hundred thousand objects that stay: a full collection would
@@ -192,12 +202,14 @@ def _load_files(
     dtype: torch.dtype,
     progress: ProgressReporter,
     mark: Callable[[str], None],
+    vocabulary: Future[Tokenizer] | None,
 ) -> tuple[OcrModel, Transfer, Tokenizer]:
-    """The model, whose decoder may still be on its way, and its tokenizer, loaded in a thread."""
+    """The model, whose decoder may still be on its way, and its tokenizer, loaded in a thread if it
+    is not yet."""
     path = config.model_path
     assert path is not None
     with ThreadPoolExecutor(2) as executor:
-        loading = executor.submit(Tokenizer, path)
+        loading = vocabulary or executor.submit(Tokenizer, path)
         if config.kernels and device.type == "cuda" and torch.version.hip is None:
             executor.submit(preload_triton_key)
         _synchronize(device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 from dataclasses import dataclass
+from functools import cache
 
 DRIVER = "libcuda.so.1"
 _MAJOR, _MINOR, _SHARED_MEMORY = 75, 76, 97
@@ -52,16 +53,21 @@ def card_of(driver: ctypes.CDLL, device: ctypes.c_int) -> Card:
     return Card((value(_MAJOR), value(_MINOR)), value(_SHARED_MEMORY))
 
 
+@cache
+def load_driver() -> ctypes.CDLL | None:
+    """The driver's library; None where there is none."""
+    try:
+        return ctypes.CDLL(DRIVER)
+    except OSError:
+        return None
+
+
 def open_device(device: str) -> tuple[ctypes.CDLL, ctypes.c_int] | None:
     """The driver and the CUDA device that a setting such as `auto` or `cuda:1` names; None where
     there is none."""
     requested = re.fullmatch(r"(?:auto|all|cuda(?::(\d+))?)", device)
-    number = ctypes.c_int()
-    if requested is None:
-        return None
-    try:
-        driver = ctypes.CDLL(DRIVER)
-    except OSError:
+    number, driver = ctypes.c_int(), load_driver()
+    if requested is None or driver is None:
         return None
     is_open = driver.cuInit(0) == 0 and not driver.cuDeviceGet(
         ctypes.byref(number), int(requested[1] or 0)
