@@ -41,6 +41,8 @@ INFLIGHT_SHARE = 8
 """Payloads in flight may take `MIN_INFLIGHT_BYTES` or 1/`INFLIGHT_SHARE` of the memory, whichever
 is more: they wait in the process until it prepares them. 300 pages, as many as a large GPU uses,
 are 2 GB and more."""
+LOG_SECONDS = 2.0
+"""Between two lines in the log about one stage of a start."""
 RESTART_SECONDS = 1.0
 """Between two attempts to replace a process."""
 
@@ -95,6 +97,7 @@ class Supervisor:
         """Processes lost since the start, by cause: `crash` or `stall`."""
         self.start_progress: StartProgress | None = None
         """How far the start of a process is; None when none is starting."""
+        self._progress_logged_at = 0.0
         self.load: Header = {}
         """Fields of the present process's last `heartbeat`; empty before the first. A process sends
         none while it is idle."""
@@ -253,7 +256,9 @@ class Supervisor:
 
     def _note_progress(self, progress: StartProgress) -> None:
         last, self.start_progress = self.start_progress, progress
-        if last is None or last.stage != progress.stage:
+        is_new = last is None or last.stage != progress.stage
+        if is_new or self._clock() - self._progress_logged_at >= LOG_SECONDS:
+            self._progress_logged_at = self._clock()
             logger.info("starting: %s", progress.text)
 
     def _on_exit(self, process: WorkerProcess, reason: str) -> None:
