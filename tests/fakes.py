@@ -25,6 +25,7 @@ from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.stats import EngineStats
 from dsocr.errors import EngineCrashed, UnsupportedTask
 from dsocr.process.inflight import Suspicion
+from dsocr.process.progress import StartProgress
 from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, TextLine, Usage
 
 OPTIONS = OcrOptions(
@@ -60,6 +61,7 @@ class FakeEngine:
         self.closed = False
 
     unhealthy_reason = ""
+    start_progress: StartProgress | None = None
 
     def stats(self) -> EngineStats:
         return EngineStats(running=self.running)

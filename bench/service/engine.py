@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dsocr.engines.base import OnText
 from dsocr.engines.deepseek.native import NativeEngine
+from dsocr.process.inflight import Suspicion
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import OcrOptions, PageImage, PageResult
 
@@ -68,12 +69,17 @@ class FixedLengthEngine(NativeEngine):
         trace.ready(self.info.max_concurrency)
 
     async def recognize(
-        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+        self,
+        page: PageImage,
+        options: OcrOptions,
+        *,
+        on_text: OnText | None = None,
+        suspicion: Suspicion | None = None,
     ) -> PageResult:
         began = time.monotonic()
         fixed = dataclasses.replace(options, max_tokens=self._tokens)
         try:
-            result = await super().recognize(page, fixed, on_text=on_text)
+            result = await super().recognize(page, fixed, on_text=on_text, suspicion=suspicion)
         finally:
             trace.recognized(page, began)
         assert result.usage.completion_tokens == self._tokens, result.finish_reason

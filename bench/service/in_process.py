@@ -28,8 +28,8 @@ from dsocr.runtime.loop import Done, Failed, Runtime, make_runtime
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
-from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.weights.loader import load_model
+from dsocr.types import NoRepeat
 from tests.runtime.goldens import genuine_tokenizer
 from tests.runtime.recipe import write_tiny_checkpoint
 

@@ -8,11 +8,13 @@ All else is the command itself with its default settings.
 
 from __future__ import annotations
 
+import os
 import time
 
-from bench.service.engine import trace
+from bench.service.engine import WORKER, trace
 from dsocr import cli
 from dsocr.engines import registry
+from dsocr.engines.deepseek import native
 from dsocr.pages.source import DocumentFile
 from dsocr.types import PageImage
 
@@ -22,6 +24,7 @@ ENGINE = "bench.service.engine:FixedLengthEngine"
 def main() -> None:
     """Runs the command line of `dsocr`."""
     registry.ENGINES["native"] = ENGINE
+    native.WORKER = os.environ[WORKER]  # `dsocr serve` starts its process early
     _trace_rendering()
     cli.main()
 

@@ -49,6 +49,7 @@ FIXED_NAMES = {
     ("runtime", "device"): "DEEPSEEK_OCR_DEVICE",
     ("runtime", "dtype"): "DEEPSEEK_OCR_DTYPE",
     ("runtime", "max_tiles"): "DEEPSEEK_OCR_MAX_TILES",
+    ("runtime", "kernel_cache"): "DEEPSEEK_OCR_KERNEL_CACHE",
     ("server", "max_image_mb"): "DEEPSEEK_MAX_IMAGE_MB",
     ("server", "allowed_origins"): "DEEPSEEK_ALLOWED_ORIGINS",
     ("server", "api_keys"): "DEEPSEEK_OCR_API_KEYS",

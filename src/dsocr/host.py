@@ -25,6 +25,7 @@ from dsocr.metrics import Metrics
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pipeline.pipeline import Pipeline
+from dsocr.process.progress import StartProgress
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class EngineHost:
         self._state: State = "starting"
         self._start_error: DsocrError | None = None
         """Why the last attempt to start failed; None if it did not."""
+        self._candidate: Engine | None = None
+        """The engine that is being started."""
         self._engine: Engine | None = None
         self._pipeline: Pipeline | None = None
         self._is_ready = asyncio.Event()
@@ -88,6 +91,19 @@ class EngineHost:
         if self._start_error is not None:
             return self._without_folder(self._start_error.message)
         return self._engine.unhealthy_reason if self._engine is not None else ""
+
+    @property
+    def start_progress(self) -> StartProgress | None:
+        """How far the start or restart is; None when the engine is ready, or does not say."""
+        engine = self._engine or self._candidate
+        return engine.start_progress if engine is not None and self.state == "starting" else None
+
+    @property
+    def waiting_reason(self) -> str:
+        """Why a page has to wait now, for people; says how far a start is."""
+        progress = self.start_progress
+        reason = self.unhealthy_reason or f"The {self.selection.name} engine is starting."
+        return f"{reason.removesuffix('.')}: {progress.text}." if progress else reason
 
     @property
     def info(self) -> EngineInfo | None:
@@ -166,7 +182,7 @@ class EngineHost:
 
     def _not_ready(self) -> DsocrError:
         kind = type(self._start_error) if self._start_error is not None else EngineUnavailable
-        return kind(self.unhealthy_reason or f"The {self.selection.name} engine is starting.")
+        return kind(self.waiting_reason)
 
     async def _start_until_ready(self) -> None:
         pause = MIN_PAUSE_SECONDS
@@ -211,7 +227,7 @@ class EngineHost:
         engine: Engine | None = None
         try:
             config = self._config.engine_configs[name]
-            engine = await asyncio.to_thread(self._create, name, config)
+            engine = self._candidate = await asyncio.to_thread(self._create, name, config)
             await engine.start()
         except BaseException as error:
             if engine is not None:

@@ -19,6 +19,7 @@ from dsocr.process import worker_process
 from dsocr.process.breaker import CRASHES
 from dsocr.process.child import Child, Header
 from dsocr.process.inflight import LOST_CHARACTERS, Suspicion, WorkerLost
+from dsocr.process.progress import StartProgress
 from dsocr.process.sender import SENDER_THREADS
 from dsocr.process.supervisor import Supervisor, Timeouts
 from tests.engines.stubborn_worker import BEATS
@@ -723,3 +724,15 @@ async def test_with_peers_a_page_that_waits_for_memory_is_handed_over_too(tmp_pa
         assert lost[1].suspicion == Suspicion()
     finally:
         await crowd.close()
+
+
+async def test_the_progress_of_a_start_is_kept_until_it_is_ready(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    late = tmp_path / "late"
+    late.touch()
+    starting = asyncio.create_task(supervisor.start())
+    await until(lambda: supervisor.start_progress == StartProgress("waiting", 1, 2))
+    late.unlink()
+    await starting
+    assert supervisor.start_progress is None

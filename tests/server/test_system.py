@@ -20,6 +20,7 @@ from dsocr.engines.pool import EnginePool
 from dsocr.engines.registry import ENGINES
 from dsocr.engines.selection import EngineSelection
 from dsocr.errors import BadCheckpoint, DsocrError, EngineUnavailable
+from dsocr.process.progress import StartProgress
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.server import problems
 from dsocr.server.app import create_app
@@ -220,6 +221,27 @@ def test_a_request_waits_for_a_starting_engine(client: Client) -> None:
         assert asked.result().status_code == 200
     with client(Slow(), start_wait_seconds=0) as http:
         assert http.post("/api/ocr", files={"image": png(["words"])}).status_code == 503
+
+
+def test_ready_and_health_say_how_far_the_start_is(client: Client) -> None:
+    class Starts(FakeEngine):
+        start_progress = StartProgress("compiling kernels", 31, 52)
+
+        async def start(self) -> None:
+            await asyncio.Event().wait()
+
+    with client(Starts()) as http:
+        answer = http.get("/ready")
+        assert answer.status_code == 503
+        assert answer.json()["detail"] == "The ppocr engine is starting: compiling kernels 31/52."
+        body = http.get("/health").json()
+    Health.model_validate(body, strict=True, extra="forbid")
+    assert body["engine"]["progress"] == {
+        "stage": "compiling kernels",
+        "done": 31,
+        "total": 52,
+        "unit": "",
+    }
 
 
 def num_admitted(http: TestClient) -> int:

@@ -401,6 +401,8 @@ export interface components {
              * @description Why it cannot read at present; empty when it can
              */
             trouble: string;
+            /** @description How far the start is; null when it is not starting, or does not say */
+            progress: components["schemas"]["ProgressAnswer"] | null;
             /** Details */
             details: {
                 [key: string]: string;
@@ -985,6 +987,29 @@ export interface components {
              * @default false
              */
             discard_corrections: boolean;
+        };
+        /**
+         * ProgressAnswer
+         * @description How far the start of the engine is.
+         */
+        ProgressAnswer: {
+            /**
+             * Stage
+             * @description What is being done, such as `loading weights`
+             */
+            stage: string;
+            /** Done */
+            done: number;
+            /**
+             * Total
+             * @description 0 where the stage is not counted
+             */
+            total: number;
+            /**
+             * Unit
+             * @description Of both numbers; empty for a count
+             */
+            unit: string;
         };
         /** QueueState */
         QueueState: {

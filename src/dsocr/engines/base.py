@@ -8,6 +8,7 @@ from typing import Protocol
 
 from dsocr.engines.stats import EngineStats
 from dsocr.process.inflight import Suspicion
+from dsocr.process.progress import StartProgress
 from dsocr.types import Mode, OcrOptions, PageImage, PageResult, Task
 
 OnText = Callable[[str], None]
@@ -65,6 +66,10 @@ class Engine(Protocol):
     def unhealthy_reason(self) -> str:
         """Why no page can be recognized now, although it was started; empty when pages can be.
         `recognize` calls wait meanwhile until the engine has recovered."""
+
+    @property
+    def start_progress(self) -> StartProgress | None:
+        """How far its start or restart is; None when it is not starting, or does not say."""
 
     def stats(self) -> EngineStats:
         """For metrics. Does not wait for the engine."""

@@ -17,6 +17,7 @@ from dsocr.engines.pool_member import Member
 from dsocr.engines.stats import EngineStats, merge_stats
 from dsocr.errors import EngineCrashed, EngineUnavailable, QueueFull
 from dsocr.process.inflight import Suspicion, WorkerLost
+from dsocr.process.progress import StartProgress
 from dsocr.process.text_stream import TextStream
 from dsocr.types import OcrOptions, PageImage, PageResult
 
@@ -95,6 +96,12 @@ class EnginePool:
         if self._healthy():
             return ""
         return " ".join(_unique(member.unhealthy_reason for member in self._members))
+
+    @property
+    def start_progress(self) -> StartProgress | None:
+        """Of the first member that is starting."""
+        each = (member.engine.start_progress for member in self._members)
+        return next((progress for progress in each if progress is not None), None)
 
     def stats(self) -> EngineStats:
         """Sums over the members, and the pages that were sent to another one."""

@@ -5,9 +5,10 @@ sent again, or handed over to other processes. A page that crashes processes is 
 (`inflight.py`); restarts pause while processes only crash (`breaker.py`). Restarts also happen
 without a request. Knows nothing of what the process computes.
 
-Frames from the process: `ready` or `unusable` (`code`, `message`); then, each with the `id` of its
-page, `started`, `text`, `done` and `failed`, one by one or as a list of `events`; and `heartbeat`
-with its load while it makes progress. Frames to the process: `read` with the pixels, and `cancel`.
+Frames from the process: `progress` of its start (`progress.py`), `ready` or `unusable` (`code`,
+`message`); then, each with the `id` of its page, `started`, `text`, `done` and `failed`, one by one
+or as a list of `events`; and `heartbeat` with its load while it makes progress. Frames to the
+process: `read` with the pixels, and `cancel`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dsocr.process.child import Header, Payload
 from dsocr.process.inflight import InflightPages, Page, Suspicion, WorkerLost, error_from_frame
 from dsocr.process.limiter import InflightLimiter
 from dsocr.process.machine import memory_bytes
+from dsocr.process.progress import StartProgress, progress_of
 from dsocr.process.sender import FrameSender
 from dsocr.process.text_stream import TextStream
 from dsocr.process.worker_process import WorkerProcess, start_worker
@@ -39,6 +41,8 @@ INFLIGHT_SHARE = 8
 """Payloads in flight may take `MIN_INFLIGHT_BYTES` or 1/`INFLIGHT_SHARE` of the memory, whichever
 is more: they wait in the process until it prepares them. 300 pages, as many as a large GPU uses,
 are 2 GB and more."""
+LOG_SECONDS = 2.0
+"""Between two lines in the log about one stage of a start."""
 RESTART_SECONDS = 1.0
 """Between two attempts to replace a process."""
 
@@ -100,6 +104,9 @@ class Supervisor:
         """Why no page can be processed now, for people; empty when pages can be."""
         self.restarts: Counter[str] = Counter()
         """Processes lost since the start, by cause: `crash` or `stall`."""
+        self.start_progress: StartProgress | None = None
+        """How far the start of a process is; None when none is starting."""
+        self._progress_logged_at = 0.0
         self.load: Header = {}
         """Fields of the present process's last `heartbeat`; empty before the first. A process sends
         none while it is idle."""
@@ -239,7 +246,7 @@ class Supervisor:
 
     async def _abandon(self, process: WorkerProcess) -> None:
         process.ready.cancel()
-        self._process = None
+        self._process = self.start_progress = None
         await process.kill()
 
     def _on_message(self, process: WorkerProcess, header: Header) -> None:
@@ -247,7 +254,11 @@ class Supervisor:
         kind = header["kind"]
         if kind == "loading":
             logger.info("loading %s", header["message"])
+        elif kind == "progress":
+            if process is self._process:
+                self._note_progress(progress_of(header))
         elif kind == "ready" and not process.ready.done():
+            self.start_progress = None
             process.ready.set_result(header)
         elif kind == "unusable" and not process.ready.done():
             process.fail_start(error_from_frame(header))
@@ -260,10 +271,17 @@ class Supervisor:
                 self._breaker.record_success()
             self._send_pages()
 
+    def _note_progress(self, progress: StartProgress) -> None:
+        last, self.start_progress = self.start_progress, progress
+        is_new = last is None or last.stage != progress.stage
+        if is_new or self._clock() - self._progress_logged_at >= LOG_SECONDS:
+            self._progress_logged_at = self._clock()
+            logger.info("starting: %s", progress.text)
+
     def _on_exit(self, process: WorkerProcess, reason: str) -> None:
         """A process has ended: its pages go to the next one, or are given up."""
         if self._process is process:
-            self._process = None
+            self._process = self.start_progress = None
             self.load = {}
         if self._closed or process.ready.cancelled():
             return

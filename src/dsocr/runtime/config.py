@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Gt, Le
 
@@ -34,6 +36,9 @@ class RuntimeConfig:
     """The preferred implementation; where it cannot run, sdpa is used and `/health` says so."""
     kernels: bool = True
     """On a CUDA GPU: Triton kernels and CUDA graphs; false: plain PyTorch, slower but equal."""
+    kernel_cache: Path | None = None
+    """Folder of compiled kernels, which the first start and `dsocr warm` fill; keep it. Unset: that
+    of `TRITON_CACHE_DIR`, else `dsocr/kernels` in the user's cache folder."""
     cache_dtype: CacheDtypeName = "auto"
     """Type of the cached keys and values. auto: the model's; fp8: twice as many tokens as with 16
     bits, less exact."""
@@ -59,3 +64,17 @@ class RuntimeConfig:
     """A worker process that makes no progress for this long is replaced. Each step is progress."""
     start_seconds: float = 900
     """Time limit for loading the weights."""
+
+    def to_arguments(self) -> dict[str, Any]:
+        """As plain values, for the worker process."""
+        values = dataclasses.asdict(self)
+        return {name: str(one) if isinstance(one, Path) else one for name, one in values.items()}
+
+    @staticmethod
+    def from_arguments(arguments: Mapping[str, Any]) -> RuntimeConfig:
+        paths = {
+            name: Path(arguments[name])
+            for name in ("model_path", "kernel_cache")
+            if arguments.get(name) is not None
+        }
+        return RuntimeConfig(**{**arguments, **paths})

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -267,14 +268,17 @@ def make_runtime(
     config: RuntimeConfig,
     *,
     mark: Callable[[str], None] = lambda stage: None,
+    report: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> tuple[Runtime, MemoryPlan]:
     """A runtime that uses the device's free memory, with threads that prepare requests. `mark` is
-    called with the name of a stage when it is complete. Raises `DeviceError` if memory is short."""
+    called with the name of a stage when it is complete, `report` with what begins and how many
+    parts of it are done, of how many. Raises `DeviceError` if memory is short."""
     vision = VisionRunner(model)
+    report("measuring memory", 0, 0)
     plan = plan_memory(model, vision, config)
     mark("memory")
     kinds = token_kinds(tokenizer)
-    runner, lookahead = _make_runner(model, vision, tokenizer, config, plan, kinds)
+    runner, lookahead = _make_runner(model, vision, tokenizer, config, plan, kinds, report)
     is_cuda = model.device.type == "cuda"
     runtime = Runtime(
         runner,
@@ -308,6 +312,7 @@ def _make_runner(
     config: RuntimeConfig,
     plan: MemoryPlan,
     kinds: TokenKinds,
+    report: Callable[[str, int, int], None],
 ) -> tuple[Runner, int]:
     """The fastest runner for this device, and its `lookahead`."""
     num_tokens, cache_dtype = plan.cache_tokens, plan.cache_dtype
@@ -322,6 +327,7 @@ def _make_runner(
         digits=kinds.digits,
         cache_dtype=cache_dtype,
         vision=vision,
+        on_captured=partial(report, "capturing graphs"),
     )
     return graph_runner, 1
 

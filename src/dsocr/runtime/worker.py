@@ -2,7 +2,8 @@
 (`dsocr.process.child`).
 
 Received: `read` (a page with its pixels and the name of its mode) and `cancel`, any number at any
-time. Sent at the start: `loading`, then `ready` or `unusable`. `ready` has the number of pages to
+time. Sent at the start: `loading`, `progress` (`process.progress`), then `ready` or `unusable`.
+`ready` has the number of pages to
 keep in flight (`max_pages`: the running ones and a short queue), the tokens of the cache
 (`cache_tokens`) and the time at which each stage of the start was complete (`stages`: name ->
 seconds since 1970, in order).
@@ -23,13 +24,16 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import torch
 
-from dsocr.process.child import BEGAN_AT, Channel, Header, Received
+from dsocr.process.child import BEGAN_AT, Channel, ChildDied, Header, Received
+from dsocr.process.progress import ProgressReporter
+from dsocr.runtime.compilation.cache import use_kernel_cache
+from dsocr.runtime.compilation.child import KernelCompilation
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import (
     DeviceError,
@@ -47,7 +51,8 @@ from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.spec import CheckpointError
 from dsocr.runtime.text.tokenizer import Tokenizer
-from dsocr.runtime.weights.loader import load_model
+from dsocr.runtime.weights.loader import start_loading
+from dsocr.runtime.weights.transfer import Transfer
 from dsocr.types import NoRepeat, RawPixels
 
 logger = logging.getLogger(__name__)
@@ -58,13 +63,26 @@ FRAME_SECONDS = 0.025
 
 _WITHOUT_KERNELS = "DEEPSEEK_OCR_RUNTIME__KERNELS=false runs without kernels, more slowly."
 
+_MB = 1_000_000
+
 Frame = tuple[Header, Received] | None
 
 
-def main(channel: Channel, arguments: Header) -> None:
-    """Loads the model, then serves pages until the channel is closed."""
+Compilation = Future[KernelCompilation | None]
+"""Kernels that are being compiled in a process of their own, if there are any."""
+
+
+def main(
+    channel: Channel,
+    arguments: Header,
+    *,
+    compilation: Compilation | None = None,
+    vocabulary: Future[Tokenizer] | None = None,
+) -> None:
+    """Loads the model, then serves pages until the channel is closed. `vocabulary` is the
+    tokenizer, if it is loaded already."""
     try:
-        runtime, sender = _load(channel, arguments)
+        runtime, sender = _load(channel, arguments, compilation, vocabulary)
     except (CheckpointError, DeviceError, RuntimeError, KernelError) as error:
         channel.send(_unusable(error))
         return
@@ -127,26 +145,39 @@ def _unusable(error: Exception) -> Header:
     return {"kind": "unusable", "code": "engine_unavailable", "message": message}
 
 
-def _load(channel: Channel, arguments: Header) -> tuple[Runtime, EventSender]:
+def _load(
+    channel: Channel,
+    arguments: Header,
+    compilation: Compilation | None,
+    vocabulary: Future[Tokenizer] | None,
+) -> tuple[Runtime, EventSender]:
     began = time.monotonic()
     stages = {"process": BEGAN_AT, "imports": time.time()}
 
     def mark(stage: str) -> None:
         stages[stage] = time.time()
 
-    config = RuntimeConfig(**{**arguments, "model_path": Path(arguments["model_path"])})
+    progress = ProgressReporter(channel.send)
+    config = RuntimeConfig.from_arguments(arguments)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     device = choose_device(config.device)
     make_current(device)
     dtype = choose_dtype(config.dtype, device)
     channel.send({"kind": "loading", "message": _loading_message(config, device, dtype)})
-    model, tokenizer = _load_files(config, device, dtype, mark)
-    runtime, plan = make_runtime(model, tokenizer, config, mark=mark)
-    mark("runtime")
+    model, transfer, tokenizer = _load_files(config, device, dtype, progress, mark, vocabulary)
+    _wait_for_kernels(config, device, compilation, progress)
+    mark("kernels")
     # torch and the model are several hundred thousand objects that stay: a full collection would
-    # pause all pages for a tenth of a second
+    # pause the start, and all pages, for a tenth of a second
     gc.freeze()
+    # the decoder's weights arrive meanwhile: what is measured and captured does not depend on them
+    runtime, plan = make_runtime(model, tokenizer, config, mark=mark, report=progress.report)
+    mark("runtime")
+    transfer.wait(partial(_report_weights, progress))
+    mark("all weights")
+    gc.freeze()
+    gc.enable()
     sender = EventSender(channel, runtime)
     _send_heartbeats_while_computing(model, sender)
     channel.send(
@@ -167,30 +198,62 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, EventSender]:
 
 
 def _load_files(
-    config: RuntimeConfig, device: torch.device, dtype: torch.dtype, mark: Callable[[str], None]
-) -> tuple[OcrModel, Tokenizer]:
-    """The model and, loaded in a thread meanwhile, its tokenizer."""
+    config: RuntimeConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    progress: ProgressReporter,
+    mark: Callable[[str], None],
+    vocabulary: Future[Tokenizer] | None,
+) -> tuple[OcrModel, Transfer, Tokenizer]:
+    """The model, whose decoder may still be on its way, and its tokenizer, loaded in a thread if it
+    is not yet."""
     path = config.model_path
     assert path is not None
     with ThreadPoolExecutor(2) as executor:
-        loading = executor.submit(Tokenizer, path)
+        loading = vocabulary or executor.submit(Tokenizer, path)
         if config.kernels and device.type == "cuda" and torch.version.hip is None:
             executor.submit(preload_triton_key)
         _synchronize(device)
         mark("device")
-        model = load_model(
+        progress.report("loading weights")
+        model, transfer = start_loading(
             path,
             device=device,
             dtype=dtype,
             attention=config.attn_impl,
             kernels=config.kernels,
             expert_dtype=config.expert_dtype,
+            on_progress=partial(_report_weights, progress),
         )
-        _synchronize(device)
         mark("weights")
         tokenizer = loading.result()
     mark("vocabulary")
-    return model, tokenizer
+    return model, transfer, tokenizer
+
+
+def _wait_for_kernels(
+    config: RuntimeConfig,
+    device: torch.device,
+    compilation: Compilation | None,
+    progress: ProgressReporter,
+) -> None:
+    """Waits for kernels that are being compiled. What fails is compiled at its first launch."""
+    if compilation is None:
+        if config.kernels and device.type == "cuda":
+            use_kernel_cache(config.kernel_cache)
+        return
+    try:
+        running = compilation.result()
+        failed = running.wait(partial(progress.report, "compiling kernels")) if running else []
+    except (ChildDied, CheckpointError, OSError) as error:
+        logger.warning("kernels are compiled one after another: %s", error)
+    else:
+        if failed:
+            logger.warning("kernels that could not be compiled ahead: %s", ", ".join(failed))
+
+
+def _report_weights(progress: ProgressReporter, done: int, total: int) -> None:
+    progress.report("loading weights", done // _MB, total // _MB, "MB")
 
 
 def _synchronize(device: torch.device) -> None:

@@ -19,9 +19,12 @@ from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
+from dsocr.process.early import start_early
 from dsocr.process.inflight import Suspicion
+from dsocr.process.progress import StartProgress
 from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.device_list import ALL, parse_devices
 from dsocr.runtime.models.registry import read_family
 from dsocr.runtime.spec import ViewSpec
 from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
@@ -60,10 +63,9 @@ class NativeEngine:
         if weights is None:
             raise BadCheckpoint(_no_weights(self._config))
         if self._supervisor is None:
-            arguments = dataclasses.asdict(self._config) | {"model_path": str(weights.resolve())}
             self._supervisor = Supervisor(
                 self._worker,
-                arguments,
+                _arguments(self._config, weights),
                 timeouts=Timeouts(
                     stall=self._config.stall_seconds, start=self._config.start_seconds
                 ),
@@ -99,6 +101,10 @@ class NativeEngine:
     def unhealthy_reason(self) -> str:
         return self._supervisor.unhealthy_reason if self._supervisor is not None else ""
 
+    @property
+    def start_progress(self) -> StartProgress | None:
+        return self._supervisor.start_progress if self._supervisor is not None else None
+
     def stats(self) -> EngineStats:
         return stats_of(self._supervisor)
 
@@ -129,6 +135,18 @@ class NativeEngine:
         if self._supervisor is not None:
             await self._supervisor.close()
             self._supervisor = None
+
+
+def start_process_early(config: RuntimeConfig) -> None:
+    """Starts the process of an engine that is created later with these settings. Does nothing where
+    there are no weights, which the engine reports, or for several devices."""
+    weights = find_weights(config.model_path)
+    if weights is not None and parse_devices(config.device) == (config.device,) != (ALL,):
+        start_early(WORKER, _arguments(config, weights))
+
+
+def _arguments(config: RuntimeConfig, weights: Path) -> dict[str, Any]:
+    return dataclasses.replace(config, model_path=weights.resolve()).to_arguments()
 
 
 def examine_weights(folder: Path) -> list[tuple[str, Literal["ok", "note", "bad"], str]]:

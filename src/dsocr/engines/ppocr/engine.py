@@ -17,6 +17,7 @@ from dsocr.engines.ppocr.response import decode_blocks, decode_lines
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import UnsupportedTask
 from dsocr.process.machine import num_cores
+from dsocr.process.progress import StartProgress
 from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.types import Block, OcrOptions, PageImage, PageResult, Task, TextLine, Usage
 
@@ -52,6 +53,10 @@ class PpocrEngine:
     @property
     def unhealthy_reason(self) -> str:
         return self._supervisor.unhealthy_reason
+
+    @property
+    def start_progress(self) -> StartProgress | None:
+        return self._supervisor.start_progress
 
     def stats(self) -> EngineStats:
         return stats_of(self._supervisor)

@@ -60,7 +60,10 @@ class GraphRunner(ModelRunner):
         cache_dtype: torch.dtype | None = None,
         vision: VisionRunner | None = None,
         make_steps: MakeSteps = kernel_steps,
+        on_captured: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
+        """`on_captured` is called with the number of graphs that are captured at the start, so far
+        and in all."""
         super().__init__(model, num_tokens=num_tokens, cache_dtype=cache_dtype, vision=vision)
         positions = model.spec.decoder.max_positions
         self.state = DecodeState(
@@ -74,8 +77,10 @@ class GraphRunner(ModelRunner):
         )
         self._prefill, self._ops = make_steps(model, self.cache, max_num_seqs)
         self.graph = DecodeGraph(self._ops, self.state, max_rows=max_num_seqs)
-        self.graph.capture(max_num_seqs)
-        self.graph.capture(1)
+        first = (max_num_seqs, 1)
+        for done, num_rows in enumerate(first):
+            on_captured(done, len(first))
+            self.graph.capture(num_rows)
         # of each slot the block table that was uploaded, and how many of its blocks. A slot is up
         # to date if that is its sequence's list object: a sequence gets a new one when released
         self._uploaded: list[list[int] | None] = [None] * max_num_seqs

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsocr.runtime.config import AttentionName
 from dsocr.runtime.models import deepseek_ocr_spec
@@ -32,6 +32,10 @@ class Family:
     """`module:Class` of its `OcrModel`."""
     released: Released | None = None
     """Values of the released files, for `weights.check`."""
+    released_spec: FamilySpec | None = None
+    """The spec of the released config.json."""
+    one_of_each_layer: Callable[[Any], FamilySpec] = lambda spec: spec
+    """A spec to the same with one layer of each kind: it launches the same kernels."""
 
     def make_model(self, spec: FamilySpec, attention: AttentionName) -> OcrModel:
         """The model with empty weights."""
@@ -48,6 +52,8 @@ FAMILIES: dict[str, Family] = {
         name="DeepSeek-OCR",
         parse=deepseek_ocr_spec.parse,
         model="dsocr.runtime.models.deepseek_ocr:DeepseekOcr",
+        released_spec=deepseek_ocr_spec.RELEASED_SPEC,
+        one_of_each_layer=deepseek_ocr_spec.one_of_each_layer,
         released=deepseek_ocr_spec.RELEASED,
     ),
 }

@@ -19,6 +19,7 @@ from dsocr.errors import EngineUnavailable
 from dsocr.exports import FORMATS
 from dsocr.host import EngineHost
 from dsocr.process.capacity import Limit
+from dsocr.process.progress import StartProgress
 from dsocr.server.capacity import Capacity
 from dsocr.server.deps import RunningService, locked_router
 from dsocr.server.schemas.errors import error_answers
@@ -34,6 +35,7 @@ from dsocr.server.schemas.system import (
     Live,
     ModeAnswer,
     Modes,
+    ProgressAnswer,
     QueueState,
     TaskAnswer,
 )
@@ -52,7 +54,7 @@ async def live() -> dict[str, str]:
 @open_router.get("/ready", response_model=Live, summary="Readiness", responses=error_answers(503))
 async def ready(service: RunningService) -> dict[str, str]:
     if service.host.state != "ready":
-        raise EngineUnavailable(service.host.unhealthy_reason or "The engine is starting.")
+        raise EngineUnavailable(service.host.waiting_reason)
     if service.admission.full:
         raise EngineUnavailable("The queue is full.")
     return {"status": "ready"}
@@ -145,6 +147,7 @@ def _engine_state(host: EngineHost) -> EngineState:
         reason=host.selection.reason,
         advice=host.selection.advice,
         trouble=host.unhealthy_reason,
+        progress=_progress_answer(host.start_progress),
         details=dict(info.details) if info else {},
         workers=[
             EngineWorker(
@@ -158,6 +161,10 @@ def _engine_state(host: EngineHost) -> EngineState:
         ],
         tasks=list(info.tasks) if info else None,
     )
+
+
+def _progress_answer(progress: StartProgress | None) -> ProgressAnswer | None:
+    return None if progress is None else ProgressAnswer(**dataclasses.asdict(progress))
 
 
 def _limits_in_effect(capacity: Capacity) -> LimitsInEffect:

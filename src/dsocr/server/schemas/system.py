@@ -18,6 +18,15 @@ class EngineWorker(BaseModel):
     restarts: int = Field(description="Processes that were replaced")
 
 
+class ProgressAnswer(BaseModel):
+    """How far the start of the engine is."""
+
+    stage: str = Field(description="What is being done, such as `loading weights`")
+    done: int
+    total: int = Field(description="0 where the stage is not counted")
+    unit: str = Field(description="Of both numbers; empty for a count")
+
+
 class EngineState(BaseModel):
     """The selected engine, and why it was selected."""
 
@@ -28,6 +37,9 @@ class EngineState(BaseModel):
     reason: str
     advice: str = Field(description="How to get a better engine; empty if there is none")
     trouble: str = Field(description="Why it cannot read at present; empty when it can")
+    progress: ProgressAnswer | None = Field(
+        description="How far the start is; null when it is not starting, or does not say"
+    )
     details: dict[str, str]
     workers: list[EngineWorker] = Field(
         description="One for each device; empty before the engine is started"
