@@ -229,7 +229,7 @@ def _request(header: Header, pixels: bytearray) -> Request:
     ngram = header["no_repeat"]
     return Request(
         request_id=header["id"],
-        image=partial(Image.frombuffer, "RGB", tuple(header["size"]), pixels, "raw", "RGB", 0, 1),
+        image=partial(make_image, tuple(header["size"]), pixels),
         prompt=header["prompt"],
         mode=header["mode"],
         params=SamplingParams(
@@ -239,6 +239,11 @@ def _request(header: Header, pixels: bytearray) -> Request:
             no_repeat=None if ngram is None else NoRepeat(*ngram),
         ),
     )
+
+
+def make_image(size: tuple[int, int], pixels: bytearray) -> Image.Image:
+    """The image of a page from its RGB bytes. Raises `ValueError` if there are too few."""
+    return Image.frombuffer("RGB", size, pixels, "raw", "RGB", 0, 1)
 
 
 def _event_frame(event: Event) -> Header:
