@@ -146,11 +146,13 @@ class DecodeOutput:
     """(B, vocabulary) float32, banned tokens at minus infinity."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Captured:
     graph: torch.cuda.CUDAGraph
     rows: Tensor
     output: DecodeOutput
+    slots: Sequence[int] = ()
+    """What `rows` holds, without the padding: mostly those of the step before."""
 
 
 class DecodeGraph:
@@ -175,7 +177,9 @@ class DecodeGraph:
             return self._run(self._rows(slots, bucket))
         bucket = min(bucket for bucket in self._graphs if bucket >= len(slots))
         captured = self._graphs[bucket]
-        captured.rows.copy_(self._rows(slots, bucket))
+        if slots != captured.slots:
+            captured.rows.copy_(self._rows(slots, bucket))
+            captured.slots = slots
         captured.graph.replay()
         return captured.output
 
