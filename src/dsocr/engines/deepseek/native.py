@@ -18,6 +18,7 @@ from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
+from dsocr.process.packing import unpack_counts, unpack_floats
 from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
@@ -169,7 +170,8 @@ def _no_repeat(no_repeat: NoRepeat | None) -> list[int | None] | None:
 
 def _result(page: PageImage, response: dict[str, Any], seconds: float) -> PageResult:
     raw: str = response["raw"]
-    logprobs, text_ends = response["logprobs"], response["text_ends"]
+    logprobs = unpack_floats(response["logprobs"])
+    text_ends = unpack_counts(response["text_ends"])
     if response["finish_reason"] == "repetition":  # the loop was streamed before it was detected
         raw = raw[: text_ends[-1]]
     blocks = parse(raw, confidences=block_confidences(raw, logprobs, text_ends))
