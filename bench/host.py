@@ -1,9 +1,9 @@
 """Host work of a page while every sequence slot is in use, by section: no device is needed.
 
-A stand-in for the device returns tokens at once; everything around it is the real thing: input
+A stand-in for the device returns tokens after a while; everything around it is real: input
 processing, scheduling, the runner's tables, text, events, frames, the engine's side of them.
 
-    python -m bench.host [--pages 384] [--in-flight 256] [--tokens 800] [--alike]
+    python -m bench.host [--pages 768] [--in-flight 256] [--tokens 800] [--alike]
 
 Times are CPU milliseconds a page of the thread that does the work, so that other load on the
 machine matters little. `preparing` runs in threads beside the loop and is, but for `resizing`,
@@ -50,10 +50,11 @@ Lines = list[dict[str, Any]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--pages", type=int, default=384, help="in all (384)")
+    parser.add_argument("--pages", type=int, default=768, help="in all (768)")
     parser.add_argument("--in-flight", type=int, default=256, help="pages at once (256)")
     parser.add_argument("--tokens", type=int, default=800, help="every page's (800)")
     parser.add_argument("--mode", default="gundam")
+    parser.add_argument("--step-ms", type=float, default=8, help="a step of the device (8)")
     parser.add_argument("--alike", action="store_true", help="all pages are checked for repetition")
     parser.add_argument("--report", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
@@ -62,7 +63,13 @@ def main() -> None:
         write_small_files(folder)
         (folder / "model.safetensors").touch()
         (folder / "host.json").write_text(
-            json.dumps({"alike": arguments.alike, "slots": arguments.in_flight})
+            json.dumps(
+                {
+                    "alike": arguments.alike,
+                    "slots": arguments.in_flight,
+                    "seconds": arguments.step_ms / 1e3,
+                }
+            )
         )
         lines = asyncio.run(_through_engine(folder, arguments))
     if arguments.report:

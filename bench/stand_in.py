@@ -113,18 +113,19 @@ class StandIn(torch.nn.Module):
 
 
 class InstantSteps:
-    """Steps that cost the host what launching a graph does not: nothing. Every page writes prose,
-    each from a place of its own, until its limit; `alike`: all tokens are flagged as repeating."""
+    """Steps that cost the host nothing, and take `seconds` each. Every page writes prose, each from
+    a place of its own, until its limit; `alike`: all tokens are flagged as repeating."""
 
-    def __init__(self, tokens: list[int], num_rows: int, *, alike: bool) -> None:
+    def __init__(self, tokens: list[int], num_rows: int, *, alike: bool, seconds: float) -> None:
         self._tokens = torch.tensor(tokens, dtype=torch.int32)
         self._logits = torch.zeros(num_rows, 1)
-        self._flags = MAY_REPEAT if alike else 0
+        self._flags, self._seconds = MAY_REPEAT if alike else 0, seconds
 
     def prefill(self, batch: Batch) -> Tensor:
         return torch.zeros(batch.num_tokens, 1)
 
     def scores(self, rows: Tensor, state: DecodeState) -> Tensor:
+        time.sleep(self._seconds)
         return self._logits[: len(rows)]
 
     def head(self, hidden: Tensor) -> Tensor:
@@ -149,7 +150,7 @@ def make_runtime(folder: Path, settings: dict[str, Any]) -> Runtime:
     tokenizer.special = replace(tokenizer.special, eos=-1)
     dice, kinds, slots = random.Random(0), token_kinds(tokenizer), settings["slots"]
     text = tokenizer.encode("\n".join(prose(dice) for _ in range(400)))
-    steps = InstantSteps(text, slots, alike=settings["alike"])
+    steps = InstantSteps(text, slots, alike=settings["alike"], seconds=settings["seconds"])
     runner = GraphRunner(
         model,  # type: ignore[arg-type]
         num_tokens=slots * 2048,

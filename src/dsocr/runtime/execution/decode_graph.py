@@ -105,8 +105,10 @@ class DecodeState:
     def append_blocks(self, blocks: Sequence[tuple[int, int, int]]) -> None:
         """Adds blocks, given as (slot, index in its table, block)."""
         if blocks:
-            slots, indices, numbers = self.to_device([*zip(*blocks, strict=True)])
-            self.block_tables[slots.long(), indices.long()] = numbers
+            width = self.block_tables.shape[1]
+            places = [slot * width + index for slot, index, _ in blocks]
+            at, numbers = self.to_device([places, [number for _, _, number in blocks]])
+            self.block_tables.view(-1).index_copy_(0, at.long(), numbers)
 
     def sequences(self, rows: Tensor) -> DecodeSequences:
         """The arguments of decode attention for these slots."""
