@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import itertools
 import json
 import resource
@@ -166,7 +165,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, worker.EventSen
     folder = Path(arguments["model_path"])
     runtime = make_runtime(folder, json.loads((folder / "host.json").read_text()))
     sender = worker.EventSender(channel, runtime)
-    gc.freeze()
+    worker.limit_collections()
     ready = {"device": "none", "dtype": "none", "attention": "none", "seconds": 0.0}
     slots = runtime.scheduler.limits.max_num_seqs
     numbers = {"max_pages": slots + slots // 4, "max_num_seqs": slots, "cache_tokens": 0}

@@ -60,6 +60,9 @@ HEARTBEAT_SECONDS = 1.0
 FRAME_SECONDS = 0.025
 """Events are held back this long to share a frame, except `started`."""
 
+COLLECT_AFTER = 50_000
+"""Objects made and not freed, before the garbage collector looks for cycles."""
+
 _WITHOUT_KERNELS = "DEEPSEEK_OCR_RUNTIME__KERNELS=false runs without kernels, more slowly."
 
 Frame = tuple[Header, bytearray] | None
@@ -139,9 +142,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, EventSender]:
     model, tokenizer = _load_files(config, device, dtype, mark)
     runtime, plan = make_runtime(model, tokenizer, config, mark=mark)
     mark("runtime")
-    # torch and the model are several hundred thousand objects that stay: a full collection would
-    # pause all pages for a tenth of a second
-    gc.freeze()
+    limit_collections()
     sender = EventSender(channel, runtime)
     _send_heartbeats_while_computing(model, sender)
     channel.send(
@@ -159,6 +160,14 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, EventSender]:
         }
     )
     return runtime, sender
+
+
+def limit_collections() -> None:
+    """Makes garbage collections rare and short. Torch and the model are several hundred thousand
+    objects that stay: a full collection would pause all pages for a tenth of a second. A step makes
+    hundreds of short-lived tuples, which are freed without one."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _load_files(
