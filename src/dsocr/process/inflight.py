@@ -108,8 +108,18 @@ class InflightPages:
     def num_started(self) -> int:
         return sum(page.started_at is not None for page in self._unanswered())
 
-    def handle_event(self, header: Header) -> bool:
-        """Applies a process's event to its page. True if it was the page's last one."""
+    def handle_events(self, header: Header) -> bool:
+        """Applies a frame of a process: one event, or `events` and then `texts`. True if a page
+        has got its last event."""
+        events = header["events"] if header["kind"] == "events" else [header]
+        num_answered = sum([self._handle_event(event) for event in events])
+        for number, text in header.get("texts", ()):
+            page = self.pages.get(number)
+            if page is not None and not page.response.done():
+                page.add_text(text)
+        return num_answered > 0
+
+    def _handle_event(self, header: Header) -> bool:
         kind, page = header["kind"], self.pages.get(header.get("id", 0))
         if page is None or page.response.done():
             return False

@@ -7,8 +7,8 @@ without a request. Knows nothing of what the process computes.
 
 Frames from the process: `progress` of its start (`progress.py`), `ready` or `unusable` (`code`,
 `message`); then, each with the `id` of its page, `started`, `text`, `done` and `failed`, one by one
-or as a list of `events`; and `heartbeat` with its load while it makes progress. Frames to the
-process: `read` with the pixels, and `cancel`.
+or as a list of `events`, followed by `texts`, pairs of `id` and text; and `heartbeat` with its load
+while it makes progress. Frames to the process: `read` with the pixels, and `cancel`.
 """
 
 from __future__ import annotations
@@ -266,8 +266,7 @@ class Supervisor:
             if process is self._process:
                 self.load = {name: value for name, value in header.items() if name != "kind"}
         else:
-            events = header["events"] if kind == "events" else [header]
-            if any([self._inflight.handle_event(event) for event in events]):
+            if self._inflight.handle_events(header):
                 self._breaker.record_success()
             self._send_pages()
 

@@ -9,7 +9,8 @@ keep in flight (`max_pages`: the running ones and a short queue), the tokens of 
 seconds since 1970, in order).
 
 Sent afterwards: `events`, a list of `started`, `text`, `done` and `failed`, each with its page's
-`id`, in order; events of 25 ms share a frame. `started` is sent before the device works on the
+`id`, in order, and after them `texts`, pairs of a page's id and its new text, for the pages that
+are not done; what happens in 25 ms shares a frame. `started` is sent before the device works on the
 page, so that the parent knows which pages may have crashed the process. `heartbeat` reports
 progress and the load (`RuntimeLoad`). After a `cancel` an event of that page may still arrive; none
 follows `done` or `failed`.
@@ -31,6 +32,7 @@ from typing import Any
 import torch
 
 from dsocr.process.child import BEGAN_AT, Channel, ChildDied, Header, Received
+from dsocr.process.packing import pack_counts, pack_floats
 from dsocr.process.progress import ProgressReporter
 from dsocr.runtime.compilation.cache import use_kernel_cache
 from dsocr.runtime.compilation.child import KernelCompilation
@@ -61,6 +63,9 @@ HEARTBEAT_SECONDS = 1.0
 FRAME_SECONDS = 0.025
 """Events are held back this long to share a frame, except `started`."""
 
+COLLECT_AFTER = 50_000
+"""Objects made and not freed, before the garbage collector looks for cycles."""
+
 _WITHOUT_KERNELS = "DEEPSEEK_OCR_RUNTIME__KERNELS=false runs without kernels, more slowly."
 
 _MB = 1_000_000
@@ -89,7 +94,7 @@ def main(
     frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()
     threading.Thread(target=_receive_frames, args=(channel, frames), daemon=True).start()
     while _handle_frames(runtime, frames):
-        sender.put(runtime.step())
+        sender.put(runtime.advance())
         if not runtime.has_work:
             sender.flush()
 
@@ -99,29 +104,22 @@ class EventSender:
 
     def __init__(self, channel: Channel, runtime: Runtime) -> None:
         self._channel, self._runtime = channel, runtime
-        self._frames: list[Header] = []
-        self._texts: dict[int, Header] = {}
+        self._events: list[Header] = []
         self._sent_at = self._heartbeat_at = time.monotonic()
 
     def put(self, events: list[Event]) -> None:
-        at_once = False
-        for event in events:
-            if isinstance(event, Text) and event.request_id in self._texts:
-                self._texts[event.request_id]["text"] += event.text
-                continue
-            frame = _event_frame(event)
-            self._frames.append(frame)
-            if isinstance(event, Text):
-                self._texts[event.request_id] = frame
-            at_once = at_once or isinstance(event, Started)
+        self._events += map(_event_frame, events)
+        at_once = any(isinstance(event, Started) for event in events)
         if at_once or time.monotonic() - self._sent_at >= FRAME_SECONDS:
             self.flush()
         self.heartbeat()
 
     def flush(self) -> None:
-        if self._frames:
-            self._channel.send({"kind": "events", "events": self._frames})
-        self._frames, self._texts = [], {}
+        """Sends all events, and then all new text of the pages that are not done."""
+        texts = [*self._runtime.take_text()]
+        if self._events or texts:
+            self._channel.send({"kind": "events", "events": self._events, "texts": texts})
+        self._events = []
         self._sent_at = time.monotonic()
 
     def heartbeat(self, *_: Any) -> None:
@@ -168,15 +166,13 @@ def _load(
     model, transfer, tokenizer = _load_files(config, device, dtype, progress, mark, vocabulary)
     _wait_for_kernels(config, device, compilation, progress)
     mark("kernels")
-    # torch and the model are several hundred thousand objects that stay: a full collection would
-    # pause the start, and all pages, for a tenth of a second
     gc.freeze()
     # the decoder's weights arrive meanwhile: what is measured and captured does not depend on them
     runtime, plan = make_runtime(model, tokenizer, config, mark=mark, report=progress.report)
     mark("runtime")
     transfer.wait(partial(_report_weights, progress))
     mark("all weights")
-    gc.freeze()
+    limit_collections()
     gc.enable()
     sender = EventSender(channel, runtime)
     _send_heartbeats_while_computing(model, sender)
@@ -195,6 +191,14 @@ def _load(
         }
     )
     return runtime, sender
+
+
+def limit_collections() -> None:
+    """Makes garbage collections rare and short. Torch and the model are several hundred thousand
+    objects that stay: a full collection would pause all pages for a tenth of a second. A step makes
+    hundreds of short-lived tuples, which are freed without one."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _load_files(
@@ -321,8 +325,8 @@ def _event_frame(event: Event) -> Header:
                 "finish_reason": event.finish_reason,
                 "prompt_tokens": event.num_prompt_tokens,
                 "image_tokens": event.num_image_tokens,
-                "logprobs": [round(logprob, 4) for logprob in event.logprobs],
-                "text_ends": event.text_ends,
+                "logprobs": pack_floats([round(logprob, 4) for logprob in event.logprobs]),
+                "text_ends": pack_counts(event.text_ends),
             }
 
 

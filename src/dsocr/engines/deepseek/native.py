@@ -21,6 +21,7 @@ from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
 from dsocr.process.early import start_early
 from dsocr.process.inflight import Suspicion
+from dsocr.process.packing import unpack_counts, unpack_floats
 from dsocr.process.progress import StartProgress
 from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
@@ -211,7 +212,8 @@ def _no_repeat(no_repeat: NoRepeat | None) -> list[int | None] | None:
 
 def _result(page: PageImage, response: dict[str, Any], seconds: float) -> PageResult:
     raw: str = response["raw"]
-    logprobs, text_ends = response["logprobs"], response["text_ends"]
+    logprobs = unpack_floats(response["logprobs"])
+    text_ends = unpack_counts(response["text_ends"])
     if response["finish_reason"] == "repetition":  # the loop was streamed before it was detected
         raw = raw[: text_ends[-1]]
     blocks = parse(raw, confidences=block_confidences(raw, logprobs, text_ends))
