@@ -187,7 +187,7 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, worker.EventSen
     began = time.thread_time()
 
     def write_clock() -> bool:
-        """In a quiet moment: what was spent until now."""
+        """What was spent until now; called while no page is in flight."""
         CLOCK["loop"] = time.thread_time() - began
         (folder / "clock.json").write_text(json.dumps(CLOCK))
         return False

@@ -75,7 +75,9 @@ def start_once(tree: Path, folder: Path, cache: Path) -> dict[str, float]:
     environment = {
         **os.environ,
         "TRITON_CACHE_DIR": str(cache),
-        "PYTHONPATH": str(tree.absolute() / "src"),
+        "PYTHONPATH": os.pathsep.join(
+            [str(tree.absolute() / "src"), os.environ.get("PYTHONPATH", "")]
+        ),
     }
     began = time.time()
     command = [sys.executable, "-m", "bench.first_token", str(folder)]

@@ -139,7 +139,7 @@ class Run:
         print(report.table(self.latencies), flush=True)
 
     def _warm_up(self, context: Context) -> None:
-        """A wave of images, then a quiet moment, as the engine alone had it."""
+        """A wave of images, then a pause without pages, as the engine alone had it."""
         files = [*self.corpus.images]
         Clients(context.server.port, "ocr", files, min(len(files), context.at_once())).run()
         time.sleep(self.quiet_seconds)
