@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from dsocr.pages.image import ImageFile
 from dsocr.pages.pdf import POINTS_PER_INCH, PdfFile
 from dsocr.pages.signature import file_type
 from dsocr.pages.source import DEFAULT_DPI
-from dsocr.types import PageImage
+from dsocr.types import PageImage, RawPixels
 
 MAX_PIXELS = 60_000_000
 
@@ -43,8 +43,9 @@ def decoding_pool() -> ProcessPoolExecutor:
 def decoded(page: Page) -> PageImage:
     """The page as the service's decoding processes make it, with its text layer."""
     path, index = page
-    image: PageImage = _opened(path, _document).render_page(index, dpi=DEFAULT_DPI)
-    return image
+    page_image: PageImage = _opened(path, _document).render_page(index, dpi=DEFAULT_DPI)
+    copied = RawPixels(page_image.width, page_image.height, bytearray(page_image.image.tobytes()))
+    return replace(page_image, pixels=copied)  # what pdfium made cannot be sent to another process
 
 
 @dataclass(frozen=True, slots=True)
