@@ -47,15 +47,11 @@ def test_a_second_process_finds_the_kernels_of_the_first(tmp_path: Path) -> None
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("cache_dtype", ["auto", "fp8"])
-async def test_an_engine_with_a_filled_cache_compiles_nothing(
-    tmp_path: Path, cache_dtype: str
-) -> None:
+async def test_an_engine_with_a_filled_cache_compiles_nothing(tmp_path: Path) -> None:
     config = RuntimeConfig(
         model_path=write_reading_checkpoint(tmp_path / "model"),
         device="cuda",
         kernel_cache=tmp_path / "kernels",
-        cache_dtype=cache_dtype,  # type: ignore[arg-type]
         max_num_seqs=8,
     )
     warm_cache(config, None, lambda done, total: None)
