@@ -29,7 +29,7 @@ class JobSource:
     def num_pages(self) -> int:
         return self._job.pages_total
 
-    async def render_page(self, index: int, *, dpi: float) -> PageImage:
+    async def render_page(self, index: int, *, dpi: float | None) -> PageImage:
         page = self._pages[index]
         source = self._open.get(page.file) or await self._open_file(page.file)
         image = await source.render_page(page.file_page, dpi=dpi)

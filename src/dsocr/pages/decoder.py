@@ -22,7 +22,7 @@ class File(Protocol):
 
     num_pages: int
 
-    def render_page(self, index: int, *, dpi: float) -> PageImage: ...
+    def render_page(self, index: int, *, dpi: float | None) -> PageImage: ...
 
     def close(self) -> None: ...
 
@@ -81,13 +81,15 @@ def _response(request: Header, file: File) -> tuple[Header, bytes]:
         "height": page.height,
         "dpi": page.dpi,
         "lines": None if lines is None else [_serialize_line(line) for line in lines],
+        "hidden_lines": [_serialize_line(line) for line in page.hidden_lines],
         "image_share": page.image_share,
+        "flags": page.flags,
     }
     return response, page.image.tobytes()
 
 
 def _serialize_line(line: TextLine) -> list[Any]:
-    return [line.text, line.box.x0, line.box.y0, line.box.x1, line.box.y1]
+    return [line.text, line.box.x0, line.box.y0, line.box.x1, line.box.y1, line.fonts]
 
 
 def _error_response(error: Exception, kind: str) -> Header:

@@ -7,7 +7,7 @@ import io
 
 from dsocr.errors import BadRequest
 from dsocr.options import OptionLimits, build_options
-from dsocr.pages.source import DEFAULT_DPI, DocumentFile
+from dsocr.pages.source import DocumentFile
 from dsocr.server.schemas.uploaded_result import UploadedPage, UploadedResult
 from dsocr.types import Block, Box, Document, PageFailure, PageResult, TextLine, Usage
 
@@ -34,7 +34,7 @@ class UploadedDocumentImages:
     def page_image(self, index: int) -> bytes:
         if index >= self._source.num_pages:
             raise BadRequest(f"The uploaded document has no page {index + 1}.")
-        page = self._source.render_page(index, dpi=DEFAULT_DPI)
+        page = self._source.render_page(index, dpi=None)
         rendered = asyncio.run_coroutine_threadsafe(page, self._loop).result()
         out = io.BytesIO()
         rendered.image.save(out, "JPEG", quality=90)
