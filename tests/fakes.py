@@ -147,7 +147,7 @@ class FakeSource:
     ) -> None:
         self._pages = pages
         self.name = name
-        self.dpi_asked: list[float] = []
+        self.dpi_asked: list[float | None] = []
         self.most_alive = 0
         """Most page images of this source in memory at once."""
         self._alive = 0

@@ -275,4 +275,4 @@ async def test_deep_grey_where_zero_is_white_is_turned_over(
     place = content.index(photometric) + len(photometric)
     path.write_bytes(content[:place] + b"\0\0" + content[place + 2 :])
     image = (await only_page(path, sandbox)).image
-    assert image.getpixel((10, 7)) == (21, 21, 21) and image.getpixel((1, 1)) == (255, 255, 255)
+    assert image.getpixel((10, 7)) == (22, 22, 22) and image.getpixel((1, 1)) == (255, 255, 255)
