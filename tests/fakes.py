@@ -157,7 +157,7 @@ class FakeSource:
     def num_pages(self) -> int:
         return len(self._pages)
 
-    async def render_page(self, index: int, *, dpi: float) -> PageImage:
+    async def render_page(self, index: int, *, dpi: float | None) -> PageImage:
         await asyncio.sleep(0)
         self.dpi_asked.append(dpi)
         lines = self._pages[index]
