@@ -51,7 +51,7 @@ wants_native() {
   .venv/bin/python - <<'PYTHON'
 import sys
 from dsocr.config import Settings
-from dsocr.engines.weights import find_weights
+from dsocr.engines.deepseek.weights import find_weights
 sys.exit(find_weights(Settings.from_environment().runtime.model_path) is None)
 PYTHON
 }

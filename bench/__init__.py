@@ -1,1 +1,1 @@
-"""Measurements: what the numbers in README.md come from. Not part of the package."""
+"""Benchmarks: the source of the figures in README.md. Not part of the package."""

@@ -1,4 +1,4 @@
-"""Scores an engine on a folder of pages with a manifest: how right, how slow, how heavy.
+"""Measures accuracy, time and memory of an engine on a folder of pages with a manifest.
 
 python -m bench.accuracy FOLDER --engine ppocr [--mode gundam] [--picture DIR] [--only WORD]
 """
@@ -28,13 +28,13 @@ from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.types import OcrOptions, PageImage, PageResult
 
-_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)  # says things about the page, not its text
+_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)  # a description of the page, not its text
 PROMPT = "<image>\n<|grounding|>Convert the document to markdown."
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One page's figures; None where the truth does not allow one."""
+    """The figures of one page; None where the ground truth lacks what a figure needs."""
 
     file: str
     group: str
@@ -136,7 +136,7 @@ def _row(score: Score) -> str:
 
 
 def group_means(scores: Sequence[Score]) -> list[Score]:
-    """One line a group and one over all; a mean is over the pages that have the figure."""
+    """One line for each group and one for all; a mean covers the pages that have the figure."""
     groups = sorted({score.group for score in scores})
     parts = [(group, [s for s in scores if s.group == group]) for group in groups]
     return [_mean(name, part) for name, part in [*parts, ("all", list(scores))]]
@@ -160,7 +160,7 @@ def _mean(name: str, part: Sequence[Score]) -> Score:
     )
 
 
-def main() -> None:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--engine", default="ppocr")
@@ -168,7 +168,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--picture", type=Path, help="draw each page here")
     parser.add_argument("--only", default="", help="pages whose file or group holds this word")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = _arguments()
     if arguments.picture is not None:
         arguments.picture.mkdir(parents=True, exist_ok=True)
     engine = create(arguments.engine, PpocrConfig(threads=arguments.threads))

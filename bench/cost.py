@@ -9,7 +9,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class ChildrenCost:
-    """What this process and the children it has now spend from here on."""
+    """CPU seconds of this process and its present children, from now on."""
 
     def __init__(self) -> None:
         self._before = {pid: _cpu_seconds(pid) for pid in family(os.getpid())}
@@ -20,12 +20,12 @@ class ChildrenCost:
         return sum(seconds - self._before.get(pid, 0.0) for pid, seconds in now.items())
 
     def peak_megabytes(self) -> float:
-        """The largest process's most memory so far."""
+        """Peak memory of the largest process so far."""
         return max(_peak_megabytes(pid) for pid in family(os.getpid()))
 
 
 def family(pid: int) -> list[int]:
-    """A process and all below it."""
+    """A process and its descendants."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():

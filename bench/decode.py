@@ -1,13 +1,13 @@
-"""How long a decode step takes on this GPU: full size, random weights, scattered cache blocks.
+"""Measures a decode step on this GPU: full size, random weights, scattered cache blocks.
 
-Checks the kernels against plain PyTorch in float32 first. Sequences hold 914 to 1,714 tokens, as
-pages of a full batch do that have 914 in their prompt and write 800; no-repeat rules are on, 30/90
+Checks the kernels against plain PyTorch in float32 first. Sequences have 914 to 1,714 tokens, as
+in a full batch of pages with 914 prompt and 800 output tokens; no-repeat rules are on, 30/90
 for the even ones and 35 over the whole sequence for the odd. Steps are launched one after another
-as the runtime does, tokens and all; the parts are what a profiler sees of the same steps.
+as the runtime does, sampling included; the parts are kernel times of these steps in the profiler.
 
     python -m bench.decode [--rows 1,8,32,64,128,256] [--experts int8] [--cache fp8]
 
-All are checked against plain float32 over a cache in float32, of which theirs are roundings.
+All are compared with plain float32 over a float32 cache; their caches hold its rounded values.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from dsocr.runtime.execution.decode_graph import DecodeGraph, DecodeState
 from dsocr.runtime.execution.decode_step import DecodeStep
 from dsocr.runtime.kernels.repetition_flags import CHECK_ON
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
-from dsocr.runtime.text.ngram import NoRepeat
+from dsocr.types import NoRepeat
 
 RULES = (NoRepeat(30, 90), NoRepeat(35))
 CELLS = (128821, 128822)
 BLOCK_SIZE = 16
 SHORTEST, LONGEST = 914, 1714
 ROOM = 400
-"""Tokens a sequence may grow by while it is measured."""
+"""Most tokens that a sequence grows by during the measurement."""
 READ_BYTES = 4.52e12
-"""Bytes a second that an H200 reads, measured."""
+"""Measured read bandwidth of an H200, bytes a second."""
 BOUNDS = {torch.bfloat16: 0.03, FP8: 0.3}
-"""Relative error of scores, by what the cache keeps, to plain float32 ones."""
+"""Most relative error of logits against plain float32, by type of the cache."""
 
 
 class FullBatch:
@@ -70,7 +70,9 @@ class FullBatch:
             device=model.device,
             dtype=kept,
         )
-        for layer in self.cache.blocks:  # fp8 cannot be drawn, and all in float32 do not fit
+        for layer in (
+            self.cache.blocks
+        ):  # random fp8 values cannot be drawn, and all of them do not fit in float32
             layer.copy_(to_cache_dtype(torch.randn(layer.shape, device=model.device), kept))
         self.slots = list(range(rows))
         self.state = DecodeState(
@@ -96,7 +98,7 @@ class FullBatch:
             )
 
     def plain_scores(self, model: DeepseekOcr) -> torch.Tensor:
-        """What the plain path says, on a copy of the cache."""
+        """Logits of plain PyTorch, on a copy of the cache."""
         chunks = [
             Chunk([tokens[-1]], len(tokens) - 1, blocks)
             for tokens, blocks in zip(self.tokens, self.tables, strict=True)
@@ -107,7 +109,7 @@ class FullBatch:
         return model.logits(model.forward(batch, cache))
 
     def floor_ms(self, model: DeepseekOcr) -> float:
-        """Every weight that is needed and every cached value read once, at the card's rate."""
+        """Seconds to read every needed weight and every cached value once."""
         spec, rows = model.spec.decoder, len(self.slots)
         hit = spec.num_experts * (1 - (1 - spec.num_experts_per_token / spec.num_experts) ** rows)
         expert: float = 3 * spec.hidden_size * spec.expert_width
@@ -203,7 +205,7 @@ def measure(
 
 
 def parts(graph: DecodeGraph, batch: FullBatch) -> dict[str, Any]:
-    """Milliseconds of a step that kernels of each kind are at work."""
+    """Milliseconds of a step by kind of kernel."""
     batch.load()
     kernels = kernels_of(lambda: graph.decode(batch.slots), times=10)
     if VERBOSE:

@@ -1,4 +1,4 @@
-"""How long the vision towers take on this GPU: full size, random weights, one mode after another.
+"""Measures the vision towers on this GPU: full size, random weights, one mode after another.
 
 Checks the kernels against plain float32 first. A page's time runs from its views in pinned memory
 to its features on the device.
@@ -29,9 +29,9 @@ from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
 from dsocr.runtime.scheduling.preprocess import prepare
 
 FLOOR_MS = {"small": 0.6, "base": 1.7, "gundam": 5.2}
-"""Operations over 670 TFLOP/s, as counted for an H200."""
+"""Milliseconds of the operations at 670 TFLOP/s, the rate of an H200."""
 BOUND = 0.03
-"""Relative error of bfloat16 features to plain float32 ones."""
+"""Most relative error of bfloat16 features against plain float32."""
 
 
 def error(ours: torch.Tensor, exact: torch.Tensor) -> float:
@@ -39,7 +39,7 @@ def error(ours: torch.Tensor, exact: torch.Tensor) -> float:
 
 
 def check(model: DeepseekOcr, pages: dict[str, PageViews]) -> list[dict[str, Any]]:
-    """The fast bfloat16 path and the plain one, each against plain float32."""
+    """Relative errors of the kernels and of plain bfloat16, each against plain float32."""
     plain = copy.deepcopy(model)
     exact, exact_fast = copy.deepcopy(model).float(), copy.deepcopy(model).float()
     model.use_kernels()
@@ -109,7 +109,7 @@ def main() -> None:
     pages = {mode: prepare(picture, one, VIEWS, max_tiles=6) for mode, one in VIEWS.modes.items()}
     pages = {mode: page.pinned() for mode, page in pages.items()}
     model = random_model(device, torch.bfloat16, RuntimeConfig(attn_impl="sdpa", kernels=False))
-    model.decoder = torch.nn.Identity()  # type: ignore[assignment]  # unused here: spares copies
+    model.decoder = torch.nn.Identity()  # type: ignore[assignment]  # unused here; saves copies
     checked = check(model, pages)
     print(table(checked), flush=True)
     vision = VisionRunner(model)

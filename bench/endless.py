@@ -1,4 +1,4 @@
-"""A worker whose pages end at their token limit: random weights write nothing but repetition.
+"""A worker whose pages end at their token limit: the output of random weights always repeats.
 
 NativeEngine(config, worker="bench.endless:main")
 """
@@ -29,7 +29,7 @@ def endless_tokenizer(folder: Path) -> Tokenizer:
 
 
 def ignore_repetition() -> None:
-    """From now on the repetition check looks at every token and reports nothing."""
+    """Makes the repetition check run on every token and ignores its result."""
     push = RepetitionDetector.push
 
     def look(detector: RepetitionDetector, token: int) -> None:

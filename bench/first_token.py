@@ -1,4 +1,4 @@
-"""A process that starts the native engine on a checkpoint and reads one page: when what was there.
+"""Times the start of the native engine on a checkpoint, up to the first token of one page.
 
     python -m bench.first_token FOLDER
 

@@ -1,7 +1,7 @@
-"""What is measured on a GPU: the model at its released size, pages, and how time is taken.
+"""The model at its released size, synthetic pages, and timing on a GPU.
 
 The 3.34 billion parameters are drawn on the device, so no checkpoint is needed. Speed carries over
-to the released weights; text does not exist here.
+to the released weights; the text is meaningless.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from safetensors.torch import save_file
 
+from bench.page_pictures import page_picture
 from dsocr.runtime.cache.batch import Chunk
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig
@@ -34,12 +34,12 @@ MODES = tuple(VIEWS.modes)
 PROMPT_TOKENS, IMAGE_TOKENS = 913, 903
 """Of a gundam page with six tiles."""
 NUM_PICTURES = 256
-"""Different ones: as many as there are pages at once, at most."""
+"""Different images: as many as pages in flight, at most."""
 
 
 def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig) -> DeepseekOcr:
-    """The released sizes; matrices of N(0, 0.02), norms of 1. Numbers drawn are the same whatever
-    they are rounded to."""
+    """The released sizes; matrices of N(0, 0.02), norms of 1. The same values for every dtype, but
+    for rounding."""
     attention = usable_attention(config.attn_impl, device=device, dtype=dtype)
     with torch.device("meta"):
         spec = parse(read_config(GOLDENS / "checkpoint-files"))
@@ -57,7 +57,7 @@ def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig
 
 
 def prompts(model: DeepseekOcr, count: int, *, num_blocks: int) -> list[Chunk]:
-    """So many of a gundam page, new to a cache of so many blocks, in which they lie scattered.
+    """`count` prompts of a gundam page, not cached yet, with scattered blocks of `num_blocks`.
     Their features are random."""
     dice = random.Random(count)
     each = -(-PROMPT_TOKENS // BLOCK_SIZE)
@@ -78,20 +78,7 @@ def prompts(model: DeepseekOcr, count: int, *, num_blocks: int) -> list[Chunk]:
 
 def make_pictures(count: int = NUM_PICTURES) -> list[Image.Image]:
     """Pages of 1200 x 1600 pixels with lines of grey words; all different."""
-    paper = np.random.default_rng(0).integers(235, 256, (1600, 1200, 3), dtype=np.uint8)
-    pictures = []
-    for number in range(count):
-        dice = np.random.default_rng(number)
-        picture = Image.fromarray(np.roll(paper, 4999 * number))
-        draw = ImageDraw.Draw(picture)
-        for y in range(100, 1500, 28):
-            x = 100
-            while x < 1050:
-                width = int(dice.integers(20, 110))
-                draw.rectangle((x, y, x + width, y + 14), fill=(int(dice.integers(0, 90)),) * 3)
-                x += width + 14
-        pictures.append(picture)
-    return pictures
+    return [page_picture(number) for number in range(count)]
 
 
 def write_small_files(folder: Path) -> None:
@@ -101,7 +88,7 @@ def write_small_files(folder: Path) -> None:
 
 
 def write_checkpoint(model: DeepseekOcr, folder: Path) -> None:
-    """The model as a released checkpoint would lie there, in one file, with its tokenizer."""
+    """Writes the model as a released checkpoint: one file, with the tokenizer."""
     write_small_files(folder)
     tensors = {}
     for name, place in model.checkpoint_tensors():
@@ -117,7 +104,7 @@ def last_moe(model: Any) -> Any:
 
 
 def median_seconds(work: Callable[[], Any], repeats: int = 15) -> float:
-    """Between events on the device, after two warm-ups."""
+    """Median seconds between two events on the device, after two warm-ups."""
     times = []
     for _ in range(repeats + 2):
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -131,7 +118,7 @@ def median_seconds(work: Callable[[], Any], repeats: int = 15) -> float:
 
 
 def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """The arguments, where there is a GPU to measure."""
+    """The arguments. Exits with a message where there is no GPU."""
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         parser.error(

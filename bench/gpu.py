@@ -1,10 +1,10 @@
-"""How fast the native runtime reads on this GPU: full size, random weights, synthetic pages.
+"""Measures the native runtime on this GPU: full size, random weights, synthetic pages.
 
 Needs no checkpoint: the 3.34 billion parameters are drawn on the device. Speed carries over to the
-released weights, text does not exist here. Every page writes a fixed number of tokens: the runtime
-has an end token that no score belongs to, and the repetition check runs on every token but its
-result is ignored; the no-repeat rule 30/90 is on. Rows go through `Runtime`, pictures in, text out;
-those of `bench.process` through the engine and its process.
+released weights; the text is meaningless. Every page has a fixed number of output tokens: the end
+token has no logit, and the repetition check runs on every token but its result is ignored; the
+no-repeat rule is 30/90. Rows measure `Runtime`, from images to text; those of `bench.process` the
+engine with its process.
 
     python -m bench.gpu [--tokens 800] [--rows decode,pages] [--cache fp8] [--report FILE]
 

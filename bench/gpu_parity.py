@@ -1,10 +1,10 @@
-"""Does the full-size model compute on this GPU what the released code computes?
+"""Compares the full-size model on this GPU with values of the released code.
 
 Writes the synthetic checkpoint of 3,336,106,240 parameters by its recipe, loads it through the
-runtime's loader, and holds every stage, the logits and the greedy tokens against the reference
+runtime's loader, and compares every stage, the logits and the greedy tokens with the reference
 values in tests/data/goldens/full.json.gz: in float32 within a tolerance, in bfloat16 with the
 deviation reported. By the plain modules; with --kernels also by Triton's kernels and CUDA graphs,
-whose compilation takes a minute or two more, and then through the runtime as a service makes it.
+whose compilation takes a minute or two more, and then through the runtime of a service.
 Needs a GPU with 20 GB, 10 GB of host memory and 7 GB of disk.
 
     python -m bench.gpu_parity [--kernels] [--folder DIR] [--report FILE]
@@ -162,7 +162,7 @@ def compare_decoder(
     with watching(modules) as seen:
         hidden = reader.hidden(reader.chunk([], ids))
     seen[list(modules)[-1]] = (
-        hidden  # kernels pass by the layers and the norm: of theirs this is seen
+        hidden  # kernels do not call the modules of layers and norm; this is their only output
     )
     logits = model.logits(hidden)
     far = {
@@ -290,7 +290,7 @@ def compare_kinds(model: DeepseekOcr) -> None:
 def compare_kernels(
     model: DeepseekOcr, tokenizer: Tokenizer, label: str, tolerance: float | None
 ) -> None:
-    """All of it again, from the same weights; afterwards the towers stay with their kernels."""
+    """All comparisons by kernels, on the same weights. The towers keep their kernels afterwards."""
     model.use_kernels()
     label = f"{label} kernels"
     compare_all(model, label, tolerance, kernels=True)

@@ -1,4 +1,4 @@
-"""Tables out of markdown as grids of cells, spans filled in. Pure."""
+"""Parses the tables of markdown to grids of cells, spans filled in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the GPU benches share: the full-size model, pages to read, and counting a run of pages."""
+"""Shared by the GPU benchmarks: the full-size model, pages to read, and the count of a run."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from dsocr.runtime.loop import Done, Failed, Runtime, Text, make_runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
-from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.tokenizer import Tokenizer
+from dsocr.types import NoRepeat
 
 READ = ("gundam", "base")
 """The modes that pages are read in."""
@@ -38,13 +38,13 @@ READ = ("gundam", "base")
 
 @dataclass
 class Bench:
-    """What a row measures with, and the lines it reports."""
+    """The objects that a row measures with, and the lines it reports."""
 
     model: DeepseekOcr
     tokenizer: Tokenizer
     config: RuntimeConfig
     runtime: Runtime
-    room: MemoryPlan
+    plan: MemoryPlan
     num_tokens: int
     ends_at: float
     in_flight: list[int]
@@ -66,7 +66,7 @@ class Bench:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the weights are those that a checkpoint holds."""
+        """Whether the weights can be written as a checkpoint."""
         return self.config.expert_dtype != "int8"
 
     def checkpoint(self) -> Path:
@@ -86,10 +86,10 @@ class Bench:
 
 @dataclass
 class SteadyState:
-    """The stretch of a run in which every sequence slot decodes: from when all slots first have a
-    page that writes until the last page begins to write. In it each slot goes from somewhere in one
-    page to the same place in a later one, so that as many pages begin as end. How many these are
-    follows from the stretch's share of all text."""
+    """The part of a run in which every sequence slot decodes: from the first time that all slots
+    have a page with output until the first output of the last page. Each slot advances from some
+    position in one page to the same position in a later one, so as many pages begin as end; their
+    number follows from this part's share of all text."""
 
     texts: int = 0
     full: tuple[float, int] | None = None
@@ -115,7 +115,7 @@ class SteadyState:
 def read_pages(
     bench: Bench, mode: str, *, pages: int, in_flight: int, tokens: int
 ) -> dict[str, Any]:
-    """Reads that many pages, so many at a time, and counts. `saturated pages/s` leaves out ramp and
+    """Reads `pages` pages, `in_flight` at a time. `saturated pages/s` leaves out ramp and
     drain, see `SteadyState`; all else is of the whole run."""
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
@@ -160,8 +160,8 @@ def read_pages(
 
 
 def start(arguments: argparse.Namespace) -> Bench:
-    """The model, the runtime, and short pages of each mode so that every kernel is loaded; then
-    what the runtime makes ready in quiet moments, as after a service's start."""
+    """Makes the model and the runtime, reads short pages of each mode so that every kernel is
+    loaded, and captures the graphs that an idle runtime captures."""
     device, dtype = choose_device_and_dtype()
     ignore_repetition()
     config = RuntimeConfig(
@@ -177,11 +177,11 @@ def start(arguments: argparse.Namespace) -> Bench:
     with TemporaryDirectory() as folder:
         write_small_files(Path(folder))
         tokenizer = endless_tokenizer(Path(folder))
-    runtime, room = make_runtime(model, tokenizer, config)
+    runtime, plan = make_runtime(model, tokenizer, config)
     torch.cuda.synchronize()
     ready = time.perf_counter()
     bench = Bench(
-        *(model, tokenizer, config, runtime, room, arguments.tokens),
+        *(model, tokenizer, config, runtime, plan, arguments.tokens),
         ends_at=time.monotonic() + arguments.seconds,
         in_flight=[int(count) for count in arguments.in_flight.split(",")],
         card_bytes=int(arguments.card_gib * 2**30),
@@ -189,7 +189,7 @@ def start(arguments: argparse.Namespace) -> Bench:
     )
     print(
         f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {os.cpu_count()} cores; "
-        f"weights {loaded - began:.1f} s, runtime {ready - loaded:.1f} s; {room}; "
+        f"weights {loaded - began:.1f} s, runtime {ready - loaded:.1f} s; {plan}; "
         f"{torch.cuda.memory_allocated() / 2**30:.1f} GiB taken",
         flush=True,
     )

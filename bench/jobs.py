@@ -1,4 +1,4 @@
-"""What jobs cost and survive.
+"""Measures the cost of jobs, and whether they survive kills.
 
 python -m bench.jobs store          storing one page, beside listing 100,000 jobs
 python -m bench.jobs accept         from the last byte of a 100 MB PDF to the answer
@@ -6,7 +6,7 @@ python -m bench.jobs memory         reading 3,000 pages, beside the idle server
 python -m bench.jobs fair           single images beside 2,000 pages; one key beside another
 python -m bench.jobs kills FILE...  300 pages of these files on the embedded engine, three kills
 
-All but the first and the last read with the obedient engine of the tests, the last with a real one.
+`store` needs no engine, `kills` uses the ppocr engine, the others the fake engine of the tests.
 """
 
 from __future__ import annotations

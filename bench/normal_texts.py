@@ -64,7 +64,7 @@ def same_values(dice: random.Random) -> str:
 
 
 def invoice_rows(dice: random.Random) -> str:
-    """Three hundred rows that begin alike and differ in their numbers."""
+    """Three hundred rows that begin the same and differ in their numbers."""
     start = f"2024-03-{dice.randint(1, 28):02d} {words(dice, dice.randint(2, 8))}"
     return table(
         [
@@ -294,7 +294,7 @@ KINDS: dict[str, Make] = {
 }  # fmt: skip
 
 
-def honest_text(kind: str, seed: int) -> str:
+def normal_text(kind: str, seed: int) -> str:
     """A page of that kind, sometimes with words before and after. The same seed, the same page."""
     dice = random.Random(f"{kind} {seed}")
     parts = [KINDS[kind](dice)]

@@ -1,4 +1,4 @@
-"""Peers in the same run: plain eager PyTorch and vLLM."""
+"""Other implementations measured in the same run: plain eager PyTorch and vLLM."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from dsocr.runtime.loop import make_runtime
 from dsocr.runtime.models.deepseek_moe import DecoderLayer
 
 VLLM_SECONDS = 600
-"""A first start compiles for minutes."""
+"""The first start compiles for minutes."""
 PEER_TOKENS = 100
 """Of the page that the eager peer reads."""
 
 
 def hf_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """The released code's way, by our plain modules: the towers' attention is PyTorch's own, the
-    decoder's is spelt out; one page at a time, tokens chosen on the host. A short page, since it
-    takes long."""
+    """Computes as the released code does, by our plain modules: PyTorch's attention in the towers,
+    eager attention in the decoder, one page at a time, sampling on the host. A short page, since it
+    is slow."""
     bench.free_device()
     config = RuntimeConfig(max_num_seqs=1, kernels=False, attn_impl="sdpa")
     bench.model = random_model(*choose_device_and_dtype(), config)
     for layer in bench.model.decoder.layers:
         assert isinstance(layer, DecoderLayer)
         layer.self_attn.kind = "eager"
-    bench.runtime, bench.room = make_runtime(bench.model, bench.tokenizer, config)
+    bench.runtime, bench.plan = make_runtime(bench.model, bench.tokenizer, config)
     read_pages(bench, "gundam", pages=1, in_flight=1, tokens=4)
     page = bench.model.prepare(bench.pictures[0], "gundam", max_tiles=6)
     vision = VisionRunner(bench.model)

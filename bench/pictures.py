@@ -1,4 +1,4 @@
-"""Draws what an engine saw on a page: boxes, reading order, and the words it missed."""
+"""Draws the result of a page on its image: boxes, reading order, and the missing words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLOURS = {
 
 
 def draw(page: Image.Image, result: PageResult, truth: str = "") -> Image.Image:
-    """The page with numbered boxes; below it, in red, the words of the truth that are missing."""
+    """The page with numbered boxes; below it, in red, the missing words of the ground truth."""
     scale = WIDTH / page.width
     picture = page.convert("RGB").resize((WIDTH, max(1, round(page.height * scale))))
     shades = Image.new("RGBA", picture.size, (255, 255, 255, 0))

@@ -7,20 +7,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count, cycle
 
-from bench.normal_texts import KINDS, honest_text, sentence, word, words
-from dsocr.runtime.text.ngram import NgramGuard, NoRepeat
+from bench.normal_texts import KINDS, normal_text, sentence, word, words
+from dsocr.runtime.text.ngram import NoRepeatIndex
 from dsocr.runtime.text.tokenizer import Tokenizer
+from dsocr.types import NoRepeat
 
 LENGTH = 900
-"""Tokens that a loop goes on."""
+"""Tokens of a loop after its first copy, at least."""
 
 Pieces = Iterator[str]
-"""What is written again and again; the first piece is the clean copy."""
+"""What is repeated; the first piece is the first copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """`tokens` are honest up to `start`, which is where the second copy begins."""
+    """`tokens` are a normal page up to `start`, where the second copy begins."""
 
     tokens: list[int]
     start: int
@@ -126,34 +127,34 @@ KINDS_OF_LOOP: dict[str, Callable[[random.Random], Pieces]] = {
         counting_rows, counting_years, same_line_lower_down, same_block, math,
     )
 }  # fmt: skip
-GUARDED = ("one_word", "phrase", "line", "row", "math")
-"""These also with the no-repeat guard at work, which breaks the loop again and again."""
+WITH_NO_REPEAT = ("one_word", "phrase", "line", "row", "math")
+"""These are also generated with the no-repeat rule, which breaks the loop repeatedly."""
 LATE = "wide_numbered_rows"
-"""Let run on purpose: a month sheet looks the same for 31 rows."""
+"""Not reported on purpose: a month sheet looks the same for 31 rows."""
 
 
 def loops(tokenizer: Tokenizer, seeds: range) -> Iterator[tuple[str, Planted]]:
-    """One of every kind for each seed, at random places of honest pages. The same every time."""
+    """One of every kind for each seed, at random places of normal pages. Deterministic."""
     for kind in KINDS_OF_LOOP:
         for seed in seeds:
             yield kind, planted(tokenizer, kind, seed)
-    for kind in GUARDED:
+    for kind in WITH_NO_REPEAT:
         for seed in seeds:
-            yield f"{kind}, guarded", planted(tokenizer, kind, seed, guard=NoRepeat(30, 90))
+            yield f"{kind}, no-repeat", planted(tokenizer, kind, seed, no_repeat=NoRepeat(30, 90))
     for seed in seeds:
         yield "end_of_page", end_of_page(tokenizer, seed)
 
 
 def planted(
-    tokenizer: Tokenizer, kind: str, seed: int, *, guard: NoRepeat | None = None
+    tokenizer: Tokenizer, kind: str, seed: int, *, no_repeat: NoRepeat | None = None
 ) -> Planted:
     dice = random.Random(f"{kind} {seed}")
     tokens = _beginning(tokenizer, dice)
     pieces = KINDS_OF_LOOP[kind](dice)
     tokens += tokenizer.encode(next(pieces))
     wanted = _tokens(tokenizer, pieces)
-    if guard is not None:
-        wanted = _guarded(wanted, guard, tokenizer, dice)
+    if no_repeat is not None:
+        wanted = _with_no_repeat(wanted, no_repeat, tokenizer, dice)
     return Planted([*tokens, *wanted], len(tokens))
 
 
@@ -176,7 +177,7 @@ def end_of_page(tokenizer: Tokenizer, seed: int) -> Planted:
 
 def _beginning(tokenizer: Tokenizer, dice: random.Random) -> list[int]:
     kind = dice.choice([kind for kind in KINDS if kind != "printed_twice"])
-    page = tokenizer.encode(honest_text(kind, dice.randint(10_000, 99_999)))
+    page = tokenizer.encode(normal_text(kind, dice.randint(10_000, 99_999)))
     return page[: dice.randint(20, min(len(page), 1500))] + tokenizer.encode("\n\n")
 
 
@@ -187,15 +188,15 @@ def _tokens(tokenizer: Tokenizer, pieces: Pieces) -> list[int]:
     return tokens
 
 
-def _guarded(
+def _with_no_repeat(
     wanted: list[int], no_repeat: NoRepeat, tokenizer: Tokenizer, dice: random.Random
 ) -> list[int]:
-    """The loop as the guard lets it: where a token is banned, another comes in its place."""
-    guard = NgramGuard(no_repeat, exempt=tokenizer.special.cells)
+    """The loop under the no-repeat rule: a random token replaces each banned one."""
+    index = NoRepeatIndex(no_repeat, exempt=tokenizer.special.cells)
     written = []
     for token in wanted:
-        if token in guard.banned():
+        if token in index.banned():
             token = dice.choice(tokenizer.encode(" " + words(dice, 2)))
-        guard.push(token)
+        index.push(token)
         written.append(token)
     return written

@@ -1,8 +1,8 @@
-"""How long prompts take on this GPU: full size, random weights, by kernels and by plain PyTorch.
+"""Measures prefill on this GPU: full size, random weights, by kernels and by plain PyTorch.
 
 Checks the kernels against plain PyTorch in float32 first. A prompt is a gundam page's, 913 tokens,
-into an empty cache whose blocks lie scattered; its features are random. Times are of the whole way
-from token ids on the host to hidden states, as `Runtime` goes it.
+into an empty cache with scattered blocks; its features are random. Times run from token ids on the
+host to hidden states, as in `Runtime`.
 
     python -m bench.prefill [--prompts 1,2,4,8] [--kernels] [--report FILE]
 """
@@ -35,7 +35,7 @@ from dsocr.runtime.execution.prefill_step import PrefillStep
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 FLOPS = 670e12
-"""bfloat16 operations a second that an H200 keeps up."""
+"""Sustained bfloat16 operations a second of an H200."""
 READ_BYTES = 4.52e12
 BOUND = 0.03
 """Relative error of bfloat16 hidden states to plain float32 ones."""
@@ -47,7 +47,7 @@ PARTS = {
 
 
 class Prompts:
-    """So many of them, and a cache that they fill."""
+    """`count` prompts, and a cache that they fill."""
 
     def __init__(self, model: DeepseekOcr, count: int, *, blocks_each: int = 64) -> None:
         num_blocks = count * blocks_each
@@ -86,19 +86,22 @@ def check(model: DeepseekOcr, count: int) -> dict[str, Any]:
     return line
 
 
-def measure(model: DeepseekOcr, count: int, *, lists: bool) -> dict[str, Any]:
-    prompts = Prompts(model, count)
-    step = PrefillStep(model, prompts.cache)
-    began = time.perf_counter()
-    step.hidden(prompts.batch())
-    torch.cuda.synchronize()
-    first = time.perf_counter() - began
-    plain = median_seconds(lambda: model.forward(prompts.batch(), prompts.cache), 5)
-    ours = median_seconds(lambda: step.hidden(prompts.batch()), 9)
+def host_and_total_seconds(step: PrefillStep, prompts: Prompts) -> tuple[float, float]:
+    """Of one run: until all of it is enqueued, and until the device has computed it."""
     began = time.perf_counter()
     step.hidden(prompts.batch())
     host = time.perf_counter() - began
     torch.cuda.synchronize()
+    return host, time.perf_counter() - began
+
+
+def measure(model: DeepseekOcr, count: int, *, lists: bool) -> dict[str, Any]:
+    prompts = Prompts(model, count)
+    step = PrefillStep(model, prompts.cache)
+    _, first = host_and_total_seconds(step, prompts)
+    plain = median_seconds(lambda: model.forward(prompts.batch(), prompts.cache), 5)
+    ours = median_seconds(lambda: step.hidden(prompts.batch()), 9)
+    host, _ = host_and_total_seconds(step, prompts)
     spent = parts(step, prompts, lists=lists)
     return {
         "prompts": count,
@@ -112,7 +115,7 @@ def measure(model: DeepseekOcr, count: int, *, lists: bool) -> dict[str, Any]:
 
 
 def floor_ms(model: DeepseekOcr, count: int) -> float:
-    """Every multiplication at the card's rate, or every weight read once, whichever is longer."""
+    """Seconds for every multiplication, or to read every weight once, whichever is longer."""
     spec, tokens = model.spec.decoder, count * PROMPT_TOKENS
     layers, hidden = spec.num_layers - spec.num_dense_layers, spec.hidden_size
     expert = 3 * hidden * spec.expert_width
@@ -120,7 +123,9 @@ def floor_ms(model: DeepseekOcr, count: int) -> float:
     dense = 3 * spec.num_dense_layers * hidden * spec.dense_width
     shared = layers * 3 * hidden * spec.shared_width
     met = attention + dense + shared + layers * spec.num_experts_per_token * expert
-    seen = 2 * spec.num_layers * hidden * count * PROMPT_TOKENS**2  # half of q by k, half of its v
+    seen = (
+        2 * spec.num_layers * hidden * count * PROMPT_TOKENS**2
+    )  # the causal half of q times k, and of the weights times v
     read = attention + dense + shared + layers * spec.num_experts * expert
     return 1e3 * max(
         2 * (met * tokens + seen / 2) / FLOPS, model.dtype.itemsize * read / READ_BYTES
@@ -128,7 +133,7 @@ def floor_ms(model: DeepseekOcr, count: int) -> float:
 
 
 def parts(step: PrefillStep, prompts: Prompts, *, lists: bool) -> dict[str, Any]:
-    """Milliseconds that kernels of each kind are at work."""
+    """Milliseconds by kind of kernel."""
     batch = prompts.batch()
     kernels = kernels_of(lambda: step.hidden(batch), times=5)
     if lists:

@@ -1,4 +1,4 @@
-"""The engine as a service has it, in a process of its own: how fast it starts, how fast it reads.
+"""Measures start and throughput of the engine in a process of its own, as in a service.
 
 What `Runtime` alone does in the rows beside these is here done with everything around it: pixels go
 over a socket, text comes back piece by piece and is parsed.
@@ -28,12 +28,12 @@ ROOT = Path(__file__).resolve().parents[1]
 MODES: tuple[Mode, ...] = ("gundam", "base")
 ALONE_TOKENS = 1000
 QUIET_SECONDS = 10
-"""In which the process makes ready what it has not yet."""
+"""For the idle process to capture its remaining graphs."""
 
 
 def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """Process start to first token, the weights in the page cache: with the kernel caches of this
-    process, and with none. Gives the device back; the first line only fills the caches."""
+    process, and with none. Frees the device; the first line only fills the caches."""
     if not bench.is_whole:
         return
     compileall.compile_dir(ROOT / "src", quiet=1)  # as an installation leaves it
@@ -54,9 +54,9 @@ def start_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 
 def engine_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """Through `NativeEngine`: a page alone, the median of five; as many pages at a time as run at
-    once, twice as many in all; and as many at a time as the engine asks for, so that the next are
-    prepared when one ends. Gives the device back."""
+    """Through `NativeEngine`: a page alone, the median of five; as many pages in flight as slots,
+    twice as many in total; and as many in flight as `max_concurrency`, so that the next pages are
+    prepared when one ends. Frees the device."""
     if not bench.is_whole:
         return
     folder = bench.checkpoint()
@@ -85,8 +85,8 @@ async def _through_engine(
         for mode, in_flight, count, tokens in (
             *((mode, 1, 5, ALONE_TOKENS) for mode in MODES),
             *(
-                (mode, in_flight, 2 * bench.room.max_num_seqs, bench.num_tokens)
-                for in_flight in (bench.room.max_num_seqs, engine.info.max_concurrency)
+                (mode, in_flight, 2 * bench.plan.max_num_seqs, bench.num_tokens)
+                for in_flight in (bench.plan.max_num_seqs, engine.info.max_concurrency)
                 for mode in MODES
             ),
         ):

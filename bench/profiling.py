@@ -23,7 +23,7 @@ DECODE_PARTS = {
     "experts": ("_up", "_down", "_norm_route"),
     "choice": ("_reduce_chunks", "_sample", "_flag_repetition", "_gather_embeddings"),
 }
-"""Of a decode step, by the names of our kernels; the library's have many."""
+"""Parts of a decode step by the names of our kernels."""
 _WORK = {"kernel", "gpu_memcpy", "gpu_memset"}
 _LAUNCHES = {"cuda_runtime", "cuda_driver"}  # Triton launches by the driver
 _MARK = "phase: "
@@ -31,7 +31,7 @@ _MARK = "phase: "
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """All calls of one kernel: milliseconds and calls of a run."""
+    """All calls of one kernel: their number and milliseconds in a run."""
 
     name: str
     milliseconds: float
@@ -43,7 +43,7 @@ class Kernel:
 
 
 def kernels_of(work: Callable[[], Any], *, times: int) -> list[Kernel]:
-    """What the GPU runs for it, copies too, the longest first; the average of so many runs."""
+    """Kernels and copies that `work` runs on the GPU, the longest first; averages over `runs`."""
     with torch.profiler.profile(activities=[ProfilerActivity.CUDA]) as seen:
         for _ in range(times):
             work()
@@ -72,7 +72,7 @@ def _part(name: str, parts: Mapping[str, Sequence[str]]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The GPU at work on one kernel or copy, microseconds on the trace's clock."""
+    """The time of one kernel or copy on the GPU, in microseconds by the clock of the trace."""
 
     name: str
     start: float
@@ -123,7 +123,7 @@ def stretches(trace: Mapping[str, Any]) -> list[Stretch]:
 
 
 def _timeline(events: Iterable[Mapping[str, Any]]) -> Callable[[float], str | None]:
-    """From a moment on the host to the innermost phase it was in. They nest, in one thread."""
+    """Finds the innermost phase at a time on the host. Phases nest, in one thread."""
     ranges = sorted(
         (float(event["ts"]), -float(event["dur"]), str(event["name"]).removeprefix(_MARK))
         for event in events
@@ -153,7 +153,7 @@ def _timeline(events: Iterable[Mapping[str, Any]]) -> Callable[[float], str | No
 
 
 def _adopted(done: list[Stretch], strays: Sequence[int]) -> list[Stretch]:
-    """What no launch was seen of belongs to its neighbours, where both are of one phase."""
+    """Work without a recorded launch gets the phase of its neighbours, if both have the same."""
     lost = set(strays)
     before: list[str | None] = []
     after: list[str | None] = []

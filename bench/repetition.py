@@ -1,4 +1,4 @@
-"""How soon planted loops are noticed, and how often honest pages are taken for one.
+"""Measures the repetition check: delay on planted loops, false alarms on normal pages.
 
     python -m bench.repetition CHECKPOINT [--each 50] [--first-seed 0]
 
@@ -16,7 +16,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from bench.normal_texts import KINDS, honest_text
+from bench.normal_texts import KINDS, normal_text
 from bench.planted_loops import LATE, Planted, loops, wide_numbered_rows
 from dsocr.runtime.text.repetition import (
     BLOCK,
@@ -47,8 +47,8 @@ def main() -> None:
     tokenizer = Tokenizer(arguments.checkpoint)
     kinds = token_kinds(tokenizer)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.each)
-    _tell_of_honest_pages(kinds, tokenizer, seeds)
-    _tell_of_loops(kinds, tokenizer, seeds)
+    _report_normal_pages(kinds, tokenizer, seeds)
+    _report_loops(kinds, tokenizer, seeds)
 
 
 def alarm(kinds: TokenKinds, tokens: Iterable[int]) -> tuple[int, int] | None:
@@ -62,8 +62,8 @@ def alarm(kinds: TokenKinds, tokens: Iterable[int]) -> tuple[int, int] | None:
 
 
 def suspects(kinds: TokenKinds, tokens: Sequence[int]) -> Iterator[bool]:
-    """For each token whether the device would ask for the host check (`kernels/repetition_flags`);
-    found another way, with an index instead of comparisons."""
+    """For each token, whether the device would flag the page (`kernels/repetition_flags`).
+    Computed in another way, with an index instead of comparisons."""
     exact, near, template = _Last(EXACT), _Last(NEAR), _Last(TEMPLATE)
     exact_at = template_at = 0
     news: deque[bool] = deque(maxlen=WINDOW)
@@ -81,7 +81,7 @@ def suspects(kinds: TokenKinds, tokens: Sequence[int]) -> Iterator[bool]:
 
 
 class _Last:
-    """Where n-grams of a line were last seen."""
+    """Last positions of the n-grams of a sequence."""
 
     def __init__(self, size: int) -> None:
         self._newest = (0,) * size
@@ -89,7 +89,7 @@ class _Last:
         self._count = 0
 
     def ago(self, symbol: int) -> float:
-        """The line goes on; how far back the n-gram that ends it was last seen."""
+        """Appends a symbol; returns the distance to the last n-gram equal to the one it ends."""
         self._newest = (*self._newest[1:], symbol)
         before = self._places.get(self._newest, float("-inf"))
         self._count += 1
@@ -107,27 +107,27 @@ def real_texts() -> Iterator[tuple[str, str]]:
             yield path.name, path.read_text("utf-8")
 
 
-def _tell_of_honest_pages(kinds: TokenKinds, tokenizer: Tokenizer, seeds: range) -> None:
+def _report_normal_pages(kinds: TokenKinds, tokenizer: Tokenizer, seeds: range) -> None:
     texts = list(real_texts())
-    texts += [(kind, honest_text(kind, seed)) for kind in KINDS for seed in seeds]
+    texts += [(kind, normal_text(kind, seed)) for kind in KINDS for seed in seeds]
     pages = [(name, tokenizer.encode(text)) for name, text in texts]
     seconds = float("inf")
-    for _ in range(3):  # the machine may be busy: the best of three is the watch's own cost
+    for _ in range(3):  # the machine may be busy: the best of three is the check's own cost
         began = time.process_time()
         alarms = [(name, found) for name, tokens in pages if (found := alarm(kinds, tokens))]
         seconds = min(seconds, time.process_time() - began)
     count = sum(len(tokens) for _, tokens in pages)
     longest = max(len(tokens) for _, tokens in pages)
-    print(f"honest pages: {len(pages)}, {count} tokens, the longest {longest}")
+    print(f"normal pages: {len(pages)}, {count} tokens, the longest {longest}")
     print(f"false alarms: {len(alarms)}")
     for name, (place, keep) in alarms:
         print(f"  {name}: at {place}, keeping {keep}")
     print(f"cost: {seconds / count * 1e6:.2f} µs a token")
-    woken = sum(any(suspects(kinds, tokens)) for _, tokens in pages)
-    print(f"pages on which the device would wake the watch: {woken}")
+    flagged = sum(any(suspects(kinds, tokens)) for _, tokens in pages)
+    print(f"pages that the device would flag: {flagged}")
 
 
-def _tell_of_loops(kinds: TokenKinds, tokenizer: Tokenizer, seeds: range) -> None:
+def _report_loops(kinds: TokenKinds, tokenizer: Tokenizer, seeds: range) -> None:
     delays: dict[str, list[int]] = defaultdict(list)
     cuts: dict[str, list[int]] = defaultdict(list)
     for kind, one in loops(tokenizer, seeds):
@@ -135,12 +135,12 @@ def _tell_of_loops(kinds: TokenKinds, tokenizer: Tokenizer, seeds: range) -> Non
     print("\n| loop | found | median delay | longest | cut, from the second copy |")
     print("| --- | --- | --- | --- | --- |")
     for kind in delays:
-        _tell(kind, delays[kind], cuts[kind])
-    _tell("all", sum(delays.values(), []), sum(cuts.values(), []))
+        _report(kind, delays[kind], cuts[kind])
+    _report("all", sum(delays.values(), []), sum(cuts.values(), []))
     late: tuple[list[int], list[int]] = ([], [])
     for seed in seeds:
         _note(kinds, wide_numbered_rows(tokenizer, seed), *late)
-    _tell(f"({LATE})", *late)
+    _report(f"({LATE})", *late)
 
 
 def _note(kinds: TokenKinds, one: Planted, delays: list[int], cuts: list[int]) -> None:
@@ -151,7 +151,7 @@ def _note(kinds: TokenKinds, one: Planted, delays: list[int], cuts: list[int]) -
         cuts.append(found[1] - one.start)
 
 
-def _tell(kind: str, delays: list[int], cuts: list[int]) -> None:
+def _report(kind: str, delays: list[int], cuts: list[int]) -> None:
     found = sum(delay <= LIMIT for delay in delays)
     middle = statistics.median(cuts) if cuts else 0
     print(

@@ -26,7 +26,7 @@ DECODE_AFTER, DECODE_STEPS = 350, 200
 
 
 def limits_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """What the card can do at best: memory and matrix products, each in one long run."""
+    """Peak rates of the card for memory copies and matrix products, each in one long run."""
     source, copy = torch.empty(2, 2 << 30, dtype=torch.uint8, device="cuda")
     seconds = median_seconds(lambda: copy.copy_(source))
     yield {"what": "copy, TB/s read and written", "best": round(2 * len(copy) / seconds / 1e12, 2)}
@@ -36,7 +36,7 @@ def limits_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 
 def encode_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """A page's views in pinned memory to its features, alone and eight together."""
+    """From the views of a page in pinned memory to its features, alone and eight together."""
     runner: Any = bench.runtime._runner._runner
     vision = runner.vision
     for mode in MODES:
@@ -76,7 +76,7 @@ def decode_row(bench: Bench) -> Iterator[dict[str, Any]]:
     `different` is how many of the tokens of a step are, on average: those that are the same go to
     the same experts, whose weights are then read once."""
     for size in (256, 128, 64, 32, 8, 1):
-        if size > bench.room.max_num_seqs or bench.seconds_left < 0:
+        if size > bench.plan.max_num_seqs or bench.seconds_left < 0:
             continue
         requests = [bench.request("gundam", 4000) for _ in range(size)]
         for request in requests:
@@ -106,7 +106,7 @@ def pages_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """Pages of two modes, so many in flight, twice as many in all: ramp and drain are in it."""
     for in_flight in bench.in_flight:
         for mode in READ:
-            if bench.seconds_left > 0 and in_flight <= bench.room.max_num_seqs:
+            if bench.seconds_left > 0 and in_flight <= bench.plan.max_num_seqs:
                 pages = max(3, 2 * in_flight)
                 yield read_pages(
                     bench, mode, pages=pages, in_flight=in_flight, tokens=bench.num_tokens
@@ -114,8 +114,8 @@ def pages_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 
 def lone_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """One page on an idle device, from the picture to its last token; the median of five, with a
-    quiet moment after each, as a service would have it."""
+    """One page on an idle device, from the image to its last token; the median of five, with
+    idle time after each, as in a service."""
     for mode in READ:
         lines = []
         for _ in range(5):
@@ -126,15 +126,14 @@ def lone_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 
 def many_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """1,000 pages submitted at once, with short answers."""
+    """1,000 pages with few output tokens, submitted at once."""
     yield read_pages(bench, "gundam", pages=1000, in_flight=1000, tokens=min(64, bench.num_tokens))
 
 
 def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """As on a card of 8 GiB: the rest of the memory is taken away. What the driver holds for this
-    process (its context, loaded kernels) comes out of these as it does there, and is reported; on a
-    small card it may be less. A small card's shared memory is not imitated, nor its speed."""
-    room = bench.room
+    """Simulates the memory of a card of 8 GiB by allocating the rest. The driver's memory for this
+    process (context, loaded kernels) is part of the 8 GiB; on a small card it may be less."""
+    plan = bench.plan
     del bench.runtime
     gc.collect()
     torch._C._cuda_clearCublasWorkspaces()  # of graph pools that a small card does not have
@@ -142,21 +141,21 @@ def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
     free, total = torch.cuda.mem_get_info()
     beside = total - free - torch.cuda.memory_reserved()
     ballast = torch.empty(total - bench.card_bytes, dtype=torch.uint8, device="cuda")
-    bench.runtime, bench.room = make_runtime(bench.model, bench.tokenizer, bench.config)
+    bench.runtime, bench.plan = make_runtime(bench.model, bench.tokenizer, bench.config)
     line = read_pages(bench, "gundam", pages=32, in_flight=32, tokens=100)
     peak = torch.cuda.max_memory_allocated() - len(ballast)
     yield {
         **line,
-        "cache tokens": bench.room.cache_tokens,
+        "cache tokens": bench.plan.cache_tokens,
         "peak GiB": round(peak / 2**30, 2),
         "beside torch GiB": round(beside / 2**30, 2),
     }
     del ballast
-    bench.room = room
+    bench.plan = plan
 
 
 def _seconds_of_steps(runtime: Runtime, count: int, *, after: int) -> float:
-    """Of so many steps in a row, once so many have passed; nothing may end meanwhile."""
+    """Seconds of consecutive steps after some others; no page may end meanwhile."""
     began = 0.0
     for step in range(after + count):
         if step == after:

@@ -1,4 +1,4 @@
-"""How far a page's text is from the truth. Pure functions over strings; knows no engine."""
+"""Compares the text of a page with the ground truth. Knows no engine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _QUOTES = str.maketrans("\u2018\u2019\u201c\u201d\u2010\u2011\u2013\u2014\u2212"
 
 
 def plain(text: str) -> str:
-    """What is compared: no markup, references or image links; width, case and blanks folded."""
+    """The text to compare: no markup, references or image links; width, case, blanks folded."""
     for pattern, replacement in (
         (_REFERENCE, " "),
         (_IMAGE, " "),
@@ -50,7 +50,7 @@ def similarity(read: str, truth: str) -> float:
 
 
 def word_recall(read: str, truth: str) -> float:
-    """The share of the truth's words that were read, in any order; ideographs count one by one."""
+    """Share of the ground truth's words in the text, in any order; each ideograph is a word."""
     wanted, found = words(truth), words(read)
     return (wanted & found).total() / max(1, wanted.total())
 
@@ -108,6 +108,6 @@ def _alike(cell: str, wanted: str, diffs: int) -> bool:
 
 
 def _formula(text: str) -> str:
-    """TeX without what changes no meaning: spaces, sizes, optional braces."""
+    """TeX without spaces, sizes and optional braces, which do not change its meaning."""
     text = re.sub(r"\\(?:left|right|,|;|!|quad|mathrm|mathbf|text)\b|\\[,;! ]", "", text)
     return re.sub(r"[\s{}$]", "", text)

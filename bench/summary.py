@@ -1,4 +1,4 @@
-"""The figures with goals, beside their peers, from the lines of all rows."""
+"""Table of the figures that have goals, with those of the peers, from the lines of all rows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 
 def summarize(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The figures that are aimed at, by name, as far as their rows were run; pages through the
-    engine if that was."""
+    """The figures that have goals, by name, for the rows that were run; pages through the engine
+    if that row was run."""
 
     def figure(row: str, column: str, best: Callable[[list[Any]], Any], **same: Any) -> Any:
         found = [
@@ -57,7 +57,7 @@ def summarize(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def goals() -> list[dict[str, Any]]:
-    """The figures with what an H200 must reach, what is aimed at, and what is quoted of others."""
+    """Prints the figures with the goals for an H200 and the quoted figures of others."""
     data = json.loads(Path(__file__).with_name("goals.json").read_text("utf-8"))
     figures: list[dict[str, Any]] = data["figures"]
     return figures

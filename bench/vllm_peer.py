@@ -1,4 +1,4 @@
-"""vLLM on the same pages, where it is installed: full size, weights made up by itself.
+"""Measures vLLM on the same pages, where it is installed: full size, its own dummy weights.
 
     python -m bench.vllm_peer FOLDER [--tokens 800]
 
@@ -23,22 +23,22 @@ from dsocr.runtime.text.tokenizer import BOS, EOS
 
 PROMPT = "<image>\nFree OCR."
 IN_FLIGHT = (256, 128)
-"""The better counts, as for ours: it was seen to do more pages a second with 128."""
+"""The better one counts, as for our runtime: 128 gave more pages a second."""
 RULE = {"ngram_size": 30, "window_size": 90, "whitelist_token_ids": [128821, 128822]}
-"""As the model card asks: table cells may repeat."""
+"""As in the model card: table cells may repeat."""
 SPECIAL = {"bos_token": BOS, "eos_token": EOS, "pad_token": "<｜▁pad▁｜>"}
 """tokenizer.json does not name them, and the image processor of vLLM puts them into prompts."""
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # it would go on after our last line
-    "VLLM_USE_FLASHINFER_SAMPLER": "0",  # greedy does without
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # its log would follow our last line
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",  # not needed for greedy decoding
 }
 
 
 def start(folder: Path) -> Any:
-    """The engine as `vllm serve` runs it: `LLM`, the offline one, prepares pictures one after the
-    other. Nothing is kept from one page to the next."""
+    """The engine as `vllm serve` runs it: the offline `LLM` prepares images one after the other.
+    Nothing is cached between pages."""
     os.environ.update(ENVIRONMENT)  # read when vllm is imported
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.model_executor.models.deepseek_ocr import NGramPerReqLogitsProcessor

@@ -35,16 +35,16 @@ class FullBatch:
         self._bench, self._runtime = bench, bench.runtime
         self._open: set[int] = set()
         self.done: Counter[str] = Counter()
-        """Steps, tokens, pages begun, prompts taken in; rows that decoded, and what these saw."""
+        """Steps, tokens, started pages, prefilled prompts; decoded rows and their cached tokens."""
 
     def fill(self) -> None:
-        """Until no place is free. Lengths in disorder: from then on pages end at an even rate."""
-        count = self._bench.room.max_num_seqs + MAX_PREPARED
+        """Submits pages until all slots are in use. Shuffled lengths, so that pages end evenly."""
+        count = self._bench.plan.max_num_seqs + MAX_PREPARED
         lengths = [1 + place * self._bench.num_tokens // count for place in range(count)]
         random.Random(0).shuffle(lengths)
         for length in lengths:
             self._submit(length)
-        while self._runtime.load.running <= self._bench.room.max_num_seqs:
+        while self._runtime.load.running <= self._bench.plan.max_num_seqs:
             self.step()
 
     def step(self) -> list[Event]:
@@ -58,7 +58,7 @@ class FullBatch:
         return events
 
     def run(self, steps: int) -> float:
-        """Seconds for so many steps of the device."""
+        """Seconds of that many steps of the device."""
         torch.cuda.synchronize()
         self.done.clear()
         began = time.perf_counter()
@@ -88,8 +88,8 @@ class FullBatch:
 
 
 def where_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """Each part's share of the time and milliseconds a page, that is for as many tokens as a page
-    has; a second look at the host, in milliseconds a step."""
+    """The share of each part and its milliseconds a page (per output tokens of a page); for the
+    host its milliseconds a step."""
     splitting = bench.runtime._runner
     runner = splitting._runner
     if not isinstance(runner, GraphRunner):
@@ -99,7 +99,9 @@ def where_row(bench: Bench) -> Iterator[dict[str, Any]]:
     try:
         with around(splitting, "launch", lambda step: _counted(full_batch, step)):
             full_batch.fill()
-            full_batch.run(bench.num_tokens)  # the first pages were short: now every page is whole
+            full_batch.run(
+                bench.num_tokens
+            )  # the first pages were short; from here on all have their full length
             yield from _host(bench, full_batch)
             yield from _device(bench, full_batch, runner)
     finally:
@@ -175,7 +177,7 @@ def part_of(stretch: Stretch) -> str:
 
 
 class Clock:
-    """Seconds of the host, by part."""
+    """Seconds of the host by part."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -193,8 +195,7 @@ class Clock:
 def around(
     owner: object, name: str, context: Callable[..., AbstractContextManager[Any]]
 ) -> Iterator[None]:
-    """Meanwhile that method of this one object runs within a context, which is made of the same
-    arguments."""
+    """Inside it, calls of the method `name` of `owner` run inside `context(*arguments)`."""
     before, method = vars(owner).get(name), getattr(owner, name)
 
     def within(*args: Any) -> Any:

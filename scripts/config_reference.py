@@ -25,8 +25,12 @@ An invalid value is reported in one line that names the variable, and nothing is
 that looks like a mistyped setting is logged as a warning. Relative paths start at
 `web_project/backend` of a checkout, or at the working directory for an installed wheel. Lists are
 separated by commas, switches are `on` and `off`.
+
+A default "by the machine" is computed from its cores, its memory and what the engine takes at once;
+`auto` says so explicitly. `GET /health` (`limits`) and `dsocr doctor` show the numbers in effect
+and the reason of each.
 """
-SECTIONS = {
+SECTIONS = {  # titles of the sections of `Settings`
     "": "General",
     "pages": "Decoding files (`pages`)",
     "embedded": "The embedded engine (`ppocr`)",
@@ -43,9 +47,9 @@ PATHS = {  # defaults that depend on the path of the checkout, written as relati
 def main() -> None:
     print(HEAD)
     types = {"": Settings} | typing.get_type_hints(Settings)
-    for section, title in SECTIONS.items():
+    for section in dict.fromkeys(variable.section for variable in variables()):
         docstrings = field_docstrings(types[section])
-        print(f"## {title}\n\n| variable | default | meaning |\n| --- | --- | --- |")
+        print(f"## {SECTIONS[section]}\n\n| variable | default | meaning |\n| --- | --- | --- |")
         for variable in variables():
             if variable.section == section:
                 meaning = f"{docstrings.get(variable.field, '')} {choices(variable)}".strip()
@@ -68,6 +72,8 @@ def field_docstrings(config: type[Any]) -> dict[str, str]:
 
 
 def default(variable: Variable) -> str:
+    if variable.auto is not None:
+        return f"by the machine: {variable.auto.rule}"
     value = PATHS.get(variable.name, variable.default)
     if value is None or value is MISSING or value == ():
         return ""

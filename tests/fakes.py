@@ -21,8 +21,11 @@ from dataclasses import dataclass
 from PIL import Image
 
 from dsocr.engines.base import EngineInfo, OnText
+from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.stats import EngineStats
 from dsocr.errors import EngineCrashed, UnsupportedTask
+from dsocr.process.inflight import Suspicion
+from dsocr.process.progress import StartProgress
 from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, TextLine, Usage
 
 OPTIONS = OcrOptions(
@@ -45,7 +48,7 @@ class FakeEngine:
             model="fake-1",
             device="cpu",
             tasks=("markdown", "text", "ocr", "locate", "custom"),
-            modes=("gundam", "base", "small", "tiny", "large"),
+            modes=MODES,
             streams=streams,
             max_concurrency=max_concurrency,
         )
@@ -58,6 +61,7 @@ class FakeEngine:
         self.closed = False
 
     unhealthy_reason = ""
+    start_progress: StartProgress | None = None
 
     def stats(self) -> EngineStats:
         return EngineStats(running=self.running)
@@ -69,7 +73,12 @@ class FakeEngine:
         self.closed = True
 
     async def recognize(
-        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+        self,
+        page: PageImage,
+        options: OcrOptions,
+        *,
+        on_text: OnText | None = None,
+        suspicion: Suspicion | None = None,
     ) -> PageResult:
         if options.task not in self.info.tasks:
             raise UnsupportedTask
@@ -180,7 +189,7 @@ def page_image(lines: Sequence[str], *, index: int = 0, dpi: float | None = 144)
     """A small white page whose text layer is `lines`, evenly spread from top to bottom."""
     return PageImage(
         index=index,
-        image=Image.new("RGB", (60, 80), "white"),
+        pixels=Image.new("RGB", (60, 80), "white"),
         width=60,
         height=80,
         dpi=dpi,

@@ -14,6 +14,8 @@ from dsocr.config import (
     checkout,
     variables,
 )
+from dsocr.engines.registry import ENGINES
+from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
 from dsocr.types import NoRepeat
 
 
@@ -29,7 +31,7 @@ def test_documented_defaults() -> None:
     assert settings.runtime.model_path == root / "ocr_project" / "model"
     assert settings.runtime.attn_impl == "flash_attention_2"
     assert (settings.runtime.device, settings.runtime.dtype) == ("auto", "auto")
-    assert settings.runtime.max_tiles == 9
+    assert settings.runtime.max_tiles is None and VIEWS.max_tiles == 9
     assert settings.server.max_image_mb == 15
     assert settings.server.allowed_origins == ("*",)
     assert settings.server.api_keys == ()
@@ -71,12 +73,15 @@ def test_other_settings_are_named_by_section_and_field() -> None:
         {
             "DEEPSEEK_OCR_EMBEDDED__THREADS": "3",
             "DEEPSEEK_OCR_PAGES__WORKERS": "5",
+            "DEEPSEEK_OCR_DEVICE": "cuda:0, cuda:2",
+            "DEEPSEEK_OCR_RUNTIME__THREADS": "6",
             "DEEPSEEK_OCR_SERVER__MAX_PAGES": "7",
         }
     )
 
     assert settings.embedded.threads == 3
     assert settings.pages.workers == 5
+    assert (settings.runtime.device, settings.runtime.threads) == ("cuda:0,cuda:2", 6)
     assert settings.server.max_pages == 7
 
 
@@ -97,6 +102,9 @@ def test_relative_paths_start_at_the_backend_folder() -> None:
         ("DEEPSEEK_ATTN_IMPL", "flash"),
         ("DEEPSEEK_OCR_ENGINE", "tesseract"),
         ("DEEPSEEK_OCR_DTYPE", "int8"),
+        ("DEEPSEEK_OCR_DEVICE", "toaster"),
+        ("DEEPSEEK_OCR_DEVICE", "cuda:1,cuda:1"),
+        ("DEEPSEEK_OCR_DEVICE", ","),
         ("DEEPSEEK_OCR_MAX_TILES", "-1"),
         ("DEEPSEEK_OCR_NO_REPEAT_NGRAM", "90/30"),
         ("DEEPSEEK_OCR_NO_REPEAT_NGRAM", "often"),
@@ -146,3 +154,7 @@ def test_the_reference_lists_all_variables() -> None:
 
     assert (root / "docs" / "configuration.md").read_text("utf-8") == written.stdout
     assert all(f"`{variable.name}`" in written.stdout for variable in variables())
+
+
+def test_each_engine_has_a_config() -> None:
+    assert Settings().host_config().engine_configs.keys() == ENGINES.keys()

@@ -17,10 +17,11 @@ RETIRED_NAMES = (
     *("find_room", "rehearse", "put_away", "can_be_spared", "use_quiet_moment", "told_of_the_end"),
     *("sum_norm", "experts_row", "experts_rows", "experts_tiles", "chunk_attention"),
     *("_bury", "_hear", "_last_words", "_in_spite_of_full_disks", "climb", "HeldResult"),
-    *("EmbeddedEngine", "started_engine", "triton_language"),
+    *("EmbeddedEngine", "started_engine", "triton_language", "NgramGuard", "Tally", "_Outlook"),
 )
 RETIRED_PHRASES = (
     *("whoever", "nobody", "somebody", "anew", "by right", "in spite of", "whose affair"),
+    *("honest", "guard", "quiet moments?", "seats", "blame", "halving", "paged_attention"),
     *("for ever", "middlest", "dearer", r"rehears\w+", "owes?", "owed", r"buri(?:ed|es)"),
 )
 

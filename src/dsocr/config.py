@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import logging
 import os
 import tempfile
@@ -28,7 +29,9 @@ from dsocr.host import HostConfig
 from dsocr.jobs.config import JobsConfig
 from dsocr.options import OptionLimits, parse_no_repeat
 from dsocr.pages.config import PagesConfig
+from dsocr.process.capacity import Auto
 from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.device_list import parse_devices
 from dsocr.types import NoRepeat
 
 logger = logging.getLogger(__name__)
@@ -46,6 +49,7 @@ FIXED_NAMES = {
     ("runtime", "device"): "DEEPSEEK_OCR_DEVICE",
     ("runtime", "dtype"): "DEEPSEEK_OCR_DTYPE",
     ("runtime", "max_tiles"): "DEEPSEEK_OCR_MAX_TILES",
+    ("runtime", "kernel_cache"): "DEEPSEEK_OCR_KERNEL_CACHE",
     ("server", "max_image_mb"): "DEEPSEEK_MAX_IMAGE_MB",
     ("server", "allowed_origins"): "DEEPSEEK_ALLOWED_ORIGINS",
     ("server", "api_keys"): "DEEPSEEK_OCR_API_KEYS",
@@ -83,11 +87,20 @@ class ServerConfig:
     """Most fields in one form."""
     max_header_bytes: Annotated[int, Gt(0)] = 32_768
     """Longest request line and headers together."""
-    max_connections: Annotated[int, Gt(0)] = 1000
+    max_connections: Annotated[
+        Annotated[int, Gt(0)] | None,
+        Auto("twice `max_requests`, at least 1000; at most half of the open files allowed"),
+    ] = None
     """Most open connections; further ones are answered with 503."""
-    max_requests: Annotated[int, Gt(0)] = 64
+    max_requests: Annotated[
+        Annotated[int, Gt(0)] | None,
+        Auto("3 times the pages that the engine takes at once, as memory allows; at least 64"),
+    ] = None
     """Most documents admitted at once, running or waiting; further ones are answered with 429."""
-    max_queue_mb: Annotated[float, Gt(0)] = 512
+    max_queue_mb: Annotated[
+        Annotated[float, Gt(0)] | None,
+        Auto("8 for each of `max_requests`, at most 1/16 of the memory; at least 512"),
+    ] = None
     """Most MiB of admitted uploads, counted by their Content-Length."""
     queue_seconds: Annotated[float, Gt(0)] = 30
     """A document whose first page is not begun by then is refused (429)."""
@@ -174,6 +187,12 @@ class Variable:
     type: Any
     default: Any
 
+    @property
+    def auto(self) -> Auto | None:
+        """How the setting is computed where it is unset; None for one with a fixed default."""
+        metadata = getattr(self.type, "__metadata__", ())
+        return next((item for item in metadata if isinstance(item, Auto)), None)
+
 
 def variables() -> Iterator[Variable]:
     """All settings; those of no section first."""
@@ -218,13 +237,14 @@ def default_model_path() -> Path:
     return (checkout() or Path.cwd()) / "ocr_project" / "model"
 
 
+@functools.cache
 def _sections() -> dict[str, type[Any]]:
+    """The fields of `Settings` that are config dataclasses."""
+    types = typing.get_type_hints(Settings)
     return {
-        "pages": PagesConfig,
-        "embedded": PpocrConfig,
-        "runtime": RuntimeConfig,
-        "server": ServerConfig,
-        "jobs": JobsConfig,
+        name: config
+        for name, config in types.items()
+        if isinstance(config, type) and dataclasses.is_dataclass(config)
     }
 
 
@@ -236,8 +256,12 @@ def _convert(variable: Variable, text: str) -> Any:
             raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
         if variable.field == "database_url" and not text.startswith("sqlite:///"):
             raise ValueError("only SQLite is supported; write sqlite:///path")
+        if variable.field == "device":
+            return ",".join(parse_devices(text))
         if variable.field == "default_prompt":
             return text.replace("\\n", "\n")
+        if text.strip().lower() == "auto" and variable.auto is not None:
+            return None
         if typing.get_origin(variable.type) is tuple:
             return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
         value = TypeAdapter(variable.type).validate_python(text.strip())

@@ -107,7 +107,7 @@ class EngineUnavailable(DsocrError):
 
 
 class EngineCrashed(DsocrError):
-    """The engine died while it read this page."""
+    """The engine crashed while it read this page."""
 
     code = "engine_crash"
     retryable = True
@@ -120,7 +120,7 @@ class BadCheckpoint(DsocrError):
 
 
 class DiskFull(DsocrError):
-    """There is no room left to store this."""
+    """There is no disk space left to store this."""
 
     code = "disk_full"
     retryable = True

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,11 +19,13 @@ from dsocr.engines import registry
 from dsocr.engines.base import Engine, EngineInfo
 from dsocr.engines.deepseek.weights import find_weights
 from dsocr.engines.selection import EngineSelection, select_engine
-from dsocr.engines.stats import EngineStats
+from dsocr.engines.stats import EngineStats, WorkerState
 from dsocr.errors import DsocrError, EngineUnavailable
+from dsocr.metrics import Metrics
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pipeline.pipeline import Pipeline
+from dsocr.process.progress import StartProgress
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ FALLBACK = "ppocr"
 MIN_PAUSE_SECONDS = 1.0
 """Between two attempts to start; doubled after each."""
 MAX_PAUSE_SECONDS = 30.0
+WORKERS_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +57,24 @@ class HostConfig:
 class EngineHost:
     """One engine, its pipeline, and the sandbox that decodes files for it."""
 
-    def __init__(self, config: HostConfig, create_engine: CreateEngine | None = None) -> None:
+    def __init__(
+        self,
+        config: HostConfig,
+        create_engine: CreateEngine | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """`metrics` counts the pages of every engine that the host starts."""
         self.selection: EngineSelection = select_engine(config.engine, config.model_path)
         self.seconds_to_start = 0.0
         self.sandbox = Sandbox(config.pages)
         self._config = config
         self._create = create_engine or registry.create
+        self._metrics = metrics
         self._state: State = "starting"
         self._start_error: DsocrError | None = None
         """Why the last attempt to start failed; None if it did not."""
+        self._candidate: Engine | None = None
+        """The engine that is being started."""
         self._engine: Engine | None = None
         self._pipeline: Pipeline | None = None
         self._is_ready = asyncio.Event()
@@ -77,8 +89,21 @@ class EngineHost:
     def unhealthy_reason(self) -> str:
         """Why the engine cannot read at present, for people; empty when it can. Names no path."""
         if self._start_error is not None:
-            return without_folder(self._start_error.message, self._config.model_path)
+            return self._without_folder(self._start_error.message)
         return self._engine.unhealthy_reason if self._engine is not None else ""
+
+    @property
+    def start_progress(self) -> StartProgress | None:
+        """How far the start or restart is; None when the engine is ready, or does not say."""
+        engine = self._engine or self._candidate
+        return engine.start_progress if engine is not None and self.state == "starting" else None
+
+    @property
+    def waiting_reason(self) -> str:
+        """Why a page has to wait now, for people; says how far a start is."""
+        progress = self.start_progress
+        reason = self.unhealthy_reason or f"The {self.selection.name} engine is starting."
+        return f"{reason.removesuffix('.')}: {progress.text}." if progress else reason
 
     @property
     def info(self) -> EngineInfo | None:
@@ -94,6 +119,29 @@ class EngineHost:
 
     def stats(self) -> EngineStats:
         return self._engine.stats() if self._engine is not None else EngineStats()
+
+    def workers(self) -> tuple[WorkerState, ...]:
+        """One for each device; empty before the engine is started. Their reasons name no path."""
+        if self._engine is None:
+            return ()
+        stats = self._engine.stats()
+        alone = WorkerState(
+            self._engine.info.device,
+            self.state,
+            self.unhealthy_reason,
+            pages=stats.running + stats.waiting,
+            restarts=sum(stats.restarts.values()),
+        )
+        return tuple(
+            replace(one, unhealthy_reason=self._without_folder(one.unhealthy_reason))
+            for one in stats.workers or (alone,)
+        )
+
+    async def wait_for_workers(self) -> tuple[WorkerState, ...]:
+        """Waits until each worker has been started once, or has failed to."""
+        while any(one.state == "starting" and not one.restarts for one in self.workers()):
+            await asyncio.sleep(WORKERS_POLL_SECONDS)
+        return self.workers()
 
     def start(self) -> None:
         """Starts the engine in the background; `pipeline` waits for it."""
@@ -129,9 +177,12 @@ class EngineHost:
             await self._engine.close()
         await self.sandbox.close()
 
+    def _without_folder(self, message: str) -> str:
+        return without_folder(message, self._config.model_path) if message else ""
+
     def _not_ready(self) -> DsocrError:
         kind = type(self._start_error) if self._start_error is not None else EngineUnavailable
-        return kind(self.unhealthy_reason or f"The {self.selection.name} engine is starting.")
+        return kind(self.waiting_reason)
 
     async def _start_until_ready(self) -> None:
         pause = MIN_PAUSE_SECONDS
@@ -140,6 +191,7 @@ class EngineHost:
                 continue
             self._state = "failed"
             assert self._start_error is not None
+            logger.error("%s: %s", self.selection.name, self._start_error.message)
             # an error that is not retryable, such as broken weights, is checked again rarely
             await asyncio.sleep(pause if self._start_error.retryable else MAX_PAUSE_SECONDS)
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
@@ -149,6 +201,7 @@ class EngineHost:
         if self._config.engine != "auto" or self.selection.name == FALLBACK:
             return False
         reason = f"{self.selection.name} did not start: {self.unhealthy_reason}"
+        logger.warning("%s", reason)
         self.selection = EngineSelection(FALLBACK, reason)
         return True
 
@@ -160,10 +213,9 @@ class EngineHost:
             engine = await self._created_and_started(name)
         except DsocrError as error:
             self._start_error = error
-            logger.error("%s: %s", name, error.message)
             return False
         self._engine = engine
-        self._pipeline = Pipeline(engine, retry=self._config.retry)
+        self._pipeline = Pipeline(engine, retry=self._config.retry, metrics=self._metrics)
         self.seconds_to_start = time.monotonic() - began
         self._state, self._start_error = "ready", None
         self._is_ready.set()
@@ -174,7 +226,8 @@ class EngineHost:
         """Raises `DsocrError`; a bug while starting is logged and becomes `EngineUnavailable`."""
         engine: Engine | None = None
         try:
-            engine = self._create(name, self._config.engine_configs[name])
+            config = self._config.engine_configs[name]
+            engine = self._candidate = await asyncio.to_thread(self._create, name, config)
             await engine.start()
         except BaseException as error:
             if engine is not None:

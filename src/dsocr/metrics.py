@@ -20,6 +20,10 @@ HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 """Seconds. OCR requests take longer than the ten seconds that web buckets usually end at."""
 
 
+PAGE_RESULTS = {"stop": "ok", "repetition": "loop", "length": "truncated", "error": "error"}
+"""Finish reason of a page -> label `result`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One value of a gauge or a counter, read when the metrics are rendered."""
@@ -44,8 +48,8 @@ class Metrics(Protocol):
     def count_rejection(self, reason: str) -> None:
         """One request that was refused. `reason` is an error code."""
 
-    def count_page(self, engine: str, result: str) -> None:
-        """One page that was read. `result`: ok, loop, truncated or error."""
+    def count_page(self, engine: str, finish_reason: str) -> None:
+        """One result of a page, as it is in the document: after all retries, failed or not."""
 
     def render(self, samples: Iterable[Sample] = ()) -> bytes:
         """The metrics and `samples` in the Prometheus text format, version 0.0.4."""
@@ -71,7 +75,7 @@ class NoMetrics:
     def count_rejection(self, reason: str) -> None:
         pass
 
-    def count_page(self, engine: str, result: str) -> None:
+    def count_page(self, engine: str, finish_reason: str) -> None:
         pass
 
     def render(self, samples: Iterable[Sample] = ()) -> bytes:
@@ -115,8 +119,8 @@ class PrometheusMetrics:
     def count_rejection(self, reason: str) -> None:
         self._rejections.labels(reason).inc()
 
-    def count_page(self, engine: str, result: str) -> None:
-        self._pages.labels(engine, result).inc()
+    def count_page(self, engine: str, finish_reason: str) -> None:
+        self._pages.labels(engine, PAGE_RESULTS[finish_reason]).inc()
 
     def render(self, samples: Iterable[Sample] = ()) -> bytes:
         from prometheus_client import CollectorRegistry

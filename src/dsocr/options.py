@@ -47,14 +47,14 @@ def build_options(
     Raises `InvalidField`, naming the field, and `UnsupportedMode`.
     """
     words = _checked_prompt(prompt, limits)
-    guard = _no_repeat(no_repeat_ngram) if no_repeat_ngram else limits.no_repeat_ngram
+    rule = _no_repeat(no_repeat_ngram) if no_repeat_ngram else limits.no_repeat_ngram
     return OcrOptions(
         task=task_of(words),
-        mode=mode_of(mode).key,
+        mode=mode_of(mode),
         prompt=words,
         max_tokens=_checked_tokens(max_tokens, limits),
         temperature=temperature,
-        no_repeat_ngram=guard,
+        no_repeat_ngram=rule,
     )
 
 
@@ -77,7 +77,7 @@ def change_options(
         changes["prompt"] = _checked_prompt(prompt, limits)
         changes["task"] = task_of(changes["prompt"])
     if mode is not None:
-        changes["mode"] = mode_of(mode).key
+        changes["mode"] = mode_of(mode)
     if max_tokens is not None:
         changes["max_tokens"] = _checked_tokens(max_tokens, limits)
     if temperature is not None:
@@ -110,10 +110,10 @@ def parse_no_repeat(text: str) -> NoRepeat | None:
     if text.strip().lower() == "off":
         return None
     ngram, slash, window = text.partition("/")
-    guard = NoRepeat(int(ngram), int(window) if slash else None)
-    if guard.ngram < 1 or (guard.window is not None and guard.window < guard.ngram):
+    rule = NoRepeat(int(ngram), int(window) if slash else None)
+    if rule.ngram < 1 or (rule.window is not None and rule.window < rule.ngram):
         raise ValueError("the n-gram has at least one token and fits into its window")
-    return guard
+    return rule
 
 
 def _checked_prompt(prompt: str | None, limits: OptionLimits) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -65,14 +65,41 @@ class TextLine:
     """The fonts of a text layer's line, blanks not counted; empty where they are not known."""
 
 
+class SharedMemory(Protocol):
+    """A block of memory that can be passed to another process (`process.shared_memory`)."""
+
+    def __len__(self) -> int: ...
+
+    def fileno(self) -> int: ...
+
+    def view(self) -> memoryview: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RawPixels:
+    """Pixels as a decoder made them: RGB, three bytes each, row after row without padding."""
+
+    width: int
+    height: int
+    data: bytearray | memoryview | SharedMemory
+
+    def image(self) -> Image:
+        """A copy as an image of mode "RGB". Raises `ValueError` for too little data."""
+        from PIL import Image  # only here: most importers of this module need no images
+
+        data = self.data
+        buffer: Any = data if isinstance(data, bytearray | memoryview) else data.view()
+        return Image.frombuffer("RGB", (self.width, self.height), buffer, "raw", "RGB", 0, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class PageImage:
     """One page, upright and in RGB, ready for an engine."""
 
     index: int
     """Place in the document, from 0."""
-    image: Image
-    """Mode "RGB", `width` x `height` pixels."""
+    pixels: Image | RawPixels
+    """An image of mode "RGB", or the same as bytes; `width` x `height` pixels."""
     width: int
     height: int
     dpi: float | None = None
@@ -87,6 +114,15 @@ class PageImage:
     """Fraction of a PDF page that raster images cover, 0-1: 1.0 for a scan."""
     flags: tuple[str, ...] = ()
     """What is known about the page before it is recognized; the result carries these flags."""
+
+    @property
+    def image(self) -> Image:
+        """Mode "RGB", `width` x `height` pixels. Raw pixels are copied at each call."""
+        return self.pixels.image() if isinstance(self.pixels, RawPixels) else self.pixels
+
+    def rgb(self) -> bytes | bytearray | memoryview | SharedMemory:
+        """Its pixels, three bytes each, row after row. Raw pixels are not copied."""
+        return self.pixels.data if isinstance(self.pixels, RawPixels) else self.pixels.tobytes()
 
     @property
     def num_bytes(self) -> int:

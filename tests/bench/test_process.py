@@ -42,12 +42,12 @@ def test_pages_write_what_they_may_and_no_less(
     (folder / "tokenizer.json").write_bytes(genuine_tokenizer())
     config = RuntimeConfig(model_path=folder, device="cpu")
     page = PageImage(0, Image.new("RGB", (40, 60), "white"), 40, 60)
-    bench = SimpleNamespace(room=SimpleNamespace(max_num_seqs=2), num_tokens=20)
+    bench = SimpleNamespace(plan=SimpleNamespace(max_num_seqs=2), num_tokens=20)
 
     alone, many, ahead = asyncio.run(process._through_engine(config, [page], bench))
 
     assert (alone["in flight"], alone["pages"]) == (1, 5)
     assert (many["in flight"], many["pages"]) == (2, 4)
     assert (ahead["in flight"], ahead["pages"]) == (6, 4)
-    assert many["tokens/s"] == pytest.approx(4 * 20 / many["seconds"], rel=0.01)
+    assert many["tokens/s"] == pytest.approx(4 * 20 / many["seconds"], rel=0.01, abs=1)
     assert 0 < many["first text s"] < many["a page s"] <= many["seconds"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -9,6 +11,10 @@ from typer.testing import CliRunner
 
 from dsocr.cli import app
 from dsocr.cli.bench import generate_pages
+from dsocr.engines import registry
+from dsocr.engines.pool import EnginePool
+from dsocr.errors import EngineUnavailable
+from tests.fakes import FakeEngine
 
 
 def test_bench_prints_pages_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,6 +27,32 @@ def test_bench_prints_pages_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ppocr was requested" in result.output
     row = next(line for line in result.output.splitlines() if line.startswith("│ 1 "))
     assert float(row.split("│")[4]) > 0
+
+
+def test_bench_waits_for_all_workers_and_names_those_that_do_not_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class StartsLast(FakeEngine):
+        async def start(self) -> None:
+            await asyncio.sleep(0.3)
+            await super().start()
+
+    class NeverStarts(FakeEngine):
+        async def start(self) -> None:
+            raise EngineUnavailable("There is no cuda:2.")
+
+    engines = [FakeEngine(max_concurrency=4), StartsLast(max_concurrency=4), NeverStarts()]
+    for number, engine in enumerate(engines):
+        engine.info = replace(engine.info, device=f"cuda:{number}")
+    monkeypatch.setattr(registry, "create", lambda name, config: EnginePool(engines))
+    monkeypatch.setenv("COLUMNS", "120")
+
+    result = CliRunner().invoke(app, ["bench", "--engine", "ppocr", "--mode", "tiny"])
+
+    assert result.exit_code == 0, result.output
+    assert "cuda:2 is not used: There is no cuda:2." in result.output
+    rows = [line.split("│")[1].strip() for line in result.output.splitlines() if line[:1] == "│"]
+    assert rows == ["1", "8"]
 
 
 def test_generated_pages_differ() -> None:

@@ -1,5 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
+from dsocr.engines import registry
+from dsocr.engines.pool import EnginePool
 from dsocr.errors import EngineUnavailable
 from tests.cli.conftest import Dsocr
 from tests.fakes import FakeEngine
@@ -12,6 +16,8 @@ def test_an_engine_that_reads_the_trial_page_passes(dsocr: Dsocr) -> None:
     assert any(line.startswith("ok trial") for line in lines)
     assert any(line.startswith("ok engine") and "ppocr, because" in line for line in lines)
     assert "dsocr download" in ran.out.decode()
+    (at_once,) = (line for line in lines if line.startswith("ok at once"))
+    assert "64 requests (the engine takes 2 pages at once)" in at_once
 
 
 def test_an_engine_that_does_not_start_fails_the_check(
@@ -46,3 +52,24 @@ def test_quick_starts_no_engine(dsocr: Dsocr, fake_engine: FakeEngine) -> None:
     ran = dsocr("doctor", "--quick")
     assert (ran.status, fake_engine.started) == (0, False)
     assert "trial" not in ran.out.decode()
+    assert "64 requests (the engine is not ready)" in ran.out.decode()
+
+
+def test_each_worker_of_the_engine_is_listed(
+    dsocr: Dsocr, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NeverStarts(FakeEngine):
+        async def start(self) -> None:
+            raise EngineUnavailable("There is no cuda:1.")
+
+    broken = NeverStarts()
+    broken.info = replace(broken.info, device="cuda:1")
+    pool = EnginePool([fake_engine, broken])
+    monkeypatch.setattr(registry, "create", lambda name, config: pool)
+
+    ran = dsocr("doctor")
+
+    assert ran.status == 0
+    lines = ran.out.decode().splitlines()
+    assert "ok worker     cpu: ready, 0 pages in flight, 0 restarts" in lines
+    assert "-- worker     cuda:1: failed, There is no cuda:1." in lines

@@ -103,7 +103,7 @@ def test_watching_a_cancelled_or_failed_job_exits_with_an_error(
     assert again.err == "dsocr: The job is cancelled already.\n"
     failed = dsocr("jobs", "submit", "-w", tmp_path / "b.pdf")
     assert failed.status == 1
-    assert "failed: 1 of 1 pages, 1 failed: The engine died" in failed.err
+    assert "failed: 1 of 1 pages, 1 failed: The engine crashed" in failed.err
     nothing = dsocr("jobs", "watch", "../health")
     assert nothing.err == "dsocr: '../health' is not the id of a job.\n"
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from dsocr.process.child import Channel, Header
+from dsocr.process.packing import pack_counts, pack_floats
 from tests.engines.stubborn_worker import READY
 
 GOOD = "<|ref|>text<|/ref|><|det|>[[10, 10, 500, 90]]<|/det|>\nOnce upon a time, "
@@ -11,7 +14,8 @@ AGAIN = "once upon a time, "
 
 def loop(channel: Channel, arguments: Header) -> None:
     """Streams a loop, a character a token, then reports where it began."""
-    channel.send(READY | {"max_pages": 2, "max_num_seqs": 1, "cache_tokens": 8192})
+    max_pages = int(os.environ.get("MAX_PAGES", "2"))
+    channel.send(READY | {"max_pages": max_pages, "max_num_seqs": 1, "cache_tokens": 8192})
     while True:
         header, _ = channel.receive()
         number = header["id"]
@@ -22,7 +26,7 @@ def loop(channel: Channel, arguments: Header) -> None:
             "finish_reason": "repetition",
             "prompt_tokens": 3,
             "image_tokens": 1,
-            "logprobs": [-0.1] * len(GOOD),
-            "text_ends": list(range(1, len(GOOD) + 1)),
+            "logprobs": pack_floats([-0.1] * len(GOOD)),
+            "text_ends": pack_counts(range(1, len(GOOD) + 1)),
         }
         channel.send({"kind": "done", "id": number, **done})

@@ -22,6 +22,8 @@ def obey(channel: Channel, arguments: Header) -> None:
         with (notes / "stillborn").open("a") as lives:
             lives.write("one more\n")
         os._exit(3)
+    if (notes / "late").exists():
+        channel.send({"kind": "progress", "stage": "waiting", "done": 1, "total": 2, "unit": ""})
     wait_while(lambda: (notes / "late").exists())
     channel.send({"kind": "loading", "message": "nothing"})
     channel.send(READY)

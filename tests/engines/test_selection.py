@@ -37,6 +37,7 @@ def test_the_embedded_engine_is_selected_without_weights_and_advises_a_download(
 
     assert choice.name == "ppocr"
     assert "no DeepSeek-OCR weights" in choice.reason
+    assert choice.better == "native"
     assert "dsocr download" in choice.advice and "pip install" not in choice.advice
 
 

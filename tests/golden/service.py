@@ -37,6 +37,7 @@ SAMPLES = (
     DATA / "samples" / "zh_quarterly_report_p6.jpg",
 )
 FORMATS = ("markdown", "text", "json", "html", "zip")
+"""The formats whose files are recorded. The unit tests of a format do not need it to be here."""
 OTHER_QUESTIONS: dict[str, dict[str, str]] = {
     "text": {"prompt": "Free OCR."},
     "ocr": {"prompt": "<|grounding|>OCR this image."},

@@ -67,9 +67,10 @@ def test_a_page_stored_before_there_were_lines_has_none(lines: list[object] | No
         (["a", 0, 0.5, 0.25, 1, 0.98765], 0.98765),
         ({"text": "a", "box": {"x0": 0, "y0": 0.5, "x1": 0.25, "y1": 1}, "confidence": None}, None),
         (["a", 0, 50000, 25000, 100000], None),
+        (["a", 0, 50000, 25000, 100000, 0.9877], 0.9877),
     ],
 )
-def test_lines_of_every_stored_form_are_loaded(stored: object, confidence: float | None) -> None:
+def test_lines_of_every_earlier_form_are_loaded(stored: object, confidence: float | None) -> None:
     values = json.loads(result_to_text(PageResult(0, 1, 1))) | {"lines": [stored]}
     (line,) = result_of(json.dumps(values)).lines
     assert line == TextLine("a", Box(0, 0.5, 0.25, 1), confidence)
@@ -88,4 +89,12 @@ def test_a_line_is_little_longer_than_its_text() -> None:
 def test_a_line_is_an_array_of_its_text_whole_numbers_and_confidence() -> None:
     lines = (TextLine("a", Box(0, 0.5, 0.25, 1)), TextLine("b", Box(0, 0, 1, 1), 0.98765))
     stored = json.loads(result_to_text(PageResult(0, 1, 1, lines=lines)))
-    assert stored["lines"] == [["a", 0, 50000, 25000, 100000], ["b", 0, 0, 100000, 100000, 0.9877]]
+    assert stored["lines"] == {
+        "scale": 100000,
+        "values": [["a", 0, 50000, 25000, 100000], ["b", 0, 0, 100000, 100000, 0.9877]],
+    }
+
+
+def test_a_box_at_the_edge_of_the_page_is_not_taken_for_the_whole_page() -> None:
+    lines = (TextLine("a", Box(0, 0, 1e-5, 1e-5)), TextLine("b", Box(0, 0, 1, 1), 1.0))
+    assert result_of(result_to_text(PageResult(0, 1, 1, lines=lines))).lines == lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from dsocr.jobs.job import (
     JobConflict,
     JobFile,
     JobNotFound,
+    NewJob,
 )
 from dsocr.jobs.store import commands, leases, listing, queries, queue_order
 from dsocr.jobs.store.database import Database, UnsupportedStore, path_of
@@ -169,6 +171,29 @@ async def test_an_owner_at_its_limit_does_not_block_other_owners(database: Datab
     assert await database.write(leases.claim, elsewhere, 0) is None
 
 
+async def test_an_owner_of_short_jobs_gets_more_of_them_than_one_of_long_jobs(
+    database: Database,
+) -> None:
+    for number in range(5):
+        await accepted(database, 5, now=number, owner="long")
+        await accepted(database, 1, now=number, owner="short")
+    request = ClaimRequest("me", "fake", (), 4, few_jobs=2, enough_pages=8)
+    taken = [await database.write(leases.claim, request, 0) for _ in range(7)]
+    owners = [(await database.read(queries.job, lease.job_id, 0)).owner for lease in taken if lease]
+    assert (owners.count("long"), owners.count("short")) == (2, 4)
+
+
+async def test_pages_that_are_done_make_room_for_another_job(database: Database) -> None:
+    for number in range(2):
+        await accepted(database, 3, now=number)
+    request = ClaimRequest("me", "fake", (), 4, few_jobs=1, enough_pages=3)
+    lease = await database.write(leases.claim, request, 0)
+    assert lease is not None
+    assert await database.write(leases.claim, request, 0) is None
+    await database.write(leases.store_page, lease, read(0))
+    assert await database.write(leases.claim, request, 0)
+
+
 async def test_every_change_has_its_own_seq(database: Database) -> None:
     job_id = await accepted(database, 2)
     lease = await claimed(database)
@@ -265,6 +290,61 @@ async def test_a_full_disk_refuses_writes_and_reads_go_on(database: Database) ->
     await database.write(leases.store_page, lease, long)
     assert (await database.read(queries.job, job_id, 0)).pages_done == 1
     assert await database.read(pragma, "integrity_check") == "ok"
+
+
+async def test_writes_that_share_a_commit_fail_each_for_itself(database: Database) -> None:
+    same = new_job()
+
+    async def accept(new: NewJob, most: int = 100) -> str:
+        return await database.write(commands.accept, new, 0, max_unfinished=most, max_of_owner=None)
+
+    outcomes = await asyncio.gather(
+        *(accept(new_job()) for _ in range(5)),
+        accept(new_job(), most=0),
+        accept(same),
+        accept(same),
+        *(accept(new_job()) for _ in range(5)),
+        return_exceptions=True,
+    )
+    failed = [type(one).__name__ for one in outcomes if isinstance(one, Exception)]
+    assert failed == ["QueueFull", "IntegrityError"]
+    assert await database.read(queries.num_unfinished) == 11
+
+
+async def test_a_full_disk_refuses_only_the_writes_that_do_not_fit(database: Database) -> None:
+    job_id = await accepted(database, 3)
+    lease = await claimed(database)
+    used = await database.write(pragma, "page_count")
+    await database.write(pragma, f"max_page_count={used + 2}")
+    texts = ("short", "long " * 100_000, "short")
+    outcomes = await asyncio.gather(
+        *(
+            database.write(leases.store_page, lease, read(index, text))
+            for index, text in enumerate(texts)
+        ),
+        return_exceptions=True,
+    )
+    assert [isinstance(one, DiskFull) for one in outcomes] == [False, True, False]
+    assert (await database.read(queries.job, job_id, 0)).pages_done == 2
+
+
+async def test_a_cancelled_write_that_waits_is_not_done(database: Database) -> None:
+    holding, release = threading.Event(), threading.Event()
+
+    def hold(connection: Connection) -> None:
+        holding.set()
+        release.wait()
+
+    first = asyncio.ensure_future(database.write(hold))
+    await asyncio.to_thread(holding.wait)
+    second = asyncio.ensure_future(accepted(database))
+    third = asyncio.ensure_future(accepted(database))
+    await asyncio.sleep(0)
+    second.cancel()
+    release.set()
+    await asyncio.gather(first, third)
+    assert second.cancelled()
+    assert await database.read(queries.num_unfinished) == 1
 
 
 async def test_the_writer_checkpoints_the_log(

@@ -86,6 +86,18 @@ async def test_a_broken_file_among_others_is_one_page_and_alone_is_refused(
         await made(engines, tmp_path, [broken])
 
 
+async def test_files_that_are_opened_at_once_keep_their_order(tmp_path: Path) -> None:
+    received = files(
+        tmp_path,
+        **{f"f{number}": pdf([["x"]] * (number % 3 + 1)) for number in range(12)},
+        broken=b"%PDF-1.4 broken",
+    )
+    async with Sandbox(PagesConfig(workers=6)) as sandbox:
+        job = await made(NoEngineYet(sandbox), tmp_path, received)
+    assert [file.name for file in job.files] == [file.name for file in received]
+    assert [file.num_pages for file in job.files] == [1, 2, 3] * 4 + [1]
+
+
 async def test_a_submission_over_a_limit_or_without_files_is_refused(
     engines: NoEngineYet, tmp_path: Path
 ) -> None:

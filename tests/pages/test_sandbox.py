@@ -13,8 +13,8 @@ from dsocr.errors import BadImage, BadPdf, EngineUnavailable, PageTimeout
 from dsocr.pages import sandbox as sandbox_module
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
-from dsocr.pages.source import open_document
-from dsocr.process.child import Channel
+from dsocr.pages.source import DocumentFile, open_document
+from dsocr.process.child import Channel, Header
 from tests.pages import made
 from tests.waiting import DEADLINE_SECONDS, until
 
@@ -64,6 +64,11 @@ def children() -> set[int]:
     return found
 
 
+def has_open(child: int, path: Path) -> bool:
+    """Whether the process has this file open."""
+    return str(path) in [os.readlink(file) for file in Path(f"/proc/{child}/fd").iterdir()]
+
+
 async def test_children_start_when_needed_and_end_with_the_sandbox(document: Path) -> None:
     async with Sandbox(PagesConfig()) as sandbox:
         assert children() == set()
@@ -85,7 +90,7 @@ async def test_a_child_killed_between_pages_costs_no_page(document: Path, sandbo
         assert children() != {before}
 
 
-async def test_a_child_killed_within_a_page_costs_that_page(
+async def test_a_page_whose_child_is_killed_from_outside_is_rendered_by_a_new_child(
     document: Path, sandbox: Sandbox, requests: SentRequests
 ) -> None:
     async with await open_document(document, name="d", sandbox=sandbox) as source:
@@ -94,9 +99,76 @@ async def test_a_child_killed_within_a_page_costs_that_page(
         rendering = asyncio.ensure_future(source.render_page(0))
         await requests.next()
         os.kill(child, signal.SIGKILL)
-        with pytest.raises(BadPdf):
-            await rendering
-        assert (await source.render_page(1)).index == 1
+        assert (await rendering).index == 0
+        assert len(children()) == 1 and child not in children()
+
+
+def dying(channel: Channel, arguments: Header) -> None:
+    """A decoding process that ends at each page, as the file's name says."""
+    while True:
+        request, _ = channel.receive()
+        path = Path(request["path"])
+        if request["page"] is not None:
+            with path.open("a") as file:
+                file.write("x")
+            os.kill(os.getpid(), getattr(signal, path.name))
+        channel.send({"num_pages": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "attempts"), [("SIGKILL", 2), ("SIGTERM", 2), ("SIGXCPU", 1), ("SIGSEGV", 1)]
+)
+async def test_a_file_is_tried_twice_only_if_its_child_was_killed_from_outside(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, name: str, attempts: int
+) -> None:
+    monkeypatch.setattr(sandbox_module, "DECODER", "tests.pages.test_sandbox:dying")
+    path = tmp_path / name
+    path.write_bytes(made.pdf())
+    size = path.stat().st_size
+    source = await open_document(path, name="d", sandbox=sandbox)
+    with pytest.raises(BadPdf):
+        await source.render_page(0)
+    assert path.stat().st_size == size + attempts
+    assert children() == set()
+
+
+async def test_several_children_render_pages_of_one_document(
+    document: Path, requests: SentRequests
+) -> None:
+    async with Sandbox(PagesConfig(workers=2)) as sandbox:
+        source = await open_document(document, name="d", sandbox=sandbox)
+        (first,) = children()
+        os.kill(first, signal.SIGSTOP)
+        waiting = asyncio.ensure_future(source.render_page(0))
+        await requests.next()
+        assert [(await source.render_page(index)).index for index in (1, 2, 3)] == [1, 2, 3]
+        assert not waiting.done()
+        os.kill(first, signal.SIGCONT)
+        assert (await waiting).index == 0
+        assert len(children()) == 2
+        assert all(has_open(child, document) for child in children())
+        await source.close()
+        assert not any(has_open(child, document) for child in children())
+
+
+async def test_a_document_gets_its_turn_while_a_long_one_waits_for_all_children(
+    document: Path, sandbox: Sandbox
+) -> None:
+    other = document.with_name("other.pdf")
+    other.write_bytes(document.read_bytes())
+    ended: list[str] = []
+    long = await open_document(document, name="d", sandbox=sandbox)
+
+    async def render(source: DocumentFile, index: int) -> None:
+        await source.render_page(index)
+        ended.append(source.path.name)
+
+    pages = [asyncio.ensure_future(render(long, number % 5)) for number in range(20)]
+    await asyncio.sleep(0)
+    short = await open_document(other, name="o", sandbox=sandbox)
+    await render(short, 0)
+    assert len(ended) <= 10
+    await asyncio.gather(*pages)
 
 
 async def test_a_child_that_hangs_is_killed(
@@ -212,14 +284,9 @@ async def test_many_documents_at_once_start_no_more_children_than_allowed(tmp_pa
 async def test_a_closed_document_is_closed_in_its_child(document: Path, sandbox: Sandbox) -> None:
     source = await open_document(document, name="d", sandbox=sandbox)
     (child,) = children()
-
-    def is_open() -> bool:
-        targets = [os.readlink(file) for file in Path(f"/proc/{child}/fd").iterdir()]
-        return str(document) in targets
-
-    assert is_open()
+    assert has_open(child, document)
     await source.close()
-    assert not is_open()
+    assert not has_open(child, document)
 
 
 async def test_a_child_is_replaced_after_a_number_of_responses(

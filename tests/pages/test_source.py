@@ -2,17 +2,24 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pypdfium2 as pdfium
 import pytest
+from PIL import Image
 
 from dsocr.errors import BadPdf, BadRequest, DsocrError, PasswordRequired
 from dsocr.pages import sandbox as sandbox_module
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_document
+from dsocr.process import shared_memory
 from dsocr.process.child import Channel, Header
+from dsocr.process.shared_memory import CAN_SHARE, SharedBlock
+from tests.fakes import png
 from tests.pages import made
 from tests.pages.test_sandbox import children
 
@@ -77,6 +84,32 @@ async def test_an_invalid_response_kills_the_child_and_fails_its_file(
     with pytest.raises(BadPdf):
         await source.render_page(0)
     assert children() == set()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_a_page_has_the_same_pixels_in_shared_memory_and_through_the_socket(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    monkeypatch.setattr(shared_memory, "has_room", lambda: shared and CAN_SHARE)
+    files = {"p.pdf": made.pdf(made.words("dark", 72, 600)), "p.png": png(["words"])}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        source = await open_document(tmp_path / name, name=name, sandbox=sandbox)
+        page = await source.render_page(0)
+        assert isinstance(page.rgb(), SharedBlock if shared and CAN_SHARE else bytearray)
+        with open_here(tmp_path / name) as image:
+            assert page.image.tobytes() == image.tobytes()
+
+
+@contextmanager
+def open_here(path: Path) -> Iterator[Image.Image]:
+    """The first page as the decoders' libraries make it."""
+    if path.suffix != ".pdf":
+        with Image.open(path) as image:
+            yield image.convert("RGB")
+        return
+    with pdfium.PdfDocument(path) as document:
+        yield document[0].render(scale=2, rev_byteorder=True).to_pil()
 
 
 async def test_more_bytes_than_a_page_may_have_are_refused(

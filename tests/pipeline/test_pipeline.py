@@ -1,5 +1,6 @@
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from dsocr.pipeline.page_ranges import page_indices
 from dsocr.pipeline.pipeline import Pipeline
 from dsocr.types import OcrOptions, PageImage, PageResult
 from tests.fakes import OPTIONS, FakeEngine, FakeSource
-from tests.waiting import DEADLINE_SECONDS
+from tests.waiting import DEADLINE_SECONDS, until
 
 
 def numbered(count: int, prefix: str = "p") -> FakeSource:
@@ -99,18 +100,66 @@ async def test_the_engine_is_kept_busy_and_never_overfilled() -> None:
     assert engine.most_running == 3
 
 
-async def test_page_images_in_memory_do_not_grow_with_the_document() -> None:
-    source = numbered(200)
-    await Pipeline(FakeEngine(max_concurrency=2, seconds=0.0001)).run(source, OPTIONS)
-    assert source.most_alive <= 2 + 1
+@pytest.mark.parametrize(("max_concurrency", "at_most"), [(1, 3), (2, 4), (8, 15)])
+async def test_page_images_in_memory_do_not_grow_with_the_document(
+    max_concurrency: int, at_most: int
+) -> None:
+    source = numbered(3000)
+    engine = FakeEngine(max_concurrency=max_concurrency)
+    document = await Pipeline(engine).run(source, OPTIONS)
+    assert len(document.pages) == 3000
+    assert source.most_alive <= at_most
 
 
-async def test_one_page_is_rendered_ahead_of_the_engine() -> None:
-    source = FakeSource([["@hang"], ["b"], ["c"]])
-    running = asyncio.ensure_future(Pipeline(FakeEngine(max_concurrency=1)).run(source, OPTIONS))
+async def test_page_images_in_memory_take_no_more_bytes_than_allowed() -> None:
+    source, engine = FakeSource([["@hang"]] * 30), FakeEngine(max_concurrency=50)
+    pipeline = Pipeline(engine, max_image_bytes=10 * 3 * 60 * 80)
+    running = asyncio.ensure_future(pipeline.run(source, OPTIONS))
+    await until(lambda: source.most_alive >= 10)
     await settle()
-    assert len(source.dpi_asked) == 2
+    assert source.most_alive == 10
     await cancel(running)
+
+
+async def test_a_page_larger_than_all_images_may_be_is_read_alone() -> None:
+    source, engine = numbered(20), FakeEngine(max_concurrency=5)
+    document = await Pipeline(engine, max_image_bytes=1).run(source, OPTIONS)
+    assert [page.markdown for page in document.pages] == [f"p{number}" for number in range(20)]
+    assert source.most_alive == 1
+
+
+@pytest.mark.parametrize(("max_concurrency", "rendered"), [(1, 3), (2, 4), (8, 15)])
+async def test_as_many_pages_are_rendered_ahead_of_the_engine_as_it_works_on(
+    max_concurrency: int, rendered: int
+) -> None:
+    source = FakeSource([["@hang"]] * 30)
+    engine = FakeEngine(max_concurrency=max_concurrency)
+    running = asyncio.ensure_future(Pipeline(engine).run(source, OPTIONS))
+    await until(lambda: len(source.dpi_asked) >= rendered)
+    await settle()
+    assert len(source.dpi_asked) == rendered
+    await cancel(running)
+
+
+class SlowFirstPage(FakeSource):
+    """Renders its first page only once `others` pages have been rendered."""
+
+    others = 2
+
+    async def render_page(self, index: int, *, dpi: float) -> PageImage:
+        if index == 0:
+            await until(lambda: len(self.dpi_asked) == self.others)
+        return await super().render_page(index, dpi=dpi)
+
+
+async def test_pages_are_recognized_in_order_whichever_is_rendered_first() -> None:
+    events: list[PageEvent] = []
+    engine = FakeEngine(max_concurrency=1)
+    source = SlowFirstPage([["a"], ["b"], BadImage("cut"), ["d"]])
+    await Pipeline(engine).run(source, OPTIONS, on_event=events.append)
+    assert engine.read == ["a", "b", "d"]
+    started = [event.index for event in events if isinstance(event, PageStarted)]
+    assert sorted(started) == [0, 1, 2, 3]
 
 
 async def test_many_documents_share_a_bounded_number_of_page_images() -> None:
@@ -298,7 +347,7 @@ async def test_slow_storage_slows_down_recognition() -> None:
         Pipeline(engine).run_in_background(numbered(30), OPTIONS, keep, pages=range(30), owner="a")
     )
     await settle()
-    assert len(engine.read) == 3
+    assert len(engine.read) == 4
     stored.set()
     await running
     assert len(engine.read) == 30
@@ -358,3 +407,17 @@ async def test_an_owner_of_many_documents_gets_no_more_than_one_with_a_single_do
     await asyncio.gather(*running)
     pages_of_one = [place for place, name in enumerate(engine.read) if name.startswith("b")]
     assert 0.4 < 50 / (1 + pages_of_one[-1]) < 0.6
+
+
+async def test_a_document_uses_what_an_engine_gains_while_it_is_read() -> None:
+    engine = FakeEngine(max_concurrency=1)
+    source = FakeSource([["@slow=0.05"], *[["@hang"]] * 6])
+    run = asyncio.create_task(Pipeline(engine).run(source, OPTIONS))
+    await until(lambda: engine.running == 1)
+    engine.info = replace(engine.info, max_concurrency=4)
+
+    await until(lambda: engine.running == 4)
+
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    assert engine.most_running == 4

@@ -188,6 +188,10 @@ def test_a_payload_is_received_in_one_call() -> None:
             self.calls += 1
             return super().recv_into(*arguments)
 
+        def recvmsg(self, *arguments: Any) -> Any:
+            self.calls += 1
+            return super().recvmsg(*arguments)
+
     ours, theirs = socket.socketpair()
     reader = Counting(fileno=theirs.detach())
     with ours, reader, ThreadPoolExecutor(1) as beside:
@@ -205,3 +209,26 @@ def test_a_child_imports_no_module_from_the_folder_it_is_started_in(
     monkeypatch.chdir(tmp_path)
     with child() as one:
         assert one.call({}, b"abc", timeout=DEADLINE_SECONDS)[1] == b"cba"
+
+
+def test_input_is_seen_on_a_descriptor_above_1023() -> None:
+    resource = pytest.importorskip("resource")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 < hard <= 1100:
+        pytest.skip("the system allows too few open files")
+    program = (
+        "import os, resource, socket\n"
+        "from dsocr.process.child import Channel\n"
+        "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (1100, hard))\n"
+        "ours, theirs = socket.socketpair()\n"
+        "high = socket.socket(fileno=os.dup2(ours.fileno(), 1050))\n"
+        "channel = Channel(high)\n"
+        "print(channel.has_input())\n"
+        "Channel(theirs).send({})\n"
+        "print(channel.has_input())\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["False", "True"]

@@ -18,6 +18,8 @@ from dsocr.process import supervisor as supervisor_module
 from dsocr.process import worker_process
 from dsocr.process.breaker import CRASHES
 from dsocr.process.child import Child, Header
+from dsocr.process.inflight import LOST_CHARACTERS, Suspicion, WorkerLost
+from dsocr.process.progress import StartProgress
 from dsocr.process.sender import SENDER_THREADS
 from dsocr.process.supervisor import Supervisor, Timeouts
 from tests.engines.stubborn_worker import BEATS
@@ -544,6 +546,20 @@ async def test_a_process_that_dies_idle_is_replaced_without_a_request(
     assert supervisor.pid not in (None, first)
 
 
+async def test_each_process_reports_what_it_takes(tmp_path: Path) -> None:
+    frames: list[Header] = []
+    supervisor = Supervisor(
+        OBEY, {"notes": str(tmp_path)}, timeouts=TIMEOUTS, on_ready=frames.append
+    )
+    try:
+        assert await supervisor.start() == frames[0]
+        assert supervisor.pid is not None
+        os.kill(supervisor.pid, signal.SIGKILL)
+        await until(lambda: len(frames) == 2)
+    finally:
+        await supervisor.close()
+
+
 async def test_an_engine_that_is_down_reports_it_and_recovers(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
@@ -646,3 +662,77 @@ async def test_crashes_by_two_pages_one_after_the_other_cost_no_other_page(
     await asyncio.gather(*reading)
     assert texts == prompts
     assert crowd.restarts == {"crash": 4}
+
+
+async def test_with_peers_the_pages_of_a_lost_process_are_handed_over(tmp_path: Path) -> None:
+    crowd = Supervisor(CROWD, {"notes": str(tmp_path)}, timeouts=TIMEOUTS, num_peers=1)
+    try:
+        texts = ["", "", ""]
+        pages = [
+            asyncio.create_task(read_streaming(crowd, "text@hold", texts, number))
+            for number in range(3)
+        ]
+        await all_streaming(crowd, texts, 4)
+        assert crowd.pid is not None
+        os.kill(crowd.pid, signal.SIGKILL)
+        lost = await asyncio.gather(*pages, return_exceptions=True)
+
+        suspicion = Suspicion(1, True, 4 + LOST_CHARACTERS)
+        assert all(isinstance(error, WorkerLost) for error in lost)
+        assert [error.suspicion for error in lost] == [suspicion] * 3
+        assert crowd.restarts == {"crash": 1}
+        assert await read(crowd, "next") == "next"
+    finally:
+        await crowd.close()
+
+
+async def test_a_page_that_another_process_was_lost_with_is_given_up_at_the_next_crash(
+    tmp_path: Path,
+) -> None:
+    crowd = Supervisor(CROWD, {"notes": str(tmp_path)}, timeouts=TIMEOUTS, num_peers=1)
+    request, header = crowd.request, {"prompt": "text@crash"}
+    try:
+        await read(crowd, "warm up")
+        suspicion = Suspicion(1, True, 1000)
+        with pytest.raises(EngineCrashed):
+            await request(header, bytes, num_bytes=0, suspicion=suspicion)
+        cleared = Suspicion(1, False, 0)
+        with pytest.raises(WorkerLost) as lost:
+            await request(header, bytes, num_bytes=0, suspicion=cleared)
+        assert lost.value.suspicion.num_crashes == 2
+    finally:
+        await crowd.close()
+
+
+async def test_with_peers_a_page_that_waits_for_memory_is_handed_over_too(tmp_path: Path) -> None:
+    crowd = Supervisor(CROWD, {"notes": str(tmp_path)}, timeouts=TIMEOUTS, num_peers=1)
+    too_large = crowd._limiter._max_bytes
+    try:
+        texts = [""]
+        first = asyncio.create_task(read_streaming(crowd, "text@hold", texts, 0))
+        await all_streaming(crowd, texts, 4)
+        waiting = asyncio.create_task(
+            crowd.request({"prompt": "waits"}, bytes, num_bytes=too_large + 1)
+        )
+        await until(lambda: crowd._limiter._queue)
+        assert crowd.pid is not None
+        os.kill(crowd.pid, signal.SIGKILL)
+
+        lost = await asyncio.gather(first, waiting, return_exceptions=True)
+
+        assert [type(error) for error in lost] == [WorkerLost, WorkerLost]
+        assert lost[1].suspicion == Suspicion()
+    finally:
+        await crowd.close()
+
+
+async def test_the_progress_of_a_start_is_kept_until_it_is_ready(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    late = tmp_path / "late"
+    late.touch()
+    starting = asyncio.create_task(supervisor.start())
+    await until(lambda: supervisor.start_progress == StartProgress("waiting", 1, 2))
+    late.unlink()
+    await starting
+    assert supervisor.start_progress is None

@@ -21,9 +21,9 @@ from dsocr.runtime.execution.sampler import NotANumber, SampledToken, sample
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.scheduler import Limits, Scheduler
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
-from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.tokenizer import SpecialTokens, Tokenizer
 from dsocr.runtime.weights.loader import load_model
+from dsocr.types import NoRepeat
 from tests.runtime.reference import golden
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -17,9 +17,9 @@ from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.loop import Done, Runtime, make_runtime
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
-from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
+from dsocr.types import NoRepeat
 from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.kernels.compilations import clear_compiled, num_compiled
 from tests.runtime.reading import outputs, run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import struct
 from typing import Any
 
@@ -16,9 +17,9 @@ from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.scheduler import Limits
 from dsocr.runtime.scheduling.sequence import SamplingParams
-from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.prompt import prompt_ids
 from dsocr.runtime.text.tokenizer import Tokenizer
+from dsocr.types import NoRepeat
 from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.reading import plain_runtime
 from tests.runtime.reference import golden
@@ -96,6 +97,39 @@ def test_a_page_starts_emits_text_and_ends(runtime: Runtime) -> None:
     assert len(done.output_ids) == len(done.logprobs) == len(done.text_ends) == 8
     assert done.text_ends[-1] <= len(text(events))
     assert all(logprob <= 0 for logprob in done.logprobs)
+
+
+def test_text_of_several_steps_is_taken_at_once(
+    tiny_model: DeepseekOcr, tokenizer: Tokenizer
+) -> None:
+    limits = Limits(max_num_seqs=2)
+    step_by_step, in_runs = (plain_runtime(tiny_model, tokenizer, limits=limits) for _ in "ab")
+    for runtime in (step_by_step, in_runs):
+        runtime.submit(request(1, max_tokens=30))
+        runtime.submit(request(2, max_tokens=40))
+    expected, events, taken = run(step_by_step), [], 0
+    for number in itertools.count():
+        if not in_runs.has_work:
+            break
+        advanced = in_runs.advance()
+        assert not any(isinstance(one, Text) for one in advanced) or any(
+            isinstance(one, Done) for one in advanced
+        )
+        texts = in_runs.take_text() if number % 7 == 6 else []
+        taken += len(texts)
+        events += advanced + texts
+
+    assert taken and not in_runs.take_text()
+    for page in (1, 2):
+        assert text([one for one in events if one.request_id == page]) == text(
+            [one for one in expected if one.request_id == page]
+        )
+    assert [one for one in events if isinstance(one, Done)] == [
+        one for one in expected if isinstance(one, Done)
+    ]
+    for page in (1, 2):
+        [last] = [one for one in reversed(events) if one.request_id == page][:1]
+        assert isinstance(last, Done)
 
 
 def test_pages_run_in_the_order_of_arrival(runtime: Runtime) -> None:

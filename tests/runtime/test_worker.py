@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dsocr.process.packing import unpack_counts, unpack_floats
 from dsocr.runtime import worker
 from dsocr.runtime.kernels.triton_compat import KernelError
 from dsocr.runtime.loop import Done, Failed, RuntimeLoad, Started, Text
@@ -25,7 +26,16 @@ class FakeChannel:
 
 
 class Busy:
+    """A runtime whose pages have this text when it is taken."""
+
     load = RuntimeLoad(running=3, waiting=5, cache_used=0.5, preemptions=1, out_of_memory=2)
+
+    def __init__(self, *texts: Text) -> None:
+        self._texts = list(texts)
+
+    def take_text(self) -> list[Text]:
+        texts, self._texts = self._texts, []
+        return texts
 
 
 class Clock:
@@ -39,46 +49,57 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def event_sender() -> tuple[EventSender, FakeChannel]:
-    channel, runtime = FakeChannel(), Busy()
+def event_sender(*texts: Text) -> tuple[EventSender, FakeChannel]:
+    channel, runtime = FakeChannel(), Busy(*texts)
     return EventSender(channel, runtime), channel  # type: ignore[arg-type]
 
 
 def test_texts_of_many_steps_and_pages_share_a_frame(clock: Clock) -> None:
-    sender, channel = event_sender()
-    for word in ("a", "b", "c"):
-        sender.put([Text(1, word), Text(2, word.upper())])
+    sender, channel = event_sender(Text(1, "abcd"), Text(3, "ABC"))
+    for _ in range(3):
+        sender.put([])
+    sender.put([Text(2, "last"), Failed(2, "engine_crash", "why")])
     assert channel.frames == []
 
     clock.now += 0.03
-    sender.put([Text(1, "d"), Failed(2, "engine_crash", "why")])
+    sender.put([])
+    clock.now += 0.03
+    sender.put([])
 
     [frame] = channel.frames
     assert frame == {
         "kind": "events",
         "events": [
-            {"kind": "text", "id": 1, "text": "abcd"},
-            {"kind": "text", "id": 2, "text": "ABC"},
+            {"kind": "text", "id": 2, "text": "last"},
             {"kind": "failed", "id": 2, "code": "engine_crash", "message": "why"},
         ],
+        "texts": [(1, "abcd"), (3, "ABC")],
     }
 
 
+def test_text_is_sent_without_an_event(clock: Clock) -> None:
+    sender, channel = event_sender(Text(1, "a"))
+    clock.now += 0.03
+    sender.put([])
+    assert [frame["texts"] for frame in channel.frames] == [[(1, "a")]]
+
+
 def test_a_started_event_is_sent_at_once(clock: Clock) -> None:
-    sender, channel = event_sender()
-    sender.put([Text(1, "a")])
+    sender, channel = event_sender(Text(1, "a"))
+    sender.put([Text(3, "b")])
     sender.put([Started(2)])
     assert [one["kind"] for one in channel.frames[0]["events"]] == ["text", "started"]
+    assert channel.frames[0]["texts"] == [(1, "a")]
 
 
 def test_the_text_of_a_page_precedes_its_done_event(clock: Clock) -> None:
     sender, channel = event_sender()
-    sender.put([Text(1, "a")])
-    sender.put([Text(1, "b"), Done(1, "stop", 5, 2, [7, 8], [-0.12345, -0.1], [1, 2])])
+    sender.put([Text(1, "ab"), Done(1, "stop", 5, 2, [7, 8], [-0.12345, -0.1], [1, 2])])
     sender.flush()
     text, done = channel.frames[0]["events"]
     assert text["text"] == "ab"
-    assert done["logprobs"] == [-0.1235, -0.1] and done["text_ends"] == [1, 2]
+    assert unpack_floats(done["logprobs"]) == [-0.1235, -0.1]
+    assert unpack_counts(done["text_ends"]) == [1, 2]
 
 
 def test_pixels_become_an_image_where_the_page_is_prepared() -> None:

@@ -70,6 +70,22 @@ class Holds(FakeEngine):
         return result
 
 
+class ReadsTogether(FakeEngine):
+    """Finishes no page before `max_concurrency` pages are in flight."""
+
+    def __init__(self, max_concurrency: int) -> None:
+        super().__init__(max_concurrency=max_concurrency)
+        self.full = asyncio.Event()
+        self.num_begun = 0
+
+    async def recognize(self, page: Any, options: Any, *, on_text: Any = None) -> Any:
+        self.num_begun += 1
+        if self.num_begun == self.info.max_concurrency:
+            self.full.set()
+        await self.full.wait()
+        return await super().recognize(page, options, on_text=on_text)
+
+
 def submit(http: TestClient, *files: tuple[str, bytes], **more: Any) -> dict[str, Any]:
     answer = http.post("/api/jobs", files=[("file", file) for file in files], **more)
     assert answer.status_code == 202, answer.text
@@ -622,3 +638,17 @@ def test_flags_of_a_page_that_looped_are_stored(running: Running) -> None:
     assert page["flags"][:2] == ["repetition", "tried:as_asked=repetition"]
     assert page["flags"][-1] == "kept:as_asked"
     assert [one["flags"] for one in exported] == [[], page["flags"]]
+
+
+def test_short_jobs_fill_an_engine_that_takes_many_pages(running: Running) -> None:
+    with running(ReadsTogether(20)) as http:
+        wait_until(lambda: http.get("/ready").status_code == 200)
+        jobs = [submit(http, (f"{n}.png", png([str(n)])))["jobId"] for n in range(20)]
+        assert {finished(http, job)["status"] for job in jobs} == {"succeeded"}
+
+
+def test_one_job_of_small_files_fills_an_engine_that_takes_many_pages(running: Running) -> None:
+    with running(ReadsTogether(20)) as http:
+        wait_until(lambda: http.get("/ready").status_code == 200)
+        job = submit(http, *((f"{n}.png", png([str(n)])) for n in range(20)))
+        assert finished(http, job["jobId"])["pagesDone"] == 20

@@ -6,9 +6,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from dsocr import metrics
-from tests.fakes import png
+from dsocr.jobs.queue import JobQueue
+from tests.fakes import pdf, png
 from tests.server.conftest import Client
 from tests.test_metrics import values_of
+from tests.waiting import wait_until
 
 
 def scraped(http: TestClient, **headers: str) -> dict[str, float]:
@@ -36,6 +38,37 @@ def test_requests_are_counted_by_route_and_status(client: Client) -> None:
     assert values[f'{name}{{method="POST",route="/api/ocr",status="200"}}'] == 3
     assert values[f'{name}{{method="POST",route="/api/ocr",status="415"}}'] == 1
     assert values['dsocr_request_rejected_total{reason="not_a_document"}'] == 1
+
+
+def test_every_page_result_is_counted_once_whoever_asked_for_it(client: Client) -> None:
+    with client() as http:
+        assert read(http, pdf([["a"], ["b"], ["@crash"]])) == 200
+        assert read(http, png(["@crash"])) == 503
+        form = {"file": ("b.pdf", pdf([["c"], ["@loop"]]))}
+        job = http.post("/api/jobs", files=form).json()["jobId"]
+        wait_until(lambda: http.get(f"/api/jobs/{job}").json()["finishedAt"] is not None)
+        values = scraped(http)
+    assert {key: value for key, value in values.items() if key.startswith("dsocr_pages_total")} == {
+        'dsocr_pages_total{engine="fake",result="ok"}': 3,
+        'dsocr_pages_total{engine="fake",result="loop"}': 1,
+        'dsocr_pages_total{engine="fake",result="error"}': 2,
+    }
+
+
+def test_an_answer_to_a_bug_is_counted_and_is_no_refusal(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(queue: JobQueue) -> dict[str, int]:
+        raise RuntimeError
+
+    with client() as http:
+        with monkeypatch.context() as patched:
+            patched.setattr(JobQueue, "count_by_status", fail)
+            assert http.get("/metrics").status_code == 500
+        values = scraped(http)
+    name = "dsocr_http_request_duration_seconds_count"
+    assert values[f'{name}{{method="GET",route="/metrics",status="500"}}'] == 1
+    assert count(values, "dsocr_request_rejected_total") == 0
 
 
 def test_routes_are_templates_and_unknown_paths_are_one(client: Client) -> None:

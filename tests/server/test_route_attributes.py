@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
+from starlette.types import Scope
 
 from dsocr.server.app import create_app
 from dsocr.server.deps import locked_router
-from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
+from dsocr.server.route_attributes import ErrorInfo, RouteTable, body_limit, error_shape
 from tests.fakes import FakeEngine
 from tests.server.conftest import settings_with
 
 FOREIGN = "/foreign/{name}"
+PARTS = "/foreign/{name}/parts"
 
 
 def foreign_shape(words: ErrorInfo) -> dict[str, Any]:
@@ -25,8 +27,16 @@ def foreign_shape(words: ErrorInfo) -> dict[str, Any]:
 
 @pytest.fixture
 def http(tmp_path: Path) -> Iterator[TestClient]:
-    """A service with one more route, which has its own limit and its own errors."""
+    """A service with more routes, which have their own limit and their own errors."""
     router = locked_router("foreign")
+
+    @router.get(PARTS)
+    async def list_parts(name: str) -> None: ...
+
+    @router.post(PARTS)
+    @body_limit(lambda settings: 100)
+    @error_shape(foreign_shape)
+    async def add_part(name: str) -> None: ...
 
     @router.post(FOREIGN)
     @body_limit(lambda settings: 100)
@@ -57,6 +67,31 @@ def test_a_missing_key_and_a_wrong_method_have_the_error_shape_of_the_route(
     assert (answer.status_code, answer.json()) == (401, {"fault": "401 unauthorized"})
     answer = http.get("/foreign/a")
     assert (answer.status_code, answer.json()) == (405, {"fault": "405 method_not_allowed"})
+
+
+def test_of_two_routes_with_one_path_the_attributes_are_those_for_the_method(
+    http: TestClient,
+) -> None:
+    answer = http.post("/foreign/a/parts", content=b"x" * (1 << 20))
+    assert (answer.status_code, answer.json()) == (413, {"fault": "413 too_large"})
+    answer = http.request("GET", "/foreign/a/parts", content=b"x" * (1 << 20))
+    assert answer.status_code == 200
+
+
+def test_a_request_is_compared_with_the_routes_once(
+    http: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[str] = []
+    attributes = RouteTable.attributes
+
+    def counted(table: RouteTable, scope: Scope) -> Mapping[str, Any]:
+        compared.append(scope["path"])
+        return attributes(table, scope)
+
+    monkeypatch.setattr(RouteTable, "attributes", counted)
+    assert http.post("/foreign/a", content=b"x" * (1 << 20)).status_code == 413
+    assert http.get("/live").status_code == 200
+    assert compared == ["/foreign/a", "/live"]
 
 
 def test_other_routes_keep_the_default_shape_and_limit(http: TestClient) -> None:

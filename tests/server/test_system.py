@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from dsocr.config import ServerConfig, Settings
+from dsocr.engines.pool import EnginePool
 from dsocr.engines.registry import ENGINES
+from dsocr.engines.selection import EngineSelection
 from dsocr.errors import BadCheckpoint, DsocrError, EngineUnavailable
+from dsocr.process.progress import StartProgress
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.server import problems
 from dsocr.server.app import create_app
@@ -25,6 +29,7 @@ from dsocr.server.schemas.system import Health, Modes
 from dsocr.server.serve import _raw_error
 from tests.fakes import FakeEngine, png
 from tests.server.conftest import Client
+from tests.test_metrics import values_of
 from tests.waiting import wait_until
 
 
@@ -50,6 +55,39 @@ def test_health_shows_the_engine_and_why_it_was_selected(client: Client) -> None
     assert body["status"] == "ok" and body["modelLoaded"] is True
     assert body["engine"]["state"] == "ready"
     assert body["engine"]["reason"] == "ppocr was requested"
+    worker = {"device": "cpu", "state": "ready", "trouble": "", "pages": 0, "restarts": 0}
+    assert body["engine"]["workers"] == [worker]
+
+
+class NeverStarts(FakeEngine):
+    async def start(self) -> None:
+        raise EngineUnavailable("There is no cuda:1.")
+
+
+def on_devices(*engines: FakeEngine) -> EnginePool:
+    for number, engine in enumerate(engines):
+        engine.info = replace(engine.info, device=f"cuda:{number}")
+    return EnginePool(engines)
+
+
+def test_health_shows_each_worker_and_the_service_is_ready_with_one(client: Client) -> None:
+    pool = on_devices(FakeEngine(), NeverStarts())
+    with client(pool) as http:
+        wait_until(lambda: http.get("/ready").status_code == 200)
+        wait_until(lambda: http.get("/health").json()["engine"]["workers"][1]["trouble"])
+        engine = http.get("/health").json()["engine"]
+        assert http.post("/api/ocr", files={"image": png(["words"])}).status_code == 200
+        values = values_of(http.get("/metrics").content)
+
+    assert (engine["state"], engine["device"]) == ("ready", "cuda:0, cuda:1")
+    states = [(one["device"], one["state"], one["trouble"]) for one in engine["workers"]]
+    assert states == [("cuda:0", "ready", ""), ("cuda:1", "failed", "There is no cuda:1.")]
+    labels = 'device="cuda:{0}",engine="ppocr",worker="{0}"'
+    for number, up in ((0, 1), (1, 0)):
+        of_worker = labels.format(number)
+        assert values[f"dsocr_engine_worker_up{{{of_worker}}}"] == up
+        assert values[f"dsocr_engine_worker_pages{{{of_worker}}}"] == 0
+        assert values[f"dsocr_engine_worker_restarts_total{{{of_worker}}}"] == 0
 
 
 def test_a_restarting_engine_is_not_ready_and_requests_wait_for_it(
@@ -82,6 +120,20 @@ def test_modes_lists_all_choices(client: Client) -> None:
     states = {engine["key"]: engine["state"] for engine in body["engines"]}
     assert (states["native"], states["ppocr"]) == ("off", "ready")
     assert states.keys() == ENGINES.keys()
+
+
+def test_advice_stands_at_the_engine_that_it_is_about(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINES, "third", "nowhere:Engine")
+    with client() as http:
+        host = http.app.state.service.host  # type: ignore[attr-defined]
+        host.selection = EngineSelection("ppocr", "no weights", "Get them.", better="native")
+        engines = http.get("/api/modes").json()["engines"]
+
+    reasons = {engine["key"]: engine["reason"] for engine in engines}
+    assert (reasons["native"], reasons["ppocr"]) == ("Get them.", "no weights")
+    assert reasons["third"] == "ppocr is used here"
 
 
 def test_tasks_are_listed_once_the_engine_is_ready(client: Client) -> None:
@@ -169,6 +221,27 @@ def test_a_request_waits_for_a_starting_engine(client: Client) -> None:
         assert asked.result().status_code == 200
     with client(Slow(), start_wait_seconds=0) as http:
         assert http.post("/api/ocr", files={"image": png(["words"])}).status_code == 503
+
+
+def test_ready_and_health_say_how_far_the_start_is(client: Client) -> None:
+    class Starts(FakeEngine):
+        start_progress = StartProgress("compiling kernels", 31, 52)
+
+        async def start(self) -> None:
+            await asyncio.Event().wait()
+
+    with client(Starts()) as http:
+        answer = http.get("/ready")
+        assert answer.status_code == 503
+        assert answer.json()["detail"] == "The ppocr engine is starting: compiling kernels 31/52."
+        body = http.get("/health").json()
+    Health.model_validate(body, strict=True, extra="forbid")
+    assert body["engine"]["progress"] == {
+        "stage": "compiling kernels",
+        "done": 31,
+        "total": 52,
+        "unit": "",
+    }
 
 
 def num_admitted(http: TestClient) -> int:

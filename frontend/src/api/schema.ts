@@ -401,15 +401,50 @@ export interface components {
              * @description Why it cannot read at present; empty when it can
              */
             trouble: string;
+            /** @description How far the start is; null when it is not starting, or does not say */
+            progress: components["schemas"]["ProgressAnswer"] | null;
             /** Details */
             details: {
                 [key: string]: string;
             };
             /**
+             * Workers
+             * @description One for each device; empty before the engine is started
+             */
+            workers: components["schemas"]["EngineWorker"][];
+            /**
              * Tasks
              * @description Supported tasks, `custom`: any prompt; null until it is ready
              */
             tasks: string[] | null;
+        };
+        /**
+         * EngineWorker
+         * @description One worker process of the engine, which has one for each device.
+         */
+        EngineWorker: {
+            /** Device */
+            device: string;
+            /**
+             * State
+             * @description starting (also while its process is replaced), ready, failed (it is started again) or stopped
+             */
+            state: string;
+            /**
+             * Trouble
+             * @description Why it cannot read at present; empty when it can
+             */
+            trouble: string;
+            /**
+             * Pages
+             * @description Pages in flight: being read, or waiting for it
+             */
+            pages: number;
+            /**
+             * Restarts
+             * @description Processes that were replaced
+             */
+            restarts: number;
         };
         /**
          * ErrorAnswer
@@ -464,6 +499,7 @@ export interface components {
             modes: string[];
             engine: components["schemas"]["EngineState"];
             queue: components["schemas"]["QueueState"];
+            limits: components["schemas"]["LimitsInEffect"];
             /** Version */
             version: string;
         };
@@ -645,6 +681,16 @@ export interface components {
             /** Boxes */
             boxes: components["schemas"]["LayoutBox"][];
         };
+        /** LimitInEffect */
+        LimitInEffect: {
+            /** Value */
+            value: number;
+            /**
+             * Reason
+             * @description What determines it, such as `16 cores`; `set`: a setting
+             */
+            reason: string;
+        };
         /** Limits */
         Limits: {
             /** Maximagemb */
@@ -663,6 +709,26 @@ export interface components {
             maxJobPages: number;
             /** Maxjobfiles */
             maxJobFiles: number;
+        };
+        /**
+         * LimitsInEffect
+         * @description Limits that follow the machine and the engine, unless a setting fixes them.
+         */
+        LimitsInEffect: {
+            /** @description Decoding processes */
+            decoders: components["schemas"]["LimitInEffect"];
+            /** @description Documents admitted at once to `/api/ocr` */
+            requests: components["schemas"]["LimitInEffect"];
+            /** @description MiB of admitted uploads */
+            queueMb: components["schemas"]["LimitInEffect"];
+            connections: components["schemas"]["LimitInEffect"];
+            /** @description Jobs uploaded at once */
+            jobUploads: components["schemas"]["LimitInEffect"];
+            /** @description Jobs of one key read at once; long jobs fill the engine with fewer */
+            runningJobs: components["schemas"]["LimitInEffect"];
+            unfinishedJobs: components["schemas"]["LimitInEffect"];
+            /** @description Unfinished jobs of one key, where keys are set */
+            jobsPerKey: components["schemas"]["LimitInEffect"];
         };
         /** Live */
         Live: {
@@ -698,6 +764,13 @@ export interface components {
             /** Modes */
             modes: {
                 [key: string]: components["schemas"]["ModeAnswer"];
+            };
+            /**
+             * Visiontokens
+             * @description Vision tokens of a page by mode: one number, or the fewest and the most
+             */
+            visionTokens: {
+                [key: string]: number[];
             };
             /** Maximagemb */
             maxImageMb: number;
@@ -914,6 +987,29 @@ export interface components {
              * @default false
              */
             discard_corrections: boolean;
+        };
+        /**
+         * ProgressAnswer
+         * @description How far the start of the engine is.
+         */
+        ProgressAnswer: {
+            /**
+             * Stage
+             * @description What is being done, such as `loading weights`
+             */
+            stage: string;
+            /** Done */
+            done: number;
+            /**
+             * Total
+             * @description 0 where the stage is not counted
+             */
+            total: number;
+            /**
+             * Unit
+             * @description Of both numbers; empty for a count
+             */
+            unit: string;
         };
         /** QueueState */
         QueueState: {

@@ -14,7 +14,7 @@ export function retryOptions(
   const byMode = Object.entries(modes.modes).map(([key, spec]) => ({
     key: `mode-${key}`,
     label: t.modes[key]?.label ?? spec.label,
-    hint: t.modes[key]?.hint ?? spec.description,
+    hint: t.modes[key]?.hint(spec.image_size) ?? spec.description,
     mode: key,
     prompt,
   }))

@@ -16,14 +16,15 @@ from dsocr.engines.base import EngineInfo
 from dsocr.engines.selection import EngineSelection
 from dsocr.errors import BadRequest, DsocrError, NotADocument
 from dsocr.exports import render
-from dsocr.host import HostConfig, started_host
+from dsocr.host import EngineHost, HostConfig, started_host
 from dsocr.pages.page_images import ExportImages
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.signature import is_named_as_document
 from dsocr.pages.source import open_document
 from dsocr.pipeline.events import PageDone, PageEvent
 from dsocr.pipeline.page_ranges import page_indices
-from dsocr.pipeline.pipeline import PageSource, Pipeline, all_or_none, check_options
+from dsocr.pipeline.pipeline import PageSource, Pipeline, check_options
+from dsocr.pipeline.workers import run_workers
 from dsocr.types import Document, OcrOptions
 
 logger = logging.getLogger(__name__)
@@ -97,22 +98,39 @@ async def run_batch(
     `inputs`. Raises why the engine cannot be started, and what `check_options` raises.
     """
     async with started_host(host_config) as host:
-        pipeline, info = await host.pipeline(0)
-        check_options(job.options, info)
-        observer.engine_ready(info, host.selection)
-        reader = _DocumentReader(pipeline, host.sandbox, job, observer, Summary())
-        writer = _OrderedWriter(write_document)
-        upcoming = iter(enumerate(inputs))
+        return await run_batch_on(
+            host, inputs, targets, job, observer=observer, write_document=write_document
+        )
 
-        async def work() -> None:
-            for position, entry in upcoming:
-                content = await reader.read(entry, targets[position] if targets else None)
-                if targets is None:
-                    await writer.write(position, content)
 
-        num_workers = min(len(inputs), info.max_concurrency + 1)
-        await all_or_none([work() for _ in range(num_workers)])
-        return reader.summary
+async def run_batch_on(
+    host: EngineHost,
+    inputs: Sequence[Input],
+    targets: Sequence[Path] | None,
+    job: ReadJob,
+    *,
+    observer: Observer,
+    write_document: WriteDocument | None = None,
+) -> Summary:
+    """`run_batch` with a host whose engine is ready."""
+    pipeline, info = await host.pipeline(0)
+    check_options(job.options, info)
+    observer.engine_ready(info, host.selection)
+    reader = _DocumentReader(pipeline, host.sandbox, job, observer, Summary())
+    writer = _OrderedWriter(write_document)
+    upcoming = iter(enumerate(inputs))
+
+    async def read_next() -> bool:
+        position, entry = next(upcoming, (0, None))
+        if entry is None:
+            return False
+        content = await reader.read(entry, targets[position] if targets else None)
+        if targets is None:
+            await writer.write(position, content)
+        return True
+
+    await run_workers(read_next, lambda: min(len(inputs), host.engine.info.max_concurrency + 1))
+    return reader.summary
 
 
 @dataclass(frozen=True, slots=True)

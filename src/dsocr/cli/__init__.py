@@ -15,6 +15,7 @@ from dsocr.cli.download import download
 from dsocr.cli.jobs import jobs
 from dsocr.cli.read import read
 from dsocr.cli.serve import serve
+from dsocr.cli.warm import warm
 from dsocr.errors import DsocrError
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (read, serve, doctor, download, bench):
+for command in (read, serve, doctor, download, warm, bench):
     app.command()(command)
 app.add_typer(jobs)
 

@@ -23,8 +23,8 @@ from dsocr.host import started_host
 from dsocr.types import OcrOptions, PageImage
 
 WIDTH, HEIGHT = 1200, 1600
-IN_FLIGHT = (1, 8, 32, 128, 256)
-"""Numbers of pages in flight, up to the engine's limit."""
+IN_FLIGHT = (1, 8, 32, 128, 256, 512, 1024, 2048)
+"""Numbers of pages in flight, up to the engine's limit; the last ones are for several devices."""
 MIN_PAGES = 3
 
 
@@ -37,7 +37,7 @@ def bench(
         typer.Option(
             metavar="N,N,...",
             help="Numbers of pages in flight, one row each.",
-            show_default="1,8,32,128,256 up to the engine's limit",
+            show_default="1,8,32,128,256,512,1024,2048 up to the engine's limit",
         ),
     ] = None,
     pages: Annotated[
@@ -59,7 +59,7 @@ def bench(
     if engine is not None:
         settings = dataclasses.replace(settings, engine=engine)
     prompt = TASKS["markdown"].prompt
-    options = OcrOptions("markdown", mode_of(mode).key, prompt, max_tokens=max_tokens)
+    options = OcrOptions("markdown", mode_of(mode), prompt, max_tokens=max_tokens)
     asyncio.run(_measure_all(settings, options, counts, pages))
 
 
@@ -68,6 +68,9 @@ async def _measure_all(
 ) -> None:
     console = Console()
     async with started_host(settings.host_config()) as host:
+        for worker in await host.wait_for_workers():
+            if worker.unhealthy_reason:
+                console.print(f"{worker.device} is not used: {worker.unhealthy_reason}")
         engine, info = host.engine, host.engine.info
         console.print(engine_line(info, host.selection))
         images = generate_pages()

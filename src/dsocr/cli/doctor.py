@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,15 +22,18 @@ from rich.text import Text
 
 from dsocr import __version__
 from dsocr.batch.inputs import Input
-from dsocr.batch.runner import ReadJob, run_batch
+from dsocr.batch.runner import ReadJob, run_batch_on
 from dsocr.cli.progress import DisplayObserver, Lines
-from dsocr.config import BadSetting, Settings, check_runs_dir
+from dsocr.config import MIB, BadSetting, Settings, check_runs_dir
 from dsocr.engines.deepseek.modes import DEFAULT_MODE
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
 from dsocr.engines.deepseek.weights import find_weights, missing_files
 from dsocr.engines.selection import NATIVE_PACKAGES, select_engine
+from dsocr.engines.stats import WorkerState
 from dsocr.errors import DsocrError
-from dsocr.process.machine import memory_bytes, num_cores
+from dsocr.host import started_host
+from dsocr.process.machine import memory_bytes, num_cores, raise_open_files, this_machine
+from dsocr.server.capacity import capacity_of
 from dsocr.types import OcrOptions
 
 State = Literal["ok", "note", "bad"]
@@ -110,8 +113,10 @@ def _findings(settings: Settings, *, quick: bool) -> Iterator[Finding]:
     yield _keys(settings)
     selection = select_engine(settings.engine, settings.runtime.model_path)
     yield Finding("engine", "ok", f"{selection.name}, because {selection.reason}")
+    max_concurrency = None
     if sound and not quick:
-        yield _trial(settings)
+        max_concurrency = yield from _trial(settings)
+    yield _capacity(settings, max_concurrency)
 
 
 def _machine() -> Finding:
@@ -192,7 +197,23 @@ def _limits(settings: Settings) -> Finding:
         "limits",
         "ok",
         f"upload {server.max_image_mb:g} MiB, {server.max_pages} pages, "
-        f"{server.max_requests} requests at once, {server.max_output_tokens} tokens a page",
+        f"{server.max_output_tokens} tokens a page",
+    )
+
+
+def _capacity(settings: Settings, max_concurrency: int | None) -> Finding:
+    """What the service takes at once, with what determines each number."""
+    raise_open_files()  # as `dsocr serve` does
+    capacity = capacity_of(settings, max_concurrency, this_machine())
+    queue = capacity.queue_bytes
+    return Finding(
+        "at once",
+        "ok",
+        f"{capacity.decoders.value} decoders ({capacity.decoders.reason}), "
+        f"{capacity.requests.value} requests ({capacity.requests.reason}), "
+        f"{queue.value / MIB:.0f} MiB queue ({queue.reason}), "
+        f"{capacity.connections.value} connections ({capacity.connections.reason}), "
+        f"{capacity.jobs.running.value} jobs ({capacity.jobs.running.reason})",
     )
 
 
@@ -216,35 +237,66 @@ def _keys(settings: Settings) -> Finding:
     return Finding("access", "note", message)
 
 
-def _trial(settings: Settings) -> Finding:
-    """Reads a generated page from a file, as documents are read."""
+def _trial(settings: Settings) -> Generator[Finding, None, int | None]:
+    """Reads a generated page from a file, as documents are read; then lists the engine's workers,
+    if it has several. Returns the pages that the engine takes at once, if it could be started."""
+    with tempfile.TemporaryDirectory(prefix="dsocr-") as folder:
+        page, text = Path(folder, "page.png"), Path(folder, "page.txt")
+        _drawn_page().save(page)
+        try:
+            trial = asyncio.run(_read_trial_page(settings, page, text))
+        except DsocrError as error:
+            yield Finding("trial", "bad", error.message)
+            return None
+        yield _trial_result(text, trial.seconds)
+    if len(trial.workers) > 1:
+        yield from map(_worker, trial.workers)
+    return trial.max_concurrency
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    seconds: float
+    """To start the engine and to read the page."""
+    workers: tuple[WorkerState, ...]
+    """The engine's workers once all have been started."""
+    max_concurrency: int | None
+
+
+async def _read_trial_page(settings: Settings, page: Path, text: Path) -> _Trial:
     began = time.monotonic()
     options = OcrOptions(
         task="markdown", mode=DEFAULT_MODE, prompt=DEFAULT_PROMPT, max_tokens=TRIAL_TOKENS
     )
-    job = ReadJob(options, "text")
-    with tempfile.TemporaryDirectory(prefix="dsocr-") as folder:
-        page, text = Path(folder, "page.png"), Path(folder, "page.txt")
-        _drawn_page().save(page)
-        batch = run_batch(
+    async with started_host(settings.host_config()) as host:
+        await run_batch_on(
+            host,
             [Input(page, Path(page.name), label="trial page")],
             [text],
-            job,
-            host_config=settings.host_config(),
+            ReadJob(options, "text"),
             observer=DisplayObserver(Lines(quiet=True)),
         )
-        try:
-            asyncio.run(batch)
-        except DsocrError as error:
-            return Finding("trial", "bad", error.message)
-        if not text.exists():
-            return Finding(
-                "trial", "bad", "the trial page could not be read; see the message above"
-            )
-        recognized = " ".join(text.read_text("utf-8").split())
+        seconds, workers = time.monotonic() - began, await host.wait_for_workers()
+        return _Trial(seconds, workers, host.info.max_concurrency if host.info else None)
+
+
+def _trial_result(text: Path, seconds: float) -> Finding:
+    if not text.exists():
+        return Finding("trial", "bad", "the trial page could not be read; see the message above")
+    recognized = " ".join(text.read_text("utf-8").split())
     if recognized.replace(" ", "").lower() != TRIAL_TEXT.replace(" ", ""):
         return Finding("trial", "note", f"read {recognized[:60]!r} instead of {TRIAL_TEXT!r}")
-    return Finding("trial", "ok", f"started and read a page in {time.monotonic() - began:.1f} s")
+    return Finding("trial", "ok", f"started and read a page in {seconds:.1f} s")
+
+
+def _worker(worker: WorkerState) -> Finding:
+    """A worker that does not start prevents no reading: the others read."""
+    message = f"{worker.device}: {worker.state}"
+    if worker.unhealthy_reason:
+        return Finding("worker", "note", f"{message}, {worker.unhealthy_reason}")
+    return Finding(
+        "worker", "ok", f"{message}, {worker.pages} pages in flight, {worker.restarts} restarts"
+    )
 
 
 def _drawn_page() -> Image.Image:

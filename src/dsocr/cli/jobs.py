@@ -12,10 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from dsocr.batch.storage import write_atomically
-from dsocr.cli.options import choice
+from dsocr.cli.options import choice, format_option, selected_format
 from dsocr.cli.progress import display
 from dsocr.engines.deepseek.modes import MODES
-from dsocr.exports import FORMATS
 
 if TYPE_CHECKING:
     from dsocr.client import Client, Job
@@ -166,23 +165,15 @@ def export(
     ] = None,
     format: Annotated[
         str | None,
-        choice(
-            (known.key for known in FORMATS),
-            "--format",
-            "-f",
-            help="Format of the file.",
-            default="by the extension of -o, else markdown",
-        ),
+        format_option("Format of the file."),
     ] = None,
     url: UrlOption = LOCAL_URL,
     key: KeyOption = None,
 ) -> None:
     """Write the pages of a job as a file, also before it is finished."""
-    extension = output.suffix.lstrip(".").lower() if output else ""
-    by_extension = {known.extension: known.key for known in reversed(FORMATS)}
-    wanted = format or by_extension.get(extension, "markdown")
+    kind = selected_format(format, output)
     with _client(url, key) as client:
-        content = client.export(job, wanted)
+        content = client.export(job, kind.key)
     if output is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()

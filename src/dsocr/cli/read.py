@@ -16,13 +16,13 @@ import typer
 from dsocr.batch.inputs import STDIN, Input, gather, plan_outputs
 from dsocr.batch.runner import ReadJob, Summary, run_batch
 from dsocr.batch.storage import make_writable_folder
-from dsocr.cli.options import EngineOption, choice
+from dsocr.cli.options import EngineOption, choice, format_option, selected_format
 from dsocr.cli.progress import Display, DisplayObserver, counted, display, summary_line
 from dsocr.config import Settings
 from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.errors import BadRequest
-from dsocr.exports import FORMATS, Format, format_of
+from dsocr.exports import Format
 from dsocr.options import OptionLimits, build_options, prompt_for_task
 from dsocr.pipeline.page_ranges import parse_page_ranges
 
@@ -52,13 +52,7 @@ def read(
     ] = None,
     format: Annotated[
         str | None,
-        choice(
-            (known.key for known in FORMATS),
-            "--format",
-            "-f",
-            help="Output format. markdown links to figures; zip and html contain them.",
-            default="from the extension of -o, else markdown",
-        ),
+        format_option("Output format. markdown links to figures; zip and html contain them."),
     ] = None,
     pages: Annotated[
         str | None,
@@ -136,7 +130,7 @@ def read(
     settings = dataclasses.replace(settings, engine=engine or settings.engine)
     with tempfile.TemporaryDirectory(prefix="dsocr-") as spool:
         try:
-            kind = _format(format, output)
+            kind = selected_format(format, None if output is None else Path(output))
             text = prompt_for_task(task, prompt, settings.default_prompt)
             limits = OptionLimits(no_repeat_ngram=settings.no_repeat_ngram)
             options = build_options(limits, prompt=text, mode=mode)
@@ -155,14 +149,6 @@ def read(
         summary = _run(plan, job, settings, quiet=quiet)
     if summary.failed:
         raise typer.Exit(1)
-
-
-def _format(key: str | None, output: str | None) -> Format:
-    """The format of `--format`, else by the extension of the output, else markdown."""
-    if key:
-        return format_of(key)
-    extension = Path(output or "").suffix.lstrip(".").lower()
-    return next((known for known in FORMATS if known.extension == extension), format_of("markdown"))
 
 
 @dataclasses.dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from typing import Annotated
@@ -10,6 +11,8 @@ import typer
 
 from dsocr.cli.options import EngineOption
 from dsocr.config import Settings
+from dsocr.engines.selection import select_engine
+from dsocr.process.child import ChildDied
 
 
 def serve(
@@ -28,8 +31,20 @@ def serve(
     Other settings are environment variables. Ctrl-C finishes the running requests; a second one
     ends at once.
     """
-    from dsocr.server.serve import run
-
     logging.getLogger().setLevel(logging.INFO)
     settings = Settings.from_environment()
-    run(dataclasses.replace(settings, engine=engine or settings.engine), host, port)
+    settings = dataclasses.replace(settings, engine=engine or settings.engine)
+    _start_engine_process(settings)
+    from dsocr.server.serve import run
+
+    run(settings, host, port)
+
+
+def _start_engine_process(settings: Settings) -> None:
+    """Starts the native engine's process, which takes seconds, before the service is imported."""
+    if select_engine(settings.engine, settings.runtime.model_path).name != "native":
+        return
+    from dsocr.engines.deepseek.native import start_process_early
+
+    with contextlib.suppress(ChildDied):  # it is started again with the engine
+        start_process_early(settings.runtime)

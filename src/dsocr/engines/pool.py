@@ -1,73 +1,77 @@
 """Several engines as one: spreads pages over its members and skips unhealthy ones.
 
-Its members are one native engine a GPU, or remote servers. They should run the same model: any of
-them may recognize a page. Knows no engine by name.
+Its members are one native engine for each device, or remote servers. They should run the same
+model: any of them may recognize a page. Knows no engine by name.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
-from dsocr.engines.base import Engine, EngineInfo, OnText
+from dsocr.engines.base import EngineInfo, OnText, PoolMember
+from dsocr.engines.pool_member import Member
 from dsocr.engines.stats import EngineStats, merge_stats
-from dsocr.errors import EngineUnavailable, QueueFull
+from dsocr.errors import EngineCrashed, EngineUnavailable, QueueFull
+from dsocr.process.inflight import Suspicion, WorkerLost
+from dsocr.process.progress import StartProgress
 from dsocr.process.text_stream import TextStream
 from dsocr.types import OcrOptions, PageImage, PageResult
 
 logger = logging.getLogger(__name__)
 
-RESTART_SECONDS = 5.0
-"""Between two attempts to start a member that did not start."""
+RECOVERY_POLL_SECONDS = 0.2
+"""Between two looks for a healthy member while there is none."""
 
 Value = TypeVar("Value")
 
 
-@dataclass(slots=True, eq=False)
-class _Member:
-    engine: Engine
-    num_pages: int = 0
-    """In flight."""
-    start_problem: str = ""
-    """Why it is not started; empty once it is, and before the pool's start."""
-    first_attempt: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set after its first start, successful or not."""
-    error: Exception | None = None
-    """Of its last start."""
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One page to recognize."""
 
-    @property
-    def unhealthy_reason(self) -> str:
-        return self.start_problem or self.engine.unhealthy_reason
-
-    @property
-    def load(self) -> float:
-        """Share of its capacity that it uses with one page more."""
-        return (self.num_pages + 1) / self.engine.info.max_concurrency
+    page: PageImage
+    options: OcrOptions
+    on_text: OnText | None
 
 
 class EnginePool:
     """An `Engine` that sends each page to the healthy member with the least work.
 
-    A page whose member is unavailable or full is sent to one other member. `EngineCrashed` is not
-    retried: a member raises it only for a page that has crashed its process twice or failed in it
-    alone, so it would crash another member's process, with that one's pages in flight, as well.
+    A page whose member's process is lost is sent to another member, with what is known of its part
+    in that crash; of pages that may have caused it, each member gets one at a time. A member whose
+    process was lost gets one page at a time until one succeeds. A page whose member is unavailable
+    or full is sent to one other member.
+    `EngineCrashed` is not retried: a member raises it only for a page that has crashed two
+    processes or failed in one alone, so it would crash another member's process, with that one's
+    pages in flight, as well.
     """
 
-    def __init__(self, members: Sequence[Engine]) -> None:
+    def __init__(self, members: Sequence[PoolMember]) -> None:
         """Raises `ValueError` without members. Their order decides between equal loads."""
         if not members:
             raise ValueError("a pool needs at least one engine")
-        self._members = [_Member(engine) for engine in members]
+        self._members = [Member(engine) for engine in members]
         self._start_tasks: list[asyncio.Task[None]] = []
         self._num_retries = 0
         self._closed = False
+        self._suspect_ended = asyncio.Event()
+        self._info: EngineInfo | None = None
+        self._info_key: list[tuple[EngineInfo, bool]] = []
+        """What `_info` was made of."""
 
     @property
     def info(self) -> EngineInfo:
         """Tasks and modes that all members support; pages in flight of the healthy ones."""
+        key = [(one.engine.info, not one.unhealthy_reason) for one in self._members]
+        if self._info is None or key != self._info_key:
+            self._info, self._info_key = self._make_info(), key
+        return self._info
+
+    def _make_info(self) -> EngineInfo:
         infos = [member.engine.info for member in self._members]
         usable = self._healthy() or self._members
         return EngineInfo(
@@ -75,7 +79,7 @@ class EnginePool:
             model=", ".join(_unique(info.model for info in infos)),
             device=", ".join(_unique(info.device for info in infos)),
             tasks=tuple(_common([info.tasks for info in infos])),
-            modes=tuple(_common([info.modes for info in infos])),
+            modes={key: infos[0].modes[key] for key in _common([[*info.modes] for info in infos])},
             streams=all(info.streams for info in infos),
             max_concurrency=sum(member.engine.info.max_concurrency for member in usable),
             supports_no_repeat=all(info.supports_no_repeat for info in infos),
@@ -92,16 +96,24 @@ class EnginePool:
             return ""
         return " ".join(_unique(member.unhealthy_reason for member in self._members))
 
+    @property
+    def start_progress(self) -> StartProgress | None:
+        """Of the first member that is starting."""
+        each = (member.engine.start_progress for member in self._members)
+        return next((progress for progress in each if progress is not None), None)
+
     def stats(self) -> EngineStats:
         """Sums over the members, and the pages that were sent to another one."""
-        stats = (member.engine.stats() for member in self._members)
-        return merge_stats(stats, retries=self._num_retries)
+        stats = merge_stats(
+            (member.engine.stats() for member in self._members), retries=self._num_retries
+        )
+        return replace(stats, workers=tuple(member.state() for member in self._members))
 
     async def start(self) -> None:
         """Starts all members concurrently; returns when the first is ready. The others are started
         in the background, again and again. Raises the first member's error if none starts."""
         await self._cancel_starts()
-        self._start_tasks = [asyncio.create_task(self._start(member)) for member in self._members]
+        self._start_tasks = [asyncio.create_task(member.start()) for member in self._members]
         try:
             await self._first_ready()
         except BaseException:
@@ -113,33 +125,94 @@ class EnginePool:
     ) -> PageResult:
         """Raises what the members raise."""
         stream = TextStream(on_text)
-        piece_handler = None if on_text is None else stream.add
-        first = self._least_loaded(self._healthy() or self._members)
-        try:
-            return await self._recognize_on(first, page, options, piece_handler)
-        except (EngineUnavailable, QueueFull) as error:
-            others = [member for member in self._healthy() if member is not first]
-            if self._closed or not others:
-                raise
-            logger.warning("page %d goes to another engine: %s", page.index, error.message)
-        self._num_retries += 1
-        stream.restart()
-        return await self._recognize_on(self._least_loaded(others), page, options, piece_handler)
+        request = _Request(page, options, None if on_text is None else stream.add)
+        suspicion, avoided, was_refused = Suspicion(), list[Member](), False
+        while True:
+            member = await self._select_member(suspicion, avoided)
+            try:
+                return await self._recognize_on(member, request, suspicion)
+            except WorkerLost as error:
+                if self._closed:
+                    raise
+                suspicion = error.suspicion
+            except (EngineUnavailable, QueueFull) as error:
+                is_last = not any(one is not member for one in self._healthy())
+                if self._closed or was_refused or is_last:
+                    raise
+                logger.warning("page %d goes to another engine: %s", page.index, error.message)
+                self._num_retries += 1
+                was_refused = True
+            avoided.append(member)
+            stream.restart()
 
     async def close(self) -> None:
         """Closes all members."""
         self._closed = True
+        self._wake_suspects()
         await self._cancel_starts()
         await asyncio.gather(*(member.engine.close() for member in self._members))
 
     async def _recognize_on(
-        self, member: _Member, page: PageImage, options: OcrOptions, on_text: OnText | None
+        self, member: Member, request: _Request, suspicion: Suspicion
     ) -> PageResult:
         member.num_pages += 1
+        on_text = request.on_text
+        if suspicion.is_suspect:
+            member.suspect = request
+            on_text = self._until_cleared(member, request, suspicion)
+        recognizing = member.engine.recognize(
+            request.page, request.options, on_text=on_text, suspicion=suspicion
+        )
         try:
-            return await member.engine.recognize(page, options, on_text=on_text)
+            if not member.unhealthy_reason:
+                result = await recognizing
+            else:
+                result = await self._unless_another_recovers(member, recognizing, suspicion)
+            member.on_probation = False
+            return result
+        except (WorkerLost, EngineCrashed):
+            member.on_probation = True
+            raise
         finally:
             member.num_pages -= 1
+            self._clear_suspect(member, request)
+
+    def _until_cleared(self, member: Member, request: _Request, suspicion: Suspicion) -> OnText:
+        """Passes text on, and counts it: the page is no suspect once it is longer than before."""
+        num_characters = 0
+
+        def add(piece: str) -> None:
+            nonlocal num_characters
+            num_characters += len(piece)
+            if num_characters >= suspicion.cleared_at:
+                self._clear_suspect(member, request)
+            if request.on_text is not None:
+                request.on_text(piece)
+
+        return add
+
+    def _clear_suspect(self, member: Member, request: _Request) -> None:
+        if member.suspect is request:
+            member.suspect = None
+            self._wake_suspects()
+
+    async def _unless_another_recovers(
+        self,
+        member: Member,
+        recognizing: Coroutine[Any, Any, PageResult],
+        suspicion: Suspicion,
+    ) -> PageResult:
+        """Waits for an unhealthy member. Cancels the page there and raises `WorkerLost` when
+        another one becomes healthy first."""
+        task = asyncio.ensure_future(recognizing)
+        try:
+            while not (await asyncio.wait({task}, timeout=RECOVERY_POLL_SECONDS))[0]:
+                if member.unhealthy_reason and self._healthy():
+                    raise WorkerLost(suspicion)
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _first_ready(self) -> None:
         """Returns when a member has started. Raises when the first attempts of all have failed."""
@@ -156,36 +229,42 @@ class EnginePool:
         assert error is not None
         raise error
 
-    async def _start(self, member: _Member) -> None:
-        """Tries until the member has started."""
-        member.start_problem, member.error = "The engine is starting.", None
-        member.first_attempt.clear()
-        while True:
-            try:
-                await member.engine.start()
-            except Exception as error:
-                if str(error) != str(member.error):
-                    logger.error("an engine of the pool did not start: %s", error)
-                member.error = error
-                member.start_problem = str(error) or type(error).__name__
-            else:
-                member.start_problem = ""
-            member.first_attempt.set()
-            if not member.start_problem:
-                return
-            await asyncio.sleep(RESTART_SECONDS)
-
     async def _cancel_starts(self) -> None:
         tasks, self._start_tasks = self._start_tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _healthy(self) -> list[_Member]:
+    def _healthy(self) -> list[Member]:
         return [member for member in self._members if not member.unhealthy_reason]
 
-    def _least_loaded(self, members: Sequence[_Member]) -> _Member:
-        return min(members, key=lambda member: member.load)
+    async def _select_member(self, suspicion: Suspicion, avoided: Sequence[Member]) -> Member:
+        """The least loaded. A suspect waits for a member that has no other: pages without
+        suspicion, which a member holds back while a suspect is examined, thus do not wait for all
+        suspects."""
+        while True:
+            members = self._usable(avoided)
+            if suspicion.is_suspect:
+                members = [one for one in members if one.suspect is None]
+            if members:
+                return min(members, key=lambda member: member.load)
+            await self._suspect_ended.wait()
+            if self._closed:
+                raise EngineUnavailable("The engine was shut down.")
+
+    def _usable(self, avoided: Sequence[Member]) -> Sequence[Member]:
+        """Members for a page: those that are healthy, not `avoided`, and open; if there are none,
+        conditions are dropped from the last. While none is healthy a page waits at one that has
+        been started: its process is being replaced."""
+        healthy = self._healthy()
+        others = [one for one in healthy if one not in avoided]
+        open_ones = [one for one in others if one.is_open]
+        started = [one for one in self._members if not one.start_problem]
+        return open_ones or others or healthy or started or self._members
+
+    def _wake_suspects(self) -> None:
+        self._suspect_ended.set()
+        self._suspect_ended.clear()
 
 
 def _unique(values: Iterable[str]) -> list[str]:

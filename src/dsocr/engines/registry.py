@@ -8,10 +8,10 @@ from typing import Any
 from dsocr.engines.base import Engine
 
 ENGINES: dict[str, str] = {
-    "native": "dsocr.engines.deepseek.native:NativeEngine",
+    "native": "dsocr.engines.deepseek.devices:create_engine",
     "ppocr": "dsocr.engines.ppocr.engine:PpocrEngine",
 }
-"""Name -> "module:Class", in the order in which `auto` prefers them."""
+"""Name -> "module:class or function". What `auto` uses is decided in `selection`."""
 
 ALIASES = {"rapidocr": "ppocr"}
 """Earlier names: accepted in settings, on the command line, in requests and in stored jobs."""
@@ -28,7 +28,8 @@ def names_of(engine: str) -> tuple[str, ...]:
 
 
 def create(name: str, config: Any) -> Engine:
-    """Creates the engine with its config dataclass. Nothing is loaded before `start`."""
+    """Creates the engine with its config dataclass. Nothing is loaded before `start`. Blocks while
+    devices are counted."""
     module, _, attribute = ENGINES[canonical_name(name)].partition(":")
     engine: Engine = getattr(importlib.import_module(module), attribute)(config)
     return engine

@@ -21,6 +21,8 @@ class EngineSelection:
     reason: str
     advice: str = ""
     """How to get a better engine; empty when this is the best one."""
+    better: str = ""
+    """The name of that engine."""
 
 
 def select_engine(
@@ -36,12 +38,14 @@ def select_engine(
         return EngineSelection(requested, f"{requested} was requested")
     missing = [name for name in NATIVE_PACKAGES if not (installed or is_installed)(name)]
     if find_weights(model_path, hub_cache=hub_cache) is None:
-        return EngineSelection("ppocr", *_without_weights(model_path, missing))
+        reason, advice = _without_weights(model_path, missing)
+        return EngineSelection("ppocr", reason, advice, better="native")
     if missing:
         return EngineSelection(
             "ppocr",
             f"the DeepSeek-OCR weights are found, but not installed: {', '.join(missing)}",
             "Install what is missing: pip install 'dsocr[native]'.",
+            better="native",
         )
     return EngineSelection("native", "the DeepSeek-OCR weights and torch are found")
 

@@ -6,10 +6,29 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Literal
 
 from dsocr.process.supervisor import Supervisor
 
 _GAUGES = ("running", "waiting", "cache_used")
+
+
+WorkerStatus = Literal["starting", "ready", "failed", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """One worker of an engine, which has one for each device."""
+
+    device: str
+    state: WorkerStatus
+    """`starting` also while its process is replaced; a `failed` one is started again."""
+    unhealthy_reason: str = ""
+    """Why it recognizes no pages now, for people; empty when it can."""
+    pages: int = 0
+    """In flight: being recognized, or waiting for it."""
+    restarts: int = 0
+    """Processes that were replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +46,8 @@ class EngineStats:
     load: Mapping[str, float] = field(default_factory=dict)
     """What the engine's process reports of itself; of the native engine: `running`, `waiting`,
     `cache_used` (0-1), and since the process started `preemptions` and `out_of_memory`."""
+    workers: tuple[WorkerState, ...] = ()
+    """Of an engine with several."""
 
 
 def stats_of(supervisor: Supervisor | None) -> EngineStats:

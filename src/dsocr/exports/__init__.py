@@ -28,7 +28,7 @@ class Format:
     key: str
     label: str
     extension: str
-    """Without the dot."""
+    """Without the dot. Of several formats with one extension, the command line uses the first."""
     media_type: str
     module: str
     """Has `write(document, out, assets)`, which goes through the pages in order and may do so more

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
+from dsocr.process.capacity import Auto
+
 
 @dataclass(frozen=True, slots=True)
 class JobsConfig:
@@ -18,13 +20,28 @@ class JobsConfig:
     """Most pages of one job."""
     max_files: Annotated[int, Gt(0)] = 1000
     """Most files of one job."""
-    max_uploads: Annotated[int, Gt(0)] = 32
+    max_uploads: Annotated[
+        Annotated[int, Gt(0)] | None,
+        Auto("as many as the engine takes pages at once, as memory allows; at least 32"),
+    ] = None
     """Most jobs that are uploaded at once."""
-    max_running: Annotated[int, Gt(0)] = 8
+    max_running: Annotated[
+        Annotated[int, Gt(0)] | None,
+        Auto(
+            "8; of short jobs as many as the engine takes pages at once, while fewer than twice as "
+            "many pages are left in them"
+        ),
+    ] = None
     """Most jobs of one key that a process reads at once; their pages alternate."""
-    max_unfinished: Annotated[int, Gt(0)] = 1000
+    max_unfinished: Annotated[
+        Annotated[int, Gt(0)] | None,
+        Auto("4 times the pages that the engine takes at once; at least 1000"),
+    ] = None
     """Most queued and running jobs; further ones are refused with 429."""
-    max_jobs_per_key: Annotated[int, Gt(0)] = 10
+    max_jobs_per_key: Annotated[
+        Annotated[int, Gt(0)] | None,
+        Auto("as many as the engine takes pages at once; at least 10"),
+    ] = None
     """Most unfinished jobs of one key, where keys are set."""
     seconds_per_page: Annotated[float, Ge(0)] = 120
     """Time limit of a job: this many seconds times its pages. Past it the job fails and keeps the

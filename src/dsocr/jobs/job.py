@@ -131,6 +131,10 @@ class ClaimRequest:
     """Workers whose jobs may be claimed: they died, or their heartbeat expired."""
     max_jobs_of_owner: int = 1
     """An owner with this many jobs running on this worker gets no other one here."""
+    few_jobs: int = 1
+    """Nor does one with this many, if at least `enough_pages` of their pages are left."""
+    enough_pages: int | None = None
+    """None: only the number of jobs counts."""
 
 
 @dataclass(frozen=True, slots=True)

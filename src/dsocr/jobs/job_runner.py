@@ -109,7 +109,7 @@ class JobRunner:
 
     async def _read_until_finished(self, run: _Run) -> None:
         pause = ENGINE_PAUSE_SECONDS
-        while not await self._write(lambda store: leases.finish(store, run.lease, time.time())):
+        while True:
             try:
                 for batch in await self._database.read(queries.pending_pages, run.lease.job_id):
                     await self._read_batch(run, batch)
@@ -119,6 +119,8 @@ class JobRunner:
                 with run.deadline.paused():
                     await asyncio.sleep(pause)
                 pause = min(2 * pause, ENGINE_WAIT_SECONDS)
+            if await self._write(lambda store: leases.finish(store, run.lease, time.time())):
+                return
 
     async def _read_batch(self, run: _Run, batch: PageBatch) -> None:
         async def store(result: PageResult) -> None:

@@ -18,6 +18,7 @@ from dsocr.jobs.events import JobEvent, JobNotifier, follow
 from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import Correction, Job, JobPage, NewJob, PageNotFound, StoredPage
 from dsocr.jobs.job_runner import EngineProvider
+from dsocr.jobs.limits import JobLimits, job_limits
 from dsocr.jobs.maintenance import Maintenance
 from dsocr.jobs.source import JobSource
 from dsocr.jobs.store import commands, listing, queries
@@ -28,6 +29,7 @@ from dsocr.jobs.webhooks import Callbacks
 from dsocr.jobs.worker import JobWorker
 from dsocr.jobs.worker_registry import WorkerRegistry
 from dsocr.pages.page_images import ExportImages, PageImages
+from dsocr.process.machine import this_machine
 from dsocr.types import OcrOptions
 
 
@@ -46,7 +48,10 @@ class JobQueue:
         self._notifier = JobNotifier()
         self._images = PageImages()
         self._callbacks = Callbacks(database, config)
-        self._worker = JobWorker(database, self.files, registry, self._notifier, engines, config)
+        self._machine = this_machine()
+        self._worker = JobWorker(
+            database, self.files, registry, self._notifier, engines, config, self._limits
+        )
         self._maintenance = Maintenance(
             database, self.files, registry, self._callbacks, config, self._remove
         )
@@ -201,15 +206,15 @@ class JobQueue:
         return await self._database.read(queries.page, job_id, index)
 
     async def _accept(self, new: NewJob) -> str:
-        config = self._config
+        limits = self._limits()
         try:
             await asyncio.to_thread(self.files.store, new.id, new.paths)
             accepted = await self._database.write(
                 commands.accept,
                 new,
                 time.time(),
-                max_unfinished=config.max_unfinished,
-                max_of_owner=config.max_jobs_per_key if new.owner else None,
+                max_unfinished=limits.unfinished.value,
+                max_of_owner=limits.per_key.value if new.owner else None,
             )
         except Exception:  # a cancellation keeps the files: the job may have been accepted
             await asyncio.to_thread(self.files.delete, new.id)
@@ -217,6 +222,10 @@ class JobQueue:
         if accepted != new.id:
             await asyncio.to_thread(self.files.delete, new.id)
         return accepted
+
+    def _limits(self) -> JobLimits:
+        info = self._engines.info
+        return job_limits(self._config, info.max_concurrency if info else None, self._machine)
 
     def _source(self, job: Job, pages: Sequence[JobPage]) -> JobSource:
         return JobSource(job, pages, files=self.files, sandbox=self._engines.sandbox)

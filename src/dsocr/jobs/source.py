@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+from collections import defaultdict
 from collections.abc import Sequence
 
 from dsocr.jobs.files import JobFiles
@@ -24,6 +26,7 @@ class JobSource:
         self._files = files
         self._sandbox = sandbox
         self._open: dict[int, DocumentFile] = {}
+        self._opening: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     def num_pages(self) -> int:
@@ -31,7 +34,8 @@ class JobSource:
 
     async def render_page(self, index: int, *, dpi: float | None) -> PageImage:
         page = self._pages[index]
-        source = self._open.get(page.file) or await self._open_file(page.file)
+        async with self._opening[page.file]:
+            source = self._open.get(page.file) or await self._open_file(page.file)
         image = await source.render_page(page.file_page, dpi=dpi)
         return dataclasses.replace(image, index=index)
 

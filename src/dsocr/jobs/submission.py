@@ -26,6 +26,8 @@ from dsocr.pipeline.pipeline import check_options
 from dsocr.types import OcrOptions
 
 HASH_CHUNK_BYTES = 1 << 20
+OPENING_SHARE = 2
+"""A submission opens its files on 1/2 of the decoding processes: the others go on rendering."""
 
 
 class ReceivedFile(Protocol):
@@ -98,24 +100,36 @@ async def new_job(
 
 
 async def _open_files(submission: Submission, sandbox: Sandbox) -> tuple[JobFile, ...]:
-    files: list[JobFile] = []
-    failures: list[DsocrError] = []
-    for number, file in enumerate(submission.files):
-        num_pages = 1
-        try:
-            num_pages = await _num_pages(file, sandbox, submission.password)
-        except DsocrError as error:
-            failures.append(error)
-        files.append(JobFile(number, file.name, file.size, num_pages, submission.password))
-    if len(failures) == len(files):
-        raise failures[0]
-    return tuple(files)
+    slots = asyncio.Semaphore(max(1, sandbox.max_children // OPENING_SHARE))
+
+    async def num_pages(file: ReceivedFile) -> int | DsocrError:
+        async with slots:
+            return await _num_pages(file, sandbox, submission.password)
+
+    found = await asyncio.gather(*map(num_pages, submission.files))
+    if isinstance(found[0], DsocrError) and not any(isinstance(one, int) for one in found):
+        raise found[0]
+    return tuple(
+        JobFile(number, file.name, file.size, _pages_or_one(pages), submission.password)
+        for number, (file, pages) in enumerate(zip(submission.files, found, strict=True))
+    )
 
 
-async def _num_pages(file: ReceivedFile, sandbox: Sandbox, password: str | None) -> int:
-    source = await open_document(file.path, name=file.name, sandbox=sandbox, password=password)
+async def _num_pages(
+    file: ReceivedFile, sandbox: Sandbox, password: str | None
+) -> int | DsocrError:
+    """Or why the file cannot be opened."""
+    try:
+        source = await open_document(file.path, name=file.name, sandbox=sandbox, password=password)
+    except DsocrError as error:
+        return error
     await source.close()
     return source.num_pages
+
+
+def _pages_or_one(found: int | DsocrError) -> int:
+    """A file that cannot be opened is one page, which gets the error."""
+    return found if isinstance(found, int) else 1
 
 
 def _pages(files: Sequence[JobFile], ranges: str | None, max_pages: int) -> tuple[JobPage, ...]:

@@ -11,12 +11,14 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from dsocr.engines.base import EngineInfo
 from dsocr.errors import DiskFull, EngineUnavailable
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.events import JobNotifier
 from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import ClaimRequest, Lease
 from dsocr.jobs.job_runner import ENGINE_WAIT_SECONDS, EngineProvider, JobRunner
+from dsocr.jobs.limits import JobLimits
 from dsocr.jobs.store import leases, queue_order
 from dsocr.jobs.store.database import Database
 from dsocr.jobs.worker_registry import HeartbeatMonitor, WorkerRegistry
@@ -37,7 +39,9 @@ class JobWorker:
         notifier: JobNotifier,
         engines: EngineProvider,
         config: JobsConfig,
+        limits: Callable[[], JobLimits],
     ) -> None:
+        self._limits = limits
         self._database = database
         self._registry = registry
         self._notifier = notifier
@@ -123,7 +127,7 @@ class JobWorker:
         except EngineUnavailable:
             return False
         lost = await self._lost_workers()
-        request = ClaimRequest(self._registry.id, info.name, lost, self._config.max_running)
+        request = self._claim_request(info, lost)
         if not lost and await self._database.read(queue_order.next_job, request) is None:
             return False
         async with self._lease_lock:
@@ -135,6 +139,17 @@ class JobWorker:
             await self._database.write(leases.release_worker, worker)
             self._registry.forget(worker)
         return False
+
+    def _claim_request(self, info: EngineInfo, lost: Sequence[str]) -> ClaimRequest:
+        limits = self._limits()
+        return ClaimRequest(
+            worker=self._registry.id,
+            engine=info.name,
+            lost_workers=lost,
+            max_jobs_of_owner=limits.running.value,
+            few_jobs=limits.few_running,
+            enough_pages=limits.enough_pages,
+        )
 
     def _start_job(self, lease: Lease) -> None:
         self._notifier.notify(lease.job_id)

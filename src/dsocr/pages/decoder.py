@@ -1,8 +1,9 @@
 """The decoding process: opens one file at a time and renders its pages on request.
 
-A request is `{"path", "stamp", "kind", "decoder", "password", "page", "dpi"}`; `page` null only
-opens, an empty `path` only closes. The last file stays open for its next page. `stamp`
-distinguishes a file from a later one of the same name.
+A request is `{"path", "stamp", "kind", "decoder", "password", "page", "dpi", "shared"}`. `page`
+null only opens; an empty `path` only closes. The last file stays open for its next page. `stamp`
+distinguishes a file from a later one of the same name. With `shared` the pixels of a page are sent
+as shared memory.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dsocr.errors import BadImage, BadPdf, DsocrError, TooManyPixels
-from dsocr.process.child import Channel, Header, limit_cpu_seconds
+from dsocr.process.child import Buffer, Channel, Header, Payload, limit_cpu_seconds
+from dsocr.process.shared_memory import share
 from dsocr.types import PageImage, TextLine
 
 
@@ -42,11 +44,12 @@ def main(channel: Channel, arguments: Header) -> None:
         limit_cpu_seconds(arguments["cpu_seconds"])
         try:
             opened = _opened_for(request, opened, max_pixels=arguments["max_pixels"])
-            response, pixels = _response(request, opened.file) if opened else ({}, b"")
+            response, payload = _response(request, opened.file) if opened else ({}, b"")
         except Exception as error:
             opened = None
-            response, pixels = _error_response(error, request["kind"]), b""
-        channel.send(response, pixels)
+            response, payload = _error_response(error, request["kind"]), b""
+        channel.send(response, payload)
+        del payload  # frees its memory before the next request
 
 
 def _opened_for(request: Header, opened: _Opened | None, *, max_pixels: int) -> _Opened | None:
@@ -71,7 +74,7 @@ def _open(request: Header, max_pixels: int) -> File:
     return ImageFile(path, decoder=request["decoder"], max_pixels=max_pixels)
 
 
-def _response(request: Header, file: File) -> tuple[Header, bytes]:
+def _response(request: Header, file: File) -> tuple[Header, Payload]:
     if request["page"] is None:
         return {"num_pages": file.num_pages}, b""
     page = file.render_page(request["page"], dpi=request["dpi"])
@@ -85,7 +88,17 @@ def _response(request: Header, file: File) -> tuple[Header, bytes]:
         "image_share": page.image_share,
         "flags": page.flags,
     }
-    return response, page.image.tobytes()
+    pixels = page.rgb()
+    assert isinstance(pixels, Buffer)
+    return response, _shared(pixels) if request["shared"] else pixels
+
+
+def _shared(pixels: Buffer) -> Payload:
+    """As shared memory, or as they are where the system provides none."""
+    try:
+        return share(pixels)
+    except OSError:
+        return pixels
 
 
 def _serialize_line(line: TextLine) -> list[Any]:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
-from PIL import Image
 
 from dsocr.errors import BadPdf, PasswordRequired
 from dsocr.pages.pdf_elsewhere import content_elsewhere
@@ -21,7 +20,7 @@ from dsocr.pages.pdf_objects import PageObject, painted_objects
 from dsocr.pages.pdf_scale import scale_for_content
 from dsocr.pages.pdf_text import Characters, Frame, text_lines
 from dsocr.pages.pdf_visibility import hidden_characters, render
-from dsocr.types import HIDDEN_TEXT, Box, PageImage, TextLine
+from dsocr.types import HIDDEN_TEXT, Box, PageImage, RawPixels, TextLine
 
 DEFAULT_DPI = 144
 """At which the authors render PDF pages for the model (spec 3.1)."""
@@ -74,13 +73,13 @@ class PdfFile:
             usual = DEFAULT_DPI / POINTS_PER_INCH
             dpi = POINTS_PER_INCH * scale_for_content(page, objects, usual=usual)
         scale = fitting_scale(page.get_size(), dpi=dpi, max_pixels=self._max_pixels)
-        image, frame = render(page, scale), Frame(page)
-        text = _text_layer(page, image, objects, frame, scale)
+        pixels, frame = render(page, scale), Frame(page)
+        text = _text_layer(page, pixels, objects, frame, scale)
         return PageImage(
             index,
-            image,
-            image.width,
-            image.height,
+            pixels,
+            pixels.width,
+            pixels.height,
             dpi=scale * POINTS_PER_INCH,
             text_lines=text.visible,
             hidden_lines=text.over_image,
@@ -99,7 +98,7 @@ class _TextLayer:
 
 def _text_layer(
     page: pdfium.PdfPage,
-    image: Image.Image,
+    pixels: RawPixels,
     objects: Sequence[PageObject],
     frame: Frame,
     scale: float,
@@ -107,7 +106,7 @@ def _text_layer(
     text_page = page.get_textpage()
     try:
         characters = Characters(text_page)
-        hidden = hidden_characters(page, characters, image, objects, scale=scale)
+        hidden = hidden_characters(page, characters, pixels, objects, scale=scale)
         visible = hidden.visible(len(characters.texts))
         lines = text_lines(characters, frame, only=visible)
         over_image = text_lines(characters, frame, only=hidden.over_image)

@@ -36,6 +36,8 @@ _HYPHENS = {0x02, 0xAD}
 _LINE_BREAKS = "\r\n"
 _NO_FONT = -1
 _SPACE = (" ", 0.0, 0.0, _NO_FONT)
+_FIRST_SURROGATE = 0xD800
+_RECT_BYTES = ctypes.sizeof(pdfium_c.FS_RECTF)
 
 
 class Frame:
@@ -164,12 +166,13 @@ class Characters:
 
     @cached_property
     def texts(self) -> list[str]:
-        page = self._page
-        codes = [_get_unicode(page, index) for index in range(self._count)]
+        codes = list(map(_get_unicode, [self._page] * self._count, range(self._count)))
         texts = [_character(code) for code in codes]
+        if max(codes, default=0) < _FIRST_SURROGATE:
+            return texts
         for index in range(len(codes) - 1):
             high, low = codes[index], codes[index + 1]
-            if 0xD800 <= high < 0xDC00 <= low < 0xE000:  # pdfium counts each half
+            if _FIRST_SURROGATE <= high < 0xDC00 <= low < 0xE000:  # pdfium counts each half
                 texts[index] = chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
                 texts[index + 1] = ""
         return texts
@@ -208,28 +211,32 @@ class Characters:
 
     def _boxes(self) -> list[Bounds | None]:
         """Each box has the font's full height, so that a dot is as high as a letter."""
-        page, rects = self._page, (ctypes.c_float * (4 * self._count))()  # of FS_RECTF
+        count = self._count
+        rects = (ctypes.c_float * (4 * count))()  # of FS_RECTF: left, top, right, bottom
         start = ctypes.addressof(rects)
-        found = [_get_loose_box(page, index, start + 16 * index) for index in range(self._count)]
+        addresses = range(start, start + _RECT_BYTES * count, _RECT_BYTES)
+        found = list(map(_get_loose_box, [self._page] * count, range(count), addresses))
         edges = rects[:]
         columns = (edges[first::4] for first in range(4))
+        boxes = zip(found, *columns, strict=True)
+        if not math.isfinite(sum(edges)):
+            return [_sorted_box(*box) for box in boxes]
         return [
             (left, bottom, right, top)
-            if has_box
-            and -math.inf < left < right < math.inf
-            and -math.inf < bottom < top < math.inf
-            else _sorted_box(left, bottom, right, top)
-            if has_box
-            else None
-            for has_box, left, top, right, bottom in zip(found, *columns, strict=True)
+            if has_box and left < right and bottom < top
+            else _sorted_box(has_box, left, top, right, bottom)
+            for has_box, left, top, right, bottom in boxes
         ]
 
 
-def _sorted_box(left: float, bottom: float, right: float, top: float) -> Bounds | None:
+def _sorted_box(
+    has_box: int, left: float, top: float, right: float, bottom: float
+) -> Bounds | None:
     """None for a box without an area."""
     left, right = sorted((left, right))
     bottom, top = sorted((bottom, top))
-    if not all(map(math.isfinite, (left, bottom, right, top))) or right <= left or top <= bottom:
+    is_finite = all(map(math.isfinite, (left, bottom, right, top)))
+    if not has_box or not is_finite or right <= left or top <= bottom:
         return None
     return left, bottom, right, top
 
@@ -316,21 +323,21 @@ def _address(handle: Any) -> int:
     return address
 
 
-_get_unicode = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_void_p, ctypes.c_int)(
+_get_unicode = ctypes.PYFUNCTYPE(ctypes.c_uint, ctypes.c_void_p, ctypes.c_int)(
     _address(pdfium_c.FPDFText_GetUnicode)
 )
-_get_loose_box = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
+_get_loose_box = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
     _address(pdfium_c.FPDFText_GetLooseCharBox)
 )
-_get_ink_box = ctypes.CFUNCTYPE(
+_get_ink_box = ctypes.PYFUNCTYPE(
     ctypes.c_int, ctypes.c_void_p, ctypes.c_int, *[ctypes.c_void_p] * 4
 )(_address(pdfium_c.FPDFText_GetCharBox))
-_get_text_object = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)(
+_get_text_object = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)(
     _address(pdfium_c.FPDFText_GetTextObject)
 )
-_get_font = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(
+_get_font = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(
     _address(pdfium_c.FPDFTextObj_GetFont)
 )
-_get_angle = ctypes.CFUNCTYPE(ctypes.c_float, ctypes.c_void_p, ctypes.c_int)(
+_get_angle = ctypes.PYFUNCTYPE(ctypes.c_float, ctypes.c_void_p, ctypes.c_int)(
     _address(pdfium_c.FPDFText_GetCharAngle)
 )

@@ -16,10 +16,10 @@ import numpy as np
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
-from PIL import Image
 
 from dsocr.pages.pdf_objects import PageObject, handle_of
 from dsocr.pages.pdf_text import Characters, Frame
+from dsocr.types import RawPixels
 
 Boxes = NDArray[np.float64]
 """(n, 4): left, top, right, bottom in pixels of the picture."""
@@ -66,7 +66,7 @@ class Hidden:
 def hidden_characters(
     page: pdfium.PdfPage,
     characters: Characters,
-    picture: Image.Image,
+    picture: RawPixels,
     objects: Sequence[PageObject],
     *,
     scale: float,
@@ -106,7 +106,7 @@ class _Glyphs:
     """The addresses of the text objects; `owners` numbers them."""
 
     @classmethod
-    def of(cls, page: pdfium.PdfPage, characters: Characters, picture: Image.Image) -> _Glyphs:
+    def of(cls, page: pdfium.PdfPage, characters: Characters, picture: RawPixels) -> _Glyphs:
         texts = zip(characters.texts, characters.owners, strict=True)
         printed = [index for index, (text, owner) in enumerate(texts) if owner and text.strip()]
         indices = np.array(printed, np.int64)
@@ -129,18 +129,18 @@ class _Glyphs:
         return extents
 
 
-def _in_pixels(boxes: Boxes, page: pdfium.PdfPage, picture: Image.Image) -> Boxes:
+def _in_pixels(boxes: Boxes, page: pdfium.PdfPage, picture: RawPixels) -> Boxes:
     """Boxes in points of the page (left, bottom, right, top) as boxes in pixels."""
     origin, across, up = (np.array(Frame(page).point(*at)) for at in ((0, 0), (1000, 0), (0, 1000)))
-    matrix = np.stack([across - origin, up - origin]) / 1000 * picture.size
-    start = origin * picture.size
+    matrix = np.stack([across - origin, up - origin]) / 1000 * _size(picture)
+    start = origin * _size(picture)
     first, second = boxes[:, :2] @ matrix + start, boxes[:, 2:] @ matrix + start
     return np.hstack([np.minimum(first, second), np.maximum(first, second)])
 
 
-def _has_ink(picture: Image.Image, boxes: Boxes) -> Mask:
+def _has_ink(picture: RawPixels, boxes: Boxes) -> Mask:
     """Whether neighbouring pixels in each box differ as those of a printed character do."""
-    grey = np.asarray(picture.convert("L"))
+    grey = _array(picture)[..., 1]
     edges = np.zeros(grey.shape, np.bool_)
     edges[:, 1:] = _difference(grey[:, 1:], grey[:, :-1]) >= _MIN_CONTRAST
     edges[1:] |= _difference(grey[1:], grey[:-1]) >= _MIN_CONTRAST
@@ -201,7 +201,7 @@ def _is_tiny(glyphs: _Glyphs, characters: Characters, scale: float) -> Mask:
 
 
 def _images(
-    objects: Sequence[PageObject], page: pdfium.PdfPage, picture: Image.Image
+    objects: Sequence[PageObject], page: pdfium.PdfPage, picture: RawPixels
 ) -> tuple[Boxes, NDArray[np.int64]]:
     """Boxes of the page's raster images, and their places in the order of painting."""
     found = [
@@ -215,7 +215,7 @@ def _images(
 
 
 def _under_images(
-    glyphs: _Glyphs, objects: Sequence[PageObject], page: pdfium.PdfPage, picture: Image.Image
+    glyphs: _Glyphs, objects: Sequence[PageObject], page: pdfium.PdfPage, picture: RawPixels
 ) -> NDArray[np.int64]:
     """Text objects most of which lies under an image that is painted after them."""
     boxes, order = _images(objects, page, picture)
@@ -229,7 +229,7 @@ def _under_images(
 
 
 def _over_images(
-    boxes: Boxes, objects: Sequence[PageObject], page: pdfium.PdfPage, picture: Image.Image
+    boxes: Boxes, objects: Sequence[PageObject], page: pdfium.PdfPage, picture: RawPixels
 ) -> Mask:
     """Whether the middle of each box lies in a raster image."""
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
@@ -240,7 +240,7 @@ def _over_images(
 
 
 def _under_text(
-    page: pdfium.PdfPage, picture: Image.Image, glyphs: _Glyphs, visible: Mask, scale: float
+    page: pdfium.PdfPage, picture: RawPixels, glyphs: _Glyphs, visible: Mask, scale: float
 ) -> Mask:
     """Characters under other text: an old wording, painted over. Where a text is printed twice,
     neither print changes the picture alone, so all that is found is tested once more together."""
@@ -254,10 +254,10 @@ def _under_text(
     return found
 
 
-def _is_on_page(boxes: Boxes, picture: Image.Image) -> Mask:
+def _is_on_page(boxes: Boxes, picture: RawPixels) -> Mask:
     """Whether the middle of each box lies in the picture."""
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-    inside: Mask = np.all((middles >= 0) & (middles <= picture.size), axis=1)
+    inside: Mask = np.all((middles >= 0) & (middles <= _size(picture)), axis=1)
     return inside
 
 
@@ -314,7 +314,7 @@ def _areas(boxes: Boxes) -> NDArray[np.float64]:
 
 def _changed(
     page: pdfium.PdfPage,
-    picture: Image.Image,
+    picture: RawPixels,
     glyphs: _Glyphs,
     suspects: NDArray[np.int64],
     scale: float,
@@ -327,12 +327,24 @@ def _changed(
     finally:
         for number in suspects:
             pdfium_c.FPDFPageObj_SetIsActive(handle_of(glyphs.objects[number]), True)
-    difference = _difference(np.asarray(picture), np.asarray(without)).max(axis=2)
+    difference = _difference(_array(picture), _array(without)).max(axis=2)
     return _any_inside(difference >= _MIN_CONTRAST, glyphs.boxes)
 
 
-def render(page: pdfium.PdfPage, scale: float) -> Image.Image:
-    """The page in RGB, upright, `scale` pixels a point."""
-    bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
-    image: Image.Image = bitmap.to_pil().convert("RGB")
-    return image
+def render(page: pdfium.PdfPage, scale: float) -> RawPixels:
+    """The page in RGB, upright, `scale` pixels a point, in the memory that pdfium renders into."""
+    bitmap = page.render(
+        scale=scale, rev_byteorder=True, force_bitmap_format=pdfium_c.FPDFBitmap_BGR
+    )
+    bitmap.close()  # its memory stays
+    return RawPixels(bitmap.width, bitmap.height, memoryview(bitmap.buffer).cast("B"))
+
+
+def _size(picture: RawPixels) -> tuple[int, int]:
+    return picture.width, picture.height
+
+
+def _array(picture: RawPixels) -> NDArray[np.uint8]:
+    """(height, width, 3), without a copy."""
+    pixels = np.frombuffer(picture.data, np.uint8)  # type: ignore[arg-type]
+    return pixels.reshape(picture.height, picture.width, 3)

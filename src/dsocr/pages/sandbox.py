@@ -23,8 +23,11 @@ from dsocr.errors import (
     TooManyPages,
     TooManyPixels,
 )
+from dsocr.pages.child_queue import ChildQueue
 from dsocr.pages.config import PagesConfig
-from dsocr.process.child import Child, ChildDied, ChildTimeout, Header
+from dsocr.process import shared_memory
+from dsocr.process.child import Child, ChildDied, ChildTimeout, Header, Received
+from dsocr.process.machine import this_machine
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,10 @@ _CLOSE_REQUEST: Header = {"path": "", "stamp": None, "password": None, "kind": "
 Result = TypeVar("Result")
 
 
+class _Killed(Exception):
+    """The child was killed from outside, which says nothing about its file."""
+
+
 @dataclass(slots=True)
 class _Worker:
     child: Child
@@ -55,11 +62,12 @@ class _Worker:
 
 
 class Sandbox:
-    """Decodes in at most `config.workers` child processes, started when first needed."""
+    """Decodes in at most `max_children` child processes, started when first needed."""
 
     def __init__(self, config: PagesConfig) -> None:
         self._config = config
-        self._slots = asyncio.Semaphore(config.workers)
+        self.max_children = config.decoders(this_machine()).value
+        self._queue = ChildQueue(self.max_children, self._open_files)
         self._idle: list[_Worker] = []
         self._busy: set[Child] = set()
         self._closed = False
@@ -75,28 +83,48 @@ class Sandbox:
     ) -> None:
         await self.close()
 
-    async def request(self, header: Header, parse: Callable[[Header, bytearray], Result]) -> Result:
+    async def request(self, header: Header, parse: Callable[[Header, Received], Result]) -> Result:
         """Sends a request of `decoder.py` and returns what `parse` makes of the response. Raises
         the file's `DsocrError`.
 
+        Files wait for a child in turns. Any number of children may have the same file open.
         Cancelling kills the child: pdfium cannot be interrupted. So does an invalid response, where
         `parse` finds a key missing, or a type or a value wrong: the file has taken the child over.
+        A request whose child was killed from outside is sent once more, to a new child: the machine
+        had too little memory, and the file may be sound. The child's own limits are final.
         """
-        async with self._slots:
+        async with self._queue.child(header["path"]):
             if self._closed:
                 raise _stopping()
-            worker = self._take_worker(header["path"])
-            self._busy.add(worker.child)
             try:
-                response, pixels = await self._call(worker, header)
-                result = _error(response) if "error" in response else parse(response, pixels)
-            except (KeyError, TypeError, ValueError, OverflowError) as error:
-                log.warning("invalid response of a decoding process (%s)", type(error).__name__)
-                await asyncio.to_thread(worker.child.kill)
-                raise _crash(header) from error
-            finally:
-                self._busy.discard(worker.child)
-            await self._return_worker(worker)
+                worker = self._take_worker(header["path"])
+                return await self._request_of(worker, header, parse)
+            except _Killed:
+                return await self._request_again(header, parse)
+
+    async def _request_again(
+        self, header: Header, parse: Callable[[Header, Received], Result]
+    ) -> Result:
+        try:
+            return await self._request_of(_Worker(self._start()), header, parse)
+        except _Killed as error:
+            raise _crash(header) from error
+
+    async def _request_of(
+        self, worker: _Worker, header: Header, parse: Callable[[Header, Received], Result]
+    ) -> Result:
+        """`request` in this child, which is idle afterwards. Raises `_Killed`, too."""
+        self._busy.add(worker.child)
+        try:
+            response, pixels = await self._call(worker, header)
+            result = _error(response) if "error" in response else parse(response, pixels)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            log.warning("invalid response of a decoding process (%s)", type(error).__name__)
+            await asyncio.to_thread(worker.child.kill)
+            raise _crash(header) from error
+        finally:
+            self._busy.discard(worker.child)
+        await self._return_worker(worker)
         if isinstance(result, DsocrError):
             if response["cause"]:
                 log.info("this %s could not be decoded: %.300r", header["kind"], response["cause"])
@@ -109,7 +137,7 @@ class Sandbox:
             self._idle.remove(worker)  # searched again each time: others may take workers meanwhile
             self._busy.add(worker.child)
             try:
-                with suppress(DsocrError):
+                with suppress(DsocrError, _Killed):
                     await self._call(worker, _CLOSE_REQUEST)
                     await self._return_worker(worker)
             finally:
@@ -123,13 +151,16 @@ class Sandbox:
         for child in children:
             await asyncio.to_thread(child.kill)
 
+    def _open_files(self) -> list[str]:
+        return [worker.path for worker in self._idle]
+
     def _take_worker(self, path: str) -> _Worker:
-        """An idle child, preferably one that has this file open, or a new one.
+        """An idle child, preferably one that has this file open or none, or a new one.
 
         Not in a thread, although starting takes milliseconds: a caller cancelled meanwhile would
         leave a child without an owner.
         """
-        for worker in sorted(self._idle, key=lambda worker: worker.path != path):
+        for worker in sorted(self._idle, key=lambda worker: (worker.path != path, worker.path)):
             self._idle.remove(worker)
             if worker.child.alive:
                 return worker
@@ -149,7 +180,8 @@ class Sandbox:
             environment=_ENVIRONMENT,
         )
 
-    async def _call(self, worker: _Worker, header: Header) -> tuple[Header, bytearray]:
+    async def _call(self, worker: _Worker, header: Header) -> tuple[Header, Received]:
+        header = {**header, "shared": shared_memory.has_room()}
         seconds = self._config.page_timeout_seconds
         try:
             response = await worker.child.call_async(header, timeout=seconds)
@@ -159,6 +191,8 @@ class Sandbox:
             if self._closed:
                 raise _stopping() from error
             log.warning("a decoding process died (%s)", error.reason)
+            if error.killed_from_outside:
+                raise _Killed from error
             raise _crash(header) from error
         worker.path = header["path"]
         worker.num_responses += 1
@@ -166,7 +200,7 @@ class Sandbox:
 
     async def _return_worker(self, worker: _Worker) -> None:
         # While `close_file` uses a worker, another one may have been started.
-        crowded = len(self._idle) >= self._config.workers
+        crowded = len(self._idle) >= self.max_children
         if self._closed or crowded or worker.num_responses >= RECYCLE_AFTER:
             await asyncio.to_thread(worker.child.kill)
         else:

@@ -11,13 +11,11 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from PIL import Image
-
 from dsocr.errors import BadRequest
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.signature import FileType, Kind, file_type
-from dsocr.process.child import Header
-from dsocr.types import PAGE_FLAGS, Box, PageImage, TextLine
+from dsocr.process.child import Header, Received
+from dsocr.types import PAGE_FLAGS, Box, PageImage, RawPixels, TextLine
 
 Stamp = tuple[int, int, int]
 
@@ -110,18 +108,18 @@ def _request(path: Path, stamp: Stamp, found: FileType, password: str | None) ->
 # `TypeError` or `ValueError` at anything that a correct decoder does not send.
 
 
-def _parse_num_pages(response: Header, pixels: bytearray) -> int:
+def _parse_num_pages(response: Header, pixels: Received) -> int:
     return _count(response["num_pages"])
 
 
-def _parse_page(index: int, response: Header, pixels: bytearray) -> PageImage:
+def _parse_page(index: int, response: Header, pixels: Received) -> PageImage:
     width, height = _count(response["width"]), _count(response["height"])
     if len(pixels) != 3 * width * height:
         raise ValueError("not as many pixels as announced")
     dpi, lines = response["dpi"], response["lines"]
     return PageImage(
         index=index,
-        image=Image.frombuffer("RGB", (width, height), pixels, "raw", "RGB", 0, 1),
+        pixels=RawPixels(width, height, pixels),
         width=width,
         height=height,
         dpi=None if dpi is None else float(dpi),

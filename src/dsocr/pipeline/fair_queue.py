@@ -42,6 +42,10 @@ class FairQueue:
         self._passed_over = 0
 
     @property
+    def num_taken(self) -> int:
+        return self._num_taken
+
+    @property
     def num_waiting(self) -> int:
         background = sum(len(waiters) for waiters in self._background.values())
         return len(self._first) + len(self._repeated) + background
@@ -55,6 +59,10 @@ class FairQueue:
             yield
         finally:
             self._release()
+
+    def capacity_changed(self) -> None:
+        """Grants the slots that a larger capacity allows."""
+        self._grant()
 
     def _queue_of(self, is_first: bool, background: str | None) -> Waiters:
         if background is None:

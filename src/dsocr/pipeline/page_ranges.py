@@ -23,7 +23,7 @@ def parse_page_ranges(text: str) -> list[tuple[int, int | None]]:
         if first < 1:
             raise BadRequest("pages: the first page is 1")
         if last is not None and last < first:
-            raise BadRequest(f"pages: {first}-{last} runs backwards")
+            raise BadRequest(f"pages: {first}-{last} runs backwards; write {last}-{first}")
         ranges.append((first, last))
     return ranges
 

@@ -9,27 +9,33 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
 from dsocr.engines.base import Engine, EngineInfo
 from dsocr.errors import BadRequest, DsocrError, UnsupportedMode, UnsupportedTask
+from dsocr.metrics import Metrics, NoMetrics
 from dsocr.pipeline.event_emitter import PageEventEmitter
 from dsocr.pipeline.events import OnEvent, PageDone, PageEvent, PageStarted
 from dsocr.pipeline.fair_queue import FairQueue
+from dsocr.pipeline.image_memory import ImageMemory
+from dsocr.pipeline.page_order import PageOrder
 from dsocr.pipeline.retry import is_incomplete, retry_page
+from dsocr.pipeline.workers import run_workers
+from dsocr.process.supervisor import max_inflight_bytes
 from dsocr.types import Document, OcrOptions, PageFailure, PageImage, PageResult, Usage
 
 log = logging.getLogger(__name__)
 
-NUM_SPARE_IMAGES = 3
-"""Page images in memory beside those that the engine works on."""
+MIN_PAGES_AHEAD = 3
+"""Page images in memory beside those that the engine works on, or as many as it works on, whichever
+is more: an engine that batches pages may finish all of them at once."""
 
 
 class PageSource(Protocol):
-    """A document whose pages can be rendered one at a time, in any order."""
+    """A document whose pages can be rendered in any order, and several at the same time."""
 
     @property
     def name(self) -> str: ...
@@ -48,15 +54,25 @@ _OnResult = Callable[[int, PageResult], Awaitable[None]]
 class Pipeline:
     """Runs documents through one engine; any number of `run` calls may be in progress.
 
-    It alone counts the pages in flight: at most `engine.info.max_concurrency`. Each document
-    renders one page ahead of the engine. However many or long the documents are, the page images in
-    memory are those in flight and `NUM_SPARE_IMAGES` more.
+    It alone counts the pages in flight: at most `engine.info.max_concurrency`. Pages are rendered
+    ahead of the engine, several of a document at the same time, and recognized in their order.
+    However many or long the documents are, the page images in memory are at most twice as many as
+    those in flight (see `MIN_PAGES_AHEAD`) and have at most `max_image_bytes`.
     """
 
-    def __init__(self, engine: Engine, *, retry: bool = True) -> None:
-        """Without `retry` every page is recognized once, whatever the result."""
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        retry: bool = True,
+        metrics: Metrics | None = None,
+        max_image_bytes: int | None = None,
+    ) -> None:
+        """Without `retry` every page is recognized once, whatever the result. Images may take the
+        bytes that a process gets at a time, unless `max_image_bytes` says otherwise."""
         self._engine, self._retry = engine, retry
-        self._image_slots = FairQueue(self._max_images, reserved=1)
+        self._metrics = metrics or NoMetrics()
+        self._images = ImageMemory(self._max_images, max_image_bytes or max_inflight_bytes())
         self._engine_slots = FairQueue(lambda: engine.info.max_concurrency)
 
     async def run(
@@ -98,8 +114,8 @@ class Pipeline:
     ) -> None:
         """Recognizes `pages` after all `run` calls, in turns with other owners; keeps no result.
 
-        A page holds its image slot until `on_page` has returned, so that slow storage slows down
-        rendering. Ends and raises as `run` does.
+        At most as many pages as may be in memory are rendered before `on_page` has returned, so
+        that slow storage slows down rendering. Ends and raises as `run` does.
         """
 
         async def pass_on(position: int, page: PageResult) -> None:
@@ -121,7 +137,6 @@ class Pipeline:
         info = self._engine.info
         check_options(options, info)
         _check_pages(wanted, source.num_pages)
-        num_workers = min(len(wanted), info.max_concurrency + 1)
         run = _Run(
             source=source,
             options=options,
@@ -129,15 +144,15 @@ class Pipeline:
             on_event=on_event,
             owner=owner,
             pages=iter(enumerate(wanted)),
-            waiting=asyncio.Semaphore(1 if owner is None else num_workers),
-            rendering=asyncio.Lock(),
+            waiting=asyncio.Semaphore(1 if owner is None else max(1, len(wanted))),
+            order=PageOrder(),
             on_result=on_result,
         )
-        await all_or_none([self._work(run) for _ in range(num_workers)])
-
-    async def _work(self, run: _Run) -> None:
-        while await self._process_next(run):
-            pass
+        await run_workers(
+            lambda: self._process_next(run),
+            # one slot is left for the first page of the next document
+            lambda: min(len(wanted), self._max_images() - 1),
+        )
 
     async def _process_next(self, run: _Run) -> bool:
         """Takes one page from rendering to its result; False when none is left. The image is freed
@@ -148,17 +163,25 @@ class Pipeline:
                 if upcoming is None:
                     return False
                 position, index = upcoming
-                await slots.enter_async_context(run.slot_of(self._image_slots, position))
-            async with run.rendering:
-                rendered = await _render(run, index)
+                first = position == 0
+                await slots.enter_async_context(
+                    self._images.slot(is_first=first, background=run.owner)
+                )
+            rendered = await _render(run, index)
+            num_bytes = rendered.num_bytes if isinstance(rendered, PageImage) else 0
+            slots.enter_context(self._images.hold(num_bytes))
+            async with run.order.turn(position):
                 if isinstance(rendered, PageImage):
-                    await slots.enter_async_context(run.slot_of(self._engine_slots, position))
+                    await slots.enter_async_context(
+                        self._engine_slots.slot(is_first=first, background=run.owner)
+                    )
             if isinstance(rendered, PageImage):
                 result = await self._recognize_page(rendered, run)
             else:
                 run.emit(PageStarted(index))
                 result = rendered
         await run.on_result(position, result)
+        self._metrics.count_page(self._engine.info.name, result.finish_reason)
         run.emit(PageDone(result))
         return True
 
@@ -191,7 +214,8 @@ class Pipeline:
         return result
 
     def _max_images(self) -> int:
-        return self._engine.info.max_concurrency + NUM_SPARE_IMAGES
+        in_flight = self._engine.info.max_concurrency
+        return in_flight + max(MIN_PAGES_AHEAD, in_flight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,15 +233,12 @@ class _Run:
     """Held while a page waits for an image slot: one page a document. In the background, where
     owners are served in turns, all workers may: an owner of a single document would otherwise miss
     most slots that become free at once."""
-    rendering: asyncio.Lock
-    """Held by the one page of this document that is rendered or waits for the engine."""
+    order: PageOrder
+    """In which rendered pages take their engine slots: one page a document waits for one."""
     on_result: _OnResult
     """Takes each result, by its position, as soon as it is done."""
     owner: str | None
     """Of a background run; None in the foreground."""
-
-    def slot_of(self, queue: FairQueue, position: int) -> AbstractAsyncContextManager[None]:
-        return queue.slot(is_first=position == 0, background=self.owner)
 
     def emit(self, event: PageEvent) -> None:
         if self.on_event is not None:
@@ -273,15 +294,3 @@ def _failure(error: Exception, index: int) -> PageFailure:
         return PageFailure(error.code, error.message, error.retryable)
     log.error("page %d failed by a bug", index, exc_info=error)
     return PageFailure(DsocrError.code, "Something went wrong inside; the log has the details.")
-
-
-async def all_or_none(coroutines: Sequence[Coroutine[object, object, None]]) -> None:
-    """Runs them concurrently. The first exception, or cancellation, cancels all and waits for
-    their end."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for unfinished in tasks:
-            unfinished.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from PIL.Image import Image
 
-from dsocr.engines.deepseek.grounding import compose_raw, markdown_of
+from dsocr.engines.deepseek.grounding import compose_raw, result_of_blocks
 from dsocr.types import Block, Box, FinishReason, PageImage, PageResult, TextLine, Usage
 
 MIN_HEIGHT = 64
@@ -20,8 +20,9 @@ _WORST_FIRST: tuple[FinishReason, ...] = ("repetition", "length", "stop")
 
 def split_page(page: PageImage) -> tuple[PageImage, PageImage]:
     """Split near the middle, at the row that crosses the fewest strokes."""
-    row = split_row(page.image)
-    return _part(page, 0, row), _part(page, row, page.height)
+    image = page.image
+    row = split_row(image)
+    return _part(page, image, 0, row), _part(page, image, row, page.height)
 
 
 def split_row(image: Image) -> int:
@@ -54,16 +55,13 @@ def merge_halves(
     has_boxes = any(block.boxes for block in blocks)
     raws = (result.raw.strip() for result in results)
     reasons = {result.finish_reason for result in results}
-    return PageResult(
-        index=page.index,
-        width=page.width,
-        height=page.height,
-        markdown=markdown_of(blocks, page_index=page.index),
-        blocks=tuple(blocks),
-        lines=tuple(lines),
+    return result_of_blocks(
+        page,
+        blocks,
+        lines=lines,
         raw=compose_raw(blocks) if has_boxes else "\n\n".join(raw for raw in raws if raw),
         finish_reason=next(reason for reason in _WORST_FIRST if reason in reasons),
-        flags=tuple(dict.fromkeys(flag for result in results for flag in result.flags)),
+        flags=list(dict.fromkeys(flag for result in results for flag in result.flags)),
         usage=sum_usage(*(result.usage for result in results)),
     )
 
@@ -72,11 +70,11 @@ def sum_usage(*usages: Usage) -> Usage:
     return Usage(*(sum(column) for column in zip(*map(dataclasses.astuple, usages), strict=True)))
 
 
-def _part(page: PageImage, top: int, bottom: int) -> PageImage:
+def _part(page: PageImage, image: Image, top: int, bottom: int) -> PageImage:
     part = partial(_lines_between, top=top / page.height, bottom=bottom / page.height)
     return dataclasses.replace(
         page,
-        image=page.image.crop((0, top, page.width, bottom)),
+        pixels=image.crop((0, top, page.width, bottom)),
         height=bottom - top,
         text_lines=None if page.text_lines is None else part(page.text_lines),
         hidden_lines=part(page.hidden_lines),

@@ -4,7 +4,8 @@ It never outlives its parent. Knows nothing of what the child computes. File dec
 engine and the runtime each run in such a child, so that a crash, a hang or a decompression bomb
 costs one child and never the service.
 
-A frame is a JSON object and one binary payload. Pickle is not used: a child that decodes hostile
+A frame is a JSON object and one binary payload, which travels through the socket or as a block of
+shared memory. Pickle is not used: a child that decodes hostile
 files must not be able to run code in its parent.
 """
 
@@ -27,10 +28,23 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from dsocr.process.shared_memory import (
+    CAN_SHARE,
+    SharedBlock,
+    raise_file_limit,
+    receive_with_descriptors,
+    send_with_block,
+)
+from dsocr.types import SharedMemory
+
 Header = dict[str, Any]
 Buffer = bytes | bytearray | memoryview
+Payload = Buffer | SharedMemory
+Received = bytearray | SharedBlock
 
 _LENGTHS = struct.Struct("!IQ")
+_SHARED = 1 << 63
+"""Added to the length of a payload that is shared memory: its descriptor comes with the lengths."""
 _CHILD_PROGRAM = (
     "import sys; sys.path = [entry for entry in sys.path if entry];"
     "import dsocr.process.child; dsocr.process.child.main()"
@@ -39,17 +53,25 @@ _CHILD_PROGRAM = (
 called types.py."""
 BEGAN_AT = time.time()
 """In a child: when its interpreter had started, before the target's imports. Seconds since 1970."""
+_KILLS_FROM_OUTSIDE = (-signal.SIGTERM, -getattr(signal, "SIGKILL", signal.SIGTERM))
+"""Exit statuses of a process that was killed. Windows has no SIGKILL."""
 MAX_HEADER_BYTES = 64 << 20
 MAX_PAYLOAD_BYTES = 4 << 30
 """The parent allocates no more than this for a frame, whatever length a faulty child announces."""
 
 
 class ChildDied(Exception):
-    """The child process ended before it responded. `reason` is for the log."""
+    """The child process ended before it responded. `reason` is for the log.
 
-    def __init__(self, reason: str) -> None:
+    `killed_from_outside`: by another process or by the kernel for lack of memory. The limits of the
+    child itself never show as SIGKILL: past its CPU time it gets SIGXCPU, and without address space
+    its allocations fail.
+    """
+
+    def __init__(self, reason: str, *, killed_from_outside: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.killed_from_outside = killed_from_outside
 
 
 class ChildTimeout(Exception):
@@ -64,10 +86,15 @@ class Channel:
         self._max_payload_bytes = max_payload_bytes
 
     def send(
-        self, header: Mapping[str, Any], payload: Buffer = b"", deadline: float | None = None
+        self, header: Mapping[str, Any], payload: Payload = b"", deadline: float | None = None
     ) -> None:
         """Raises `TimeoutError` past the deadline: the other side no longer receives."""
         text = json.dumps(header, separators=(",", ":")).encode()
+        if not isinstance(payload, Buffer):
+            self._send_shared(
+                _LENGTHS.pack(len(text), len(payload) | _SHARED) + text, payload, deadline
+            )
+            return
         view = memoryview(payload).cast("B")  # so that `len` counts bytes
         self._send(_LENGTHS.pack(len(text), len(view)) + text, deadline)
         if view:
@@ -75,18 +102,24 @@ class Channel:
 
     def has_input(self) -> bool:
         """Whether `receive` would find data, or the end of the stream, now."""
-        return bool(select.select([self._sock], [], [], 0)[0])
+        waiting = select.poll()  # select() takes no descriptor above 1023
+        waiting.register(self._sock, select.POLLIN)
+        return bool(waiting.poll(0))
 
-    def receive(self, deadline: float | None = None) -> tuple[Header, bytearray]:
+    def receive(self, deadline: float | None = None) -> tuple[Header, Received]:
         """The next frame. Raises `EOFError` at the end or at a length above the limits,
-        `ValueError` if the header is not a JSON object, `TimeoutError` past the deadline."""
-        header_bytes, payload_bytes = _LENGTHS.unpack(self._receive(_LENGTHS.size, deadline))
+        `ValueError` if the header is not a JSON object or the shared memory not sealed,
+        `TimeoutError` past the deadline."""
+        lengths, descriptors = self._receive_lengths(deadline)
+        header_bytes, payload_bytes = _LENGTHS.unpack(lengths)
+        block = _received_block(descriptors, payload_bytes)
+        payload_bytes &= ~_SHARED
         if header_bytes > MAX_HEADER_BYTES:
             raise EOFError(f"frame header of {header_bytes} bytes")
         if payload_bytes > self._max_payload_bytes:
             raise EOFError(f"frame payload of {payload_bytes} bytes")
-        header = self._receive(header_bytes, deadline)
-        return _parse_header(header), self._receive(payload_bytes, deadline)
+        header = _parse_header(self._receive(header_bytes, deadline))
+        return header, self._receive(payload_bytes, deadline) if block is None else block
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -96,6 +129,23 @@ class Channel:
     def _send(self, data: Buffer, deadline: float | None) -> None:
         with self._until(deadline):
             self._sock.sendall(data)
+
+    def _send_shared(self, data: bytes, block: SharedMemory, deadline: float | None) -> None:
+        with self._until(deadline):
+            num_sent = send_with_block(self._sock, data, block)
+        self._send(memoryview(data)[num_sent:], deadline)
+
+    def _receive_lengths(self, deadline: float | None) -> tuple[bytes | bytearray, list[int]]:
+        """The lengths at the start of a frame, and the descriptors that came with them."""
+        if not CAN_SHARE:
+            return self._receive(_LENGTHS.size, deadline), []
+        with self._until(deadline):
+            data, descriptors = receive_with_descriptors(self._sock, _LENGTHS.size)
+        if not data:
+            raise EOFError("the other side closed the connection")
+        if len(data) < _LENGTHS.size:
+            data += self._receive(_LENGTHS.size - len(data), deadline)
+        return data, descriptors
 
     def _receive(self, size: int, deadline: float | None) -> bytearray:
         data = bytearray(size)
@@ -144,6 +194,7 @@ class Child:
         max_response_bytes: int = MAX_PAYLOAD_BYTES,
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        raise_file_limit()
         ours, theirs = socket.socketpair()
         lifeline_read, self._lifeline = os.pipe()
         plan = {"target": target, "arguments": dict(arguments or {}), "memory_bytes": memory_bytes}
@@ -182,8 +233,8 @@ class Child:
         return not self._closed and self._process.poll() is None
 
     def call(
-        self, header: Mapping[str, Any], payload: Buffer = b"", *, timeout: float | None = None
-    ) -> tuple[Header, bytearray]:
+        self, header: Mapping[str, Any], payload: Payload = b"", *, timeout: float | None = None
+    ) -> tuple[Header, Received]:
         """Sends one request and returns its response. A child that dies or takes too long is
         killed and reaped, and `ChildDied` or `ChildTimeout` raised."""
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -196,12 +247,13 @@ class Child:
         except (EOFError, OSError, ValueError) as error:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.5)  # its own exit status is more useful than that of our kill
+            died = ChildDied(self.exit_reason(), killed_from_outside=self._was_killed())
             self.kill()
-            raise ChildDied(self.exit_reason()) from error
+            raise died from error
 
     async def call_async(
-        self, header: Mapping[str, Any], payload: Buffer = b"", *, timeout: float | None = None
-    ) -> tuple[Header, bytearray]:
+        self, header: Mapping[str, Any], payload: Payload = b"", *, timeout: float | None = None
+    ) -> tuple[Header, Received]:
         """`call` from a coroutine. Cancelling kills the child: C code cannot be interrupted."""
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(
@@ -214,6 +266,10 @@ class Child:
             with contextlib.suppress(ChildDied, ChildTimeout):
                 await work
             raise
+
+    def _was_killed(self) -> bool:
+        """Whether the process was killed, and not by `kill`."""
+        return not self._closed and self._process.returncode in _KILLS_FROM_OUTSIDE
 
     def exit_reason(self) -> str:
         """How the process ended, for the log."""
@@ -236,6 +292,17 @@ class Child:
             self.channel.close()
             os.close(self._lifeline)
             self._thread.shutdown(wait=False)
+
+
+def _received_block(descriptors: list[int], payload_bytes: int) -> SharedBlock | None:
+    """The frame's shared memory, if it has any. Descriptors that are not announced are closed."""
+    if len(descriptors) == 1 and payload_bytes & _SHARED:
+        return SharedBlock.received(descriptors[0], payload_bytes & ~_SHARED)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    if descriptors or payload_bytes & _SHARED:
+        raise EOFError("a frame whose shared memory is missing or not announced")
+    return None
 
 
 def _parse_header(header: bytearray) -> Header:

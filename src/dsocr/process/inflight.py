@@ -11,10 +11,10 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from dsocr.errors import DsocrError, EngineCrashed
-from dsocr.process.child import Buffer, Header
+from dsocr.errors import DsocrError, EngineCrashed, EngineUnavailable
+from dsocr.process.child import Header, Payload
 from dsocr.process.text_stream import TextStream
 
 LOST_CHARACTERS = 64
@@ -23,12 +23,31 @@ MAX_SUSPICIONS = 3
 """A page that was a suspect of so many crashes is cleared only when it is finished."""
 
 
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What the crashes of earlier processes say about a page."""
+
+    num_crashes: int = 0
+    """Of which the page was a suspect."""
+    is_suspect: bool = False
+    cleared_at: float = 0
+    """Characters of text after which the page is no longer a suspect."""
+
+
+class WorkerLost(EngineUnavailable):
+    """The process was lost; another one can process the page."""
+
+    def __init__(self, suspicion: Suspicion) -> None:
+        super().__init__()
+        self.suspicion = suspicion
+
+
 @dataclass(slots=True, eq=False)
 class Page:
     """A request in flight. `response` is resolved once, however many processes are tried."""
 
     request: Header
-    payload: Callable[[], Buffer]
+    payload: Callable[[], Payload]
     """Makes the bytes that follow the request."""
     response: asyncio.Future[Header]
     stream: TextStream
@@ -36,20 +55,22 @@ class Page:
     """To the present process."""
     started_at: float | None = None
     """When the present process started the page, by the clock of `InflightPages`."""
-    suspicions: int = 0
-    is_suspect: bool = False
-    cleared_at: float = 0
-    """Characters of text after which the page is no longer a suspect."""
+    suspicion: Suspicion = field(default_factory=Suspicion)
+
+    @property
+    def is_suspect(self) -> bool:
+        return self.suspicion.is_suspect
 
     def add_text(self, piece: str) -> None:
         try:
             self.stream.add(piece)
         except Exception as error:  # a failing listener fails its own page only
             self.fail(error)
-        self.is_suspect = self.is_suspect and len(self.stream.text) < self.cleared_at
+        if self.is_suspect and len(self.stream.text) >= self.suspicion.cleared_at:
+            self._clear()
 
     def finish(self, header: Header) -> None:
-        self.is_suspect = False
+        self._clear()
         if header["kind"] == "done":
             self.response.set_result({**header, "raw": self.stream.text})
         else:
@@ -60,16 +81,18 @@ class Page:
             self.response.set_exception(error)
 
     def mark_suspect(self) -> None:
-        self.is_suspect = True
-        self.suspicions += 1
-        self.cleared_at = len(self.stream.text) + LOST_CHARACTERS
-        if self.suspicions >= MAX_SUSPICIONS:
-            self.cleared_at = math.inf
+        num_crashes = self.suspicion.num_crashes + 1
+        is_final = num_crashes >= MAX_SUSPICIONS
+        cleared_at = math.inf if is_final else len(self.stream.text) + LOST_CHARACTERS
+        self.suspicion = Suspicion(num_crashes, True, cleared_at)
 
     def reset(self) -> None:
         """For the next process."""
         self.sent, self.started_at = False, None
         self.stream.restart()
+
+    def _clear(self) -> None:
+        self.suspicion = replace(self.suspicion, is_suspect=False)
 
 
 @dataclass(slots=True)
@@ -85,8 +108,18 @@ class InflightPages:
     def num_started(self) -> int:
         return sum(page.started_at is not None for page in self._unanswered())
 
-    def handle_event(self, header: Header) -> bool:
-        """Applies a process's event to its page. True if it was the page's last one."""
+    def handle_events(self, header: Header) -> bool:
+        """Applies a frame of a process: one event, or `events` and then `texts`. True if a page
+        has got its last event."""
+        events = header["events"] if header["kind"] == "events" else [header]
+        num_answered = sum([self._handle_event(event) for event in events])
+        for number, text in header.get("texts", ()):
+            page = self.pages.get(number)
+            if page is not None and not page.response.done():
+                page.add_text(text)
+        return num_answered > 0
+
+    def _handle_event(self, header: Header) -> bool:
         kind, page = header["kind"], self.pages.get(header.get("id", 0))
         if page is None or page.response.done():
             return False
@@ -138,6 +171,11 @@ class InflightPages:
     def fail_all(self, error: DsocrError) -> None:
         for page in self.pages.values():
             page.fail(error)
+
+    def hand_over(self) -> None:
+        """Fails all pages with `WorkerLost`, for other processes."""
+        for page in self.pages.values():
+            page.fail(WorkerLost(page.suspicion))
 
     def _unanswered(self) -> list[Page]:
         return [page for page in self.pages.values() if not page.response.done()]

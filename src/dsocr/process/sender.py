@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from dsocr.process.child import Buffer, Channel, Header
+from dsocr.process.child import Channel, Header, Payload
 
 SENDER_THREADS = 2
 """One makes the next page's payload while the other sends."""
@@ -24,7 +24,7 @@ class FrameSender:
         self,
         channel: Channel,
         header: Header,
-        payload: Callable[[], Buffer | None],
+        payload: Callable[[], Payload | None],
         is_current: Callable[[], bool],
     ) -> None:
         """Queues a frame; a thread waits if the process does not take it yet.

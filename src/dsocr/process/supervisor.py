@@ -1,13 +1,14 @@
 """Keeps one worker process running, with many pages in flight to it.
 
 A process that dies, or makes no progress while pages are in flight, is replaced, and its pages are
-sent again. A page that crashes processes is given up (`inflight.py`); restarts pause while
-processes only crash (`breaker.py`). Restarts also happen without a request. Knows nothing of what
-the process computes.
+sent again, or handed over to other processes. A page that crashes processes is given up
+(`inflight.py`); restarts pause while processes only crash (`breaker.py`). Restarts also happen
+without a request. Knows nothing of what the process computes.
 
-Frames from the process: `ready` or `unusable` (`code`, `message`); then, each with the `id` of its
-page, `started`, `text`, `done` and `failed`, one by one or as a list of `events`; and `heartbeat`
-with its load while it makes progress. Frames to the process: `read` with the pixels, and `cancel`.
+Frames from the process: `progress` of its start (`progress.py`), `ready` or `unusable` (`code`,
+`message`); then, each with the `id` of its page, `started`, `text`, `done` and `failed`, one by one
+or as a list of `events`, followed by `texts`, pairs of `id` and text; and `heartbeat` with its load
+while it makes progress. Frames to the process: `read` with the pixels, and `cancel`.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from typing import Any
 
 from dsocr.errors import DsocrError, EngineUnavailable, PageTimeout
 from dsocr.process.breaker import CircuitBreaker
-from dsocr.process.child import Buffer, Header
-from dsocr.process.inflight import InflightPages, Page, error_from_frame
+from dsocr.process.child import Header, Payload
+from dsocr.process.inflight import InflightPages, Page, Suspicion, WorkerLost, error_from_frame
 from dsocr.process.limiter import InflightLimiter
 from dsocr.process.machine import memory_bytes
+from dsocr.process.progress import StartProgress, progress_of
 from dsocr.process.sender import FrameSender
 from dsocr.process.text_stream import TextStream
 from dsocr.process.worker_process import WorkerProcess, start_worker
@@ -39,6 +41,8 @@ INFLIGHT_SHARE = 8
 """Payloads in flight may take `MIN_INFLIGHT_BYTES` or 1/`INFLIGHT_SHARE` of the memory, whichever
 is more: they wait in the process until it prepares them. 300 pages, as many as a large GPU uses,
 are 2 GB and more."""
+LOG_SECONDS = 2.0
+"""Between two lines in the log about one stage of a start."""
 RESTART_SECONDS = 1.0
 """Between two attempts to replace a process."""
 
@@ -73,10 +77,19 @@ class Supervisor:
         *,
         timeouts: Timeouts,
         clock: Callable[[], float] = time.monotonic,
+        on_ready: Callable[[Header], None] | None = None,
+        num_peers: int = 0,
     ) -> None:
+        """`on_ready` takes the `ready` frame of each process, also of one that replaces another.
+
+        With `num_peers` other processes that take its pages, those of a lost process fail with
+        `WorkerLost` and are not sent again; the memory for payloads is divided among them all.
+        """
         self._target, self._arguments = target, dict(arguments)
+        self._on_ready = on_ready
         self._timeouts = timeouts
-        self._limiter = InflightLimiter(max_inflight_bytes())
+        self._has_peers = num_peers > 0
+        self._limiter = InflightLimiter(max_inflight_bytes() // (1 + num_peers))
         self._clock = clock
         self._inflight = InflightPages(clock)
         self._breaker = CircuitBreaker(clock)
@@ -91,6 +104,9 @@ class Supervisor:
         """Why no page can be processed now, for people; empty when pages can be."""
         self.restarts: Counter[str] = Counter()
         """Processes lost since the start, by cause: `crash` or `stall`."""
+        self.start_progress: StartProgress | None = None
+        """How far the start of a process is; None when none is starting."""
+        self._progress_logged_at = 0.0
         self.load: Header = {}
         """Fields of the present process's last `heartbeat`; empty before the first. A process sends
         none while it is idle."""
@@ -125,10 +141,11 @@ class Supervisor:
     async def request(
         self,
         header: Mapping[str, Any],
-        payload: Callable[[], Buffer],
+        payload: Callable[[], Payload],
         *,
         num_bytes: int,
         on_text: Callable[[str], None] | None = None,
+        suspicion: Suspicion | None = None,
     ) -> Header:
         """Has one page processed. Returns its `done` frame, with the page's whole text as `raw`.
 
@@ -136,16 +153,21 @@ class Supervisor:
         process that gets the page, so that they are not kept. What it raises is raised here.
         `on_text` may differ from `raw` when a second process did not repeat the first one's text,
         as happens where sums are rounded differently. Cancelling cancels the page in the process.
+        `suspicion` is that of the `WorkerLost` that another supervisor raised for the page.
         """
         self._num_requests += 1
+        suspicion, num_lost = suspicion or Suspicion(), self.restarts.total()
         try:
             async with self._limiter.admit(num_bytes):
+                if self._has_peers and self.restarts.total() > num_lost:
+                    raise WorkerLost(suspicion)
                 self._next_id += 1
                 page = Page(
                     {**header, "kind": "read", "id": self._next_id},
                     payload,
                     asyncio.get_running_loop().create_future(),
                     TextStream(on_text),
+                    suspicion=suspicion,
                 )
                 await self.start()
                 return await self._response(page)
@@ -204,6 +226,8 @@ class Supervisor:
         process = self._process = await start_worker(self._target, self._arguments, self._clock)
         process.listen(self._on_message, self._on_exit)
         ready = await self._wait_until_ready(process)
+        if self._on_ready is not None:
+            self._on_ready(ready)
         self.unhealthy_reason = ""
         self._send_pages()
         return ready
@@ -222,7 +246,7 @@ class Supervisor:
 
     async def _abandon(self, process: WorkerProcess) -> None:
         process.ready.cancel()
-        self._process = None
+        self._process = self.start_progress = None
         await process.kill()
 
     def _on_message(self, process: WorkerProcess, header: Header) -> None:
@@ -230,7 +254,11 @@ class Supervisor:
         kind = header["kind"]
         if kind == "loading":
             logger.info("loading %s", header["message"])
+        elif kind == "progress":
+            if process is self._process:
+                self._note_progress(progress_of(header))
         elif kind == "ready" and not process.ready.done():
+            self.start_progress = None
             process.ready.set_result(header)
         elif kind == "unusable" and not process.ready.done():
             process.fail_start(error_from_frame(header))
@@ -238,15 +266,21 @@ class Supervisor:
             if process is self._process:
                 self.load = {name: value for name, value in header.items() if name != "kind"}
         else:
-            events = header["events"] if kind == "events" else [header]
-            if any([self._inflight.handle_event(event) for event in events]):
+            if self._inflight.handle_events(header):
                 self._breaker.record_success()
             self._send_pages()
+
+    def _note_progress(self, progress: StartProgress) -> None:
+        last, self.start_progress = self.start_progress, progress
+        is_new = last is None or last.stage != progress.stage
+        if is_new or self._clock() - self._progress_logged_at >= LOG_SECONDS:
+            self._progress_logged_at = self._clock()
+            logger.info("starting: %s", progress.text)
 
     def _on_exit(self, process: WorkerProcess, reason: str) -> None:
         """A process has ended: its pages go to the next one, or are given up."""
         if self._process is process:
-            self._process = None
+            self._process = self.start_progress = None
             self.load = {}
         if self._closed or process.ready.cancelled():
             return
@@ -263,6 +297,8 @@ class Supervisor:
         num_pages = len(self._inflight.pages)
         logger.error("the engine's process ended (%s); pages in flight: %d", reason, num_pages)
         self._inflight.mark_suspects()
+        if self._has_peers:
+            self._inflight.hand_over()
         if self._restart_task is None or self._restart_task.done():
             self._restart_task = asyncio.create_task(self._restart())
 
@@ -292,7 +328,7 @@ class Supervisor:
         for page in self._inflight.to_send():
             self._send(page.request, partial(_payload_of, page, loop))
 
-    def _send(self, header: Header, payload: Callable[[], Buffer | None] = bytes) -> None:
+    def _send(self, header: Header, payload: Callable[[], Payload | None] = bytes) -> None:
         process = self._process
         if process is not None and not self._closed:
             is_current = partial(self._is_current, process)
@@ -324,7 +360,7 @@ class Supervisor:
             await process.kill()
 
 
-def _payload_of(page: Page, loop: asyncio.AbstractEventLoop) -> Buffer | None:
+def _payload_of(page: Page, loop: asyncio.AbstractEventLoop) -> Payload | None:
     """None for a page that has its response already, or whose payload cannot be made."""
     if page.response.done():
         return None

@@ -11,6 +11,7 @@ from typing import Any
 
 from dsocr.errors import EngineUnavailable
 from dsocr.process.child import Child, ChildDied, Header
+from dsocr.process.early import take_early
 
 
 class WorkerProcess:
@@ -72,8 +73,8 @@ class WorkerProcess:
 async def start_worker(
     target: str, arguments: Mapping[str, Any], clock: Callable[[], float]
 ) -> WorkerProcess:
-    """Raises `EngineUnavailable`. A child whose start is cancelled is killed: no one else would."""
-    starting = asyncio.ensure_future(asyncio.to_thread(Child, target, arguments))
+    """Raises `EngineUnavailable`. A child whose start is cancelled is killed: no caller has it."""
+    starting = asyncio.ensure_future(asyncio.to_thread(_started, target, arguments))
     try:
         return WorkerProcess(await asyncio.shield(starting), clock)
     except ChildDied as error:
@@ -83,6 +84,10 @@ async def start_worker(
             child = await starting
             await asyncio.to_thread(child.kill)
         raise
+
+
+def _started(target: str, arguments: Mapping[str, Any]) -> Child:
+    return take_early(target, arguments) or Child(target, arguments)
 
 
 def _exit_reason(child: Child) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Gt, Le
-
-from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
 
 AttentionName = Literal["flash_attention_2", "sdpa", "eager"]
 DtypeName = Literal["auto", "bfloat16", "float16", "float32"]
@@ -24,7 +24,10 @@ class RuntimeConfig:
     model_path: Path | None = None
     """A folder with config.json, tokenizer.json and *.safetensors."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
+    """auto, cpu, cuda, cuda:1, mps; a list such as cuda:0,cuda:2, with one worker process for each;
+    or all: every GPU."""
+    threads: Annotated[int, Gt(0)] | None = None
+    """CPU threads of a worker process; unset: as many as cores, divided among the workers."""
     dtype: DtypeName = "auto"
     expert_dtype: ExpertDtypeName = "auto"
     """int8 quantizes the weights of the routed experts, with a scale per row: 6.7 GB of weights
@@ -33,11 +36,15 @@ class RuntimeConfig:
     """The preferred implementation; where it cannot run, sdpa is used and `/health` says so."""
     kernels: bool = True
     """On a CUDA GPU: Triton kernels and CUDA graphs; false: plain PyTorch, slower but equal."""
+    kernel_cache: Path | None = None
+    """Folder of compiled kernels, which the first start and `dsocr warm` fill; keep it. Unset: that
+    of `TRITON_CACHE_DIR`, else `dsocr/kernels` in the user's cache folder."""
     cache_dtype: CacheDtypeName = "auto"
     """Type of the cached keys and values. auto: the model's; fp8: twice as many tokens as with 16
     bits, less exact."""
-    max_tiles: int = VIEWS.max_tiles
-    """Local tiles of a page in gundam mode, at most."""
+    max_tiles: int | None = None
+    """Local tiles of a page in gundam mode, at most; unset: the model's own limit, 9 for
+    DeepSeek-OCR."""
     max_num_seqs: Annotated[int, Gt(0)] | None = None
     """Pages decoded at once; unset: up to 256 on a GPU, as its memory allows, 4 elsewhere."""
     cache_tokens: Annotated[int, Gt(0)] | None = None
@@ -57,3 +64,17 @@ class RuntimeConfig:
     """A worker process that makes no progress for this long is replaced. Each step is progress."""
     start_seconds: float = 900
     """Time limit for loading the weights."""
+
+    def to_arguments(self) -> dict[str, Any]:
+        """As plain values, for the worker process."""
+        values = dataclasses.asdict(self)
+        return {name: str(one) if isinstance(one, Path) else one for name, one in values.items()}
+
+    @staticmethod
+    def from_arguments(arguments: Mapping[str, Any]) -> RuntimeConfig:
+        paths = {
+            name: Path(arguments[name])
+            for name in ("model_path", "kernel_cache")
+            if arguments.get(name) is not None
+        }
+        return RuntimeConfig(**{**arguments, **paths})

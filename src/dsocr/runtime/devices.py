@@ -26,7 +26,7 @@ class DeviceError(Exception):
 
 def choose_device(requested: str) -> torch.device:
     """`auto`: the first CUDA or ROCm device, else Apple's, else the CPU. Raises `DeviceError`."""
-    if requested in ("auto", "all"):
+    if requested == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

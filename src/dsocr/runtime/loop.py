@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -22,7 +23,7 @@ from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.execution.memory_plan import MemoryPlan, plan_memory
 from dsocr.runtime.execution.model_runner import Launched, ModelRunner, Runner
 from dsocr.runtime.execution.oom_split import OomSplittingRunner
-from dsocr.runtime.execution.sampler import NotANumber, SampleResult
+from dsocr.runtime.execution.sampler import NotANumber, SampledToken
 from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import InputProcessor, InputQueue, Request
@@ -101,8 +102,17 @@ class RuntimeLoad:
 class _ActivePage:
     sequence: Sequence
     detokenizer: Detokenizer
-    num_characters: int = 0
-    text_ends: list[int] = field(default_factory=list)
+    num_emitted: int = 0
+    """Output tokens whose text was emitted."""
+
+    def new_text(self) -> str:
+        """The text of the output tokens since the last call."""
+        output_ids = self.sequence.output_ids
+        if len(output_ids) <= self.num_emitted:
+            return ""
+        text = self.detokenizer.push(output_ids[self.num_emitted :])
+        self.num_emitted = len(output_ids)
+        return text
 
 
 class Runtime:
@@ -171,8 +181,22 @@ class Runtime:
         return self._runner.run_idle_work()
 
     def step(self) -> list[Event]:
+        """`advance`, then `take_text`: the text of every step at once."""
+        return [*self.advance(), *self.take_text()]
+
+    def take_text(self) -> list[Text]:
+        """New text of the pages that are not done. Detokenizing the tokens of several steps
+        together takes much less time than one by one."""
+        return [
+            Text(number, text)
+            for number, page in self._pages.items()
+            if len(page.sequence.output_ids) > page.num_emitted and (text := page.new_text())
+        ]
+
+    def advance(self) -> list[Event]:
         """Schedules, launches and collects at most one step each. Returns `Started` events without
-        launching, so that they are sent before the device works on these pages."""
+        launching, so that they are sent before the device works on these pages. Of texts only
+        those that complete a page are among the events."""
         events = self._accept_prepared()
         if started := self.scheduler.start_encoding():
             return [*events, *(Started(one.request_id) for one in started)]
@@ -206,41 +230,32 @@ class Runtime:
     def _collect(self, step: ScheduledStep, launched: Launched | None) -> list[Event]:
         results, too_large = self._runner.collect(step, launched)
         events = [self._fail(one, _TOO_LARGE) for one in too_large if not one.ended]
-        for chunk, result in zip(step.chunks, results, strict=True):
-            if chunk.samples and not chunk.sequence.ended:
-                events += self._advance(chunk.sequence, result)
+        for (sequence, _, _, samples), result in zip(step.chunks, results, strict=True):
+            if not samples or sequence.ended:
+                continue
+            if isinstance(result, SampledToken):
+                sequence.append(*result)
+                if sequence.finish_reason is not None:
+                    events += self._finish(sequence, sequence.finish_reason)
+            elif isinstance(result, NotANumber):
+                events.append(self._fail(sequence, _NOT_A_NUMBER))
+            else:  # the no-repeat rule bans every token
+                events += self._finish(sequence, "stop")
         self.scheduler.finish_step(step)
         return events
 
-    def _advance(self, sequence: Sequence, result: SampleResult) -> list[Event]:
-        if isinstance(result, NotANumber):
-            return [self._fail(sequence, _NOT_A_NUMBER)]
-        if result is None:  # the no-repeat rule bans every token
-            sequence.finish_reason = "stop"
-        else:
-            sequence.append(
-                *(result.token, result.logprob),
-                ending=result.ending,
-                may_repeat=result.may_repeat,
-            )
+    def _finish(self, sequence: Sequence, finish_reason: FinishReason) -> list[Event]:
         page = self._pages[sequence.request_id]
-        text = ""
-        if len(sequence.output_ids) > len(page.text_ends):
-            text = page.detokenizer.push(sequence.output_ids[-1])
-            page.num_characters += len(text)
-            page.text_ends.append(page.num_characters)
-        if sequence.finish_reason is None:
-            return [Text(sequence.request_id, text)] if text else []
-        text += page.detokenizer.finish()
+        text = page.new_text() + page.detokenizer.finish()
         self._drop(sequence.request_id)
         done = Done(
             request_id=sequence.request_id,
-            finish_reason=sequence.finish_reason,
+            finish_reason=finish_reason,
             num_prompt_tokens=len(sequence.prompt_ids),
             num_image_tokens=sequence.num_image_tokens,
             output_ids=sequence.output_ids,
             logprobs=sequence.logprobs,
-            text_ends=page.text_ends[: len(sequence.output_ids)],
+            text_ends=self._tokenizer.text_ends(sequence.output_ids),
         )
         return [Text(sequence.request_id, text), done]
 
@@ -267,14 +282,17 @@ def make_runtime(
     config: RuntimeConfig,
     *,
     mark: Callable[[str], None] = lambda stage: None,
+    report: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> tuple[Runtime, MemoryPlan]:
     """A runtime that uses the device's free memory, with threads that prepare requests. `mark` is
-    called with the name of a stage when it is complete. Raises `DeviceError` if memory is short."""
+    called with the name of a stage when it is complete, `report` with what begins and how many
+    parts of it are done, of how many. Raises `DeviceError` if memory is short."""
     vision = VisionRunner(model)
+    report("measuring memory", 0, 0)
     plan = plan_memory(model, vision, config)
     mark("memory")
     kinds = token_kinds(tokenizer)
-    runner, lookahead = _make_runner(model, vision, tokenizer, config, plan, kinds)
+    runner, lookahead = _make_runner(model, vision, tokenizer, config, plan, kinds, report)
     is_cuda = model.device.type == "cuda"
     runtime = Runtime(
         runner,
@@ -286,15 +304,15 @@ def make_runtime(
             pixels_per_token=model.spec.views.encode_pixels_per_prompt_token,
         ),
         lookahead=lookahead,
-        executor=_make_executor(model.device),
+        executor=_make_executor(model.device, config.threads or num_cores()),
     )
     return runtime, plan
 
 
-def _make_executor(device: torch.device) -> Executor:
-    """Threads that prepare requests."""
+def _make_executor(device: torch.device, num_threads: int) -> Executor:
+    """Threads that prepare requests, one less than `num_threads`: the loop needs one."""
     return ThreadPoolExecutor(
-        max(1, min(PREPARING_THREADS, num_cores() - 1)),
+        max(1, min(PREPARING_THREADS, num_threads - 1)),
         thread_name_prefix="prepare",
         initializer=make_current,
         initargs=(device,),
@@ -308,6 +326,7 @@ def _make_runner(
     config: RuntimeConfig,
     plan: MemoryPlan,
     kinds: TokenKinds,
+    report: Callable[[str, int, int], None],
 ) -> tuple[Runner, int]:
     """The fastest runner for this device, and its `lookahead`."""
     num_tokens, cache_dtype = plan.cache_tokens, plan.cache_dtype
@@ -322,6 +341,7 @@ def _make_runner(
         digits=kinds.digits,
         cache_dtype=cache_dtype,
         vision=vision,
+        on_captured=partial(report, "capturing graphs"),
     )
     return graph_runner, 1
 

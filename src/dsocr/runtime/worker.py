@@ -2,13 +2,15 @@
 (`dsocr.process.child`).
 
 Received: `read` (a page with its pixels and the name of its mode) and `cancel`, any number at any
-time. Sent at the start: `loading`, then `ready` or `unusable`. `ready` has the number of pages to
+time. Sent at the start: `loading`, `progress` (`process.progress`), then `ready` or `unusable`.
+`ready` has the number of pages to
 keep in flight (`max_pages`: the running ones and a short queue), the tokens of the cache
 (`cache_tokens`) and the time at which each stage of the start was complete (`stages`: name ->
 seconds since 1970, in order).
 
 Sent afterwards: `events`, a list of `started`, `text`, `done` and `failed`, each with its page's
-`id`, in order; events of 25 ms share a frame. `started` is sent before the device works on the
+`id`, in order, and after them `texts`, pairs of a page's id and its new text, for the pages that
+are not done; what happens in 25 ms shares a frame. `started` is sent before the device works on the
 page, so that the parent knows which pages may have crashed the process. `heartbeat` reports
 progress and the load (`RuntimeLoad`). After a `cancel` an event of that page may still arrive; none
 follows `done` or `failed`.
@@ -23,15 +25,17 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
-from dsocr.process.child import BEGAN_AT, Channel, Header
+from dsocr.process.child import BEGAN_AT, Channel, ChildDied, Header, Received
+from dsocr.process.packing import pack_counts, pack_floats
+from dsocr.process.progress import ProgressReporter
+from dsocr.runtime.compilation.cache import use_kernel_cache
+from dsocr.runtime.compilation.child import KernelCompilation
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import (
     DeviceError,
@@ -48,9 +52,10 @@ from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.spec import CheckpointError
-from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.tokenizer import Tokenizer
-from dsocr.runtime.weights.loader import load_model
+from dsocr.runtime.weights.loader import start_loading
+from dsocr.runtime.weights.transfer import Transfer
+from dsocr.types import NoRepeat, RawPixels
 
 logger = logging.getLogger(__name__)
 
@@ -58,22 +63,38 @@ HEARTBEAT_SECONDS = 1.0
 FRAME_SECONDS = 0.025
 """Events are held back this long to share a frame, except `started`."""
 
+COLLECT_AFTER = 50_000
+"""Objects made and not freed, before the garbage collector looks for cycles."""
+
 _WITHOUT_KERNELS = "DEEPSEEK_OCR_RUNTIME__KERNELS=false runs without kernels, more slowly."
 
-Frame = tuple[Header, bytearray] | None
+_MB = 1_000_000
+
+Frame = tuple[Header, Received] | None
 
 
-def main(channel: Channel, arguments: Header) -> None:
-    """Loads the model, then serves pages until the channel is closed."""
+Compilation = Future[KernelCompilation | None]
+"""Kernels that are being compiled in a process of their own, if there are any."""
+
+
+def main(
+    channel: Channel,
+    arguments: Header,
+    *,
+    compilation: Compilation | None = None,
+    vocabulary: Future[Tokenizer] | None = None,
+) -> None:
+    """Loads the model, then serves pages until the channel is closed. `vocabulary` is the
+    tokenizer, if it is loaded already."""
     try:
-        runtime, sender = _load(channel, arguments)
+        runtime, sender = _load(channel, arguments, compilation, vocabulary)
     except (CheckpointError, DeviceError, RuntimeError, KernelError) as error:
         channel.send(_unusable(error))
         return
     frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()
     threading.Thread(target=_receive_frames, args=(channel, frames), daemon=True).start()
     while _handle_frames(runtime, frames):
-        sender.put(runtime.step())
+        sender.put(runtime.advance())
         if not runtime.has_work:
             sender.flush()
 
@@ -83,29 +104,22 @@ class EventSender:
 
     def __init__(self, channel: Channel, runtime: Runtime) -> None:
         self._channel, self._runtime = channel, runtime
-        self._frames: list[Header] = []
-        self._texts: dict[int, Header] = {}
+        self._events: list[Header] = []
         self._sent_at = self._heartbeat_at = time.monotonic()
 
     def put(self, events: list[Event]) -> None:
-        at_once = False
-        for event in events:
-            if isinstance(event, Text) and event.request_id in self._texts:
-                self._texts[event.request_id]["text"] += event.text
-                continue
-            frame = _event_frame(event)
-            self._frames.append(frame)
-            if isinstance(event, Text):
-                self._texts[event.request_id] = frame
-            at_once = at_once or isinstance(event, Started)
+        self._events += map(_event_frame, events)
+        at_once = any(isinstance(event, Started) for event in events)
         if at_once or time.monotonic() - self._sent_at >= FRAME_SECONDS:
             self.flush()
         self.heartbeat()
 
     def flush(self) -> None:
-        if self._frames:
-            self._channel.send({"kind": "events", "events": self._frames})
-        self._frames, self._texts = [], {}
+        """Sends all events, and then all new text of the pages that are not done."""
+        texts = [*self._runtime.take_text()]
+        if self._events or texts:
+            self._channel.send({"kind": "events", "events": self._events, "texts": texts})
+        self._events = []
         self._sent_at = time.monotonic()
 
     def heartbeat(self, *_: Any) -> None:
@@ -129,24 +143,37 @@ def _unusable(error: Exception) -> Header:
     return {"kind": "unusable", "code": "engine_unavailable", "message": message}
 
 
-def _load(channel: Channel, arguments: Header) -> tuple[Runtime, EventSender]:
+def _load(
+    channel: Channel,
+    arguments: Header,
+    compilation: Compilation | None,
+    vocabulary: Future[Tokenizer] | None,
+) -> tuple[Runtime, EventSender]:
     began = time.monotonic()
     stages = {"process": BEGAN_AT, "imports": time.time()}
 
     def mark(stage: str) -> None:
         stages[stage] = time.time()
 
-    config = RuntimeConfig(**{**arguments, "model_path": Path(arguments["model_path"])})
+    progress = ProgressReporter(channel.send)
+    config = RuntimeConfig.from_arguments(arguments)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
     device = choose_device(config.device)
     make_current(device)
     dtype = choose_dtype(config.dtype, device)
     channel.send({"kind": "loading", "message": _loading_message(config, device, dtype)})
-    model, tokenizer = _load_files(config, device, dtype, mark)
-    runtime, plan = make_runtime(model, tokenizer, config, mark=mark)
-    mark("runtime")
-    # torch and the model are several hundred thousand objects that stay: a full collection would
-    # pause all pages for a tenth of a second
+    model, transfer, tokenizer = _load_files(config, device, dtype, progress, mark, vocabulary)
+    _wait_for_kernels(config, device, compilation, progress)
+    mark("kernels")
     gc.freeze()
+    # the decoder's weights arrive meanwhile: what is measured and captured does not depend on them
+    runtime, plan = make_runtime(model, tokenizer, config, mark=mark, report=progress.report)
+    mark("runtime")
+    transfer.wait(partial(_report_weights, progress))
+    mark("all weights")
+    limit_collections()
+    gc.enable()
     sender = EventSender(channel, runtime)
     _send_heartbeats_while_computing(model, sender)
     channel.send(
@@ -166,31 +193,71 @@ def _load(channel: Channel, arguments: Header) -> tuple[Runtime, EventSender]:
     return runtime, sender
 
 
+def limit_collections() -> None:
+    """Makes garbage collections rare and short. Torch and the model are several hundred thousand
+    objects that stay: a full collection would pause all pages for a tenth of a second. A step makes
+    hundreds of short-lived tuples, which are freed without one."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+
+
 def _load_files(
-    config: RuntimeConfig, device: torch.device, dtype: torch.dtype, mark: Callable[[str], None]
-) -> tuple[OcrModel, Tokenizer]:
-    """The model and, loaded in a thread meanwhile, its tokenizer."""
+    config: RuntimeConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    progress: ProgressReporter,
+    mark: Callable[[str], None],
+    vocabulary: Future[Tokenizer] | None,
+) -> tuple[OcrModel, Transfer, Tokenizer]:
+    """The model, whose decoder may still be on its way, and its tokenizer, loaded in a thread if it
+    is not yet."""
     path = config.model_path
     assert path is not None
     with ThreadPoolExecutor(2) as executor:
-        loading = executor.submit(Tokenizer, path)
+        loading = vocabulary or executor.submit(Tokenizer, path)
         if config.kernels and device.type == "cuda" and torch.version.hip is None:
             executor.submit(preload_triton_key)
         _synchronize(device)
         mark("device")
-        model = load_model(
+        progress.report("loading weights")
+        model, transfer = start_loading(
             path,
             device=device,
             dtype=dtype,
             attention=config.attn_impl,
             kernels=config.kernels,
             expert_dtype=config.expert_dtype,
+            on_progress=partial(_report_weights, progress),
         )
-        _synchronize(device)
         mark("weights")
         tokenizer = loading.result()
     mark("vocabulary")
-    return model, tokenizer
+    return model, transfer, tokenizer
+
+
+def _wait_for_kernels(
+    config: RuntimeConfig,
+    device: torch.device,
+    compilation: Compilation | None,
+    progress: ProgressReporter,
+) -> None:
+    """Waits for kernels that are being compiled. What fails is compiled at its first launch."""
+    if compilation is None:
+        if config.kernels and device.type == "cuda":
+            use_kernel_cache(config.kernel_cache)
+        return
+    try:
+        running = compilation.result()
+        failed = running.wait(partial(progress.report, "compiling kernels")) if running else []
+    except (ChildDied, CheckpointError, OSError) as error:
+        logger.warning("kernels are compiled one after another: %s", error)
+    else:
+        if failed:
+            logger.warning("kernels that could not be compiled ahead: %s", ", ".join(failed))
+
+
+def _report_weights(progress: ProgressReporter, done: int, total: int) -> None:
+    progress.report("loading weights", done // _MB, total // _MB, "MB")
 
 
 def _synchronize(device: torch.device) -> None:
@@ -225,11 +292,12 @@ def _handle_frames(runtime: Runtime, frames: queue.SimpleQueue[Frame]) -> bool:
     return True
 
 
-def _request(header: Header, pixels: bytearray) -> Request:
+def _request(header: Header, pixels: Received) -> Request:
     ngram = header["no_repeat"]
+    width, height = header["size"]
     return Request(
         request_id=header["id"],
-        image=partial(Image.frombuffer, "RGB", tuple(header["size"]), pixels, "raw", "RGB", 0, 1),
+        image=RawPixels(width, height, pixels).image,
         prompt=header["prompt"],
         mode=header["mode"],
         params=SamplingParams(
@@ -257,8 +325,8 @@ def _event_frame(event: Event) -> Header:
                 "finish_reason": event.finish_reason,
                 "prompt_tokens": event.num_prompt_tokens,
                 "image_tokens": event.num_image_tokens,
-                "logprobs": [round(logprob, 4) for logprob in event.logprobs],
-                "text_ends": event.text_ends,
+                "logprobs": pack_floats([round(logprob, 4) for logprob in event.logprobs]),
+                "text_ends": pack_counts(event.text_ends),
             }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dsocr.errors import QueueFull
@@ -38,11 +38,14 @@ class Ticket:
 
 
 class AdmissionLimiter:
-    """Counts the admitted requests and their bytes. Used on the event loop only."""
+    """Counts the admitted requests and their bytes. Used on the event loop only.
 
-    def __init__(self, *, max_requests: int, max_bytes: int) -> None:
-        self.max_requests = max_requests
-        self.max_bytes = max_bytes
+    Its bounds may change; a lower one applies to the next requests.
+    """
+
+    def __init__(self, *, max_requests: Callable[[], int], max_bytes: Callable[[], int]) -> None:
+        self._max_requests = max_requests
+        self._max_bytes = max_bytes
         self.bytes = 0
         self._admitted: set[Ticket] = set()
         self._mean_seconds = 2.0  # an estimate until the first request is measured
@@ -56,13 +59,18 @@ class AdmissionLimiter:
         return len(self._admitted) - self.running
 
     @property
+    def max_requests(self) -> int:
+        return self._max_requests()
+
+    @property
     def full(self) -> bool:
-        return len(self._admitted) >= self.max_requests or self.bytes >= self.max_bytes
+        return len(self._admitted) >= self._max_requests() or self.bytes >= self._max_bytes()
 
     @contextmanager
     def admit(self, num_bytes: int) -> Iterator[Ticket]:
         """Admits a request with a body of at most `num_bytes`. Raises `AdmissionRefused`."""
-        if len(self._admitted) >= self.max_requests or self.bytes + num_bytes > self.max_bytes:
+        fits = self.bytes + num_bytes <= self._max_bytes()
+        if len(self._admitted) >= self._max_requests() or not fits:
             raise self.refusal()
         ticket = Ticket()
         self._admitted.add(ticket)

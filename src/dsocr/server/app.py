@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 
 from dsocr import __version__
-from dsocr.config import MIB, Settings
+from dsocr.config import Settings
 from dsocr.host import CreateEngine, EngineHost
 from dsocr.jobs.queue import JobQueue
-from dsocr.metrics import create_metrics
+from dsocr.metrics import Metrics, create_metrics
+from dsocr.process.machine import raise_open_files, this_machine
 from dsocr.server import problems, web_page
 from dsocr.server.admission import AdmissionLimiter
+from dsocr.server.capacity import Capacity, capacity_of
 from dsocr.server.deps import ApiKeys, Service
 from dsocr.server.forms import FORM_OVERHEAD_BYTES
 from dsocr.server.middleware.access import Cors, HostMiddleware, OriginMiddleware
@@ -29,6 +34,9 @@ DESCRIPTION = (
     "Recognizes images and PDFs and returns markdown with boxes. "
     "If the service has keys, send one as `Authorization: Bearer`."
 )
+THREADS = 64
+"""Of the event loop's executor. They wait for disks, exports and callbacks. asyncio's default,
+4 more than there are cores, lets a few slow exports hold up every upload."""
 ALLOWED_HEADERS = (
     "Authorization",
     "X-Api-Key",
@@ -67,20 +75,12 @@ def create_app(settings: Settings, *, create_engine: CreateEngine | None = None)
 def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        config = settings.server
-        host = EngineHost(settings.host_config(), create_engine)
+        raise_open_files()
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "dsocr"))
+        counters = create_metrics()
+        host = EngineHost(settings.host_config(), create_engine, counters)
         queue = JobQueue(settings.runs_dir / "jobs", host, settings.jobs)
-        app.state.service = Service(
-            settings=settings,
-            keys=ApiKeys(config.api_keys),
-            admission=AdmissionLimiter(
-                max_requests=config.max_requests, max_bytes=int(config.max_queue_mb * MIB)
-            ),
-            host=host,
-            jobs=queue,
-            metrics=create_metrics(),
-            uploads=AdmissionLimiter(max_requests=settings.jobs.max_uploads, max_bytes=sys.maxsize),
-        )
+        app.state.service = _service(settings, host, queue, counters)
         host.start()
         try:
             await queue.start()
@@ -91,6 +91,34 @@ def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
             await host.close()
 
     return lifespan
+
+
+def _service(settings: Settings, host: EngineHost, queue: JobQueue, counters: Metrics) -> Service:
+    machine = this_machine()
+
+    @functools.lru_cache(maxsize=8)
+    def capacity_at(max_concurrency: int | None) -> Capacity:
+        return capacity_of(settings, max_concurrency, machine)
+
+    def capacity() -> Capacity:
+        info = host.info
+        return capacity_at(info.max_concurrency if info else None)
+
+    return Service(
+        settings=settings,
+        keys=ApiKeys(settings.server.api_keys),
+        admission=AdmissionLimiter(
+            max_requests=lambda: capacity().requests.value,
+            max_bytes=lambda: capacity().queue_bytes.value,
+        ),
+        host=host,
+        jobs=queue,
+        metrics=counters,
+        uploads=AdmissionLimiter(
+            max_requests=lambda: capacity().jobs.uploads.value, max_bytes=lambda: sys.maxsize
+        ),
+        capacity=capacity,
+    )
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:

@@ -20,6 +20,7 @@ from dsocr.host import EngineHost
 from dsocr.jobs.queue import JobQueue
 from dsocr.metrics import Metrics
 from dsocr.server.admission import AdmissionLimiter
+from dsocr.server.capacity import Capacity
 from dsocr.server.problems import ClientDisconnected, Unauthorized
 
 T = TypeVar("T")
@@ -76,6 +77,8 @@ class Service:
     metrics: Metrics
     uploads: AdmissionLimiter
     """Admission of job uploads, apart from `admission`: they are stored, not answered at once."""
+    capacity: Callable[[], Capacity]
+    """The limits in effect; they follow the engine."""
 
 
 def service_of(request: Request) -> Service:
@@ -83,14 +86,17 @@ def service_of(request: Request) -> Service:
     return service
 
 
-RunningService = Annotated[Service, Depends(service_of)]
+async def _service(request: Request) -> Service:
+    """A coroutine, as all dependencies here: others wait for one of a few threads."""
+    return service_of(request)
 
 
-def owner_of(request: Request) -> str | None:
+async def _owner(request: Request) -> str | None:
     return service_of(request).keys.owner(request.headers)
 
 
-Owner = Annotated[str | None, Depends(owner_of)]
+RunningService = Annotated[Service, Depends(_service)]
+Owner = Annotated[str | None, Depends(_owner)]
 """The owner whose jobs a request may see; None: all jobs."""
 
 

@@ -1,7 +1,7 @@
 """Attributes of a route: how large its body may be, and the shape of its errors.
 
-The body limit middleware and the error handlers look them up by the route that a request matches,
-also before it is routed. A foreign contract sets its own with the two decorators.
+The body limit middleware and the error handlers look them up by the route of a request, also
+before it is routed. A foreign contract sets its own with the two decorators.
 """
 
 from __future__ import annotations
@@ -81,13 +81,43 @@ def error_shape_of(scope: Mapping[str, Any]) -> ErrorShape:
     return shape
 
 
+class RouteTable:
+    """The routes of an app, to find the one of a request before it is routed."""
+
+    def __init__(self, routes: Iterable[Any]) -> None:
+        self._routes = [route for route in _flattened(routes) if isinstance(route, Route)]
+
+    def attributes(self, scope: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of the endpoint with the request's path and method, else with its path; else empty."""
+        request = dict(scope)
+        matches = [(route, route.matches(request)[0]) for route in self._routes]
+        for kind in (Match.FULL, Match.PARTIAL):
+            for route, match in matches:
+                if match is kind:
+                    return vars(route.endpoint)
+        return {}
+
+
 def _attributes(scope: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Of the endpoint that the request matches by its path; empty where there is none."""
+    """Of the endpoint of a request. They are looked up once and kept in its state."""
     route = scope.get("route")
-    if route is None and "app" in scope:
-        routes = _flattened(scope["app"].router.routes)
-        route = next((one for one in routes if _matches(one, scope)), None)
-    return vars(route.endpoint) if isinstance(route, Route) else {}
+    if route is not None:
+        return vars(route.endpoint) if isinstance(route, Route) else {}
+    if "app" not in scope:
+        return {}
+    state: dict[str, Any] = scope.get("state", {})
+    if "route_attributes" not in state:
+        state["route_attributes"] = _table_of(scope["app"]).attributes(scope)
+    found: Mapping[str, Any] = state["route_attributes"]
+    return found
+
+
+def _table_of(app: Any) -> RouteTable:
+    """The app's table, made at its first request: then it has all its routes."""
+    if not hasattr(app.state, "route_table"):
+        app.state.route_table = RouteTable(app.router.routes)
+    table: RouteTable = app.state.route_table
+    return table
 
 
 def _flattened(routes: Iterable[Any]) -> Iterator[Any]:
@@ -98,8 +128,3 @@ def _flattened(routes: Iterable[Any]) -> Iterator[Any]:
             yield route
         else:
             yield from _flattened(included.routes)
-
-
-def _matches(route: Any, scope: Mapping[str, Any]) -> bool:
-    """By path; a request with the wrong method matches too."""
-    return isinstance(route, Route) and route.matches(dict(scope))[0] is not Match.NONE

@@ -13,6 +13,7 @@ import logging
 import signal
 import socket
 import uuid
+from collections.abc import Callable
 from http import HTTPStatus
 from types import FrameType
 from typing import Any
@@ -77,7 +78,7 @@ def uvicorn_config(app: FastAPI, config: ServerConfig, *, host: str, port: int) 
         app,
         host=host,
         port=port,
-        http=protocol_class(config),
+        http=protocol_class(config, lambda: app.state.service.capacity().connections.value),
         ws="none",
         server_header=False,
         access_log=False,
@@ -102,7 +103,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def protocol_class(config: ServerConfig) -> type[asyncio.Protocol]:
+def protocol_class(
+    config: ServerConfig, max_connections: Callable[[], int]
+) -> type[asyncio.Protocol]:
     """uvicorn's HTTP/1.1 with a timeout for request heads and a bound on connections."""
 
     max_bytes = config.max_header_bytes
@@ -111,7 +114,7 @@ def protocol_class(config: ServerConfig) -> type[asyncio.Protocol]:
         _head_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            if len(self.connections) >= config.max_connections:
+            if len(self.connections) >= max_connections():
                 transport.write(_raw_error(503, TOO_MANY_CONNECTIONS, retryable=True))
                 transport.close()
                 return

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
-
 from dsocr.errors import BadRequest
 from dsocr.options import OptionLimits, build_options
-from dsocr.pages.source import DocumentFile
 from dsocr.server.schemas.uploaded_result import UploadedPage, UploadedResult
 from dsocr.types import Block, Box, Document, PageFailure, PageResult, TextLine, Usage
 
@@ -22,23 +18,6 @@ def document_of(result: UploadedResult) -> Document:
         pages=tuple(map(_page, result.pages)),
         page_names=tuple(page.fileName or result.fileName for page in result.pages),
     )
-
-
-class UploadedDocumentImages:
-    """Page images for an export, rendered from the uploaded document. Called in another thread."""
-
-    def __init__(self, source: DocumentFile, loop: asyncio.AbstractEventLoop) -> None:
-        self._source = source
-        self._loop = loop
-
-    def page_image(self, index: int) -> bytes:
-        if index >= self._source.num_pages:
-            raise BadRequest(f"The uploaded document has no page {index + 1}.")
-        page = self._source.render_page(index, dpi=None)
-        rendered = asyncio.run_coroutine_threadsafe(page, self._loop).result()
-        out = io.BytesIO()
-        rendered.image.save(out, "JPEG", quality=90)
-        return out.getvalue()
 
 
 def _page(page: UploadedPage) -> PageResult:

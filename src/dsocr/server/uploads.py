@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -72,7 +73,6 @@ async def received_form(request: Request, folder: Path, limits: FormLimits) -> A
     try:
         yield await _receive(request, receiver)
     finally:
-        receiver.close()
         shutil.rmtree(private, ignore_errors=True)
 
 
@@ -115,7 +115,10 @@ async def _receive(request: Request, receiver: _Receiver) -> Form:
 
 
 class _Receiver:
-    """The parser's callbacks. Bytes of files are buffered in memory until `flush`."""
+    """The parser's callbacks. Bytes of files are buffered in memory until `flush`.
+
+    No file stays open: a form may have more files than the process may have descriptors.
+    """
 
     def __init__(self, folder: Path, limits: FormLimits) -> None:
         self.form = Form()
@@ -127,13 +130,12 @@ class _Receiver:
         self._name = ""
         self._file_name: str | None = None
         self._data = bytearray()
-        self._file: BinaryIO | None = None
+        self._file: Path | None = None
         self._size = 0
         self._num_fields = 0
         self._num_files = 0
-        self._pending: list[tuple[BinaryIO, bytes]] = []
+        self._pending: list[tuple[Path, bytes]] = []
         self._pending_bytes = 0
-        self._open: list[BinaryIO] = []
 
     def callbacks(self) -> MultipartCallbacks:
         return {
@@ -153,10 +155,6 @@ class _Receiver:
             return
         pending, self._pending, self._pending_bytes = self._pending, [], 0
         await asyncio.to_thread(_write, pending)
-
-    def close(self) -> None:
-        for file in self._open:
-            file.close()
 
     def _on_part_begin(self) -> None:
         self._disposition = b""
@@ -181,8 +179,8 @@ class _Receiver:
             self._num_files += 1
             if self._num_files > self._limits.max_files:
                 raise BadRequest(f"Too many files; at most {self._limits.max_files} in one form.")
-            self._file = open(self._folder / str(self._num_files), "xb", buffering=0)  # noqa: SIM115
-            self._open.append(self._file)
+            self._file = self._folder / str(self._num_files)
+            self._file.touch(exist_ok=False)
         else:
             self._num_fields += 1
             if self._num_fields > self._limits.max_fields:
@@ -207,18 +205,17 @@ class _Receiver:
         if self._file is None:
             self.form.fields[self._name] = self._data.decode(errors="replace")
             return
-        upload = Upload(self._file_name or "document", Path(self._file.name), self._size)
+        upload = Upload(self._file_name or "document", self._file, self._size)
         self.form.files.setdefault(self._name, []).append(upload)
 
     def _on_end(self) -> None:
         self.ended = True
 
 
-def _write(pending: list[tuple[BinaryIO, bytes]]) -> None:
-    for file, data in pending:
-        view = memoryview(data)
-        while view:
-            view = view[file.write(view) :]
+def _write(pending: list[tuple[Path, bytes]]) -> None:
+    for path, parts in itertools.groupby(pending, key=lambda part: part[0]):
+        with path.open("ab") as file:
+            file.writelines(data for _, data in parts)
 
 
 def disk_error(error: OSError) -> Exception:

@@ -265,6 +265,22 @@ async def test_confidence_is_the_mean_over_the_tokens_of_a_reference() -> None:
     assert got == pytest.approx([0.5, 0.25])
 
 
+async def test_the_pages_in_flight_are_those_of_the_present_process(
+    config: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = NativeEngine(config, worker="tests.engines.looping_worker:loop")
+    monkeypatch.setenv("MAX_PAGES", "8")
+    try:
+        await engine.start()
+        assert engine.info.max_concurrency == 8
+        monkeypatch.setenv("MAX_PAGES", "4")
+        assert engine._supervisor is not None and engine._supervisor.pid is not None
+        os.kill(engine._supervisor.pid, signal.SIGKILL)
+        await until(lambda: engine.info.max_concurrency == 4)
+    finally:
+        await engine.close()
+
+
 async def test_stats_are_empty_before_the_start(config: RuntimeConfig) -> None:
     assert NativeEngine(config).stats() == EngineStats()
 

@@ -16,8 +16,8 @@ from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.scheduler import Limits
 from dsocr.runtime.scheduling.sequence import SamplingParams
-from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.tokenizer import Tokenizer
+from dsocr.types import NoRepeat
 from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.reading import outputs, plain_runtime, run
 from tests.runtime.reference import golden
@@ -83,10 +83,10 @@ def test_a_prompt_in_chunks_equals_the_whole(tiny_model: DeepseekOcr, size: int)
 
 
 def test_pages_are_read_to_their_ends(tiny_model: DeepseekOcr, tokenizer: Tokenizer) -> None:
-    asked, room = make_runtime(tiny_model, tokenizer, RuntimeConfig(cache_dtype="fp8"))
-    assert room.cache_dtype == FP8
+    requested, plan = make_runtime(tiny_model, tokenizer, RuntimeConfig(cache_dtype="fp8"))
+    assert plan.cache_dtype == FP8
     got = []
-    for runtime in (asked, plain_runtime(tiny_model, tokenizer, cache_dtype=FP8)):
+    for runtime in (requested, plain_runtime(tiny_model, tokenizer, cache_dtype=FP8)):
         for one in pages():
             runtime.submit(one)
         got.append(outputs(run(runtime)))

@@ -17,8 +17,8 @@ from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.scheduler import Limits
 from dsocr.runtime.scheduling.sequence import SamplingParams
-from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.tokenizer import Tokenizer
+from dsocr.types import NoRepeat
 from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.reading import outputs, plain_runtime, run
 from tests.runtime.reference import golden

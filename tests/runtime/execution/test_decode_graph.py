@@ -21,7 +21,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def capture(self: DecodeGraph, bucket: int) -> Any:
         sizes.append(bucket)
         graph = SimpleNamespace(replay=lambda: None)
-        return SimpleNamespace(graph=graph, rows=torch.zeros(bucket), output=bucket)
+        return SimpleNamespace(graph=graph, rows=torch.zeros(bucket), output=bucket, slots=())
 
     monkeypatch.setattr(DecodeGraph, "_capture", capture)
     monkeypatch.setattr(decode_graph, "MISSES_BEFORE_CAPTURE", 2)
@@ -56,6 +56,13 @@ def test_a_larger_graph_is_used_until_its_own_is_often_requested(
     assert replayed(graph, 2) == 4
     assert replayed(graph, 5) == 32
     assert made == [32, 4]
+
+
+def test_a_graph_gets_the_slots_of_its_step_whatever_it_had_before(graph: DecodeGraph) -> None:
+    graph.capture(4)
+    for slots in ([5, 2], [5, 2], [2, 5], [5, 2, 7], [5, 2]):
+        graph.decode(slots)
+        assert graph._graphs[4].rows.tolist() == [*slots, *[-1] * (4 - len(slots))]
 
 
 def test_a_graph_larger_than_all_others_is_captured_at_once(

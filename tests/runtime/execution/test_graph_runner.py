@@ -32,10 +32,10 @@ from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.scheduler import Limits, ScheduledStep
 from dsocr.runtime.scheduling.sequence import SamplingParams
-from dsocr.runtime.text.ngram import NoRepeat
 from dsocr.runtime.text.repetition import token_kinds
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
+from dsocr.types import NoRepeat
 from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.plain_decode import plain_steps
 from tests.runtime.reading import graph_runtime, outputs, plain_runtime, run

@@ -8,10 +8,10 @@ import torch
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import DeviceError
 from dsocr.runtime.execution.memory_plan import (
+    Profile,
     fitting_tokens,
     largest_prompts,
     plan_memory,
-    profile_steps,
 )
 from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
@@ -69,9 +69,10 @@ def test_the_profile_run_uses_every_part_of_the_model(
     ]
     try:
         config = RuntimeConfig(max_tiles=2, max_prefill_tokens=64)
-        feature_bytes = profile_steps(
+        profile = Profile(
             tiny_model, vision, config, max_num_seqs=256, cache_dtype=torch.float8_e4m3fn
         )
+        feature_bytes = profile.run_steps()
     finally:
         for hook in hooks:
             hook.remove()

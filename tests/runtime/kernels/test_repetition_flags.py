@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 import torch
 
-from bench.normal_texts import KINDS, honest_text
+from bench.normal_texts import KINDS, normal_text
 from bench.planted_loops import LATE, loops, wide_numbered_rows
 from bench.repetition import alarm, suspects
 from dsocr.runtime.kernels.repetition_flags import (
@@ -151,6 +151,6 @@ def test_every_page_that_the_host_ends_was_flagged(tokenizer: Tokenizer, kinds: 
 
 
 def test_most_normal_pages_are_never_flagged(tokenizer: Tokenizer, kinds: TokenKinds) -> None:
-    pages = [tokenizer.encode(honest_text(kind, 100)) for kind in KINDS]
+    pages = [tokenizer.encode(normal_text(kind, 100)) for kind in KINDS]
     flagged_pages = [tokens for tokens in pages if any(suspects(kinds, tokens))]
     assert len(flagged_pages) < len(pages) / 2

@@ -25,7 +25,8 @@ from dsocr.runtime.kernels.sampling import (
     sample_tokens,
     sample_tokens_fused,
 )
-from dsocr.runtime.text.ngram import NgramGuard, NoRepeat
+from dsocr.runtime.text.ngram import NoRepeatIndex
+from dsocr.types import NoRepeat
 from tests.runtime.kernels.compilations import num_compiled
 
 # NumPy in the interpreter warns of infinities that are intended
@@ -57,7 +58,7 @@ def histories(
 
 
 def banned(known: list[int], num_prompt: int, rule: NoRepeat) -> set[int]:
-    guard = NgramGuard(rule, prompt=known[:num_prompt], exempt=frozenset(EXEMPT))
+    guard = NoRepeatIndex(rule, prompt=known[:num_prompt], exempt=frozenset(EXEMPT))
     for token in known[num_prompt:]:
         guard.push(token)
     return set(guard.banned())

@@ -30,8 +30,11 @@ SIDE = 40
 class Letters:
     """A tokenizer: every token is one letter."""
 
-    def token_bytes(self, token: int) -> bytes:
-        return bytes([97 + token % 26])
+    def join_bytes(self, tokens: list[int]) -> bytes:
+        return bytes(97 + token % 26 for token in tokens)
+
+    def text_ends(self, tokens: list[int]) -> list[int]:
+        return [*range(1, len(tokens) + 1)]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsocr.runtime.text.ngram import NgramGuard, NoRepeat
+from dsocr.runtime.text.ngram import NoRepeatIndex
+from dsocr.types import NoRepeat
 from tests.runtime.goldens import golden_json
 
 CASES = golden_json("ngram_processor.json")
@@ -19,7 +20,7 @@ def banned_after(
     prompt: list[int] | None = None,
     exempt: frozenset[int] = frozenset(),
 ) -> set[int]:
-    guard = NgramGuard(no_repeat, prompt=prompt or [], exempt=exempt)
+    guard = NoRepeatIndex(no_repeat, prompt=prompt or [], exempt=exempt)
     for token in output:
         guard.push(token)
     return set(guard.banned())

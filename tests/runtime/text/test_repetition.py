@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.normal_texts import KINDS, honest_text
+from bench.normal_texts import KINDS, normal_text
 from bench.planted_loops import LATE, loops, wide_numbered_rows
 from bench.repetition import LIMIT, alarm, real_texts
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
@@ -43,7 +43,7 @@ def test_a_page_that_repeats_itself_by_right_is_no_loop(
     tokenizer: Tokenizer, kinds: TokenKinds, kind: str
 ) -> None:
     for seed in range(3):
-        assert alarm(kinds, tokenizer.encode(honest_text(kind, seed))) is None
+        assert alarm(kinds, tokenizer.encode(normal_text(kind, seed))) is None
 
 
 def test_loops_are_noticed_in_time_and_cut_where_they_begin(

@@ -42,12 +42,12 @@ export const texts = {
     quality: 'Quality',
   },
   modes: {
-    gundam: { label: 'Gundam', hint: 'Overview plus tiles, for dense pages, small print.' },
-    large: { label: 'Large', hint: 'One 1280 px view, for full pages, fine detail.' },
-    base: { label: 'Base', hint: 'One 1024 px view, for ordinary pages.' },
-    small: { label: 'Small', hint: 'One 640 px view, for slides, short texts.' },
-    tiny: { label: 'Tiny', hint: 'One 512 px view, for large print, previews.' },
-  } as Record<string, { label: string; hint: string }>,
+    gundam: { label: 'Gundam', hint: () => 'Overview plus tiles, for dense pages, small print.' },
+    large: { label: 'Large', hint: (px) => `One ${px} px view, for full pages, fine detail.` },
+    base: { label: 'Base', hint: (px) => `One ${px} px view, for ordinary pages.` },
+    small: { label: 'Small', hint: (px) => `One ${px} px view, for slides, short texts.` },
+    tiny: { label: 'Tiny', hint: (px) => `One ${px} px view, for large print, previews.` },
+  } as Record<string, { label: string; hint: (px: number) => string }>,
   speeds: { medium: 'medium', fast: 'fast', faster: 'faster', fastest: 'fastest' } as Record<
     string,
     string

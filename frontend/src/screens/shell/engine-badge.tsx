@@ -40,6 +40,7 @@ export function EngineBadge({ health, offline }: { health: Health | undefined; o
             {name || t.engine.title} · {state}
           </Text>
           {engine?.trouble && <Text size="sm" c="red">{engine.trouble}</Text>}
+          {engine?.progress && <Text size="sm">{progressText(engine.progress)}</Text>}
           {health && <Text size="sm">{t.engine.queue(running, waiting)} · {t.engine.jobs(jobs)}</Text>}
           {engine && <EngineDetails engine={engine} />}
           {health && <Text size="xs" c="dimmed">{t.engine.version} {health.version}</Text>}
@@ -47,6 +48,11 @@ export function EngineBadge({ health, offline }: { health: Health | undefined; o
       </Popover.Dropdown>
     </Popover>
   )
+}
+
+/** Such as "compiling kernels 31/52". */
+function progressText({ stage, done, total, unit }: NonNullable<Health['engine']['progress']>): string {
+  return total > 0 ? `${stage} ${done}/${total} ${unit}`.trimEnd() : stage
 }
 
 function EngineDetails({ engine }: { engine: Health['engine'] }) {

@@ -4,7 +4,6 @@ import { useState } from 'react'
 import type { Modes, SupportedTasks } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { number } from '../../lib/format'
-import { visionTokens } from '../../lib/vision-tokens'
 import styles from './upload.module.css'
 
 /** The options of a new document; an empty prompt is the default one. */
@@ -43,7 +42,7 @@ export function OptionsForm(props: {
 
   return (
     <Stack component="section" gap="md" aria-label={t.options.title}>
-      <ModeCards modes={modes.modes} mode={options.mode} onMode={(mode) => set({ mode })} />
+      <ModeCards modes={modes} mode={options.mode} onMode={(mode) => set({ mode })} />
       <Group align="end" gap="md">
         <Select
           label={t.options.task}
@@ -102,7 +101,7 @@ export function OptionsForm(props: {
 
 /** The resolution modes, each with its quality, its speed and its number of vision tokens. */
 function ModeCards(props: {
-  modes: Modes['modes']
+  modes: Modes
   mode: string
   onMode: (mode: string) => void
 }) {
@@ -115,8 +114,9 @@ function ModeCards(props: {
       styles={{ label: { marginBottom: 8, fontWeight: 600 } }}
     >
       <div className={styles.modes}>
-        {Object.entries(props.modes).map(([key, spec]) => {
+        {Object.entries(props.modes.modes).map(([key, spec]) => {
           const label = t.modes[key]?.label ?? spec.label
+          const tokens = (props.modes.visionTokens[key] ?? []).map((count) => number(count, language))
           return (
             <Radio.Card key={key} value={key} className={styles.mode} aria-label={label}>
               <Group justify="space-between" wrap="nowrap" gap={4}>
@@ -124,14 +124,14 @@ function ModeCards(props: {
                 <Radio.Indicator size="xs" />
               </Group>
               <Text size="xs" c="dimmed" mt={4} mih="2.9em">
-                {t.modes[key]?.hint ?? spec.description}
+                {t.modes[key]?.hint(spec.image_size) ?? spec.description}
               </Text>
               <Text size="xs" mt={6}>
                 {t.labeled(t.options.quality, t.qualities[spec.quality] ?? spec.quality)}
                 <br />
                 {t.labeled(t.options.speed, t.speeds[spec.speed] ?? spec.speed)}
                 <br />
-                {t.options.tokens(visionTokens(spec).map((count) => number(count, language)).join('–'))}
+                {t.options.tokens(tokens.join('–'))}
               </Text>
             </Radio.Card>
           )

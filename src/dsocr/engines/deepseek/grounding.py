@@ -13,7 +13,17 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dsocr.types import FIGURE_LABEL, Block, Box, figure_path
+from dsocr.types import (
+    FIGURE_LABEL,
+    Block,
+    Box,
+    FinishReason,
+    PageImage,
+    PageResult,
+    TextLine,
+    Usage,
+    figure_path,
+)
 
 SCALE = 999
 """Coordinates run from 0 to this on both axes of the upright page, whatever its shape."""
@@ -198,6 +208,31 @@ def clean_markdown(raw: str, *, page_index: int) -> str:
     length limit are removed.
     """
     return markdown_of(parse(raw), page_index=page_index)
+
+
+def result_of_blocks(
+    page: PageImage,
+    blocks: Sequence[Block],
+    *,
+    raw: str,
+    usage: Usage,
+    lines: Sequence[TextLine] = (),
+    finish_reason: FinishReason = "stop",
+    flags: Sequence[str] = (),
+) -> PageResult:
+    """The result of a page with the index and size of `page` and the markdown of its blocks."""
+    return PageResult(
+        index=page.index,
+        width=page.width,
+        height=page.height,
+        markdown=markdown_of(blocks, page_index=page.index),
+        blocks=tuple(blocks),
+        lines=tuple(lines),
+        raw=raw,
+        finish_reason=finish_reason,
+        flags=tuple(flags),
+        usage=usage,
+    )
 
 
 def markdown_of(blocks: Iterable[Block], *, page_index: int) -> str:

@@ -1,93 +1,90 @@
-"""The five resolution modes of DeepSeek-OCR as the API shows them; sizes are the model spec's."""
+"""The resolution modes as the API shows them: names and texts; sizes are a model family's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dsocr.engines.base import ModeSpec
 from dsocr.errors import UnsupportedMode
 from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
+from dsocr.runtime.spec import Resolution, ViewSpec
 from dsocr.types import Mode
 
 DEFAULT_MODE: Mode = "gundam"
+"""Of a request without a mode: every family has it."""
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 @dataclass(frozen=True, slots=True)
-class ModeSpec:
-    """One mode as `/api/modes` shows it; sizes are pixels of the square views."""
-
-    key: Mode
+class _Text:
     label: str
-    description: str
-    base_size: int
-    """Side of the global view."""
-    image_size: int
-    """Side of a local tile, or of the only view where `crop_mode` is off."""
-    crop_mode: bool
-    test_compress: bool
+    use: str
     speed: str
     quality: str
 
 
-def _mode(key: Mode, label: str, description: str, *, speed: str, quality: str) -> ModeSpec:
-    sizes = VIEWS.modes[key]
+_TEXTS: dict[Mode, _Text] = {
+    "gundam": _Text("Gundam", "For dense pages and small print.", "medium", "best"),
+    "base": _Text("Base", "For ordinary pages.", "fast", "good"),
+    "small": _Text("Small", "For slides and short texts.", "faster", "fair"),
+    "tiny": _Text("Tiny", "For large print and quick looks.", "fastest", "draft"),
+    "large": _Text("Large", "For full pages with fine detail.", "medium", "high"),
+}
+
+
+def mode_specs(views: ViewSpec) -> dict[Mode, ModeSpec]:
+    """The modes of a family, with its sizes. Modes of other names cannot be requested."""
+    return {
+        key: _mode_spec(key, text, views.modes[key], views)
+        for key, text in _TEXTS.items()
+        if key in views.modes
+    }
+
+
+def mode_of(name: str) -> Mode:
+    """The mode of that name; `UnsupportedMode` lists the names there are."""
+    for key in _TEXTS:
+        if key == name:
+            return key
+    raise UnsupportedMode(f"There is no mode {name[:40]!r}. Choose one of: {', '.join(_TEXTS)}.")
+
+
+def _mode_spec(key: Mode, text: _Text, sizes: Resolution, views: ViewSpec) -> ModeSpec:
+    describe = _describe_tiles if sizes.crop_mode else _describe_view
+    fewest = views.side_features(sizes.base_size) ** 2
+    most = fewest + views.max_tiles * views.side_features(sizes.image_size) ** 2
     return ModeSpec(
         key=key,
-        label=label,
-        description=description,
+        label=text.label,
+        description=f"{describe(sizes, views)} {text.use}",
         base_size=sizes.base_size,
         image_size=sizes.image_size,
         crop_mode=sizes.crop_mode,
         test_compress=False,
-        speed=speed,
-        quality=quality,
+        speed=text.speed,
+        quality=text.quality,
+        vision_tokens=(fewest, most) if sizes.crop_mode else (fewest,),
     )
 
 
-_SPECS = (
-    _mode(
-        "gundam",
-        "Gundam",
-        "A 1024 px overview and up to nine 640 px tiles: 256 vision tokens and 100 a "
-        "tile. For dense pages and small print.",
-        speed="medium",
-        quality="best",
-    ),
-    _mode(
-        "base",
-        "Base",
-        "One padded 1024 px view: 256 vision tokens. For ordinary pages.",
-        speed="fast",
-        quality="good",
-    ),
-    _mode(
-        "small",
-        "Small",
-        "One 640 px view, aspect ignored: 100 vision tokens. For slides and short texts.",
-        speed="faster",
-        quality="fair",
-    ),
-    _mode(
-        "tiny",
-        "Tiny",
-        "One 512 px view, aspect ignored: 64 vision tokens. For large print and quick looks.",
-        speed="fastest",
-        quality="draft",
-    ),
-    _mode(
-        "large",
-        "Large",
-        "One padded 1280 px view: 400 vision tokens. For full pages with fine detail.",
-        speed="medium",
-        quality="high",
-    ),
-)
-
-MODES: dict[Mode, ModeSpec] = {spec.key: spec for spec in _SPECS}
+def _describe_tiles(sizes: Resolution, views: ViewSpec) -> str:
+    most = dict(enumerate(_NUMBERS)).get(views.max_tiles, str(views.max_tiles))
+    overview, tile = (
+        views.side_features(side) ** 2 for side in (sizes.base_size, sizes.image_size)
+    )
+    return (
+        f"A {sizes.base_size} px overview and up to {most} {sizes.image_size} px tiles: "
+        f"{overview} vision tokens and {tile} a tile."
+    )
 
 
-def mode_of(name: str) -> ModeSpec:
-    """The mode of that key; `UnsupportedMode` names the keys there are."""
-    for key, spec in MODES.items():
-        if key == name:
-            return spec
-    raise UnsupportedMode(f"There is no mode {name[:40]!r}. Choose one of: {', '.join(MODES)}.")
+def _describe_view(sizes: Resolution, views: ViewSpec) -> str:
+    side, tokens = sizes.image_size, views.side_features(sizes.image_size) ** 2
+    if side <= views.squashed_side:
+        return f"One {side} px view, aspect ignored: {tokens} vision tokens."
+    return f"One padded {side} px view: {tokens} vision tokens."
+
+
+MODES = mode_specs(VIEWS)
+"""The modes of DeepSeek-OCR v1, in the order in which they are listed."""

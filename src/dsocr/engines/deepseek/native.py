@@ -7,19 +7,27 @@ import dataclasses
 import logging
 import math
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from dsocr.engines.base import EngineInfo, OnText
-from dsocr.engines.deepseek.grounding import markdown_of, parse, references
-from dsocr.engines.deepseek.modes import MODES, mode_of
+from dsocr.engines.deepseek.grounding import parse, references, result_of_blocks
+from dsocr.engines.deepseek.modes import MODES, mode_specs
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
+from dsocr.process.early import start_early
+from dsocr.process.inflight import Suspicion
+from dsocr.process.packing import unpack_counts, unpack_floats
+from dsocr.process.progress import StartProgress
 from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.device_list import ALL, parse_devices
+from dsocr.runtime.models.registry import read_family
+from dsocr.runtime.spec import ViewSpec
 from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
 
 logger = logging.getLogger(__name__)
@@ -32,8 +40,9 @@ INITIAL_MAX_PAGES = 2
 class NativeEngine:
     """Recognizes pages with the released weights, many at a time."""
 
-    def __init__(self, config: RuntimeConfig, *, worker: str = WORKER) -> None:
-        self._config, self._worker = config, worker
+    def __init__(self, config: RuntimeConfig, *, worker: str = WORKER, num_peers: int = 0) -> None:
+        """`num_peers`: the other members of its pool."""
+        self._config, self._worker, self._num_peers = config, worker, num_peers
         self._supervisor: Supervisor | None = None
         self.stages: dict[str, float] = {}
         """When each stage of the start was complete, in order; seconds since 1970."""
@@ -42,7 +51,7 @@ class NativeEngine:
             model="DeepSeek-OCR",
             device=config.device,
             tasks=(*TASKS, "custom"),
-            modes=tuple(MODES),
+            modes=MODES,
             streams=True,
             max_concurrency=INITIAL_MAX_PAGES,
             supports_no_repeat=True,
@@ -54,24 +63,31 @@ class NativeEngine:
         if weights is None:
             raise BadCheckpoint(_no_weights(self._config))
         if self._supervisor is None:
-            arguments = dataclasses.asdict(self._config) | {"model_path": str(weights.resolve())}
             self._supervisor = Supervisor(
                 self._worker,
-                arguments,
+                _arguments(self._config, weights),
                 timeouts=Timeouts(
                     stall=self._config.stall_seconds, start=self._config.start_seconds
                 ),
+                on_ready=partial(self._on_ready, weights),
+                num_peers=self._num_peers,
             )
-        ready = await self._supervisor.start()
+        await self._supervisor.start()
+
+    def _on_ready(self, weights: Path, ready: dict[str, Any]) -> None:
+        """A process that replaces another may have a smaller cache, and take fewer pages."""
+        family, spec = read_family(weights)
         self.stages = ready.get("stages", {})
         logger.info(
-            "DeepSeek-OCR is ready on %s: %s, attention %s, loaded in %.1f s%s",
-            *(ready["device"], ready["dtype"], ready["attention"], ready["seconds"]),
+            "%s is ready on %s: %s, attention %s, loaded in %.1f s%s",
+            *(family.name, ready["device"], ready["dtype"], ready["attention"], ready["seconds"]),
             _stage_durations(self.stages),
         )
         self.info = dataclasses.replace(
             self.info,
+            model=family.name,
             device=ready["device"],
+            modes=mode_specs(_with_max_tiles(spec.views, self._config.max_tiles)),
             max_concurrency=ready["max_pages"],
             details=(
                 ("dtype", ready["dtype"]),
@@ -85,22 +101,33 @@ class NativeEngine:
     def unhealthy_reason(self) -> str:
         return self._supervisor.unhealthy_reason if self._supervisor is not None else ""
 
+    @property
+    def start_progress(self) -> StartProgress | None:
+        return self._supervisor.start_progress if self._supervisor is not None else None
+
     def stats(self) -> EngineStats:
         return stats_of(self._supervisor)
 
     async def recognize(
-        self, page: PageImage, options: OcrOptions, *, on_text: OnText | None = None
+        self,
+        page: PageImage,
+        options: OcrOptions,
+        *,
+        on_text: OnText | None = None,
+        suspicion: Suspicion | None = None,
     ) -> PageResult:
-        """Raises `BadRequest`, `ContextTooLong`, `EngineCrashed` and `EngineUnavailable`."""
+        """Raises `BadRequest`, `ContextTooLong`, `EngineCrashed` and `EngineUnavailable`; with
+        peers `WorkerLost`."""
         if self._supervisor is None:
             await self.start()
         assert self._supervisor is not None
         began = time.monotonic()
         response = await self._supervisor.request(
             _request(page, options),
-            page.image.tobytes,
+            page.rgb,
             num_bytes=page.num_bytes,
             on_text=on_text,
+            suspicion=suspicion,
         )
         return _result(page, response, time.monotonic() - began)
 
@@ -108,6 +135,18 @@ class NativeEngine:
         if self._supervisor is not None:
             await self._supervisor.close()
             self._supervisor = None
+
+
+def start_process_early(config: RuntimeConfig) -> None:
+    """Starts the process of an engine that is created later with these settings. Does nothing where
+    there are no weights, which the engine reports, or for several devices."""
+    weights = find_weights(config.model_path)
+    if weights is not None and parse_devices(config.device) == (config.device,) != (ALL,):
+        start_early(WORKER, _arguments(config, weights))
+
+
+def _arguments(config: RuntimeConfig, weights: Path) -> dict[str, Any]:
+    return dataclasses.replace(config, model_path=weights.resolve()).to_arguments()
 
 
 def examine_weights(folder: Path) -> list[tuple[str, Literal["ok", "note", "bad"], str]]:
@@ -141,6 +180,10 @@ def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> 
     ]
 
 
+def _with_max_tiles(views: ViewSpec, max_tiles: int | None) -> ViewSpec:
+    return views if max_tiles is None else dataclasses.replace(views, max_tiles=max_tiles)
+
+
 def _stage_durations(stages: dict[str, float]) -> str:
     """Seconds that each stage of the start took, for the log."""
     parts = [
@@ -154,7 +197,7 @@ def _request(page: PageImage, options: OcrOptions) -> dict[str, Any]:
     return {
         "size": [page.width, page.height],
         "prompt": options.prompt,
-        "mode": mode_of(options.mode).key,
+        "mode": options.mode,
         "max_tokens": options.max_tokens,
         "temperature": options.temperature,
         "top_p": options.top_p,
@@ -168,19 +211,17 @@ def _no_repeat(no_repeat: NoRepeat | None) -> list[int | None] | None:
 
 def _result(page: PageImage, response: dict[str, Any], seconds: float) -> PageResult:
     raw: str = response["raw"]
-    logprobs, text_ends = response["logprobs"], response["text_ends"]
+    logprobs = unpack_floats(response["logprobs"])
+    text_ends = unpack_counts(response["text_ends"])
     if response["finish_reason"] == "repetition":  # the loop was streamed before it was detected
         raw = raw[: text_ends[-1]]
     blocks = parse(raw, confidences=block_confidences(raw, logprobs, text_ends))
     if logprobs and not references(raw):
         whole = math.exp(sum(logprobs) / len(logprobs))
         blocks = [_with_confidence(block, whole) for block in blocks]
-    return PageResult(
-        index=page.index,
-        width=page.width,
-        height=page.height,
-        markdown=markdown_of(blocks, page_index=page.index),
-        blocks=tuple(blocks),
+    return result_of_blocks(
+        page,
+        blocks,
         lines=born_digital_lines(page),
         raw=raw,
         finish_reason=response["finish_reason"],

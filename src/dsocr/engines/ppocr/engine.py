@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from dsocr.engines.base import EngineInfo, OnText
-from dsocr.engines.deepseek.grounding import compose_raw, markdown_of
+from dsocr.engines.deepseek.grounding import compose_raw, result_of_blocks
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.deepseek.prompts import TASKS, locate_query
 from dsocr.engines.ppocr.config import PpocrConfig
@@ -16,6 +17,7 @@ from dsocr.engines.ppocr.response import decode_blocks, decode_lines
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import UnsupportedTask
 from dsocr.process.machine import num_cores
+from dsocr.process.progress import StartProgress
 from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.types import Block, OcrOptions, PageImage, PageResult, Task, TextLine, Usage
 
@@ -34,7 +36,7 @@ class PpocrEngine:
             model="PP-OCRv6 small",
             device="cpu",
             tasks=_TASKS,
-            modes=tuple(MODES),
+            modes=MODES,
             streams=True,
             max_concurrency=2,
             details=(("threads", str(threads)),),
@@ -51,6 +53,10 @@ class PpocrEngine:
     def unhealthy_reason(self) -> str:
         return self._supervisor.unhealthy_reason
 
+    @property
+    def start_progress(self) -> StartProgress | None:
+        return self._supervisor.start_progress
+
     def stats(self) -> EngineStats:
         return stats_of(self._supervisor)
 
@@ -63,9 +69,7 @@ class PpocrEngine:
         """Raises `UnsupportedTask`, `EngineCrashed`, `EngineUnavailable` and `PageTimeout`."""
         request = _request(page, options)
         started = time.monotonic()
-        response = await self._supervisor.request(
-            request, page.image.tobytes, num_bytes=page.num_bytes
-        )
+        response = await self._supervisor.request(request, page.rgb, num_bytes=page.num_bytes)
         result = _result(page, options, response, time.monotonic() - started)
         if on_text and result.raw:
             on_text(result.raw)
@@ -95,8 +99,8 @@ def _query(options: OcrOptions) -> str | None:
     if options.task not in _TASKS:
         asked = TASKS[options.task].label.lower() if options.task in TASKS else "free prompts"
         raise UnsupportedTask(
-            f"The embedded engine reads text but cannot do this ({asked}). The native engine, "
-            "with the DeepSeek-OCR weights, or a remote one can."
+            f"The ppocr engine reads text and cannot do this ({asked}). The native engine can: "
+            "get its weights with `dsocr download`."
         )
     if options.task != "locate":
         return None
@@ -114,22 +118,19 @@ def _result(
     page: PageImage, options: OcrOptions, response: dict[str, Any], seconds: float
 ) -> PageResult:
     blocks = decode_blocks(response)
-    if options.task == "text":
-        # Composed, so that a page which prints <|ref|> forges no block.
-        raw = markdown = compose_raw([Block("text", _plain_text(blocks))])
-    else:
-        raw, markdown = compose_raw(blocks), markdown_of(blocks, page_index=page.index)
-    return PageResult(
-        index=page.index,
-        width=page.width,
-        height=page.height,
-        markdown=markdown,
-        blocks=blocks,
+    result = result_of_blocks(
+        page,
+        blocks,
         lines=decode_lines(response),
-        raw=raw,
-        flags=tuple(response["flags"]),
+        raw=compose_raw(blocks),
+        flags=response["flags"],
         usage=Usage(seconds=seconds),
     )
+    if options.task != "text":
+        return result
+    # Composed, so that a page which prints <|ref|> forges no block.
+    raw = compose_raw([Block("text", _plain_text(blocks))])
+    return dataclasses.replace(result, raw=raw, markdown=raw)
 
 
 def _plain_text(blocks: Sequence[Block]) -> str:

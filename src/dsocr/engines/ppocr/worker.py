@@ -11,7 +11,8 @@ import numpy as np
 
 from dsocr.engines.ppocr.recognizer import PageRecognizer
 from dsocr.errors import EngineCrashed, EngineUnavailable
-from dsocr.process.child import Channel, Header
+from dsocr.process.child import Channel, Header, Received
+from dsocr.process.shared_memory import as_buffer
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def serve(channel: Channel, arguments: Header) -> None:
     try:
         recognizer = PageRecognizer(arguments["threads"])
     except (FileNotFoundError, ImportError) as error:
-        message = f"The embedded engine cannot start, missing: {error}"
+        message = f"The ppocr engine cannot start; install what is missing: {error}"
         channel.send({"kind": "unusable", "code": EngineUnavailable.code, "message": message})
         return
     channel.send({"kind": "ready"})
@@ -42,22 +43,37 @@ def serve(channel: Channel, arguments: Header) -> None:
             response = _recognize(recognizer, request, pixels, queue)
         except _Cancelled:
             continue
-        channel.send({**response, "id": request["id"]})
+        _send(channel, {**response, "id": request["id"]})
 
 
 def _recognize(
-    recognizer: PageRecognizer, request: Header, pixels: bytearray, queue: _RequestQueue
+    recognizer: PageRecognizer, request: Header, pixels: Received, queue: _RequestQueue
 ) -> Header:
     """The page's response. An error fails that page alone: the models stay loaded."""
-    image = np.frombuffer(pixels, np.uint8).reshape(request["height"], request["width"], 3)
+    image = np.frombuffer(as_buffer(pixels), np.uint8)
+    image = image.reshape(request["height"], request["width"], 3)
     try:
         return {"kind": "done", **recognizer.recognize(image, request, poll=queue.poll)}
     except _Cancelled:
         raise
     except Exception as error:
         log.exception("recognizing a page failed")
-        message = f"The engine failed on this page ({type(error).__name__})."
-        return {"kind": "failed", "code": EngineCrashed.code, "message": message}
+        return _failed(error)
+
+
+def _send(channel: Channel, response: Header) -> None:
+    """Sends a page's response. One that is no JSON fails the page: it is encoded before any byte of
+    it is sent."""
+    try:
+        channel.send(response)
+    except (TypeError, ValueError, RecursionError) as error:
+        log.exception("encoding the response for a page failed")
+        channel.send({**_failed(error), "id": response["id"]})
+
+
+def _failed(error: Exception) -> Header:
+    message = f"The engine failed on this page ({type(error).__name__})."
+    return {"kind": "failed", "code": EngineCrashed.code, "message": message}
 
 
 class _RequestQueue:
@@ -65,11 +81,11 @@ class _RequestQueue:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._waiting: deque[tuple[Header, bytearray]] = deque()
+        self._waiting: deque[tuple[Header, Received]] = deque()
         self._current: int | None = None
         self._last_heartbeat = time.monotonic()
 
-    def get(self) -> tuple[Header, bytearray]:
+    def get(self) -> tuple[Header, Received]:
         """The next page; blocks until there is one."""
         self._current = None
         while not self._waiting:
@@ -88,7 +104,7 @@ class _RequestQueue:
         if self._current is None:
             raise _Cancelled
 
-    def _accept(self, header: Header, pixels: bytearray) -> None:
+    def _accept(self, header: Header, pixels: Received) -> None:
         if header["kind"] == "read":
             self._waiting.append((header, pixels))
             return

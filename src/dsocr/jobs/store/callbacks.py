@@ -1,4 +1,4 @@
-"""The schedule of callbacks: which are due, when one is tried again, when one is over."""
+"""The schedule of callbacks: which are due, and when one is tried again or given up."""
 
 from __future__ import annotations
 

@@ -13,8 +13,10 @@ import fcntl
 import os
 import sqlite3
 import urllib.parse
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -32,7 +34,21 @@ T = TypeVar("T")
 CHECKPOINT_BYTES = 4 << 20
 """The write-ahead log is checkpointed when it is larger than this."""
 READERS = 4
+MAX_WRITES = 64
+"""That share a commit: other processes wait for it."""
 BUSY_SECONDS = 30
+
+
+@dataclass(slots=True, eq=False)
+class _Write:
+    work: Callable[[Connection], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+    def resolve(self, result: Any, error: BaseException | None) -> None:
+        if error is None:
+            self.done.set_result(result)
+        else:
+            self.done.set_exception(error)
 
 
 class UnsupportedStore(DsocrError):
@@ -42,14 +58,16 @@ class UnsupportedStore(DsocrError):
 
 
 class Database:
-    """Runs functions of a connection, each in its own transaction, in threads.
+    """Runs functions of a connection, each as if in its own transaction, in threads.
 
-    `write` runs one at a time, in the order of the calls; each is durable when it returns.
+    `write` runs one at a time, in the order of the calls; each is durable when it returns. Those
+    that wait together share a commit, which waits for the disk.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._waiting: deque[_Write] = deque()
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._engine = _writer(path)
         self._readers = _readers(path)
@@ -71,14 +89,11 @@ class Database:
     ) -> T:
         """Raises `DiskFull`, and what `work` raises; then the transaction is rolled back."""
 
-        def run() -> T:
-            with _raising_disk_full(), self._exclusive():
-                with self._engine.begin() as connection:
-                    result = work(connection, *args, **kwargs)
-                self._checkpoint()
-            return result
-
-        return await asyncio.get_running_loop().run_in_executor(self._writing, run)
+        write = _Write(lambda connection: work(connection, *args, **kwargs))
+        self._waiting.append(write)
+        self._writing.submit(self._write_waiting)
+        result: T = await asyncio.wrap_future(write.done)
+        return result
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -88,6 +103,40 @@ class Database:
                 return work(connection, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._reading, run)
+
+    def _write_waiting(self) -> None:
+        """Runs what waits, as far as no earlier call has done so already."""
+        num_writes = min(len(self._waiting), MAX_WRITES)
+        writes = [self._waiting.popleft() for _ in range(num_writes)]
+        writes = [write for write in writes if write.done.set_running_or_notify_cancel()]
+        if len(writes) < 2 or not self._write_together(writes):
+            for write in writes:
+                self._write_alone(write)
+
+    def _write_together(self, writes: Sequence[_Write]) -> bool:
+        """One transaction, with a savepoint for each. False, and nothing is written, if it fails
+        as a whole."""
+        try:
+            with self._exclusive(), self._engine.begin() as connection:
+                outcomes = [_outcome(write, connection) for write in writes]
+        except Exception:
+            return False
+        for write, (result, error) in zip(writes, outcomes, strict=True):
+            write.resolve(result, error)
+        with self._exclusive(), contextlib.suppress(OperationalError):  # after the next write then
+            self._checkpoint()
+        return True
+
+    def _write_alone(self, write: _Write) -> None:
+        try:
+            with _raising_disk_full(), self._exclusive():
+                with self._engine.begin() as connection:
+                    result = write.work(connection)
+                self._checkpoint()
+        except BaseException as error:
+            write.resolve(None, error)
+        else:
+            write.resolve(result, None)
 
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +149,7 @@ class Database:
     def _close(self) -> None:
         if self._write_lock < 0:
             return
-        with self._exclusive():  # the last process to close checkpoints
+        with self._exclusive():  # the last process to close the store checkpoints it
             self._engine.dispose()
         os.close(self._write_lock)
         self._write_lock = -1
@@ -120,6 +169,18 @@ class Database:
                 driver = connection.connection.driver_connection
                 assert driver is not None
                 driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _outcome(write: _Write, connection: Connection) -> tuple[Any, BaseException | None]:
+    """The result, or the error after which the savepoint is rolled back. Raises `OperationalError`,
+    after which the transaction cannot go on."""
+    try:
+        with connection.begin_nested():
+            return write.work(connection), None
+    except OperationalError:
+        raise
+    except BaseException as error:
+        return None, error
 
 
 def path_of(url: str) -> Path:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from dsocr.engines.registry import names_of
 from dsocr.jobs.job import ClaimRequest, Job
@@ -17,14 +18,7 @@ UNFINISHED = ("queued", "running")
 
 def next_job(connection: Connection, request: ClaimRequest) -> str | None:
     """The job to claim: one that a lost worker has left, or the first of the queue."""
-    running_here = Counter(
-        connection.scalars(
-            select(jobs.c.owner).where(
-                jobs.c.status == "running", jobs.c.leased_by == request.worker
-            )
-        ).all()
-    )
-    full = [owner for owner, num in running_here.items() if num >= request.max_jobs_of_owner]
+    full = _full_owners(connection, request)
     left = connection.scalar(
         select(jobs.c.id)
         .where(jobs.c.status == "running", jobs.c.owner.not_in(full))
@@ -33,18 +27,58 @@ def next_job(connection: Connection, request: ClaimRequest) -> str | None:
         .order_by(jobs.c.created_at)
         .limit(1)
     )
-    return left or next(iter(queue_order(connection, request.engine, exclude=full)), None)
+    return left or _first_queued(connection, request.engine, full)
 
 
-def queue_order(
-    connection: Connection, engine: str | None = None, *, exclude: Collection[str] = ()
-) -> list[str]:
-    """Queued jobs in the order they start: first come first served within an owner, owners with
-    the fewest running jobs first; without the owners in `exclude`."""
-    running = Counter(
-        connection.scalars(select(jobs.c.owner).where(jobs.c.status == "running")).all()
+def _first_queued(connection: Connection, engine: str, exclude: Collection[str]) -> str | None:
+    """The first job of `queue_order` that the engine may read, of owners not in `exclude`."""
+    waiting = (jobs.c.status == "queued") & jobs.c.owner.not_in(list(exclude)) & _fits(engine)
+    first_at = func.min(jobs.c.created_at)
+    owners = connection.scalars(
+        select(jobs.c.owner).where(waiting).group_by(jobs.c.owner).order_by(first_at)
+    ).all()
+    if not owners:
+        return None
+    running = _num_running(connection)
+    owner = min(owners, key=lambda name: running[name])
+    first: str | None = connection.scalar(
+        select(jobs.c.id)
+        .where(waiting, jobs.c.owner == owner)
+        .order_by(jobs.c.created_at, jobs.c.id)
+        .limit(1)
     )
-    queued = _queued_by_owner(connection, engine, exclude)
+    return first
+
+
+def _num_running(connection: Connection) -> Counter[str]:
+    """Running jobs by owner."""
+    rows = connection.execute(
+        select(jobs.c.owner, func.count()).where(jobs.c.status == "running").group_by(jobs.c.owner)
+    )
+    return Counter({owner: num for owner, num in rows})
+
+
+def _full_owners(connection: Connection, request: ClaimRequest) -> list[str]:
+    """Owners whose running jobs are enough for this worker."""
+    running_here = connection.execute(
+        select(jobs.c.owner, func.count(), func.sum(jobs.c.pages_total - jobs.c.pages_done))
+        .where(jobs.c.status == "running", jobs.c.leased_by == request.worker)
+        .group_by(jobs.c.owner)
+    )
+    enough = math.inf if request.enough_pages is None else request.enough_pages
+    return [
+        owner
+        for owner, num_jobs, pages_left in running_here
+        if num_jobs >= request.max_jobs_of_owner
+        or (num_jobs >= request.few_jobs and pages_left >= enough)
+    ]
+
+
+def queue_order(connection: Connection) -> list[str]:
+    """Queued jobs in the order they start: first come first served within an owner, owners with
+    the fewest running jobs first."""
+    running = _num_running(connection)
+    queued = _queued_by_owner(connection)
     order = []
     while queued:
         owner = min(queued, key=lambda name: running[name])
@@ -55,14 +89,8 @@ def queue_order(
     return order
 
 
-def _queued_by_owner(
-    connection: Connection, engine: str | None, exclude: Collection[str]
-) -> dict[str, deque[str]]:
-    query = select(jobs.c.owner, jobs.c.id).where(
-        jobs.c.status == "queued", jobs.c.owner.not_in(list(exclude))
-    )
-    if engine is not None:
-        query = query.where(_fits(engine))
+def _queued_by_owner(connection: Connection) -> dict[str, deque[str]]:
+    query = select(jobs.c.owner, jobs.c.id).where(jobs.c.status == "queued")
     queued: dict[str, deque[str]] = defaultdict(deque)
     for owner, job_id in connection.execute(query.order_by(jobs.c.created_at, jobs.c.id)):
         queued[owner].append(job_id)

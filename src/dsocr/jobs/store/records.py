@@ -19,8 +19,8 @@ _LINE = TypeAdapter(TextLine)
 _SUMMARY = TypeAdapter(PageSummary)
 _CORRECTIONS = TypeAdapter(dict[int, Correction])
 
-BOX_UNITS = 100_000
-"""Sides of a line's box are stored as whole numbers of this fraction of the page."""
+BOX_SCALE = 100_000
+"""Sides of a line's box are stored as whole numbers from 0 to this."""
 CONFIDENCE_DIGITS = 4
 
 
@@ -33,10 +33,13 @@ def options_of(text: str) -> OcrOptions:
 
 
 def result_to_text(result: PageResult) -> str:
-    """JSON of the result; a line is `[text, x0, y0, x1, y1]`, with its confidence if it has one."""
+    """JSON of the result. Its `lines` are `{"scale": 100000, "values": [...]}`; a value is an array
+    of the text, x0, y0, x1 and y1 as whole numbers up to `scale`, and the confidence if known.
+    """
     values = _RESULT.dump_python(result, mode="json", exclude={"lines"})
     if result.lines:
-        values["lines"] = [_line_to_values(line) for line in result.lines]
+        lines = [_line_to_values(line) for line in result.lines]
+        values["lines"] = {"scale": BOX_SCALE, "values": lines}
     return to_json(values).decode()
 
 
@@ -45,7 +48,7 @@ def result_of(text: str) -> PageResult:
     values = from_json(text)
     lines = values.pop("lines", ())
     result = _RESULT.validate_python(values)
-    return dataclasses.replace(result, lines=tuple(map(_line_of, lines)))
+    return dataclasses.replace(result, lines=_lines_of(lines))
 
 
 def summary_to_text(summary: PageSummary) -> str:
@@ -80,18 +83,27 @@ def corrections_of(text: str | None) -> dict[int, Correction]:
 
 def _line_to_values(line: TextLine) -> list[Any]:
     box = line.box
-    sides = [round(side * BOX_UNITS) for side in (box.x0, box.y0, box.x1, box.y1)]
+    sides = [round(side * BOX_SCALE) for side in (box.x0, box.y0, box.x1, box.y1)]
     if line.confidence is None:
         return [line.text, *sides]
     return [line.text, *sides, round(line.confidence, CONFIDENCE_DIGITS)]
 
 
-def _line_of(values: Sequence[Any] | dict[str, Any]) -> TextLine:
-    """Older lines are objects, or arrays with sides as fractions and `null` for no confidence."""
-    if isinstance(values, dict):
-        return _LINE.validate_python(values)
+def _lines_of(stored: dict[str, Any] | Sequence[Any]) -> tuple[TextLine, ...]:
+    """Lines of earlier forms are a list: of objects, of arrays with fractions as sides and `null`
+    for no confidence, or of arrays with whole numbers."""
+    if isinstance(stored, dict):
+        return tuple(_line_of(values, stored["scale"]) for values in stored["values"])
+    return tuple(
+        _LINE.validate_python(line)
+        if isinstance(line, dict)
+        else _line_of(line, BOX_SCALE if max(line[1:5]) > 1 else 1)
+        for line in stored
+    )
+
+
+def _line_of(values: Sequence[Any], scale: int) -> TextLine:
     text, *sides = values[:5]
-    if not any(isinstance(side, float) for side in sides):
-        sides = [side / BOX_UNITS for side in sides]
     confidence = values[5] if len(values) > 5 else None
-    return TextLine(text, Box(*sides), None if confidence is None else float(confidence))
+    box = Box(*(side / scale for side in sides))
+    return TextLine(text, box, None if confidence is None else float(confidence))

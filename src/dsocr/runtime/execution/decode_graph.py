@@ -27,7 +27,7 @@ from dsocr.runtime.kernels.sampling import (
     REPETITION_CHECK,
     TokenHistories,
 )
-from dsocr.runtime.text.ngram import NoRepeat
+from dsocr.types import NoRepeat
 
 MISSES_BEFORE_CAPTURE = 64
 """Steps of one bucket that run in a larger graph before its own is captured, unless the runtime is
@@ -105,8 +105,10 @@ class DecodeState:
     def append_blocks(self, blocks: Sequence[tuple[int, int, int]]) -> None:
         """Adds blocks, given as (slot, index in its table, block)."""
         if blocks:
-            slots, indices, numbers = self.to_device([*zip(*blocks, strict=True)])
-            self.block_tables[slots.long(), indices.long()] = numbers
+            width = self.block_tables.shape[1]
+            places = [slot * width + index for slot, index, _ in blocks]
+            at, numbers = self.to_device([places, [number for _, _, number in blocks]])
+            self.block_tables.view(-1).index_copy_(0, at.long(), numbers)
 
     def sequences(self, rows: Tensor) -> DecodeSequences:
         """The arguments of decode attention for these slots."""
@@ -146,11 +148,13 @@ class DecodeOutput:
     """(B, vocabulary) float32, banned tokens at minus infinity."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Captured:
     graph: torch.cuda.CUDAGraph
     rows: Tensor
     output: DecodeOutput
+    slots: Sequence[int] = ()
+    """What `rows` holds, without the padding: mostly those of the step before."""
 
 
 class DecodeGraph:
@@ -175,7 +179,9 @@ class DecodeGraph:
             return self._run(self._rows(slots, bucket))
         bucket = min(bucket for bucket in self._graphs if bucket >= len(slots))
         captured = self._graphs[bucket]
-        captured.rows.copy_(self._rows(slots, bucket))
+        if slots != captured.slots:
+            captured.rows.copy_(self._rows(slots, bucket))
+            captured.slots = slots
         captured.graph.replay()
         return captured.output
 

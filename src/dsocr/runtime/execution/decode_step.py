@@ -34,10 +34,13 @@ from dsocr.runtime.kernels.experts_gemv import experts_gemv_fused
 from dsocr.runtime.kernels.gemv import gemv_fused, norm_gemv_fused
 from dsocr.runtime.kernels.repetition_flags import flag_repetition_fused
 from dsocr.runtime.kernels.sampling import sample_tokens_fused
-from dsocr.runtime.kernels.triton_compat import supports_kernels
+from dsocr.runtime.kernels.triton_compat import compute_capability, supports_kernels
 from dsocr.runtime.kernels.tuning import DecodeTuning, GemvTuning, decode_tuning_for, fp8_split_for
 from dsocr.runtime.models.deepseek_moe import DeepseekMoe
 from dsocr.runtime.models.family import OcrModel
+
+_PROGRAMMATIC_LAUNCH = (9, 0)
+"""Compute capability from which a kernel may start before the one before it has ended."""
 
 
 class DecodeStep:
@@ -46,7 +49,7 @@ class DecodeStep:
 
     def __init__(self, model: DeepseekMoeModel, cache: KVCache, max_rows: int) -> None:
         decoder, spec = model.decoder, model.spec.decoder
-        self.pdl = _has_programmatic_launch(model.device)
+        self.pdl = compute_capability(model.device) >= _PROGRAMMATIC_LAUNCH
         self.row_tuning, self.tuning_for = GemvTuning(), decode_tuning_for
         if cache.blocks.dtype == FP8:
             self.row_tuning = replace(self.row_tuning, split=fp8_split_for(1))
@@ -163,10 +166,6 @@ class DecodeStep:
             split_counters=self._split_counters,
             pdl=pdl,
         )
-
-
-def _has_programmatic_launch(device: torch.device) -> bool:
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
 
 
 def can_decode(model: OcrModel) -> TypeGuard[DeepseekMoeModel]:

@@ -60,6 +60,18 @@ def layer_weights(model: DeepseekMoeModel, cache: KVCache) -> list[LayerWeights]
     ]
 
 
+def join_weights(model: DeepseekMoeModel) -> frozenset[int]:
+    """Concatenates the matrices that kernels read as one, before the weights are filled. Returns
+    the addresses of the memory of the decoder and of the output layer."""
+    for layer in model.decoder.layers:
+        assert isinstance(layer, DecoderLayer)
+        attention, shared = layer.self_attn, _shared_mlp(layer)
+        concatenate(shared.gate_proj, shared.up_proj)
+        concatenate(attention.q_proj, attention.k_proj, attention.v_proj)
+    weights = [*model.decoder.parameters(), *model.lm_head.parameters()]
+    return frozenset(weight.untyped_storage().data_ptr() for weight in weights)
+
+
 def rotation_tables(model: DeepseekMoeModel) -> tuple[Tensor, Tensor]:
     """Cosines and sines of all positions, each (positions, head_dim)."""
     positions = torch.arange(model.spec.decoder.max_positions, device=model.device)
@@ -70,8 +82,7 @@ def rotation_tables(model: DeepseekMoeModel) -> tuple[Tensor, Tensor]:
 def _weights_of(layer: nn.Module, blocks: Tensor, width: int) -> LayerWeights:
     assert isinstance(layer, DecoderLayer)
     attention, mlp = layer.self_attn, layer.mlp
-    shared = mlp.shared_experts if isinstance(mlp, MoE) else mlp
-    assert isinstance(shared, SwiGLU)
+    shared = _shared_mlp(layer)
     gate_up = concatenate(shared.gate_proj, shared.up_proj)
     gate, up = gate_up.chunk(2)
     experts = ExpertWeights(gate, up, shared.down_proj.weight, width=len(gate))
@@ -94,6 +105,14 @@ def _weights_of(layer: nn.Module, blocks: Tensor, width: int) -> LayerWeights:
         gate_up=gate_up,
         router=mlp.gate.weight if isinstance(mlp, MoE) else None,
     )
+
+
+def _shared_mlp(layer: DecoderLayer) -> SwiGLU:
+    """The MLP that every token passes: the shared experts, or that of a dense layer."""
+    mlp = layer.mlp
+    shared = mlp.shared_experts if isinstance(mlp, MoE) else mlp
+    assert isinstance(shared, SwiGLU)
+    return shared
 
 
 def concatenate(*linears: nn.Linear) -> Tensor:

@@ -1,7 +1,9 @@
 """CUDA graphs of the vision towers: passes of few views are limited by the host, not the device.
 
 One graph per (side, number of views) that was requested, captured when the runtime is idle or after
-repeated requests. Large passes gain nothing and run without a graph. Knows nothing of pages.
+repeated requests. A large pass is limited by the device while it runs, but launching its thousand
+kernels one by one keeps the host from launching the step after it: where memory is plentiful it has
+a graph too, and `recurring_count` cuts passes so that few sizes recur. Knows nothing of pages.
 """
 
 from __future__ import annotations
@@ -16,11 +18,23 @@ from torch import Tensor
 from dsocr.runtime.execution.cuda_graph import GraphPool, capture, graph_pool, skip_on_oom
 
 MAX_PIXELS = 4 * 1024 * 1024
-"""Larger passes are limited by the device, so that a graph would only take memory."""
+"""Larger passes have no graph where memory is short."""
+
+LARGE_COUNTS = (64, 48, 40, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
+"""Numbers of views of the passes above `MAX_PIXELS`, where these have graphs."""
 
 PASSES_BEFORE_CAPTURE = 16
 """Passes of one size that run without a graph before it is captured, unless the runtime is idle
 before: all pages wait for a capture."""
+
+
+def recurring_count(count: int, side: int) -> int:
+    """How many of `count` views to run in one pass, so that passes of few sizes run again and
+    again: all of them up to `MAX_PIXELS`, else the next of `LARGE_COUNTS`."""
+    if count * side * side <= MAX_PIXELS:
+        return count
+    return next(size for size in LARGE_COUNTS if size <= count)
+
 
 Encode = Callable[[Tensor], Tensor]
 """uint8 views (B, S, S, 3) to features (B, tokens, hidden)."""
@@ -47,10 +61,12 @@ class EncodeGraphs:
         separate_pools: bool,
         large_side: int,
         bytes_per_pixel: int,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         """`separate_pools`: views from `large_side` on and smaller ones have a pool each, so that
-        they can run concurrently; neither fills a large GPU alone. Takes twice the memory.
-        `bytes_per_pixel` is what a pass needs at most."""
+        they can run concurrently; neither fills a large GPU by itself. Takes twice the memory.
+        `bytes_per_pixel` is what a pass needs at most. Passes above `max_pixels` have no graph."""
+        self.max_pixels = max_pixels
         self._encode, self._device = encode, device
         self._separate_pools, self._large_side = separate_pools, large_side
         self._bytes_per_pixel = bytes_per_pixel
@@ -92,7 +108,7 @@ class EncodeGraphs:
         """The graph of that size; None if the pass is too large for one, or it is not captured yet,
         or did not fit into memory."""
         side, count = size
-        if count * side * side > MAX_PIXELS:
+        if count * side * side > self.max_pixels:
             return None
         if size not in self._graphs:
             self._requested[size] += 1

@@ -7,6 +7,7 @@ are then uploaded again.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection
 from collections.abc import Sequence as Many
 
@@ -60,7 +61,10 @@ class GraphRunner(ModelRunner):
         cache_dtype: torch.dtype | None = None,
         vision: VisionRunner | None = None,
         make_steps: MakeSteps = kernel_steps,
+        on_captured: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
+        """`on_captured` is called with the number of graphs that are captured at the start, so far
+        and in all."""
         super().__init__(model, num_tokens=num_tokens, cache_dtype=cache_dtype, vision=vision)
         positions = model.spec.decoder.max_positions
         self.state = DecodeState(
@@ -74,8 +78,10 @@ class GraphRunner(ModelRunner):
         )
         self._prefill, self._ops = make_steps(model, self.cache, max_num_seqs)
         self.graph = DecodeGraph(self._ops, self.state, max_rows=max_num_seqs)
-        self.graph.capture(max_num_seqs)
-        self.graph.capture(1)
+        first = (max_num_seqs, 1)
+        for done, num_rows in enumerate(first):
+            on_captured(done, len(first))
+            self.graph.capture(num_rows)
         # of each slot the block table that was uploaded, and how many of its blocks. A slot is up
         # to date if that is its sequence's list object: a sequence gets a new one when released
         self._uploaded: list[list[int] | None] = [None] * max_num_seqs
@@ -99,16 +105,17 @@ class GraphRunner(ModelRunner):
         self._encode([one for one in step.to_encode if not one.ended])
         launched = _StepInFlight(len(step.chunks))
         live = [index for index, one in enumerate(step.chunks) if not one.sequence.ended]
-        decodes = [index for index in live if index < step.num_decodes]
-        prefills = [index for index in live if index >= step.num_decodes]
+        num_decodes = bisect_left(live, step.num_decodes)
+        decodes, prefills = live[:num_decodes], live[num_decodes:]
         if decodes:
             self.graph.ensure_graph(len(decodes))
         if prefills:
             self._launch_prefills([step.chunks[index] for index in prefills], prefills, launched)
         if decodes:
             sequences = [step.chunks[index].sequence for index in decodes]
-            self._sync_slots(sequences)
-            output = self.graph.decode([_slot(one) for one in sequences])
+            slots = _slots(sequences)
+            self._sync_slots(slots, sequences)
+            output = self.graph.decode(slots)
             self._copy_out(output, sequences, decodes, launched)
         launched.record()
         return launched
@@ -126,25 +133,31 @@ class GraphRunner(ModelRunner):
             return
         sequences = [chunks[number].sequence for number in sampling]
         last = self.state.to_device([batch.last_rows[number] for number in sampling])
-        rows = self.state.to_device([_slot(one) for one in sequences])
+        rows = self.state.to_device(_slots(sequences))
         logits = self._ops.head(hidden[last.long()])
         for sequence in sequences:
             self._upload(sequence)
         output = DecodeOutput(self._ops.sample(logits, self.state, rows), logits)
         self._copy_out(output, sequences, [indices[number] for number in sampling], launched)
 
-    def _sync_slots(self, sequences: Many[Sequence]) -> None:
+    def _sync_slots(self, slots: Many[int], sequences: Many[Sequence]) -> None:
         """Uploads new blocks, and sequences that are not on the device: a preempted one may come
         back with nothing but its newest token to compute."""
+        uploaded, num_blocks = self._uploaded, self._num_blocks
+        outdated = [
+            (slot, one)
+            for slot, one in zip(slots, sequences, strict=True)
+            if uploaded[slot] is not one.block_table or num_blocks[slot] != len(one.block_table)
+        ]
         added = []
-        for sequence in sequences:
-            slot, table = _slot(sequence), sequence.block_table
-            if self._uploaded[slot] is not table:
+        for slot, sequence in outdated:
+            table = sequence.block_table
+            if uploaded[slot] is not table:
                 self._upload(sequence)
                 continue
-            for index in range(self._num_blocks[slot], len(table)):
+            for index in range(num_blocks[slot], len(table)):
                 added.append((slot, index, table[index]))
-            self._num_blocks[slot] = len(table)
+            num_blocks[slot] = len(table)
         self.state.append_blocks(added)
 
     def _upload(self, sequence: Sequence) -> None:
@@ -167,9 +180,9 @@ class GraphRunner(ModelRunner):
         indices: Many[int],
         launched: _StepInFlight,
     ) -> None:
-        for row, sequence in enumerate(sequences):
-            if sequence.params.temperature > 0:
-                self._draw(output, row, sequence)
+        drawn = [row for row, one in enumerate(sequences) if one.params.temperature > 0]
+        for row in drawn:
+            self._draw(output, row, sequences[row])
         launched.copy_results(output.sampled, indices)
 
     def _draw(self, output: DecodeOutput, row: int, sequence: Sequence) -> None:
@@ -216,12 +229,16 @@ class _StepInFlight:
             columns = zip(
                 tokens.tolist(), bits.view(torch.float32).tolist(), flags.tolist(), strict=True
             )
-            for index, column in zip(indices, columns, strict=False):  # the rest is padding
-                self._results[index] = _result(*column)
+            for index, (token, logprob, flag) in zip(indices, columns, strict=False):  # and padding
+                self._results[index] = (
+                    _flagged_result(token, logprob, flag)
+                    if flag
+                    else SampledToken(token, logprob, None, False)
+                )
         return self._results
 
 
-def _result(token: int, logprob: float, flags: int) -> SampleResult:
+def _flagged_result(token: int, logprob: float, flags: int) -> SampleResult:
     if flags & NOT_A_NUMBER:
         return NotANumber()
     if flags & STUCK:
@@ -236,6 +253,12 @@ def _repetition_check(sequence: Sequence) -> int:
     if sequence.repetition is None:
         return CHECK_OFF
     return CHECK_ALWAYS if sequence.output_ids or sequence.params.temperature > 0 else CHECK_ON
+
+
+def _slots(sequences: Many[Sequence]) -> list[int]:
+    slots = [one.slot for one in sequences if one.slot is not None]
+    assert len(slots) == len(sequences)
+    return slots
 
 
 def _slot(sequence: Sequence) -> int:

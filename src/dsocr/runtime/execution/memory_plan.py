@@ -86,7 +86,8 @@ def _plan_gpu(
     prefill_tokens = config.max_prefill_tokens or _prefill_tokens(model.device)
     if config.memory_reserve_mb is None:
         config = replace(config, max_prefill_tokens=prefill_tokens)
-        reserve_bytes = profile_run(model, vision, config, max_num_seqs, cache_dtype)
+        profile = Profile(model, vision, config, max_num_seqs, cache_dtype)
+        reserve_bytes = profile.run()
     else:
         reserve_bytes = int(config.memory_reserve_mb * (1 << 20))
     torch.cuda.empty_cache()
@@ -121,83 +122,78 @@ def fitting_tokens(usable_bytes: int, reserve_bytes: int, token_bytes: int, cont
     return context
 
 
-def profile_run(
-    model: OcrModel,
-    vision: VisionRunner,
-    config: RuntimeConfig,
-    max_num_seqs: int,
-    cache_dtype: torch.dtype,
-) -> int:
-    """Runs the largest step; returns the bytes needed besides weights and cache: by that step, and
-    for the features of encoded pages. They include the small cache of this run."""
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats(model.device)
-    before = torch.cuda.memory_allocated(model.device)
-    try:
-        features = profile_steps(model, vision, config, max_num_seqs, cache_dtype)
-        torch.cuda.synchronize(model.device)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        # a small device: reserve all memory but one context's cache
-        return torch.cuda.mem_get_info(model.device)[1]
-    peak = torch.cuda.max_memory_allocated(model.device) - before
-    torch.cuda.empty_cache()
-    return int(peak * MARGIN) + FIXED_BYTES + 2 * max_num_seqs * features
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A run of the largest steps, which measures the memory that they need."""
 
+    model: OcrModel
+    vision: VisionRunner
+    config: RuntimeConfig
+    max_num_seqs: int
+    cache_dtype: torch.dtype
 
-def profile_steps(
-    model: OcrModel,
-    vision: VisionRunner,
-    config: RuntimeConfig,
-    max_num_seqs: int,
-    cache_dtype: torch.dtype,
-) -> int:
-    """Encodes, prefills and decodes; returns the bytes of one page's features. With kernels decode
-    steps run as prompts of one token: the memory of graphs is in `FIXED_BYTES`."""
-    inputs = model.profile_inputs(config.max_tiles)
-    _profile_vision(vision, inputs)
-    decoder = model.spec.decoder
-    step_tokens = config.max_prefill_tokens or PREFILL_TOKENS
-    longest = min(step_tokens, decoder.max_positions)
-    length = min(decoder.max_positions, MAX_GATHERED_TOKENS // max_num_seqs)
-    num_blocks = -(-max(longest, length) // BLOCK_SIZE)
-    cache = KVCache(
-        decoder,
-        num_blocks=num_blocks,
-        block_size=BLOCK_SIZE,
-        device=model.device,
-        dtype=cache_dtype,
-    )
-    table = list(range(num_blocks))
-    # all write to the same blocks: only the number of tokens matters
-    prompts = [Chunk([0] * count, 0, table) for count in largest_prompts(step_tokens, longest)]
-    common = Chunk([0] * min(longest, inputs.prompt_tokens), 0, table)
-    token = Chunk([0], length - 1, table)
-    _profile_decoder(
-        model, cache, config, [prompts, [common], [token] * max_num_seqs], max_num_seqs
-    )
-    return model.num_image_tokens(inputs.page) * decoder.hidden_size * model.dtype.itemsize
+    def run(self) -> int:
+        """Bytes needed besides weights and cache: by the largest step, and for the features of
+        encoded pages. They include the small cache of this run."""
+        device = self.model.device
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        try:
+            features = self.run_steps()
+            torch.cuda.synchronize(device)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            # a small device: reserve all memory but one context's cache
+            return torch.cuda.mem_get_info(device)[1]
+        peak = torch.cuda.max_memory_allocated(device) - before
+        torch.cuda.empty_cache()
+        return int(peak * MARGIN) + FIXED_BYTES + 2 * self.max_num_seqs * features
 
+    def run_steps(self) -> int:
+        """Encodes, prefills and decodes; returns the bytes of one page's features. With kernels
+        decode steps run as prompts of one token: the memory of graphs is in `FIXED_BYTES`."""
+        inputs = self.model.profile_inputs(self.config.max_tiles)
+        self._encode(inputs)
+        decoder = self.model.spec.decoder
+        step_tokens = self.config.max_prefill_tokens or PREFILL_TOKENS
+        longest = min(step_tokens, decoder.max_positions)
+        length = min(decoder.max_positions, MAX_GATHERED_TOKENS // self.max_num_seqs)
+        num_blocks = -(-max(longest, length) // BLOCK_SIZE)
+        table = list(range(num_blocks))
+        # all write to the same blocks: only the number of tokens matters
+        prompts = [Chunk([0] * count, 0, table) for count in largest_prompts(step_tokens, longest)]
+        common = Chunk([0] * min(longest, inputs.prompt_tokens), 0, table)
+        token = Chunk([0], length - 1, table)
+        self._decode(num_blocks, [prompts, [common], [token] * self.max_num_seqs])
+        num_image_tokens = self.model.num_image_tokens(inputs.page)
+        return num_image_tokens * decoder.hidden_size * self.model.dtype.itemsize
 
-def _profile_vision(vision: VisionRunner, inputs: ProfileInputs) -> None:
-    for side in inputs.common_sides:  # the largest pass of each side
-        vision.encode([PageViews(gray_view(side))] * max(1, vision.pass_pixels // side**2))
-    # a single view of each other side: on a small GPU the largest of them is the largest pass of
-    # all. It loads their kernels, and requests their graphs
-    for side in inputs.other_sides:
-        vision.encode([PageViews(gray_view(side))])
+    def _encode(self, inputs: ProfileInputs) -> None:
+        vision = self.vision
+        for side in inputs.common_sides:  # the largest pass of each side
+            vision.encode([PageViews(gray_view(side))] * max(1, vision.pass_pixels // side**2))
+        # a single view of each other side: on a small GPU the largest of them is the largest pass
+        # of all. It loads their kernels, and requests their graphs
+        for side in inputs.other_sides:
+            vision.encode([PageViews(gray_view(side))])
 
-
-def _profile_decoder(
-    model: OcrModel, cache: KVCache, config: RuntimeConfig, steps: list[list[Chunk]], max_rows: int
-) -> None:
-    forward: Callable[[Batch], torch.Tensor] = partial(model.forward, cache=cache)
-    if config.kernels and can_decode(model):
-        forward = PrefillStep(model, cache).hidden
-    for chunks in steps:
-        batch = make_batch(chunks, block_size=BLOCK_SIZE, device=model.device)
-        model.logits(forward(batch)[-max_rows:]).logsumexp(dim=-1)
+    def _decode(self, num_blocks: int, steps: list[list[Chunk]]) -> None:
+        model = self.model
+        cache = KVCache(
+            model.spec.decoder,
+            num_blocks=num_blocks,
+            block_size=BLOCK_SIZE,
+            device=model.device,
+            dtype=self.cache_dtype,
+        )
+        forward: Callable[[Batch], torch.Tensor] = partial(model.forward, cache=cache)
+        if self.config.kernels and can_decode(model):
+            forward = PrefillStep(model, cache).hidden
+        for chunks in steps:
+            batch = make_batch(chunks, block_size=BLOCK_SIZE, device=model.device)
+            model.logits(forward(batch)[-self.max_num_seqs :]).logsumexp(dim=-1)
 
 
 def largest_prompts(num_tokens: int, context: int) -> list[int]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.cache.batch import PageViews
-from dsocr.runtime.execution.encode_graph import EncodeGraphs
+from dsocr.runtime.execution.encode_graph import MAX_PIXELS, EncodeGraphs, recurring_count
 from dsocr.runtime.models.family import OcrModel
 
 PASS_PIXELS = 2 << 20
@@ -36,12 +36,14 @@ class VisionRunner:
             free, _ = torch.cuda.mem_get_info(model.device)
             fitting = int(free * PASS_SHARE / views.encode_bytes_per_pixel)
             self.pass_pixels = min(MAX_FUSED_PIXELS, max(MIN_FUSED_PIXELS, fitting))
+            is_plentiful = fitting >= MAX_FUSED_PIXELS
             self._graphs = EncodeGraphs(
                 model.encode,
                 model.device,
-                separate_pools=fitting >= MAX_FUSED_PIXELS,
+                separate_pools=is_plentiful,
                 large_side=views.default.base_size,
                 bytes_per_pixel=views.encode_bytes_per_pixel,
+                max_pixels=self.pass_pixels if is_plentiful else MAX_PIXELS,
             )
 
     def run_idle_work(self) -> bool:
@@ -57,7 +59,10 @@ class VisionRunner:
 
     def _encode_views(self, views: list[Tensor]) -> list[Tensor]:
         """Features (tokens, hidden) of uint8 views (S, S, 3), in their order."""
-        passes = _passes([len(view) for view in views], self.pass_pixels)
+        # passes are cut to sizes that recur only where every pass may have a graph
+        recurring = self._graphs is not None and self._graphs.max_pixels >= self.pass_pixels
+        sides = [len(view) for view in views]
+        passes = split_passes(sides, self.pass_pixels, recurring=recurring)
         encoded = self._encode_passes([views[index] for index in indices] for indices in passes)
         features: dict[int, Tensor] = {}
         for indices, of_pass in zip(passes, encoded, strict=True):
@@ -74,14 +79,17 @@ class VisionRunner:
         )
 
 
-def _passes(sides: Sequence[int], max_pixels: int) -> list[list[int]]:
-    """Indices of the views of each pass: of one side, as many as fit."""
+def split_passes(sides: Sequence[int], max_pixels: int, *, recurring: bool) -> list[list[int]]:
+    """Indices of the views of each pass: of one side, as many as fit; `recurring`: as many of them
+    as `recurring_count` says."""
     by_side: dict[int, list[int]] = {}
     for index, side in enumerate(sides):
         by_side.setdefault(side, []).append(index)
-    sizes = {side: max(1, max_pixels // side**2) for side in by_side}
-    return [
-        indices[start : start + sizes[side]]
-        for side, indices in by_side.items()
-        for start in range(0, len(indices), sizes[side])
-    ]
+    passes: list[list[int]] = []
+    for side, indices in by_side.items():
+        while indices:
+            count = min(len(indices), max(1, max_pixels // side**2))
+            count = recurring_count(count, side) if recurring else count
+            passes.append(indices[:count])
+            indices = indices[count:]
+    return passes

@@ -161,7 +161,7 @@ def _may_repeat(params: list[int]) -> bool:
     )
 
 
-@triton.jit(do_not_specialize=["FLAGS"])
+@triton.jit(do_not_specialize=["FLAGS", "num_digits"])
 def _flag_repetition(
     TOKENS, PARAMS, ROWS, FLAGS, SYMBOLS, IS_NEW, DIGITS, max_tokens, num_digits,
     FIELDS: tl.constexpr, BLOCK: tl.constexpr,

@@ -139,7 +139,7 @@ def _reduce_chunks(LOGITS, STATS, BEST_TOKENS, vocabulary, count, CHUNK: tl.cons
     tl.store(BEST_TOKENS + index, chunk * CHUNK + tl.argmax(logits, 0))
 
 
-@triton.jit(do_not_specialize=["count"])
+@triton.jit(do_not_specialize=["count", "end"])
 def _sample(
     LOGITS, STATS, BEST_TOKENS, TOKENS, PARAMS, EXEMPT, ROWS, SAMPLED,
     vocabulary, count, num_chunks, max_tokens, end,

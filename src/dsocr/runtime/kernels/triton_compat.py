@@ -15,10 +15,14 @@ from typing import Any
 
 import torch
 
+from dsocr.runtime.kernels.card import Card
+
 __all__ = [
     "INSTALLED",
     "KernelError",
     "OutOfResources",
+    "compile_for",
+    "compute_capability",
     "constexprs",
     "dot_precision",
     "fit_block",
@@ -75,9 +79,47 @@ def preload_triton_key() -> None:
             return
 
 
+_card: list[Card] = []
+"""The card that `meta` stands for; empty: none."""
+
+
+def compile_for(card: Card) -> None:
+    """From now on tensors on `meta` stand for this card's, and Triton compiles for it, whatever GPU
+    the machine has. For a process that compiles and runs nothing."""
+    from triton.backends.compiler import GPUTarget
+
+    major, minor = card.capability
+    _card[:] = [card]
+    _shared_memory.cache_clear()
+    triton.runtime.driver.set_active(_Target(GPUTarget("cuda", 10 * major + minor, 32)))
+
+
+class _Target:
+    """What Triton asks of a driver in order to compile."""
+
+    def __init__(self, target: Any) -> None:
+        self._target = target
+
+    def get_current_target(self) -> Any:
+        return self._target
+
+    def get_current_device(self) -> int:
+        return 0
+
+    def get_current_stream(self, device: int) -> int:
+        return 0
+
+
+def compute_capability(device: torch.device) -> tuple[int, int]:
+    """Of a CUDA device, or of the card that `meta` stands for; (0, 0) of others."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)
+    return _card[0].capability if device.type == "meta" and _card else (0, 0)
+
+
 def supports_kernels(device: torch.device, dtype: torch.dtype) -> bool:
     """False on ROCm, where the kernels are untested, and for float32 on Turing."""
-    if not INSTALLED or device.type != "cuda" or torch.version.hip is not None:
+    if not INSTALLED or torch.version.hip is not None or compute_capability(device) == (0, 0):
         return False
     return dtype.itemsize <= 2 or _shared_memory(device)[0] >= FLOAT32_BYTES
 
@@ -104,12 +146,15 @@ def fit_block(size: int, device: torch.device, bytes_of: Callable[[int], int]) -
 def _shared_memory(device: torch.device) -> tuple[int, int]:
     """Bytes of shared memory of a program, and how many pipeline stages need no buffer: one before
     Hopper, none since."""
-    if device.type != "cuda":
+    if compute_capability(device) == (0, 0):
         return 1 << 30, 0
+    unbuffered = int(compute_capability(device) < (9, 0))
+    if device.type == "meta":
+        return _card[0].shared_memory, unbuffered
     index = torch.cuda.current_device() if device.index is None else device.index
     # torch 2.6 does not report it; Triton checks its kernels against this property
     properties = triton.runtime.driver.active.utils.get_device_properties(index)
-    return properties["max_shared_mem"], int(torch.cuda.get_device_capability(device) < (9, 0))
+    return properties["max_shared_mem"], unbuffered
 
 
 def dot_precision(dtype: torch.dtype) -> str:

@@ -1,11 +1,12 @@
 """The spec of DeepSeek-OCR v1: its sizes, modes and released files, as plain data (spec 1 to 3).
 
-Every number of v1 that other modules need is a field here. Imports no torch.
+Every number of v1 that other modules need is a field here; before an engine is ready, and of the
+embedded engine, `/api/modes` shows these modes. Imports no torch.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dsocr.runtime.spec import (
     SAM_DOWNSAMPLE,
@@ -80,3 +81,54 @@ def parse(config: Config) -> DeepseekOcrSpec:
             decoder=decoder_spec(config),
             projector_width=int(config["projector_config"]["input_dim"]),
         )
+
+
+def one_of_each_layer(spec: DeepseekOcrSpec) -> DeepseekOcrSpec:
+    """The same sizes with a windowed and a global layer of SAM, one layer of CLIP, and a dense and
+    an expert layer of the decoder, as far as the spec has them."""
+    dense = min(1, spec.decoder.num_dense_layers)
+    experts = min(1, spec.decoder.num_layers - spec.decoder.num_dense_layers)
+    num_global = min(1, len(spec.sam.global_layers))
+    windowed = min(1, spec.sam.num_layers - len(spec.sam.global_layers))
+    return replace(
+        spec,
+        sam=replace(
+            spec.sam, num_layers=windowed + num_global, global_layers=(windowed,)[:num_global]
+        ),
+        clip=replace(spec.clip, num_layers=1),
+        decoder=replace(spec.decoder, num_layers=dense + experts, num_dense_layers=dense),
+    )
+
+
+RELEASED_SPEC = DeepseekOcrSpec(
+    sam=SamSpec(
+        num_layers=12,
+        width=768,
+        num_heads=12,
+        global_layers=(2, 5, 8, 11),
+        net_2_channels=512,
+        net_3_channels=1024,
+    ),
+    clip=ClipSpec(num_layers=24, width=1024, num_heads=16, patch_grid=16),
+    decoder=DecoderSpec(
+        vocab_size=129_280,
+        hidden_size=1280,
+        num_layers=12,
+        num_heads=10,
+        dense_width=6848,
+        num_dense_layers=1,
+        num_experts=64,
+        num_experts_per_token=6,
+        expert_width=896,
+        shared_width=1792,
+        max_positions=8192,
+        bos_token_id=0,
+        eos_token_id=1,
+        rms_norm_eps=1e-6,
+        rope_theta=10000.0,
+        normalize_weights=False,
+        routed_scale=1.0,
+    ),
+    projector_width=2048,
+)
+"""The sizes of the released config.json (spec 1.1)."""

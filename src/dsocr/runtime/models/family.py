@@ -1,7 +1,8 @@
 """The seam for model families: what the runtime calls on a model, whatever its architecture.
 
 A family is a plain spec (`FamilySpec`, parsed from config.json) and a model (`OcrModel`, an
-`nn.Module`). `registry` lists the families. Nothing outside a family's own modules names it.
+`nn.Module`). `registry` lists the families. The runtime names none of them elsewhere; `execution`
+names a decoder, `DeepseekMoe`, which its kernels compute for any family that has it.
 """
 
 from __future__ import annotations

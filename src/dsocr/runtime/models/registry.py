@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsocr.runtime.config import AttentionName
 from dsocr.runtime.models import deepseek_ocr_spec
@@ -24,12 +24,18 @@ if TYPE_CHECKING:
 class Family:
     """One model family."""
 
+    name: str
+    """Of the model, for people: `/health` and results show it."""
     parse: Callable[[Config], FamilySpec]
     """config.json to the family's spec. Raises `CheckpointError`."""
     model: str
     """`module:Class` of its `OcrModel`."""
     released: Released | None = None
     """Values of the released files, for `weights.check`."""
+    released_spec: FamilySpec | None = None
+    """The spec of the released config.json."""
+    one_of_each_layer: Callable[[Any], FamilySpec] = lambda spec: spec
+    """A spec to the same with one layer of each kind: it launches the same kernels."""
 
     def make_model(self, spec: FamilySpec, attention: AttentionName) -> OcrModel:
         """The model with empty weights."""
@@ -43,8 +49,11 @@ DEFAULT_ARCHITECTURE = deepseek_ocr_spec.ARCHITECTURE
 
 FAMILIES: dict[str, Family] = {
     deepseek_ocr_spec.ARCHITECTURE: Family(
+        name="DeepSeek-OCR",
         parse=deepseek_ocr_spec.parse,
         model="dsocr.runtime.models.deepseek_ocr:DeepseekOcr",
+        released_spec=deepseek_ocr_spec.RELEASED_SPEC,
+        one_of_each_layer=deepseek_ocr_spec.one_of_each_layer,
         released=deepseek_ocr_spec.RELEASED,
     ),
 }

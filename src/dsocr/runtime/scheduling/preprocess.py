@@ -6,12 +6,12 @@ same Pillow: its bicubic resize changed in version 13 (spec 3.7).
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from dsocr.runtime.cache.batch import PageViews
+from dsocr.runtime.scheduling.pixels import square_tiles
 from dsocr.runtime.spec import Resolution, ViewSpec
 
 PADDING = (127, 127, 127)
@@ -25,8 +25,8 @@ def prepare(
     if not resolution.crop_mode:
         side = resolution.image_size
         view = _resize(image, side, side) if side <= spec.squashed_side else pad(image, side)
-        return PageViews(_tensor(view))
-    global_view = _tensor(pad(image, resolution.base_size))
+        return PageViews(_view(view))
+    global_view = _view(pad(image, resolution.base_size))
     if max(image.size) <= spec.untiled_side or max_tiles < 2:
         return PageViews(global_view)
     grid = choose_grid(*image.size, tile=resolution.image_size, max_tiles=max_tiles)
@@ -58,9 +58,7 @@ def choose_grid(width: int, height: int, *, tile: int, max_tiles: int) -> tuple[
 def cut_tiles(image: Image.Image, grid: tuple[int, int], *, tile: int) -> Tensor:
     """The image stretched over the grid and cut row by row, (W*H, tile, tile, 3)."""
     wide, high = grid
-    pixels = _tensor(_resize(image, tile * wide, tile * high))
-    rows = pixels.view(high, tile, wide, tile, 3)
-    return rows.transpose(1, 2).reshape(wide * high, tile, tile, 3)
+    return square_tiles(_resize(image, tile * wide, tile * high), grid)
 
 
 def pad(image: Image.Image, side: int) -> Image.Image:
@@ -83,5 +81,6 @@ def _resize(image: Image.Image, width: int, height: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _tensor(image: Image.Image) -> Tensor:
-    return torch.from_numpy(np.array(image))  # (H, W, 3) uint8; a copy, Pillow's is read-only
+def _view(image: Image.Image) -> Tensor:
+    """A square image, (S, S, 3) uint8."""
+    return square_tiles(image, (1, 1))[0]

@@ -169,19 +169,17 @@ class Scheduler:
     def _split_active(self) -> tuple[list[Sequence], list[Sequence]]:
         """Active sequences that decode in this step, and the other active ones, each oldest first.
         Runs once a step: with 256 sequences its cost shows."""
-        decoding: list[Sequence] = []
-        others: list[Sequence] = []
-        for one in self._active:
-            (decoding if one.is_decoding and _continues(one) else others).append(one)
-        return decoding, others
+        decoding = [one for one in self._active if one.decodes_next]
+        if len(decoding) == len(self._active):
+            return decoding, []
+        return decoding, [one for one in self._active if not one.decodes_next]
 
     def _reserve_blocks(self, decoding: list[Sequence]) -> bool:
         """Allocates blocks for the next token of every decoding sequence, oldest first; preempts
         the youngest where none are free. False while a step in flight may write to their blocks."""
         size = self.allocator.block_size
-        for sequence in decoding:
-            if sequence.num_cached < len(sequence.block_table) * size:
-                continue
+        lacking = [one for one in decoding if one.num_cached >= len(one.block_table) * size]
+        for sequence in lacking:
             while sequence.slot is not None and not self._extend(sequence, sequence.num_tokens):
                 if self._num_in_flight:
                     return False
@@ -264,10 +262,6 @@ class Scheduler:
         self._slots.append(sequence.slot)
         self.allocator.free(sequence.block_table)
         sequence.slot, sequence.block_table, sequence.num_cached = None, [], 0
-
-
-def _continues(sequence: Sequence) -> bool:
-    return not sequence.ended and sequence.can_generate
 
 
 def _pixels(sequence: Sequence) -> int:

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.cache.batch import Chunk, PageViews
-from dsocr.runtime.text.ngram import NgramGuard, NoRepeat
-from dsocr.runtime.text.repetition import RepetitionDetector
+from dsocr.runtime.text.ngram import NoRepeatIndex
+from dsocr.runtime.text.repetition import BLOCK, RepetitionDetector
 from dsocr.runtime.text.tokenizer import SpecialTokens
+from dsocr.types import NoRepeat
 
 Ending = Literal["stop", "length"]
 """Why a token is the last: it is the end token, or the limit is reached."""
@@ -72,9 +73,10 @@ class Sequence:
     slot: int | None = None
     """Its row in the device's tables of active sequences."""
     generator: torch.Generator | None = field(init=False, default=None)
-    _guard: NgramGuard | None = field(init=False, default=None)
-    _num_guarded: int = field(init=False, default=0)
+    _no_repeat_index: NoRepeatIndex | None = field(init=False, default=None)
+    _num_indexed: int = field(init=False, default=0)
     _num_checked: int = field(init=False, default=0)
+    _may_repeat: bool = field(init=False, default=False)
     _placeholders: range = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,6 +98,17 @@ class Sequence:
         if self.num_cached < prompt:
             return False
         return self.num_cached + 1 == prompt + len(self.output_ids) + self.num_pending
+
+    @property
+    def decodes_next(self) -> bool:
+        """Whether the next step computes nothing but the newest token and samples another: it
+        `is_decoding`, `can_generate` and has not ended. Called for every page in every step."""
+        generated = len(self.output_ids) + self.num_pending
+        return (
+            0 < generated < self.max_new_tokens
+            and self.num_cached + 1 == len(self.prompt_ids) + generated
+            and not self.ended
+        )
 
     @property
     def can_generate(self) -> bool:
@@ -130,13 +143,13 @@ class Sequence:
         no_repeat = self.params.no_repeat
         if no_repeat is None:
             return []
-        if self._guard is None:
+        if self._no_repeat_index is None:
             exempt = self.special.cells
-            self._guard = NgramGuard(no_repeat, prompt=self.prompt_ids, exempt=exempt)
-        for token in self.output_ids[self._num_guarded :]:
-            self._guard.push(token)
-        self._num_guarded = len(self.output_ids)
-        return self._guard.banned()
+            self._no_repeat_index = NoRepeatIndex(no_repeat, prompt=self.prompt_ids, exempt=exempt)
+        for token in self.output_ids[self._num_indexed :]:
+            self._no_repeat_index.push(token)
+        self._num_indexed = len(self.output_ids)
+        return self._no_repeat_index.banned()
 
     def ending_with(self, token: int) -> Ending | None:
         """How the page ends if this is its next token, or None. For sampling on the host; the
@@ -146,26 +159,35 @@ class Sequence:
         return "length" if len(self.output_ids) + 1 >= self.max_new_tokens else None
 
     def append(
-        self, token: int, logprob: float, *, ending: Ending | None, may_repeat: bool = True
+        self, token: int, logprob: float, ending: Ending | None = None, may_repeat: bool = True
     ) -> None:
         """Appends an output token and sets `finish_reason` if the page ends; eos is not kept. The
-        repetition detector is skipped while `may_repeat` is false."""
-        self.finish_reason = ending
-        if ending == "stop":
-            return
+        repetition detector checks nothing until `may_repeat` is true for the first time."""
+        if ending is not None:
+            self.finish_reason = ending
+            if ending == "stop":
+                return
         self.output_ids.append(token)
         self.logprobs.append(logprob)
-        keep = self._check_repetition() if may_repeat or self._num_checked else None
+        if may_repeat:
+            self._may_repeat = True
+        if self._may_repeat:
+            self._end_repetition()
+
+    def _end_repetition(self) -> None:
+        keep = self._check_repetition()
         if keep is not None:
             del self.output_ids[keep:], self.logprobs[keep:]
             self.finish_reason = "repetition"
 
     def _check_repetition(self) -> int | None:
-        """Output tokens to keep if the detector finds a repetition, else None. The first call feeds
-        it all output so far."""
-        if self.repetition is None:
+        """Output tokens to keep if the detector finds a repetition, else None. It is fed all output
+        so far, in whole blocks: it checks nothing between two blocks."""
+        num_new = len(self.output_ids) - self._num_checked
+        if self.repetition is None or num_new < BLOCK:
             return None
-        new_tokens = self.output_ids[self._num_checked :]
-        self._num_checked = len(self.output_ids)
+        start = self._num_checked
+        self._num_checked += num_new - num_new % BLOCK
+        new_tokens = self.output_ids[start : self._num_checked]
         found = (self.repetition.push(token) for token in new_tokens)
         return next((keep for keep in found if keep is not None), None)

@@ -7,24 +7,12 @@ step costs one look-up whatever the length. Knows no tensors.
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+
+from dsocr.types import NoRepeat
 
 
-@dataclass(frozen=True, slots=True)
-class NoRepeat:
-    """`window` None: n-grams of the whole sequence, prompt included, no token exempt (the released
-    code).
-
-    With a window: n-grams that start within the last `window` generated tokens, some tokens exempt
-    (the authors' vLLM scripts).
-    """
-
-    ngram: int
-    window: int | None = None
-
-
-class NgramGuard:
-    """The n-grams of one sequence and the tokens they ban next."""
+class NoRepeatIndex:
+    """The n-grams of one sequence and the tokens that the no-repeat rule bans next."""
 
     def __init__(
         self, no_repeat: NoRepeat, *, prompt: Sequence[int] = (), exempt: Set[int] = frozenset()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import tokenizers
 
 from dsocr.runtime.spec import CheckpointError
@@ -15,6 +19,10 @@ EOS = "<｜end▁of▁sentence｜>"
 IMAGE = "<image>"
 CELLS = ("<td>", "</td>")
 GROUNDING = ("<|grounding|>", "<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>")
+
+
+PROMPTS = 64
+"""Texts whose ids are remembered: most pages have one of a few prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +49,8 @@ class Tokenizer:
             self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for a broken file
             raise CheckpointError(f"{path} cannot be read: {error}") from error
-        self._bytes: dict[int, bytes] = {}
-        """Cache of `token_bytes`: a look-up in the library takes longer."""
+        self._bytes = _TokenBytes(self._tokenizer)
+        self._encoded = lru_cache(maxsize=PROMPTS)(self._encode)
         wanted = (BOS, EOS, IMAGE, *CELLS, *GROUNDING)
         found = {word: self._tokenizer.token_to_id(word) for word in wanted}
         ids = {word: token for word, token in found.items() if token is not None}
@@ -59,7 +67,10 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of the text; added tokens inside it become their single ids. No bos, no eos."""
-        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return list(self._encoded(text))
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: list[int]) -> str:
         """The text with its special tokens."""
@@ -73,19 +84,40 @@ class Tokenizer:
 
     def token_bytes(self, token: int) -> bytes:
         """UTF-8 bytes that a token adds to the text; empty for ids that pad the vocabulary."""
-        known = self._bytes.get(token)
-        if known is None:
-            known = self._bytes[token] = self._decode_one(token)
-        return known
+        return self._bytes[token]
 
-    def _decode_one(self, token: int) -> bytes:
+    def join_bytes(self, tokens: Iterable[int]) -> bytes:
+        """The bytes of consecutive tokens."""
+        return b"".join(map(self._bytes.__getitem__, tokens))
+
+    def text_ends(self, tokens: Sequence[int]) -> list[int]:
+        """Length of the text, in characters, after each token: of what `Detokenizer.push` has
+        returned by then."""
+        parts = [*map(self._bytes.__getitem__, tokens)]
+        ends = [*accumulate(map(len, parts))]
+        data = b"".join(parts)
+        if data.isascii():
+            return ends
+        if not _is_utf8(data):
+            detokenizer = Detokenizer(self)
+            return [*accumulate(len(detokenizer.push((token,))) for token in tokens)]
+        codes = np.frombuffer(data, np.uint8)
+        begins = np.append((codes & 0xC0) != 0x80, True)  # whether a character begins at this byte
+        complete = np.append(0, np.cumsum(begins[1:]))  # characters in so many bytes
+        counts: list[int] = complete[ends].tolist()
+        return counts
+
+
+class _TokenBytes(dict[int, bytes]):
+    """UTF-8 bytes by token. A look-up in the library takes longer."""
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def __missing__(self, token: int) -> bytes:
         word = self._tokenizer.id_to_token(token)
-        if word is None:
-            return b""
-        try:
-            return word.translate(_BYTES).encode("latin-1")
-        except UnicodeEncodeError:  # an added token, stored as plain text
-            return word.encode()
+        self[token] = b"" if word is None else _bytes_of(word)
+        return self[token]
 
 
 class Detokenizer:
@@ -99,14 +131,35 @@ class Detokenizer:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._is_within_character = False
 
-    def push(self, token: int) -> str:
-        """The text that this token completes, often empty."""
-        return self._decoder.decode(self._tokenizer.token_bytes(token))
+    def push(self, tokens: Iterable[int]) -> str:
+        """The text that these tokens complete, often empty."""
+        data = self._tokenizer.join_bytes(tokens)
+        if data.isascii() and not self._is_within_character:
+            return data.decode("ascii")
+        text = self._decoder.decode(data)
+        self._is_within_character = bool(self._decoder.getstate()[0])
+        return text
 
     def finish(self) -> str:
         """The replacement character if the output ends inside a character, else an empty text."""
         return self._decoder.decode(b"", final=True)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _bytes_of(word: str) -> bytes:
+    try:
+        return word.translate(_BYTES).encode("latin-1")
+    except UnicodeEncodeError:  # an added token, stored as plain text
+        return word.encode()
 
 
 def _bytes_of_characters() -> dict[int, int]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,19 +20,25 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from dsocr.runtime.config import AttentionName, ExpertDtypeName
+from dsocr.runtime.execution.decode_step import can_decode
+from dsocr.runtime.execution.decoder_weights import join_weights
 from dsocr.runtime.kernels.triton_compat import supports_kernels
 from dsocr.runtime.layers.attention import usable_attention
 from dsocr.runtime.layers.int8 import Destination
 from dsocr.runtime.layers.moe import Experts, usable_experts
 from dsocr.runtime.models.family import OcrModel
-from dsocr.runtime.models.registry import read_family
-from dsocr.runtime.spec import CheckpointError
+from dsocr.runtime.models.registry import Family, read_family
+from dsocr.runtime.spec import CheckpointError, FamilySpec
+from dsocr.runtime.weights.transfer import Transfer
 
 INDEX = "model.safetensors.index.json"
 MAX_NAMES = 8
 """Names listed for each kind of fault; the others are counted."""
 
-_FLOATS = {"BF16", "F16", "F32"}
+_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
+
+OnProgress = Callable[[int, int], None]
+"""Gets the bytes that are loaded, and all that are to be."""
 
 _STAGED_ELEMENTS = 8 << 20
 """Elements copied to a GPU at once: pinned allocations are rounded up to powers of two."""
@@ -91,6 +97,32 @@ def load_model(
     `attention` and `kernels` are preferences: the model's `attention` is the one used, and kernels
     need a CUDA GPU and Triton.
     """
+    model, transfer = start_loading(
+        path,
+        device=device,
+        dtype=dtype,
+        attention=attention,
+        kernels=kernels,
+        expert_dtype=expert_dtype,
+    )
+    transfer.wait()
+    return model
+
+
+def start_loading(
+    path: Path,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    attention: AttentionName,
+    kernels: bool = False,
+    expert_dtype: ExpertDtypeName = "auto",
+    on_progress: OnProgress = lambda done, total: None,
+) -> tuple[OcrModel, Transfer]:
+    """`load_model`, whose decoder may still be on its way: its memory is final, its numbers are not
+    before the transfer has ended. All other weights are there, since tables are derived from them.
+    `on_progress` gets the bytes of these that are loaded, and all of them.
+    """
     attention = usable_attention(attention, device=device, dtype=dtype)
     model = _without_memory(path, attention)
     headers = _read_headers(path)
@@ -99,10 +131,27 @@ def load_model(
         raise CheckpointError(f"{path}: {report.problems}")
     assert isinstance(model, nn.Module)
     give_memory(model, device=device, dtype=dtype, expert_dtype=expert_dtype)
-    _fill(dict(model.checkpoint_tensors()), headers)
     if kernels and supports_kernels(device, dtype):
         model.use_kernels()
-    return model
+    late = join_weights(model) if kernels and can_decode(model) else frozenset()
+    tensors = dict(model.checkpoint_tensors())
+    of_decoder: dict[str, tuple[Path, Tensor]] = {}
+    others: dict[str, tuple[Path, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if _is_same(tensor, headers, name):
+            group = of_decoder if tensor.untyped_storage().data_ptr() in late else others
+            group[name] = headers.tensors[name][0], tensor
+    rest = tensors.keys() - of_decoder.keys() - others.keys()
+    _fill({name: tensors[name] for name in sorted(rest)}, headers, on_progress)
+    Transfer(others, device).wait(on_progress)
+    return model, Transfer(of_decoder, device)
+
+
+def _is_same(target: Destination, headers: _Headers, name: str) -> TypeGuard[Tensor]:
+    """Whether the file's bytes are those of the tensor, on a GPU."""
+    if not isinstance(target, Tensor) or target.device.type != "cuda":
+        return False
+    return target.is_contiguous() and _DTYPES.get(headers.tensors[name][2]) == target.dtype
 
 
 def give_memory(
@@ -141,7 +190,11 @@ def check_checkpoint(path: Path) -> CheckpointReport:
 
 
 def _without_memory(path: Path, attention: AttentionName) -> OcrModel:
-    family, spec = read_family(path)
+    return empty_model(*read_family(path), attention)
+
+
+def empty_model(family: Family, spec: FamilySpec, attention: AttentionName) -> OcrModel:
+    """A model on `meta`, without memory; `give_memory` allocates it."""
     with torch.device("meta"), _Unfilled():
         return family.make_model(spec, attention)
 
@@ -201,7 +254,7 @@ def _compare(model: OcrModel, headers: _Headers) -> CheckpointReport:
     misshapen = [
         f"{name} {list(shape)} {dtype}, not {list(wanted[name])}"
         for name, (_, shape, dtype) in found.items()
-        if name in wanted and (shape != wanted[name] or dtype not in _FLOATS)
+        if name in wanted and (shape != wanted[name] or dtype not in _DTYPES)
     ]
     return CheckpointReport(
         num_files=headers.num_files,
@@ -217,8 +270,10 @@ def _compare(model: OcrModel, headers: _Headers) -> CheckpointReport:
     )
 
 
-def _fill(tensors: dict[str, Destination], headers: _Headers) -> None:
-    """Copies every tensor of the files to its destination, with a cast."""
+def _fill(tensors: dict[str, Destination], headers: _Headers, on_progress: OnProgress) -> None:
+    """Copies these tensors of the files to their destinations, with a cast."""
+    sizes = {name: torch.Size(tensor.shape).numel() for name, tensor in tensors.items()}
+    total, done = sum(sizes.values()), 0
     with ExitStack() as stack, torch.no_grad():
         opened: dict[Path, Any] = {}
         copies: deque[torch.cuda.Event] = deque()
@@ -230,6 +285,8 @@ def _fill(tensors: dict[str, Destination], headers: _Headers) -> None:
                 _copy(opened[file].get_tensor(name), tensor, copies)
             except (SafetensorError, OSError) as error:
                 raise CheckpointError(f"{file.name} cannot be read at {name}: {error}") from error
+            done += sizes[name]
+            on_progress(2 * done, 2 * total)  # as in a file of 16-bit numbers
 
 
 def _copy(source: Tensor, target: Destination, copies: deque[torch.cuda.Event]) -> None:
@@ -240,7 +297,8 @@ def _copy(source: Tensor, target: Destination, copies: deque[torch.cuda.Event]) 
         return
     sources: Sequence[Tensor] = [source]
     targets: Sequence[Destination] = [target]
-    if isinstance(target, Tensor):  # int8 ones are small, and quantized row by row
+    # int8 ones are small, and quantized row by row
+    if isinstance(target, Tensor) and target.is_contiguous():
         flat = (source.flatten(), target.view(-1))
         sources, targets = (torch.split(one, _STAGED_ELEMENTS) for one in flat)
     # pinning one part overlaps with the transfer of the part before

@@ -72,15 +72,15 @@ class RequestIdMiddleware:
             await self.app(scope, receive, send_with_headers)
         except ClientDisconnected:
             logger.info("request %s: the client disconnected", request_id)
+            return
         except Exception:
             logger.exception("request %s failed", request_id)
             if status:  # the response has started: it can only be cut off
                 raise
             await problems.internal_error(scope)(scope, receive, send_with_headers)
-        else:
-            seconds = time.monotonic() - started
-            logger.debug("request %s: %d in %.3f s", request_id, status, seconds)
-            _count(scope, status, seconds)
+        seconds = time.monotonic() - started
+        logger.debug("request %s: %d in %.3f s", request_id, status, seconds)
+        _count(scope, status, seconds)
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from dsocr.errors import InvalidField
 from dsocr.exports import format_of, write
+from dsocr.pages.page_images import ExportImages
 from dsocr.pages.source import open_document
 from dsocr.server.deps import RunningService, locked_router
 from dsocr.server.download import download
@@ -18,7 +19,7 @@ from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas.errors import error_answers
 from dsocr.server.schemas.uploaded_result import EXPORT_REQUEST_BODY, UploadedResult
-from dsocr.server.uploaded_result import UploadedDocumentImages, document_of
+from dsocr.server.uploaded_result import document_of
 from dsocr.server.uploads import Form, FormLimits, received_form
 
 router = locked_router("reading")
@@ -54,7 +55,7 @@ async def export_result(request: Request, service: RunningService) -> Response:
                 uploads[0].path, name=uploads[0].name, sandbox=service.host.sandbox
             )
             stack.push_async_callback(source.close)
-            images = UploadedDocumentImages(source, asyncio.get_running_loop())
+            images = ExportImages(source, None, asyncio.get_running_loop())
 
         async def write_export(out: BinaryIO) -> None:
             await asyncio.to_thread(write, document, key, out, images)

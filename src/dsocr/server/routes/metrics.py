@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from fastapi import Response
 
 from dsocr import __version__
-from dsocr.engines.stats import EngineStats
+from dsocr.engines.stats import EngineStats, WorkerState
 from dsocr.metrics import CONTENT_TYPE, Sample
 from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.deps import RunningService, Service, locked_router
@@ -41,6 +41,7 @@ def service_samples(service: Service) -> Iterator[Sample]:
     up = host.state == "ready"
     yield Sample("dsocr_engine_up", "1 while the engine is ready", float(up), {"engine": name})
     yield from engine_samples(name, host.stats())
+    yield from worker_samples(name, host.workers())
 
 
 def queue_samples(admission: AdmissionLimiter, engine: str) -> Iterator[Sample]:
@@ -74,13 +75,30 @@ def engine_samples(engine: str, stats: EngineStats) -> Iterator[Sample]:
         yield from _runtime_samples(labels, stats.load)
 
 
+def worker_samples(engine: str, workers: Sequence[WorkerState]) -> Iterator[Sample]:
+    """Of each worker. The label `worker` is its place among them: the CPU may have several."""
+    for number, worker in enumerate(workers):
+        device = worker.device.partition(" ")[0]  # the model of a GPU follows once it is ready
+        labels = {"engine": engine, "worker": str(number), "device": device}
+        up = float(worker.state == "ready")
+        yield Sample("dsocr_engine_worker_up", "1 while the worker is ready", up, labels)
+        yield Sample("dsocr_engine_worker_pages", "Pages in flight", worker.pages, labels)
+        yield Sample(
+            "dsocr_engine_worker_restarts_total",
+            "Worker processes that were replaced",
+            worker.restarts,
+            labels,
+            "counter",
+        )
+
+
 def _runtime_samples(labels: Mapping[str, str], load: Mapping[str, float]) -> Iterator[Sample]:
     """What the native engine's process reports with each heartbeat."""
     yield Sample("dsocr_batch_size", "Sequences that decode", load["running"], labels)
     yield Sample("dsocr_kv_usage_ratio", "Used part of the KV cache", load["cache_used"], labels)
     for name, key, help in (
         ("dsocr_preemptions_total", "preemptions", "Sequences whose cache blocks were taken away"),
-        ("dsocr_oom_steps_total", "out_of_memory", "Steps that were split for want of memory"),
+        ("dsocr_oom_steps_total", "out_of_memory", "Steps that were split to fit into memory"),
     ):
         yield Sample(name, help, load[key], labels, "counter")
 

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from dsocr import __version__
+from dsocr.config import MIB
+from dsocr.engines.base import ModeSpec
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.registry import ENGINES
 from dsocr.errors import EngineUnavailable
 from dsocr.exports import FORMATS
 from dsocr.host import EngineHost
+from dsocr.process.capacity import Limit
+from dsocr.process.progress import StartProgress
+from dsocr.server.capacity import Capacity
 from dsocr.server.deps import RunningService, locked_router
 from dsocr.server.schemas.errors import error_answers
 from dsocr.server.schemas.system import (
     EngineAnswer,
     EngineState,
+    EngineWorker,
     FormatAnswer,
     Health,
+    LimitInEffect,
     Limits,
+    LimitsInEffect,
     Live,
     ModeAnswer,
     Modes,
+    ProgressAnswer,
     QueueState,
     TaskAnswer,
 )
+from dsocr.types import Mode
 
 open_router = APIRouter(tags=["system"])
 """For monitoring; needs no key."""
@@ -43,7 +54,7 @@ async def live() -> dict[str, str]:
 @open_router.get("/ready", response_model=Live, summary="Readiness", responses=error_answers(503))
 async def ready(service: RunningService) -> dict[str, str]:
     if service.host.state != "ready":
-        raise EngineUnavailable(service.host.unhealthy_reason or "The engine is starting.")
+        raise EngineUnavailable(service.host.waiting_reason)
     if service.admission.full:
         raise EngineUnavailable("The queue is full.")
     return {"status": "ready"}
@@ -55,7 +66,7 @@ async def health(service: RunningService) -> Health:
     return Health(
         status="ok",
         modelLoaded=service.host.info is not None,
-        modes=list(MODES),
+        modes=list(_modes(service.host)),
         engine=_engine_state(service.host),
         queue=QueueState(
             running=admission.running,
@@ -63,6 +74,7 @@ async def health(service: RunningService) -> Health:
             maxRequests=admission.max_requests,
             jobs=await service.jobs.num_unfinished(),
         ),
+        limits=_limits_in_effect(service.capacity()),
         version=__version__,
     )
 
@@ -80,12 +92,11 @@ for _path, _answer in (("/live", live), ("/ready", ready), ("/health", health)):
 async def modes(service: RunningService) -> Modes:
     settings = service.settings
     limits = settings.server
+    specs = _modes(service.host)
     return Modes(
         defaultPrompt=settings.default_prompt,
-        modes={
-            key: ModeAnswer(**{k: v for k, v in dataclasses.asdict(spec).items() if k != "key"})
-            for key, spec in MODES.items()
-        },
+        modes={key: _mode_answer(spec) for key, spec in specs.items()},
+        visionTokens={key: list(spec.vision_tokens) for key, spec in specs.items()},
         maxImageMb=_number(limits.max_image_mb),
         tasks=[TaskAnswer(**dataclasses.asdict(spec)) for spec in TASKS.values()],
         formats=[
@@ -117,6 +128,15 @@ async def openapi(request: Request) -> Response:
     return JSONResponse(document)
 
 
+def _modes(host: EngineHost) -> Mapping[Mode, ModeSpec]:
+    """Those of the loaded engine; before it is ready, DeepSeek-OCR's."""
+    return host.info.modes if host.info else MODES
+
+
+def _mode_answer(spec: ModeSpec) -> ModeAnswer:
+    return ModeAnswer(**{name: getattr(spec, name) for name in ModeAnswer.model_fields})
+
+
 def _engine_state(host: EngineHost) -> EngineState:
     info = host.info
     return EngineState(
@@ -127,17 +147,53 @@ def _engine_state(host: EngineHost) -> EngineState:
         reason=host.selection.reason,
         advice=host.selection.advice,
         trouble=host.unhealthy_reason,
+        progress=_progress_answer(host.start_progress),
         details=dict(info.details) if info else {},
+        workers=[
+            EngineWorker(
+                device=worker.device,
+                state=worker.state,
+                trouble=worker.unhealthy_reason,
+                pages=worker.pages,
+                restarts=worker.restarts,
+            )
+            for worker in host.workers()
+        ],
         tasks=list(info.tasks) if info else None,
     )
 
 
+def _progress_answer(progress: StartProgress | None) -> ProgressAnswer | None:
+    return None if progress is None else ProgressAnswer(**dataclasses.asdict(progress))
+
+
+def _limits_in_effect(capacity: Capacity) -> LimitsInEffect:
+    queue_bytes = capacity.queue_bytes
+    return LimitsInEffect(
+        decoders=_limit_answer(capacity.decoders),
+        requests=_limit_answer(capacity.requests),
+        queueMb=LimitInEffect(
+            value=_number(round(queue_bytes.value / MIB, 3)), reason=queue_bytes.reason
+        ),
+        connections=_limit_answer(capacity.connections),
+        jobUploads=_limit_answer(capacity.jobs.uploads),
+        runningJobs=_limit_answer(capacity.jobs.running),
+        unfinishedJobs=_limit_answer(capacity.jobs.unfinished),
+        jobsPerKey=_limit_answer(capacity.jobs.per_key),
+    )
+
+
+def _limit_answer(limit: Limit) -> LimitInEffect:
+    return LimitInEffect(value=limit.value, reason=limit.reason)
+
+
 def _engine_answer(name: str, host: EngineHost) -> EngineAnswer:
-    if name == host.selection.name:
+    selection = host.selection
+    if name == selection.name:
         info = host.info
         device = info.device if info else None
-        return EngineAnswer(key=name, state=host.state, device=device, reason=host.selection.reason)
-    reason = host.selection.advice or f"{host.selection.name} is used here"
+        return EngineAnswer(key=name, state=host.state, device=device, reason=selection.reason)
+    reason = selection.advice if name == selection.better else f"{selection.name} is used here"
     return EngineAnswer(key=name, state="off", device=None, reason=reason)
 
 

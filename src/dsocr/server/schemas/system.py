@@ -5,6 +5,28 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 
+class EngineWorker(BaseModel):
+    """One worker process of the engine, which has one for each device."""
+
+    device: str
+    state: str = Field(
+        description="starting (also while its process is replaced), ready, failed (it is started "
+        "again) or stopped"
+    )
+    trouble: str = Field(description="Why it cannot read at present; empty when it can")
+    pages: int = Field(description="Pages in flight: being read, or waiting for it")
+    restarts: int = Field(description="Processes that were replaced")
+
+
+class ProgressAnswer(BaseModel):
+    """How far the start of the engine is."""
+
+    stage: str = Field(description="What is being done, such as `loading weights`")
+    done: int
+    total: int = Field(description="0 where the stage is not counted")
+    unit: str = Field(description="Of both numbers; empty for a count")
+
+
 class EngineState(BaseModel):
     """The selected engine, and why it was selected."""
 
@@ -15,7 +37,13 @@ class EngineState(BaseModel):
     reason: str
     advice: str = Field(description="How to get a better engine; empty if there is none")
     trouble: str = Field(description="Why it cannot read at present; empty when it can")
+    progress: ProgressAnswer | None = Field(
+        description="How far the start is; null when it is not starting, or does not say"
+    )
     details: dict[str, str]
+    workers: list[EngineWorker] = Field(
+        description="One for each device; empty before the engine is started"
+    )
     tasks: list[str] | None = Field(
         description="Supported tasks, `custom`: any prompt; null until it is ready"
     )
@@ -28,6 +56,26 @@ class QueueState(BaseModel):
     jobs: int = Field(description="Running and queued jobs of all owners")
 
 
+class LimitInEffect(BaseModel):
+    value: int | float
+    reason: str = Field(description="What determines it, such as `16 cores`; `set`: a setting")
+
+
+class LimitsInEffect(BaseModel):
+    """Limits that follow the machine and the engine, unless a setting fixes them."""
+
+    decoders: LimitInEffect = Field(description="Decoding processes")
+    requests: LimitInEffect = Field(description="Documents admitted at once to `/api/ocr`")
+    queueMb: LimitInEffect = Field(description="MiB of admitted uploads")
+    connections: LimitInEffect
+    jobUploads: LimitInEffect = Field(description="Jobs uploaded at once")
+    runningJobs: LimitInEffect = Field(
+        description="Jobs of one key read at once; long jobs fill the engine with fewer"
+    )
+    unfinishedJobs: LimitInEffect
+    jobsPerKey: LimitInEffect = Field(description="Unfinished jobs of one key, where keys are set")
+
+
 class Health(BaseModel):
     """A quick status check; 200 while the service runs."""
 
@@ -36,6 +84,7 @@ class Health(BaseModel):
     modes: list[str]
     engine: EngineState
     queue: QueueState
+    limits: LimitsInEffect
     version: str
 
 
@@ -86,6 +135,9 @@ class Modes(BaseModel):
 
     defaultPrompt: str
     modes: dict[str, ModeAnswer]
+    visionTokens: dict[str, list[int]] = Field(
+        description="Vision tokens of a page by mode: one number, or the fewest and the most"
+    )
     maxImageMb: int | float
     tasks: list[TaskAnswer]
     formats: list[FormatAnswer]

@@ -85,7 +85,7 @@ def region_drafts(lines: Sequence[Line], page: PageLayout) -> list[BlockDraft]:
 
 
 def text_drafts(rows: Sequence[Line], page: PageLayout) -> list[BlockDraft]:
-    """Paragraphs of one column, without the page's furniture."""
+    """Paragraphs of one column, without running heads, footers and page numbers."""
     height = page.image.shape[0]
     return [
         paragraph_draft(part, labels.label_of(part, page.regions, page.body))

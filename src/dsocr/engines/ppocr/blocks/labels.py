@@ -1,4 +1,4 @@
-"""Labels a paragraph: title, text, caption, equation, or furniture of the page."""
+"""Labels a paragraph: title, text, caption, equation, header, footer or page number."""
 
 from __future__ import annotations
 

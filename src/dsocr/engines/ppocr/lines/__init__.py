@@ -1,1 +1,1 @@
-"""From a page to its lines of text: the text layer where it is believed, recognition elsewhere."""
+"""From a page to its lines of text: the text layer where it is reliable, recognition elsewhere."""

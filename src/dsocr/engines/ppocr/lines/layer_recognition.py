@@ -32,7 +32,7 @@ def layer_lines(
     ocr: Ocr,
     poll: Callable[[], None],
 ) -> PageLines | None:
-    """The layer's lines and the recognized text beside them; None where the layer is not believed.
+    """The layer's lines and the recognized text beside them; None where the layer is not reliable.
 
     `layer` and `hidden` (lines over a scan that the page does not paint) have fractions of the
     page; `image_share` is the part of the page under raster images. The hidden lines are used only

@@ -1,4 +1,4 @@
-"""Finds the places where a page says something: exact ones first, else the most similar."""
+"""Finds the places of a text on a page: exact ones, else the most similar."""
 
 from __future__ import annotations
 

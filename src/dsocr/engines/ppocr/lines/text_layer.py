@@ -1,4 +1,4 @@
-"""The PDF's text layer: whether it can be believed, and its lines in pixels.
+"""The PDF's text layer: whether it is reliable, and its lines in pixels.
 
 A text layer is exact in born-digital files, in every script; in scans it is the output of another
 OCR, and a font without a correct character map turns it into nonsense that looks like text.
@@ -102,7 +102,7 @@ def sample_lines(lines: Sequence[Line]) -> list[Line]:
 def agrees(
     lines: Sequence[Line], recognized: Sequence[Line], *, legible: bool, image_share: float
 ) -> bool:
-    """Whether the picture shows what the layer says; `recognized` are the sampled `lines`.
+    """Whether the picture shows the text of the layer; `recognized` are the sampled `lines`.
 
     In a script that the recognizer does not know, the layer is the only text there is.
     """

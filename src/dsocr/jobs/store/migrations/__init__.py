@@ -1,1 +1,1 @@
-"""How the store came to its shape. Applied revisions are never edited."""
+"""Migrations of the store's tables. Applied revisions are never edited."""

@@ -1,0 +1,63 @@
+"""The service with the stand-in engine, driven from outside: everything but the rows' size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.service import report
+from bench.service.corpus import Corpus, make_corpus
+from bench.service.load import num_processes
+from bench.service.rows import SERVER_ROWS, Context, lone_images, read_folder
+from bench.service.server import Launch, Server
+from bench.service.timeline import read_trace
+
+TOKENS = 20
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return make_corpus(tmp_path_factory.mktemp("files"), pages=2, small=3)
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Launch:
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (checkpoint / name).touch()
+    return Launch(tmp_path, checkpoint, "bench.service.stand_in:main", TOKENS)
+
+
+def test_every_row_reads_all_its_pages(launch: Launch, corpus: Corpus) -> None:
+    with Server(launch) as server:
+        context = Context(server, corpus)
+        load = lone_images(context)
+        rows = {name: measure(context) for name, measure in SERVER_ROWS.items()}
+    max_pages, spans = read_trace(launch.trace)
+
+    small = sum(corpus.small.values())
+    pages = {"images": 4, "scanned": 2, "born_digital": 2, "streams": 2}
+    assert {name: row.pages for name, row in rows.items()} == {
+        **pages,
+        "small": small,
+        "uploads": small,
+    }
+    assert all(row.failed == 0 and row.where is not None for row in rows.values())
+    assert "first text s" in rows["streams"].notes
+    assert max_pages > 256
+    assert len(load.latencies) == 2
+    [line] = report.latency_rows({"alone": load}, spans, decoding=0.0)
+    assert int(line["engine"]) < int(line["ms"])
+
+
+def test_a_folder_is_read_by_the_command(launch: Launch, corpus: Corpus) -> None:
+    row = read_folder(launch, corpus)
+
+    assert (row.pages, row.failed) == (sum(corpus.small.values()), 0)
+
+
+def test_there_are_no_more_clients_than_requests() -> None:
+    assert num_processes(1) == 1
+    assert num_processes(1000) >= 1
