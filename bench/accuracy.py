@@ -64,7 +64,7 @@ async def measure(
         for entry in entries:
             if only not in f"{entry['file']} {entry.get('group', '')}":
                 continue
-            page = await first_page(folder / entry["file"], sandbox, dpi=engine.info.dpi)
+            page = await first_page(folder / entry["file"], sandbox)
             score, result = await _one(folder, entry, engine, page, options)
             scores.append(score)
             print(_row(score), flush=True)

@@ -9,7 +9,7 @@ from dsocr.pages.source import open_document
 from dsocr.types import PageImage
 
 
-async def first_page(path: Path, sandbox: Sandbox, *, dpi: float) -> PageImage:
+async def first_page(path: Path, sandbox: Sandbox) -> PageImage:
     """Upright and in RGB, with a PDF's own text."""
     async with await open_document(path, name=path.name, sandbox=sandbox) as source:
-        return await source.render_page(0, dpi=dpi)
+        return await source.render_page(0, dpi=None)

@@ -156,7 +156,7 @@ class FakeSource:
     ) -> None:
         self._pages = pages
         self.name = name
-        self.dpi_asked: list[float] = []
+        self.dpi_asked: list[float | None] = []
         self.most_alive = 0
         """Most page images of this source in memory at once."""
         self._alive = 0
@@ -166,7 +166,7 @@ class FakeSource:
     def num_pages(self) -> int:
         return len(self._pages)
 
-    async def render_page(self, index: int, *, dpi: float) -> PageImage:
+    async def render_page(self, index: int, *, dpi: float | None) -> PageImage:
         await asyncio.sleep(0)
         self.dpi_asked.append(dpi)
         lines = self._pages[index]

@@ -14,9 +14,8 @@ from typing import Any
 import pypdfium2 as pdfium
 
 from dsocr.pages.image import ImageFile
-from dsocr.pages.pdf import POINTS_PER_INCH, PdfFile
+from dsocr.pages.pdf import DEFAULT_DPI, POINTS_PER_INCH, PdfFile
 from dsocr.pages.signature import file_type
-from dsocr.pages.source import DEFAULT_DPI
 from dsocr.types import PageImage, RawPixels
 
 MAX_PIXELS = 60_000_000

@@ -13,6 +13,14 @@ Mode = Literal["gundam", "base", "small", "tiny", "large"]
 Task = Literal["markdown", "text", "ocr", "figure", "describe", "locate", "custom"]
 FinishReason = Literal["stop", "length", "repetition", "error"]
 
+HIDDEN_TEXT = "hidden_text"
+"""Flag: text of the PDF that the page does not show is left out."""
+EMBEDDED_FORM = "embedded_form"
+"""Flag: the PDF is an XFA form, whose content only some viewers show."""
+ATTACHED_FILES = "attached_files"
+"""Flag: the PDF is a portfolio, whose content is in attached files."""
+PAGE_FLAGS = (HIDDEN_TEXT, EMBEDDED_FORM, ATTACHED_FILES)
+"""The flags that a source sets, before the page is recognized."""
 FIGURE_LABEL = "image"
 """Blocks with this label are figures: markdown links them, exports crop them by their boxes."""
 
@@ -41,6 +49,10 @@ class Box:
         )
 
 
+FontRun = tuple[int, int]
+"""A font's number on its page, and how many successive characters have it."""
+
+
 @dataclass(frozen=True, slots=True)
 class TextLine:
     """A line of text and its box on the upright page: from a PDF's text layer or recognized."""
@@ -49,6 +61,8 @@ class TextLine:
     box: Box
     confidence: float | None = None
     """0-1 for a recognized line; None for a line of the text layer."""
+    fonts: tuple[FontRun, ...] = field(default=(), compare=False, repr=False)
+    """The fonts of a text layer's line, blanks not counted; empty where they are not known."""
 
 
 class SharedMemory(Protocol):
@@ -91,9 +105,15 @@ class PageImage:
     dpi: float | None = None
     """Pixels per inch the page was rendered at; None where the file has no resolution."""
     text_lines: tuple[TextLine, ...] | None = None
-    """The PDF's text layer; None for images, empty for a PDF page without text."""
+    """The PDF's text layer as far as the page shows it; None for images, empty for a PDF page
+    without text."""
+    hidden_lines: tuple[TextLine, ...] = ()
+    """Text of the layer that is not painted itself and lies over a raster image: in a scan, the
+    output of another OCR."""
     image_share: float = 0.0
     """Fraction of a PDF page that raster images cover, 0-1: 1.0 for a scan."""
+    flags: tuple[str, ...] = ()
+    """What is known about the page before it is recognized; the result carries these flags."""
 
     @property
     def image(self) -> Image:

@@ -8,7 +8,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 LETTER = "/MediaBox [0 0 612 792]"
 _PAD = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
@@ -206,3 +206,51 @@ def bombs() -> dict[str, bytes]:
         "tiff": bytes(tiff),
         "webp": b"RIFF" + struct.pack("<I", len(webp)) + webp,
     }
+
+
+def layered_pdf(content: str) -> bytes:
+    """A page with the layers /On and /Off, and the opacities /Clear, /Half and /Opaque."""
+    resources = (
+        "/Properties << /On 6 0 R /Off 7 0 R >> /ExtGState << /Clear << /ca 0 /CA 0 >> "
+        "/Half << /ca 0.5 /CA 0.5 >> /Opaque << /ca 1 /CA 1 >> >>"
+    )
+    return written(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R /OCProperties << /OCGs [6 0 R 7 0 R] "
+            b"/D << /OFF [7 0 R] /ON [6 0 R] >> >> >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            f"<< /Type /Page /Parent 2 0 R {LETTER} /Contents 5 0 R "
+            f"/Resources << /Font << /F1 4 0 R >> {resources} >> >>".encode(),
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            stream(content.encode()),
+            b"<< /Type /OCG /Name (on) >>",
+            b"<< /Type /OCG /Name (off) >>",
+        ]
+    )
+
+
+def scan_pdf(
+    layer: str, text: str, x: float, y: float, *, size: tuple[int, int] = (612, 792)
+) -> bytes:
+    """A page of that size in points: an image of 612 x 792 pixels with the text, painted over the
+    text layer `layer`."""
+    width, height = size
+    image = Image.new("L", (612, 792), 255)
+    draw = ImageDraw.Draw(image)
+    draw.text((x, 792 - y), text, fill=0, font_size=24, anchor="ls")
+    scan = stream(
+        zlib.compress(image.tobytes()),
+        b"/Type /XObject /Subtype /Image /Width 612 /Height 792 /BitsPerComponent 8"
+        b" /ColorSpace /DeviceGray /Filter /FlateDecode ",
+    )
+    return written(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {width} {height}] /Contents 5 0 R "
+            "/Resources << /Font << /F1 4 0 R >> /XObject << /I 6 0 R >> >> >>".encode(),
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            stream(f"{layer} q {width} 0 0 {height} 0 0 cm /I Do Q".encode()),
+            scan,
+        ]
+    )

@@ -26,7 +26,16 @@ from tests.pages.test_sandbox import children
 NASTY = Path(__file__).parents[1] / "data" / "nasty"
 ENTRIES = [json.loads(line) for line in (NASTY / "manifest.jsonl").read_text().splitlines()]
 
-GOOD = {"width": 2, "height": 1, "dpi": 72.0, "lines": [["a", 0, 0, 1, 1]], "image_share": 0}
+LINE = ["a", 0, 0, 1, 1, [[0, 1]]]
+GOOD = {
+    "width": 2,
+    "height": 1,
+    "dpi": 72.0,
+    "lines": [LINE],
+    "hidden_lines": [LINE],
+    "image_share": 0,
+    "flags": ["hidden_text"],
+}
 INVALID: dict[str, Any] = {
     "no object": [1],
     "nothing": {},
@@ -36,9 +45,13 @@ INVALID: dict[str, Any] = {
     "no share": {**GOOD, "image_share": None},
     "share of nothing": {**GOOD, "image_share": float("nan")},
     "lines of numbers": {**GOOD, "lines": [1]},
-    "text that is none": {**GOOD, "lines": [[7, 0, 0, 1, 1]]},
-    "half a character": {**GOOD, "lines": [["\ud800", 0, 0, 1, 1]]},
-    "box off the page": {**GOOD, "lines": [["a", 0, 0, 1, 99]]},
+    "text that is none": {**GOOD, "lines": [[7, *LINE[1:]]]},
+    "half a character": {**GOOD, "lines": [["\ud800", *LINE[1:]]]},
+    "box off the page": {**GOOD, "lines": [["a", 0, 0, 1, 99, []]]},
+    "hidden line off the page": {**GOOD, "hidden_lines": [["a", 0, 0, 1, 99, []]]},
+    "font of no characters": {**GOOD, "lines": [[*LINE[:5], [[0, 0]]]]},
+    "unnumbered font": {**GOOD, "lines": [[*LINE[:5], [["Arial", 1]]]]},
+    "unknown flag": {**GOOD, "flags": ["pwned"]},
     "unknown error": {"error": "pwned", "message": "", "cause": ""},
     "error without words": {"error": "bad_pdf"},
 }

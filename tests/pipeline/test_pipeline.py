@@ -171,12 +171,12 @@ async def test_many_documents_share_a_bounded_number_of_page_images() -> None:
     await cancel(*runs)
 
 
-async def test_pages_are_rendered_at_the_dpi_of_the_engine_unless_given() -> None:
+async def test_the_source_chooses_the_resolution_unless_it_is_given() -> None:
     source = numbered(1)
     pipeline = Pipeline(FakeEngine())
     await pipeline.run(source, OPTIONS)
     await pipeline.run(source, OPTIONS, dpi=300)
-    assert source.dpi_asked == [144, 300]
+    assert source.dpi_asked == [None, 300]
 
 
 async def test_cancelling_leaves_nothing_running_and_frees_every_slot() -> None:

@@ -116,8 +116,7 @@ async def run_batch_on(
     pipeline, info = await host.pipeline(0)
     check_options(job.options, info)
     observer.engine_ready(info, host.selection)
-    dpi = job.dpi or info.dpi
-    reader = _DocumentReader(pipeline, host.sandbox, job, dpi, observer, Summary())
+    reader = _DocumentReader(pipeline, host.sandbox, job, observer, Summary())
     writer = _OrderedWriter(write_document)
     upcoming = iter(enumerate(inputs))
 
@@ -139,7 +138,6 @@ class _DocumentReader:
     pipeline: Pipeline
     sandbox: Sandbox
     job: ReadJob
-    dpi: float
     observer: Observer
     summary: Summary
 
@@ -177,7 +175,7 @@ class _DocumentReader:
             raise
         try:
             document = await self._read_pages(source)
-            images = ExportImages(source, self.dpi, asyncio.get_running_loop())
+            images = ExportImages(source, self.job.dpi, asyncio.get_running_loop())
             return document, await asyncio.to_thread(render, document, self.job.format, images)
         finally:
             await source.close()
@@ -187,7 +185,7 @@ class _DocumentReader:
         pages = page_indices(ranges, source.num_pages) if ranges else range(source.num_pages)
         self.observer.document_opened(len(pages))
         document = await self.pipeline.run(
-            source, self.job.options, pages=pages, dpi=self.dpi, on_event=self._on_event
+            source, self.job.options, pages=pages, dpi=self.job.dpi, on_event=self._on_event
         )
         failures = [page.error for page in document.pages]
         if failures and all(failures) and failures[0] is not None:

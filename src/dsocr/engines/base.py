@@ -48,8 +48,6 @@ class EngineInfo:
     """Whether text is sent while a page is recognized, rather than at its end."""
     max_concurrency: int
     """Pages in flight that keep the engine busy; the pipeline sends no more at a time."""
-    dpi: int = 144
-    """Pixels per inch at which PDF pages are best rendered for it."""
     supports_no_repeat: bool = False
     """Whether it applies `no_repeat_ngram`."""
     details: tuple[tuple[str, str], ...] = ()

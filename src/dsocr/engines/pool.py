@@ -82,7 +82,6 @@ class EnginePool:
             modes={key: infos[0].modes[key] for key in _common([[*info.modes] for info in infos])},
             streams=all(info.streams for info in infos),
             max_concurrency=sum(member.engine.info.max_concurrency for member in usable),
-            dpi=infos[0].dpi,
             supports_no_repeat=all(info.supports_no_repeat for info in infos),
             details=(
                 *_common([info.details for info in infos]),

@@ -29,7 +29,6 @@ from dsocr.jobs.webhooks import Callbacks
 from dsocr.jobs.worker import JobWorker
 from dsocr.jobs.worker_registry import WorkerRegistry
 from dsocr.pages.page_images import ExportImages, PageImages
-from dsocr.pages.source import DEFAULT_DPI
 from dsocr.process.machine import this_machine
 from dsocr.types import OcrOptions
 
@@ -120,7 +119,7 @@ class JobQueue:
         if not 0 <= index < len(pages):
             raise PageNotFound()
         source = self._source(job, pages)
-        return await self._images.jpeg(job_id, source, index, dpi=self._image_dpi(job))
+        return await self._images.jpeg(job_id, source, index, dpi=job.dpi)
 
     async def export(
         self, job_id: str, format: str, out: BinaryIO, owner: str | None = None
@@ -139,7 +138,7 @@ class JobQueue:
 
         assets = ExportImages(
             self._source(job, pages),
-            self._image_dpi(job),
+            job.dpi,
             loop,
             images=self._images,
             document_id=job_id,
@@ -230,10 +229,6 @@ class JobQueue:
 
     def _source(self, job: Job, pages: Sequence[JobPage]) -> JobSource:
         return JobSource(job, pages, files=self.files, sandbox=self._engines.sandbox)
-
-    def _image_dpi(self, job: Job) -> float:
-        info = self._engines.info
-        return job.dpi or (info.dpi if info else DEFAULT_DPI)
 
     async def _remove(self, job_id: str) -> None:
         await self._database.write(commands.remove, job_id)

@@ -32,7 +32,7 @@ class JobSource:
     def num_pages(self) -> int:
         return self._job.pages_total
 
-    async def render_page(self, index: int, *, dpi: float) -> PageImage:
+    async def render_page(self, index: int, *, dpi: float | None) -> PageImage:
         page = self._pages[index]
         async with self._opening[page.file]:
             source = self._open.get(page.file) or await self._open_file(page.file)

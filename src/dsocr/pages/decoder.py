@@ -24,7 +24,7 @@ class File(Protocol):
 
     num_pages: int
 
-    def render_page(self, index: int, *, dpi: float) -> PageImage: ...
+    def render_page(self, index: int, *, dpi: float | None) -> PageImage: ...
 
     def close(self) -> None: ...
 
@@ -84,7 +84,9 @@ def _response(request: Header, file: File) -> tuple[Header, Payload]:
         "height": page.height,
         "dpi": page.dpi,
         "lines": None if lines is None else [_serialize_line(line) for line in lines],
+        "hidden_lines": [_serialize_line(line) for line in page.hidden_lines],
         "image_share": page.image_share,
+        "flags": page.flags,
     }
     pixels = page.rgb()
     assert isinstance(pixels, Buffer)
@@ -100,7 +102,7 @@ def _shared(pixels: Buffer) -> Payload:
 
 
 def _serialize_line(line: TextLine) -> list[Any]:
-    return [line.text, line.box.x0, line.box.y0, line.box.x1, line.box.y1]
+    return [line.text, line.box.x0, line.box.y0, line.box.x1, line.box.y1, line.fonts]
 
 
 def _error_response(error: Exception, kind: str) -> Header:

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageChops, ImageOps
 
 from dsocr.errors import BadImage, TooManyPages, TooManyPixels
+from dsocr.pages.deep_grey import DEEP_MODES, is_inverted, to_grey
 from dsocr.types import PageImage
 
 MAX_FRAMES = 10_000
@@ -43,7 +44,7 @@ class ImageFile:
         self._fit()
         self.num_pages = self._count_frames() if decoder == "TIFF" else 1
 
-    def render_page(self, index: int, *, dpi: float) -> PageImage:
+    def render_page(self, index: int, *, dpi: float | None) -> PageImage:
         """The frame upright and in RGB, at its own size: `dpi` applies to PDFs only."""
         if self._image.tell() != index:
             self._image.seek(index)
@@ -52,7 +53,7 @@ class ImageFile:
         # Pillow returns a black page.
         self._image.load()
         own_dpi = _dpi(self._image)
-        image = _to_rgb(_upright(self._image))
+        image = _to_rgb(_upright(self._image), inverted=is_inverted(self._image))
         return PageImage(
             index, image, image.width, image.height, dpi=own_dpi and own_dpi * self._shrunk
         )
@@ -108,12 +109,14 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, *, inverted: bool) -> Image.Image:
     """Alpha dropped as in training, unless the text would disappear.
 
     Where all visible pixels have one colour and transparent pixels are stored in that colour too,
     the page is illegible without its alpha. Only then it is composited.
     """
+    if image.mode in DEEP_MODES:
+        image = to_grey(image, inverted=inverted)
     rgb = image.convert("RGB")
     if not image.has_transparency_data:
         return rgb

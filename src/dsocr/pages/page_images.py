@@ -24,7 +24,7 @@ class RenderedPages(Protocol):
     @property
     def num_pages(self) -> int: ...
 
-    async def render_page(self, index: int, *, dpi: float) -> PageImage: ...
+    async def render_page(self, index: int, *, dpi: float | None) -> PageImage: ...
 
 
 class PageImages:
@@ -35,7 +35,7 @@ class PageImages:
         self._rendering = asyncio.Semaphore(1)  # leaves decoders free for the engine
 
     async def jpeg(
-        self, document_id: str, pages: RenderedPages, index: int, *, dpi: float
+        self, document_id: str, pages: RenderedPages, index: int, *, dpi: float | None
     ) -> bytes:
         """Page `index` of a document; `dpi` matters only when it is not cached. Raises what
         rendering the page raises."""
@@ -61,7 +61,7 @@ class ExportImages:
     def __init__(
         self,
         pages: RenderedPages,
-        dpi: float,
+        dpi: float | None,
         loop: asyncio.AbstractEventLoop,
         *,
         images: PageImages | None = None,

@@ -5,24 +5,30 @@ Runs only in a decoding process: pdfium is not thread-safe, and PDFs may be host
 
 from __future__ import annotations
 
-import ctypes
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from dsocr.errors import BadPdf, PasswordRequired
-from dsocr.pages.pdf_text import Frame, page_lines
-from dsocr.types import Box, PageImage, RawPixels
+from dsocr.pages.pdf_elsewhere import content_elsewhere
+from dsocr.pages.pdf_objects import PageObject, painted_objects
+from dsocr.pages.pdf_scale import scale_for_content
+from dsocr.pages.pdf_text import Characters, Frame, text_lines
+from dsocr.pages.pdf_visibility import hidden_characters, render
+from dsocr.types import HIDDEN_TEXT, Box, PageImage, RawPixels, TextLine
 
+DEFAULT_DPI = 144
+"""At which the authors render PDF pages for the model (spec 3.1)."""
 POINTS_PER_INCH = 72
 MAX_SIDE = 10_000
 """Longest side of a rendered page in pixels."""
-_MAX_OBJECTS = 20_000
-_MAX_FORM_DEPTH = 4
+_MIN_HIDDEN = 4
+"""Hidden characters from which a page is flagged; fewer are leftovers of layout programs."""
 _GRID = 64
 """Image coverage is counted on a grid of so many cells a side."""
 
@@ -42,10 +48,11 @@ class PdfFile:
         self.num_pages = len(self._pdf)
         if self.num_pages < 1:
             raise BadPdf("The PDF has no pages.")
+        self._flags = content_elsewhere(self._pdf)
         with suppress(pdfium.PdfiumError):  # pages with a broken form can still be rendered
             self._pdf.init_forms()
 
-    def render_page(self, index: int, *, dpi: float) -> PageImage:
+    def render_page(self, index: int, *, dpi: float | None) -> PageImage:
         try:
             page = self._pdf[index]
         except (pdfium.PdfiumError, IndexError) as error:
@@ -60,28 +67,53 @@ class PdfFile:
     def close(self) -> None:
         self._pdf.close()
 
-    def _render(self, page: pdfium.PdfPage, index: int, dpi: float) -> PageImage:
+    def _render(self, page: pdfium.PdfPage, index: int, dpi: float | None) -> PageImage:
+        objects = list(painted_objects(page))
+        if dpi is None:
+            usual = DEFAULT_DPI / POINTS_PER_INCH
+            dpi = POINTS_PER_INCH * scale_for_content(page, objects, usual=usual)
         scale = fitting_scale(page.get_size(), dpi=dpi, max_pixels=self._max_pixels)
-        pixels = _pixels(page, scale)
-        frame = Frame(page)
+        pixels, frame = render(page, scale), Frame(page)
+        text = _text_layer(page, pixels, objects, frame, scale)
         return PageImage(
             index,
             pixels,
             pixels.width,
             pixels.height,
             dpi=scale * POINTS_PER_INCH,
-            text_lines=tuple(page_lines(page, frame)),
-            image_share=_image_share(page, frame),
+            text_lines=text.visible,
+            hidden_lines=text.over_image,
+            image_share=_image_share(objects, frame),
+            flags=((HIDDEN_TEXT,) if text.has_dropped else ()) + self._flags,
         )
 
 
-def _pixels(page: pdfium.PdfPage, scale: float) -> RawPixels:
-    """The page in RGB, in the memory that pdfium has rendered it into."""
-    bitmap = page.render(
-        scale=scale, rev_byteorder=True, force_bitmap_format=pdfium_c.FPDFBitmap_BGR
-    )
-    bitmap.close()  # its memory stays
-    return RawPixels(bitmap.width, bitmap.height, memoryview(bitmap.buffer).cast("B"))
+@dataclass(frozen=True, slots=True)
+class _TextLayer:
+    visible: tuple[TextLine, ...]
+    over_image: tuple[TextLine, ...]
+    has_dropped: bool
+    """Whether words of the layer are left out because the page does not show them."""
+
+
+def _text_layer(
+    page: pdfium.PdfPage,
+    pixels: RawPixels,
+    objects: Sequence[PageObject],
+    frame: Frame,
+    scale: float,
+) -> _TextLayer:
+    text_page = page.get_textpage()
+    try:
+        characters = Characters(text_page)
+        hidden = hidden_characters(page, characters, pixels, objects, scale=scale)
+        visible = hidden.visible(len(characters.texts))
+        lines = text_lines(characters, frame, only=visible)
+        over_image = text_lines(characters, frame, only=hidden.over_image)
+    finally:
+        text_page.close()
+    has_dropped = hidden.num_on_page >= _MIN_HIDDEN
+    return _TextLayer(tuple(lines), tuple(over_image), has_dropped)
 
 
 def fitting_scale(size: tuple[float, float], *, dpi: float, max_pixels: int) -> float:
@@ -98,77 +130,17 @@ def fitting_scale(size: tuple[float, float], *, dpi: float, max_pixels: int) -> 
     return (math.sqrt(both**2 + 4 * area * (max_pixels - 1)) - both) / (2 * area)
 
 
-def _image_share(page: pdfium.PdfPage, frame: Frame) -> float:
+def _image_share(objects: Sequence[PageObject], frame: Frame) -> float:
     """The part of the page that raster images cover, 0-1, overlaps counted once."""
     covered = bytearray(_GRID * _GRID)
-    for box in _image_boxes(page, frame):
+    for box in _image_boxes(objects, frame):
         x0, x1 = round(box.x0 * _GRID), round(box.x1 * _GRID)
         for row in range(round(box.y0 * _GRID), round(box.y1 * _GRID)):
             covered[row * _GRID + x0 : row * _GRID + x1] = b"\1" * (x1 - x0)
     return sum(covered) / len(covered)
 
 
-def _image_boxes(page: pdfium.PdfPage, frame: Frame) -> Iterator[Box]:
-    left = _MAX_OBJECTS
-    stack = [
-        (pdfium_c.FPDFPage_GetObject(page, number), _IDENTITY, 0)
-        for number in range(min(left, pdfium_c.FPDFPage_CountObjects(page)))
-    ]
-    while stack and left:
-        left -= 1
-        item, matrix, depth = stack.pop()
-        kind = pdfium_c.FPDFPageObj_GetType(item)
-        if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE:
-            bounds = _bounds(item)
-            if bounds is not None:
-                yield frame.box(*_transformed(bounds, matrix))
-        elif kind == pdfium_c.FPDF_PAGEOBJ_FORM and depth < _MAX_FORM_DEPTH:
-            inner = _after(_matrix(item), matrix)
-            count = min(left, pdfium_c.FPDFFormObj_CountObjects(item))
-            stack += [
-                (pdfium_c.FPDFFormObj_GetObject(item, number), inner, depth + 1)
-                for number in range(count)
-            ]
-
-
-Matrix = tuple[float, float, float, float, float, float]
-Bounds = tuple[float, float, float, float]
-_IDENTITY: Matrix = (1, 0, 0, 1, 0, 0)
-
-
-def _bounds(item: object) -> Bounds | None:
-    values = [ctypes.c_float() for _ in range(4)]
-    if not pdfium_c.FPDFPageObj_GetBounds(item, *values):
-        return None
-    left, bottom, right, top = (value.value for value in values)
-    return left, bottom, right, top
-
-
-def _matrix(item: object) -> Matrix:
-    matrix = pdfium_c.FS_MATRIX()
-    if not pdfium_c.FPDFPageObj_GetMatrix(item, matrix):
-        return _IDENTITY
-    return matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f
-
-
-def _after(first: Matrix, second: Matrix) -> Matrix:
-    """The matrix that applies `first`, then `second`."""
-    a, b, c, d, e, f = first
-    k, l, m, n, o, p = second  # noqa: E741
-    return (
-        a * k + b * m,
-        a * l + b * n,
-        c * k + d * m,
-        c * l + d * n,
-        e * k + f * m + o,
-        e * l + f * n + p,
-    )
-
-
-def _transformed(bounds: Bounds, matrix: Matrix) -> Bounds:
-    left, bottom, right, top = bounds
-    a, b, c, d, e, f = matrix
-    corners = [(x, y) for x in (left, right) for y in (bottom, top)]
-    xs = [a * x + c * y + e for x, y in corners]
-    ys = [b * x + d * y + f for x, y in corners]
-    return min(xs), min(ys), max(xs), max(ys)
+def _image_boxes(objects: Sequence[PageObject], frame: Frame) -> Iterator[Box]:
+    for item in objects:
+        if item.kind == pdfium_c.FPDF_PAGEOBJ_IMAGE and item.bounds is not None:
+            yield frame.box(*item.bounds)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from dsocr.pages.right_to_left import Letter, has_right_to_left, reading_order_text
-from dsocr.types import Box, TextLine
+from dsocr.types import Box, FontRun, TextLine
 
 MAX_CHARACTERS = 100_000
 """Of a page; further characters are left out."""
@@ -32,7 +34,8 @@ _DEVICE = 1 << 20
 _HYPHENS = {0x02, 0xAD}
 """pdfium's mark for a hyphen at a line's end, and the soft hyphen, which is drawn as one."""
 _LINE_BREAKS = "\r\n"
-_SPACE = (" ", 0.0, 0.0)
+_NO_FONT = -1
+_SPACE = (" ", 0.0, 0.0, _NO_FONT)
 _FIRST_SURROGATE = 0xD800
 _RECT_BYTES = ctypes.sizeof(pdfium_c.FS_RECTF)
 
@@ -45,16 +48,17 @@ class Frame:
 
     def box(self, left: float, bottom: float, right: float, top: float) -> Box:
         """Clamped to the page; corners sorted."""
-        x0, y0 = self._point(left, bottom)
-        x1, y1 = self._point(right, top)
-        return Box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+        (x0, y0), (x1, y1) = self.point(left, bottom), self.point(right, top)
+        sides = min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+        return Box(*(min(1.0, max(0.0, side)) for side in sides))
 
-    def _point(self, x: float, y: float) -> tuple[float, float]:
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        """Fractions of the picture's width and height; outside 0-1 for a cropped point."""
         across, down = ctypes.c_int(), ctypes.c_int()
         pdfium_c.FPDF_PageToDevice(
             self._page, 0, 0, _DEVICE, _DEVICE, 0, x, y, ctypes.byref(across), ctypes.byref(down)
         )
-        return _fraction(across.value), _fraction(down.value)
+        return across.value / _DEVICE, down.value / _DEVICE
 
 
 Bounds = tuple[float, float, float, float]
@@ -70,8 +74,8 @@ class _Run:
     bottom: float
     right: float
     top: float
-    letters: list[tuple[str, float, float]] = field(default_factory=list)
-    """Each character with its extent along the line; spaces have none."""
+    letters: list[tuple[str, float, float, int]] = field(default_factory=list)
+    """Each character with its extent along the line and its font; spaces have neither."""
     right_to_left: bool = False
     """Known once the line is complete."""
 
@@ -80,11 +84,18 @@ class _Run:
 
     def text(self) -> str:
         if self.right_to_left:
-            letters = [Letter(*letter) for letter in self.letters]
+            letters = [Letter(*letter[:3]) for letter in self.letters]
             return reading_order_text(letters, self.top - self.bottom)
         return " ".join(self.joined().split())
 
-    def add(self, character: str, box: Bounds) -> bool:
+    def fonts(self) -> tuple[FontRun, ...]:
+        """The fonts of the text's characters, blanks left out; empty where these are reordered."""
+        if self.right_to_left:
+            return ()
+        fonts = [font for text, *_, font in self.letters for _ in text if font != _NO_FONT]
+        return tuple((font, len(list(run))) for font, run in groupby(fonts))
+
+    def add(self, character: str, box: Bounds, font: int) -> bool:
         """Adds a character if it continues the line; else returns False."""
         left, bottom, right, top = box
         if bottom == self.bottom and top == self.top and not self.vertical:  # as most do
@@ -99,7 +110,7 @@ class _Run:
             self.grow(left, bottom, right, top)
         else:
             return False
-        self.letters.append((character, left, right))
+        self.letters.append((character, left, right, font))
         return True
 
     def _accepts(self, left: float, bottom: float, right: float, top: float) -> bool:
@@ -112,15 +123,16 @@ class _Run:
         self.right, self.top = max(self.right, right), max(self.top, top)
 
 
-def page_lines(page: pdfium.PdfPage, frame: Frame) -> list[TextLine]:
-    """The lines of the page's text in the PDF's order; blank and cropped ones are left out."""
-    text_page = page.get_textpage()
-    try:
-        runs = _merge_right_to_left(list(_runs(_Characters(text_page))))
-    finally:
-        text_page.close()
+def text_lines(
+    characters: Characters, frame: Frame, *, only: Container[int] | None = None
+) -> list[TextLine]:
+    """The lines of the page's text in the PDF's order; blank and cropped ones are left out.
+
+    `only` holds the indices of the characters that are taken, where these are not all.
+    """
+    runs = _merge_right_to_left(list(_runs(characters, only)))
     placed = (
-        TextLine(text, frame.box(run.left, run.bottom, run.right, run.top))
+        TextLine(text, frame.box(run.left, run.bottom, run.right, run.top), fonts=run.fonts())
         for run in runs
         if (text := run.text())
     )
@@ -132,7 +144,7 @@ def _is_on_page(box: Box) -> bool:
     return box.x1 > box.x0 and box.y1 > box.y0
 
 
-class _Characters:
+class Characters:
     """The characters of a page and their boxes, in the order of the PDF.
 
     A page has thousands. pdfium's functions are called with plain addresses here, in one loop each,
@@ -143,15 +155,17 @@ class _Characters:
         self._page = _address(text_page.raw)
         self._count = min(MAX_CHARACTERS, pdfium_c.FPDFText_CountChars(text_page))
 
-    def __iter__(self) -> Iterator[tuple[str, Bounds | None]]:
-        """A character and its box. The second half of a surrogate pair is an empty string."""
-        return zip(self._texts(), self._boxes(), strict=True)
+    def __iter__(self) -> Iterator[tuple[str, Bounds | None, int]]:
+        """A character, its box, and its font. The second half of a surrogate pair is an empty
+        string."""
+        return zip(self.texts, self._boxes(), self._fonts(), strict=True)
 
     def is_vertical(self, index: int) -> bool:
         angle = _get_angle(self._page, index)
         return angle >= 0 and abs(math.sin(angle)) > 0.7
 
-    def _texts(self) -> list[str]:
+    @cached_property
+    def texts(self) -> list[str]:
         codes = list(map(_get_unicode, [self._page] * self._count, range(self._count)))
         texts = [_character(code) for code in codes]
         if max(codes, default=0) < _FIRST_SURROGATE:
@@ -162,6 +176,38 @@ class _Characters:
                 texts[index] = chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
                 texts[index + 1] = ""
         return texts
+
+    @cached_property
+    def owners(self) -> list[int]:
+        """The address of each character's text object; 0 for characters that pdfium adds."""
+        return [_get_text_object(self._page, index) or 0 for index in range(self._count)]
+
+    def ink_boxes(self) -> list[Bounds]:
+        """The box around the ink of each character: all 0 where pdfium knows none."""
+        sides = (ctypes.c_double * (4 * self._count))()
+        start = ctypes.addressof(sides)
+        for index in range(self._count):
+            left = start + 32 * index
+            _get_ink_box(self._page, index, left, left + 16, left + 8, left + 24)
+        edges = sides[:]
+        return list(zip(*(edges[first::4] for first in range(4)), strict=True))
+
+    def type_size(self, index: int) -> float:
+        """The longer side of the box with the font's full height, in points."""
+        rect = (ctypes.c_float * 4)()
+        if not _get_loose_box(self._page, index, ctypes.addressof(rect)):
+            return math.inf
+        left, top, right, bottom = rect
+        return max(abs(right - left), abs(top - bottom))
+
+    def _fonts(self) -> list[int]:
+        """A number for each font, by the order of their first use."""
+        numbers: dict[int, int] = {}
+        by_owner = {0: _NO_FONT}
+        for owner in dict.fromkeys(self.owners):
+            if owner:
+                by_owner[owner] = numbers.setdefault(_get_font(owner) or 0, len(numbers))
+        return [by_owner[owner] for owner in self.owners]
 
     def _boxes(self) -> list[Bounds | None]:
         """Each box has the font's full height, so that a dot is as high as a letter."""
@@ -195,9 +241,11 @@ def _sorted_box(
     return left, bottom, right, top
 
 
-def _runs(characters: _Characters) -> Iterator[_Run]:
+def _runs(characters: Characters, only: Container[int] | None) -> Iterator[_Run]:
     run: _Run | None = None
-    for index, (character, box) in enumerate(characters):
+    for index, (character, box, font) in enumerate(characters):
+        if only is not None and index not in only and not character.isspace():
+            continue
         if character in _LINE_BREAKS:
             if run and character:
                 yield run
@@ -207,11 +255,12 @@ def _runs(characters: _Characters) -> Iterator[_Run]:
                 run.letters.append(_SPACE)
         elif box is None:
             if run:
-                run.letters.append((character, run.right, run.right))
-        elif not (run and run.add(character, box)):
+                run.letters.append((character, run.right, run.right, font))
+        elif not (run and run.add(character, box, font)):
             if run:
                 yield run
-            run = _Run(characters.is_vertical(index), *box, [(character, box[0], box[2])])
+            first = (character, box[0], box[2], font)
+            run = _Run(characters.is_vertical(index), *box, [first])
     if run:
         yield run
 
@@ -267,10 +316,6 @@ def _character(code: int) -> str:
     return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
 
 
-def _fraction(value: int) -> float:
-    return min(1.0, max(0.0, value / _DEVICE))
-
-
 def _address(handle: Any) -> int:
     """Of what a pointer of pdfium's wrapper, or one of its functions, points to."""
     address = ctypes.cast(handle, ctypes.c_void_p).value
@@ -283,6 +328,15 @@ _get_unicode = ctypes.PYFUNCTYPE(ctypes.c_uint, ctypes.c_void_p, ctypes.c_int)(
 )
 _get_loose_box = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
     _address(pdfium_c.FPDFText_GetLooseCharBox)
+)
+_get_ink_box = ctypes.PYFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_int, *[ctypes.c_void_p] * 4
+)(_address(pdfium_c.FPDFText_GetCharBox))
+_get_text_object = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)(
+    _address(pdfium_c.FPDFText_GetTextObject)
+)
+_get_font = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(
+    _address(pdfium_c.FPDFTextObj_GetFont)
 )
 _get_angle = ctypes.PYFUNCTYPE(ctypes.c_float, ctypes.c_void_p, ctypes.c_int)(
     _address(pdfium_c.FPDFText_GetCharAngle)

@@ -39,6 +39,11 @@ _ERRORS: dict[str, type[DsocrError]] = {
     error.code: error for error in (BadImage, BadPdf, PasswordRequired, TooManyPages, TooManyPixels)
 }
 
+_ENVIRONMENT = {
+    "DEEPSEEK_OCR_API_KEYS": "",  # hidden from hostile files
+    "OPENBLAS_NUM_THREADS": "1",  # each thread takes address space, which is limited
+}
+
 _CLOSE_REQUEST: Header = {"path": "", "stamp": None, "password": None, "kind": "image"}
 
 Result = TypeVar("Result")
@@ -172,7 +177,7 @@ class Sandbox:
             limits,
             memory_bytes=self._config.memory_mb << 20,
             max_response_bytes=3 * self._config.max_pixels,
-            environment={"DEEPSEEK_OCR_API_KEYS": ""},  # hidden from hostile files
+            environment=_ENVIRONMENT,
         )
 
     async def _call(self, worker: _Worker, header: Header) -> tuple[Header, Received]:

@@ -5,6 +5,7 @@ Knows no engine and no HTTP.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,7 @@ from dsocr.errors import BadRequest
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.signature import FileType, Kind, file_type
 from dsocr.process.child import Header, Received
-from dsocr.types import Box, PageImage, RawPixels, TextLine
-
-DEFAULT_DPI = 144
-"""At which the authors render PDF pages for the model (spec 3.1)."""
-
+from dsocr.types import PAGE_FLAGS, Box, PageImage, RawPixels, TextLine
 
 Stamp = tuple[int, int, int]
 
@@ -45,7 +42,8 @@ class DocumentFile:
         return self.format.media_type
 
     async def render_page(self, index: int, *, dpi: float | None = None) -> PageImage:
-        """Page `index` from 0, upright and in RGB; `dpi` applies to PDFs only.
+        """Page `index` from 0, upright and in RGB; `dpi` applies to PDFs only. None: 144, and more
+        on a small page, by what is on it.
 
         Raises `DsocrError` when this page cannot be rendered; others may still be.
         """
@@ -54,7 +52,7 @@ class DocumentFile:
         if _stamp(self.path) != self.stamp:
             raise BadRequest("The file was changed while it was read.")
         request = _request(self.path, self.stamp, self.format, self.password)
-        request |= {"page": index, "dpi": dpi or DEFAULT_DPI}
+        request |= {"page": index, "dpi": dpi}
         return await self.sandbox.request(request, partial(_parse_page, index))
 
     async def close(self) -> None:
@@ -126,13 +124,30 @@ def _parse_page(index: int, response: Header, pixels: Received) -> PageImage:
         height=height,
         dpi=None if dpi is None else float(dpi),
         text_lines=None if lines is None else tuple(_line(*line) for line in lines),
+        hidden_lines=tuple(_line(*line) for line in response["hidden_lines"]),
         image_share=_fraction(response["image_share"]),
+        flags=tuple(_flag(flag) for flag in response["flags"]),
     )
 
 
-def _line(text: str, x0: float, y0: float, x1: float, y1: float) -> TextLine:
+def _line(
+    text: str, x0: float, y0: float, x1: float, y1: float, fonts: Sequence[Sequence[int]]
+) -> TextLine:
     str.encode(text)  # a lone surrogate cannot be encoded
-    return TextLine(text, Box(_fraction(x0), _fraction(y0), _fraction(x1), _fraction(y1)))
+    box = Box(_fraction(x0), _fraction(y0), _fraction(x1), _fraction(y1))
+    return TextLine(text, box, fonts=tuple((_number(font), _count(n)) for font, n in fonts))
+
+
+def _number(value: int) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("not a number from 0")
+    return value
+
+
+def _flag(value: str) -> str:
+    if value not in PAGE_FLAGS:
+        raise ValueError("not a flag of a page")
+    return value
 
 
 def _count(value: int) -> int:

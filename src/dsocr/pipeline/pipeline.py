@@ -43,7 +43,7 @@ class PageSource(Protocol):
     @property
     def num_pages(self) -> int: ...
 
-    async def render_page(self, index: int, *, dpi: float) -> PageImage:
+    async def render_page(self, index: int, *, dpi: float | None) -> PageImage:
         """Page `index` from 0. Raises `DsocrError` when it cannot be rendered."""
 
 
@@ -140,7 +140,7 @@ class Pipeline:
         run = _Run(
             source=source,
             options=options,
-            dpi=info.dpi if dpi is None else dpi,
+            dpi=dpi,
             on_event=on_event,
             owner=owner,
             pages=iter(enumerate(wanted)),
@@ -209,6 +209,7 @@ class Pipeline:
         if self._retry and is_incomplete(result, options):
             again = await retry_page(result, page, options, engine.info, recognize_again)
             result = _flagged(again)
+        result = _with_flags(result, page.flags)
         emitter.finish(result)
         return result
 
@@ -223,7 +224,8 @@ class _Run:
 
     source: PageSource
     options: OcrOptions
-    dpi: float
+    dpi: float | None
+    """Of PDF pages; None: as the source chooses."""
     on_event: OnEvent | None
     pages: Iterator[tuple[int, int]]
     """Position in the result and page index of the pages that are not started."""
@@ -271,9 +273,13 @@ async def _render(run: _Run, index: int) -> PageImage | PageResult:
 def _flagged(result: PageResult) -> PageResult:
     """With its finish reason among its flags, unless that is `stop`."""
     reason = result.finish_reason
-    if reason == "stop" or reason in result.flags:
-        return result
-    return dataclasses.replace(result, flags=(reason, *result.flags))
+    return result if reason == "stop" else _with_flags(result, (reason,))
+
+
+def _with_flags(result: PageResult, flags: Sequence[str]) -> PageResult:
+    """With these flags before its own."""
+    both = tuple(dict.fromkeys((*flags, *result.flags)))
+    return result if both == result.flags else dataclasses.replace(result, flags=both)
 
 
 def _failed(error: Exception, index: int, started: float, *, size: tuple[int, int]) -> PageResult:

@@ -71,18 +71,17 @@ def sum_usage(*usages: Usage) -> Usage:
 
 
 def _part(page: PageImage, image: Image, top: int, bottom: int) -> PageImage:
-    lines = page.text_lines
-    if lines is not None:
-        lines = tuple(_lines_between(lines, top / page.height, bottom / page.height))
+    part = partial(_lines_between, top=top / page.height, bottom=bottom / page.height)
     return dataclasses.replace(
         page,
         pixels=image.crop((0, top, page.width, bottom)),
         height=bottom - top,
-        text_lines=lines,
+        text_lines=None if page.text_lines is None else part(page.text_lines),
+        hidden_lines=part(page.hidden_lines),
     )
 
 
-def _lines_between(lines: Sequence[TextLine], top: float, bottom: float) -> list[TextLine]:
+def _lines_between(lines: Sequence[TextLine], top: float, bottom: float) -> tuple[TextLine, ...]:
     """Lines whose middle lies between `top` and `bottom`, as fractions of that part of the page."""
     size = bottom - top
     found = []
@@ -91,7 +90,7 @@ def _lines_between(lines: Sequence[TextLine], top: float, bottom: float) -> list
         if top <= (box.y0 + box.y1) / 2 < bottom:
             y0, y1 = (min(1.0, max(0.0, (y - top) / size)) for y in (box.y0, box.y1))
             found.append(dataclasses.replace(line, box=Box(box.x0, y0, box.x1, y1)))
-    return found
+    return tuple(found)
 
 
 def _to_page(box: Box, *, top: int, height: int, page_height: int) -> Box:

@@ -26,10 +26,11 @@ def recognize(
 ) -> dict[str, Any]:
     image = np.ascontiguousarray(np.rot90(typeset.pixels(page), -rotation // 90))
     lines = layer and [
-        [line.text, line.box.x0, line.box.y0, line.box.x1, line.box.y1] for line in layer
+        [line.text, line.box.x0, line.box.y0, line.box.x1, line.box.y1, line.fonts]
+        for line in layer
     ]
     request = {"mode": "gundam", "task": "markdown", "query": None, "text_lines": lines}
-    request |= {"image_share": 0.0, **changes}
+    request |= {"hidden_lines": [], "image_share": 0.0, **changes}
     return recognizer.recognize(image, request, poll=lambda: None)
 
 

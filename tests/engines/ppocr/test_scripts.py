@@ -26,6 +26,7 @@ def response_to(
         "task": "markdown",
         "query": None,
         "text_lines": layer,
+        "hidden_lines": [],
         "image_share": 0.0,
     }
     return recognizer.recognize(image, request, poll=lambda: None)

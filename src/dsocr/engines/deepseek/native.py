@@ -55,7 +55,6 @@ class NativeEngine:
             streams=True,
             max_concurrency=INITIAL_MAX_PAGES,
             supports_no_repeat=True,
-            dpi=144,  # what the authors rasterise PDF pages at
         )
 
     async def start(self) -> None:

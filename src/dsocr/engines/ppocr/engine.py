@@ -39,7 +39,6 @@ class PpocrEngine:
             modes=MODES,
             streams=True,
             max_concurrency=2,
-            dpi=144,
             details=(("threads", str(threads)),),
         )
         self._supervisor = Supervisor(
@@ -90,6 +89,7 @@ def _request(page: PageImage, options: OcrOptions) -> dict[str, Any]:
         "task": options.task,
         "query": _query(options),
         "text_lines": None if lines is None else [_layer_line(line) for line in lines],
+        "hidden_lines": [_layer_line(line) for line in page.hidden_lines],
         "image_share": page.image_share,
     }
 
@@ -111,7 +111,7 @@ def _query(options: OcrOptions) -> str | None:
 
 
 def _layer_line(line: TextLine) -> list[Any]:
-    return [line.text, line.box.x0, line.box.y0, line.box.x1, line.box.y1]
+    return [line.text, line.box.x0, line.box.y0, line.box.x1, line.box.y1, line.fonts]
 
 
 def _result(

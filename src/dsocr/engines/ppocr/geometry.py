@@ -72,6 +72,9 @@ class Line:
     only the rectangle is known."""
     from_layer: bool = False
     """Whether it comes from the text layer: its score is then no measurement."""
+    fonts: tuple[tuple[int, int], ...] = ()
+    """Of a line of the text layer: each font's number, and how many characters have it in turn,
+    blanks not counted. Empty where they are not known."""
 
     @property
     def height(self) -> float:
@@ -80,11 +83,12 @@ class Line:
 
     def with_text(self, text: str) -> Line:
         """The line with another text; the positions of the old characters go."""
-        return replace(self, text=text, centres=())
+        return replace(self, text=text, centres=(), fonts=())
 
     def part(self, text: str, *, x0: float, x1: float) -> Line:
         """The part of the line from x0 to x1, which holds that text."""
-        return replace(self, text=text, rect=replace(self.rect, x0=x0, x1=x1), centres=())
+        rect = replace(self.rect, x0=x0, x1=x1)
+        return replace(self, text=text, rect=rect, centres=(), fonts=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ class PageRecognizer:
     def recognize(self, image: Pixels, request: Header, *, poll: Callable[[], None]) -> Header:
         """The response of `response.py` for an RGB image. `poll` is called between steps.
 
-        `request` has `task`, `mode`, `query` (of `locate`), `text_lines` and `image_share`.
+        `request` has `task`, `mode`, `query` (of `locate`), `text_lines`, `hidden_lines` and
+        `image_share`.
         """
         image = _shrink(image)
         page = self._layer_lines(image, request, poll) or self._lines.recognize(
@@ -71,6 +72,7 @@ class PageRecognizer:
         return layer_lines(
             image,
             request["text_lines"] or (),
+            request["hidden_lines"],
             image_share=request["image_share"],
             ocr=self._ocr,
             poll=poll,

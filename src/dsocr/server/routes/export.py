@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from dsocr.errors import InvalidField
 from dsocr.exports import format_of, write
 from dsocr.pages.page_images import ExportImages
-from dsocr.pages.source import DEFAULT_DPI, open_document
+from dsocr.pages.source import open_document
 from dsocr.server.deps import RunningService, locked_router
 from dsocr.server.download import download
 from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
@@ -55,7 +55,7 @@ async def export_result(request: Request, service: RunningService) -> Response:
                 uploads[0].path, name=uploads[0].name, sandbox=service.host.sandbox
             )
             stack.push_async_callback(source.close)
-            images = ExportImages(source, DEFAULT_DPI, asyncio.get_running_loop())
+            images = ExportImages(source, None, asyncio.get_running_loop())
 
         async def write_export(out: BinaryIO) -> None:
             await asyncio.to_thread(write, document, key, out, images)

@@ -15,30 +15,32 @@ WORDS = ("An ordinary first line", "and a second of them", "and one more to end 
 
 
 def test_fractions_become_pixels_within_the_page() -> None:
-    (line,) = text_layer.lines_in_pixels([("word", -0.1, 0.5, 0.25, 0.75)], width=400, height=200)
+    (line,) = text_layer.lines_in_pixels(
+        [("word", -0.1, 0.5, 0.25, 0.75, ())], width=400, height=200
+    )
 
     assert line.rect == Rect(0, 100, 100, 150)
 
 
 @pytest.mark.parametrize(
     "text_line",
-    [("", 0, 0, 1, 1), (" \u200b\n", 0, 0, 1, 1), ("off the page", 1.2, 0, 1.5, 1)],
+    [("", 0, 0, 1, 1, ()), (" \u200b\n", 0, 0, 1, 1, ()), ("off the page", 1.2, 0, 1.5, 1, ())],
 )
 def test_invisible_lines_are_left_out(
-    text_line: tuple[str, float, float, float, float],
+    text_line: text_layer.LayerLine,
 ) -> None:
     assert text_layer.lines_in_pixels([text_line], width=100, height=100) == []
 
 
 def test_a_line_printed_twice_for_boldness_counts_once() -> None:
-    twice = [("Heading", 0.1, 0.1, 0.5, 0.2), ("Heading", 0.101, 0.1, 0.501, 0.2)]
+    twice = [("Heading", 0.1, 0.1, 0.5, 0.2, ()), ("Heading", 0.101, 0.1, 0.501, 0.2, ())]
 
     assert len(text_layer.lines_in_pixels(twice, width=800, height=800)) == 1
 
 
 def test_format_characters_are_dropped_and_joiners_stay() -> None:
     (line,) = text_layer.lines_in_pixels(
-        [("\u202bمی\u200cخواهم\u202c", 0, 0, 1, 1)], width=9, height=9
+        [("\u202bمی\u200cخواهم\u202c", 0, 0, 1, 1, ())], width=9, height=9
     )
 
     assert line.text == "می\u200cخواهم"
@@ -123,10 +125,10 @@ def test_words_of_the_layer_in_another_spelling_are_not_added() -> None:
 
 
 def test_a_dash_boxed_by_its_ink_stands_in_the_row_of_its_numbers() -> None:
-    layer = [("12,500", 0.1, 0.100, 0.2, 0.120), ("–", 0.3, 0.109, 0.31, 0.111)]
+    layer = [("12,500", 0.1, 0.100, 0.2, 0.120, ()), ("–", 0.3, 0.109, 0.31, 0.111, ())]
 
     number, dash = text_layer.lines_in_pixels(
-        [*layer, ("7", 0.1, 0.2, 0.2, 0.22)], width=500, height=1000
+        [*layer, ("7", 0.1, 0.2, 0.2, 0.22, ())], width=500, height=1000
     )[:2]
 
     assert dash.rect.height == pytest.approx(number.rect.height)

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from dsocr.engines.ppocr.geometry import Line
 from dsocr.engines.ppocr.lines import text_layer
+from dsocr.engines.ppocr.lines.font_maps import has_font, lines_to_check, wrong_fonts
 from dsocr.engines.ppocr.lines.layer_gaps import split_at_gaps
 from dsocr.engines.ppocr.lines.quality import LEGIBLE, UNCHECKED_TEXT, legibility
 from dsocr.engines.ppocr.lines.recognition import PageLines
 from dsocr.engines.ppocr.lines.text_layer import LayerLine
 from dsocr.engines.ppocr.networks.ocr import Ocr
-from dsocr.engines.ppocr.networks.quads import Pixels
+from dsocr.engines.ppocr.networks.quads import Pixels, total_length
 from dsocr.engines.ppocr.view import upright_view
 
 _DETECTION_SIDE = 960
 """Enough to detect text that the layer lacks."""
+_MAX_BESIDE = 0.6
+"""Share of the detected text, by length, that the layer may lack: a stamp or a typed line on a
+scan has little of it, and the page is then recognized as a whole."""
 
 
 def layer_lines(
     image: Pixels,
     layer: Sequence[LayerLine],
+    hidden: Sequence[LayerLine],
     *,
     image_share: float,
     ocr: Ocr,
@@ -28,27 +34,59 @@ def layer_lines(
 ) -> PageLines | None:
     """The layer's lines and the recognized text beside them; None where the layer is not reliable.
 
-    `layer` has fractions of the page; `image_share` is the part of the page under raster images.
+    `layer` and `hidden` (lines over a scan that the page does not paint) have fractions of the
+    page; `image_share` is the part of the page under raster images. The hidden lines are used only
+    in a script that cannot be recognized.
     """
     height, width = image.shape[:2]
     lines = text_layer.lines_in_pixels(layer, width=width, height=height)
-    if not text_layer.is_text(lines):
+    over_scan = text_layer.lines_in_pixels(hidden, width=width, height=height)
+    every = [*lines, *over_scan]
+    if not text_layer.is_text(every):
         return None
-    sample = text_layer.sample_lines(lines)
+    sample = text_layer.sample_lines(lines or over_scan)
     quads = [text_layer.quad_of(line.rect) for line in sample]
     recognized = ocr.recognize(image, quads, poll=poll)
     legible = legibility(recognized, quads) >= LEGIBLE
     if not text_layer.agrees(sample, recognized, legible=legible, image_share=image_share):
         return None
-    added = _lines_beside(image, lines, ocr, poll)
-    flags = [] if legible else [UNCHECKED_TEXT]
-    return PageLines(upright_view(image, 0), [*split_at_gaps(lines, image), *added], flags)
+    if legible and not lines:
+        return None
+    if not legible:
+        return _believed(image, every, ocr, poll, flags=[UNCHECKED_TEXT])
+    return _believed(image, _with_right_fonts(image, lines, ocr, poll), ocr, poll)
 
 
-def _lines_beside(
+def _believed(
+    image: Pixels,
+    lines: Sequence[Line],
+    ocr: Ocr,
+    poll: Callable[[], None],
+    *,
+    flags: Sequence[str] = (),
+) -> PageLines | None:
+    """These lines with the text of the picture that they lack; None where that is most of it."""
+    detected = ocr.detect(image, longest_side=_DETECTION_SIDE)
+    beside = text_layer.uncovered(detected, lines)
+    if total_length(beside) > _MAX_BESIDE * total_length(detected):
+        return None
+    recognized = ocr.recognize(image, beside, poll=poll)
+    added = text_layer.match_heights(lines, text_layer.missing_lines(recognized, lines), detected)
+    return PageLines(upright_view(image, 0), [*split_at_gaps(lines, image), *added], list(flags))
+
+
+def _with_right_fonts(
     image: Pixels, lines: Sequence[Line], ocr: Ocr, poll: Callable[[], None]
 ) -> list[Line]:
-    """Text of the picture that the layer lacks."""
-    detected = ocr.detect(image, longest_side=_DETECTION_SIDE)
-    recognized = ocr.recognize(image, text_layer.uncovered(detected, lines), poll=poll)
-    return text_layer.match_heights(lines, text_layer.missing_lines(recognized, lines), detected)
+    """The lines; those in a font with a wrong character map as the picture shows them."""
+    checked = lines_to_check(lines)
+    quads = [text_layer.quad_of(line.rect) for line in checked]
+    fonts = wrong_fonts(checked, ocr.recognize(image, quads, poll=poll))
+    wrong = [index for index, line in enumerate(lines) if has_font(line, fonts)]
+    seen = ocr.recognize(
+        image, [text_layer.quad_of(lines[index].rect) for index in wrong], poll=poll
+    )
+    corrected = list(lines)
+    for index, line in zip(wrong, seen, strict=True):
+        corrected[index] = replace(line, rect=lines[index].rect, rise=0.0)
+    return corrected

@@ -18,8 +18,8 @@ from dsocr.engines.ppocr.geometry import Line, Rect
 from dsocr.engines.ppocr.lines.quality import is_foreign
 from dsocr.engines.ppocr.networks.quads import Quad
 
-LayerLine = tuple[str, float, float, float, float]
-"""Text and sides (x0, y0, x1, y1) as fractions of the page."""
+LayerLine = tuple[str, float, float, float, float, Sequence[Sequence[int]]]
+"""Text, sides (x0, y0, x1, y1) as fractions of the page, and fonts as in `Line.fonts`."""
 
 _MAX_NONSENSE = 0.02  # of the characters
 _MIN_AGREEMENT = 93.0
@@ -40,13 +40,15 @@ def lines_in_pixels(layer: Sequence[LayerLine], *, width: int, height: int) -> l
     Lines without visible text, off the page, or printed twice are left out.
     """
     lines: dict[tuple[str, int, int], Line] = {}
-    for text, *sides in layer:
-        rect = _in_pixels(sides, width, height)
+    for text, x0, y0, x1, y1, fonts in layer:
+        rect = _in_pixels((x0, y0, x1, y1), width, height)
         words = " ".join(_visible(text).split())
         if words and rect.area > 0:
             # Bold print is often imitated by printing a line twice, a hair apart.
             place = (words, round(rect.x0 / _BOLD_STEP), round(rect.y0 / _BOLD_STEP))
-            lines.setdefault(place, Line(words, rect, 1.0, from_layer=True))
+            known = fonts if sum(count for _, count in fonts) == len("".join(words.split())) else ()
+            runs = tuple((font, count) for font, count in known)
+            lines.setdefault(place, Line(words, rect, 1.0, from_layer=True, fonts=runs))
     return _with_tall_dashes(list(lines.values()))
 
 

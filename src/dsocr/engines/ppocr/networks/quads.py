@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +68,11 @@ def crop(image: Pixels, quad: Quad) -> Pixels:
 def size_of(quad: Quad) -> tuple[float, float]:
     """Lengths of its upper and its left edge."""
     return _length(quad[0], quad[1]), _length(quad[0], quad[3])
+
+
+def total_length(quads: Sequence[Quad]) -> float:
+    """The sum of the quads' longer sides in pixels."""
+    return float(sum(np.ptp(quad, axis=0).max() for quad in quads))
 
 
 def without_margin(quad: Quad) -> Quad:
