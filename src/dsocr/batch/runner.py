@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dsocr.batch.inputs import Input
-from dsocr.batch.storage import write_atomically
+from dsocr.batch.storage import is_stream, write_output
 from dsocr.engines.base import EngineInfo
 from dsocr.engines.selection import EngineSelection
 from dsocr.errors import BadRequest, DsocrError, NotADocument
@@ -39,7 +39,7 @@ class ReadJob:
     pages: str | None = None
     """Page ranges such as `1-3,7`; None: all pages."""
     dpi: float | None = None
-    """Resolution of PDF pages; None: the engine's."""
+    """Resolution of PDF pages; None: chosen by what is on the page."""
     password: str | None = None
 
 
@@ -129,7 +129,7 @@ class _DocumentReader:
         try:
             document, content = await self._export(entry)
             if target is not None:
-                await asyncio.to_thread(write_atomically, target, content)
+                await _write(target, content)
         except DsocrError as error:
             if isinstance(error, NotADocument) and not _is_expected(entry):
                 self.summary.skipped += 1
@@ -193,6 +193,13 @@ class _DocumentReader:
         self.observer.failed(message)
 
 
+async def _write(target: Path, content: bytes) -> None:
+    if is_stream(target):  # in the main thread: a wait for the reader of a pipe can be interrupted
+        write_output(target, content)
+    else:
+        await asyncio.to_thread(write_output, target, content)
+
+
 class _OrderedWriter:
     """Writes documents in the order of the inputs, whichever is done first."""
 
@@ -220,5 +227,9 @@ def _check_readable(path: Path) -> None:
     """Raises `BadRequest` with the reason, which the sandbox does not report."""
     try:
         path.open("rb").close()
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise BadRequest("it is a link to a file that does not exist") from error
+        raise BadRequest(error.strerror or "it cannot be read") from error
     except OSError as error:
         raise BadRequest(error.strerror or "it cannot be read") from error

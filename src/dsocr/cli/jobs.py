@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dsocr.batch.storage import write_atomically
+from dsocr.batch.storage import write_output
 from dsocr.cli.options import choice
+from dsocr.cli.output import format_of_file, is_stdout
 from dsocr.cli.progress import display
 from dsocr.engines.deepseek.modes import MODES
+from dsocr.errors import BadRequest
 from dsocr.exports import FORMATS
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def submit(
     ] = None,
     dpi: Annotated[
         float | None,
-        typer.Option(help="Resolution of PDF pages.", show_default="the default of the engine"),
+        typer.Option(help="Resolution of PDF pages.", show_default="chosen by what is on the page"),
     ] = None,
     engine: Annotated[
         str | None, typer.Option(help="Only read the job with this engine.", show_default="any")
@@ -178,16 +180,17 @@ def export(
     key: KeyOption = None,
 ) -> None:
     """Write the pages of a job as a file, also before it is finished."""
-    extension = output.suffix.lstrip(".").lower() if output else ""
-    by_extension = {known.extension: known.key for known in reversed(FORMATS)}
-    wanted = format or by_extension.get(extension, "markdown")
+    try:
+        wanted = format_of_file(format, output or Path())
+    except BadRequest as error:
+        raise typer.BadParameter(error.message) from error
     with _client(url, key) as client:
-        content = client.export(job, wanted)
-    if output is None:
+        content = client.export(job, wanted.key)
+    if output is None or is_stdout(str(output)):
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     else:
-        write_atomically(output, content)
+        write_output(output, content)
 
 
 def _client(url: str, key: str | None) -> Client:
