@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dsocr.batch.storage import write_output
+from dsocr.batch.storage import write_output, write_stream
 from dsocr.errors import BadRequest
 
 
@@ -52,6 +52,24 @@ def test_a_named_pipe_is_written_to(tmp_path: Path) -> None:
     reader.join()
     assert got == [b"one"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_pipe_without_a_reader_does_not_block(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.md"
+    os.mkfifo(pipe)
+    assert not write_stream(pipe, b"one")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert write_stream(pipe, b"one")
+    assert os.read(reader, 10) == b"one"
+    os.close(reader)
+
+
+def test_a_device_is_written_to(tmp_path: Path) -> None:
+    link = tmp_path / "link.md"
+    link.symlink_to(os.devnull)
+    assert write_stream(link, b"one")
+    write_output(link, b"one")
+    assert os.readlink(link) == os.devnull
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o600, 0o755])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dsocr.batch.inputs import Input
-from dsocr.batch.storage import is_stream, write_output
+from dsocr.batch.storage import descriptor_named, is_stream, write_output, write_stream
 from dsocr.engines.base import EngineInfo
 from dsocr.engines.selection import EngineSelection
 from dsocr.errors import BadRequest, DsocrError, NotADocument
@@ -27,6 +27,9 @@ from dsocr.pipeline.pipeline import PageSource, Pipeline, all_or_none, check_opt
 from dsocr.types import Document, OcrOptions
 
 logger = logging.getLogger(__name__)
+
+PIPE_POLL_SECONDS = 0.05
+"""How often a named pipe without a reader is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +197,11 @@ class _DocumentReader:
 
 
 async def _write(target: Path, content: bytes) -> None:
-    if is_stream(target):  # in the main thread: a wait for the reader of a pipe can be interrupted
-        write_output(target, content)
-    else:
+    if descriptor_named(target) is not None or not is_stream(target):
         await asyncio.to_thread(write_output, target, content)
+        return
+    while not await asyncio.to_thread(write_stream, target, content):
+        await asyncio.sleep(PIPE_POLL_SECONDS)  # unlike a blocked open, this can be interrupted
 
 
 class _OrderedWriter:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from dsocr.errors import BadRequest, DiskFull
@@ -21,7 +22,7 @@ def write_output(path: Path, content: bytes) -> None:
     A plain file is written beside its place and renamed, except if it has other hard links or an
     owner that cannot be kept; then it is overwritten. Raises `DiskFull` and `BadRequest`.
     """
-    try:
+    with _errors_of(path):
         descriptor = descriptor_named(path)
         if descriptor is not None:
             with open(descriptor, "wb", closefd=False) as out:  # at its position, nothing truncated
@@ -30,10 +31,22 @@ def write_output(path: Path, content: bytes) -> None:
             path.write_bytes(content)
         else:
             _write_file(Path(os.path.realpath(path)), content)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise DiskFull(f"There is no space left for {path}.") from error
-        raise BadRequest(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def write_stream(path: Path, content: bytes) -> bool:
+    """As `write_output`, for a pipe or a device. False, and nothing is written, while a named pipe
+    has no reader: opening it would block."""
+    with _errors_of(path):
+        try:
+            descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+        except OSError as error:
+            if error.errno == errno.ENXIO and path.is_fifo():
+                return False
+            raise
+        os.set_blocking(descriptor, True)
+        with open(descriptor, "wb") as out:
+            out.write(content)
+    return True
 
 
 def is_stream(path: Path) -> bool:
@@ -73,6 +86,17 @@ def make_writable_folder(folder: Path) -> None:
         raise BadRequest(f"{folder} cannot be made: {error.strerror or error}.") from error
     if not os.access(folder, os.W_OK):
         raise BadRequest(f"{folder} is not writable; choose another folder.")
+
+
+@contextlib.contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Turns an `OSError` into `DiskFull` or `BadRequest`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise DiskFull(f"There is no space left for {path}.") from error
+        raise BadRequest(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _write_file(path: Path, content: bytes) -> None:
