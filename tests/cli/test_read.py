@@ -154,6 +154,70 @@ def test_the_extension_of_the_output_selects_the_format(dsocr: Dsocr, tmp_path: 
     assert (tmp_path / "a.html").read_bytes().startswith(b"<!doctype html>")
 
 
+def test_a_format_may_be_named_for_any_extension(dsocr: Dsocr, tmp_path: Path) -> None:
+    file, output = tmp_path / "a.png", tmp_path / "a.docx"
+    file.write_bytes(png(["a"]))
+    assert dsocr("read", file, "-o", output, "-f", "text").status == 0
+    assert output.read_bytes() == b"a\n"
+
+
+def test_a_folder_may_have_any_extension(dsocr: Dsocr, tmp_path: Path) -> None:
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    (scans / "a.png").write_bytes(png(["a"]))
+    assert dsocr("read", scans, "-o", tmp_path / "texts.v2").status == 0
+    assert (tmp_path / "texts.v2" / "a.md").read_bytes() == b"a\n"
+
+
+def test_several_documents_as_json_are_a_line_each(dsocr: Dsocr, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.png").write_bytes(png([name, "Gr\u00f6\u00dfe"]))
+    ran = dsocr("read", tmp_path / "a.png", tmp_path / "b.png", "-f", "json")
+    documents = [json.loads(line) for line in ran.out.decode().split("\n")[:-1]]
+    assert [document["fileName"] for document in documents] == ["a.png", "b.png"]
+    assert documents[1]["text"] == "b\n\nGr\u00f6\u00dfe"
+
+
+def test_a_folder_as_json_is_a_line_for_each_document_also_for_one(
+    dsocr: Dsocr, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").write_bytes(png(["a"]))
+    (line,) = dsocr("read", tmp_path, "-f", "json").out.splitlines()
+    assert json.loads(line)["text"] == "a"
+
+
+def test_a_name_of_standard_output_is_standard_output(dsocr: Dsocr, tmp_path: Path) -> None:
+    file, link = tmp_path / "a.png", tmp_path / "link.json"
+    file.write_bytes(png(["a"]))
+    link.symlink_to("/proc/self/fd/1")
+    if not link.exists():
+        pytest.skip("this system has no /proc/self/fd")
+    ran = dsocr("read", file, "-o", link)
+    assert (ran.status, json.loads(ran.out)["text"]) == (0, "a")
+    assert os.readlink(link) == "/proc/self/fd/1"
+    assert dsocr("read", file, "-o", link, "--skip-existing").status == 2
+
+
+def test_a_pipe_as_the_output_is_written_to(dsocr: Dsocr, tmp_path: Path) -> None:
+    file, pipe = tmp_path / "a.png", tmp_path / "pipe.md"
+    file.write_bytes(png(["a"]))
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    ran = dsocr("read", file, "-o", pipe)
+    reader.join()
+    assert (ran.status, got, pipe.is_fifo()) == (0, [b"a\n"], True)
+
+
+def test_a_link_to_nothing_in_a_folder_is_reported(dsocr: Dsocr, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(["a"]))
+    (tmp_path / "gone.pdf").symlink_to(tmp_path / "moved.pdf")
+    ran = dsocr("read", tmp_path)
+    assert (ran.status, ran.out) == (1, b"a\n")
+    assert "gone.pdf: it is a link to a file that does not exist" in ran.err
+
+
 def test_locate_takes_its_text_from_the_prompt(dsocr: Dsocr, tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png(["a"]))
@@ -213,6 +277,7 @@ def test_quiet_shows_errors_only(dsocr: Dsocr, tmp_path: Path) -> None:
         (["--engine", "tesseract"], "ppocr"),
         (["*.nothing"], "Nothing matches"),
         (["-o", "a.png"], "not overwritten"),
+        (["-o", "a.docx"], ".md, .txt, .json"),
     ],
 )
 def test_a_usage_error_is_reported_before_anything_is_read(

@@ -270,6 +270,29 @@ def test_a_malformed_form_gets_an_error_response(
     assert answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "disposition", ['filename="Gr\u00f6\u00dfe.png"', "filename*=UTF-8''Gr%C3%B6%C3%9Fe.png"]
+)
+def test_a_name_that_is_not_ascii_is_read_in_either_form(client: Client, disposition: str) -> None:
+    body = form(png(["words"])).replace(b'filename="a.png"', disposition.encode())
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    with client() as http:
+        answer = http.post("/api/ocr", content=body, headers=kind)
+
+    assert answer.status_code == 200
+    assert (answer.json()["text"], answer.json()["fileName"]) == ("words", "Gr\u00f6\u00dfe.png")
+
+
+@pytest.mark.parametrize("preamble", [b"\r\n", b"This is a form: --b\r\n", b"--\n"])
+def test_text_before_the_first_boundary_is_skipped(client: Client, preamble: bytes) -> None:
+    body = preamble + form(png(["words"]))
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    with client() as http:
+        answer = http.post("/api/ocr", content=body, headers=kind)
+
+    assert (answer.status_code, answer.json().get("text")) == (200, "words")
+
+
 def test_too_many_fields_are_refused(client: Client) -> None:
     fields = {f"field{number}": "x" for number in range(65)}
     with client() as http:

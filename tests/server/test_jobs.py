@@ -151,6 +151,29 @@ def test_selected_pages_are_numbered_over_all_files(running: Running) -> None:
         assert refused.status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("files", "fields", "message"),
+    [
+        (
+            ["file"],
+            {"calback": "https://example.org"},
+            "calback: there is no such field; the nearest is callback",
+        ),
+        (["image"], {}, "image: there is no such field; the nearest is file"),
+        (["file", "dpi"], {}, "dpi: send it as text"),
+    ],
+)
+def test_an_unknown_field_of_a_job_is_named_with_the_nearest(
+    running: Running, files: list[str], fields: dict[str, str], message: str
+) -> None:
+    image = ("a.png", png(["a"]))
+    with running() as http:
+        answer = http.post("/api/jobs", files={name: image for name in files}, data=fields)
+        assert answer.status_code == 422
+        assert answer.json()["error"]["message"].startswith(message)
+        assert http.get("/api/jobs").json()["total"] == 0
+
+
 def test_a_failed_page_keeps_its_index_and_the_job_succeeds(running: Running) -> None:
     with running() as http:
         job = submit(http, ("a.pdf", pdf([["one"], ["@crash"], ["three"]])))

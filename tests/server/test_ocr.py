@@ -162,6 +162,64 @@ def test_all_options_reach_the_engine(client: Client) -> None:
     assert options.no_repeat_ngram is None
 
 
+@pytest.mark.parametrize("asked", [100, 36, None])
+def test_pages_are_rendered_at_the_dpi_of_the_request(client: Client, asked: int | None) -> None:
+    class Remembering(FakeEngine):
+        async def recognize(self, page: Any, options: Any, *, on_text: Any = None) -> Any:
+            self.dpi = page.dpi
+            return await super().recognize(page, options, on_text=on_text)
+
+    engine = Remembering()
+    with client(engine) as http:
+        fields = {} if asked is None else {"dpi": str(asked)}
+        answer = http.post("/api/ocr", files=document(["one"]), data=fields)
+        assert answer.status_code == 200
+
+    assert engine.dpi == (asked or 144)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("promt", "prompt"),
+        ("dip", "dpi"),
+        ("max-tokens", "max_tokens"),
+        ("noRepeatNgram", "no_repeat_ngram"),
+        ("q", ""),
+    ],
+)
+def test_an_unknown_field_is_named_with_the_nearest(
+    client: Client, name: str, nearest: str
+) -> None:
+    with client() as http:
+        answer = http.post("/api/ocr", files=IMAGE, data={name: "1"})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_field")
+    message = answer.json()["error"]["message"]
+    assert message.startswith(f"{name}: there is no such field; the nearest is {nearest}")
+
+
+@pytest.mark.parametrize(
+    ("files", "data", "message"),
+    [
+        ({"img": b"x"}, {}, "img: there is no such field; the nearest is image"),
+        ({"prompt": b"Free OCR."}, {}, "prompt: send it as text, not as a file"),
+        ({}, {"image": "x"}, "image: it has no file name"),
+        ({**IMAGE}, {"file": "x"}, "file: it has no file name"),
+        ({**IMAGE}, {"image": "x" * (2 << 20)}, "A file needs a file name"),
+    ],
+)
+def test_text_and_files_are_not_taken_for_each_other(
+    client: Client, files: dict[str, Any], data: dict[str, str], message: str
+) -> None:
+    texts = [(name, (None, value)) for name, value in data.items()]
+    with client() as http:
+        answer = http.post("/api/ocr", files=[*files.items(), *texts])
+
+    assert answer.status_code == 422
+    assert message in answer.json()["error"]["message"]
+
+
 def test_events_follow_a_page_while_it_is_read(client: Client) -> None:
     with client() as http:
         answer = http.post("/api/ocr", files=IMAGE, headers={"Accept": "text/event-stream"})

@@ -1229,6 +1229,11 @@ export interface operations {
                      */
                     password?: string | null;
                     /**
+                     * Dpi
+                     * @description Resolution of PDF pages; unset: chosen by what is on the page
+                     */
+                    dpi?: number | null;
+                    /**
                      * Engine
                      * @description Name of the running engine, or `auto`
                      */
@@ -1529,6 +1534,11 @@ export interface operations {
                      */
                     password?: string | null;
                     /**
+                     * Dpi
+                     * @description Resolution of PDF pages; unset: chosen by what is on the page
+                     */
+                    dpi?: number | null;
+                    /**
                      * Engine
                      * @description Name of the running engine, or `auto`
                      */
@@ -1538,11 +1548,6 @@ export interface operations {
                      * @description No-repeat rule: `n/window`, `n`, or `off`
                      */
                     no_repeat_ngram?: string | null;
-                    /**
-                     * Dpi
-                     * @description Resolution of PDF pages; unset: the engine's
-                     */
-                    dpi?: number | null;
                     /**
                      * Callback
                      * @description https URL that is called when the job has finished, if its host is allowed

@@ -109,7 +109,9 @@ def _files_in(folder: Path) -> Iterator[Input]:
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=_natural)
         for name in sorted(files, key=_natural):
             path = Path(parent) / name
-            if not name.startswith(".") and path.is_file():  # reading a pipe would block
+            # a pipe would block; a link to nothing is reported when it is read
+            is_input = path.is_file() or (path.is_symlink() and not os.path.exists(path))
+            if not name.startswith(".") and is_input:
                 yield Input(path, path.relative_to(folder), named=False)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dsocr.batch.inputs import Input
-from dsocr.batch.storage import write_atomically
+from dsocr.batch.storage import descriptor_named, is_stream, write_output, write_stream
 from dsocr.engines.base import EngineInfo
 from dsocr.engines.selection import EngineSelection
 from dsocr.errors import BadRequest, DsocrError, NotADocument
@@ -29,6 +29,9 @@ from dsocr.types import Document, OcrOptions
 
 logger = logging.getLogger(__name__)
 
+PIPE_POLL_SECONDS = 0.05
+"""How often a named pipe without a reader is tried again."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadJob:
@@ -40,7 +43,7 @@ class ReadJob:
     pages: str | None = None
     """Page ranges such as `1-3,7`; None: all pages."""
     dpi: float | None = None
-    """Resolution of PDF pages; None: the engine's."""
+    """Resolution of PDF pages; None: chosen by what is on the page."""
     password: str | None = None
 
 
@@ -147,7 +150,7 @@ class _DocumentReader:
         try:
             document, content = await self._export(entry)
             if target is not None:
-                await asyncio.to_thread(write_atomically, target, content)
+                await _write(target, content)
         except DsocrError as error:
             if isinstance(error, NotADocument) and not _is_expected(entry):
                 self.summary.skipped += 1
@@ -211,6 +214,14 @@ class _DocumentReader:
         self.observer.failed(message)
 
 
+async def _write(target: Path, content: bytes) -> None:
+    if descriptor_named(target) is not None or not is_stream(target):
+        await asyncio.to_thread(write_output, target, content)
+        return
+    while not await asyncio.to_thread(write_stream, target, content):
+        await asyncio.sleep(PIPE_POLL_SECONDS)  # unlike a blocked open, this can be interrupted
+
+
 class _OrderedWriter:
     """Writes documents in the order of the inputs, whichever is done first."""
 
@@ -238,5 +249,9 @@ def _check_readable(path: Path) -> None:
     """Raises `BadRequest` with the reason, which the sandbox does not report."""
     try:
         path.open("rb").close()
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise BadRequest("it is a link to a file that does not exist") from error
+        raise BadRequest(error.strerror or "it cannot be read") from error
     except OSError as error:
         raise BadRequest(error.strerror or "it cannot be read") from error

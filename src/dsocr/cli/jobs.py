@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dsocr.batch.storage import write_atomically
-from dsocr.cli.options import choice, format_option, selected_format
+from dsocr.batch.storage import write_output
+from dsocr.cli.options import choice, format_option
+from dsocr.cli.output import format_of_file, is_stdout
 from dsocr.cli.progress import display
 from dsocr.engines.deepseek.modes import MODES
+from dsocr.errors import BadRequest
 
 if TYPE_CHECKING:
     from dsocr.client import Client, Job
@@ -69,7 +71,7 @@ def submit(
     ] = None,
     dpi: Annotated[
         float | None,
-        typer.Option(help="Resolution of PDF pages.", show_default="the default of the engine"),
+        typer.Option(help="Resolution of PDF pages.", show_default="chosen by what is on the page"),
     ] = None,
     engine: Annotated[
         str | None, typer.Option(help="Only read the job with this engine.", show_default="any")
@@ -171,14 +173,17 @@ def export(
     key: KeyOption = None,
 ) -> None:
     """Write the pages of a job as a file, also before it is finished."""
-    kind = selected_format(format, output)
+    try:
+        wanted = format_of_file(format, output or Path())
+    except BadRequest as error:
+        raise typer.BadParameter(error.message) from error
     with _client(url, key) as client:
-        content = client.export(job, kind.key)
-    if output is None:
+        content = client.export(job, wanted.key)
+    if output is None or is_stdout(str(output)):
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     else:
-        write_atomically(output, content)
+        write_output(output, content)
 
 
 def _client(url: str, key: str | None) -> Client:

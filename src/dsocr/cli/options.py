@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dsocr.engines.registry import ALIASES, ENGINES
-from dsocr.exports import FORMATS, Format, format_of
+from dsocr.exports import FORMATS
 
 
 def choice(
@@ -39,7 +38,7 @@ def choice(
 
 
 def format_option(help: str) -> Any:
-    """The option `--format`; `selected_format` has the value that is used if it is missing."""
+    """The option `--format`; `output.planned_format` has the value that is used if it is missing."""
     return choice(
         (known.key for known in FORMATS),
         "--format",
@@ -47,14 +46,6 @@ def format_option(help: str) -> Any:
         help=help,
         default="from the extension of -o, else markdown",
     )
-
-
-def selected_format(key: str | None, output: Path | None) -> Format:
-    """The format of `--format`, else by the extension of the output, else markdown."""
-    if key:
-        return format_of(key)
-    extension = (output or Path()).suffix.lstrip(".").lower()
-    return next((known for known in FORMATS if known.extension == extension), format_of("markdown"))
 
 
 EngineOption = Annotated[

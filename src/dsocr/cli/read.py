@@ -13,20 +13,17 @@ from typing import Annotated
 
 import typer
 
-from dsocr.batch.inputs import STDIN, Input, gather, plan_outputs
+from dsocr.batch.inputs import Input
 from dsocr.batch.runner import ReadJob, Summary, run_batch
-from dsocr.batch.storage import make_writable_folder
-from dsocr.cli.options import EngineOption, choice, format_option, selected_format
+from dsocr.cli.options import EngineOption, choice, format_option
+from dsocr.cli.output import Plan, json_line, plan, planned_format
 from dsocr.cli.progress import Display, DisplayObserver, counted, display, summary_line
 from dsocr.config import Settings
 from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.errors import BadRequest
-from dsocr.exports import Format
 from dsocr.options import OptionLimits, build_options, prompt_for_task
 from dsocr.pipeline.page_ranges import parse_page_ranges
-
-SEVERAL_TO_STDOUT = ("markdown", "text", "json")
 
 
 def read(
@@ -98,7 +95,7 @@ def read(
             min=36,
             max=1200,
             help="Resolution of PDF pages in pixels per inch.",
-            show_default="the engine's",
+            show_default="chosen by what is on the page",
         ),
     ] = None,
     engine: EngineOption = None,
@@ -115,9 +112,15 @@ def read(
 
     Writes to standard output, or to the file or folder of `-o`. Progress and messages go to
     standard error, with a progress bar on a terminal. A document that cannot be read is reported
-    and the others are read. Existing outputs are replaced, completely or not at all; inputs are
-    never overwritten. In folders, hidden files and files that are not documents, neither by their
-    content nor by their extension, are skipped.
+    and the others are read. In folders, hidden files and files that are not documents, neither by
+    their content nor by their extension, are skipped.
+
+    Existing outputs are replaced, completely or not at all, and keep their mode and owner; a file
+    with other hard links is overwritten. Links, pipes and devices are written to, not replaced:
+    `-o /dev/stdout` is standard output. Inputs are never overwritten.
+
+    As JSON, one document is an indented object. Several documents, and those of a folder, are
+    written to standard output as JSON lines: one object on each line.
 
     Exit status: 0, all documents were read; 1, some failed; 2, usage error; 130, interrupted.
 
@@ -130,60 +133,24 @@ def read(
     settings = dataclasses.replace(settings, engine=engine or settings.engine)
     with tempfile.TemporaryDirectory(prefix="dsocr-") as spool:
         try:
-            kind = selected_format(format, None if output is None else Path(output))
             text = prompt_for_task(task, prompt, settings.default_prompt)
             limits = OptionLimits(no_repeat_ngram=settings.no_repeat_ngram)
             options = build_options(limits, prompt=text, mode=mode)
-            job = ReadJob(options, kind.key, pages, dpi, password)
+            job = ReadJob(options, planned_format(format, output).key, pages, dpi, password)
             if pages:
                 parse_page_ranges(pages)
-            plan = _plan(paths, output, kind, skip_existing=skip_existing)
-            plan.inputs = [_spooled(entry, Path(spool)) for entry in plan.inputs]
+            planned = plan(paths, output, format, skip_existing=skip_existing)
+            planned.inputs = [_spooled(entry, Path(spool)) for entry in planned.inputs]
         except BadRequest as error:
             raise typer.BadParameter(error.message) from error
-        if not plan.inputs:
+        if not planned.inputs:
             if not quiet:
-                left_out = counted(plan.num_left_out, "document")
+                left_out = counted(planned.num_left_out, "document")
                 print(f"Nothing to do: every output exists ({left_out}).", file=sys.stderr)
             return
-        summary = _run(plan, job, settings, quiet=quiet)
+        summary = _run(planned, job, settings, quiet=quiet)
     if summary.failed:
         raise typer.Exit(1)
-
-
-@dataclasses.dataclass(slots=True)
-class _Plan:
-    """The inputs and their output files. Without `targets`: standard output."""
-
-    inputs: list[Input]
-    targets: list[Path] | None
-    num_left_out: int = 0
-    """Documents whose output exists."""
-
-
-def _plan(paths: list[str], output: str | None, kind: Format, *, skip_existing: bool) -> _Plan:
-    folder = None if output in (None, STDIN) else Path(str(output))
-    inputs = gather(paths, leave_out=folder)
-    if not inputs:
-        raise BadRequest("No file found in " + ", ".join(paths) + ".")
-    if folder is None:
-        if skip_existing:
-            raise BadRequest("--skip-existing needs -o; name the output.")
-        if len(inputs) > 1 and kind.key not in SEVERAL_TO_STDOUT:
-            raise BadRequest(f"Several documents as {kind.key} need a folder; use -o DIR.")
-        if kind.key not in (*SEVERAL_TO_STDOUT, "html") and sys.stdout.isatty():
-            raise BadRequest(f"Refusing to write {kind.key} to a terminal; use -o FILE.")
-        return _Plan(inputs, None)
-    if str(output).endswith("/"):
-        make_writable_folder(folder)
-    targets = plan_outputs(inputs, folder, kind.extension)
-    make_writable_folder(folder if targets[0] != folder else folder.parent)
-    if skip_existing:
-        kept = [pair for pair in zip(inputs, targets, strict=True) if not pair[1].exists()]
-        kept_inputs = [entry for entry, _ in kept]
-        kept_targets = [target for _, target in kept]
-        return _Plan(kept_inputs, kept_targets, len(inputs) - len(kept))
-    return _Plan(inputs, targets)
 
 
 def _spooled(entry: Input, folder: Path) -> Input:
@@ -202,7 +169,7 @@ def _spooled(entry: Input, folder: Path) -> Input:
     return entry
 
 
-def _run(plan: _Plan, job: ReadJob, settings: Settings, *, quiet: bool) -> Summary:
+def _run(plan: Plan, job: ReadJob, settings: Settings, *, quiet: bool) -> Summary:
     # SIGTERM ends like Ctrl-C: complete files, no child process left
     before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
@@ -213,7 +180,7 @@ def _run(plan: _Plan, job: ReadJob, settings: Settings, *, quiet: bool) -> Summa
                 job,
                 host_config=settings.host_config(),
                 observer=DisplayObserver(shown),
-                write_document=lambda content: _write_to_stdout(content, shown),
+                write_document=lambda content: _write_to_stdout(content, plan, shown),
             )
             summary = asyncio.run(batch)
             shown.info(summary_line(summary, plan.num_left_out))
@@ -222,7 +189,7 @@ def _run(plan: _Plan, job: ReadJob, settings: Settings, *, quiet: bool) -> Summa
     return summary
 
 
-def _write_to_stdout(content: bytes, shown: Display) -> None:
+def _write_to_stdout(content: bytes, plan: Plan, shown: Display) -> None:
     with shown.paused():
-        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.write(json_line(content) if plan.json_lines else content)
         sys.stdout.buffer.flush()

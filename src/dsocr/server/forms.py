@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TypeVar
 
 from fastapi import Request
@@ -14,6 +15,7 @@ from dsocr.errors import InvalidField
 from dsocr.options import build_options
 from dsocr.server.deps import Service
 from dsocr.server.schemas.ocr import OcrForm
+from dsocr.server.uploads import Form
 from dsocr.types import OcrOptions
 
 FormT = TypeVar("FormT", bound=OcrForm)
@@ -28,13 +30,44 @@ def max_body_bytes(request: Request, limit: int) -> int:
     return min(int(length), limit) if length.isdecimal() else limit
 
 
-def validate_form(kind: type[FormT], fields: Mapping[str, str]) -> FormT:
-    """The fields as `kind`. An empty field counts as missing. Raises `InvalidField`."""
+def validate_form(kind: type[FormT], form: Form, files: Sequence[str]) -> FormT:
+    """The fields as `kind`; `files` names the fields for files. An empty field counts as missing.
+
+    Raises `InvalidField`, also for a field that is neither in `kind` nor in `files`.
+    """
+    _check_names(form, tuple(kind.model_fields), files)
+    given = {key: value for key, value in form.fields.items() if value and key not in files}
     try:
-        return kind.model_validate({key: value for key, value in fields.items() if value})
+        return kind.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise InvalidField(f"{first['loc'][0]}: {first['msg']}") from error
+
+
+def _check_names(form: Form, texts: Sequence[str], files: Sequence[str]) -> None:
+    for name in form.files:
+        if name in texts:
+            raise InvalidField(f"{name}: send it as text, not as a file")
+        if name not in files:
+            raise _unknown_field(name, files, (*files, *texts))
+    for name, value in form.fields.items():
+        if name in files and value:
+            raise InvalidField(
+                f"{name}: it has no file name, so it is text, not a file; "
+                f"curl sends a file with -F {name}=@FILE"
+            )
+        if name not in (*files, *texts):
+            raise _unknown_field(name, (*files, *texts), (*files, *texts))
+
+
+def _unknown_field(name: str, nearest: Sequence[str], known: Sequence[str]) -> InvalidField:
+    """The error for an unknown field; it suggests one of `nearest`."""
+    spelled = name[:40].lower().replace("-", "_")
+    suggested = get_close_matches(spelled, nearest, n=1, cutoff=0.0)[0]
+    return InvalidField(
+        f"{name[:40]}: there is no such field; the nearest is {suggested}. "
+        f"Known fields: {', '.join(known)}"
+    )
 
 
 def options_of(fields: OcrForm, settings: Settings) -> OcrOptions:

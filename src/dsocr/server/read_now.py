@@ -32,6 +32,8 @@ class ReadRequest:
     pages: str | None = None
     """Page ranges such as `1-3,7`; None: all pages."""
     password: str | None = None
+    dpi: float | None = None
+    """Resolution of PDF pages; None: chosen by what is on the page."""
 
 
 async def admit(service: Service, num_bytes: int, stack: AsyncExitStack) -> AdmittedRead:
@@ -109,7 +111,13 @@ class OpenedRead:
                 on_event(event)
 
         work = asyncio.ensure_future(
-            self.pipeline.run(self.source, self.request.options, pages=self.pages, on_event=observe)
+            self.pipeline.run(
+                self.source,
+                self.request.options,
+                pages=self.pages,
+                dpi=self.request.dpi,
+                on_event=observe,
+            )
         )
         try:
             await self._await_first_page(work)

@@ -21,6 +21,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from dsocr.errors import BadRequest, DiskFull, InvalidField, TooLarge
+from dsocr.server.multipart import Preamble, file_name
 from dsocr.server.problems import ClientDisconnected, EncodedBody
 
 if TYPE_CHECKING:
@@ -93,11 +94,12 @@ async def _receive(request: Request, receiver: _Receiver) -> Form:
         raise BadRequest("Send the file in a multipart/form-data form.")
     try:
         parser = MultipartParser(boundary, receiver.callbacks())
+        preamble = Preamble(boundary)
         while True:
             message = await request.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnected()
-            parser.write(message.get("body", b""))
+            parser.write(preamble.rest(message.get("body", b"")))
             await receiver.flush(at_least=WRITE_BYTES)
             if not message.get("more_body", False):
                 break
@@ -109,6 +111,8 @@ async def _receive(request: Request, receiver: _Receiver) -> Form:
         raise BadRequest("The multipart form is malformed.") from error
     except OSError as error:
         raise disk_error(error) from error
+    if not preamble.ended:
+        raise BadRequest("The boundary of the Content-Type is not in the body.")
     if not receiver.ended:
         raise BadRequest("The multipart form is incomplete.")
     return receiver.form
@@ -173,12 +177,12 @@ class _Receiver:
         if b"name" not in options:
             raise BadRequest("A part of the form has no name.")
         self._name = options[b"name"].decode(errors="replace")
-        self._file_name = None
-        if b"filename" in options:
-            self._file_name = clean_name(options[b"filename"].decode(errors="replace"))
+        self._file_name = file_name(self._disposition)
+        if self._file_name is not None:
             self._num_files += 1
             if self._num_files > self._limits.max_files:
-                raise BadRequest(f"Too many files; at most {self._limits.max_files} in one form.")
+                most = self._limits.max_files
+                raise BadRequest(f"{self._name[:40]}: too many files; at most {most} in one form.")
             self._file = self._folder / str(self._num_files)
             self._file.touch(exist_ok=False)
         else:
@@ -191,7 +195,8 @@ class _Receiver:
         if self._file is None:
             if self._size > MAX_FIELD_BYTES:
                 raise InvalidField(
-                    f"{self._name[:40]}: the field is longer than {MAX_FIELD_BYTES} bytes."
+                    f"{self._name[:40]}: the field is longer than {MAX_FIELD_BYTES} bytes. "
+                    "A file needs a file name; curl sends it with -F image=@FILE."
                 )
             self._data.extend(data[start:end])
             return
@@ -205,7 +210,7 @@ class _Receiver:
         if self._file is None:
             self.form.fields[self._name] = self._data.decode(errors="replace")
             return
-        upload = Upload(self._file_name or "document", self._file, self._size)
+        upload = Upload(clean_name(self._file_name or ""), self._file, self._size)
         self.form.files.setdefault(self._name, []).append(upload)
 
     def _on_end(self) -> None:

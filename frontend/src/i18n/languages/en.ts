@@ -162,6 +162,10 @@ export const texts = {
     unsupported_script: 'This engine does not support the script of this page.',
     unchecked_text:
       'The text comes from the PDF and could not be verified against the page image.',
+    hidden_text: 'The PDF has text that this page does not show. It is left out.',
+    embedded_form:
+      'This PDF is an XFA form. Its content is not in the pages: print it to a PDF in a viewer that shows it.',
+    attached_files: 'This PDF is a portfolio. Its content is in the attached files: read them one by one.',
     blank: 'This page appears to be blank.',
     not_found: 'The requested item was not found on this page.',
     failed: 'This page could not be processed.',

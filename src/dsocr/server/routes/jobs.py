@@ -37,6 +37,8 @@ from dsocr.types import OcrOptions
 
 router = locked_router("jobs")
 
+FILE_FIELDS = ("file", "files")
+
 MAX_IDEMPOTENCY_CHARACTERS = 255
 MAX_LISTED = 200
 
@@ -237,10 +239,10 @@ async def correct(
 
 def _submission(form: Form, service: Service, owner: str, key: str | None) -> Submission:
     """The form of `POST /api/jobs` as a submission."""
-    fields = validate_form(JobForm, form.fields)
+    fields = validate_form(JobForm, form, FILE_FIELDS)
     options = options_of(fields, service.settings)
     check_engine(fields.engine, service)
-    files = [*form.files.get("file", []), *form.files.get("files", [])]
+    files = [upload for name in FILE_FIELDS for upload in form.files.get(name, [])]
     if not files:
         raise InvalidField("file: the file is missing")
     return Submission(

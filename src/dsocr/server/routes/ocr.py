@@ -30,6 +30,8 @@ from dsocr.types import Document
 
 router = locked_router("reading")
 
+FILE_FIELDS = ("image", "file")
+
 
 def max_file_bytes(settings: Settings) -> int:
     return int(settings.server.max_image_mb * MIB)
@@ -69,10 +71,11 @@ async def _open(request: Request, service: Service, stack: AsyncExitStack) -> Op
 
 def _read_request(form: Form, service: Service) -> ReadRequest:
     """Raises `InvalidField` and `UnsupportedMode`."""
-    fields = validate_form(OcrForm, form.fields)
+    fields = validate_form(OcrForm, form, FILE_FIELDS)
     options = options_of(fields, service.settings)
     check_engine(fields.engine, service)
-    return ReadRequest(_uploaded_file(form), options, fields.pages, fields.password)
+    file = _uploaded_file(form)
+    return ReadRequest(file, options, fields.pages, fields.password, fields.dpi)
 
 
 def _uploaded_file(form: Form) -> Upload:

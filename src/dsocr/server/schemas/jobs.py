@@ -33,12 +33,6 @@ EXAMPLE_JOB: dict[str, Any] = {
 class JobForm(OcrForm):
     """The fields of a job's form beside its files."""
 
-    dpi: float | None = Field(
-        default=None,
-        ge=36,
-        le=600,
-        description="Resolution of PDF pages; unset: the engine's",
-    )
     callback: str | None = Field(
         default=None,
         description="https URL that is called when the job has finished, if its host is allowed",

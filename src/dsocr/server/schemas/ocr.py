@@ -64,7 +64,7 @@ EXAMPLE_ANSWER: dict[str, Any] = {
 class OcrForm(BaseModel):
     """The fields of the form beside the file."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="forbid")
 
     mode: str = Field(default=DEFAULT_MODE, description="gundam, base, small, tiny or large")
     prompt: str | None = Field(
@@ -76,6 +76,12 @@ class OcrForm(BaseModel):
     temperature: float = Field(default=0.0, ge=0.0, le=2.0, description="0 is greedy")
     pages: str | None = Field(default=None, description="Pages to read, such as `1-3,7`")
     password: str | None = Field(default=None, description="Of a protected PDF")
+    dpi: float | None = Field(
+        default=None,
+        ge=36,
+        le=600,
+        description="Resolution of PDF pages; unset: chosen by what is on the page",
+    )
     engine: str | None = Field(default=None, description="Name of the running engine, or `auto`")
     no_repeat_ngram: str | None = Field(
         default=None, description="No-repeat rule: `n/window`, `n`, or `off`"
