@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
+BOX_MARKS = ("[x]", "[ ]")
+"""How a ticked and an empty check box begin a line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rect:
@@ -75,6 +78,8 @@ class Line:
     fonts: tuple[tuple[int, int], ...] = ()
     """Of a line of the text layer: each font's number, and how many characters have it in turn,
     blanks not counted. Empty where they are not known."""
+    is_overlay: bool = False
+    """Whether it lies over other lines, as a stamp does."""
 
     @property
     def height(self) -> float:

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dsocr.engines.ppocr.blocks import figures, labels, regions, table_regions
-from dsocr.engines.ppocr.blocks.drafts import BlockDraft, PageLayout, column_drafts
+from dsocr.engines.ppocr.blocks.drafts import (
+    BlockDraft,
+    PageLayout,
+    column_drafts,
+    overlay_draft,
+)
 from dsocr.engines.ppocr.blocks.layout_items import layout_items
 from dsocr.engines.ppocr.blocks.regions import Assigned
 from dsocr.engines.ppocr.blocks.titles import with_title_levels
@@ -30,8 +35,12 @@ class ComposedPage:
 
 
 def compose_page(image: Pixels, lines: Sequence[Line], *, models: StructureModels) -> ComposedPage:
-    """The page's blocks and lines. `lines` are in pixels of the image."""
-    lines = with_drop_caps([line for line in lines if line.text.strip()])
+    """The page's blocks and lines. `lines` are in pixels of the image.
+
+    A stamp's words come last: between the lines that it covers they would part a sentence.
+    """
+    overlays = [line for line in lines if line.is_overlay]
+    lines = with_drop_caps([line for line in lines if line.text.strip() and not line.is_overlay])
     page, assigned, free = _page_layout(image, lines, models)
     columns = page.arrange(layout_items(assigned, free))
     drafts = [draft for column in columns for draft in column_drafts(column, page)]
@@ -39,7 +48,8 @@ def compose_page(image: Pixels, lines: Sequence[Line], *, models: StructureModel
         page = replace(page, keeps_furniture=True)
         drafts = [draft for column in columns for draft in column_drafts(column, page)]
     blocks = with_title_levels(drafts, page.body, image.shape[0])
-    return ComposedPage(blocks, lines_in_order(columns, page.arrange))
+    stamped = [overlay_draft(line) for line in overlays]
+    return ComposedPage([*blocks, *stamped], [*lines_in_order(columns, page.arrange), *overlays])
 
 
 def _page_layout(

@@ -20,7 +20,8 @@ LINE_HEIGHT = 48
 _MIN_PROBABILITY = 0.3  # above it a pixel belongs to text
 _MIN_BOX_SCORE = 0.5
 _GROWTH = 1.8  # the network marks a line's core; the box grows by area * this / outline
-_LETTERS = 0.8  # of a box's height; the rest is margin, with which neighbouring lines would overlap
+LETTERS = 0.8
+"""Of a box's height; the rest is margin, with which neighbouring lines would overlap."""
 _MIN_SIDE = 3.0
 _MAX_QUADS = 3000
 _MAX_CROP_HEIGHT = 16 * LINE_HEIGHT
@@ -80,7 +81,7 @@ def without_margin(quad: Quad) -> Quad:
     opposite = [3, 2, 1, 0]
     if _length(quad[0], quad[3]) > _length(quad[0], quad[1]):  # text that runs downwards
         opposite = [1, 0, 3, 2]
-    return quad + (1 - _LETTERS) / 2 * (quad[opposite] - quad)
+    return quad + (1 - LETTERS) / 2 * (quad[opposite] - quad)
 
 
 def rise_of(quad: Quad) -> float:
