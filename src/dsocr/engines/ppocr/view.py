@@ -21,7 +21,9 @@ from dsocr.engines.ppocr.networks.quads import Pixels, Quad
 from dsocr.types import Box
 
 _MIN_SKEW = 0.4  # degrees; with less, boxes of neighbouring lines hardly touch
-_MAX_SKEW = 10.0
+_MAX_SKEW = 50.0
+_MAX_STEEP = 0.8
+"""Run over rise of the steepest line that is level text on a turned page: 51 degrees."""
 _MIN_ASPECT = 5.0  # width over height from which a line's slope is reliable
 _MIN_AGREEMENT = 0.6  # of the lines' length
 
@@ -87,7 +89,9 @@ def _slopes(quads: Sequence[Quad]) -> tuple[list[float], list[float]]:
     for quad in quads:
         along = quad[1] - quad[0] + quad[2] - quad[3]
         across = quad[3] - quad[0] + quad[2] - quad[1]
-        if np.hypot(*along) > _MIN_ASPECT * np.hypot(*across) and along[0] > abs(along[1]):
+        if np.hypot(*along) > _MIN_ASPECT * np.hypot(*across) and along[0] > _MAX_STEEP * abs(
+            along[1]
+        ):
             slopes.append(math.degrees(math.atan2(along[1], along[0])))
             lengths.append(float(np.hypot(*along)))
     return slopes, lengths
