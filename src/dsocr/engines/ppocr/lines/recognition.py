@@ -19,6 +19,7 @@ from dsocr.engines.ppocr.lines.quality import (
     legibility,
     quality_flags,
 )
+from dsocr.engines.ppocr.lines.turned_lines import TurnedLines
 from dsocr.engines.ppocr.networks.ocr import Detail, Ocr
 from dsocr.engines.ppocr.networks.quads import LETTERS, Pixels, Quad, size_of
 from dsocr.engines.ppocr.view import View, straighten
@@ -81,6 +82,7 @@ class LineRecognizer:
         quads = split_at_boxes(quads, boxes) if boxes else quads
         clean = without_boxes(view.image, boxes) if boxes else view.image
         lines = self._ocr.recognize(clean, quads, poll=poll, squeeze=detail.squeeze)
+        lines = TurnedLines(self._ocr, poll).resolve(clean, quads, lines)
         if only_certain:
             certain = [pair for pair in zip(lines, quads, strict=True) if is_certain(pair[0])]
             lines, quads = [line for line, _ in certain], [quad for _, quad in certain]
