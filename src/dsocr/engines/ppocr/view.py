@@ -29,6 +29,25 @@ _MIN_AGREEMENT = 0.6  # of the lines' length
 
 
 @dataclass(frozen=True, slots=True)
+class Bend:
+    """How far each place of a straightened picture was moved up or down."""
+
+    shift: NDArray[np.float64]
+    """(W,): the distance in pixels at the top, for each column."""
+    change: NDArray[np.float64]
+    """(W,): what is added to it for each row."""
+
+    def spread(self, rect: Rect) -> Rect:
+        """The rectangle on the bent picture that holds one of the straightened picture."""
+        columns = slice(int(rect.x0), max(int(rect.x0) + 1, math.ceil(rect.x1)))
+        shift, change = self.shift[columns], self.change[columns]
+        if not len(shift):
+            return rect
+        top = rect.y0 + float((shift + change * rect.y0).min())
+        return Rect(rect.x0, top, rect.x1, rect.y1 + float((shift + change * rect.y1).max()))
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """The picture that is recognized, and the transformation back to the page as given."""
 
@@ -37,10 +56,14 @@ class View:
     """(2, 3): pixels of the view to pixels of the page as given."""
     given_width: int
     given_height: int
+    bend: Bend | None = None
+    """How the picture was straightened before the transformation."""
 
     def box(self, rect: Rect) -> Box:
         """The axis-parallel box around a rectangle of the view, as fractions of the given page."""
         height, width = self.image.shape[:2]
+        if self.bend is not None:
+            rect = self.bend.spread(rect)
         xs = (_clip(rect.x0, width), _clip(rect.x1, width))
         ys = (_clip(rect.y0, height), _clip(rect.y1, height))
         corners = np.array([(x, y, 1.0) for x in xs for y in ys])

@@ -10,7 +10,9 @@ import numpy as np
 from dsocr.engines.ppocr.geometry import Line
 from dsocr.engines.ppocr.lines.box_labels import split_at_boxes, with_box_marks, without_boxes
 from dsocr.engines.ppocr.lines.check_boxes import CheckBox, find_check_boxes
+from dsocr.engines.ppocr.lines.curvature import MIN_CURVES, bend_of, unbent
 from dsocr.engines.ppocr.lines.gutters import separate_overlapping, split_at_gutters
+from dsocr.engines.ppocr.lines.inverse_words import with_dark_words
 from dsocr.engines.ppocr.lines.orientation import MIN_CHARACTERS, OrientationSearch
 from dsocr.engines.ppocr.lines.overlaid_text import OverlaidText
 from dsocr.engines.ppocr.lines.quality import (
@@ -19,6 +21,7 @@ from dsocr.engines.ppocr.lines.quality import (
     legibility,
     quality_flags,
 )
+from dsocr.engines.ppocr.lines.sparse_pages import with_small_text
 from dsocr.engines.ppocr.lines.turned_lines import TurnedLines
 from dsocr.engines.ppocr.networks.ocr import Detail, Ocr
 from dsocr.engines.ppocr.networks.quads import LETTERS, Pixels, Quad, size_of
@@ -76,11 +79,13 @@ class LineRecognizer:
     ) -> PageLines:
         """The page made upright, its lines detected and recognized at one resolution."""
         view, quads, orientation = self._orientation.upright(image, detail, poll)
-        view, quads = straighten(view, quads)
+        quads = with_small_text(view.image, quads, longest_side=detail.longest_side, ocr=self._ocr)
+        view, quads = self._straightened(view, quads, detail)
         quads = separate_overlapping(view.image, split_at_gutters(view.image, quads))
         boxes = _check_boxes(view.image, quads)
         quads = split_at_boxes(quads, boxes) if boxes else quads
         clean = without_boxes(view.image, boxes) if boxes else view.image
+        clean, quads = with_dark_words(clean, quads)
         lines = self._ocr.recognize(clean, quads, poll=poll, squeeze=detail.squeeze)
         lines = TurnedLines(self._ocr, poll).resolve(clean, quads, lines)
         if only_certain:
@@ -92,6 +97,19 @@ class LineRecognizer:
         rotated = [f"turned_{orientation}"] if orientation else []
         text = with_box_marks(text, boxes)
         return PageLines(replace(view, image=image), text, [*rotated, *flags])
+
+    def _straightened(
+        self, view: View, quads: Sequence[Quad], detail: Detail
+    ) -> tuple[View, list[Quad]]:
+        """The view with curved and sloping lines made straight and level, and the quads on it."""
+        if len(self._ocr.curves) < MIN_CURVES:
+            return straighten(view, quads)
+        detected = self._ocr.detect(view.image, longest_side=detail.longest_side)
+        bend = bend_of(self._ocr.curves, detected, view.image.shape)
+        if bend is None:
+            return straighten(view, quads)
+        view = unbent(view, bend)
+        return view, self._ocr.detect(view.image, longest_side=detail.longest_side)
 
 
 def _check_boxes(image: Pixels, quads: Sequence[Quad]) -> list[CheckBox]:
