@@ -71,6 +71,12 @@ def test_letters_and_table_cells_are_no_boxes() -> None:
     assert find_check_boxes(np.asarray(page), HEIGHT) == []
 
 
+def test_round_letters_of_typewriting_are_no_radio_buttons() -> None:
+    page = typeset.page(("b e f o r e   o n   o f f", "f o r   t o   o w n"), size=(760, 420))
+
+    assert find_check_boxes(typeset.pixels(page), HEIGHT) == []
+
+
 def test_a_scan_without_boxes_has_none() -> None:
     assert find_check_boxes(typeset.pixels(typeset.scan()), 30.0) == []
 

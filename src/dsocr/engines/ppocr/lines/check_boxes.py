@@ -19,17 +19,22 @@ from dsocr.engines.ppocr.networks.quads import Pixels
 Ink = NDArray[np.uint8]
 """(H, W): 1 where something is printed."""
 
-_SIDES = (0.5, 1.9)  # of a line's height
+_SIDES = (0.56, 1.9)  # of a line's height
 _STROKE = 0.22  # of the side, at most
-_UNEVEN = 0.18  # of the side: how far edges may differ
+_UNEVEN = 0.2  # of the side: how far edges may differ
 _COVERED = 0.9  # of an edge
-_INSET = 0.22  # of the side: edges and round corners
+_INSET = 0.22  # of the side: an edge with a round corner
+_CORNER = 0.1  # of the side: less is round
 _TICKED = 0.06  # of the inside
-_CLEAR_LEFT, _CLEAR_RIGHT = 0.3, 0.12  # of a line's height
+_CLEAR = 0.3, 0.15
+"""White to the left and the right of a box, in heights of a line."""
+_CLEAR_RING = 0.35, 0.35
+"""The same for a ring: more than between the letters of typewriting."""
+_ROW = 36  # pixels of a line's height in the picture that is searched
 _MAX_AROUND = 0.25  # of the rows beside a box that may have ink: a tick may reach out
-_MAX_FRAMES = 4000  # strokes of a page: more is a screened picture
+_MAX_STROKES = 4000  # strokes of a page: more is a screened picture
 _ANGLES = np.linspace(0, 2 * np.pi, 32, endpoint=False)
-_RING_SIDES = (0.45, 1.5)  # of a line's height
+_RING_SIDES = (0.6, 1.5)  # of a line's height
 _RING_STROKE = 0.15  # of its diameter
 _SAME_SIZE = 0.12
 _COMB = 0.7  # of a box's side: boxes so near each other are for single letters
@@ -49,51 +54,72 @@ class CheckBox:
 
 def find_check_boxes(image: Pixels, line_height: float) -> list[CheckBox]:
     """The page's boxes and rings, top to bottom. `line_height` is that of its text in pixels."""
+    scale = min(1.0, _ROW / max(1.0, line_height))
+    if scale < 1.0:
+        image = np.asarray(
+            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    height = line_height * scale
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     _, dark = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
     ink = np.asarray(dark if dark.mean() < 0.5 else 1 - dark, np.uint8)
-    squares = _without_combs(_squares(ink, line_height))
-    squares = [box for box in squares if _stands_free(box, ink, line_height)]
-    rings = [ring for ring in _rings(ink, line_height) if _stands_free(ring, ink, line_height)]
-    boxes = [CheckBox(rect, _is_ticked(rect, ink)) for rect in squares]
-    boxes += [CheckBox(rect, _has_dot(rect, ink)) for rect in _of_one_size(rings)]
+    squares = _without_combs(_squares(ink, height))
+    squares = [box for box in squares if _stands_free(box, ink, height, _CLEAR)]
+    rings = [ring for ring in _rings(ink, height) if _stands_free(ring, ink, height, _CLEAR_RING)]
+    boxes = [CheckBox(_scaled(rect, scale), _is_ticked(rect, ink)) for rect in squares]
+    boxes += [CheckBox(_scaled(r, scale), _has_dot(r, ink)) for r in _of_one_size(rings)]
     return sorted(boxes, key=lambda box: (box.rect.y0, box.rect.x0))
+
+
+def _scaled(rect: Rect, scale: float) -> Rect:
+    return Rect(rect.x0 / scale, rect.y0 / scale, rect.x1 / scale, rect.y1 / scale)
 
 
 def _squares(ink: Ink, height: float) -> list[Rect]:
     """Square frames: two level strokes of one length, upright strokes at their ends."""
     least, most = (side * height for side in _SIDES)
-    strokes = _level_strokes(ink, least, most)
+    strokes = _level_strokes(ink, least, most)  # (N, 4): x0, y0, x1, y1
     found: list[Rect] = []
-    for top in strokes:
-        width = top.width
-        for bottom in strokes:
-            side = bottom.y1 - top.y0
-            uneven = max(abs(top.x0 - bottom.x0), abs(top.x1 - bottom.x1), abs(side - width))
-            if side < least or uneven > max(2.0, _UNEVEN * width):
+    for x0, y0, x1, _ in strokes:
+        width = x1 - x0
+        sides = strokes[:, 3] - y0
+        uneven = np.abs(np.stack([strokes[:, 0] - x0, strokes[:, 2] - x1, sides - width]))
+        fits = (uneven.max(axis=0) <= max(2.0, _UNEVEN * width)) & (sides >= least)
+        for left, _, right, bottom in strokes[fits]:
+            rect = Rect(float(max(x0, left)), float(y0), float(min(x1, right)), float(bottom))
+            if any(rect.intersection(other) for other in found):
                 continue
-            rect = Rect(min(top.x0, bottom.x0), top.y0, max(top.x1, bottom.x1), bottom.y1)
-            if _has_upright_edges(rect, ink) and not any(rect.intersection(r) for r in found):
+            if _has_bars(rect, strokes):
+                continue
+            if _has_upright_edges(rect, ink) and _has_corners(rect, ink):
                 found.append(rect)
     return found
 
 
-def _level_strokes(ink: Ink, least: float, most: float) -> list[Rect]:
-    length = max(5, round((1 - 2 * _INSET) * least))
-    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
+def _level_strokes(ink: Ink, least: float, most: float) -> NDArray[np.int32]:
+    """Sides (N, 4) of thin level strokes as long as a box is wide, top to bottom."""
+    shortest = (1 - 2 * _INSET) * least
+    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, max(5, round(shortest))), np.uint8))
     count, _, stats, _ = cv2.connectedComponentsWithStats(level, connectivity=8)
-    if count > _MAX_FRAMES:
-        return []
-    strokes = []
-    for x, y, width, thick in stats[1:, :4].tolist():
-        if least * (1 - 2 * _INSET) <= width <= most and thick <= max(2.0, _STROKE * width):
-            strokes.append(Rect(x, y, x + width, y + thick))
-    return sorted(strokes, key=lambda rect: rect.y0)
+    if count > _MAX_STROKES:
+        return np.empty((0, 4), np.int32)
+    x, y, width, thick = stats[1:, :4].T
+    fits = (width >= shortest) & (width <= most) & (thick <= np.maximum(2.0, _STROKE * width))
+    strokes = np.stack([x, y, x + width, y + thick], axis=1)[fits]
+    return np.asarray(strokes[np.argsort(strokes[:, 1], kind="stable")], np.int32)
+
+
+def _has_bars(rect: Rect, strokes: NDArray[np.int32]) -> bool:
+    """Whether a level stroke runs through it, as in Chinese characters with a frame."""
+    margin = _UNEVEN * rect.height
+    inside = (strokes[:, 1] > rect.y0 + margin) & (strokes[:, 3] < rect.y1 - margin)
+    inside &= (strokes[:, 0] > rect.x0 - 2) & (strokes[:, 2] < rect.x1 + 2)
+    return bool(inside.any())
 
 
 def _has_upright_edges(rect: Rect, ink: Ink) -> bool:
     reach = max(2, round(_UNEVEN * rect.width))
-    inset = _INSET * rect.height
+    inset = _CORNER * rect.height
     rows = slice(int(rect.y0 + inset), int(rect.y1 - inset) + 1)
     for x in (int(rect.x0), int(rect.x1) - 1):
         edge = ink[rows, max(0, x - reach) : x + reach + 1]
@@ -102,12 +128,20 @@ def _has_upright_edges(rect: Rect, ink: Ink) -> bool:
     return True
 
 
-def _stands_free(rect: Rect, ink: Ink, height: float) -> bool:
+def _has_corners(rect: Rect, ink: Ink) -> bool:
+    """Whether its corners are inked, as those of round letters are not."""
+    reach = max(2, round(_CORNER * rect.width))
+    x0, y0, x1, y1 = (int(value) for value in (rect.x0, rect.y0, rect.x1, rect.y1))
+    corners = ((y0, x0), (y0, x1 - reach), (y1 - reach, x0), (y1 - reach, x1 - reach))
+    return all(ink[max(0, y) : y + reach, max(0, x) : x + reach].any() for y, x in corners)
+
+
+def _stands_free(rect: Rect, ink: Ink, height: float, clear: tuple[float, float]) -> bool:
     """Whether there is white beside it, and no more than a tick's end above and below."""
     x0, y0, x1, y1 = (int(value) for value in (rect.x0, rect.y0, rect.x1, rect.y1))
     near = max(1, round(0.05 * height))
-    left = ink[y0:y1, max(0, round(x0 - _CLEAR_LEFT * height)) : max(0, x0 - near)]
-    right = ink[y0:y1, x1 + near : round(x1 + _CLEAR_RIGHT * height) + near]
+    left = ink[y0:y1, max(0, round(x0 - clear[0] * height)) : max(0, x0 - near)]
+    right = ink[y0:y1, x1 + near : round(x1 + clear[1] * height) + near]
     above = ink[max(0, y0 - 2 * near) : max(0, y0 - near), x0:x1]
     below = ink[y1 + near : y1 + 2 * near, x0:x1]
     beside = [side.any(axis=1).mean() for side in (left, right) if side.size]
