@@ -22,8 +22,10 @@ Ink = NDArray[np.uint8]
 _SIDES = (0.56, 1.9)  # of a line's height
 _STROKE = 0.22  # of the side, at most
 _UNEVEN = 0.2  # of the side: how far edges may differ
+_SHORTEST = 0.7  # of the side: an edge between round corners
+_BAR = 0.6  # of the side: the strokes of a cross are shorter where they meet
 _COVERED = 0.9  # of an edge
-_INSET = 0.22  # of the side: an edge with a round corner
+_INSET = 0.22  # of the side, from the edge to what is inside
 _CORNER = 0.1  # of the side: less is round
 _TICKED = 0.06  # of the inside
 _CLEAR = 0.3, 0.15
@@ -98,7 +100,7 @@ def _squares(ink: Ink, height: float) -> list[Rect]:
 
 def _level_strokes(ink: Ink, least: float, most: float) -> NDArray[np.int32]:
     """Sides (N, 4) of thin level strokes as long as a box is wide, top to bottom."""
-    shortest = (1 - 2 * _INSET) * least
+    shortest = _SHORTEST * least
     level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, max(5, round(shortest))), np.uint8))
     count, _, stats, _ = cv2.connectedComponentsWithStats(level, connectivity=8)
     if count > _MAX_STROKES:
@@ -114,6 +116,7 @@ def _has_bars(rect: Rect, strokes: NDArray[np.int32]) -> bool:
     margin = _UNEVEN * rect.height
     inside = (strokes[:, 1] > rect.y0 + margin) & (strokes[:, 3] < rect.y1 - margin)
     inside &= (strokes[:, 0] > rect.x0 - 2) & (strokes[:, 2] < rect.x1 + 2)
+    inside &= strokes[:, 2] - strokes[:, 0] > _BAR * rect.width
     return bool(inside.any())
 
 

@@ -141,10 +141,10 @@ def _ink(picture: Pixels) -> Mask:
 
 
 def _coloured(picture: Pixels) -> Mask:
-    value, low = picture.max(axis=2), picture.min(axis=2)
+    red, green, blue = cv2.split(picture)
+    chroma = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
     paper = _paper(picture)
-    chroma = value.astype(np.int16) - low - (int(paper.max()) - int(paper.min()))
-    return np.asarray(chroma > _MIN_CHROMA, bool)
+    return np.asarray(chroma > _MIN_CHROMA + int(paper.max()) - int(paper.min()), bool)
 
 
 def _thick(ink: Mask, line_height: float) -> Mask:
