@@ -80,7 +80,10 @@ def _scaled(rect: Rect, scale: float) -> Rect:
 def _squares(ink: Ink, height: float) -> list[Rect]:
     """Square frames: two level strokes of one length, upright strokes at their ends."""
     least, most = (side * height for side in _SIDES)
-    strokes = _level_strokes(ink, least, most)  # (N, 4): x0, y0, x1, y1
+    level = _level_strokes(ink, least, most)  # (N, 4): x0, y0, x1, y1
+    thicker = cv2.dilate(ink, np.ones((3, 1), np.uint8))  # unbroken if they slope by a degree
+    sloping = _level_strokes(np.asarray(thicker, np.uint8), least, most) + (0, 1, 0, -1)
+    strokes = np.concatenate([level, sloping])
     found: list[Rect] = []
     for x0, y0, x1, _ in strokes:
         width = x1 - x0
@@ -91,7 +94,7 @@ def _squares(ink: Ink, height: float) -> list[Rect]:
             rect = Rect(float(max(x0, left)), float(y0), float(min(x1, right)), float(bottom))
             if any(rect.intersection(other) for other in found):
                 continue
-            if _has_bars(rect, strokes):
+            if _has_bars(rect, level):
                 continue
             if _has_upright_edges(rect, ink) and _has_corners(rect, ink):
                 found.append(rect)
@@ -101,12 +104,13 @@ def _squares(ink: Ink, height: float) -> list[Rect]:
 def _level_strokes(ink: Ink, least: float, most: float) -> NDArray[np.int32]:
     """Sides (N, 4) of thin level strokes as long as a box is wide, top to bottom."""
     shortest = _SHORTEST * least
-    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, max(5, round(shortest))), np.uint8))
+    kernel = np.ones((1, max(5, round(shortest))), np.uint8)
+    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, kernel)
     count, _, stats, _ = cv2.connectedComponentsWithStats(level, connectivity=8)
     if count > _MAX_STROKES:
         return np.empty((0, 4), np.int32)
     x, y, width, thick = stats[1:, :4].T
-    fits = (width >= shortest) & (width <= most) & (thick <= np.maximum(2.0, _STROKE * width))
+    fits = (width >= shortest) & (width <= most) & (thick <= np.maximum(4.0, _STROKE * width))
     strokes = np.stack([x, y, x + width, y + thick], axis=1)[fits]
     return np.asarray(strokes[np.argsort(strokes[:, 1], kind="stable")], np.int32)
 
@@ -126,6 +130,7 @@ def _has_upright_edges(rect: Rect, ink: Ink) -> bool:
     rows = slice(int(rect.y0 + inset), int(rect.y1 - inset) + 1)
     for x in (int(rect.x0), int(rect.x1) - 1):
         edge = ink[rows, max(0, x - reach) : x + reach + 1]
+        edge = cv2.dilate(edge, np.ones((1, 3), np.uint8)) if edge.size else edge
         if not edge.size or edge.mean(axis=0).max() < _COVERED:
             return False
     return True
