@@ -53,7 +53,7 @@ def test_a_text_layer_that_cannot_be_checked_is_flagged(recognizer: PageRecogniz
     """A wrong character map would not be noticed."""
     row = "Библиотека открыта по будням с девяти до шести"
     layer: list[list[object]] = [
-        [row, 0.1, 0.1 * place, 0.9, 0.1 * place + 0.04] for place in range(1, 9)
+        [row, 0.1, 0.1 * place, 0.9, 0.1 * place + 0.04, ()] for place in range(1, 9)
     ]
     response = response_to(recognizer, "ru", layer)
 

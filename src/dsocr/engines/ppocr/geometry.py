@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import Literal
+
+Turn = Literal[0, 90, 180, 270]
+BOX_MARKS = ("[x]", "[ ]")
+"""How a ticked and an empty check box begin a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,10 @@ class Line:
     fonts: tuple[tuple[int, int], ...] = ()
     """Of a line of the text layer: each font's number, and how many characters have it in turn,
     blanks not counted. Empty where they are not known."""
+    turn: Turn = 0
+    """Degrees by which it lies rotated to the right on the page."""
+    is_overlay: bool = False
+    """Whether it lies over other lines, as a stamp does."""
 
     @property
     def height(self) -> float:

@@ -21,9 +21,30 @@ from dsocr.engines.ppocr.networks.quads import Pixels, Quad
 from dsocr.types import Box
 
 _MIN_SKEW = 0.4  # degrees; with less, boxes of neighbouring lines hardly touch
-_MAX_SKEW = 10.0
+_MAX_SKEW = 50.0
+_MAX_STEEP = 0.8
+"""Run over rise of the steepest line that is level text on a turned page: 51 degrees."""
 _MIN_ASPECT = 5.0  # width over height from which a line's slope is reliable
 _MIN_AGREEMENT = 0.6  # of the lines' length
+
+
+@dataclass(frozen=True, slots=True)
+class Bend:
+    """How far each place of a straightened picture was moved up or down."""
+
+    shift: NDArray[np.float64]
+    """(W,): the distance in pixels at the top, for each column."""
+    change: NDArray[np.float64]
+    """(W,): what is added to it for each row."""
+
+    def spread(self, rect: Rect) -> Rect:
+        """The rectangle on the bent picture that holds one of the straightened picture."""
+        columns = slice(int(rect.x0), max(int(rect.x0) + 1, math.ceil(rect.x1)))
+        shift, change = self.shift[columns], self.change[columns]
+        if not len(shift):
+            return rect
+        top = rect.y0 + float((shift + change * rect.y0).min())
+        return Rect(rect.x0, top, rect.x1, rect.y1 + float((shift + change * rect.y1).max()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +56,14 @@ class View:
     """(2, 3): pixels of the view to pixels of the page as given."""
     given_width: int
     given_height: int
+    bend: Bend | None = None
+    """How the picture was straightened before the transformation."""
 
     def box(self, rect: Rect) -> Box:
         """The axis-parallel box around a rectangle of the view, as fractions of the given page."""
         height, width = self.image.shape[:2]
+        if self.bend is not None:
+            rect = self.bend.spread(rect)
         xs = (_clip(rect.x0, width), _clip(rect.x1, width))
         ys = (_clip(rect.y0, height), _clip(rect.y1, height))
         corners = np.array([(x, y, 1.0) for x in xs for y in ys])
@@ -87,7 +112,9 @@ def _slopes(quads: Sequence[Quad]) -> tuple[list[float], list[float]]:
     for quad in quads:
         along = quad[1] - quad[0] + quad[2] - quad[3]
         across = quad[3] - quad[0] + quad[2] - quad[1]
-        if np.hypot(*along) > _MIN_ASPECT * np.hypot(*across) and along[0] > abs(along[1]):
+        if np.hypot(*along) > _MIN_ASPECT * np.hypot(*across) and along[0] > _MAX_STEEP * abs(
+            along[1]
+        ):
             slopes.append(math.degrees(math.atan2(along[1], along[0])))
             lengths.append(float(np.hypot(*along)))
     return slopes, lengths

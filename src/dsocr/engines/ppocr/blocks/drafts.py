@@ -105,6 +105,12 @@ def paragraph_draft(part: Paragraph, label: str) -> BlockDraft:
     return BlockDraft(label, text, (part.rect,), mean_score(part.rows), height)
 
 
+def overlay_draft(line: Line) -> BlockDraft:
+    """A line of a stamp as a block of its own."""
+    text = escape_markdown(line.text)
+    return BlockDraft("text", text, (line.rect,), line.score, line.height)
+
+
 def paragraph_text(text: str, *, can_be_item: bool) -> str:
     """In markdown. A row with wide gaps ("* 33.02   66.04") is no item of a list."""
     item = labels.as_list_item(text)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from statistics import median
 
-from dsocr.engines.ppocr.geometry import Line, Rect, Region, share_inside
+from dsocr.engines.ppocr.geometry import BOX_MARKS, Line, Rect, Region, share_inside
 from dsocr.engines.ppocr.reading_order.paragraphs import Paragraph, starts_with_list_mark
 
 _CAPTION_LABELS = {"figure_caption": "image_caption", "table_caption": "table_caption"}
@@ -90,6 +90,7 @@ def _can_be_title(paragraph: Paragraph) -> bool:
         and letters >= max(2, 0.4 * len(text.replace(" ", "")))
         and not _is_formula(text)
         and not _BULLET.match(text)
+        and not text.startswith(BOX_MARKS)
     )
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from dsocr.engines.ppocr.geometry import Line
 from dsocr.engines.ppocr.lines import text_layer
+from dsocr.engines.ppocr.lines.box_labels import with_box_marks
+from dsocr.engines.ppocr.lines.check_boxes import find_check_boxes
 from dsocr.engines.ppocr.lines.font_maps import has_font, lines_to_check, wrong_fonts
 from dsocr.engines.ppocr.lines.layer_gaps import split_at_gaps
 from dsocr.engines.ppocr.lines.quality import LEGIBLE, UNCHECKED_TEXT, legibility
@@ -72,7 +76,10 @@ def _believed(
         return None
     recognized = ocr.recognize(image, beside, poll=poll)
     added = text_layer.match_heights(lines, text_layer.missing_lines(recognized, lines), detected)
-    return PageLines(upright_view(image, 0), [*split_at_gaps(lines, image), *added], list(flags))
+    height = float(np.median([line.rect.height for line in lines]))
+    boxes = find_check_boxes(image, height)
+    shown = with_box_marks([*split_at_gaps(lines, image), *added], boxes)
+    return PageLines(upright_view(image, 0), shown, list(flags))
 
 
 def _with_right_fonts(

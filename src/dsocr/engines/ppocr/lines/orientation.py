@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from dsocr.engines.ppocr.geometry import Line
 from dsocr.engines.ppocr.lines.quality import legibility
 from dsocr.engines.ppocr.networks.ocr import Detail, Ocr
 from dsocr.engines.ppocr.networks.orientation import Orientation, OrientationModel
@@ -19,6 +20,11 @@ _MIN_ROTATED = 0.7
 """Other scripts upside down look a little like Latin."""
 _MIN_GAIN = 0.1
 _SAMPLE = 8
+_FEW_LETTERS = 3
+_LEGIBLE = 0.5
+_CERTAIN = 0.93
+_WORDS = 8  # letters
+_MIN_SHARE = 0.4  # of the certain lines in the better direction
 
 
 class OrientationSearch:
@@ -38,6 +44,7 @@ class OrientationSearch:
         """
         candidates = self._model.candidates(image)
         tried: dict[Orientation, tuple[float, list[Quad]]] = {}
+        samples: dict[Orientation, list[Line]] = {}
         for orientation in candidates:
             poll()
             quads = self._ocr.detect(
@@ -46,12 +53,18 @@ class OrientationSearch:
             tried[orientation] = (0.0, quads)
             if len(candidates) == 1 or not quads:
                 continue
-            score, num_characters = self._test(image, orientation, quads, poll)
+            lines, score = self._test(image, orientation, quads, poll)
             tried[orientation] = (score, quads)
+            samples[orientation] = lines
             # A word or two may be legible upside down: then the others are tried as well.
-            if score >= _GOOD and (num_characters >= MIN_CHARACTERS or orientation == 0):
+            num_characters = sum(len(line.text) for line in lines)
+            # On a page with lines in two directions, both are legible.
+            is_settled = num_characters >= MIN_CHARACTERS and (orientation != 180 or 0 in tried)
+            if score >= _GOOD and (is_settled or orientation == 0):
                 break
         best = _best({orientation: score for orientation, (score, _) in tried.items()})
+        if best and _reads_as_given(samples.get(0, []), samples[best]):
+            best = 0
         return upright_view(image, best), tried[best][1], best
 
     def _test(
@@ -60,12 +73,11 @@ class OrientationSearch:
         orientation: Orientation,
         quads: Sequence[Quad],
         poll: Callable[[], None],
-    ) -> tuple[float, int]:
-        """Legibility of the longest lines in this orientation, and their number of characters."""
+    ) -> tuple[list[Line], float]:
+        """The longest lines in this orientation, and their legibility."""
         sample = longest_quads(quads)
         lines = self._ocr.recognize(upright_view(image, orientation).image, sample, poll=poll)
-        score = legibility(lines, sample) * horizontal_share(quads)
-        return score, sum(len(line.text) for line in lines)
+        return lines, legibility(lines, sample) * horizontal_share(quads)
 
 
 def _best(scores: dict[Orientation, float]) -> Orientation:
@@ -73,6 +85,25 @@ def _best(scores: dict[Orientation, float]) -> Orientation:
     if 0 in scores and scores[best] < max(_MIN_ROTATED, scores[0] + _MIN_GAIN):
         return 0
     return best
+
+
+def _reads_as_given(upright: Sequence[Line], turned: Sequence[Line]) -> bool:
+    """Whether the page's lines read as they stand, however well they read turned.
+
+    A character or two look like others when they are turned (6, W, 7), and a page may have lines
+    in both directions: then the page as it was given is right.
+    """
+    letters = sum(char.isalnum() for line in turned for char in line.text)
+    if letters <= _FEW_LETTERS:
+        return any(line.score >= _LEGIBLE and line.text.strip() for line in upright)
+    return _num_certain(upright) >= max(2, _MIN_SHARE * _num_certain(turned))
+
+
+def _num_certain(lines: Sequence[Line]) -> int:
+    """The number of lines whose words cannot be legible in a wrong direction by chance."""
+    return sum(
+        line.score >= _CERTAIN and sum(map(str.isalnum, line.text)) >= _WORDS for line in lines
+    )
 
 
 def longest_quads(quads: Sequence[Quad]) -> list[Quad]:

@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from dsocr.engines.ppocr.geometry import Line
+from dsocr.engines.ppocr.lines.box_labels import split_at_boxes, with_box_marks, without_boxes
+from dsocr.engines.ppocr.lines.check_boxes import CheckBox, find_check_boxes
+from dsocr.engines.ppocr.lines.curvature import MIN_CURVES, bend_of, unbent
 from dsocr.engines.ppocr.lines.gutters import separate_overlapping, split_at_gutters
+from dsocr.engines.ppocr.lines.inverse_words import with_dark_words
 from dsocr.engines.ppocr.lines.orientation import MIN_CHARACTERS, OrientationSearch
+from dsocr.engines.ppocr.lines.overlaid_text import OverlaidText
 from dsocr.engines.ppocr.lines.quality import (
     expected_characters,
     is_certain,
     legibility,
     quality_flags,
 )
+from dsocr.engines.ppocr.lines.sparse_pages import with_small_text
+from dsocr.engines.ppocr.lines.turned_lines import TurnedLines
 from dsocr.engines.ppocr.networks.ocr import Detail, Ocr
-from dsocr.engines.ppocr.networks.quads import Pixels
+from dsocr.engines.ppocr.networks.quads import LETTERS, Pixels, Quad, size_of
 from dsocr.engines.ppocr.view import View, straighten
 
 DETAILS = {
@@ -70,16 +79,42 @@ class LineRecognizer:
     ) -> PageLines:
         """The page made upright, its lines detected and recognized at one resolution."""
         view, quads, orientation = self._orientation.upright(image, detail, poll)
-        view, quads = straighten(view, quads)
+        quads = with_small_text(view.image, quads, longest_side=detail.longest_side, ocr=self._ocr)
+        view, quads = self._straightened(view, quads, detail)
         quads = separate_overlapping(view.image, split_at_gutters(view.image, quads))
-        lines = self._ocr.recognize(view.image, quads, poll=poll, squeeze=detail.squeeze)
+        boxes = _check_boxes(view.image, quads)
+        quads = split_at_boxes(quads, boxes) if boxes else quads
+        clean = without_boxes(view.image, boxes) if boxes else view.image
+        clean, quads = with_dark_words(clean, quads)
+        lines = self._ocr.recognize(clean, quads, poll=poll, squeeze=detail.squeeze)
+        lines = TurnedLines(self._ocr, poll).resolve(clean, quads, lines)
         if only_certain:
             certain = [pair for pair in zip(lines, quads, strict=True) if is_certain(pair[0])]
             lines, quads = [line for line, _ in certain], [quad for _, quad in certain]
         text = _with_text(lines)
         flags = quality_flags(text, legibility(lines, quads), num_detected=len(quads))
+        image, text = OverlaidText(self._ocr, detail, poll).recover(view.image, text)
         rotated = [f"turned_{orientation}"] if orientation else []
-        return PageLines(view, text, [*rotated, *flags])
+        text = with_box_marks(text, boxes)
+        return PageLines(replace(view, image=image), text, [*rotated, *flags])
+
+    def _straightened(
+        self, view: View, quads: Sequence[Quad], detail: Detail
+    ) -> tuple[View, list[Quad]]:
+        """The view with curved and sloping lines made straight and level, and the quads on it."""
+        if len(self._ocr.curves) < MIN_CURVES:
+            return straighten(view, quads)
+        detected = self._ocr.detect(view.image, longest_side=detail.longest_side)
+        bend = bend_of(self._ocr.curves, detected, view.image.shape)
+        if bend is None:
+            return straighten(view, quads)
+        view = unbent(view, bend)
+        return view, self._ocr.detect(view.image, longest_side=detail.longest_side)
+
+
+def _check_boxes(image: Pixels, quads: Sequence[Quad]) -> list[CheckBox]:
+    heights = [size[1] for size in map(size_of, quads) if size[0] > size[1]]
+    return find_check_boxes(image, LETTERS * float(np.median(heights))) if heights else []
 
 
 def _with_text(lines: Sequence[Line]) -> list[Line]:

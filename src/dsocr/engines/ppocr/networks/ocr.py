@@ -20,9 +20,11 @@ from dsocr.engines.ppocr.geometry import Line
 from dsocr.engines.ppocr.networks.network import Networks
 from dsocr.engines.ppocr.networks.quads import (
     LINE_HEIGHT,
+    Curve,
     Pixels,
     Quad,
     crop,
+    curves_of,
     quads_of,
     rect_around,
     rise_of,
@@ -75,6 +77,8 @@ class Ocr:
         self._recognizers = networks.queue(compiled)
         self._recognizers.set_callback(self._store)
         self._lines: list[Line | None] = []
+        self.curves: list[Curve] = []
+        """The strongly curved lines of the last page that was searched, in its pixels."""
 
     def detect(self, image: Pixels, *, longest_side: int, orientation: int = 0) -> list[Quad]:
         """Lines of text, top to bottom, on the page rotated to the left by so many degrees.
@@ -92,6 +96,10 @@ class Ocr:
         if orientation % 180:
             stretch = stretch[::-1]
         quads = [quad * stretch for quad in quads_of(probabilities)]
+        self.curves = [
+            Curve(curve.points * stretch, curve.thickness * float(stretch[1]))
+            for curve in curves_of(probabilities)
+        ]
         return sorted(quads, key=lambda quad: (float(quad[:, 1].min()), float(quad[:, 0].min())))
 
     def recognize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,16 +16,28 @@ Pixels = NDArray[np.uint8]
 Quad = NDArray[np.float32]
 """(4, 2) corners in pixels, along the text: top left, top right, bottom right, bottom left."""
 
+
+class Curve(NamedTuple):
+    """A line too curved for a quad."""
+
+    points: NDArray[np.float32]
+    """(N, 2): the middle of the line from left to right, in pixels."""
+    thickness: float
+
+
 LINE_HEIGHT = 48
 """Pixels; the height of line that the recognition network was trained on."""
 _MIN_PROBABILITY = 0.3  # above it a pixel belongs to text
 _MIN_BOX_SCORE = 0.5
 _GROWTH = 1.8  # the network marks a line's core; the box grows by area * this / outline
-_LETTERS = 0.8  # of a box's height; the rest is margin, with which neighbouring lines would overlap
+LETTERS = 0.8
+"""Of a box's height; the rest is margin, with which neighbouring lines would overlap."""
 _MIN_SIDE = 3.0
 _MAX_QUADS = 3000
 _MAX_CROP_HEIGHT = 16 * LINE_HEIGHT
 """Of a crop at full size: a box around a whole large page took 5 s to straighten."""
+_CURVE_ASPECT = 7.0  # width over height of a long line's box
+_CURVE_FILL = 0.66  # of its box: a straight line fills most of it
 _VERTICAL = 1.5  # height over width from which text runs downwards
 
 
@@ -46,6 +59,32 @@ def quads_of(probabilities: NDArray[np.float32]) -> list[Quad]:
         if min(grown[1]) >= _MIN_SIDE + 2:
             quads.append(_in_reading_direction(cv2.boxPoints(grown)))
     return quads
+
+
+def curves_of(probabilities: NDArray[np.float32]) -> list[Curve]:
+    """The strongly curved lines in the detector's map, in its pixels."""
+    mask = (probabilities > _MIN_PROBABILITY).astype(np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    curves = []
+    for contour in contours[:_MAX_QUADS]:
+        sides = cv2.minAreaRect(contour)[1]
+        if max(sides) < _CURVE_ASPECT * min(sides) or min(sides) < _MIN_SIDE:
+            continue
+        if cv2.contourArea(contour) < _CURVE_FILL * sides[0] * sides[1]:
+            x, y, width, height = cv2.boundingRect(contour)
+            if width > height:
+                curves.append(_curve(contour, x, y, width, height))
+    return curves
+
+
+def _curve(contour: NDArray[np.int32], x: int, y: int, width: int, height: int) -> Curve:
+    filled = np.zeros((height, width), np.uint8)
+    cv2.drawContours(filled, [contour - (x, y)], -1, 1, cv2.FILLED)
+    amounts = filled.sum(axis=0)
+    columns = np.flatnonzero(amounts)
+    middles = (filled * np.arange(height)[:, None]).sum(axis=0)[columns] / amounts[columns]
+    points = np.stack([columns + x, middles + y], axis=1).astype(np.float32)
+    return Curve(points[:: max(1, len(points) // 200)], float(np.median(amounts[columns])))
 
 
 def crop(image: Pixels, quad: Quad) -> Pixels:
@@ -80,7 +119,7 @@ def without_margin(quad: Quad) -> Quad:
     opposite = [3, 2, 1, 0]
     if _length(quad[0], quad[3]) > _length(quad[0], quad[1]):  # text that runs downwards
         opposite = [1, 0, 3, 2]
-    return quad + (1 - _LETTERS) / 2 * (quad[opposite] - quad)
+    return quad + (1 - LETTERS) / 2 * (quad[opposite] - quad)
 
 
 def rise_of(quad: Quad) -> float:
