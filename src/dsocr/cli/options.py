@@ -38,7 +38,7 @@ def choice(
 
 
 def format_option(help: str) -> Any:
-    """The option `--format`; `output.planned_format` has the value that is used if it is missing."""
+    """The option `--format`; `output.planned_format` has the value used where it is missing."""
     return choice(
         (known.key for known in FORMATS),
         "--format",
