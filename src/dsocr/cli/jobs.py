@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dsocr.batch.storage import write_atomically
-from dsocr.cli.options import choice
+from dsocr.cli.options import HeadersOption, choice
 from dsocr.cli.progress import display
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.exports import FORMATS
@@ -174,6 +174,7 @@ def export(
             default="by the extension of -o, else markdown",
         ),
     ] = None,
+    headers: HeadersOption = "omit",
     url: UrlOption = LOCAL_URL,
     key: KeyOption = None,
 ) -> None:
@@ -182,7 +183,7 @@ def export(
     by_extension = {known.extension: known.key for known in reversed(FORMATS)}
     wanted = format or by_extension.get(extension, "markdown")
     with _client(url, key) as client:
-        content = client.export(job, wanted)
+        content = client.export(job, wanted, headers=headers)
     if output is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()

@@ -9,14 +9,14 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from dsocr.batch.inputs import STDIN, Input, gather, plan_outputs
 from dsocr.batch.runner import ReadJob, Summary, run_batch
 from dsocr.batch.storage import make_writable_folder
-from dsocr.cli.options import EngineOption, choice
+from dsocr.cli.options import EngineOption, HeadersOption, choice
 from dsocr.cli.progress import Display, DisplayObserver, counted, display, summary_line
 from dsocr.config import Settings
 from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
@@ -25,6 +25,7 @@ from dsocr.errors import BadRequest
 from dsocr.exports import FORMATS, Format, format_of
 from dsocr.options import OptionLimits, build_options, prompt_for_task
 from dsocr.pipeline.page_ranges import parse_page_ranges
+from dsocr.types import Headers
 
 SEVERAL_TO_STDOUT = ("markdown", "text", "json")
 
@@ -107,6 +108,7 @@ def read(
             show_default="the engine's",
         ),
     ] = None,
+    headers: HeadersOption = "omit",
     engine: EngineOption = None,
     skip_existing: Annotated[
         bool,
@@ -140,7 +142,7 @@ def read(
             text = prompt_for_task(task, prompt, settings.default_prompt)
             limits = OptionLimits(no_repeat_ngram=settings.no_repeat_ngram)
             options = build_options(limits, prompt=text, mode=mode)
-            job = ReadJob(options, kind.key, pages, dpi, password)
+            job = ReadJob(options, kind.key, pages, dpi, password, cast(Headers, headers))
             if pages:
                 parse_page_ranges(pages)
             plan = _plan(paths, output, kind, skip_existing=skip_existing)

@@ -20,7 +20,7 @@ from dsocr.server.admission import Ticket
 from dsocr.server.deps import Service
 from dsocr.server.problems import PageFailed
 from dsocr.server.uploads import Upload
-from dsocr.types import Document, OcrOptions
+from dsocr.types import Document, Headers, OcrOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class ReadRequest:
     pages: str | None = None
     """Page ranges such as `1-3,7`; None: all pages."""
     password: str | None = None
+    headers: Headers = "omit"
 
 
 async def admit(service: Service, num_bytes: int, stack: AsyncExitStack) -> AdmittedRead:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dsocr.engines.ppocr.blocks import figures, labels, regions, table_regions
-from dsocr.engines.ppocr.blocks.drafts import BlockDraft, PageLayout, column_drafts
+from dsocr.engines.ppocr.blocks.drafts import (
+    BlockDraft,
+    PageLayout,
+    column_drafts,
+    furniture_outside,
+)
 from dsocr.engines.ppocr.blocks.layout_items import layout_items
 from dsocr.engines.ppocr.blocks.regions import Assigned
 from dsocr.engines.ppocr.blocks.titles import with_title_levels
@@ -35,10 +40,7 @@ def compose_page(image: Pixels, lines: Sequence[Line], *, models: StructureModel
     page, assigned, free = _page_layout(image, lines, models)
     columns = page.arrange(layout_items(assigned, free))
     drafts = [draft for column in columns for draft in column_drafts(column, page)]
-    if lines and not any(draft.text for draft in drafts):
-        page = replace(page, keeps_furniture=True)
-        drafts = [draft for column in columns for draft in column_drafts(column, page)]
-    blocks = with_title_levels(drafts, page.body, image.shape[0])
+    blocks = with_title_levels(furniture_outside(drafts), page.body, image.shape[0])
     return ComposedPage(blocks, lines_in_order(columns, page.arrange))
 
 

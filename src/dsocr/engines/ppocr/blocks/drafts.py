@@ -45,8 +45,6 @@ class PageLayout:
     leading: float
     """From one row of it to the next, in heights of a row."""
     right_to_left: bool
-    keeps_furniture: bool = False
-    """Whether running heads and page numbers are text: a page may have nothing else."""
 
     def arrange(self, items: Sequence[LayoutItem]) -> list[Column]:
         return columns.arrange(items, right_to_left=self.right_to_left)
@@ -67,6 +65,18 @@ def column_drafts(column: Column, page: PageLayout) -> list[BlockDraft]:
     return [*drafts, *text_drafts(rows, page)]
 
 
+def furniture_outside(drafts: Sequence[BlockDraft]) -> list[BlockDraft]:
+    """Headers first and footers last, so that none interrupts text that goes on in a column."""
+    furniture = [draft for draft in drafts if draft.label in labels.FURNITURE]
+    body = [draft for draft in drafts if draft.label not in labels.FURNITURE]
+    if not body:
+        return furniture
+    top = min(draft.rects[0].y0 for draft in body)
+    above = [draft for draft in furniture if draft.rects[0].centre_y < top]
+    others = [draft for draft in furniture if draft not in above]
+    return [*above, *body, *others]
+
+
 def _item_drafts(item: LayoutItem, page: PageLayout) -> list[BlockDraft]:
     if item.label == "table":
         return [table_draft(item, page)]
@@ -85,20 +95,20 @@ def region_drafts(lines: Sequence[Line], page: PageLayout) -> list[BlockDraft]:
 
 
 def text_drafts(rows: Sequence[Line], page: PageLayout) -> list[BlockDraft]:
-    """Paragraphs of one column, without the page's furniture."""
+    """Paragraphs of one column."""
     height = page.image.shape[0]
-    return [
-        paragraph_draft(part, labels.label_of(part, page.regions, page.body))
-        for part in paragraphs.split_paragraphs(rows, leading=page.leading)
-        if page.keeps_furniture
-        or not labels.is_furniture(part, page.regions, page_height=height, body=page.body)
-    ]
+    drafts: list[BlockDraft] = []
+    for part in paragraphs.split_paragraphs(rows, leading=page.leading):
+        label = labels.furniture_label(part, page.regions, page_height=height, body=page.body)
+        label = label or labels.label_of(part, page.regions, page.body)
+        drafts.append(paragraph_draft(part, label))
+    return drafts
 
 
 def paragraph_draft(part: Paragraph, label: str) -> BlockDraft:
     texts = [row.text.strip() for row in part.rows]
     height = median(row.height for row in part.rows)
-    if part.flowing or label != "text":
+    if part.flowing or label not in ("text", *labels.FURNITURE):
         text = paragraph_text(join_lines(texts), can_be_item=not part.rows[0].has_wide_gap)
     else:
         text = "  \n".join(escape_markdown(text) for text in texts)
