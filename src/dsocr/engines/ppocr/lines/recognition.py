@@ -14,6 +14,7 @@ from dsocr.engines.ppocr.lines.quality import (
     legibility,
     quality_flags,
 )
+from dsocr.engines.ppocr.lines.signs import with_signs
 from dsocr.engines.ppocr.networks.ocr import Detail, Ocr
 from dsocr.engines.ppocr.networks.quads import Pixels
 from dsocr.engines.ppocr.view import View, straighten
@@ -83,4 +84,5 @@ class LineRecognizer:
 
 
 def _with_text(lines: Sequence[Line]) -> list[Line]:
-    return [line for line in lines if line.score >= _MIN_SCORE and line.text.strip()]
+    certain = [line for line in lines if line.score >= _MIN_SCORE and line.text.strip()]
+    return with_signs(certain)
