@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from dsocr.engines.ppocr.blocks import labels
+from dsocr.engines.ppocr.blocks.finished import FinishedBlock
+from dsocr.engines.ppocr.blocks.margins import side_groups
 from dsocr.engines.ppocr.geometry import Line, Rect, Region, mean_score
 from dsocr.engines.ppocr.networks.quads import Pixels
 from dsocr.engines.ppocr.networks.structure import StructureModels
@@ -45,6 +47,8 @@ class PageLayout:
     leading: float
     """From one row of it to the next, in heights of a row."""
     right_to_left: bool
+    finished: tuple[FinishedBlock, ...] = ()
+    """Blocks that were found from their lines."""
 
     def arrange(self, items: Sequence[LayoutItem]) -> list[Column]:
         return columns.arrange(items, right_to_left=self.right_to_left)
@@ -65,6 +69,19 @@ def column_drafts(column: Column, page: PageLayout) -> list[BlockDraft]:
     return [*drafts, *text_drafts(rows, page)]
 
 
+def side_drafts(side: Sequence[Line]) -> list[BlockDraft]:
+    """The text along the page's sides, a block a margin."""
+    return [
+        BlockDraft(
+            "text",
+            escape_markdown(" ".join(line.text.strip() for line in group)),
+            tuple(line.rect for line in group),
+            mean_score(group),
+        )
+        for group in side_groups(side)
+    ]
+
+
 def furniture_outside(drafts: Sequence[BlockDraft]) -> list[BlockDraft]:
     """Headers first and footers last, so that none interrupts text that goes on in a column."""
     furniture = [draft for draft in drafts if draft.label in labels.FURNITURE]
@@ -78,6 +95,10 @@ def furniture_outside(drafts: Sequence[BlockDraft]) -> list[BlockDraft]:
 
 
 def _item_drafts(item: LayoutItem, page: PageLayout) -> list[BlockDraft]:
+    finished = next((block for block in page.finished if block.rect == item.rect), None)
+    if finished is not None:
+        score = mean_score(finished.lines)
+        return [BlockDraft(finished.label, finished.text, (finished.rect,), score)]
     if item.label == "table":
         return [table_draft(item, page)]
     if item.label == "figure":
