@@ -98,9 +98,10 @@ class Client:
         job: Job = self._request("POST", f"/api/jobs/{_part(job_id)}/cancel").json()
         return job
 
-    def export(self, job_id: str, format: str) -> bytes:
+    def export(self, job_id: str, format: str, *, headers: str = "omit") -> bytes:
         path = f"/api/jobs/{_part(job_id)}/export"
-        content: bytes = self._request("GET", path, params={"format": format}).content
+        params = {"format": format, "headers": headers}
+        content: bytes = self._request("GET", path, params=params).content
         return content
 
     def watch(self, job_id: str) -> Iterator[tuple[str, dict[str, Any]]]:

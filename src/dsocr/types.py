@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["gundam", "base", "small", "tiny", "large"]
 Task = Literal["markdown", "text", "ocr", "figure", "describe", "locate", "custom"]
+Headers = Literal["omit", "keep"]
+"""What a document's text does with running heads, footers and page numbers."""
 FinishReason = Literal["stop", "length", "repetition", "error"]
 
 HIDDEN_TEXT = "hidden_text"

@@ -244,7 +244,8 @@ export interface paths {
         };
         /**
          * A job as a file
-         * @description Also before the job has finished: pages that were not read yet contain a note.
+         * @description Also before the job has finished: pages that were not read yet contain a note. Running heads
+         *     that repeat over the pages are left out of the text; `headers=keep` keeps them.
          */
         get: operations["export_api_jobs__job_id__export_get"];
         put?: never;
@@ -344,6 +345,12 @@ export interface components {
              * @default markdown
              */
             format: string;
+            /**
+             * Headers
+             * @default omit
+             * @enum {string}
+             */
+            headers: "omit" | "keep";
         };
         /** CorrectionAnswer */
         CorrectionAnswer: {
@@ -1243,6 +1250,13 @@ export interface operations {
                      * @description No-repeat rule: `n/window`, `n`, or `off`
                      */
                     no_repeat_ngram?: string | null;
+                    /**
+                     * Headers
+                     * @description Running heads, footers and page numbers that repeat over the pages: `omit` leaves them out of the text, `keep` keeps them. The layout always has them
+                     * @default omit
+                     * @enum {string}
+                     */
+                    headers?: "omit" | "keep";
                 };
             };
         };
@@ -2051,6 +2065,7 @@ export interface operations {
         parameters: {
             query?: {
                 format?: string;
+                headers?: "omit" | "keep";
             };
             header?: never;
             path: {
@@ -2285,6 +2300,11 @@ export interface operations {
                 "multipart/form-data": {
                     /** @description The key of a format, see `formats` of `/api/modes` */
                     format: string;
+                    /**
+                     * @description Running heads that are in the text of `result`: `keep` keeps them
+                     * @enum {string}
+                     */
+                    headers?: "omit" | "keep";
                     /**
                      * Format: binary
                      * @description The response of `/api/ocr` as JSON, a file or a field

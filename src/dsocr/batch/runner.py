@@ -25,7 +25,7 @@ from dsocr.pipeline.events import PageDone, PageEvent
 from dsocr.pipeline.page_ranges import page_indices
 from dsocr.pipeline.pipeline import PageSource, Pipeline, check_options
 from dsocr.pipeline.workers import run_workers
-from dsocr.types import Document, OcrOptions
+from dsocr.types import Document, Headers, OcrOptions
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ class ReadJob:
     dpi: float | None = None
     """Resolution of PDF pages; None: chosen by what is on the page."""
     password: str | None = None
+    headers: Headers = "omit"
+    """Whether running heads that repeat over the pages are left out of the text."""
 
 
 @dataclass(slots=True)
@@ -179,7 +181,10 @@ class _DocumentReader:
         try:
             document = await self._read_pages(source)
             images = ExportImages(source, self.job.dpi, asyncio.get_running_loop())
-            return document, await asyncio.to_thread(render, document, self.job.format, images)
+            content = await asyncio.to_thread(
+                render, document, self.job.format, images, headers=self.job.headers
+            )
+            return document, content
         finally:
             await source.close()
 

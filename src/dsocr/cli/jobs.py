@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dsocr.batch.storage import write_output
-from dsocr.cli.options import choice, format_option
+from dsocr.cli.options import HeadersOption, choice, format_option
 from dsocr.cli.output import format_of_file, is_stdout
 from dsocr.cli.progress import display
 from dsocr.engines.deepseek.modes import MODES
@@ -169,6 +169,7 @@ def export(
         str | None,
         format_option("Format of the file."),
     ] = None,
+    headers: HeadersOption = "omit",
     url: UrlOption = LOCAL_URL,
     key: KeyOption = None,
 ) -> None:
@@ -178,7 +179,7 @@ def export(
     except BadRequest as error:
         raise typer.BadParameter(error.message) from error
     with _client(url, key) as client:
-        content = client.export(job, wanted.key)
+        content = client.export(job, wanted.key, headers=headers)
     if output is None or is_stdout(str(output)):
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()

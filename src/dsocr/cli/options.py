@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from dsocr.engines.registry import ALIASES, ENGINES
 from dsocr.exports import FORMATS
+from dsocr.types import Headers
 
 
 def choice(
@@ -55,5 +56,15 @@ EngineOption = Annotated[
         aliases=ALIASES,
         help="The engine. auto: native if its weights and torch are there, else ppocr.",
         default="DEEPSEEK_OCR_ENGINE, else auto",
+    ),
+]
+
+HeadersOption = Annotated[
+    str,
+    choice(
+        get_args(Headers),
+        help="Running heads, footers and page numbers that repeat over the pages: omit leaves them "
+        "out of the text, keep keeps them.",
+        default="omit",
     ),
 ]

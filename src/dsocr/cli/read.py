@@ -9,13 +9,13 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from dsocr.batch.inputs import Input
 from dsocr.batch.runner import ReadJob, Summary, run_batch
-from dsocr.cli.options import EngineOption, choice, format_option
+from dsocr.cli.options import EngineOption, HeadersOption, choice, format_option
 from dsocr.cli.output import Plan, json_line, plan, planned_format
 from dsocr.cli.progress import Display, DisplayObserver, counted, display, summary_line
 from dsocr.config import Settings
@@ -24,6 +24,7 @@ from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.errors import BadRequest
 from dsocr.options import OptionLimits, build_options, prompt_for_task
 from dsocr.pipeline.page_ranges import parse_page_ranges
+from dsocr.types import Headers
 
 
 def read(
@@ -98,6 +99,7 @@ def read(
             show_default="chosen by what is on the page",
         ),
     ] = None,
+    headers: HeadersOption = "omit",
     engine: EngineOption = None,
     skip_existing: Annotated[
         bool,
@@ -136,7 +138,8 @@ def read(
             text = prompt_for_task(task, prompt, settings.default_prompt)
             limits = OptionLimits(no_repeat_ngram=settings.no_repeat_ngram)
             options = build_options(limits, prompt=text, mode=mode)
-            job = ReadJob(options, planned_format(format, output).key, pages, dpi, password)
+            kind = planned_format(format, output)
+            job = ReadJob(options, kind.key, pages, dpi, password, cast(Headers, headers))
             if pages:
                 parse_page_ranges(pages)
             planned = plan(paths, output, format, skip_existing=skip_existing)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from dsocr.errors import BadRequest
-from dsocr.types import Document
+from dsocr.types import Document, Headers
 
 
 class Assets(Protocol):
@@ -53,14 +53,28 @@ def format_of(key: str) -> Format:
     raise BadRequest(f"There is no format {key[:40]!r}. Choose one of: {keys}.")
 
 
-def write(document: Document, format: str, out: BinaryIO, assets: Assets | None = None) -> None:
-    """The document into a file of that format. Without `assets` its figures are left out."""
+def write(
+    document: Document,
+    format: str,
+    out: BinaryIO,
+    assets: Assets | None = None,
+    *,
+    headers: Headers = "omit",
+) -> None:
+    """The document into a file of that format. Without `assets` its figures are left out.
+
+    What repeats on its pages as a running head is left out of the text unless `headers` is `keep`;
+    the blocks of the JSON always have it.
+    """
+    running_heads = importlib.import_module(f"{__name__}.running_heads")
     module = importlib.import_module(f"{__name__}.{format_of(format).module}")
-    module.write(document, out, assets)
+    module.write(running_heads.without_running_heads(document, headers), out, assets)
 
 
-def render(document: Document, format: str, assets: Assets | None = None) -> bytes:
+def render(
+    document: Document, format: str, assets: Assets | None = None, *, headers: Headers = "omit"
+) -> bytes:
     """What `write` writes."""
     out = io.BytesIO()
-    write(document, format, out, assets)
+    write(document, format, out, assets, headers=headers)
     return out.getvalue()

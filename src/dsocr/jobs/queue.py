@@ -30,7 +30,7 @@ from dsocr.jobs.worker import JobWorker
 from dsocr.jobs.worker_registry import WorkerRegistry
 from dsocr.pages.page_images import ExportImages, PageImages
 from dsocr.process.machine import this_machine
-from dsocr.types import OcrOptions
+from dsocr.types import Headers, OcrOptions
 
 
 class JobQueue:
@@ -122,7 +122,13 @@ class JobQueue:
         return await self._images.jpeg(job_id, source, index, dpi=job.dpi)
 
     async def export(
-        self, job_id: str, format: str, out: BinaryIO, owner: str | None = None
+        self,
+        job_id: str,
+        format: str,
+        out: BinaryIO,
+        owner: str | None = None,
+        *,
+        headers: Headers = "omit",
     ) -> None:
         """Writes the job as a file into `out`; pages that were not read yet have an error. Pages
         are loaded some at a time, so memory does not grow with the job. Raises what `out` raises.
@@ -144,7 +150,7 @@ class JobQueue:
             document_id=job_id,
         )
         document = document_of(job, load, names)
-        await asyncio.to_thread(write, document, format, out, assets)
+        await asyncio.to_thread(write, document, format, out, assets, headers=headers)
 
     def follow(self, job_id: str, after: int) -> AsyncIterator[JobEvent]:
         """The events of the job after number `after` (0: all), until it is finished."""

@@ -20,7 +20,7 @@ from dsocr.server.admission import Ticket
 from dsocr.server.deps import Service
 from dsocr.server.problems import PageFailed
 from dsocr.server.uploads import Upload
-from dsocr.types import Document, OcrOptions
+from dsocr.types import Document, Headers, OcrOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class ReadRequest:
     password: str | None = None
     dpi: float | None = None
     """Resolution of PDF pages; None: chosen by what is on the page."""
+    headers: Headers = "omit"
 
 
 async def admit(service: Service, num_bytes: int, stack: AsyncExitStack) -> AdmittedRead:

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from dsocr.exports.markdown import join_pages, page_text
+from dsocr.exports.running_heads import without_running_heads
 from dsocr.jobs.document import corrected
 from dsocr.jobs.job import Job, PageSummary, StoredPage
 from dsocr.pipeline.events import (
@@ -17,16 +18,23 @@ from dsocr.pipeline.events import (
     TextDelta,
 )
 from dsocr.schema import serialize_block, serialize_failure, serialize_page
-from dsocr.types import Document
+from dsocr.types import Document, Headers
 
 RAW_PAGE_BREAK = "\n<--- Page Split --->\n"
 """Between the raw outputs of two pages, as in the PDF script of DeepSeek-OCR."""
 
 
 def serialize_document(
-    document: Document, *, file_name: str, file_size: int, milliseconds: float, request_id: str
+    document: Document,
+    *,
+    headers: Headers = "omit",
+    file_name: str,
+    file_size: int,
+    milliseconds: float,
+    request_id: str,
 ) -> dict[str, Any]:
     """The response of `/api/ocr`."""
+    document = without_running_heads(document, headers)
     pages = [serialize_page(page) for page in document.pages]
     return {
         "mode": document.options.mode,

@@ -134,11 +134,12 @@ def _result(
 
 
 def _plain_text(blocks: Sequence[Block]) -> str:
-    """The blocks' text without markdown and without the marks of titles."""
-    return "\n\n".join(
-        unescape_markdown(
-            block.text.lstrip("# ") if block.label in ("title", "sub_title") else block.text
-        )
-        for block in blocks
-        if block.text
-    )
+    """The blocks' text without markdown, the marks of titles and the fences of code."""
+    return "\n\n".join(_plain_block(block) for block in blocks if block.text)
+
+
+def _plain_block(block: Block) -> str:
+    if block.label == "code":
+        return "\n".join(block.text.split("\n")[1:-1])
+    is_title = block.label in ("title", "sub_title")
+    return unescape_markdown(block.text.lstrip("# ") if is_title else block.text)

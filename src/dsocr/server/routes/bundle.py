@@ -36,7 +36,9 @@ async def export_several(bundle: Bundle, service: RunningService, owner: Owner) 
             for number, job in enumerate(jobs, start=1):
                 name = f"{number:03d}-{safe_stem(job.name)}.{extension}"
                 with archive.open(name, "w", force_zip64=True) as entry:
-                    await service.jobs.export(job.id, bundle.format, cast(BinaryIO, entry), owner)
+                    await service.jobs.export(
+                        job.id, bundle.format, cast(BinaryIO, entry), owner, headers=bundle.headers
+                    )
 
     return await download(write, "documents", "zip", service.jobs.files.incoming)
 

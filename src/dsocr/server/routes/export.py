@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import BinaryIO
+from typing import BinaryIO, cast, get_args
 
 from fastapi import Request, Response
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from dsocr.server.schemas.errors import error_answers
 from dsocr.server.schemas.uploaded_result import EXPORT_REQUEST_BODY, UploadedResult
 from dsocr.server.uploaded_result import document_of
 from dsocr.server.uploads import Form, FormLimits, received_form
+from dsocr.types import Headers
 
 router = locked_router("reading")
 
@@ -48,6 +49,7 @@ async def export_result(request: Request, service: RunningService) -> Response:
         )
         key = form.fields.get("format", "")
         format_of(key)
+        headers = _headers(form.fields.get("headers") or "omit")
         document = document_of(await asyncio.to_thread(_uploaded_result, form))
         images = None
         if uploads := form.files.get("file"):
@@ -58,9 +60,16 @@ async def export_result(request: Request, service: RunningService) -> Response:
             images = ExportImages(source, None, asyncio.get_running_loop())
 
         async def write_export(out: BinaryIO) -> None:
-            await asyncio.to_thread(write, document, key, out, images)
+            await asyncio.to_thread(write, document, key, out, images, headers=headers)
 
         return await download(write_export, document.name, key, service.settings.runs_dir)
+
+
+def _headers(value: str) -> Headers:
+    """Raises `InvalidField`."""
+    if value not in get_args(Headers):
+        raise InvalidField(f"headers: write {' or '.join(get_args(Headers))}")
+    return cast(Headers, value)
 
 
 def _uploaded_result(form: Form) -> UploadedResult:

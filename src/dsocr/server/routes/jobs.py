@@ -33,7 +33,7 @@ from dsocr.server.schemas.jobs import (
 from dsocr.server.serialize import serialize_job, serialize_page_summary, serialize_stored_page
 from dsocr.server.sse import Emit, EventStream
 from dsocr.server.uploads import Form, FormLimits, received_form
-from dsocr.types import OcrOptions
+from dsocr.types import Headers, OcrOptions
 
 router = locked_router("jobs")
 
@@ -151,14 +151,19 @@ async def page_image(job_id: str, index: int, service: RunningService, owner: Ow
     responses=error_answers(400, 401, 404, 422, 507),
 )
 async def export(
-    job_id: str, service: RunningService, owner: Owner, format: str = "markdown"
+    job_id: str,
+    service: RunningService,
+    owner: Owner,
+    format: str = "markdown",
+    headers: Headers = "omit",
 ) -> Response:
-    """Also before the job has finished: pages that were not read yet contain a note."""
+    """Also before the job has finished: pages that were not read yet contain a note. Running heads
+    that repeat over the pages are left out of the text; `headers=keep` keeps them."""
     format_of(format)
     job = await service.jobs.get(job_id, owner)
 
     async def write(out: BinaryIO) -> None:
-        await service.jobs.export(job_id, format, out, owner)
+        await service.jobs.export(job_id, format, out, owner, headers=headers)
 
     return await download(write, job.name, format, service.jobs.files.incoming)
 

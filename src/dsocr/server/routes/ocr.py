@@ -22,7 +22,7 @@ from dsocr.server.forms import (
 from dsocr.server.read_now import OpenedRead, ReadRequest, admit
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas.errors import error_answers
-from dsocr.server.schemas.ocr import OCR_REQUEST_BODY, OcrAnswer, OcrForm
+from dsocr.server.schemas.ocr import OCR_REQUEST_BODY, OcrAnswer, ReadForm
 from dsocr.server.serialize import EventSerializer, serialize_document
 from dsocr.server.sse import Emit, EventStream, Work
 from dsocr.server.uploads import Form, FormLimits, Upload, received_form
@@ -71,11 +71,13 @@ async def _open(request: Request, service: Service, stack: AsyncExitStack) -> Op
 
 def _read_request(form: Form, service: Service) -> ReadRequest:
     """Raises `InvalidField` and `UnsupportedMode`."""
-    fields = validate_form(OcrForm, form, FILE_FIELDS)
+    fields = validate_form(ReadForm, form, FILE_FIELDS)
     options = options_of(fields, service.settings)
     check_engine(fields.engine, service)
     file = _uploaded_file(form)
-    return ReadRequest(file, options, fields.pages, fields.password, fields.dpi)
+    return ReadRequest(
+        file, options, fields.pages, fields.password, dpi=fields.dpi, headers=fields.headers
+    )
 
 
 def _uploaded_file(form: Form) -> Upload:
@@ -106,6 +108,7 @@ def _event_work(opened: OpenedRead, stack: AsyncExitStack, request: Request) -> 
 def _serialize(document: Document, opened: OpenedRead, request: Request) -> dict[str, Any]:
     return serialize_document(
         document,
+        headers=opened.request.headers,
         file_name=opened.request.file.name,
         file_size=opened.request.file.size,
         milliseconds=opened.seconds * 1000,

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dsocr.schema import PageAnswer, PageError
 from dsocr.server.schemas.ocr import OcrForm
+from dsocr.types import Headers
 
 STATUSES = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 EXAMPLE_JOB: dict[str, Any] = {
@@ -133,6 +134,7 @@ class Bundle(BaseModel):
 
     jobIds: list[str] = Field(min_length=1, max_length=200)
     format: str = "markdown"
+    headers: Headers = "omit"
 
 
 def multipart_body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:

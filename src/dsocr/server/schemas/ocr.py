@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dsocr.engines.deepseek.modes import DEFAULT_MODE
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
 from dsocr.schema import Layout, PageAnswer
+from dsocr.types import Headers
 
 EXAMPLE_RAW = "<|ref|>title<|/ref|><|det|>[[96, 44, 407, 83]]<|/det|>\n# Invoice 4711\n"
 EXAMPLE_LAYOUT: dict[str, Any] = {
@@ -88,6 +89,16 @@ class OcrForm(BaseModel):
     )
 
 
+class ReadForm(OcrForm):
+    """Fields of `POST /api/ocr` that jobs have when they are exported."""
+
+    headers: Headers = Field(
+        default="omit",
+        description="Running heads, footers and page numbers that repeat over the pages: "
+        "`omit` leaves them out of the text, `keep` keeps them. The layout always has them",
+    )
+
+
 class OcrAnswer(BaseModel):
     """A recognized document. `layout` is the first page's."""
 
@@ -109,7 +120,7 @@ class OcrAnswer(BaseModel):
 
 def _ocr_request_body() -> dict[str, Any]:
     """Written by hand: FastAPI does not parse this form, which is streamed to the disk."""
-    schema = OcrForm.model_json_schema()
+    schema = ReadForm.model_json_schema()
     image = {"type": "string", "format": "binary", "description": "An image or a PDF"}
     form = {
         "type": "object",

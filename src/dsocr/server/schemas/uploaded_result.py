@@ -42,6 +42,11 @@ EXPORT_REQUEST_BODY = multipart_body(
             "type": "string",
             "description": "The key of a format, see `formats` of `/api/modes`",
         },
+        "headers": {
+            "type": "string",
+            "enum": ["omit", "keep"],
+            "description": "Running heads that are in the text of `result`: `keep` keeps them",
+        },
         "result": {
             **FILE_PROPERTY,
             "description": "The response of `/api/ocr` as JSON, a file or a field",

@@ -7,27 +7,28 @@ def paragraph(text: str, y: float, height: float = 20) -> Paragraph:
     return Paragraph((Line(text, Rect(0, y, 300, y + height), 1.0),), True)
 
 
-def test_page_number_at_the_foot_is_furniture() -> None:
-    assert labels.is_furniture(paragraph("- 12 -", 960), [], page_height=1000, body=20)
-    assert labels.is_furniture(paragraph("Page 3 of 10", 960), [], page_height=1000, body=20)
+def furniture(text: str, y: float, *regions: Region) -> str | None:
+    return labels.furniture_label(paragraph(text, y), regions, page_height=1000, body=20)
+
+
+def test_a_number_at_the_foot_may_be_the_page_s() -> None:
+    assert furniture("- 12 -", 960) == "page_number"
+    assert furniture("Page 3 of 10", 960) == "page_number"
 
 
 def test_number_in_the_middle_of_the_page_is_text() -> None:
-    assert not labels.is_furniture(paragraph("12", 500), [], page_height=1000, body=20)
+    assert furniture("12", 500) is None
 
 
-def test_header_region_in_the_middle_is_kept() -> None:
-    header = Region("header", Rect(0, 490, 400, 530), 0.9)
-    assert not labels.is_furniture(paragraph("Results", 500), [header], page_height=1000, body=20)
-    top = Region("header", Rect(0, 10, 400, 60), 0.9)
-    assert labels.is_furniture(paragraph("Journal of Rivers", 20), [top], page_height=1000, body=20)
+def test_headers_and_footers_are_in_the_outer_tenth() -> None:
+    regions = [Region("header", Rect(0, y, 400, y + 40), 0.9) for y in (10, 490, 955)]
+    assert furniture("Results", 500, *regions) is None
+    assert furniture("Journal of Rivers", 20, *regions) == "header"
+    assert furniture("Journal of Rivers", 960, *regions) == "footer"
 
 
 def test_the_head_of_a_letter_is_no_running_head() -> None:
-    sender = Region("header", Rect(0, 10, 400, 95), 0.9)
-    assert not labels.is_furniture(
-        paragraph("12 Mill Lane", 40), [sender], page_height=1000, body=20
-    )
+    assert furniture("12 Mill Lane", 40, Region("header", Rect(0, 10, 400, 95), 0.9)) is None
 
 
 def test_captions_are_found_by_their_first_word() -> None:

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from dsocr.engines.ppocr.blocks import figures, labels, regions, table_regions
+from dsocr.engines.ppocr.blocks import figures, labels, margins, regions, table_regions
+from dsocr.engines.ppocr.blocks.code import code_blocks
+from dsocr.engines.ppocr.blocks.contents import contents_blocks
 from dsocr.engines.ppocr.blocks.drafts import (
     BlockDraft,
     PageLayout,
     column_drafts,
+    furniture_outside,
     overlay_draft,
+    side_drafts,
+)
+from dsocr.engines.ppocr.blocks.finished import (
+    FinishedBlock,
+    all_assigned,
+    outside_finished,
+    without_taken,
 )
 from dsocr.engines.ppocr.blocks.layout_items import layout_items
+from dsocr.engines.ppocr.blocks.line_numbers import line_numbers
 from dsocr.engines.ppocr.blocks.regions import Assigned
 from dsocr.engines.ppocr.blocks.titles import with_title_levels
 from dsocr.engines.ppocr.blocks.turned_parts import compose_part, turned_parts, with_part
@@ -21,10 +32,10 @@ from dsocr.engines.ppocr.networks.quads import Pixels
 from dsocr.engines.ppocr.networks.structure import StructureModels
 from dsocr.engines.ppocr.reading_order import paragraphs
 from dsocr.engines.ppocr.reading_order.drop_caps import with_drop_caps
-from dsocr.engines.ppocr.reading_order.items import line_items
 from dsocr.engines.ppocr.reading_order.line_order import lines_in_order
 from dsocr.engines.ppocr.reading_order.text_joins import is_right_to_left
 from dsocr.engines.ppocr.tables import rules
+from dsocr.engines.ppocr.tables.month_sheets import month_sheets
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +54,13 @@ def compose_page(image: Pixels, lines: Sequence[Line], *, models: StructureModel
     """
     overlays = [line for line in lines if line.is_overlay]
     lines = with_drop_caps([line for line in lines if line.text.strip() and not line.is_overlay])
-    body = labels.body_height(lines)
-    ruled = rules.ruled_tables(image, lines, body)
+    ruled = rules.ruled_tables(image, lines, labels.body_height(lines))
     lines, parts = turned_parts(lines, ruled)
-    page, assigned, free = _page_layout(image, lines, models, ruled)
+    apart = _set_apart(image, lines)
+    page, assigned, free = _page_layout(image, lines, models, apart)
     columns = page.arrange(layout_items(assigned, free))
     drafts = [draft for column in columns for draft in column_drafts(column, page)]
-    if lines and not any(draft.text for draft in drafts):
-        page = replace(page, keeps_furniture=True)
-        columns = page.arrange(line_items(lines))
-        drafts = [draft for column in columns for draft in column_drafts(column, page)]
+    drafts = [*furniture_outside(drafts), *side_drafts(apart.side)]
     blocks = with_title_levels(drafts, page.body, image.shape[0])
     ordered = lines_in_order(columns, page.arrange)
     characters = sum(len(line.text) for line in [*lines, *(x for p in parts for x in p.lines)])
@@ -61,20 +69,49 @@ def compose_page(image: Pixels, lines: Sequence[Line], *, models: StructureModel
         blocks = with_part(blocks, part, part_drafts, characters)
         ordered += part_lines
     stamped = [overlay_draft(line) for line in overlays]
-    return ComposedPage([*blocks, *stamped], [*ordered, *overlays])
+    return ComposedPage([*blocks, *stamped], [*ordered, *apart.side, *apart.numbers, *overlays])
+
+
+@dataclass(frozen=True, slots=True)
+class _Apart:
+    """What is found before the page's layout."""
+
+    lines: list[Line]
+    """The lines that need the layout."""
+    finished: list[FinishedBlock]
+    side: list[Line]
+    """Upright ones in the margins."""
+    numbers: list[Line]
+    """Those that count the others: no block shows them."""
+
+
+def _set_apart(image: Pixels, lines: list[Line]) -> _Apart:
+    body = labels.body_height(lines)
+    lines, side = margins.split_side_lines(lines, page_width=image.shape[1], body=body)
+    code = code_blocks(lines)
+    lines = without_taken(lines, code)
+    sheets = [
+        FinishedBlock("table", sheet.rect, sheet.lines, sheet.html) for sheet in month_sheets(lines)
+    ]
+    lines = without_taken(lines, sheets)
+    contents = contents_blocks(lines)
+    lines = without_taken(lines, contents)
+    numbers = line_numbers(lines)
+    lines = [line for line in lines if line not in numbers]
+    return _Apart(lines, [*code, *sheets, *contents], side, numbers)
 
 
 def _page_layout(
-    image: Pixels,
-    lines: Sequence[Line],
-    models: StructureModels,
-    ruled: Sequence[rules.RuledTable],
+    image: Pixels, every: Sequence[Line], models: StructureModels, apart: _Apart
 ) -> tuple[PageLayout, Assigned, list[Line]]:
     """What is known about the page, its regions with their lines, and the lines in none."""
-    body = labels.body_height(lines)
+    lines, finished = apart.lines, apart.finished
+    body = labels.body_height(every)
     right_to_left = is_right_to_left(line.text for line in lines)
+    ruled = rules.ruled_tables(image, lines, body)
     in_ruled, outside = table_regions.assign_ruled(ruled, lines)
-    seen = figures.without_frames(models.layout.detect(image), lines)
+    seen = outside_finished(models.layout.detect(image), finished)
+    seen = figures.without_frames(margins.outside_margins(seen, apart.side), lines)
     seen = table_regions.outside_ruled(seen, ruled)
     seen = figures.without_false_figures(seen, lines, image)
     assigned, free = regions.assign_lines(seen, outside)
@@ -83,9 +120,10 @@ def _page_layout(
         image=image,
         models=models,
         regions=tuple(region for region, _ in assigned),
-        ruled=tuple(ruled),
+        ruled=ruled,
         body=body,
-        leading=paragraphs.leading_of(lines),
+        leading=paragraphs.leading_of(every),
         right_to_left=right_to_left,
+        finished=tuple(finished),
     )
-    return page, [*in_ruled, *assigned], free
+    return page, [*all_assigned(finished), *in_ruled, *assigned], free

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from dsocr.engines.ppocr.blocks import labels
+from dsocr.engines.ppocr.blocks.finished import FinishedBlock
+from dsocr.engines.ppocr.blocks.margins import side_groups
 from dsocr.engines.ppocr.geometry import Line, Rect, Region, mean_score
 from dsocr.engines.ppocr.networks.quads import Pixels
 from dsocr.engines.ppocr.networks.structure import StructureModels
@@ -45,8 +47,8 @@ class PageLayout:
     leading: float
     """From one row of it to the next, in heights of a row."""
     right_to_left: bool
-    keeps_furniture: bool = False
-    """Whether running heads and page numbers are text: a page may have nothing else."""
+    finished: tuple[FinishedBlock, ...] = ()
+    """Blocks that were found from their lines."""
 
     def arrange(self, items: Sequence[LayoutItem]) -> list[Column]:
         return columns.arrange(items, right_to_left=self.right_to_left)
@@ -67,7 +69,36 @@ def column_drafts(column: Column, page: PageLayout) -> list[BlockDraft]:
     return [*drafts, *text_drafts(rows, page)]
 
 
+def side_drafts(side: Sequence[Line]) -> list[BlockDraft]:
+    """The text along the page's sides, a block a margin."""
+    return [
+        BlockDraft(
+            "text",
+            escape_markdown(" ".join(line.text.strip() for line in group)),
+            tuple(line.rect for line in group),
+            mean_score(group),
+        )
+        for group in side_groups(side)
+    ]
+
+
+def furniture_outside(drafts: Sequence[BlockDraft]) -> list[BlockDraft]:
+    """Headers first and footers last, so that none interrupts text that goes on in a column."""
+    furniture = [draft for draft in drafts if draft.label in labels.FURNITURE]
+    body = [draft for draft in drafts if draft.label not in labels.FURNITURE]
+    if not body:
+        return furniture
+    top = min(draft.rects[0].y0 for draft in body)
+    above = [draft for draft in furniture if draft.rects[0].centre_y < top]
+    others = [draft for draft in furniture if draft not in above]
+    return [*above, *body, *others]
+
+
 def _item_drafts(item: LayoutItem, page: PageLayout) -> list[BlockDraft]:
+    finished = next((block for block in page.finished if block.rect == item.rect), None)
+    if finished is not None:
+        score = mean_score(finished.lines)
+        return [BlockDraft(finished.label, finished.text, (finished.rect,), score)]
     if item.label == "table":
         return [table_draft(item, page)]
     if item.label == "figure":
@@ -85,20 +116,20 @@ def region_drafts(lines: Sequence[Line], page: PageLayout) -> list[BlockDraft]:
 
 
 def text_drafts(rows: Sequence[Line], page: PageLayout) -> list[BlockDraft]:
-    """Paragraphs of one column, without running heads, footers and page numbers."""
+    """Paragraphs of one column."""
     height = page.image.shape[0]
-    return [
-        paragraph_draft(part, labels.label_of(part, page.regions, page.body))
-        for part in paragraphs.split_paragraphs(rows, leading=page.leading)
-        if page.keeps_furniture
-        or not labels.is_furniture(part, page.regions, page_height=height, body=page.body)
-    ]
+    drafts: list[BlockDraft] = []
+    for part in paragraphs.split_paragraphs(rows, leading=page.leading):
+        label = labels.furniture_label(part, page.regions, page_height=height, body=page.body)
+        label = label or labels.label_of(part, page.regions, page.body)
+        drafts.append(paragraph_draft(part, label))
+    return drafts
 
 
 def paragraph_draft(part: Paragraph, label: str) -> BlockDraft:
     texts = [row.text.strip() for row in part.rows]
     height = median(row.height for row in part.rows)
-    if part.flowing or label != "text":
+    if part.flowing or label not in ("text", *labels.FURNITURE):
         text = paragraph_text(join_lines(texts), can_be_item=not part.rows[0].has_wide_gap)
     else:
         text = "  \n".join(escape_markdown(text) for text in texts)

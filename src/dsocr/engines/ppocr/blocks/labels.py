@@ -12,6 +12,9 @@ from dsocr.engines.ppocr.reading_order.paragraphs import Paragraph, starts_with_
 _CAPTION_LABELS = {"figure_caption": "image_caption", "table_caption": "table_caption"}
 """Captions of the layout model in the words of DeepSeek-OCR."""
 
+FURNITURE = ("header", "footer", "page_number")
+"""What may repeat on other pages: whether it does is known when all pages are read."""
+
 _LARGER = 1.25  # than the text
 _MAX_TITLE_ROWS = 4
 _MAX_TITLE_CHARACTERS = 160
@@ -112,26 +115,29 @@ def has_words(text: str) -> bool:
     return 2 * sum(len(word) for word in _WORD.findall(text)) > letters
 
 
-def is_furniture(
+def furniture_label(
     paragraph: Paragraph, regions: Sequence[Region], *, page_height: float, body: float
-) -> bool:
-    """Whether it is a running head, a footer or a page number, in the outer tenth of the page.
+) -> str | None:
+    """One of `FURNITURE` for what may be that, in the outer tenth of the page.
 
     Larger letters than the text's are a title, and more than two rows are the head of a letter.
     """
     rect = paragraph.rect
     if rect.y1 > _EDGE * page_height and rect.y0 < (1 - _EDGE) * page_height:
-        return False
+        return None
     if len(paragraph.rows) == 1 and _PAGE_NUMBER.match(paragraph.rows[0].text):
-        return True
+        return "page_number"
     if median(row.height for row in paragraph.rows) > _MAX_FURNITURE_SIZE * body:
-        return False
-    return any(
+        return None
+    found = any(
         region.label in ("header", "footer")
         and region.rect.height <= _MAX_FURNITURE_HEIGHT * body
         and share_inside(rect, region.rect) > 0.5
         for region in regions
     )
+    if not found:
+        return None
+    return "header" if rect.y1 <= _EDGE * page_height else "footer"
 
 
 def as_list_item(text: str) -> str:

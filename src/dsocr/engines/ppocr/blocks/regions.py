@@ -14,7 +14,9 @@ LINE_SHARE = 0.4
 """A line belongs to a region that holds more of its area than this."""
 DUPLICATE_SHARE = 0.7
 """A region is a duplicate of one that holds more of its area than this."""
-STRUCTURES = ("figure", "table")
+FINISHED = "finished"
+"""The class of blocks that need no further step: see `finished.py`."""
+STRUCTURES = ("figure", "table", FINISHED)
 _PROSE_CHARACTERS = 25
 _MIN_PROSE_LINES = 4
 _MANY_ROWS = 12

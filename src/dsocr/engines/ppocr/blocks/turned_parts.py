@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from dsocr.engines.ppocr.blocks.drafts import BlockDraft, PageLayout, column_drafts
-from dsocr.engines.ppocr.blocks.labels import body_height
+from dsocr.engines.ppocr.blocks.labels import FURNITURE, body_height
 from dsocr.engines.ppocr.geometry import Line, Rect, Turn, enclose, share_inside
 from dsocr.engines.ppocr.reading_order.items import line_items
 from dsocr.engines.ppocr.reading_order.line_order import lines_in_order
@@ -69,11 +69,16 @@ def compose_part(part: TurnedPart, page: PageLayout) -> tuple[list[BlockDraft], 
         body=body_height(turned),
         leading=leading_of(turned),
         right_to_left=False,
-        keeps_furniture=True,
+        finished=(),
     )
     columns = own.arrange(line_items(turned))
     drafts = [
-        replace(draft, rects=tuple(_restored(r, part.turn, width, height) for r in draft.rects))
+        replace(
+            draft,
+            # a lone number at the edge of a part is no page number
+            label="text" if draft.label in FURNITURE else draft.label,
+            rects=tuple(_restored(r, part.turn, width, height) for r in draft.rects),
+        )
         for column in columns
         for draft in column_drafts(column, own)
     ]

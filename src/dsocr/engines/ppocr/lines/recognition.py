@@ -21,6 +21,7 @@ from dsocr.engines.ppocr.lines.quality import (
     legibility,
     quality_flags,
 )
+from dsocr.engines.ppocr.lines.signs import with_signs
 from dsocr.engines.ppocr.lines.sparse_pages import with_small_text
 from dsocr.engines.ppocr.lines.turned_lines import TurnedLines
 from dsocr.engines.ppocr.networks.ocr import Detail, Ocr
@@ -118,4 +119,5 @@ def _check_boxes(image: Pixels, quads: Sequence[Quad]) -> list[CheckBox]:
 
 
 def _with_text(lines: Sequence[Line]) -> list[Line]:
-    return [line for line in lines if line.score >= _MIN_SCORE and line.text.strip()]
+    certain = [line for line in lines if line.score >= _MIN_SCORE and line.text.strip()]
+    return with_signs(certain)

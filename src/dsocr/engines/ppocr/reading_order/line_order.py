@@ -27,7 +27,7 @@ def lines_in_order(columns: Sequence[Column], arrange: Arrange) -> list[Line]:
 def _lines_of(item: LayoutItem, arrange: Arrange) -> Sequence[Line]:
     if len(item.lines) < 2:
         return item.lines
-    if item.label == "table":
+    if item.label in ("table", "finished"):
         return [line for row in line_rows(item.lines) for line in row]
     return [
         line

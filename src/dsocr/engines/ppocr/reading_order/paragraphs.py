@@ -9,6 +9,8 @@ from itertools import pairwise
 from statistics import median
 
 from dsocr.engines.ppocr.geometry import Line, Rect, enclose, mean_score
+from dsocr.engines.ppocr.reading_order.contents import without_leaders
+from dsocr.engines.ppocr.reading_order.kept_breaks import keeps_breaks
 from dsocr.engines.ppocr.reading_order.text_joins import is_cjk
 
 Edges = tuple[float, float]
@@ -58,11 +60,13 @@ class Paragraph:
 
 def join_row(lines: Sequence[Line]) -> Line:
     """The lines of one row, in the order given, as one line."""
+    gaps = [right.rect.x0 - left.rect.x1 for left, right in pairwise(lines)]
+    has_wide_gap = any(gap > _WIDE_GAP * lines[0].height for gap in gaps)
+    if has_wide_gap or len(lines) == 1:
+        lines = without_leaders(lines)
     if len(lines) == 1:
         return lines[0]
     text = " ".join(line.text.strip() for line in lines)
-    gaps = (right.rect.x0 - left.rect.x1 for left, right in pairwise(lines))
-    has_wide_gap = any(gap > _WIDE_GAP * lines[0].height for gap in gaps)
     rect = enclose([line.rect for line in lines])
     rise = rect.height - max(line.height for line in lines)
     return Line(text, rect, mean_score(lines) or 0.0, has_wide_gap, rise)
@@ -75,12 +79,37 @@ def split_paragraphs(rows: Sequence[Line], *, leading: float = _LEADING) -> list
     column = _edges(rows)
     pitch = _usual_pitch(rows, leading)
     usual = median(row.height for row in rows)
-    paragraphs: list[list[Line]] = [[rows[0]]]
+    paragraphs: list[Paragraph] = []
+    for stanza in _stanzas(rows, pitch):
+        if len(stanza) >= _FEW_ROWS and _is_verse(stanza):
+            paragraphs.append(Paragraph(tuple(stanza), False))
+            continue
+        parts: list[list[Line]] = [[stanza[0]]]
+        for above, row in pairwise(stanza):
+            if _begins_paragraph(above, row, column, pitch=pitch, usual=usual):
+                parts.append([])
+            parts[-1].append(row)
+        paragraphs += [Paragraph(tuple(part), _flows(part, column)) for part in parts]
+    return paragraphs
+
+
+def _stanzas(rows: Sequence[Line], pitch: float) -> list[list[Line]]:
+    """The rows, divided at wide gaps only."""
+    stanzas: list[list[Line]] = [[rows[0]]]
     for above, row in pairwise(rows):
-        if _begins_paragraph(above, row, column, pitch=pitch, usual=usual):
-            paragraphs.append([])
-        paragraphs[-1].append(row)
-    return [Paragraph(tuple(part), _flows(part, column)) for part in paragraphs]
+        if _has_gap(above, row, pitch):
+            stanzas.append([])
+        stanzas[-1].append(row)
+    return stanzas
+
+
+def _is_verse(rows: Sequence[Line]) -> bool:
+    """Whether all rows are lines of their own, alike in size and without marks of a list."""
+    return (
+        not any(starts_with_list_mark(row.text) or row.has_wide_gap for row in rows)
+        and all(_size_ratio(rows[0], row) < _OTHER_SIZE for row in rows)
+        and keeps_breaks(rows)
+    )
 
 
 def starts_with_list_mark(text: str) -> bool:
@@ -201,6 +230,8 @@ def _flows(rows: Sequence[Line], column: Edges) -> bool:
     if 3 * sum(row.has_wide_gap for row in rows) >= len(rows) or _has_ragged_start(rows):
         return False
     if median(_text_width(row.text) for row in rows) < _MIN_FLOWING_WIDTH:
+        return False
+    if keeps_breaks(rows):
         return False
     pairs = list(pairwise(rows))
     if 2 * sum(_is_centred_under(above, below) for above, below in pairs) > len(pairs):

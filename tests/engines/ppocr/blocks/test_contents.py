@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from dsocr.engines.ppocr.blocks.contents import contents_blocks
+from dsocr.engines.ppocr.geometry import Line, Rect
+
+
+def row(entry: str, page: str, place: int, page_height: float = 24) -> list[Line]:
+    y = 50.0 * place
+    return [
+        Line(entry, Rect(80, y, 80 + 12 * len(entry), y + 26), 0.9),
+        Line(page, Rect(900 - 14 * len(page), y + 26 - page_height, 900, y + 26), 0.9),
+    ]
+
+
+def test_leaders_are_left_out_of_contents() -> None:
+    rows = [row("Preface .....", "ix", 0), row("1 The bell .", "1", 1), row("Index", "120", 2)]
+    (block,) = contents_blocks([line for lines in rows for line in lines])
+    assert block.text == "Preface ix  \n1 The bell 1  \nIndex 120"
+
+
+def test_a_small_v_is_told_from_a_capital_by_its_height() -> None:
+    rows = [row("Preface ...", "V", 0, 18), row("Plates ...", "X", 1, 26), row("Index", "9", 2)]
+    (block,) = contents_blocks([line for lines in rows for line in lines])
+    assert block.text.split("  \n")[:2] == ["Preface v", "Plates X"]
+
+
+def test_a_table_without_leaders_is_no_contents() -> None:
+    rows = [
+        row(name, count, place)
+        for place, (name, count) in enumerate([("Oars", "4"), ("Keels", "2"), ("Sails", "7")])
+    ]
+    assert contents_blocks([line for lines in rows for line in lines]) == []
