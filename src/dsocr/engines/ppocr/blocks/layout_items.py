@@ -8,7 +8,8 @@ from dsocr.engines.ppocr.blocks import labels
 from dsocr.engines.ppocr.blocks.regions import STRUCTURES, Assigned
 from dsocr.engines.ppocr.geometry import Line, Rect, Region, enclose, share_inside
 from dsocr.engines.ppocr.reading_order import columns
-from dsocr.engines.ppocr.reading_order.items import LayoutItem, line_items
+from dsocr.engines.ppocr.reading_order.items import LayoutItem, line_items, line_rows
+from dsocr.engines.ppocr.reading_order.row_pairs import bound_beside, is_value
 
 _MIN_COVERED = 0.7  # of the lines, for the layout model's text regions to be used
 _AROUND = 0.5  # of the structure's height
@@ -38,15 +39,24 @@ def layout_items(assigned: Assigned, free: Sequence[Line]) -> list[LayoutItem]:
 def is_one_unit(region: Region, inside: Sequence[Line], lines: Sequence[Line]) -> bool:
     """Whether a region of text can be ordered as a whole.
 
-    Not one that holds several columns, the headings over them, or lines of another region.
+    Not one that holds several columns, the headings over them, lines of another region, or labels
+    whose values stand beside it, nor rows of a list.
     """
     if region.label == "equation" and any(labels.has_words(line.text) for line in inside):
         return False
     rect = enclose([line.rect for line in inside])
     own = {id(line) for line in inside}
-    if any(share_inside(line.rect, rect) > 0.5 for line in lines if id(line) not in own):
+    others = [line for line in lines if id(line) not in own]
+    if any(share_inside(line.rect, rect) > 0.5 for line in others):
+        return False
+    if bound_beside(inside, others) or _is_list(inside):
         return False
     return len(columns.arrange(line_items(inside))) == 1
+
+
+def _is_list(lines: Sequence[Line]) -> bool:
+    """Whether all rows hold entries side by side: the layout model may have seen a few of them."""
+    return all(len(row) > 1 and is_value(row[-1].text) for row in line_rows(lines))
 
 
 def _is_around(rect: Rect, structure: Rect) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from statistics import median
 from typing import NamedTuple
 
-from dsocr.engines.ppocr.geometry import Rect
+from dsocr.engines.ppocr.geometry import Rect, enclose
 from dsocr.engines.ppocr.reading_order.column_split import (
     Interval,
     Items,
@@ -21,6 +21,12 @@ from dsocr.engines.ppocr.reading_order.column_split import (
 )
 from dsocr.engines.ppocr.reading_order.items import Column, LayoutItem, rows_of
 
+_TITLE = 1.5  # of a line's height
+_MIN_ENTRIES = 4
+_ENTRY = 18  # characters
+_MAX_INDENT = 3.0  # of a line's height
+_CENTRED = 0.2  # of the width, twice the distance between two middles
+_IN_GUTTER = 0.4  # of the width of a title
 _WIDE_GUTTER = 2.0  # of a line's height: seen in one row alone, this is a gutter all the same
 
 
@@ -112,9 +118,12 @@ def _groups(strips: list[Items], height: float) -> list[list[Items]]:
     for index, strip in enumerate(strips):
         firm = _firm_gutters(index, strips, gutters, height)
         if groups:
+            last = groups[-1][-1]
             together = [item for part in groups[-1] for item in part] + strip
             merged = gutters_between(together, height)
-            if _are_one_band(merged, current, firm):
+            across = _is_across(groups[-1], strip, height) or _is_across([strip], last, height)
+            closes = _closes_entries(merged, last, current) or _closes_entries(merged, strip, firm)
+            if not (across or closes) and _are_one_band(merged, current, firm):
                 groups[-1].append(strip)
                 current = [gutter for gutter in merged if _meets_any(gutter, current + firm)]
                 continue
@@ -149,6 +158,39 @@ def _are_one_band(merged: list[Interval], upper: list[Interval], lower: list[Int
     if upper and lower:
         return any(_meets_any(g, upper) and _meets_any(g, lower) for g in merged)
     return all(_meets_any(gutter, merged) for gutter in upper + lower)
+
+
+def _closes_entries(merged: list[Interval], strip: Items, gutters: list[Interval]) -> bool:
+    """Whether a line of text closes most gutters of a row of short entries below or above it.
+
+    A headline may do so over columns of text, but a row of a list has nothing to do with it.
+    """
+    rows = rows_of(strip)
+    texts = [line.text for item in strip for line in item.lines]
+    if len(rows) > 1 or len(texts) < _MIN_ENTRIES or median(map(len, texts)) > _ENTRY:
+        return False
+    return 2 * sum(_meets_any(gutter, merged) for gutter in gutters) < len(gutters)
+
+
+def _is_across(single: Sequence[Items], beside: Items, height: float) -> bool:
+    """Whether a strip is one item in the middle over (or under) another's columns: a title.
+
+    Large letters over the first column are one, too.
+    """
+    if len(single) != 1 or len(single[0]) != 1 or len(rows_of(beside)[0]) < 2:
+        return False
+    rect, around = single[0][0].rect, enclose([item.rect for item in beside])
+    if rect.y0 < around.y0 and rect.x0 < around.x0 + height and rect.height > _TITLE * height:
+        return True
+    if any(abs(item.rect.x0 - rect.x0) < _MAX_INDENT * height for item in beside):
+        return False
+    if abs(rect.x0 + rect.x1 - around.x0 - around.x1) < _CENTRED * around.width:
+        return True
+    gutters = gutters_between(beside, height)
+    return any(
+        min(rect.x1, right) - max(rect.x0, left) > _IN_GUTTER * rect.width
+        for left, right in gutters
+    )
 
 
 def _meets_any(interval: Interval, others: Sequence[Interval]) -> bool:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from dsocr.engines.ppocr.geometry import Line, Rect
 
+WHOLES = ("figure", "table")
+"""Items whose lines are ordered among themselves."""
+
 _MAX_OVERLAP = 0.2  # of the narrower one's width: more, and they stand below one another
 _MIN_SHARED = 0.5  # of the lower one's height
 _MIN_SHARED_OF_TALLER = 0.3
