@@ -405,6 +405,8 @@ KINDS: dict[str, Callable[[random.Random], Sheet]] = {
     "invoice": invoice,
     "form": form,
     "menu": menu,
+    "slides": slides,
+    "cards": cards,
     "letter_head": letter_head,
     "tables": tables,
     "prose": prose,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dsocr.engines.ppocr.blocks import figures, labels, regions, table_regions
+from dsocr.engines.ppocr.blocks import figures, frames, labels, regions, table_regions
 from dsocr.engines.ppocr.blocks.drafts import BlockDraft, PageLayout, column_drafts
 from dsocr.engines.ppocr.blocks.layout_items import layout_items
 from dsocr.engines.ppocr.blocks.regions import Assigned
@@ -33,7 +33,7 @@ def compose_page(image: Pixels, lines: Sequence[Line], *, models: StructureModel
     """The page's blocks and lines. `lines` are in pixels of the image."""
     lines = with_drop_caps([line for line in lines if line.text.strip()])
     page, assigned, free = _page_layout(image, lines, models)
-    columns = page.arrange(layout_items(assigned, free))
+    columns = page.arrange_page(layout_items(assigned, free, page.frames))
     drafts = [draft for column in columns for draft in column_drafts(column, page)]
     if lines and not any(draft.text for draft in drafts):
         page = replace(page, keeps_furniture=True)
@@ -50,16 +50,21 @@ def _page_layout(
     right_to_left = is_right_to_left(line.text for line in lines)
     ruled = rules.ruled_tables(image, lines, body)
     in_ruled, outside = table_regions.assign_ruled(ruled, lines)
+    framed = frames.frames_of(image, lines, ruled, body)
     seen = figures.without_frames(models.layout.detect(image), lines)
     seen = table_regions.outside_ruled(seen, ruled)
     seen = figures.without_false_figures(seen, lines, image)
+    seen = frames.without_crossing(seen, framed)
     assigned, free = regions.assign_lines(seen, outside)
-    assigned, free = table_regions.with_grids(assigned, free, right_to_left=right_to_left)
+    assigned, free = table_regions.with_grids(
+        assigned, free, right_to_left=right_to_left, frames=framed
+    )
     page = PageLayout(
         image=image,
         models=models,
         regions=tuple(region for region, _ in assigned),
         ruled=ruled,
+        frames=tuple(frames.without_tables(framed, assigned)),
         body=body,
         leading=paragraphs.leading_of(lines),
         right_to_left=right_to_left,

@@ -13,10 +13,16 @@ from dsocr.engines.ppocr.reading_order.row_pairs import bound_beside, is_value
 
 _MIN_COVERED = 0.7  # of the lines, for the layout model's text regions to be used
 _AROUND = 0.5  # of the structure's height
+_WITHIN = 0.8  # of a region's area
 
 
-def layout_items(assigned: Assigned, free: Sequence[Line]) -> list[LayoutItem]:
-    """What is ordered. Text regions are one item only where the layout model found most lines."""
+def layout_items(
+    assigned: Assigned, free: Sequence[Line], frames: Sequence[Rect] = ()
+) -> list[LayoutItem]:
+    """What is ordered. Text regions are one item only where the layout model found most lines.
+
+    None reaches over a frame's edge.
+    """
     covered = sum(len(inside) for _, inside in assigned)
     reliable = covered >= _MIN_COVERED * (covered + len(free))
     structures = [region.rect for region, _ in assigned if region.label in STRUCTURES]
@@ -29,6 +35,7 @@ def layout_items(assigned: Assigned, free: Sequence[Line]) -> list[LayoutItem]:
         rect = enclose([line.rect for line in inside])
         # Where the layout model took a table for text, the text above and below is one region.
         around = any(_is_around(rect, structure) for structure in structures)
+        around = around or any(0 < share_inside(rect, frame) < _WITHIN for frame in frames)
         if reliable and not around and is_one_unit(region, inside, lines):
             items.append(LayoutItem(rect, inside, region.label))
         else:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
+from dsocr.engines.ppocr.blocks.frames import are_across
 from dsocr.engines.ppocr.blocks.regions import DUPLICATE_SHARE, STRUCTURES, Assigned
 from dsocr.engines.ppocr.blocks.table_extent import is_sentence_long, split_surroundings
-from dsocr.engines.ppocr.geometry import Line, Region, enclose, share_inside
+from dsocr.engines.ppocr.geometry import Line, Rect, Region, enclose, share_inside
 from dsocr.engines.ppocr.reading_order.columns import arrange
 from dsocr.engines.ppocr.reading_order.items import line_items, line_rows
 from dsocr.engines.ppocr.reading_order.row_pairs import bound_beside, repeats_list
@@ -48,14 +49,21 @@ def outside_ruled(regions: Sequence[Region], tables: Sequence[RuledTable]) -> li
 
 
 def with_grids(
-    assigned: Assigned, free: Sequence[Line], *, right_to_left: bool
+    assigned: Assigned, free: Sequence[Line], *, right_to_left: bool, frames: Sequence[Rect] = ()
 ) -> tuple[Assigned, list[Line]]:
-    """Adds the tables that the layout model missed, from its texts and from lines in no region."""
+    """Adds the tables that the layout model missed, from its texts and from lines in no region.
+
+    Frames side by side are no table.
+    """
     structures, beside = _trimmed_structures(assigned)
     texts = [(region, lines) for region, lines in assigned if region.label not in STRUCTURES]
     free = [*free, *beside]
     loose = [*free, *(line for _, lines in texts for line in lines)]
-    grids = grids_in(arrange(line_items(loose), right_to_left=right_to_left))
+    grids = [
+        grid
+        for grid in grids_in(arrange(line_items(loose), right_to_left=right_to_left))
+        if not are_across(grid, frames)
+    ]
     tables = [*structures, *(_table(grid) for grid in grids)]
     taken = {id(line) for grid in grids for line in grid}
     tables, in_rows = _with_rows(tables, [line for line in loose if id(line) not in taken])

@@ -19,9 +19,11 @@ from dsocr.engines.ppocr.reading_order.column_split import (
     split_at_gutters,
     trimmed,
 )
-from dsocr.engines.ppocr.reading_order.items import Column, LayoutItem, rows_of
+from dsocr.engines.ppocr.reading_order.items import FRAME, Column, LayoutItem, line_rows, rows_of
 
+_CELL_GAP = 2.5  # of a line's height, between rows of slides
 _TITLE = 1.5  # of a line's height
+_HEAD = 1.15  # of the usual height: a heading
 _MIN_ENTRIES = 4
 _ENTRY = 18  # characters
 _MAX_INDENT = 3.0  # of a line's height
@@ -117,7 +119,7 @@ def _groups(strips: list[Items], height: float) -> list[list[Items]]:
     current: list[Interval] = []
     for index, strip in enumerate(strips):
         firm = _firm_gutters(index, strips, gutters, height)
-        if groups:
+        if groups and not _begins_cells(groups[-1], strip, height):
             last = groups[-1][-1]
             together = [item for part in groups[-1] for item in part] + strip
             merged = gutters_between(together, height)
@@ -170,6 +172,30 @@ def _closes_entries(merged: list[Interval], strip: Items, gutters: list[Interval
     if len(rows) > 1 or len(texts) < _MIN_ENTRIES or median(map(len, texts)) > _ENTRY:
         return False
     return 2 * sum(_meets_any(gutter, merged) for gutter in gutters) < len(gutters)
+
+
+def _begins_cells(group: Sequence[Items], strip: Items, height: float) -> bool:
+    """Whether a new row of cards or slides begins with the strip: these are read row by row."""
+    if _are_frames(strip) or _are_frames(group[-1]):
+        return True
+    lines = [line for item in strip for line in item.lines]
+    above = [line for part in group for item in part for line in item.lines]
+    if not lines or not above:
+        return False
+    heads = line_rows(lines)[0]
+    gap = min(line.rect.y0 for line in heads) - max(line.rect.y1 for line in above)
+    if len(heads) < 2 or gap < _CELL_GAP * height:
+        return False
+    usual = median(line.height for line in above)
+    starts = [line.rect.x0 for line in above]
+    return all(
+        head.height > _HEAD * usual and min(abs(head.rect.x0 - x) for x in starts) < height
+        for head in heads
+    )
+
+
+def _are_frames(strip: Items) -> bool:
+    return len(strip) > 1 and all(item.label == FRAME for item in strip)
 
 
 def _is_across(single: Sequence[Items], beside: Items, height: float) -> bool:
