@@ -32,7 +32,7 @@ _MAX_FULL = 0.5  # of the rows
 _LOOSE = 1.4  # of a line's height, from row to row; an address is set closer
 _MIN_CLOSE_ROWS = 5
 _FEW_DIGITS = 0.2  # of the lines
-_HEADING = 1.25  # of the side's usual height
+_HEADING = 1.15  # of the side's usual height
 _UNIT_LETTERS = 3
 _MIN_LABEL = 3.0  # letters of a list's labels, in the median
 
@@ -116,12 +116,11 @@ def _share(lines: Sequence[Line], test: Callable[[Line], bool]) -> float:
 
 
 def _are_headed(pairs: Sides, labels: Sequence[Line], values: Sequence[Line]) -> bool:
-    """Whether a row has larger letters on both sides: headings of two columns."""
-    usual = [median(line.height for line in lines) for lines in (labels, values)]
-    return any(
-        label.height > _HEADING * usual[0] and value.height > _HEADING * usual[1]
-        for label, value in pairs
-    )
+    """Whether the first row has larger letters on both sides: headings of two columns."""
+    label, value = min(pairs, key=lambda pair: pair[0].rect.y0)
+    return label.height > _HEADING * median(
+        line.height for line in labels
+    ) and value.height > _HEADING * median(line.height for line in values)
 
 
 def _nearest_column(lines: Sequence[Line], *, from_right: bool) -> list[Line]:
@@ -179,8 +178,11 @@ def _are_entries(pairs: Sides, labels: Sequence[Line], values: Sequence[Line]) -
         _share(side, lambda line: starts_with_list_mark(line.text)) for side in (labels, values)
     ):
         return False
-    are_entries = [_are_short(side, _ENTRY) or _are_ragged(side) for side in (labels, values)]
-    if not are_entries[1] or not (are_entries[0] or _are_short(values, _SHORT_ENTRY)):
+    short = [_are_short(side, _ENTRY) for side in (labels, values)]
+    entries = all(
+        own or _are_ragged(side) for own, side in zip(short, (labels, values), strict=True)
+    )
+    if not (any(short) and entries) and not _are_short(values, _SHORT_ENTRY):
         return False
     steps = [below.rect.centre_y - above.rect.centre_y for above, below in pairwise(values)]
     if median(steps) >= _LOOSE * median(line.rect.height for line in values):
