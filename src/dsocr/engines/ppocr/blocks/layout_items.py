@@ -9,7 +9,7 @@ from dsocr.engines.ppocr.blocks.regions import STRUCTURES, Assigned
 from dsocr.engines.ppocr.geometry import Line, Rect, Region, enclose, share_inside
 from dsocr.engines.ppocr.reading_order import columns
 from dsocr.engines.ppocr.reading_order.items import LayoutItem, line_items, line_rows
-from dsocr.engines.ppocr.reading_order.row_pairs import bound_beside, is_value
+from dsocr.engines.ppocr.reading_order.row_pairs import bound_beside, is_key, is_value
 
 _MIN_COVERED = 0.7  # of the lines, for the layout model's text regions to be used
 _AROUND = 0.5  # of the structure's height
@@ -56,7 +56,7 @@ def is_one_unit(region: Region, inside: Sequence[Line], lines: Sequence[Line]) -
     others = [line for line in lines if id(line) not in own]
     if any(share_inside(line.rect, rect) > 0.5 for line in others):
         return False
-    if bound_beside(inside, others) or _is_list(inside):
+    if bound_beside(inside, others) or _is_list(inside) or _are_keys(inside, others):
         return False
     return len(columns.arrange(line_items(inside))) == 1
 
@@ -64,6 +64,16 @@ def is_one_unit(region: Region, inside: Sequence[Line], lines: Sequence[Line]) -
 def _is_list(lines: Sequence[Line]) -> bool:
     """Whether all rows hold entries side by side: the layout model may have seen a few of them."""
     return all(len(row) > 1 and is_value(row[-1].text) for row in line_rows(lines))
+
+
+def _are_keys(lines: Sequence[Line], others: Sequence[Line]) -> bool:
+    """Whether most are keys, and the value of one of them stands beside it."""
+    keys = [line for line in lines if is_key(line)]
+    return 2 * len(keys) > len(lines) and any(
+        other.rect.x0 > key.rect.x1 and key.rect.y0 < other.rect.centre_y < key.rect.y1
+        for key in keys
+        for other in others
+    )
 
 
 def _is_around(rect: Rect, structure: Rect) -> bool:
