@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dsocr.engines.ppocr.blocks import figures, labels, margins, regions, table_regions
+from dsocr.engines.ppocr.blocks import figures, frames, labels, margins, regions, table_regions
 from dsocr.engines.ppocr.blocks.code import code_blocks
 from dsocr.engines.ppocr.blocks.contents import contents_blocks
 from dsocr.engines.ppocr.blocks.drafts import (
@@ -58,7 +58,7 @@ def compose_page(image: Pixels, lines: Sequence[Line], *, models: StructureModel
     lines, parts = turned_parts(lines, ruled)
     apart = _set_apart(image, lines)
     page, assigned, free = _page_layout(image, lines, models, apart)
-    columns = page.arrange(layout_items(assigned, free))
+    columns = page.arrange_page(layout_items(assigned, free, page.frames))
     drafts = [draft for column in columns for draft in column_drafts(column, page)]
     drafts = [*furniture_outside(drafts), *side_drafts(apart.side)]
     blocks = with_title_levels(drafts, page.body, image.shape[0])
@@ -110,17 +110,22 @@ def _page_layout(
     right_to_left = is_right_to_left(line.text for line in lines)
     ruled = rules.ruled_tables(image, lines, body)
     in_ruled, outside = table_regions.assign_ruled(ruled, lines)
+    framed = frames.frames_of(image, lines, ruled, body)
     seen = outside_finished(models.layout.detect(image), finished)
     seen = figures.without_frames(margins.outside_margins(seen, apart.side), lines)
     seen = table_regions.outside_ruled(seen, ruled)
     seen = figures.without_false_figures(seen, lines, image)
+    seen = frames.without_crossing(seen, framed)
     assigned, free = regions.assign_lines(seen, outside)
-    assigned, free = table_regions.with_grids(assigned, free, right_to_left=right_to_left)
+    assigned, free = table_regions.with_grids(
+        assigned, free, right_to_left=right_to_left, frames=framed
+    )
     page = PageLayout(
         image=image,
         models=models,
         regions=tuple(region for region, _ in assigned),
         ruled=ruled,
+        frames=tuple(frames.without_tables(framed, assigned)),
         body=body,
         leading=paragraphs.leading_of(every),
         right_to_left=right_to_left,

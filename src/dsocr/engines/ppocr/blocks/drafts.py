@@ -14,6 +14,7 @@ from dsocr.engines.ppocr.networks.quads import Pixels
 from dsocr.engines.ppocr.networks.structure import StructureModels
 from dsocr.engines.ppocr.reading_order import columns, paragraphs
 from dsocr.engines.ppocr.reading_order.escape import escape_markdown
+from dsocr.engines.ppocr.reading_order.framed import arrange_framed
 from dsocr.engines.ppocr.reading_order.items import Column, LayoutItem, line_items
 from dsocr.engines.ppocr.reading_order.paragraphs import Paragraph
 from dsocr.engines.ppocr.reading_order.text_joins import join_lines
@@ -42,6 +43,8 @@ class PageLayout:
     models: StructureModels
     regions: tuple[Region, ...]
     ruled: tuple[rules.RuledTable, ...]
+    frames: tuple[Rect, ...]
+    """Drawn around text that belongs together."""
     body: float
     """Height of a line of its running text."""
     leading: float
@@ -52,6 +55,10 @@ class PageLayout:
 
     def arrange(self, items: Sequence[LayoutItem]) -> list[Column]:
         return columns.arrange(items, right_to_left=self.right_to_left)
+
+    def arrange_page(self, items: Sequence[LayoutItem]) -> list[Column]:
+        """As `arrange`, with what a frame holds in one place."""
+        return arrange_framed(items, self.frames, self.arrange)
 
 
 def column_drafts(column: Column, page: PageLayout) -> list[BlockDraft]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from statistics import median
 
+from dsocr.engines.ppocr.blocks.frames import are_across
 from dsocr.engines.ppocr.blocks.regions import DUPLICATE_SHARE, STRUCTURES, Assigned
 from dsocr.engines.ppocr.blocks.table_extent import is_sentence_long, split_surroundings
-from dsocr.engines.ppocr.geometry import Line, Region, enclose, share_inside
+from dsocr.engines.ppocr.geometry import Line, Rect, Region, enclose, share_inside
 from dsocr.engines.ppocr.reading_order.columns import arrange
 from dsocr.engines.ppocr.reading_order.items import line_items, line_rows
+from dsocr.engines.ppocr.reading_order.row_pairs import bound_beside, repeats_list
 from dsocr.engines.ppocr.tables.grid_rows import grids_in
 from dsocr.engines.ppocr.tables.rules import RuledTable, is_inside
 
@@ -46,20 +49,50 @@ def outside_ruled(regions: Sequence[Region], tables: Sequence[RuledTable]) -> li
 
 
 def with_grids(
-    assigned: Assigned, free: Sequence[Line], *, right_to_left: bool
+    assigned: Assigned, free: Sequence[Line], *, right_to_left: bool, frames: Sequence[Rect] = ()
 ) -> tuple[Assigned, list[Line]]:
-    """Adds the tables that the layout model missed, from its texts and from lines in no region."""
+    """Adds the tables that the layout model missed, from its texts and from lines in no region.
+
+    Frames side by side are no table.
+    """
     structures, beside = _trimmed_structures(assigned)
     texts = [(region, lines) for region, lines in assigned if region.label not in STRUCTURES]
     free = [*free, *beside]
     loose = [*free, *(line for _, lines in texts for line in lines)]
-    grids = grids_in(arrange(line_items(loose), right_to_left=right_to_left))
+    grids = [
+        grid
+        for grid in grids_in(arrange(line_items(loose), right_to_left=right_to_left))
+        if not are_across(grid, frames)
+    ]
     tables = [*structures, *(_table(grid) for grid in grids)]
     taken = {id(line) for grid in grids for line in grid}
+    tables, in_rows = _with_rows(tables, [line for line in loose if id(line) not in taken])
+    taken.update(in_rows)
+    tables = _with_lists_apart(tables)
     tables, in_headings = _with_headings(tables, [line for line in loose if id(line) not in taken])
     taken.update(in_headings)
     left = [line for line in free if id(line) not in taken]
     return [*tables, *_without_lines(texts, taken)], left
+
+
+def _with_lists_apart(assigned: Assigned) -> Assigned:
+    """The regions; a table that is several lists side by side becomes as many."""
+    apart: Assigned = []
+    for region, lines in assigned:
+        lists = _lists_in(lines) if region.label == "table" else []
+        apart.extend([(_around(region, part), part) for part in lists] or [(region, lines)])
+    return apart
+
+
+def _lists_in(lines: Sequence[Line]) -> list[tuple[Line, ...]]:
+    """The lists of labels and values that stand side by side; none if it is one table."""
+    columns = [
+        [[line for item in row for line in item.lines] for row in column]
+        for column in arrange(line_items(lines))
+    ]
+    if len(columns) < 2 or not all(repeats_list(*pair) for pair in pairwise(columns)):
+        return []
+    return [tuple(line for row in column for line in row) for column in columns]
 
 
 def _trimmed_structures(assigned: Assigned) -> tuple[Assigned, list[Line]]:
@@ -78,6 +111,30 @@ def _trimmed_structures(assigned: Assigned) -> tuple[Assigned, list[Line]]:
 
 def _table(lines: Sequence[Line]) -> tuple[Region, tuple[Line, ...]]:
     return Region("table", enclose([line.rect for line in lines]), 1.0), tuple(lines)
+
+
+def _with_rows(structures: Assigned, loose: Sequence[Line]) -> tuple[Assigned, set[int]]:
+    """The structures, each table with the columns beside it that belong to its rows.
+
+    Those may be lines in no table, whose ids are the second value, or a part that the layout model
+    took for another table.
+    """
+    kept: Assigned = []
+    left = list(structures)
+    free = list(loose)
+    while left:
+        region, lines = left.pop(0)
+        others = [line for other, own in left if other.label == "table" for line in own]
+        beside = bound_beside(lines, [*free, *others]) if region.label == "table" else []
+        if not beside:
+            kept.append((region, lines))
+            continue
+        taken = {id(line) for line in beside}
+        free = [line for line in free if id(line) not in taken]
+        whole = (*lines, *beside)
+        left = [(_around(region, whole), whole), *_without_lines(left, taken)]
+    rest = {id(line) for line in free}
+    return kept, {id(line) for line in loose} - rest
 
 
 def _with_headings(structures: Assigned, loose: Sequence[Line]) -> tuple[Assigned, set[int]]:

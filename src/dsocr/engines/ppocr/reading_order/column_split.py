@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from dsocr.engines.ppocr.geometry import Rect
-from dsocr.engines.ppocr.reading_order.items import LayoutItem, line_rows
+from dsocr.engines.ppocr.reading_order.items import WHOLES, LayoutItem, line_rows
 from dsocr.engines.ppocr.reading_order.prose import text_weight
+from dsocr.engines.ppocr.reading_order.row_pairs import belong_by_rows, is_key
 
 Interval = tuple[float, float]
 """From x to x."""
@@ -45,20 +46,62 @@ def split_at_gutters(items: Items, line_height: float) -> list[Items]:
     columns: list[Items] = [[] for _ in range(len(edges) + 1)]
     for item in items:
         columns[sum(edge < item.rect.x0 + item.rect.width / 2 for edge in edges)].append(item)
+    lists = _join_rows(columns, widths)
     while len(columns) > 1:
-        weak = next((i for i, column in enumerate(columns) if not reads_as_column(column)), None)
+        places = range(len(columns))
+        weak = next((i for i in places if not _stands_alone(i, columns, lists)), None)
         if weak is None:
             break
         at_left = weak == len(widths) or (weak > 0 and widths[weak - 1] < widths[weak])
         left = weak - 1 if at_left else weak
         columns[left : left + 2] = [columns[left] + columns[left + 1]]
+        lists[left : left + 2] = [lists[left] or lists[left + 1]]
         del widths[left]
     return columns
 
 
+def _join_rows(columns: list[Items], widths: list[float]) -> list[bool]:
+    """Joins labels with their values, in place; which of the columns are then such lists."""
+    joins = [
+        _are_bound(
+            [item for column in columns[: i + 1] for item in column],
+            [item for column in columns[i + 1 :] for item in column],
+        )
+        for i in range(len(widths))
+    ]
+    lists = [False] * len(columns)
+    for i in reversed(range(len(joins))):
+        if joins[i]:
+            columns[i : i + 2] = [columns[i] + columns[i + 1]]
+            lists[i : i + 2] = [True]
+            del widths[i]
+    return lists
+
+
+def _stands_alone(index: int, columns: Sequence[Items], lists: Sequence[bool]) -> bool:
+    """Whether it reads as a column, or is a list of keys, or of labels beside another list."""
+    beside = [*lists[max(0, index - 1) : index], *lists[index + 1 : index + 2]]
+    is_list = lists[index] and (any(beside) or _has_keys(columns[index]))
+    return is_list or reads_as_column(columns[index])
+
+
+def _has_keys(items: Items) -> bool:
+    rows = line_rows([line for item in items for line in item.lines])
+    return 2 * sum(is_key(row[0]) for row in rows) > len(rows)
+
+
+def _are_bound(left: Sequence[LayoutItem], right: Sequence[LayoutItem]) -> bool:
+    """Whether the text at both sides is read row by row."""
+    if any(item.label in WHOLES for item in (*left, *right)):
+        return False
+    return belong_by_rows(
+        *([line for item in side for line in item.lines] for side in (left, right))
+    )
+
+
 def reads_as_column(items: Sequence[LayoutItem]) -> bool:
     """Whether these look like text set in a column, not like cells, labels or prices."""
-    if any(item.label in ("figure", "table") for item in items):
+    if any(item.label in WHOLES for item in items):
         return True
     lines = [line for item in items for line in item.lines]
     rows = line_rows(lines)
@@ -112,7 +155,9 @@ def find_crossed_gutter(items: Sequence[LayoutItem], line_height: float) -> Cros
 def _divides_columns(items: Sequence[LayoutItem], x: float) -> bool:
     left = [item for item in items if trimmed(item).x1 <= x]
     right = [item for item in items if trimmed(item).x0 >= x]
-    return all(side and reads_as_column(side) for side in (left, right))
+    return all(side and reads_as_column(side) for side in (left, right)) and not _are_bound(
+        left, right
+    )
 
 
 def _crosses(item: LayoutItem, x: float) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from statistics import median
 from typing import NamedTuple
 
-from dsocr.engines.ppocr.geometry import Rect
+from dsocr.engines.ppocr.geometry import Rect, enclose
 from dsocr.engines.ppocr.reading_order.column_split import (
     Interval,
     Items,
@@ -19,8 +19,16 @@ from dsocr.engines.ppocr.reading_order.column_split import (
     split_at_gutters,
     trimmed,
 )
-from dsocr.engines.ppocr.reading_order.items import Column, LayoutItem, rows_of
+from dsocr.engines.ppocr.reading_order.items import FRAME, Column, LayoutItem, line_rows, rows_of
 
+_CELL_GAP = 2.5  # of a line's height, between rows of slides
+_TITLE = 1.5  # of a line's height
+_HEAD = 1.15  # of the usual height: a heading
+_MIN_ENTRIES = 4
+_ENTRY = 18  # characters
+_MAX_INDENT = 3.0  # of a line's height
+_CENTRED = 0.2  # of the width, twice the distance between two middles
+_IN_GUTTER = 0.4  # of the width of a title
 _WIDE_GUTTER = 2.0  # of a line's height: seen in one row alone, this is a gutter all the same
 
 
@@ -111,10 +119,13 @@ def _groups(strips: list[Items], height: float) -> list[list[Items]]:
     current: list[Interval] = []
     for index, strip in enumerate(strips):
         firm = _firm_gutters(index, strips, gutters, height)
-        if groups:
+        if groups and not _begins_cells(groups[-1], strip, height):
+            last = groups[-1][-1]
             together = [item for part in groups[-1] for item in part] + strip
             merged = gutters_between(together, height)
-            if _are_one_band(merged, current, firm):
+            across = _is_across(groups[-1], strip, height) or _is_across([strip], last, height)
+            closes = _closes_entries(merged, last, current) or _closes_entries(merged, strip, firm)
+            if not (across or closes) and _are_one_band(merged, current, firm):
                 groups[-1].append(strip)
                 current = [gutter for gutter in merged if _meets_any(gutter, current + firm)]
                 continue
@@ -149,6 +160,63 @@ def _are_one_band(merged: list[Interval], upper: list[Interval], lower: list[Int
     if upper and lower:
         return any(_meets_any(g, upper) and _meets_any(g, lower) for g in merged)
     return all(_meets_any(gutter, merged) for gutter in upper + lower)
+
+
+def _closes_entries(merged: list[Interval], strip: Items, gutters: list[Interval]) -> bool:
+    """Whether a line of text closes most gutters of a row of short entries below or above it.
+
+    A headline may do so over columns of text, but a row of a list has nothing to do with it.
+    """
+    rows = rows_of(strip)
+    texts = [line.text for item in strip for line in item.lines]
+    if len(rows) > 1 or len(texts) < _MIN_ENTRIES or median(map(len, texts)) > _ENTRY:
+        return False
+    return 2 * sum(_meets_any(gutter, merged) for gutter in gutters) < len(gutters)
+
+
+def _begins_cells(group: Sequence[Items], strip: Items, height: float) -> bool:
+    """Whether a new row of cards or slides begins with the strip: these are read row by row."""
+    if _are_frames(strip) or _are_frames(group[-1]):
+        return True
+    lines = [line for item in strip for line in item.lines]
+    above = [line for part in group for item in part for line in item.lines]
+    if not lines or not above:
+        return False
+    heads = line_rows(lines)[0]
+    gap = min(line.rect.y0 for line in heads) - max(line.rect.y1 for line in above)
+    if len(heads) < 2 or gap < _CELL_GAP * height:
+        return False
+    usual = median(line.height for line in above)
+    starts = [line.rect.x0 for line in above]
+    return all(
+        head.height > _HEAD * usual and min(abs(head.rect.x0 - x) for x in starts) < height
+        for head in heads
+    )
+
+
+def _are_frames(strip: Items) -> bool:
+    return len(strip) > 1 and all(item.label == FRAME for item in strip)
+
+
+def _is_across(single: Sequence[Items], beside: Items, height: float) -> bool:
+    """Whether a strip is one item in the middle over (or under) another's columns: a title.
+
+    Large letters over the first column are one, too.
+    """
+    if len(single) != 1 or len(single[0]) != 1 or len(rows_of(beside)[0]) < 2:
+        return False
+    rect, around = single[0][0].rect, enclose([item.rect for item in beside])
+    if rect.y0 < around.y0 and rect.x0 < around.x0 + height and rect.height > _TITLE * height:
+        return True
+    if any(abs(item.rect.x0 - rect.x0) < _MAX_INDENT * height for item in beside):
+        return False
+    if abs(rect.x0 + rect.x1 - around.x0 - around.x1) < _CENTRED * around.width:
+        return True
+    gutters = gutters_between(beside, height)
+    return any(
+        min(rect.x1, right) - max(rect.x0, left) > _IN_GUTTER * rect.width
+        for left, right in gutters
+    )
 
 
 def _meets_any(interval: Interval, others: Sequence[Interval]) -> bool:

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 from dsocr.engines.ppocr.geometry import Line, Rect
 
+FRAME = "frame"
+"""The label of an item that stands for all that a drawn frame holds."""
+WHOLES = ("figure", "table", FRAME)
+"""Items whose lines are ordered among themselves."""
+
 _MAX_OVERLAP = 0.2  # of the narrower one's width: more, and they stand below one another
 _MIN_SHARED = 0.5  # of the lower one's height
 _MIN_SHARED_OF_TALLER = 0.3

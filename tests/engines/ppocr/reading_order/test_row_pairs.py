@@ -1,0 +1,88 @@
+from dsocr.engines.ppocr.geometry import Line, Rect
+from dsocr.engines.ppocr.reading_order.row_pairs import belong_by_rows, bound_beside, repeats_list
+
+PROSE = "running text that fills the column to its edge"
+
+
+def stack(*texts: str, x: float = 0, pitch: float = 40, right: float | None = None) -> list[Line]:
+    """Lines below one another from x, or up to `right`."""
+    lines = []
+    for number, text in enumerate(texts):
+        start = x if right is None else right - 10 * len(text)
+        rect = Rect(start, pitch * number, start + 10 * len(text), pitch * number + 20)
+        lines.append(Line(text, rect, 1.0))
+    return lines
+
+
+GOODS = stack("Rope", "Lantern", "Tar, 2 kg", "Sail needle", "Pitch")
+PRICES = ("4.50", "12.00", "8.25", "1.10", "6.00")
+
+
+def test_prices_belong_to_their_goods_however_far_away() -> None:
+    assert belong_by_rows(GOODS, stack(*PRICES, x=300))
+    assert belong_by_rows(GOODS, stack(*PRICES, right=2000))
+
+
+def test_words_beside_words_belong_together_where_rows_stand_apart() -> None:
+    states = ("in stock", "sold out", "in stock", "on order", "sold out")
+
+    assert belong_by_rows(GOODS, stack(*states, x=700))
+
+
+def test_words_flush_right_belong_to_what_stands_before_them() -> None:
+    states = ("in stock", "none", "on order", "two", "next week")
+
+    assert belong_by_rows(GOODS, stack(*states, right=900))
+
+
+def test_keys_belong_to_their_values() -> None:
+    keys = stack("Name:", "Street:", "Place:", pitch=25)
+
+    assert belong_by_rows(keys, stack("Hanna", "Mill Lane 3", "Thurso", x=500, pitch=25))
+
+
+def test_addresses_side_by_side_are_columns() -> None:
+    left = stack("Hanna Moe", "Mill Lane 3", "Thurso KW14", pitch=25)
+    right = stack("Moe and Sons", "Quay Road 8", "Wick KW1 4YT", x=500, pitch=25)
+
+    assert not belong_by_rows(left, right)
+
+
+def test_running_text_has_no_values_beside_it() -> None:
+    assert not belong_by_rows(stack(*[PROSE] * 8), stack(*[PROSE] * 8, x=600))
+    assert not belong_by_rows(stack(*[PROSE] * 8), stack(*["17.5"] * 8, x=600))
+
+
+def test_bulleted_lists_side_by_side_are_columns() -> None:
+    left = stack("\u2022 Rope", "\u2022 Tar", "\u2022 Pitch")
+
+    assert not belong_by_rows(left, stack("\u2022 Salt", "\u2022 Bread", "\u2022 Rum", x=400))
+
+
+def test_two_lists_with_prices_are_two() -> None:
+    first = [*GOODS, *stack(*PRICES, x=300)]
+    second = [*stack("Bread", "Salt beef", "Rum", x=500), *stack("2.00", "9.75", "14.00", x=800)]
+
+    assert not belong_by_rows(first, second)
+
+
+def test_a_number_of_pieces_and_a_price_are_one_list() -> None:
+    left = [[a, b] for a, b in zip(GOODS, stack("1", "2", "6", "3", "9", x=300), strict=True)]
+    right = [
+        [a, b] for a, b in zip(stack(*["each"] * 5, x=400), stack(*PRICES, x=500), strict=True)
+    ]
+
+    assert not repeats_list(left, right)
+
+
+def test_a_total_that_stands_before_the_values_does_not_hide_them() -> None:
+    total = Line("Total", Rect(250, 200, 290, 220), 1.0)
+
+    assert belong_by_rows(GOODS, [*stack(*PRICES, x=320), total])
+
+
+def test_what_stands_beside_lines_in_their_rows_is_found() -> None:
+    prices = stack(*PRICES, x=600)
+
+    assert bound_beside(GOODS, prices) == prices
+    assert bound_beside(prices, GOODS) == GOODS
