@@ -45,7 +45,7 @@ def compose_page(image: Pixels, lines: Sequence[Line], *, models: StructureModel
     lines = with_drop_caps([line for line in lines if line.text.strip() and not line.is_overlay])
     body = labels.body_height(lines)
     ruled = rules.ruled_tables(image, lines, body)
-    lines, parts = turned_parts(lines, ruled)
+    lines, parts = turned_parts(lines, ruled, width=image.shape[1])
     page, assigned, free = _page_layout(image, lines, models, ruled)
     columns = page.arrange(layout_items(assigned, free))
     drafts = [draft for column in columns for draft in column_drafts(column, page)]
