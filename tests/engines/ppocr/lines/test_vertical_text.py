@@ -51,13 +51,13 @@ def sideways(text: str, x: float, *, turn: int = 90) -> Line:
 def test_neighbouring_columns_are_one_part_of_the_page() -> None:
     title = Line("町内会のお知らせ", Rect(50, 10, 300, 40), 0.99)
     lines = [title, sideways("雨の時は", 100), sideways("来月の第一日曜日", 150)]
-    rest, parts = turned_parts(lines, ())
+    rest, parts = turned_parts(lines, (), width=400)
 
     assert rest == [title]
     assert [(part.turn, len(part.lines)) for part in parts] == [(90, 2)]
 
 
 def test_a_single_sideways_line_stays_in_the_page() -> None:
-    lines = [Line("text", Rect(50, 10, 300, 40), 0.99), sideways("margin", 2, turn=270)]
+    lines = [Line("text", Rect(50, 10, 300, 40), 0.99), sideways("axis", 190, turn=270)]
 
-    assert turned_parts(lines, ()) == (lines, [])
+    assert turned_parts(lines, (), width=400) == (lines, [])

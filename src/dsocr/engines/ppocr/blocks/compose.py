@@ -55,7 +55,7 @@ def compose_page(image: Pixels, lines: Sequence[Line], *, models: StructureModel
     overlays = [line for line in lines if line.is_overlay]
     lines = with_drop_caps([line for line in lines if line.text.strip() and not line.is_overlay])
     ruled = rules.ruled_tables(image, lines, labels.body_height(lines))
-    lines, parts = turned_parts(lines, ruled)
+    lines, parts = turned_parts(lines, ruled, width=image.shape[1])
     apart = _set_apart(image, lines)
     page, assigned, free = _page_layout(image, lines, models, apart)
     columns = page.arrange_page(layout_items(assigned, free, page.frames))

@@ -21,6 +21,8 @@ from dsocr.engines.ppocr.reading_order.paragraphs import leading_of
 from dsocr.engines.ppocr.tables.rules import RuledTable
 
 _NEAR = 2.5  # of a row's height: rows so near each other are one text
+_MARGIN = 0.1  # of the page's width
+_LONG = 5.0  # height over width
 _DOMINANT = 0.6  # of the page's characters
 
 
@@ -37,17 +39,18 @@ class TurnedPart:
 
 
 def turned_parts(
-    lines: Sequence[Line], ruled: Sequence[RuledTable]
+    lines: Sequence[Line], ruled: Sequence[RuledTable], *, width: float
 ) -> tuple[list[Line], list[TurnedPart]]:
     """The lines of the page's own direction, and the parts in others.
 
-    A single sideways line stays where it is, and so do the heads of a table's columns.
+    A single sideways line stays where it is, unless it runs along the margin of a page of that
+    `width`; the heads of a table's columns stay too.
     """
     parts = []
     turns: tuple[Turn, ...] = (90, 180, 270)
     for turn in turns:
         own = [line for line in lines if line.turn == turn and not _is_in_table(line, ruled)]
-        if own and (turn == 180 or _has_rows(own)):
+        if own and (turn == 180 or _has_rows(own) or all(_is_marginal(x, width) for x in own)):
             parts.append(TurnedPart(turn, own))
     taken = {id(line) for part in parts for line in part.lines}
     return [line for line in lines if id(line) not in taken], parts
@@ -104,6 +107,13 @@ def with_part(
 
 def _is_in_table(line: Line, ruled: Sequence[RuledTable]) -> bool:
     return any(share_inside(line.rect, table.rect) > 0.5 for table in ruled)
+
+
+def _is_marginal(line: Line, width: float) -> bool:
+    middle = (line.rect.x0 + line.rect.x1) / 2
+    return min(middle, width - middle) < _MARGIN * width and (
+        line.rect.height > _LONG * line.rect.width
+    )
 
 
 def _has_rows(lines: Sequence[Line]) -> bool:

@@ -39,6 +39,7 @@ _ANGLES = np.linspace(0, 2 * np.pi, 32, endpoint=False)
 _RING_SIDES = (0.6, 1.5)  # of a line's height
 _RING_STROKE = 0.15  # of its diameter
 _SAME_SIZE = 0.12
+_NEAR = 0.08  # of a line's height: the edges of a box that slopes reach out so far
 _COMB = 0.7  # of a box's side: boxes so near each other are for single letters
 
 
@@ -147,7 +148,7 @@ def _has_corners(rect: Rect, ink: Ink) -> bool:
 def _stands_free(rect: Rect, ink: Ink, height: float, clear: tuple[float, float]) -> bool:
     """Whether there is white beside it, and no more than a tick's end above and below."""
     x0, y0, x1, y1 = (int(value) for value in (rect.x0, rect.y0, rect.x1, rect.y1))
-    near = max(1, round(0.05 * height))
+    near = max(2, round(_NEAR * height))
     left = ink[y0:y1, max(0, round(x0 - clear[0] * height)) : max(0, x0 - near)]
     right = ink[y0:y1, x1 + near : round(x1 + clear[1] * height) + near]
     above = ink[max(0, y0 - 2 * near) : max(0, y0 - near), x0:x1]

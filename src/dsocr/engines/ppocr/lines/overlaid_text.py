@@ -15,6 +15,7 @@ from dsocr.engines.ppocr.networks.ocr import Detail, Ocr
 from dsocr.engines.ppocr.networks.quads import Pixels
 
 _MIN_SCORE = 0.7
+_PARTLY = 0.05  # of a line's area: it reaches into the overlay's rectangle, or out of it
 _AS_GOOD = 0.96  # of the first reading's expected characters
 _SAME = 0.4  # of a line's area in the other's rectangle
 _OVERLAY_SHARE = 0.55  # of a line's ink
@@ -62,6 +63,8 @@ class OverlaidText:
         height = median(level)
         for rect in find_overlays(image, height):
             self._poll()
+            if not any(_PARTLY < share_inside(line.rect, rect) < 1 - _PARTLY for line in kept):
+                continue  # a frame around text
             area = _with_rows(rect, kept, height)
             x0, y0 = max(0, int(area.x0)), max(0, int(area.y0))
             picture = image[y0 : int(area.y1) + 1, x0 : int(area.x1) + 1]
