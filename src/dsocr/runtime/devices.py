@@ -47,8 +47,8 @@ def choose_device(requested: str) -> torch.device:
 
 def make_current(device: torch.device) -> None:
     """Makes a CUDA device this thread's current one. Triton launches on the current device wherever
-    its arguments are, and events and pinned memory belong to it."""
-    if device.type == "cuda":
+    its arguments are, and events and pinned memory belong to it. One without an index is it."""
+    if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
 
 

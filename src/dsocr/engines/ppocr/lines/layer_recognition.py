@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from dsocr.engines.ppocr.geometry import Line
+from dsocr.engines.ppocr.geometry import Line, share_inside
 from dsocr.engines.ppocr.lines import text_layer
 from dsocr.engines.ppocr.lines.box_labels import with_box_marks
-from dsocr.engines.ppocr.lines.check_boxes import find_check_boxes
+from dsocr.engines.ppocr.lines.check_boxes import CheckBox, find_check_boxes
 from dsocr.engines.ppocr.lines.font_maps import has_font, lines_to_check, wrong_fonts
 from dsocr.engines.ppocr.lines.layer_gaps import split_at_gaps
 from dsocr.engines.ppocr.lines.quality import LEGIBLE, UNCHECKED_TEXT, legibility
@@ -22,6 +22,7 @@ from dsocr.engines.ppocr.view import upright_view
 
 _DETECTION_SIDE = 960
 """Enough to detect text that the layer lacks."""
+_IN_LINE = 0.5  # of a box
 _MAX_BESIDE = 0.6
 """Share of the detected text, by length, that the layer may lack: a stamp or a typed line on a
 scan has little of it, and the page is then recognized as a whole."""
@@ -77,9 +78,19 @@ def _believed(
     recognized = ocr.recognize(image, beside, poll=poll)
     added = text_layer.match_heights(lines, text_layer.missing_lines(recognized, lines), detected)
     height = float(np.median([line.rect.height for line in lines]))
-    boxes = find_check_boxes(image, height)
-    shown = with_box_marks([*split_at_gaps(lines, image), *added], boxes)
-    return PageLines(upright_view(image, 0), shown, list(flags))
+    parts = split_at_gaps(lines, image)
+    boxes = [box for box in find_check_boxes(image, height) if not _is_letter(box, parts)]
+    return PageLines(upright_view(image, 0), with_box_marks([*parts, *added], boxes), list(flags))
+
+
+def _is_letter(box: CheckBox, lines: Sequence[Line]) -> bool:
+    """Whether the layer has a word at this place: a round letter looks like a radio button."""
+    return any(
+        share_inside(box.rect, line.rect) > _IN_LINE
+        and line.text.replace(" ", "").isascii()
+        and len(line.text) > 2
+        for line in lines
+    )
 
 
 def _with_right_fonts(
