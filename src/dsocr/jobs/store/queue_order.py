@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Float,
     Row,
     bindparam,
     case,
     func,
-    or_,
     select,
 )
 
-from dsocr.engines.registry import names_of
-from dsocr.jobs.job import ClaimRequest, Job
+from dsocr.jobs.job import Job
 from dsocr.jobs.store.tables import jobs
 
 UNFINISHED = ("queued", "running")
@@ -52,59 +47,9 @@ _PROGRESS = (
 )
 
 
-def next_job(connection: Connection, request: ClaimRequest) -> str | None:
-    """The job to claim: one that a lost worker has left, or the first of the queue."""
-    full = _full_owners(connection, request)
-    left = connection.scalar(
-        select(jobs.c.id)
-        .where(jobs.c.status == "running", jobs.c.owner.not_in(full))
-        .where(or_(jobs.c.leased_by.is_(None), jobs.c.leased_by.in_(list(request.lost_workers))))
-        .where(_fits(request.engine))
-        .order_by(jobs.c.created_at)
-        .limit(1)
-    )
-    return left or _first_queued(connection, request.engine, full)
-
-
-def _first_queued(connection: Connection, engine: str, exclude: Collection[str]) -> str | None:
-    """The first job of `queue_order` that the engine may read, of owners not in `exclude`."""
-    waiting = (jobs.c.status == "queued") & jobs.c.owner.not_in(list(exclude)) & _fits(engine)
-    first_at = func.min(jobs.c.created_at)
-    owners = connection.scalars(
-        select(jobs.c.owner).where(waiting).group_by(jobs.c.owner).order_by(first_at)
-    ).all()
-    if not owners:
-        return None
-    running = _num_running(connection)
-    owner = min(owners, key=lambda name: running[name])
-    first: str | None = connection.scalar(
-        select(jobs.c.id)
-        .where(waiting, jobs.c.owner == owner)
-        .order_by(jobs.c.created_at, jobs.c.id)
-        .limit(1)
-    )
-    return first
-
-
 def _num_running(connection: Connection) -> Counter[str]:
     """Running jobs by owner."""
     return Counter({owner: num for owner, num in connection.execute(_NUM_RUNNING)})
-
-
-def _full_owners(connection: Connection, request: ClaimRequest) -> list[str]:
-    """Owners whose running jobs are enough for this worker."""
-    running_here = connection.execute(
-        select(jobs.c.owner, func.count(), func.sum(jobs.c.pages_total - jobs.c.pages_done))
-        .where(jobs.c.status == "running", jobs.c.leased_by == request.worker)
-        .group_by(jobs.c.owner)
-    )
-    enough = math.inf if request.enough_pages is None else request.enough_pages
-    return [
-        owner
-        for owner, num_jobs, pages_left in running_here
-        if num_jobs >= request.max_jobs_of_owner
-        or (num_jobs >= request.few_jobs and pages_left >= enough)
-    ]
 
 
 def queue_order(connection: Connection) -> list[str]:
@@ -132,10 +77,6 @@ def _queued_by_owner(connection: Connection) -> dict[str, deque[tuple[str, int]]
     for owner, job_id, pages_left in connection.execute(_QUEUED):
         queued[owner].append((job_id, pages_left))
     return queued
-
-
-def _fits(engine: str) -> ColumnElement[bool]:
-    return or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine.in_(names_of(engine)))
 
 
 class EtaEstimator:
