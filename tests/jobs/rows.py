@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from sqlalchemy import Connection
+
 from dsocr.jobs.job import ClaimRequest, JobFile, JobPage, Lease, NewJob
 from dsocr.jobs.store import commands, leases
 from dsocr.jobs.store.database import Database
@@ -34,8 +36,14 @@ async def accepted(database: Database, num_pages: int = 1, now: float = 0, **fie
     return await database.write(commands.accept, new, now, max_unfinished=10**6, max_of_owner=None)
 
 
+def claim(connection: Connection, request: ClaimRequest, now: float) -> Lease | None:
+    """A lease on one job."""
+    found = leases.claim(connection, request, now, limit=1)
+    return found[0] if found else None
+
+
 async def claimed(database: Database, worker: str = "me", lost: tuple[str, ...] = ()) -> Lease:
-    lease = await database.write(leases.claim, ClaimRequest(worker, "fake", lost, 100), 0)
+    lease = await database.write(claim, ClaimRequest(worker, "fake", lost, 100), 0)
     assert lease is not None
     return lease
 

@@ -32,7 +32,7 @@ from dsocr.jobs.store.tables import metadata
 from dsocr.jobs.worker_registry import HeartbeatMonitor, WorkerRegistry
 from dsocr.types import Box, PageFailure, PageResult, TextLine
 from tests.fakes import OPTIONS
-from tests.jobs.rows import accepted, claimed, finished_job, new_job, read
+from tests.jobs.rows import accepted, claim, claimed, finished_job, new_job, read
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ async def test_a_page_of_a_cancelled_or_deleted_job_is_not_stored(database: Data
 async def test_a_job_of_a_live_worker_is_not_claimed(database: Database) -> None:
     await accepted(database)
     await claimed(database, "one")
-    assert await database.write(leases.claim, ClaimRequest("two", "fake"), 0) is None
+    assert await database.write(claim, ClaimRequest("two", "fake"), 0) is None
 
 
 async def test_the_jobs_of_a_released_worker_are_claimed_first(database: Database) -> None:
@@ -138,12 +138,12 @@ async def test_a_job_for_another_engine_is_not_claimed(database: Database) -> No
     await accepted(database, wanted_engine="native")
     other = await accepted(database, now=1)
     assert (await claimed(database)).job_id == other
-    assert await database.write(leases.claim, ClaimRequest("me", "fake", (), 100), 0) is None
+    assert await database.write(claim, ClaimRequest("me", "fake", (), 100), 0) is None
 
 
 async def test_a_job_for_the_former_name_of_an_engine_is_claimed(database: Database) -> None:
     job_id = await accepted(database, wanted_engine="rapidocr")
-    lease = await database.write(leases.claim, ClaimRequest("me", "ppocr", (), 100), 0)
+    lease = await database.write(claim, ClaimRequest("me", "ppocr", (), 100), 0)
     assert lease is not None and lease.job_id == job_id
 
 
@@ -161,14 +161,14 @@ async def test_an_owner_at_its_limit_does_not_block_other_owners(database: Datab
         await accepted(database, now=number, owner="a")
     request = ClaimRequest("me", "fake", max_jobs_of_owner=2)
     for _ in range(2):
-        assert await database.write(leases.claim, request, 0)
-    assert await database.write(leases.claim, request, 0) is None
+        assert await database.write(claim, request, 0)
+    assert await database.write(claim, request, 0) is None
     b = await accepted(database, now=9, owner="b")
-    lease = await database.write(leases.claim, request, 0)
+    lease = await database.write(claim, request, 0)
     assert lease is not None and lease.job_id == b
     elsewhere = dataclasses.replace(request, worker="you", lost_workers=("me",))  # lost jobs count
-    assert all([await database.write(leases.claim, elsewhere, 0) for _ in range(3)])
-    assert await database.write(leases.claim, elsewhere, 0) is None
+    assert all([await database.write(claim, elsewhere, 0) for _ in range(3)])
+    assert await database.write(claim, elsewhere, 0) is None
 
 
 async def test_an_owner_of_short_jobs_gets_more_of_them_than_one_of_long_jobs(
@@ -178,7 +178,7 @@ async def test_an_owner_of_short_jobs_gets_more_of_them_than_one_of_long_jobs(
         await accepted(database, 5, now=number, owner="long")
         await accepted(database, 1, now=number, owner="short")
     request = ClaimRequest("me", "fake", (), 4, few_jobs=2, enough_pages=8)
-    taken = [await database.write(leases.claim, request, 0) for _ in range(7)]
+    taken = [await database.write(claim, request, 0) for _ in range(7)]
     owners = [(await database.read(queries.job, lease.job_id, 0)).owner for lease in taken if lease]
     assert (owners.count("long"), owners.count("short")) == (2, 4)
 
@@ -187,11 +187,11 @@ async def test_pages_that_are_done_make_room_for_another_job(database: Database)
     for number in range(2):
         await accepted(database, 3, now=number)
     request = ClaimRequest("me", "fake", (), 4, few_jobs=1, enough_pages=3)
-    lease = await database.write(leases.claim, request, 0)
+    lease = await database.write(claim, request, 0)
     assert lease is not None
-    assert await database.write(leases.claim, request, 0) is None
+    assert await database.write(claim, request, 0) is None
     await database.write(leases.store_page, lease, read(0))
-    assert await database.write(leases.claim, request, 0)
+    assert await database.write(claim, request, 0)
 
 
 async def test_every_change_has_its_own_seq(database: Database) -> None:

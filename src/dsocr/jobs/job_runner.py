@@ -51,7 +51,7 @@ class _EngineRestarting(Exception):
     """The page was not read because the engine restarts; it stays pending."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Run:
     """One lease on a job, and what reads its pages."""
 
@@ -59,6 +59,8 @@ class _Run:
     owner: str
     source: JobSource
     deadline: Deadline
+    pending: list[PageBatch]
+    """To read next; empty: the store has to be asked."""
 
 
 class JobRunner:
@@ -96,12 +98,11 @@ class JobRunner:
             await self._fail(lease, failure)
 
     async def _open(self, lease: Lease) -> _Run:
-        job = await self._database.read(queries.job, lease.job_id, time.time())
-        pages = await self._database.read(queries.job_pages, lease.job_id)
+        read = queries.job_to_read
+        job, pages, pending = await self._database.read(read, lease.job_id, time.time())
         source = JobSource(job, pages, files=self._files, sandbox=self._engines.sandbox)
-        pending = await self._database.read(queries.pending_pages, lease.job_id)
         deadline = Deadline(sum(len(batch.pages) for batch in pending), self._config)
-        return _Run(lease, job.owner, source, deadline)
+        return _Run(lease, job.owner, source, deadline, pending)
 
     async def _fail(self, lease: Lease, failure: PageFailure) -> None:
         with contextlib.suppress(LeaseLost):
@@ -111,7 +112,7 @@ class JobRunner:
         pause = ENGINE_PAUSE_SECONDS
         while True:
             try:
-                for batch in await self._database.read(queries.pending_pages, run.lease.job_id):
+                for batch in await self._take_pending(run):
                     await self._read_batch(run, batch)
                     pause = ENGINE_PAUSE_SECONDS
             except (_EngineRestarting, EngineUnavailable):
@@ -121,6 +122,10 @@ class JobRunner:
                 pause = min(2 * pause, ENGINE_WAIT_SECONDS)
             if await self._write(lambda store: leases.finish(store, run.lease, time.time())):
                 return
+
+    async def _take_pending(self, run: _Run) -> list[PageBatch]:
+        pending, run.pending = run.pending, []
+        return pending or await self._database.read(queries.pending_pages, run.lease.job_id)
 
     async def _read_batch(self, run: _Run, batch: PageBatch) -> None:
         async def store(result: PageResult) -> None:

@@ -19,13 +19,16 @@ from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import ClaimRequest, Lease
 from dsocr.jobs.job_runner import ENGINE_WAIT_SECONDS, EngineProvider, JobRunner
 from dsocr.jobs.limits import JobLimits
-from dsocr.jobs.store import leases, queue_order
+from dsocr.jobs.store import leases
 from dsocr.jobs.store.database import Database
+from dsocr.jobs.store.picking import any_to_claim
 from dsocr.jobs.worker_registry import HeartbeatMonitor, WorkerRegistry
 
 log = logging.getLogger(__name__)
 
 CANCEL_SECONDS = 1.0
+MAX_CLAIMS = 32
+"""In one transaction: other processes wait for it."""
 
 
 class JobWorker:
@@ -50,6 +53,8 @@ class JobWorker:
         self._runner = JobRunner(database, files, notifier, engines, config)
         self._monitor = HeartbeatMonitor(config.lease_seconds)
         self._running: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
+        self._look_for_lost_at = 0.0
+        """By the monotonic clock."""
         self._lease_lock = asyncio.Lock()
         """Held while `_running` is compared with the leases in the store: a snapshot from before a
         claim, compared after it, would make the new job look lost."""
@@ -117,28 +122,30 @@ class JobWorker:
                 await self._database.write(leases.release_job, Lease(job_id, epoch))
 
     async def _claim_jobs(self) -> None:
-        while await self._claim_job():
+        while await self._claim_some():
             pass
 
-    async def _claim_job(self) -> bool:
-        """Whether a job was claimed and started."""
+    async def _claim_some(self) -> bool:
+        """Whether jobs were claimed and started, so that there may be more."""
         try:
             _, info = await self._engines.pipeline(ENGINE_WAIT_SECONDS)
         except EngineUnavailable:
             return False
-        lost = await self._lost_workers()
+        lost = await self._newly_lost_workers()
         request = self._claim_request(info, lost)
-        if not lost and await self._database.read(queue_order.next_job, request) is None:
+        if not lost and not await self._database.read(any_to_claim, request):
             return False
         async with self._lease_lock:
-            lease = await self._database.write(leases.claim, request, time.time())
-            if lease is not None:
+            claimed = await self._database.write(
+                leases.claim, request, time.time(), limit=MAX_CLAIMS
+            )
+            for lease in claimed:
                 self._start_job(lease)
-                return True
-        for worker in lost:  # none of them holds a job any more
-            await self._database.write(leases.release_worker, worker)
-            self._registry.forget(worker)
-        return False
+        if len(claimed) < MAX_CLAIMS:
+            for worker in lost:  # what they still hold waits for room, without a holder
+                await self._database.write(leases.release_worker, worker)
+                self._registry.forget(worker)
+        return bool(claimed)
 
     def _claim_request(self, info: EngineInfo, lost: Sequence[str]) -> ClaimRequest:
         limits = self._limits()
@@ -167,6 +174,15 @@ class JobWorker:
             del self._running[lease.job_id]
         self._notifier.notify(lease.job_id)
         self.wake()
+
+    async def _newly_lost_workers(self) -> list[str]:
+        """`_lost_workers`, looked for at intervals: a claim after each job would look too often."""
+        if time.monotonic() < self._look_for_lost_at:
+            return []
+        lost = await self._lost_workers()
+        if not lost:
+            self._look_for_lost_at = time.monotonic() + self._config.poll_seconds
+        return lost
 
     async def _lost_workers(self) -> list[str]:
         """Workers whose jobs may be claimed: they died, or their heartbeat expired."""

@@ -9,14 +9,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from dsocr.jobs.job import ClaimRequest, JobPage, Lease, Status
 from dsocr.jobs.store import queries, records
 from dsocr.jobs.store.callbacks import due_at
-from dsocr.jobs.store.queue_order import next_job
+from dsocr.jobs.store.picking import JobPicker
 from dsocr.jobs.store.tables import files, jobs, pages, processes
 from dsocr.types import PageFailure, PageResult
+
+# Made once: a new statement costs more time than its execution.
+_CLAIM = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"))
+    .values(
+        status="running",
+        leased_by=bindparam("worker"),
+        epoch=jobs.c.epoch + 1,
+        seq=jobs.c.seq + 1,
+        started_at=func.coalesce(jobs.c.started_at, bindparam("now")),
+        leased_at=bindparam("now"),
+        done_at_lease=jobs.c.pages_done,
+    )
+    .returning(jobs.c.epoch)
+)
 
 
 class LeaseLost(Exception):
@@ -51,27 +67,15 @@ def leases_of(connection: Connection, worker: str) -> dict[str, int]:
     return {job_id: epoch for job_id, epoch in rows}
 
 
-def claim(connection: Connection, request: ClaimRequest, now: float) -> Lease | None:
-    """A lease on the job that `next_job` picks; None when there is none."""
-    job_id = next_job(connection, request)
-    if job_id is None:
-        return None
-    epoch = connection.scalar(
-        update(jobs)
-        .where(jobs.c.id == job_id)
-        .values(
-            status="running",
-            leased_by=request.worker,
-            epoch=jobs.c.epoch + 1,
-            seq=jobs.c.seq + 1,
-            started_at=func.coalesce(jobs.c.started_at, now),
-            leased_at=now,
-            done_at_lease=jobs.c.pages_done,
-        )
-        .returning(jobs.c.epoch)
-    )
-    assert epoch is not None
-    return Lease(job_id, epoch)
+def claim(connection: Connection, request: ClaimRequest, now: float, *, limit: int) -> list[Lease]:
+    """Leases on the jobs that `JobPicker` picks, at most `limit`."""
+    picker = JobPicker(connection, request, limit)
+    found: list[Lease] = []
+    while len(found) < limit and (job_id := picker.next()) is not None:
+        epoch = connection.scalar(_CLAIM, {"job": job_id, "worker": request.worker, "now": now})
+        assert epoch is not None
+        found.append(Lease(job_id, epoch))
+    return found
 
 
 def release_job(connection: Connection, lease: Lease) -> None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from dsocr.jobs.job import (
     FINISHED,
@@ -22,29 +22,52 @@ from dsocr.jobs.job import (
     StoredPage,
 )
 from dsocr.jobs.store import records
-from dsocr.jobs.store.queue_order import UNFINISHED, EtaEstimator
+from dsocr.jobs.store.queue_order import UNFINISHED, EtaEstimator, seconds_left
 from dsocr.jobs.store.tables import files, jobs, pages
 from dsocr.types import PageFailure
 
 MAX_SUMMARIES = 500
 """Of one call of `changes_since`."""
 
+# Statements made once: a new one costs more time than the query.
+_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))
+_OPTIONS = select(jobs.c.options, jobs.c.dpi).where(jobs.c.id == bindparam("job_id"))
+_FILES = (
+    select(files)
+    .where(files.c.job_id.in_(bindparam("job_ids", expanding=True)))
+    .order_by(files.c.job_id, files.c.number)
+)
+_PAGES = (
+    select(pages.c.number, pages.c.file, pages.c.file_page)
+    .where(pages.c.job_id == bindparam("job_id"))
+    .order_by(pages.c.number)
+)
+_PENDING = (
+    select(pages.c.number, pages.c.options, pages.c.dpi)
+    .where(pages.c.job_id == bindparam("job_id"), pages.c.wanted)
+    .order_by(pages.c.number)
+)
+_NUM_UNFINISHED = select(func.count()).select_from(jobs).where(jobs.c.status.in_(UNFINISHED))
+
 
 def job(connection: Connection, job_id: str, now: float, owner: str | None = None) -> Job:
     """Raises `JobNotFound`, also for a job of another owner."""
-    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+    row = connection.execute(_JOB, {"job_id": job_id}).first()
     if row is None or owner not in (None, row.owner) and row.owner:
         raise JobNotFound()
     return jobs_of_rows(connection, [row], now)[0]
 
 
 def job_pages(connection: Connection, job_id: str) -> list[JobPage]:
-    rows = connection.execute(
-        select(pages.c.number, pages.c.file, pages.c.file_page)
-        .where(pages.c.job_id == job_id)
-        .order_by(pages.c.number)
-    )
-    return [JobPage(*row) for row in rows]
+    return [JobPage(*row) for row in connection.execute(_PAGES, {"job_id": job_id})]
+
+
+def job_to_read(
+    connection: Connection, job_id: str, now: float
+) -> tuple[Job, list[JobPage], list[PageBatch]]:
+    """The job, all its pages and its `pending_pages`. Raises `JobNotFound`."""
+    found = job(connection, job_id, now)
+    return found, job_pages(connection, job_id), pending_pages(connection, job_id)
 
 
 def page(connection: Connection, job_id: str, index: int) -> StoredPage:
@@ -73,15 +96,11 @@ def stored_pages(
 
 def pending_pages(connection: Connection, job_id: str) -> list[PageBatch]:
     """The pages that are still to be read, in batches with the same options."""
-    row = connection.execute(select(jobs.c.options, jobs.c.dpi).where(jobs.c.id == job_id)).first()
+    row = connection.execute(_OPTIONS, {"job_id": job_id}).first()
     if row is None:
         return []
     batches: dict[tuple[str, float | None], list[int]] = defaultdict(list)
-    for number, options, dpi in connection.execute(
-        select(pages.c.number, pages.c.options, pages.c.dpi)
-        .where(pages.c.job_id == job_id, pages.c.wanted)
-        .order_by(pages.c.number)
-    ):
+    for number, options, dpi in connection.execute(_PENDING, {"job_id": job_id}):
         key = (options, dpi) if options else (row.options, row.dpi)
         batches[key].append(number)
     return [
@@ -121,10 +140,9 @@ def idempotent(connection: Connection, owner: str, key: str) -> tuple[str, str] 
 
 
 def num_unfinished(connection: Connection, owner: str | None = None) -> int:
-    query = select(func.count()).select_from(jobs).where(jobs.c.status.in_(UNFINISHED))
-    if owner is not None:
-        query = query.where(jobs.c.owner == owner)
-    return connection.scalar(query) or 0
+    if owner is None:
+        return connection.scalar(_NUM_UNFINISHED) or 0
+    return connection.scalar(_NUM_UNFINISHED.where(jobs.c.owner == owner)) or 0
 
 
 def count_by_status(connection: Connection) -> dict[str, int]:
@@ -166,24 +184,22 @@ def first_failure(connection: Connection, job_id: str) -> PageFailure | None:
 def jobs_of_rows(connection: Connection, rows: Sequence[Row[Any]], now: float) -> list[Job]:
     """Rows of `jobs` as jobs with their files; unfinished ones with position and estimate."""
     files_of = _files_by_job(connection, [row.id for row in rows])
-    found = [_job(row, tuple(files_of[row.id])) for row in rows]
-    if all(each.finished for each in found):
+    found = [_job(row, tuple(files_of[row.id]), now) for row in rows]
+    if all(each.status != "queued" for each in found):
         return found
     estimator = EtaEstimator(connection, now)
-    return [each if each.finished else estimator.estimate(each) for each in found]
+    return [estimator.estimate(each) if each.status == "queued" else each for each in found]
 
 
 def _files_by_job(connection: Connection, job_ids: Sequence[str]) -> dict[str, list[JobFile]]:
     found: dict[str, list[JobFile]] = defaultdict(list)
-    for row in connection.execute(
-        select(files).where(files.c.job_id.in_(job_ids)).order_by(files.c.job_id, files.c.number)
-    ):
+    for row in connection.execute(_FILES, {"job_ids": job_ids}):
         file = JobFile(row.number, row.name, row.size, row.num_pages, row.password)
         found[row.job_id].append(file)
     return found
 
 
-def _job(row: Row[Any], job_files: tuple[JobFile, ...]) -> Job:
+def _job(row: Row[Any], job_files: tuple[JobFile, ...], now: float) -> Job:
     error = None
     if row.error_code and row.status in FINISHED:  # a job that runs again has not failed yet
         error = PageFailure(row.error_code, row.error_message or "")
@@ -204,6 +220,7 @@ def _job(row: Row[Any], job_files: tuple[JobFile, ...]) -> Job:
         started_at=row.started_at,
         finished_at=row.finished_at,
         error=error,
+        eta_seconds=seconds_left(row, now) if row.status == "running" else None,
     )
 
 

@@ -2,82 +2,64 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import (
+    Connection,
+    Float,
+    Row,
+    bindparam,
+    case,
+    func,
+    select,
+)
 
-from dsocr.engines.registry import names_of
-from dsocr.jobs.job import ClaimRequest, Job
+from dsocr.jobs.job import Job
 from dsocr.jobs.store.tables import jobs
 
 UNFINISHED = ("queued", "running")
+LEAST_SECONDS = 1e-3
+"""A job that has run for less counts as having run for this long."""
 
-
-def next_job(connection: Connection, request: ClaimRequest) -> str | None:
-    """The job to claim: one that a lost worker has left, or the first of the queue."""
-    full = _full_owners(connection, request)
-    left = connection.scalar(
-        select(jobs.c.id)
-        .where(jobs.c.status == "running", jobs.c.owner.not_in(full))
-        .where(or_(jobs.c.leased_by.is_(None), jobs.c.leased_by.in_(list(request.lost_workers))))
-        .where(_fits(request.engine))
-        .order_by(jobs.c.created_at)
-        .limit(1)
+# Statements made once: a new one costs more time than the query.
+_NUM_RUNNING = (
+    select(jobs.c.owner, func.count()).where(jobs.c.status == "running").group_by(jobs.c.owner)
+)
+_QUEUED = (
+    select(jobs.c.owner, jobs.c.id, jobs.c.pages_total - jobs.c.pages_done)
+    .where(jobs.c.status == "queued")
+    .order_by(jobs.c.created_at, jobs.c.id)
+)
+_seconds = bindparam("now", type_=Float) - jobs.c.leased_at
+_num_done = jobs.c.pages_done - jobs.c.done_at_lease
+_rate = _num_done / case((_seconds > LEAST_SECONDS, _seconds), else_=LEAST_SECONDS)
+_PROGRESS = (
+    select(
+        jobs.c.owner,
+        func.count(),
+        func.sum(jobs.c.pages_total - jobs.c.pages_done),
+        func.sum(case((_num_done > 0, _rate), else_=0.0)),
     )
-    return left or _first_queued(connection, request.engine, full)
-
-
-def _first_queued(connection: Connection, engine: str, exclude: Collection[str]) -> str | None:
-    """The first job of `queue_order` that the engine may read, of owners not in `exclude`."""
-    waiting = (jobs.c.status == "queued") & jobs.c.owner.not_in(list(exclude)) & _fits(engine)
-    first_at = func.min(jobs.c.created_at)
-    owners = connection.scalars(
-        select(jobs.c.owner).where(waiting).group_by(jobs.c.owner).order_by(first_at)
-    ).all()
-    if not owners:
-        return None
-    running = _num_running(connection)
-    owner = min(owners, key=lambda name: running[name])
-    first: str | None = connection.scalar(
-        select(jobs.c.id)
-        .where(waiting, jobs.c.owner == owner)
-        .order_by(jobs.c.created_at, jobs.c.id)
-        .limit(1)
-    )
-    return first
+    .where(jobs.c.status == "running")
+    .group_by(jobs.c.owner)
+)
 
 
 def _num_running(connection: Connection) -> Counter[str]:
     """Running jobs by owner."""
-    rows = connection.execute(
-        select(jobs.c.owner, func.count()).where(jobs.c.status == "running").group_by(jobs.c.owner)
-    )
-    return Counter({owner: num for owner, num in rows})
-
-
-def _full_owners(connection: Connection, request: ClaimRequest) -> list[str]:
-    """Owners whose running jobs are enough for this worker."""
-    running_here = connection.execute(
-        select(jobs.c.owner, func.count(), func.sum(jobs.c.pages_total - jobs.c.pages_done))
-        .where(jobs.c.status == "running", jobs.c.leased_by == request.worker)
-        .group_by(jobs.c.owner)
-    )
-    enough = math.inf if request.enough_pages is None else request.enough_pages
-    return [
-        owner
-        for owner, num_jobs, pages_left in running_here
-        if num_jobs >= request.max_jobs_of_owner
-        or (num_jobs >= request.few_jobs and pages_left >= enough)
-    ]
+    return Counter({owner: num for owner, num in connection.execute(_NUM_RUNNING)})
 
 
 def queue_order(connection: Connection) -> list[str]:
     """Queued jobs in the order they start: first come first served within an owner, owners with
     the fewest running jobs first."""
-    running = _num_running(connection)
+    return [job_id for job_id, _ in _queue(connection, _num_running(connection))]
+
+
+def _queue(connection: Connection, running: Counter[str]) -> list[tuple[str, int]]:
+    """`queue_order`, each job with its number of unread pages. Counts the jobs in `running`."""
     queued = _queued_by_owner(connection)
     order = []
     while queued:
@@ -89,55 +71,43 @@ def queue_order(connection: Connection) -> list[str]:
     return order
 
 
-def _queued_by_owner(connection: Connection) -> dict[str, deque[str]]:
-    query = select(jobs.c.owner, jobs.c.id).where(jobs.c.status == "queued")
-    queued: dict[str, deque[str]] = defaultdict(deque)
-    for owner, job_id in connection.execute(query.order_by(jobs.c.created_at, jobs.c.id)):
-        queued[owner].append(job_id)
+def _queued_by_owner(connection: Connection) -> dict[str, deque[tuple[str, int]]]:
+    """Queued jobs with their number of unread pages, in the order they came."""
+    queued: dict[str, deque[tuple[str, int]]] = defaultdict(deque)
+    for owner, job_id, pages_left in connection.execute(_QUEUED):
+        queued[owner].append((job_id, pages_left))
     return queued
 
 
-def _fits(engine: str) -> ColumnElement[bool]:
-    return or_(jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine.in_(names_of(engine)))
-
-
 class EtaEstimator:
-    """Queue positions, and times left at the pages per second of the jobs that run now."""
+    """Queue positions of queued jobs, and times left at the pages per second of the jobs that run
+    now. Reads the queue and a sum of the running jobs."""
 
     def __init__(self, connection: Connection, now: float) -> None:
-        self._queue = queue_order(connection)
-        self._position = {job_id: position for position, job_id in enumerate(self._queue, 1)}
-        self._pages_left: dict[str, int] = {}
-        self._pages_per_second: dict[str, float] = {}
-        """Of each running job."""
-        self._load(connection, now)
+        running: Counter[str] = Counter()
+        self._pages_per_second, pages_left = 0.0, 0
+        for owner, num_jobs, left, rate in connection.execute(_PROGRESS, {"now": now}):
+            running[owner] = num_jobs
+            pages_left += left
+            self._pages_per_second += rate
+        self._places: dict[str, tuple[int, int]] = {}
+        """Of each queued job: its position, and the unread pages up to its end."""
+        for position, (job_id, left) in enumerate(_queue(connection, running), 1):
+            pages_left += left
+            self._places[job_id] = position, pages_left
 
     def estimate(self, job: Job) -> Job:
-        """The unfinished job with its `queue_position` and `eta_seconds`."""
-        if job.status == "running":
-            rate = self._pages_per_second.get(job.id)
-            left = self._pages_left.get(job.id, 0)
-            return replace(job, eta_seconds=left / rate if rate else None)
-        position = self._position.get(job.id)
-        rate = sum(self._pages_per_second.values())
-        if not rate or position is None:
-            return replace(job, queue_position=position)
-        later = sum(self._pages_left[other] for other in self._queue[position:])
-        left = sum(self._pages_left.values()) - later
-        return replace(job, queue_position=position, eta_seconds=left / rate)
+        """The queued job with its `queue_position` and `eta_seconds`."""
+        position, pages_left = self._places[job.id]
+        rate = self._pages_per_second
+        eta = pages_left / rate if rate else None
+        return replace(job, queue_position=position, eta_seconds=eta)
 
-    def _load(self, connection: Connection, now: float) -> None:
-        for row in connection.execute(
-            select(
-                jobs.c.id,
-                jobs.c.status,
-                jobs.c.pages_total,
-                jobs.c.pages_done,
-                jobs.c.done_at_lease,
-                jobs.c.leased_at,
-            ).where(jobs.c.status.in_(UNFINISHED))
-        ):
-            self._pages_left[row.id] = row.pages_total - row.pages_done
-            done = row.pages_done - row.done_at_lease
-            if row.status == "running" and done > 0:
-                self._pages_per_second[row.id] = done / max(1e-3, now - row.leased_at)
+
+def seconds_left(row: Row[Any], now: float) -> float | None:
+    """Of a running job, by its row, at its own pages per second; None before its first page."""
+    done = row.pages_done - row.done_at_lease
+    if done <= 0:
+        return None
+    seconds = max(LEAST_SECONDS, now - row.leased_at)
+    return float((row.pages_total - row.pages_done) * seconds / done)

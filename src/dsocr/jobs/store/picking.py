@@ -1,0 +1,149 @@
+"""Which jobs a worker claims next: fair among owners, within the limits of the worker."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, select
+
+from dsocr.engines.registry import names_of
+from dsocr.jobs.job import ClaimRequest
+from dsocr.jobs.store.tables import jobs
+
+# Made once: a new statement costs more time than the query.
+_pages_left = jobs.c.pages_total - jobs.c.pages_done
+_is_here = jobs.c.leased_by == bindparam("worker")
+_RUNNING = (
+    select(
+        jobs.c.owner,
+        func.count(),
+        func.sum(case((_is_here, 1), else_=0)),
+        func.sum(case((_is_here, _pages_left), else_=0)),
+    )
+    .where(jobs.c.status == "running")
+    .group_by(jobs.c.owner)
+)
+_CANDIDATE = select(
+    jobs.c.id, jobs.c.owner, jobs.c.status, jobs.c.created_at, _pages_left.label("pages_left")
+)
+
+
+class JobPicker:
+    """The jobs to claim in this transaction, one after the other: those that lost workers have
+    left, then the queue.
+
+    Each owner's jobs are claimed in the order they came, and the owner with the fewest running jobs
+    gets the next one; of equals, the one whose job is older.
+    """
+
+    def __init__(self, connection: Connection, request: ClaimRequest, limit: int) -> None:
+        """Picks at most `limit` jobs."""
+        self._connection = connection
+        self._request = request
+        self._limit = limit
+        self._shares = _Shares(connection, request)
+        self._may_have_left = True
+        self._first_at: dict[str, float] | None = None
+        """When the first queued job of each owner came; None: not read yet."""
+        self._queues: dict[str, deque[Any]] = {}
+        """Queued jobs of the owners that got one, without those that were picked."""
+
+    def next(self) -> str | None:
+        """None when there is none. The caller claims the job before it asks for the next one."""
+        job = self._next_left() or self._next_queued()
+        if job is None:
+            return None
+        self._shares.add(job)
+        job_id: str = job.id
+        return job_id
+
+    def _next_left(self) -> Any | None:
+        """The oldest job without a holder, or whose holder is lost."""
+        if not self._may_have_left:
+            return None
+        lost = list(self._request.lost_workers)
+        found = self._connection.execute(
+            _CANDIDATE.where(jobs.c.status == "running", self._may_claim())
+            .where(or_(jobs.c.leased_by.is_(None), jobs.c.leased_by.in_(lost)))
+            .order_by(jobs.c.created_at)
+            .limit(1)
+        ).first()
+        self._may_have_left = found is not None
+        return found
+
+    def _next_queued(self) -> Any | None:
+        first_at = self._first_at
+        if first_at is None:
+            first_at = self._first_at = self._read_owners()
+        owners = [owner for owner in first_at if self._shares.has_room(owner)]
+        if not owners:
+            return None
+        owner = min(owners, key=lambda name: (self._shares.running[name], first_at[name]))
+        if owner not in self._queues:
+            self._queues[owner] = self._read_queue(owner)
+        queue = self._queues[owner]
+        job = queue.popleft()
+        if queue:
+            first_at[owner] = queue[0].created_at
+        else:
+            del first_at[owner]
+        return job
+
+    def _read_owners(self) -> dict[str, float]:
+        rows = self._connection.execute(
+            select(jobs.c.owner, func.min(jobs.c.created_at))
+            .where(jobs.c.status == "queued", self._may_claim())
+            .group_by(jobs.c.owner)
+        )
+        return {owner: first_at for owner, first_at in rows}
+
+    def _read_queue(self, owner: str) -> deque[Any]:
+        rows = self._connection.execute(
+            _CANDIDATE.where(jobs.c.status == "queued", jobs.c.owner == owner, self._may_claim())
+            .order_by(jobs.c.created_at, jobs.c.id)
+            .limit(self._limit)
+        )
+        return deque(rows.all())
+
+    def _may_claim(self) -> ColumnElement[bool]:
+        """The engine may read the job, and its owner has room for it."""
+        wanted = jobs.c.wanted_engine
+        fits = or_(wanted.is_(None), wanted.in_(names_of(self._request.engine)))
+        return fits & jobs.c.owner.not_in(self._shares.full_owners())
+
+
+class _Shares:
+    """What each owner has running."""
+
+    def __init__(self, connection: Connection, request: ClaimRequest) -> None:
+        self._request = request
+        self.running: Counter[str] = Counter()
+        self._here: Counter[str] = Counter()
+        """Jobs on this worker."""
+        self._pages_left: Counter[str] = Counter()
+        """Unread pages of these."""
+        for owner, num, here, left in connection.execute(_RUNNING, {"worker": request.worker}):
+            self.running[owner], self._here[owner], self._pages_left[owner] = num, here, left
+
+    def has_room(self, owner: str) -> bool:
+        """Whether this worker may get another job of the owner."""
+        request, num = self._request, self._here[owner]
+        enough = math.inf if request.enough_pages is None else request.enough_pages
+        few = num < request.few_jobs or self._pages_left[owner] < enough
+        return num < request.max_jobs_of_owner and few
+
+    def full_owners(self) -> list[str]:
+        return [owner for owner in self.running if not self.has_room(owner)]
+
+    def add(self, job: Any) -> None:
+        """Counts the job as one of this worker."""
+        self.running[job.owner] += job.status == "queued"  # one that was left counts already
+        self._here[job.owner] += 1
+        self._pages_left[job.owner] += job.pages_left
+
+
+def any_to_claim(connection: Connection, request: ClaimRequest) -> bool:
+    """Whether there is a job for this worker."""
+    return JobPicker(connection, request, 1).next() is not None
