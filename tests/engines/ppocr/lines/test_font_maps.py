@@ -44,8 +44,8 @@ def test_a_sign_or_two_are_too_few_to_judge_a_font() -> None:
     assert wrong_fonts([line((BAD, "n"))], [seen("•")]) == set()
 
 
-def test_every_font_is_checked_with_the_lines_that_have_most_of_it() -> None:
+def test_every_font_is_checked_with_a_few_short_lines() -> None:
     lines = [line((GOOD, f"An ordinary line {number}"), row=number) for number in range(20)]
     rare = line((GOOD, "Call"), (BAD, "0155 341"), row=30)
     checked = lines_to_check([*lines, rare])
-    assert rare in checked and len(checked) == 4
+    assert rare in checked and len(checked) == 3

@@ -15,9 +15,11 @@ from rapidfuzz.distance import Levenshtein
 
 from dsocr.engines.ppocr.geometry import Line
 
-_LINES = 3
+_LINES = 2
 """Lines of each font that are recognized."""
-_MAX_FONTS = 16
+_ENOUGH = 8
+"""Letters of a font from which a line is as good as a longer one, which takes more time."""
+_MAX_FONTS = 12
 _MAX_LETTERS = 120
 _MIN_LETTERS = 3
 """Letters and digits from which a font can be judged."""
@@ -28,7 +30,7 @@ _CERTAIN = 0.9
 
 
 def lines_to_check(lines: Sequence[Line]) -> list[Line]:
-    """For each font, the lines that have most of its characters: what `wrong_fonts` needs."""
+    """For each font, short lines with enough of its characters: what `wrong_fonts` needs."""
     by_font: dict[int, list[tuple[int, Line]]] = defaultdict(list)
     for line in lines:
         if len(line.text) > _MAX_LETTERS:
@@ -38,7 +40,7 @@ def lines_to_check(lines: Sequence[Line]) -> list[Line]:
     chosen: dict[int, Line] = {}
     common = sorted(by_font.values(), key=lambda pairs: -sum(count for count, _ in pairs))
     for pairs in common[:_MAX_FONTS]:
-        best = sorted(pairs, key=lambda pair: -pair[0])[:_LINES]
+        best = sorted(pairs, key=lambda pair: (-min(pair[0], _ENOUGH), len(pair[1].text)))[:_LINES]
         chosen.update((id(line), line) for _, line in best)
     return list(chosen.values())
 
