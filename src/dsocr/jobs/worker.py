@@ -152,6 +152,7 @@ class JobWorker:
         return ClaimRequest(
             worker=self._registry.id,
             engine=info.name,
+            model=info.model,
             lost_workers=lost,
             max_jobs_of_owner=limits.running.value,
             few_jobs=limits.few_running,
