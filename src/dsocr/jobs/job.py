@@ -135,6 +135,8 @@ class ClaimRequest:
     """Nor does one with this many, if at least `enough_pages` of their pages are left."""
     enough_pages: int | None = None
     """None: only the number of jobs counts."""
+    model: str = ""
+    """Of the engine; stored with the job."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,13 @@ class _Run:
     owner: str
     source: JobSource
     deadline: Deadline
+    engine: tuple[str, str]
+    """Name and model, as the store has them."""
     pending: list[PageBatch]
     """To read next; empty: the store has to be asked."""
+    pages_left: int = 0
+    """Of the batches that are read now."""
+    ended: bool = False
 
 
 class JobRunner:
@@ -102,7 +107,7 @@ class JobRunner:
         job, pages, pending = await self._database.read(read, lease.job_id, time.time())
         source = JobSource(job, pages, files=self._files, sandbox=self._engines.sandbox)
         deadline = Deadline(sum(len(batch.pages) for batch in pending), self._config)
-        return _Run(lease, job.owner, source, deadline, pending)
+        return _Run(lease, job.owner, source, deadline, (job.engine, job.model), pending)
 
     async def _fail(self, lease: Lease, failure: PageFailure) -> None:
         with contextlib.suppress(LeaseLost):
@@ -112,7 +117,9 @@ class JobRunner:
         pause = ENGINE_PAUSE_SECONDS
         while True:
             try:
-                for batch in await self._take_pending(run):
+                batches = await self._take_pending(run)
+                run.pages_left = sum(len(batch.pages) for batch in batches)
+                for batch in batches:
                     await self._read_batch(run, batch)
                     pause = ENGINE_PAUSE_SECONDS
             except (_EngineRestarting, EngineUnavailable):
@@ -120,7 +127,7 @@ class JobRunner:
                 with run.deadline.paused():
                     await asyncio.sleep(pause)
                 pause = min(2 * pause, ENGINE_WAIT_SECONDS)
-            if await self._write(lambda store: leases.finish(store, run.lease, time.time())):
+            if run.ended or await self._write(leases.finish, run.lease, time.time()):
                 return
 
     async def _take_pending(self, run: _Run) -> list[PageBatch]:
@@ -131,16 +138,28 @@ class JobRunner:
         async def store(result: PageResult) -> None:
             if result.error is not None and result.error.code == EngineUnavailable.code:
                 raise _EngineRestarting()
-            await self._write(leases.store_page, run.lease, result, deadline=run.deadline)
+            await self._store_page(run, result)
             self._notifier.notify(run.lease.job_id)
             run.deadline.page_done()
 
         with run.deadline.paused():
             pipeline, info = await self._engines.pipeline(ENGINE_WAIT_SECONDS)
-        await self._write(leases.set_engine, run.lease, info.name, info.model)
+        if run.engine != (info.name, info.model):
+            await self._write(leases.set_engine, run.lease, info.name, info.model)
+            run.engine = (info.name, info.model)
         await pipeline.run_in_background(
             run.source, batch.options, store, pages=batch.pages, owner=run.owner, dpi=batch.dpi
         )
+
+    async def _store_page(self, run: _Run, result: PageResult) -> None:
+        """The last page ends the job in the same transaction."""
+        lease, deadline = run.lease, run.deadline
+        run.pages_left -= 1
+        if run.pages_left:
+            await self._write(leases.store_page, lease, result, deadline=deadline)
+        else:
+            last = leases.store_last_page
+            run.ended = await self._write(last, lease, result, time.time(), deadline=deadline)
 
     async def _write(
         self, work: Callable[..., T], *args: Any, deadline: Deadline | None = None

@@ -126,7 +126,7 @@ class JobWorker:
             pass
 
     async def _claim_some(self) -> bool:
-        """Whether jobs were claimed and started, so that there may be more."""
+        """Whether as many jobs as possible were claimed, so that there may be more."""
         try:
             _, info = await self._engines.pipeline(ENGINE_WAIT_SECONDS)
         except EngineUnavailable:
@@ -145,13 +145,14 @@ class JobWorker:
             for worker in lost:  # what they still hold waits for room, without a holder
                 await self._database.write(leases.release_worker, worker)
                 self._registry.forget(worker)
-        return bool(claimed)
+        return len(claimed) == MAX_CLAIMS
 
     def _claim_request(self, info: EngineInfo, lost: Sequence[str]) -> ClaimRequest:
         limits = self._limits()
         return ClaimRequest(
             worker=self._registry.id,
             engine=info.name,
+            model=info.model,
             lost_workers=lost,
             max_jobs_of_owner=limits.running.value,
             few_jobs=limits.few_running,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import BindParameter, Connection, case, select, update
 
 from dsocr.jobs.store.tables import jobs
 
@@ -22,7 +22,7 @@ class DueCallback:
     attempt: int
 
 
-def due_at(now: float) -> Any:
+def due_at(now: float | BindParameter[float]) -> Any:
     """The value of `callback_due_at` when a job ends: now, if it has a callback."""
     return case((jobs.c.callback_url.is_not(None), now), else_=None)
 

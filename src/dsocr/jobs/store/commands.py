@@ -25,6 +25,9 @@ from dsocr.jobs.store.callbacks import due_at
 from dsocr.jobs.store.tables import files, jobs, pages
 from dsocr.types import OcrOptions
 
+# Made once: a new statement costs more time than its execution.
+_INSERT_JOB, _INSERT_FILE, _INSERT_PAGE = insert(jobs), insert(files), insert(pages)
+
 
 def accept(
     connection: Connection,
@@ -138,9 +141,9 @@ def correct(
 
 
 def _insert(connection: Connection, new: NewJob, now: float) -> None:
-    connection.execute(insert(jobs), _job_row(new, now))
-    connection.execute(insert(files), _file_rows(new))
-    connection.execute(insert(pages), _page_rows(new))
+    connection.execute(_INSERT_JOB, _job_row(new, now))
+    connection.execute(_INSERT_FILE, _file_rows(new))
+    connection.execute(_INSERT_PAGE, _page_rows(new))
 
 
 def _job_row(new: NewJob, now: float) -> dict[str, Any]:

@@ -174,13 +174,16 @@ class Database:
 def _outcome(write: _Write, connection: Connection) -> tuple[Any, BaseException | None]:
     """The result, or the error after which the savepoint is rolled back. Raises `OperationalError`,
     after which the transaction cannot go on."""
+    connection.exec_driver_sql("SAVEPOINT one_write")
     try:
-        with connection.begin_nested():
-            return write.work(connection), None
+        result = write.work(connection)
     except OperationalError:
         raise
     except BaseException as error:
+        connection.exec_driver_sql("ROLLBACK TO one_write")
         return None, error
+    connection.exec_driver_sql("RELEASE one_write")
+    return result, None
 
 
 def path_of(url: str) -> Path:

@@ -7,9 +7,7 @@ stopped cannot overwrite the pages of the next holder.
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Float, bindparam, delete, func, insert, select, update
 
 from dsocr.jobs.job import ClaimRequest, JobPage, Lease, Status
 from dsocr.jobs.store import queries, records
@@ -25,6 +23,8 @@ _CLAIM = (
     .values(
         status="running",
         leased_by=bindparam("worker"),
+        engine=bindparam("by_engine"),
+        model=bindparam("by_model"),
         epoch=jobs.c.epoch + 1,
         seq=jobs.c.seq + 1,
         started_at=func.coalesce(jobs.c.started_at, bindparam("now")),
@@ -32,6 +32,67 @@ _CLAIM = (
         done_at_lease=jobs.c.pages_done,
     )
     .returning(jobs.c.epoch)
+)
+
+_update_leased = (
+    update(jobs)
+    .where(
+        jobs.c.id == bindparam("job"),
+        jobs.c.epoch == bindparam("lease_epoch"),
+        jobs.c.status == "running",
+    )
+    .values(seq=jobs.c.seq + 1)
+    .returning(jobs.c.seq)
+)
+"""Changes a job and returns its new `seq`, if the lease is still its newest."""
+_SET_ENGINE = _update_leased.values(engine=bindparam("by_engine"), model=bindparam("by_model"))
+_COUNT_PAGE = _update_leased.values(
+    pages_done=jobs.c.pages_done + bindparam("done"),
+    pages_failed=jobs.c.pages_failed + bindparam("failed"),
+)
+_END = _update_leased.values(
+    status=bindparam("end_status"),
+    finished_at=bindparam("now"),
+    leased_by=None,
+    error_code=bindparam("code"),
+    error_message=bindparam("message"),
+    callback_due_at=due_at(bindparam("now", type_=Float)),
+)
+_COUNTS = select(
+    jobs.c.pages_total,
+    jobs.c.pages_done,
+    jobs.c.pages_failed,
+    jobs.c.error_code,
+    jobs.c.error_message,
+).where(jobs.c.id == bindparam("job"))
+_page = (pages.c.job_id == bindparam("job")) & (pages.c.number == bindparam("page"))
+_PAGE_BEFORE = (
+    select(
+        pages.c.result.is_not(None),
+        pages.c.failed,
+        pages.c.file,
+        pages.c.file_page,
+        files.c.name,
+    )
+    .join(files, (files.c.job_id == pages.c.job_id) & (files.c.number == pages.c.file))
+    .where(_page)
+)
+_STORE_PAGE = (
+    update(pages)
+    .where(_page)
+    .values(
+        wanted=False,
+        options=None,
+        dpi=None,
+        seq=bindparam("page_seq"),
+        failed=bindparam("page_failed"),
+        news=bindparam("summary"),
+        result=bindparam("page_result"),
+        corrections=None,
+    )
+)
+_FIRST_PENDING = (
+    select(pages.c.number).where(pages.c.job_id == bindparam("job"), pages.c.wanted).limit(1)
 )
 
 
@@ -70,9 +131,15 @@ def leases_of(connection: Connection, worker: str) -> dict[str, int]:
 def claim(connection: Connection, request: ClaimRequest, now: float, *, limit: int) -> list[Lease]:
     """Leases on the jobs that `JobPicker` picks, at most `limit`."""
     picker = JobPicker(connection, request, limit)
+    by = {
+        "worker": request.worker,
+        "by_engine": request.engine,
+        "by_model": request.model,
+        "now": now,
+    }
     found: list[Lease] = []
     while len(found) < limit and (job_id := picker.next()) is not None:
-        epoch = connection.scalar(_CLAIM, {"job": job_id, "worker": request.worker, "now": now})
+        epoch = connection.scalar(_CLAIM, {"job": job_id, **by})
         assert epoch is not None
         found.append(Lease(job_id, epoch))
     return found
@@ -94,8 +161,11 @@ def release_worker(connection: Connection, worker: str) -> None:
 
 
 def set_engine(connection: Connection, lease: Lease, engine: str, model: str) -> None:
-    """Records the engine that reads the job. Raises `LeaseLost`."""
-    _update_leased(connection, lease, engine=engine, model=model)
+    """Records another engine than the one at the claim. Raises `LeaseLost`."""
+    values = {"job": lease.job_id, "lease_epoch": lease.epoch}
+    changed = {"by_engine": engine, "by_model": model}
+    if connection.scalar(_SET_ENGINE, values | changed) is None:
+        raise LeaseLost()
 
 
 def store_page(connection: Connection, lease: Lease, result: PageResult) -> None:
@@ -103,42 +173,36 @@ def store_page(connection: Connection, lease: Lease, result: PageResult) -> None
 
     Raises `LeaseLost`.
     """
-    row = (pages.c.job_id == lease.job_id) & (pages.c.number == result.index)
-    before = connection.execute(
-        select(
-            pages.c.result.is_not(None),
-            pages.c.failed,
-            pages.c.file,
-            pages.c.file_page,
-            files.c.name,
-        )
-        .join(files, (files.c.job_id == pages.c.job_id) & (files.c.number == pages.c.file))
-        .where(row)
-    ).first()
+    key = {"job": lease.job_id, "page": result.index}
+    before = connection.execute(_PAGE_BEFORE, key).first()
     if before is None:
         raise LeaseLost()
     was_done, had_failed, file, file_page, name = before
-    seq = _update_leased(
-        connection,
-        lease,
-        pages_done=jobs.c.pages_done + (not was_done),
-        pages_failed=jobs.c.pages_failed + int(result.error is not None) - int(had_failed),
+    seq = connection.scalar(
+        _COUNT_PAGE,
+        {
+            "job": lease.job_id,
+            "lease_epoch": lease.epoch,
+            "done": int(not was_done),
+            "failed": int(result.error is not None) - int(had_failed),
+        },
     )
+    if seq is None:
+        raise LeaseLost()
     summary = records.summarize(JobPage(result.index, file, file_page), name, seq, result)
-    connection.execute(
-        update(pages)
-        .where(row)
-        .values(
-            wanted=False,
-            options=None,
-            dpi=None,
-            seq=seq,
-            failed=result.error is not None,
-            news=records.summary_to_text(summary),
-            result=records.result_to_text(result),
-            corrections=None,
-        )
-    )
+    stored = {
+        "page_seq": seq,
+        "page_failed": result.error is not None,
+        "summary": records.summary_to_text(summary),
+        "page_result": records.result_to_text(result),
+    }
+    connection.execute(_STORE_PAGE, key | stored)
+
+
+def store_last_page(connection: Connection, lease: Lease, result: PageResult, now: float) -> bool:
+    """`store_page` and `finish` in one transaction: whether the job has ended."""
+    store_page(connection, lease, result)
+    return finish(connection, lease, now)
 
 
 def finish(connection: Connection, lease: Lease, now: float) -> bool:
@@ -146,8 +210,7 @@ def finish(connection: Connection, lease: Lease, now: float) -> bool:
 
     Raises `LeaseLost`.
     """
-    pending = select(pages.c.number).where(pages.c.job_id == lease.job_id, pages.c.wanted).limit(1)
-    if connection.scalar(pending) is not None:
+    if connection.scalar(_FIRST_PENDING, {"job": lease.job_id}) is not None:
         return False
     status, error = _outcome(connection, lease.job_id)
     _end(connection, lease, status, now, error)
@@ -162,15 +225,13 @@ def fail(connection: Connection, lease: Lease, failure: PageFailure, now: float)
 
 def _outcome(connection: Connection, job_id: str) -> tuple[Status, PageFailure | None]:
     """The final status of a job without pending pages, and its error."""
-    total, done, failed, code, message = connection.execute(
-        select(
-            jobs.c.pages_total,
-            jobs.c.pages_done,
-            jobs.c.pages_failed,
-            jobs.c.error_code,
-            jobs.c.error_message,
-        ).where(jobs.c.id == job_id)
-    ).first() or (0, 0, 0, None, None)
+    total, done, failed, code, message = connection.execute(_COUNTS, {"job": job_id}).first() or (
+        0,
+        0,
+        0,
+        None,
+        None,
+    )
     if done < total:  # it had ended early, and then one of its pages was read again
         return ("failed", PageFailure(code, message or "")) if code else ("cancelled", None)
     if failed < total:
@@ -181,26 +242,13 @@ def _outcome(connection: Connection, job_id: str) -> tuple[Status, PageFailure |
 def _end(
     connection: Connection, lease: Lease, status: Status, now: float, error: PageFailure | None
 ) -> None:
-    _update_leased(
-        connection,
-        lease,
-        status=status,
-        finished_at=now,
-        leased_by=None,
-        error_code=error.code if error else None,
-        error_message=error.message if error else None,
-        callback_due_at=due_at(now),
-    )
-
-
-def _update_leased(connection: Connection, lease: Lease, **values: Any) -> int:
-    """Updates the job if the lease is still its newest, and returns the new `seq`."""
-    seq: int | None = connection.scalar(
-        update(jobs)
-        .where(jobs.c.id == lease.job_id, jobs.c.epoch == lease.epoch, jobs.c.status == "running")
-        .values(seq=jobs.c.seq + 1, **values)
-        .returning(jobs.c.seq)
-    )
-    if seq is None:
+    values = {
+        "job": lease.job_id,
+        "lease_epoch": lease.epoch,
+        "end_status": status,
+        "now": now,
+        "code": error.code if error else None,
+        "message": error.message if error else None,
+    }
+    if connection.scalar(_END, values) is None:
         raise LeaseLost()
-    return seq

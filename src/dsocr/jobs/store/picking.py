@@ -6,7 +6,7 @@ import math
 from collections import Counter, deque
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Integer, bindparam, case, func, or_, select
 
 from dsocr.engines.registry import names_of
 from dsocr.jobs.job import ClaimRequest
@@ -21,13 +21,36 @@ _RUNNING = (
         func.count(),
         func.sum(case((_is_here, 1), else_=0)),
         func.sum(case((_is_here, _pages_left), else_=0)),
+        func.sum(case((jobs.c.leased_by.is_(None), 1), else_=0)),
     )
     .where(jobs.c.status == "running")
     .group_by(jobs.c.owner)
 )
+_may_claim = or_(
+    jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine.in_(bindparam("engines", expanding=True))
+) & jobs.c.owner.not_in(bindparam("full_owners", expanding=True))
+"""The engine may read the job, and its owner has room for it."""
 _CANDIDATE = select(
     jobs.c.id, jobs.c.owner, jobs.c.status, jobs.c.created_at, _pages_left.label("pages_left")
+).where(_may_claim)
+_LEFT = (
+    _CANDIDATE.where(jobs.c.status == "running")
+    .where(or_(jobs.c.leased_by.is_(None), jobs.c.leased_by.in_(bindparam("lost", expanding=True))))
+    .order_by(jobs.c.created_at)
+    .limit(1)
 )
+_OWNERS = (
+    select(jobs.c.owner, func.min(jobs.c.created_at))
+    .where(jobs.c.status == "queued", _may_claim)
+    .group_by(jobs.c.owner)
+)
+_QUEUE = (
+    _CANDIDATE.where(jobs.c.status == "queued", jobs.c.owner == bindparam("of_owner"))
+    .order_by(jobs.c.created_at, jobs.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
+_ANY_QUEUED = select(jobs.c.id).where(jobs.c.status == "queued").limit(1)
+_ANY_LEFT = select(jobs.c.id).where(jobs.c.status == "running", jobs.c.leased_by.is_(None)).limit(1)
 
 
 class JobPicker:
@@ -44,7 +67,7 @@ class JobPicker:
         self._request = request
         self._limit = limit
         self._shares = _Shares(connection, request)
-        self._may_have_left = True
+        self._may_have_left = self._shares.any_left or bool(request.lost_workers)
         self._first_at: dict[str, float] | None = None
         """When the first queued job of each owner came; None: not read yet."""
         self._queues: dict[str, deque[Any]] = {}
@@ -64,12 +87,7 @@ class JobPicker:
         if not self._may_have_left:
             return None
         lost = list(self._request.lost_workers)
-        found = self._connection.execute(
-            _CANDIDATE.where(jobs.c.status == "running", self._may_claim())
-            .where(or_(jobs.c.leased_by.is_(None), jobs.c.leased_by.in_(lost)))
-            .order_by(jobs.c.created_at)
-            .limit(1)
-        ).first()
+        found = self._connection.execute(_LEFT, {"lost": lost, **self._may_claim()}).first()
         self._may_have_left = found is not None
         return found
 
@@ -92,26 +110,17 @@ class JobPicker:
         return job
 
     def _read_owners(self) -> dict[str, float]:
-        rows = self._connection.execute(
-            select(jobs.c.owner, func.min(jobs.c.created_at))
-            .where(jobs.c.status == "queued", self._may_claim())
-            .group_by(jobs.c.owner)
-        )
+        rows = self._connection.execute(_OWNERS, self._may_claim())
         return {owner: first_at for owner, first_at in rows}
 
     def _read_queue(self, owner: str) -> deque[Any]:
-        rows = self._connection.execute(
-            _CANDIDATE.where(jobs.c.status == "queued", jobs.c.owner == owner, self._may_claim())
-            .order_by(jobs.c.created_at, jobs.c.id)
-            .limit(self._limit)
-        )
-        return deque(rows.all())
+        wanted = {"of_owner": owner, "most": self._limit, **self._may_claim()}
+        return deque(self._connection.execute(_QUEUE, wanted).all())
 
-    def _may_claim(self) -> ColumnElement[bool]:
-        """The engine may read the job, and its owner has room for it."""
-        wanted = jobs.c.wanted_engine
-        fits = or_(wanted.is_(None), wanted.in_(names_of(self._request.engine)))
-        return fits & jobs.c.owner.not_in(self._shares.full_owners())
+    def _may_claim(self) -> dict[str, Any]:
+        """Parameters of `_may_claim`."""
+        engines = list(names_of(self._request.engine))
+        return {"engines": engines, "full_owners": self._shares.full_owners()}
 
 
 class _Shares:
@@ -124,8 +133,12 @@ class _Shares:
         """Jobs on this worker."""
         self._pages_left: Counter[str] = Counter()
         """Unread pages of these."""
-        for owner, num, here, left in connection.execute(_RUNNING, {"worker": request.worker}):
-            self.running[owner], self._here[owner], self._pages_left[owner] = num, here, left
+        self.any_left = False
+        """Whether a job that had started has no holder."""
+        for row in connection.execute(_RUNNING, {"worker": request.worker}):
+            owner, num, here, pages_left, num_left = row
+            self.running[owner], self._here[owner], self._pages_left[owner] = num, here, pages_left
+            self.any_left |= num_left > 0
 
     def has_room(self, owner: str) -> bool:
         """Whether this worker may get another job of the owner."""
@@ -145,5 +158,7 @@ class _Shares:
 
 
 def any_to_claim(connection: Connection, request: ClaimRequest) -> bool:
-    """Whether there is a job for this worker."""
+    """Whether there is a job for this worker; jobs of lost workers do not count."""
+    if all(connection.scalar(query) is None for query in (_ANY_QUEUED, _ANY_LEFT)):
+        return False
     return JobPicker(connection, request, 1).next() is not None
