@@ -29,10 +29,17 @@ CHARACTERS = 3
 
 def main(channel: Channel, arguments: Header) -> None:
     """The engine's process."""
-    vars(worker)["load_model"] = lambda *_, **__: StandInModel()
+    vars(worker)["start_loading"] = lambda *_, **__: (StandInModel(), StandInTransfer())
     vars(worker)["Tokenizer"] = Path
     vars(worker)["make_runtime"] = make_runtime
     worker.main(channel, arguments)
+
+
+class StandInTransfer:
+    """No weights are on their way to a device."""
+
+    def wait(self, on_progress: object) -> None:
+        return
 
 
 class StandInModel:
@@ -45,7 +52,12 @@ class StandInModel:
 
 
 def make_runtime(
-    model: object, tokenizer: object, config: RuntimeConfig, *, mark: Callable[[str], None]
+    model: object,
+    tokenizer: object,
+    config: RuntimeConfig,
+    *,
+    mark: Callable[[str], None],
+    report: object,
 ) -> tuple[StandInRuntime, MemoryPlan]:
     return StandInRuntime(), MemoryPlan(MAX_NUM_SEQS, 0, torch.bfloat16, 8192, None)
 

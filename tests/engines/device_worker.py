@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dsocr.process.child import Channel, Header
+from dsocr.process.packing import pack_counts, pack_floats
 
 MAX_PAGES = 40
 DONE = {"finish_reason": "stop", "prompt_tokens": 1, "image_tokens": 1}
@@ -66,5 +67,5 @@ def _letters(pages: dict[int, str], folder: Path) -> Iterator[Header]:
             del pages[number]
         yield {"kind": "text", "id": number, "text": left[0]}
         if number not in pages:
-            logprobs = {"logprobs": [-0.1], "text_ends": [1]}
+            logprobs = {"logprobs": pack_floats([-0.1]), "text_ends": pack_counts([1])}
             yield {"kind": "done", "id": number, **DONE, **logprobs}

@@ -30,6 +30,7 @@ def launch(tmp_path: Path) -> Launch:
     return Launch(tmp_path, checkpoint, "bench.service.stand_in:main", TOKENS)
 
 
+@pytest.mark.slow
 def test_every_row_reads_all_its_pages(launch: Launch, corpus: Corpus) -> None:
     with Server(launch) as server:
         context = Context(server, corpus)
@@ -52,6 +53,7 @@ def test_every_row_reads_all_its_pages(launch: Launch, corpus: Corpus) -> None:
     assert int(line["engine"]) < int(line["ms"])
 
 
+@pytest.mark.slow
 def test_a_folder_is_read_by_the_command(launch: Launch, corpus: Corpus) -> None:
     row = read_folder(launch, corpus)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -26,6 +27,7 @@ from dsocr.types import OcrOptions, PageImage
 from tests.engines.device_worker import MAX_PAGES
 from tests.fakes import page_image
 from tests.processes import is_alive
+from tests.runtime.goldens import GOLDENS
 from tests.waiting import until
 
 WORKER = "tests.engines.device_worker:serve"
@@ -37,7 +39,8 @@ Started = Callable[[str], AbstractAsyncContextManager[Engine]]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Files by whose names it is taken for weights."""
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+    shutil.copy(GOLDENS / "checkpoint-files" / "config.json", tmp_path)
+    for name in ("tokenizer.json", "model.safetensors"):
         (tmp_path / name).touch()
     return tmp_path
 

@@ -32,6 +32,7 @@ from dsocr.engines.ppocr.networks.quads import Pixels
 from dsocr.engines.ppocr.networks.structure import StructureModels
 from dsocr.engines.ppocr.reading_order import paragraphs
 from dsocr.engines.ppocr.reading_order.drop_caps import with_drop_caps
+from dsocr.engines.ppocr.reading_order.items import line_items
 from dsocr.engines.ppocr.reading_order.line_order import lines_in_order
 from dsocr.engines.ppocr.reading_order.text_joins import is_right_to_left
 from dsocr.engines.ppocr.tables import rules
@@ -60,6 +61,9 @@ def compose_page(image: Pixels, lines: Sequence[Line], *, models: StructureModel
     page, assigned, free = _page_layout(image, lines, models, apart)
     columns = page.arrange_page(layout_items(assigned, free, page.frames))
     drafts = [draft for column in columns for draft in column_drafts(column, page)]
+    if apart.lines and not any(draft.text for draft in drafts) and not apart.finished:
+        columns = page.arrange(line_items(apart.lines))  # what looks like a figure is all the text
+        drafts = [draft for column in columns for draft in column_drafts(column, page)]
     drafts = [*furniture_outside(drafts), *side_drafts(apart.side)]
     blocks = with_title_levels(drafts, page.body, image.shape[0])
     ordered = lines_in_order(columns, page.arrange)
