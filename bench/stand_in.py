@@ -77,7 +77,7 @@ def time_calls(
 
 
 class StandIn(torch.nn.Module):
-    """A model whose towers and layers cost nothing; what pages it takes in are real."""
+    """A model whose towers and layers compute nothing; it prepares real pages."""
 
     ignored_tensors = frozenset[str]()
     uses_kernels = False

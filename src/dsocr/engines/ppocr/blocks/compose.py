@@ -55,10 +55,13 @@ def compose_page(image: Pixels, lines: Sequence[Line], *, models: StructureModel
     """
     overlays = [line for line in lines if line.is_overlay]
     lines = with_drop_caps([line for line in lines if line.text.strip() and not line.is_overlay])
+    num_lines = len(lines)
     ruled = rules.ruled_tables(image, lines, labels.body_height(lines))
     lines, parts = turned_parts(lines, ruled, width=image.shape[1])
     apart = _set_apart(image, lines)
-    page, assigned, free = _page_layout(image, lines, models, apart)
+    if len(apart.lines) != num_lines:  # lines that were set apart belong to no table
+        ruled = rules.ruled_tables(image, apart.lines, labels.body_height(lines))
+    page, assigned, free = _page_layout(image, lines, models, apart, ruled)
     columns = page.arrange_page(layout_items(assigned, free, page.frames))
     drafts = [draft for column in columns for draft in column_drafts(column, page)]
     if apart.lines and not any(draft.text for draft in drafts) and not apart.finished:
@@ -106,13 +109,16 @@ def _set_apart(image: Pixels, lines: list[Line]) -> _Apart:
 
 
 def _page_layout(
-    image: Pixels, every: Sequence[Line], models: StructureModels, apart: _Apart
+    image: Pixels,
+    every: Sequence[Line],
+    models: StructureModels,
+    apart: _Apart,
+    ruled: tuple[rules.RuledTable, ...],
 ) -> tuple[PageLayout, Assigned, list[Line]]:
     """What is known about the page, its regions with their lines, and the lines in none."""
     lines, finished = apart.lines, apart.finished
     body = labels.body_height(every)
     right_to_left = is_right_to_left(line.text for line in lines)
-    ruled = rules.ruled_tables(image, lines, body)
     in_ruled, outside = table_regions.assign_ruled(ruled, lines)
     framed = frames.frames_of(image, lines, ruled, body)
     seen = outside_finished(models.layout.detect(image), finished)
