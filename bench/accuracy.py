@@ -17,9 +17,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench import pictures, scoring
+from bench import scoring
 from bench.cost import ChildrenCost
-from bench.page_files import first_page
+from bench.pages import overlay
+from bench.pages.files import first_page
 from dsocr.engines.base import Engine
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.registry import create
@@ -72,7 +73,7 @@ async def measure(
                 print(f"    failed: {check}")
             if picture is not None and result is not None:
                 truth = _truth(folder, entry)
-                pictures.draw(page.image, result, truth).save(
+                overlay.draw(page.image, result, truth).save(
                     picture / f"{Path(entry['file']).stem}.png", optimize=True
                 )
     finally:

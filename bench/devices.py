@@ -22,7 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.full_size import make_pictures, random_model, table, write_checkpoint
+from bench.model.full_size import make_pictures, random_model, table, write_checkpoint
 from dsocr.batch.benchmark import BenchmarkRow, measure
 from dsocr.engines.deepseek.devices import create_engine, devices_of
 from dsocr.host import EngineHost, HostConfig
@@ -30,7 +30,7 @@ from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import choose_device, choose_dtype
 from dsocr.types import Mode, NoRepeat, OcrOptions, PageImage
 
-WORKER = "bench.endless:main"
+WORKER = "bench.model.endless:main"
 ROUNDS = 3
 QUIET_SECONDS = 10
 """In which the processes capture the graphs that they have not yet."""

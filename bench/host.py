@@ -27,7 +27,7 @@ from typing import Any
 
 from PIL import Image
 
-from bench.full_size import make_pictures, table, write_small_files
+from bench.model.full_size import make_pictures, table, write_small_files
 from bench.stand_in import CLOCK, MAX_TILES, make_runtime, time_calls, timed
 from dsocr.batch.benchmark import measure
 from dsocr.engines.deepseek import native

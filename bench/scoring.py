@@ -12,7 +12,7 @@ from typing import Any
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
-from bench.grids import neighbour_of, tables_in
+from bench.pages.grids import neighbour_of, tables_in
 
 _REFERENCE = re.compile(r"<\|ref\|>.*?<\|/ref\|>|<\|det\|>.*?<\|/det\|>|<\|[^|>]*\|>", re.S)
 _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")

@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from bench.normal_texts import prose
+from bench.texts.normal import prose
 from dsocr.process.machine import num_cores
 from dsocr.runtime.cache.batch import Batch, PageViews
 from dsocr.runtime.execution.decode_graph import DecodeState

@@ -117,7 +117,7 @@ def written_checkpoint(folder: Path) -> Path:
 def write_random_checkpoint(folder: Path) -> None:
     import torch
 
-    from bench.full_size import random_model, write_checkpoint
+    from bench.model.full_size import random_model, write_checkpoint
     from dsocr.runtime.config import RuntimeConfig
 
     config = RuntimeConfig(kernels=False)

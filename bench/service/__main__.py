@@ -26,7 +26,7 @@ from bench.service.run import Run
 from bench.service.server import Launch
 
 ROWS = ("lone", *SERVER_ROWS, "read")
-NATIVE = "bench.endless:main"
+NATIVE = "bench.model.endless:main"
 STAND_IN = "bench.service.stand_in:main"
 QUIET_SECONDS = 10
 """After the first pages, in which a GPU's engine makes ready what it has not yet."""

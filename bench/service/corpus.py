@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bench.page_pictures import page_picture
+from bench.pages.synthetic import page_picture
 from bench.service.born_digital import born_digital_pdf, compressed_page
 from bench.service.pdf_writer import A4, PdfWriter
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from PIL import Image
 
-from bench.endless import endless_tokenizer, ignore_repetition
-from bench.full_size import random_model, write_checkpoint
-from bench.page_pictures import page_picture
+from bench.model.endless import endless_tokenizer, ignore_repetition
+from bench.model.full_size import random_model, write_checkpoint
+from bench.pages.synthetic import page_picture
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT, with_image
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import choose_device, choose_dtype

@@ -1,6 +1,6 @@
 """`dsocr` with the engine of `bench.service.engine` as its native one.
 
-    DSOCR_BENCH_TOKENS=800 DSOCR_BENCH_WORKER=bench.endless:main \\
+    DSOCR_BENCH_TOKENS=800 DSOCR_BENCH_WORKER=bench.model.endless:main \\
         python -m bench.service.launch serve --port 8000
 
 All else is the command itself with its default settings.

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bench import stand_in
-from bench.full_size import write_small_files
+from bench.model.full_size import write_small_files
 from bench.stand_in import timed
 from dsocr.runtime.loop import Done, Text
 from dsocr.runtime.scheduling.inputs import Request

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bench import summary, vllm_peer
+from bench.gpu import summary, vllm_peer
 from tests.runtime.goldens import genuine_tokenizer
 
 
@@ -80,7 +80,7 @@ def test_vllm_reads_the_same_pages_by_the_same_rules(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["bench.vllm_peer", str(tmp_path), "--tokens", "20"])
+    monkeypatch.setattr(sys, "argv", ["bench.gpu.vllm_peer", str(tmp_path), "--tokens", "20"])
 
     vllm_peer.main()
 

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from bench import endless, process
-from bench.repetition import alarm
+from bench.gpu import process
+from bench.model import endless
+from bench.texts.repetition import alarm
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.text.repetition import RepetitionDetector, token_kinds
 from dsocr.types import PageImage

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench.profiling import Kernel, Stretch, by_part, phase, spent, stretches, trace_of
+from bench.model.profiling import Kernel, Stretch, by_part, phase, spent, stretches, trace_of
 
 
 def event(cat: str, name: str, start: float, length: float, number: int | None = None) -> Any:

@@ -1,7 +1,7 @@
 import pytest
 
 from bench import scoring
-from bench.grids import neighbour_of, tables_in
+from bench.pages.grids import neighbour_of, tables_in
 
 
 def test_markup_does_not_count() -> None:

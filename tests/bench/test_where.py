@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from bench import harness, prefill
-from bench.harness import SteadyState
-from bench.profiling import DECODE_PARTS, Stretch
-from bench.where import around, part_of
+from bench.gpu import harness
+from bench.gpu.harness import SteadyState
+from bench.gpu.where import around, part_of
+from bench.model import prefill
+from bench.model.profiling import DECODE_PARTS, Stretch
 from dsocr.runtime.kernels.triton_compat import INSTALLED
 from tests.runtime.kernels.compilations import all_kernels
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench.repetition import alarm
+from bench.texts.repetition import alarm
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution import graph_runner
 from dsocr.runtime.execution.decode_graph import DecodeOps, DecodeState

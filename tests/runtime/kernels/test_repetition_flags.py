@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 import pytest
 import torch
 
-from bench.normal_texts import KINDS, normal_text
-from bench.planted_loops import LATE, loops, wide_numbered_rows
-from bench.repetition import alarm, suspects
+from bench.texts.loops import LATE, loops, wide_numbered_rows
+from bench.texts.normal import KINDS, normal_text
+from bench.texts.repetition import alarm, suspects
 from dsocr.runtime.kernels.repetition_flags import (
     CHECK_ALWAYS,
     CHECK_OFF,

@@ -1,12 +1,12 @@
-"""Repetition detection on synthetic pages and loops (`bench.repetition` measures many more)."""
+"""Repetition detection on synthetic pages and loops; `bench.texts.repetition` measures more."""
 
 from __future__ import annotations
 
 import pytest
 
-from bench.normal_texts import KINDS, normal_text
-from bench.planted_loops import LATE, loops, wide_numbered_rows
-from bench.repetition import LIMIT, alarm, real_texts
+from bench.texts.loops import LATE, loops, wide_numbered_rows
+from bench.texts.normal import KINDS, normal_text
+from bench.texts.repetition import LIMIT, alarm, real_texts
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
 from dsocr.runtime.text.repetition import RepetitionDetector, TokenKinds, token_kinds
 from dsocr.runtime.text.tokenizer import Tokenizer

@@ -10,7 +10,7 @@ Three criteria, each on n-grams of the recent output:
 
 Not reported: two copies of a passage; a table whose rows begin with something new; rows that differ
 in their numbers, unless the numbers count; month sheets, which count to 31. The limits were chosen
-on the corpus of `bench.repetition`, which counts false alarms. Works on token ids alone.
+on the corpus of `bench.texts.repetition`, which counts false alarms. Works on token ids alone.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ deviation reported. By the plain modules; with --kernels also by Triton's kernel
 whose compilation takes a minute or two more, and then through the runtime of a service.
 Needs a GPU with 20 GB, 10 GB of host memory and 7 GB of disk.
 
-    python -m bench.gpu_parity [--kernels] [--folder DIR] [--report FILE]
+    python -m bench.model.parity [--kernels] [--folder DIR] [--report FILE]
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from bench.full_size import last_moe
+from bench.model.full_size import last_moe
 from dsocr.runtime.config import AttentionName, RuntimeConfig
 from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.loop import make_runtime

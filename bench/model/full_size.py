@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from bench.page_pictures import page_picture
+from bench.pages.synthetic import page_picture
 from dsocr.runtime.cache.batch import Chunk
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig

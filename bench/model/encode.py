@@ -3,7 +3,7 @@
 Checks the kernels against plain float32 first. A page's time runs from its views in pinned memory
 to its features on the device.
 
-    python -m bench.encode [--profile] [--report FILE]
+    python -m bench.model.encode [--profile] [--report FILE]
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 
 import torch
 
-from bench.full_size import MODES, make_pictures, median_seconds, parsed, random_model, table
-from bench.profiling import kernels_of
+from bench.model.full_size import MODES, make_pictures, median_seconds, parsed, random_model, table
+from bench.model.profiling import kernels_of
 from dsocr.runtime.cache.batch import PageViews
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.execution.vision_runner import VisionRunner

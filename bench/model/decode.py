@@ -5,7 +5,7 @@ in a full batch of pages with 914 prompt and 800 output tokens; no-repeat rules 
 for the even ones and 35 over the whole sequence for the odd. Steps are launched one after another
 as the runtime does, sampling included; the parts are kernel times of these steps in the profiler.
 
-    python -m bench.decode [--rows 1,8,32,64,128,256] [--experts int8] [--cache fp8]
+    python -m bench.model.decode [--rows 1,8,32,64,128,256] [--experts int8] [--cache fp8]
 
 All are compared with plain float32 over a float32 cache; their caches hold its rounded values.
 """
@@ -23,8 +23,8 @@ from typing import Any
 
 import torch
 
-from bench.full_size import last_moe, parsed, random_model, table
-from bench.profiling import DECODE_PARTS, by_part, kernels_of
+from bench.model.full_size import last_moe, parsed, random_model, table
+from bench.model.profiling import DECODE_PARTS, by_part, kernels_of
 from dsocr.runtime.cache.batch import Chunk, make_batch
 from dsocr.runtime.cache.kv_cache import KVCache, to_cache_dtype
 from dsocr.runtime.config import RuntimeConfig

@@ -1,6 +1,6 @@
 """Measures the repetition check: delay on planted loops, false alarms on normal pages.
 
-    python -m bench.repetition CHECKPOINT [--each 50] [--first-seed 0]
+    python -m bench.texts.repetition CHECKPOINT [--each 50] [--first-seed 0]
 
 CHECKPOINT is a folder with the model's tokenizer.json; tests/data/goldens/checkpoint-files has it
 compressed.
@@ -16,8 +16,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from bench.normal_texts import KINDS, normal_text
-from bench.planted_loops import LATE, Planted, loops, wide_numbered_rows
+from bench.texts.loops import LATE, Planted, loops, wide_numbered_rows
+from bench.texts.normal import KINDS, normal_text
 from dsocr.runtime.text.repetition import (
     BLOCK,
     EXACT,
@@ -35,7 +35,7 @@ from dsocr.runtime.text.repetition import (
 from dsocr.runtime.text.tokenizer import Tokenizer
 
 LIMIT = 400
-DATA = Path(__file__).parents[1] / "tests" / "data"
+DATA = Path(__file__).parents[2] / "tests" / "data"
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Measures vLLM on the same pages, where it is installed: full size, its own dummy weights.
 
-    python -m bench.vllm_peer FOLDER [--tokens 800]
+    python -m bench.gpu.vllm_peer FOLDER [--tokens 800]
 
 FOLDER holds config.json and tokenizer.json, as `bench.gpu --peer vllm` writes it before it runs
 this. Written against vLLM 0.26.0. The last line is JSON: figures by the names of `bench.gpu`.
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.full_size import make_pictures
+from bench.model.full_size import make_pictures
 from dsocr.runtime.text.tokenizer import BOS, EOS
 
 PROMPT = "<image>\nFree OCR."

@@ -11,12 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.full_size import (
+from bench.gpu.harness import Bench, choose_device_and_dtype, read_pages
+from bench.model.full_size import (
     median_seconds,
     random_model,
     write_small_files,
 )
-from bench.harness import Bench, choose_device_and_dtype, read_pages
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.loop import make_runtime
@@ -52,7 +52,7 @@ def hf_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 
 def vllm_row(bench: Bench) -> Iterator[dict[str, Any]]:
-    """In a process of its own (`bench.vllm_peer`). Where it is missing, goals.json is quoted."""
+    """In a process of its own (`vllm_peer.py`). Where vLLM is missing, goals.json is quoted."""
     if importlib.util.find_spec("vllm") is None:
         print("vLLM is not installed; the table quotes what it did elsewhere", flush=True)
         return
@@ -60,7 +60,7 @@ def vllm_row(bench: Bench) -> Iterator[dict[str, Any]]:
     with TemporaryDirectory() as folder:
         write_small_files(Path(folder))
         tokens = str(bench.num_tokens)
-        command = [sys.executable, "-m", "bench.vllm_peer", folder, "--tokens", tokens]
+        command = [sys.executable, "-m", "bench.gpu.vllm_peer", folder, "--tokens", tokens]
         out = subprocess.run(command, capture_output=True, text=True, timeout=VLLM_SECONDS)
     if out.returncode != 0:
         raise RuntimeError(out.stderr[-2000:])

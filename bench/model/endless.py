@@ -1,6 +1,6 @@
 """A worker whose pages end at their token limit: the output of random weights always repeats.
 
-NativeEngine(config, worker="bench.endless:main")
+NativeEngine(config, worker="bench.model.endless:main")
 """
 
 from __future__ import annotations

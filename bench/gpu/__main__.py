@@ -3,7 +3,7 @@
 Needs no checkpoint: the 3.34 billion parameters are drawn on the device. Speed carries over to the
 released weights; the text is meaningless. Every page has a fixed number of output tokens: the end
 token has no logit, and the repetition check runs on every token but its result is ignored; the
-no-repeat rule is 30/90. Rows measure `Runtime`, from images to text; those of `bench.process` the
+no-repeat rule is 30/90. Rows measure `Runtime`, from images to text; those of `process.py` the
 engine with its process.
 
     python -m bench.gpu [--tokens 800] [--rows decode,pages] [--cache fp8] [--report FILE]
@@ -20,14 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.full_size import (
-    parsed,
-    table,
-)
-from bench.harness import Bench, start
-from bench.peers import PEERS
-from bench.process import engine_row, start_row
-from bench.rows import (
+from bench.gpu.harness import Bench, start
+from bench.gpu.peers import PEERS
+from bench.gpu.process import engine_row, start_row
+from bench.gpu.rows import (
     decode_row,
     encode_row,
     limits_row,
@@ -37,8 +33,12 @@ from bench.rows import (
     prefill_row,
     small_row,
 )
-from bench.summary import summarize
-from bench.where import where_row
+from bench.gpu.summary import summarize
+from bench.gpu.where import where_row
+from bench.model.full_size import (
+    parsed,
+    table,
+)
 
 ROWS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {
     "limits": limits_row,

@@ -18,13 +18,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.harness import Bench
+from bench.gpu.harness import Bench
 from dsocr.batch.benchmark import BenchmarkRow, measure
 from dsocr.engines.deepseek.native import NativeEngine
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import Mode, NoRepeat, OcrOptions, PageImage
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MODES: tuple[Mode, ...] = ("gundam", "base")
 ALONE_TOKENS = 1000
 QUIET_SECONDS = 10
@@ -75,7 +75,7 @@ def engine_row(bench: Bench) -> Iterator[dict[str, Any]]:
 async def _through_engine(
     config: RuntimeConfig, pages: list[PageImage], bench: Bench
 ) -> list[dict[str, Any]]:
-    engine, made = NativeEngine(config, worker="bench.endless:main"), itertools.cycle(pages)
+    engine, made = NativeEngine(config, worker="bench.model.endless:main"), itertools.cycle(pages)
     await engine.start()
     try:
         for mode in MODES:

@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from bench.harness import Bench
-from bench.profiling import DECODE_PARTS, Stretch, phase, spent, stretches, trace_of
+from bench.gpu.harness import Bench
+from bench.model.profiling import DECODE_PARTS, Stretch, phase, spent, stretches, trace_of
 from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.loop import MAX_PREPARED, Done, Event, Failed
 from dsocr.runtime.scheduling.scheduler import ScheduledStep

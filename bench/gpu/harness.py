@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from bench.endless import endless_tokenizer, ignore_repetition
-from bench.full_size import (
+from bench.model.endless import endless_tokenizer, ignore_repetition
+from bench.model.full_size import (
     make_pictures,
     random_model,
     write_checkpoint,

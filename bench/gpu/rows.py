@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from bench.full_size import (
+from bench.gpu.harness import READ, Bench, read_pages
+from bench.model.full_size import (
     MODES,
     median_seconds,
     prompts,
 )
-from bench.harness import READ, Bench, read_pages
 from dsocr.runtime.cache.batch import Batch, Chunk, make_batch
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.execution.graph_runner import GraphRunner
@@ -52,7 +52,7 @@ def encode_row(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def prefill_row(bench: Bench) -> Iterator[dict[str, Any]]:
     """Prompts of gundam pages, from token ids on the host to hidden states, into the runtime's own
-    cache while no page is in it. `bench.prefill` measures its parts."""
+    cache while no page is in it. `bench.model.prefill` measures its parts."""
     runner: Any = bench.runtime._runner._runner
     kernels = isinstance(runner, GraphRunner)
     forward = runner._prefill if kernels else partial(bench.model.forward, cache=runner.cache)

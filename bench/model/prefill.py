@@ -4,7 +4,7 @@ Checks the kernels against plain PyTorch in float32 first. A prompt is a gundam 
 into an empty cache with scattered blocks; its features are random. Times run from token ids on the
 host to hidden states, as in `Runtime`.
 
-    python -m bench.prefill [--prompts 1,2,4,8] [--kernels] [--report FILE]
+    python -m bench.model.prefill [--prompts 1,2,4,8] [--kernels] [--report FILE]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from bench.full_size import (
+from bench.model.full_size import (
     PROMPT_TOKENS,
     median_seconds,
     parsed,
@@ -26,7 +26,7 @@ from bench.full_size import (
     random_model,
     table,
 )
-from bench.profiling import by_part, kernels_of
+from bench.model.profiling import by_part, kernels_of
 from dsocr.runtime.cache.batch import Batch, make_batch
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.cache.kv_cache import KVCache

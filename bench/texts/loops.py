@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count, cycle
 
-from bench.normal_texts import KINDS, normal_text, sentence, word, words
+from bench.texts.normal import KINDS, normal_text, sentence, word, words
 from dsocr.runtime.text.ngram import NoRepeatIndex
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.types import NoRepeat

@@ -1,0 +1,1 @@
+"""The repetition check on generated and real texts."""
