@@ -54,7 +54,7 @@ class Score:
     peak_megabytes: float
     failed: tuple[str, ...] = ()
     script: str = ""
-    silence: silent.Silence | None = None
+    words: silent.WordCounts | None = None
     """Of a page with ground truth."""
 
 
@@ -117,7 +117,7 @@ async def _one(
         cost.peak_megabytes(),
         tuple(_short(test) for test, ok in passed if not ok),
         entry.get("script", ""),
-        silent.silence_of(result, truth) if truth and result else None,
+        silent.word_counts(result, truth) if truth and result else None,
     )
     return score, result
 
@@ -178,9 +178,9 @@ def script_means(scores: Sequence[Score]) -> list[Score]:
     return [_mean(script, [s for s in scores if s.script == script]) for script in scripts]
 
 
-def silence_line(scores: Sequence[Score]) -> str:
+def warning_line(scores: Sequence[Score]) -> str:
     """How many words are wrong, and of how many of those nothing warns."""
-    found = silent.total([score.silence for score in scores if score.silence is not None])
+    found = silent.total([score.words for score in scores if score.words is not None])
     share = "-" if found.share is None else f"{found.share:.3f}"
     return f"Words {found.words}, wrong {found.wrong}, of these without a flag {share}"
 
@@ -190,7 +190,7 @@ def _report(scores: Sequence[Score]) -> dict[str, Any]:
         "pages": [asdict(score) for score in scores],
         "groups": [asdict(score) for score in group_means(scores)],
         "scripts": [asdict(score) for score in script_means(scores)],
-        "silence": asdict(silent.total([s.silence for s in scores if s.silence is not None])),
+        "words": asdict(silent.total([s.words for s in scores if s.words is not None])),
     }
 
 
@@ -240,7 +240,7 @@ def _pages(arguments: argparse.Namespace, options: OcrOptions) -> dict[str, Any]
     if scores:
         for score in [*script_means(scores), *group_means(scores)]:
             print(_row(score))
-        print(silence_line(scores))
+        print(warning_line(scores))
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(f"This process itself: {usage.ru_utime + usage.ru_stime:.1f} CPU s")
     return _report(scores) if scores else {}

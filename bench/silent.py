@@ -28,7 +28,7 @@ class ReadWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class WordCounts:
     """Counts of words. The words of the truth that were not read are wrong too."""
 
     words: int
@@ -62,7 +62,7 @@ def is_doubtful(block: Block) -> bool:
     return block.confidence is not None and block.confidence < DOUBTFUL
 
 
-def silence_of(page: PageResult, truth: str) -> Silence:
+def word_counts(page: PageResult, truth: str) -> WordCounts:
     """The page's words, those that are wrong or missing, and those of them without a warning."""
     read = list(read_words(page, truth))
     wrong = [word for word in read if not word.is_right]
@@ -70,11 +70,11 @@ def silence_of(page: PageResult, truth: str) -> Silence:
     lost = max(0, scoring.words(truth).total() - len(read))
     is_flagged = bool(WARNINGS.intersection(page.flags))
     silent = sum(not word.is_flagged for word in wrong) + (0 if is_flagged else lost)
-    return Silence(len(read) + lost, len(wrong) + lost, silent)
+    return WordCounts(len(read) + lost, len(wrong) + lost, silent)
 
 
-def total(parts: Sequence[Silence]) -> Silence:
-    return Silence(
+def total(parts: Sequence[WordCounts]) -> WordCounts:
+    return WordCounts(
         sum(part.words for part in parts),
         sum(part.wrong for part in parts),
         sum(part.silent for part in parts),

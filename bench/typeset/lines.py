@@ -90,7 +90,7 @@ DIRECTIONS = (
     ("Unscrew the lid of the tank", "Pour in two litres of water", "Press the green button once",
      "Wait until the light goes out"),
     ("Four tins of white paint", "Two brushes, one of them wide", "A roll of paper for the floor",
-     "Gloves for everybody"),
+     "Gloves for all of us"),
     ("Kitchen 12.8 m2, facing west", "Bath 5.1 m2, no window", "Study 9.4 m2, oak floor",
      "Cellar 20 m2, dry"),
 )  # fmt: skip

@@ -149,7 +149,7 @@ def sparse(dice: random.Random) -> Case:
     """K22: a few small lines on a large scan."""
     sheet = Sheet()
     lines = dice.sample(
-        ["A few words in small print", "that nobody ought to miss", "although the sheet is large",
+        ["A few words in small print", "that are easy to overlook", "although the sheet is large",
          "and all around is white", "signed by the keeper"], 3
     )  # fmt: skip
     size, y = dice.uniform(5.5, 7), dice.uniform(150, 650)

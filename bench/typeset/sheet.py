@@ -1,6 +1,6 @@
 """A page of typeset text, lines and areas: as a PDF, or as a picture that pdfium renders of it.
 
-Places are points from the top left corner; the fonts are those that every PDF viewer has.
+Positions are in points from the top left corner; the fonts are those that every PDF viewer has.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ SENTENCES = (
     "A letter from the year of the flood tells how the keeper saved the toll house.",
     "Nothing else is known about him, except that he kept bees and played the fiddle.",
     "The bell above the gate was rung whenever a ship came into the bay at night.",
-    "Today it hangs in the hall and is only heard when somebody gets married.",
+    "Today it hangs in the hall and is only heard on the day of a wedding.",
 )
 NAMES = ("Ingeborg Halvorsen", "Duncan Rafferty", "Amina Yusuf", "Piotr Zielinski", "Mei Tanaka")
 TOWNS = ("Wick", "Lerwick", "Oban", "Stromness", "Ullapool")

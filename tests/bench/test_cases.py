@@ -8,7 +8,7 @@ import pytest
 
 from bench.cases import Outcome, faults_of, shares_by_kind
 from bench.kinds import share_of_silent, table_of
-from bench.silent import silence_of
+from bench.silent import word_counts
 from bench.typeset.kinds import KINDS, case_for, write_cases
 from bench.typeset.lines import MissingFont
 from dsocr.types import Block, PageResult
@@ -54,11 +54,11 @@ def test_shares_are_counted_by_kind() -> None:
 def test_a_wrong_word_is_silent_unless_its_block_or_page_warns() -> None:
     blocks = (Block("text", "one two", confidence=0.99), Block("text", "tree", confidence=0.5))
     page = PageResult(0, 9, 9, blocks=blocks)
-    silence = silence_of(page, "one too three four")
+    counts = word_counts(page, "one too three four")
 
-    assert (silence.words, silence.wrong, silence.silent) == (4, 3, 2)
+    assert (counts.words, counts.wrong, counts.silent) == (4, 3, 2)
     flagged = PageResult(0, 9, 9, blocks=blocks, flags=("low_confidence",))
-    assert silence_of(flagged, "one too three four").share == 0.0
+    assert word_counts(flagged, "one too three four").share == 0.0
 
 
 @pytest.mark.parametrize("kind", ["K01", "K03", "K08", "K13", "K29"])
