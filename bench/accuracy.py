@@ -1,6 +1,12 @@
 """Measures accuracy, time and memory of an engine on a folder of pages with a manifest.
 
 python -m bench.accuracy FOLDER --engine ppocr [--mode gundam] [--picture DIR] [--only WORD]
+python -m bench.accuracy --kinds generated [--variants 4] [--seed 0] [--only K05]
+python -m bench.accuracy --kinds FOLDER
+
+A line of the manifest names `file` and, where they are known, `gt` (the truth), `gt_tests`
+(checks), `group` and `script`. `--kinds` reads cases with checks by their kind instead: typeset
+ones (`bench.typeset`), or those of a folder (`bench.cases`). `--report FILE` writes all as JSON.
 """
 
 from __future__ import annotations
@@ -12,12 +18,12 @@ import re
 import resource
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench import scoring
+from bench import kinds, scoring, silent
 from bench.cost import ChildrenCost
 from bench.pages import overlay
 from bench.pages.files import first_page
@@ -25,6 +31,7 @@ from dsocr.engines.base import Engine
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.registry import create
 from dsocr.errors import DsocrError
+from dsocr.host import HostConfig
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.types import OcrOptions, PageImage, PageResult
@@ -47,6 +54,9 @@ class Score:
     cpu_seconds: float
     peak_megabytes: float
     failed: tuple[str, ...] = ()
+    script: str = ""
+    words: silent.WordCounts | None = None
+    """Of a page with ground truth."""
 
 
 async def measure(
@@ -107,6 +117,8 @@ async def _one(
         cost.cpu_seconds(),
         cost.peak_megabytes(),
         tuple(_short(test) for test, ok in passed if not ok),
+        entry.get("script", ""),
+        silent.word_counts(result, truth) if truth and result else None,
     )
     return score, result
 
@@ -161,33 +173,78 @@ def _mean(name: str, part: Sequence[Score]) -> Score:
     )
 
 
+def script_means(scores: Sequence[Score]) -> list[Score]:
+    """One line for each script that the manifest names."""
+    scripts = sorted({score.script for score in scores} - {""})
+    return [_mean(script, [s for s in scores if s.script == script]) for script in scripts]
+
+
+def warning_line(scores: Sequence[Score]) -> str:
+    """How many words are wrong, and of how many of those nothing warns."""
+    found = silent.total([score.words for score in scores if score.words is not None])
+    share = "-" if found.share is None else f"{found.share:.3f}"
+    return f"Words {found.words}, wrong {found.wrong}, of these without a flag {share}"
+
+
+def _report(scores: Sequence[Score]) -> dict[str, Any]:
+    return {
+        "pages": [asdict(score) for score in scores],
+        "groups": [asdict(score) for score in group_means(scores)],
+        "scripts": [asdict(score) for score in script_means(scores)],
+        "words": asdict(silent.total([s.words for s in scores if s.words is not None])),
+    }
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--kinds", metavar="generated|FOLDER", help="cases with checks, by kind")
+    parser.add_argument("--variants", type=int, default=4, help="typeset pages a kind")
+    parser.add_argument("--seed", type=int, default=0, help="number of the first typeset page")
+    parser.add_argument("--report", type=Path, help="write all figures here, as JSON")
     parser.add_argument("--engine", default="ppocr")
     parser.add_argument("--mode", default="gundam")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--picture", type=Path, help="draw each page here")
     parser.add_argument("--only", default="", help="pages whose file or group holds this word")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if (arguments.folder is None) == (arguments.kinds is None):
+        parser.error("name either a folder with a manifest, or --kinds")
+    return arguments
 
 
 def main() -> None:
     arguments = _arguments()
+    options = OcrOptions(task="markdown", mode=arguments.mode, prompt=PROMPT)
+    report = _kinds(arguments, options) if arguments.kinds else _pages(arguments, options)
+    if arguments.report is not None:
+        arguments.report.write_text(json.dumps(report, ensure_ascii=False, indent=1), "utf-8")
+
+
+def _kinds(arguments: argparse.Namespace, options: OcrOptions) -> dict[str, Any]:
+    config = HostConfig(arguments.engine, {"ppocr": PpocrConfig(threads=arguments.threads)})
+    with kinds.folder_of(
+        arguments.kinds, arguments.variants, arguments.seed, arguments.only
+    ) as folder:
+        return asyncio.run(kinds.measure(folder, config, options, only=arguments.only))
+
+
+def _pages(arguments: argparse.Namespace, options: OcrOptions) -> dict[str, Any]:
     if arguments.picture is not None:
         arguments.picture.mkdir(parents=True, exist_ok=True)
     engine = create(arguments.engine, PpocrConfig(threads=arguments.threads))
-    options = OcrOptions(task="markdown", mode=arguments.mode, prompt=PROMPT)
     print("| page | group | similarity | recall | checks | tables | s | CPU s | peak MB |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     scores = asyncio.run(
         measure(arguments.folder, engine, options, only=arguments.only, picture=arguments.picture)
     )
     if scores:
-        for score in group_means(scores):
+        for score in [*script_means(scores), *group_means(scores)]:
             print(_row(score))
+        print(warning_line(scores))
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(f"This process itself: {usage.ru_utime + usage.ru_stime:.1f} CPU s")
+    return _report(scores) if scores else {}
 
 
 if __name__ == "__main__":

@@ -26,22 +26,30 @@ class PdfWriter:
         head = f"<< {entries} /Length {len(data)} >>\nstream\n".encode()
         return self.add(head + data + b"\nendstream")
 
-    def add_page(self, compressed: bytes, resources: str) -> None:
-        """An A4 page with a compressed content stream. `resources`: a dictionary's entries."""
+    def add_page(
+        self,
+        compressed: bytes,
+        resources: str,
+        *,
+        size: tuple[float, float] = A4,
+        entries: str = "",
+    ) -> None:
+        """A page with a compressed content stream. `resources`: a dictionary's entries; `entries`:
+        more of the page's own."""
         contents = self.add_stream(compressed, FLATE)
-        width, height = A4
+        width, height = size
         body = (
             f"<< /Type /Page /Parent {self._tree} 0 R /MediaBox [0 0 {width:g} {height:g}] "
-            f"/Resources << {resources} >> /Contents {contents} 0 R >>"
+            f"/Resources << {resources} >> /Contents {contents} 0 R {entries} >>"
         )
         self._pages.append(self.add(body.encode()))
 
-    def content(self) -> bytes:
-        """The whole file."""
+    def content(self, catalog: str = "") -> bytes:
+        """The whole file. `catalog`: more entries of its catalog."""
         kids = " ".join(f"{number} 0 R" for number in self._pages)
         tree = f"<< /Type /Pages /Count {len(self._pages)} /Kids [{kids}] >>"
         self._objects[self._tree - 1] = tree.encode()
-        root = self.add(f"<< /Type /Catalog /Pages {self._tree} 0 R >>".encode())
+        root = self.add(f"<< /Type /Catalog /Pages {self._tree} 0 R {catalog} >>".encode())
         parts, offsets = [b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"], []
         position = len(parts[0])
         for number, body in enumerate(self._objects, start=1):

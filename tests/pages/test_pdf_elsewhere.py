@@ -33,15 +33,14 @@ def attached(name: str) -> bytes:
     return with_catalog(names, spec.encode(), made.stream(b"content", b"/Type /EmbeddedFile "))
 
 
-async def test_an_xfa_form_is_flagged(tmp_path: Path, sandbox: Sandbox) -> None:
-    form = with_catalog(
-        "/AcroForm << /Fields [] /XFA 6 0 R >> /NeedsRendering true", made.stream(b"<xdp/>")
-    )
+@pytest.mark.parametrize("entry", ["/NeedsRendering true", ""])
+async def test_an_xfa_form_is_flagged(tmp_path: Path, sandbox: Sandbox, entry: str) -> None:
+    form = with_catalog(f"/AcroForm << /Fields [] /XFA 6 0 R >> {entry}", made.stream(b"<xdp/>"))
     page = await first_page(tmp_path, form, sandbox)
     assert page.flags == (EMBEDDED_FORM,)
 
 
-@pytest.mark.parametrize("name", ["letter.pdf", "SUMS.XLSX", "scan.tif"])
+@pytest.mark.parametrize("name", ["letter.pdf", "SUMS.XLSX", "scan.tif", "notes.txt"])
 async def test_a_pdf_with_attached_documents_is_flagged(
     tmp_path: Path, sandbox: Sandbox, name: str
 ) -> None:

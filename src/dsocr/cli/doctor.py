@@ -99,7 +99,7 @@ def _findings(settings: Settings, *, quick: bool) -> Iterator[Finding]:
     yield Finding("dsocr", "ok", f"{__version__}, Python {platform.python_version()}")
     yield _machine()
     yield _packages("decoding", ("pillow", "pypdfium2", "pi-heif"))
-    yield _packages("ppocr", ("rapidocr", "openvino", "opencv-python-headless"))
+    yield _packages("ppocr", ("openvino", "opencv-python-headless"))
     yield _native_packages()
     yield _gpu()
     yield _weights(settings)

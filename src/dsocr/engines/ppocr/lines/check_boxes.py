@@ -27,6 +27,9 @@ _BAR = 0.6  # of the side: the strokes of a cross are shorter where they meet
 _COVERED = 0.9  # of an edge
 _INSET = 0.22  # of the side, from the edge to what is inside
 _CORNER = 0.1  # of the side: less is round
+_STEM = 0.25  # of the side
+_BULGE = 0.12  # of the side
+_MIDDLE = 0.6  # of the middle half of a side
 _TICKED = 0.06  # of the inside
 _CLEAR = 0.3, 0.15
 """White to the left and the right of a box, in heights of a line."""
@@ -95,7 +98,7 @@ def _squares(ink: Ink, height: float) -> list[Rect]:
             rect = Rect(float(max(x0, left)), float(y0), float(min(x1, right)), float(bottom))
             if any(rect.intersection(other) for other in found):
                 continue
-            if _has_bars(rect, level):
+            if _has_bars(rect, level) or _is_letter(rect, ink):
                 continue
             if _has_upright_edges(rect, ink) and _has_corners(rect, ink):
                 found.append(rect)
@@ -123,6 +126,40 @@ def _has_bars(rect: Rect, strokes: NDArray[np.int32]) -> bool:
     inside &= (strokes[:, 0] > rect.x0 - 2) & (strokes[:, 2] < rect.x1 + 2)
     inside &= strokes[:, 2] - strokes[:, 0] > _BAR * rect.width
     return bool(inside.any())
+
+
+def _is_letter(rect: Rect, ink: Ink) -> bool:
+    """Whether it is the bowl of a letter: an edge goes on below or above, or sides are round."""
+    return _has_stem(rect, ink) or sum(map(_bulges, _bands_outside(rect, ink))) >= 2
+
+
+def _has_stem(rect: Rect, ink: Ink) -> bool:
+    """Whether an upright edge goes straight on beyond a corner, as in b, d, p and q."""
+    reach, length = max(2, round(_CORNER * rect.width)), max(4, round(_STEM * rect.height))
+    y0, y1 = int(rect.y0), int(rect.y1)
+    for x in (int(rect.x0), int(rect.x1) - 1):
+        columns = slice(max(0, x - reach), x + reach + 1)
+        for beyond in (ink[max(0, y0 - length) : y0, columns], ink[y1 : y1 + length, columns]):
+            if len(beyond) == length and beyond.mean(axis=0).max(initial=0) == 1:
+                return True
+    return False
+
+
+def _bands_outside(rect: Rect, ink: Ink) -> list[Ink]:
+    """Along each side, whether there is ink just outside of it."""
+    reach = max(2, round(_BULGE * rect.width))
+    x0, y0, x1, y1 = (int(value) for value in (rect.x0, rect.y0, rect.x1, rect.y1))
+    above, below = ink[max(0, y0 - reach) : y0, x0:x1], ink[y1 : y1 + reach, x0:x1]
+    left, right = ink[y0:y1, max(0, x0 - reach) : x0], ink[y0:y1, x1 : x1 + reach]
+    bands = [side.max(axis=0, initial=0) for side in (above, below)]
+    return [*bands, *(side.max(axis=1, initial=0) for side in (left, right))]
+
+
+def _bulges(band: Ink) -> bool:
+    """Whether there is ink outside the middle of a side, and none outside its ends."""
+    quarter = len(band) // 4
+    middle = band[quarter : len(band) - quarter]
+    return bool(middle.size and middle.mean() > _MIDDLE and not band[0] and not band[-1])
 
 
 def _has_upright_edges(rect: Rect, ink: Ink) -> bool:

@@ -1,23 +1,20 @@
 """Detects lines of text and recognizes their characters with PP-OCRv6 small.
 
-The model files are those inside the `rapidocr` wheel; the package's docstring says why its code is
-not imported. Knows nothing of paragraphs, of reading order, or of the PDF's text layer.
+Knows nothing of paragraphs, of reading order, or of the PDF's text layer.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
 from dsocr.engines.ppocr.geometry import Line
-from dsocr.engines.ppocr.networks.network import Networks
+from dsocr.engines.ppocr.networks.network import MODELS, Networks
 from dsocr.engines.ppocr.networks.quads import (
     LINE_HEIGHT,
     Curve,
@@ -31,8 +28,8 @@ from dsocr.engines.ppocr.networks.quads import (
     without_margin,
 )
 
-DETECTION_MODEL = "PP-OCRv6_det_small.onnx"
-RECOGNITION_MODEL = "PP-OCRv6_rec_small.onnx"
+DETECTION_MODEL = MODELS / "PP-OCRv6_det_small.onnx"
+RECOGNITION_MODEL = MODELS / "PP-OCRv6_rec_small.onnx"
 
 _MIN_WIDTH = 64
 _WIDTH_STEP = 32  # widths are rounded up to this, so that few shapes are compiled
@@ -51,23 +48,14 @@ class Detail:
     """Factor on the width of the lines for recognition: less is faster and less accurate."""
 
 
-def model_folder() -> Path:
-    """The wheel's folder of models. Raises `FileNotFoundError` when it is not installed."""
-    spec = importlib.util.find_spec("rapidocr")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("the package rapidocr, which carries the OCR models")
-    return Path(spec.submodule_search_locations[0]) / "models"
-
-
 class Ocr:
     """The detection and the recognition network. One page at a time."""
 
     def __init__(self, networks: Networks) -> None:
-        folder = model_folder()
         half = (127.5, 127.5, 127.5)
-        detection = networks.load(folder / DETECTION_MODEL)
+        detection = networks.load(DETECTION_MODEL)
         self._detector = networks.compile(detection, mean=half, scale=half).create_infer_request()
-        recognition = networks.load(folder / RECOGNITION_MODEL)
+        recognition = networks.load(RECOGNITION_MODEL)
         characters = recognition.get_rt_info()["framework"]["character"].value.splitlines()
         self._characters = ["", *characters, " "]
         # One line a stream on one thread each beats all threads on one line by a sixth.
