@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from collections import OrderedDict
@@ -15,7 +14,8 @@ from PIL import Image
 
 from dsocr.engines.ppocr.geometry import Rect
 from dsocr.engines.ppocr.networks.quads import Pixels
-from dsocr.engines.ppocr.scripts.languages import LANGUAGES, Language
+from dsocr.engines.ppocr.scripts.installed import missing_reason
+from dsocr.engines.ppocr.scripts.languages import Language
 
 _MAX_LOADED = 4
 """Networks in memory. One takes 10 to 70 MB; a document has one or two languages."""
@@ -91,14 +91,6 @@ class Tesseract:
         while len(self._loaded) > _MAX_LOADED:
             self._loaded.popitem(last=False)[1].End()
         return api
-
-
-def missing_reason() -> str:
-    """What is missing for the other scripts to be read; empty where nothing is."""
-    if importlib.util.find_spec("tesserocr") is None:
-        return "the package tesserocr is not installed: pip install 'dsocr[scripts]'"
-    missing = [item.path.name for item in LANGUAGES.values() if not item.path.is_file()]
-    return f"files of the package are missing: {', '.join(missing)}" if missing else ""
 
 
 def _normalized(text: str) -> str:
