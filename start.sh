@@ -58,6 +58,7 @@ PYTHON
 
 make_venv
 install base -e '.[metrics]'
+install_scripts
 if wants_native; then install_native; fi
 
 serve=(.venv/bin/dsocr serve --host "$host" --port "$port" --engine "$engine")

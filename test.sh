@@ -23,6 +23,7 @@ esac
 
 make_venv
 install dev -e '.[dev,metrics]'
+install_scripts
 install_native
 
 bin=.venv/bin

@@ -51,3 +51,18 @@ install_native() {
     install native -e '.[native]'
   fi
 }
+
+# Tesseract's recognizer for the scripts that PP-OCR does not know. It comes as a wheel; where there
+# is none, it is left out, because building it needs a compiler and Tesseract's own files.
+install_scripts() {
+  has_module tesserocr && return
+  local stamp=.venv/without-scripts wanted
+  wanted=$(cksum < constraints.txt)
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
+  say "Installing (scripts)"
+  .venv/bin/python -m pip install --disable-pip-version-check --quiet --only-binary tesserocr \
+    -c constraints.txt 'tesserocr>=2.8' >&2 && return
+  printf '%s' "$wanted" > "$stamp"
+  say "tesserocr cannot be installed here (see above): pages in Korean, Arabic, Persian, Thai, Hebrew," \
+    "Greek, Cyrillic and Hindi are flagged unsupported_script. Everything else works"
+}

@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
 from dsocr.engines.ppocr.config import PpocrConfig
+from dsocr.engines.ppocr.scripts.languages import parse_languages
 from dsocr.engines.registry import ENGINES, canonical_name
 from dsocr.errors import DsocrError
 from dsocr.host import HostConfig
@@ -44,6 +45,7 @@ FIXED_NAMES = {
     ("", "runs_dir"): "DEEPSEEK_OCR_RUNS_DIR",
     ("", "no_repeat_ngram"): "DEEPSEEK_OCR_NO_REPEAT_NGRAM",
     ("", "retry"): "DEEPSEEK_OCR_RETRY",
+    ("", "languages"): "DEEPSEEK_OCR_LANGUAGES",
     ("runtime", "model_path"): "DEEPSEEK_OCR_MODEL_PATH",
     ("runtime", "attn_impl"): "DEEPSEEK_ATTN_IMPL",
     ("runtime", "device"): "DEEPSEEK_OCR_DEVICE",
@@ -136,6 +138,9 @@ class Settings:
     retry: bool = True
     """Whether pages that loop or end too early are read again in other ways and the best result is
     kept; `off` reads each page once."""
+    languages: tuple[str, ...] = ()
+    """Languages of requests that name none, such as `ko,en`; empty: the embedded engine finds them
+    on each page."""
     pages: PagesConfig = field(default_factory=PagesConfig)
     embedded: PpocrConfig = field(default_factory=PpocrConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
@@ -161,6 +166,7 @@ class Settings:
         return OptionLimits(
             default_prompt=self.default_prompt,
             no_repeat_ngram=self.no_repeat_ngram,
+            languages=self.languages,
             max_prompt_bytes=self.server.max_prompt_bytes,
             max_output_tokens=self.server.max_output_tokens,
         )
@@ -252,6 +258,8 @@ def _convert(variable: Variable, text: str) -> Any:
     try:
         if variable.field == "no_repeat_ngram":
             return parse_no_repeat(text)
+        if variable.field == "languages":
+            return parse_languages(text)
         if variable.field == "engine" and canonical_name(text) not in ("auto", *ENGINES):
             raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
         if variable.field == "database_url" and not text.startswith("sqlite:///"):

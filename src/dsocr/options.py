@@ -14,6 +14,7 @@ from dsocr.engines.deepseek.prompts import (
     task_of,
     with_image,
 )
+from dsocr.engines.ppocr.scripts.languages import parse_languages
 from dsocr.errors import InvalidField
 from dsocr.types import NoRepeat, OcrOptions
 
@@ -27,6 +28,7 @@ class OptionLimits:
 
     default_prompt: str = DEFAULT_PROMPT
     no_repeat_ngram: NoRepeat | None = None
+    languages: tuple[str, ...] = ()
     max_prompt_bytes: int | None = None
     """None: any length."""
     max_output_tokens: int | None = None
@@ -41,6 +43,7 @@ def build_options(
     max_tokens: int | None = None,
     temperature: float = 0.0,
     no_repeat_ngram: str | None = None,
+    languages: str | None = None,
 ) -> OcrOptions:
     """Options of a new request. An empty prompt is the default prompt.
 
@@ -55,6 +58,7 @@ def build_options(
         max_tokens=_checked_tokens(max_tokens, limits),
         temperature=temperature,
         no_repeat_ngram=rule,
+        languages=_languages(languages) if languages else limits.languages,
     )
 
 
@@ -67,6 +71,7 @@ def change_options(
     max_tokens: int | None = None,
     temperature: float | None = None,
     no_repeat_ngram: str | None = None,
+    languages: str | None = None,
 ) -> OcrOptions:
     """Options of an earlier request with other values; None leaves a value as it is.
 
@@ -84,6 +89,8 @@ def change_options(
         changes["temperature"] = temperature
     if no_repeat_ngram is not None:
         changes["no_repeat_ngram"] = _no_repeat(no_repeat_ngram)
+    if languages is not None:
+        changes["languages"] = _languages(languages)
     return dataclasses.replace(options, **changes)
 
 
@@ -129,6 +136,13 @@ def _checked_tokens(max_tokens: int | None, limits: OptionLimits) -> int | None:
     if max_tokens is not None and most is not None and max_tokens > most:
         raise InvalidField(f"max_tokens: at most {most}")
     return max_tokens
+
+
+def _languages(text: str) -> tuple[str, ...]:
+    try:
+        return parse_languages(text)
+    except ValueError as error:
+        raise InvalidField(f"languages: {error}") from error
 
 
 def _no_repeat(text: str) -> NoRepeat | None:

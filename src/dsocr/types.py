@@ -156,6 +156,8 @@ class OcrOptions:
     temperature: float = 0.0
     top_p: float = 1.0
     no_repeat_ngram: NoRepeat | None = None
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes of what the page may be written in; empty: any that the engine knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -986,6 +986,8 @@ export interface components {
             temperature?: number | null;
             /** No Repeat Ngram */
             no_repeat_ngram?: string | null;
+            /** Languages */
+            languages?: string | null;
             /** Dpi */
             dpi?: number | null;
             /**
@@ -1250,6 +1252,11 @@ export interface operations {
                      * @description No-repeat rule: `n/window`, `n`, or `off`
                      */
                     no_repeat_ngram?: string | null;
+                    /**
+                     * Languages
+                     * @description Languages of the pages, such as `ko,en`; unset: found by the ppocr engine on each page. The native engine needs none and ignores them
+                     */
+                    languages?: string | null;
                     /**
                      * Headers
                      * @description Running heads, footers and page numbers that repeat over the pages: `omit` leaves them out of the text, `keep` keeps them. The layout always has them
@@ -1562,6 +1569,11 @@ export interface operations {
                      * @description No-repeat rule: `n/window`, `n`, or `off`
                      */
                     no_repeat_ngram?: string | null;
+                    /**
+                     * Languages
+                     * @description Languages of the pages, such as `ko,en`; unset: found by the ppocr engine on each page. The native engine needs none and ignores them
+                     */
+                    languages?: string | null;
                     /**
                      * Callback
                      * @description https URL that is called when the job has finished, if its host is allowed

@@ -28,6 +28,8 @@ from dsocr.config import MIB, BadSetting, Settings, check_runs_dir
 from dsocr.engines.deepseek.modes import DEFAULT_MODE
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
 from dsocr.engines.deepseek.weights import find_weights, missing_files
+from dsocr.engines.ppocr.scripts.installed import missing_reason
+from dsocr.engines.ppocr.scripts.languages import LANGUAGES
 from dsocr.engines.selection import NATIVE_PACKAGES, select_engine
 from dsocr.engines.stats import WorkerState
 from dsocr.errors import DsocrError
@@ -100,6 +102,7 @@ def _findings(settings: Settings, *, quick: bool) -> Iterator[Finding]:
     yield _machine()
     yield _packages("decoding", ("pillow", "pypdfium2", "pi-heif"))
     yield _packages("ppocr", ("openvino", "opencv-python-headless"))
+    yield _scripts()
     yield _native_packages()
     yield _gpu()
     yield _weights(settings)
@@ -136,6 +139,15 @@ def _packages(name: str, packages: tuple[str, ...]) -> Finding:
     if missing:
         return Finding(name, "bad", f"not installed: {', '.join(missing)}; pip install dsocr")
     return Finding(name, "ok", ", ".join(f"{key} {found}" for key, found in versions.items()))
+
+
+def _scripts() -> Finding:
+    """Which scripts the embedded engine reads beside Latin, Chinese and Japanese."""
+    missing = missing_reason()
+    names = ", ".join(language.name for language in LANGUAGES.values())
+    if missing:
+        return Finding("scripts", "note", f"not read: {names}; {missing}")
+    return Finding("scripts", "ok", f"Latin, Chinese, Japanese; with Tesseract {names}")
 
 
 def _native_packages() -> Finding:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dsocr.batch.storage import write_output
-from dsocr.cli.options import HeadersOption, choice, format_option
+from dsocr.cli.options import HeadersOption, LanguagesOption, choice, format_option
 from dsocr.cli.output import format_of_file, is_stdout
 from dsocr.cli.progress import display
 from dsocr.engines.deepseek.modes import MODES
@@ -73,6 +73,7 @@ def submit(
         float | None,
         typer.Option(help="Resolution of PDF pages.", show_default="chosen by what is on the page"),
     ] = None,
+    languages: LanguagesOption = None,
     engine: Annotated[
         str | None, typer.Option(help="Only read the job with this engine.", show_default="any")
     ] = None,
@@ -94,6 +95,7 @@ def submit(
         "prompt": prompt,
         "pages": pages,
         "dpi": dpi,
+        "languages": languages,
         "engine": engine,
         "password": password,
     }

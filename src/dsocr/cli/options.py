@@ -59,6 +59,14 @@ EngineOption = Annotated[
     ),
 ]
 
+LanguagesOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Languages of the pages, such as `ko,en`: only the networks of these are tried. "
+        "Only the embedded engine uses them.",
+        show_default="found on each page",
+    ),
+]
 HeadersOption = Annotated[
     str,
     choice(

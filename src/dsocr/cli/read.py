@@ -15,7 +15,13 @@ import typer
 
 from dsocr.batch.inputs import Input
 from dsocr.batch.runner import ReadJob, Summary, run_batch
-from dsocr.cli.options import EngineOption, HeadersOption, choice, format_option
+from dsocr.cli.options import (
+    EngineOption,
+    HeadersOption,
+    LanguagesOption,
+    choice,
+    format_option,
+)
 from dsocr.cli.output import Plan, json_line, plan, planned_format
 from dsocr.cli.progress import Display, DisplayObserver, counted, display, summary_line
 from dsocr.config import Settings
@@ -100,6 +106,7 @@ def read(
         ),
     ] = None,
     headers: HeadersOption = "omit",
+    languages: LanguagesOption = None,
     engine: EngineOption = None,
     skip_existing: Annotated[
         bool,
@@ -136,8 +143,10 @@ def read(
     with tempfile.TemporaryDirectory(prefix="dsocr-") as spool:
         try:
             text = prompt_for_task(task, prompt, settings.default_prompt)
-            limits = OptionLimits(no_repeat_ngram=settings.no_repeat_ngram)
-            options = build_options(limits, prompt=text, mode=mode)
+            limits = OptionLimits(
+                no_repeat_ngram=settings.no_repeat_ngram, languages=settings.languages
+            )
+            options = build_options(limits, prompt=text, mode=mode, languages=languages)
             kind = planned_format(format, output)
             job = ReadJob(options, kind.key, pages, dpi, password, cast(Headers, headers))
             if pages:

@@ -79,6 +79,7 @@ def options_of(fields: OcrForm, settings: Settings) -> OcrOptions:
         max_tokens=fields.max_tokens,
         temperature=fields.temperature,
         no_repeat_ngram=fields.no_repeat_ngram,
+        languages=fields.languages,
     )
 
 

@@ -91,6 +91,7 @@ def _request(page: PageImage, options: OcrOptions) -> dict[str, Any]:
         "text_lines": None if lines is None else [_layer_line(line) for line in lines],
         "hidden_lines": [_layer_line(line) for line in page.hidden_lines],
         "image_share": page.image_share,
+        "languages": list(options.languages),
     }
 
 

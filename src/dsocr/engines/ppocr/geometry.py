@@ -84,6 +84,8 @@ class Line:
     """Degrees by which it lies rotated to the right on the page."""
     is_overlay: bool = False
     """Whether it lies over other lines, as a stamp does."""
+    language: str = ""
+    """The language whose own network recognized it (`scripts/`); empty for a line by PP-OCR."""
 
     @property
     def height(self) -> float:

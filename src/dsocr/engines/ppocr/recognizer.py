@@ -51,12 +51,12 @@ class PageRecognizer:
     def recognize(self, image: Pixels, request: Header, *, poll: Callable[[], None]) -> Header:
         """The response of `response.py` for an RGB image. `poll` is called between steps.
 
-        `request` has `task`, `mode`, `query` (of `locate`), `text_lines`, `hidden_lines` and
-        `image_share`.
+        `request` has `task`, `mode`, `query` (of `locate`), `text_lines`, `hidden_lines`,
+        `image_share` and `languages`.
         """
         image = _enlarge(_shrink(image))
         page = self._layer_lines(image, request, poll) or self._lines.recognize(
-            image, DETAILS[request["mode"]], poll
+            image, DETAILS[request["mode"]], poll, languages=request["languages"]
         )
         poll()
         composed, empty_flag = self._compose(page, request)

@@ -274,6 +274,7 @@ def _changed_options(options: OcrOptions, changes: PageRetry, service: Service) 
         max_tokens=changes.max_tokens,
         temperature=changes.temperature,
         no_repeat_ngram=changes.no_repeat_ngram,
+        languages=changes.languages,
     )
     if service.host.info is not None:
         check_options(changed, service.host.info)

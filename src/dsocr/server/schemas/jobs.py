@@ -121,6 +121,7 @@ class PageRetry(BaseModel):
     max_tokens: int | None = Field(default=None, ge=1)
     temperature: float | None = Field(default=None, ge=0, le=2)
     no_repeat_ngram: str | None = None
+    languages: str | None = None
     dpi: float | None = Field(default=None, ge=36, le=600)
     discard_corrections: bool = Field(
         default=False, description="Required to read a page again that has corrections"

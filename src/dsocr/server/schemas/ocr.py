@@ -87,6 +87,11 @@ class OcrForm(BaseModel):
     no_repeat_ngram: str | None = Field(
         default=None, description="No-repeat rule: `n/window`, `n`, or `off`"
     )
+    languages: str | None = Field(
+        default=None,
+        description="Languages of the pages, such as `ko,en`; unset: found by the ppocr engine on "
+        "each page. The native engine needs none and ignores them",
+    )
 
 
 class ReadForm(OcrForm):

@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dsocr.engines.ppocr.geometry import Line
-from dsocr.engines.ppocr.lines.quality import legibility
+from dsocr.engines.ppocr.lines.quality import LEGIBLE, legibility
 from dsocr.engines.ppocr.networks.ocr import Detail, Ocr
 from dsocr.engines.ppocr.networks.orientation import Orientation, OrientationModel
 from dsocr.engines.ppocr.networks.quads import Pixels, Quad
 from dsocr.engines.ppocr.view import View, upright_view
+
+IsRead = Callable[[Pixels, Sequence[Quad], Sequence[Line]], bool]
+"""Whether the network of another script reads these lines of an upright picture."""
 
 MIN_CHARACTERS = 20
 """With fewer characters a page has too little text to judge by."""
@@ -35,12 +38,18 @@ class OrientationSearch:
         self._ocr = ocr
 
     def upright(
-        self, image: Pixels, detail: Detail, poll: Callable[[], None]
+        self,
+        image: Pixels,
+        detail: Detail,
+        poll: Callable[[], None],
+        *,
+        is_read: IsRead = lambda image, quads, lines: False,
     ) -> tuple[View, list[Quad], Orientation]:
         """The page upright, the lines detected on it, and how it was rotated.
 
         The first orientation in which a few lines are legible; else 0, unless another is clearly
-        better. The network is sometimes certain and wrong, so its answer is only tried first.
+        better. The network is sometimes certain and wrong, so its answer is only tried first. Where
+        `is_read` holds for that one, or for 0, it is settled.
         """
         candidates = self._model.candidates(image)
         tried: dict[Orientation, tuple[float, list[Quad]]] = {}
@@ -62,6 +71,10 @@ class OrientationSearch:
             is_settled = num_characters >= MIN_CHARACTERS and (orientation != 180 or 0 in tried)
             if score >= _GOOD and (is_settled or orientation == 0):
                 break
+            if orientation in (0, candidates[0]) and score < LEGIBLE:
+                view = upright_view(image, orientation)
+                if is_read(view.image, longest_quads(quads), lines):
+                    return view, quads, orientation
         best = _best({orientation: score for orientation, (score, _) in tried.items()})
         if best and _reads_as_given(samples.get(0, []), samples[best]):
             best = 0

@@ -50,7 +50,7 @@ def legibility(lines: Sequence[Line], quads: Sequence[Quad]) -> float:
     total = weights = 0.0
     for line, quad in zip(lines, quads, strict=True):
         weight = float(np.ptp(quad, axis=0).max())
-        share = min(1.0, density(line.text, quad) / _USUAL_DENSITY)
+        share = 1.0 if line.language else min(1.0, density(line.text, quad) / _USUAL_DENSITY)
         total += weight * share * line.score
         weights += weight
     if _has_mixed_case(lines):
@@ -90,7 +90,13 @@ def quality_flags(lines: Sequence[Line], page_legibility: float, *, num_detected
 
 
 def is_foreign(lines: Sequence[Line]) -> bool:
-    """Whether most letters are outside Latin, Chinese and Japanese."""
+    """Whether most letters are outside Latin, Chinese and Japanese, and no network knows them."""
+    unknown = [line for line in lines if not line.language]
     letters = [letter for line in lines for letter in line.text if letter.isalpha()]
-    foreign = sum(not unicodedata.name(letter, "").startswith(_KNOWN) for letter in letters)
+    foreign = sum(
+        not unicodedata.name(letter, "").startswith(_KNOWN)
+        for line in unknown
+        for letter in line.text
+        if letter.isalpha()
+    )
     return foreign > len(letters) / 2

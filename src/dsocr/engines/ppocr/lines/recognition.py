@@ -26,6 +26,8 @@ from dsocr.engines.ppocr.lines.sparse_pages import with_small_text
 from dsocr.engines.ppocr.lines.turned_lines import TurnedLines
 from dsocr.engines.ppocr.networks.ocr import Detail, Ocr
 from dsocr.engines.ppocr.networks.quads import LETTERS, Pixels, Quad, size_of
+from dsocr.engines.ppocr.scripts.page_scripts import PageScripts
+from dsocr.engines.ppocr.scripts.tesseract import Tesseract
 from dsocr.engines.ppocr.view import View, straighten
 
 DETAILS = {
@@ -57,15 +59,26 @@ class LineRecognizer:
     def __init__(self, ocr: Ocr, orientation: OrientationSearch) -> None:
         self._ocr = ocr
         self._orientation = orientation
+        self._tesseract = Tesseract()
 
-    def recognize(self, image: Pixels, detail: Detail, poll: Callable[[], None]) -> PageLines:
-        """All lines; where there is hardly any text, the best of several resolutions."""
-        best = self._recognize_at(image, detail, poll)
+    def recognize(
+        self,
+        image: Pixels,
+        detail: Detail,
+        poll: Callable[[], None],
+        *,
+        languages: Sequence[str] = (),
+    ) -> PageLines:
+        """All lines; where there is hardly any text, the best of several resolutions.
+
+        `languages` are the codes that the request names.
+        """
+        best = self._recognize_at(image, detail, poll, languages)
         for side in _SMALLER_SIDES:
             if side >= detail.longest_side or expected_characters(best.lines) >= MIN_CHARACTERS:
                 continue
             smaller = replace(detail, longest_side=side)
-            page = self._recognize_at(image, smaller, poll, only_certain=True)
+            page = self._recognize_at(image, smaller, poll, languages, only_certain=True)
             if expected_characters(page.lines) > expected_characters(best.lines):
                 best = page
         return best
@@ -75,11 +88,15 @@ class LineRecognizer:
         image: Pixels,
         detail: Detail,
         poll: Callable[[], None],
+        languages: Sequence[str],
         *,
         only_certain: bool = False,
     ) -> PageLines:
         """The page made upright, its lines detected and recognized at one resolution."""
-        view, quads, orientation = self._orientation.upright(image, detail, poll)
+        scripts = PageScripts(self._ocr, self._tesseract, languages, poll)
+        view, quads, orientation = self._orientation.upright(
+            image, detail, poll, is_read=scripts.is_read
+        )
         quads = with_small_text(view.image, quads, longest_side=detail.longest_side, ocr=self._ocr)
         view, quads = self._straightened(view, quads, detail)
         quads = separate_overlapping(view.image, split_at_gutters(view.image, quads))
@@ -88,6 +105,7 @@ class LineRecognizer:
         clean = without_boxes(view.image, boxes) if boxes else view.image
         clean, quads = with_dark_words(clean, quads)
         lines = self._ocr.recognize(clean, quads, poll=poll, squeeze=detail.squeeze)
+        lines = scripts.resolve(clean, quads, lines)
         lines = TurnedLines(self._ocr, poll).resolve(clean, quads, lines)
         if only_certain:
             certain = [pair for pair in zip(lines, quads, strict=True) if is_certain(pair[0])]

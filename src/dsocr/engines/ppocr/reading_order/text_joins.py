@@ -38,7 +38,8 @@ _KEPT_STARTS = frozenset(
 
 
 def join_lines(texts: Iterable[str]) -> str:
-    """One paragraph: hyphenated words are joined, CJK lines follow each other without a blank."""
+    """One paragraph: hyphenated words are joined; Chinese, Japanese and Thai lines follow each
+    other without a blank."""
     joined = ""
     for text in texts:
         text = text.strip()
@@ -49,7 +50,7 @@ def join_lines(texts: Iterable[str]) -> str:
 
 def join_pair(first: str, second: str) -> str:
     """Two lines that follow each other in a paragraph."""
-    if is_cjk(first[-1]) and is_cjk(second[0]):
+    if (is_cjk(first[-1]) and is_cjk(second[0])) or (is_thai(first[-1]) and is_thai(second[0])):
         return first + second
     head, tail = _WORD_END.search(first), _WORD_START.search(second)
     if not head or not tail:
@@ -75,6 +76,11 @@ def is_cjk(char: str) -> bool:
     if "\uac00" <= char <= "\ud7a3":
         return False
     return unicodedata.east_asian_width(char) in "WF" or "\u3000" <= char <= "\u30ff"
+
+
+def is_thai(char: str) -> bool:
+    """Whether it is Thai, set with blanks between phrases, not words."""
+    return "\u0e00" <= char <= "\u0e7f"
 
 
 def is_right_to_left(texts: Iterable[str]) -> bool:

@@ -1,0 +1,1 @@
+"""Lines in scripts that PP-OCR does not know, recognized by Tesseract's LSTM networks."""
