@@ -30,6 +30,10 @@ class LayoutItem(BaseModel):
     label: str
     text: str
     confidence: float | None
+    score: float | None = Field(
+        default=None, description="Estimated share of its words that are right, 0-1"
+    )
+    review: bool = Field(default=False, description="Whether to compare it with the page")
     boxes: list[LayoutBox]
 
 
@@ -47,6 +51,11 @@ class PageLine(BaseModel):
     text: str
     box: list[float] = Field(description="x0, y0, x1, y1 as fractions of the page, 0-1")
     confidence: float | None = Field(description="0-1; null for a line of the text layer")
+    words: list[tuple[int, int, float]] = Field(
+        default=[],
+        description="Start and end of each word in `text`, in characters (code points), and the "
+        "estimated probability that it is right, 0-1; empty where nothing was measured",
+    )
 
 
 class PageError(BaseModel):
@@ -66,6 +75,9 @@ class PageAnswer(BaseModel):
     durationMs: float
     finishReason: str
     flags: list[str]
+    reviewShare: float | None = Field(
+        default=None, description="Share of the words to compare with the page, 0-1"
+    )
     error: PageError | None
 
 
@@ -76,6 +88,8 @@ def serialize_block(block: Block, id: int, width: int, height: int) -> Wire:
         "label": block.label,
         "text": block.text,
         "confidence": block.confidence,
+        "score": block.score,
+        "review": block.review,
         "boxes": [
             {
                 "index": index,
@@ -101,7 +115,12 @@ def serialize_layout(page: PageResult) -> Wire:
 
 def serialize_line(line: TextLine) -> Wire:
     """A `PageLine`."""
-    return {"text": line.text, "box": _fractions(line.box), "confidence": line.confidence}
+    return {
+        "text": line.text,
+        "box": _fractions(line.box),
+        "confidence": line.confidence,
+        "words": [list(word) for word in line.words],
+    }
 
 
 def serialize_failure(failure: PageFailure) -> Wire:
@@ -120,6 +139,7 @@ def serialize_page(page: PageResult) -> Wire:
         "durationMs": round(page.usage.seconds * 1000, 1),
         "finishReason": page.finish_reason,
         "flags": list(page.flags),
+        "reviewShare": page.review_share,
         "error": serialize_failure(page.error) if page.error else None,
     }
 

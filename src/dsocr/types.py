@@ -51,6 +51,9 @@ class Box:
         )
 
 
+WordScore = tuple[int, int, float]
+"""Where a word begins and ends in the text of its line, and the estimated probability, 0-1, that it
+is right."""
 FontRun = tuple[int, int]
 """A font's number on its page, and how many successive characters have it."""
 
@@ -63,6 +66,8 @@ class TextLine:
     box: Box
     confidence: float | None = None
     """0-1 for a recognized line; None for a line of the text layer."""
+    words: tuple[WordScore, ...] = ()
+    """The scores of its words, from left to right; empty where nothing was measured."""
     fonts: tuple[FontRun, ...] = field(default=(), compare=False, repr=False)
     """The fonts of a text layer's line, blanks not counted; empty where they are not known."""
 
@@ -180,6 +185,10 @@ class Block:
     """One reference may have several boxes; none when its coordinates are malformed."""
     confidence: float | None = None
     """0-1, or None where the engine gives none."""
+    score: float | None = None
+    """The estimated share of its words that are right, 0-1; None where nothing was measured."""
+    review: bool = False
+    """Whether a person should compare it with the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +214,9 @@ class PageResult:
     raw: str = ""
     finish_reason: FinishReason = "stop"
     flags: tuple[str, ...] = ()
+    review_share: float | None = None
+    """The share of its words that a person should compare with the page, 0-1; None where nothing
+    was measured."""
     usage: Usage = field(default_factory=Usage)
     error: PageFailure | None = None
 

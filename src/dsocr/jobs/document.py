@@ -76,5 +76,7 @@ def _corrected_blocks(
             text=block.text if correction.text is None else correction.text,
             label=block.label if correction.label is None else correction.label,
             confidence=None,
+            score=None,
+            review=False,
         )
     return tuple(found)

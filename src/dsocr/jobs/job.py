@@ -187,3 +187,4 @@ class PageSummary:
     finish_reason: str
     flags: tuple[str, ...]
     error: PageFailure | None
+    review_share: float | None = None

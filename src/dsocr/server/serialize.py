@@ -130,6 +130,7 @@ def serialize_page_summary(summary: PageSummary) -> dict[str, Any]:
         "durationMs": round(summary.seconds * 1000, 1),
         "finishReason": summary.finish_reason,
         "flags": list(summary.flags),
+        "reviewShare": summary.review_share,
         "error": serialize_failure(summary.error) if summary.error else None,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dsocr.errors import BadRequest
 from dsocr.options import OptionLimits, build_options
+from dsocr.schema import PageLine
 from dsocr.server.schemas.uploaded_result import UploadedPage, UploadedResult
 from dsocr.types import Block, Box, Document, PageFailure, PageResult, TextLine, Usage
 
@@ -33,16 +34,23 @@ def _page(page: UploadedPage) -> PageResult:
                 item.text,
                 tuple(_box(box.normalized) for box in item.boxes),
                 item.confidence,
+                item.score,
+                item.review,
             )
             for item in (layout.items if layout else ())
         ),
-        lines=tuple(TextLine(line.text, _box(line.box), line.confidence) for line in page.lines),
+        lines=tuple(map(_line, page.lines)),
         raw=page.rawText,
         finish_reason=page.finishReason,
         flags=tuple(page.flags),
+        review_share=page.reviewShare,
         usage=Usage(seconds=page.durationMs / 1000),
         error=PageFailure(error.code, error.message, error.retryable) if error else None,
     )
+
+
+def _line(line: PageLine) -> TextLine:
+    return TextLine(line.text, _box(line.box), line.confidence, tuple(line.words))
 
 
 def _box(sides: list[float]) -> Box:

@@ -219,6 +219,7 @@ def result_of_blocks(
     lines: Sequence[TextLine] = (),
     finish_reason: FinishReason = "stop",
     flags: Sequence[str] = (),
+    review_share: float | None = None,
 ) -> PageResult:
     """The result of a page with the index and size of `page` and the markdown of its blocks."""
     return PageResult(
@@ -231,6 +232,7 @@ def result_of_blocks(
         raw=raw,
         finish_reason=finish_reason,
         flags=tuple(flags),
+        review_share=review_share,
         usage=usage,
     )
 

@@ -125,6 +125,7 @@ def _result(
         lines=decode_lines(response),
         raw=compose_raw(blocks),
         flags=response["flags"],
+        review_share=response["review_share"],
         usage=Usage(seconds=seconds),
     )
     if options.task != "text":

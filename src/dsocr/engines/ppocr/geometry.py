@@ -7,7 +7,7 @@ All steps compute in these pixels. `lines/text_layer.py` converts the text layer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Literal
 
@@ -61,6 +61,18 @@ class Rect:
 
 
 @dataclass(frozen=True, slots=True)
+class Characters:
+    """A line's characters as the network found them; corrections of the text leave them."""
+
+    text: str
+    chances: tuple[float, ...]
+    """The probability of each character, 0-1."""
+    gaps: tuple[float, ...]
+    """The lowest probability of the steps from each character to the next: in a low one another
+    character may be lost."""
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of text, recognized or from the PDF's text layer."""
 
@@ -86,6 +98,9 @@ class Line:
     """Whether it lies over other lines, as a stamp does."""
     language: str = ""
     """The language whose own network recognized it (`scripts/`); empty for a line by PP-OCR."""
+    characters: Characters | None = field(default=None, compare=False, repr=False)
+    """As recognized. Of a line of the text layer: as the picture shows it, where that was compared;
+    else None."""
 
     @property
     def height(self) -> float:

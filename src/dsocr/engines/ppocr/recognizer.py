@@ -24,6 +24,8 @@ from dsocr.engines.ppocr.networks.orientation import OrientationModel
 from dsocr.engines.ppocr.networks.quads import Pixels
 from dsocr.engines.ppocr.networks.structure import StructureModels
 from dsocr.engines.ppocr.response import encode_response
+from dsocr.engines.ppocr.review.flags import with_review_flags
+from dsocr.engines.ppocr.review.page import PageReview, Words, review
 from dsocr.engines.ppocr.view import View
 from dsocr.process.child import Header
 from dsocr.types import Block, TextLine
@@ -63,10 +65,18 @@ class PageRecognizer:
         is_unread = UNSUPPORTED_SCRIPT in page.flags and empty_flag == BLANK
         flags = page.flags if composed.blocks or is_unread else [*page.flags, empty_flag]
         scored = UNCHECKED_TEXT not in page.flags
+        reviewed = review(self._ocr, page.view.image, composed.lines, poll)
+        figures = [draft for draft in composed.blocks if draft.label == "image"]
+        covered = [rect for draft in figures for rect in draft.rects]
+        flags = with_review_flags(flags, reviewed, page.view.image, covered)
         return encode_response(
-            [_block(page.view, draft, scored=scored) for draft in composed.blocks],
-            [_text_line(page.view, line) for line in composed.lines],
+            [_block(page.view, draft, reviewed, scored=scored) for draft in composed.blocks],
+            [
+                _text_line(page.view, line, words)
+                for line, words in zip(composed.lines, reviewed.words, strict=True)
+            ],
             flags,
+            reviewed.share,
         )
 
     def _layer_lines(
@@ -126,11 +136,13 @@ def _enlarge(image: Pixels) -> Pixels:
     return large
 
 
-def _block(view: View, draft: BlockDraft, *, scored: bool) -> Block:
+def _block(view: View, draft: BlockDraft, reviewed: PageReview, *, scored: bool) -> Block:
     boxes = tuple(view.box(rect) for rect in draft.rects)
-    return Block(draft.label, draft.text, boxes, draft.score if scored else None)
+    score, in_doubt = reviewed.block(draft.rects) if draft.text else (None, False)
+    confidence = draft.score if scored else None
+    return Block(draft.label, draft.text, boxes, confidence, score, in_doubt)
 
 
-def _text_line(view: View, line: Line) -> TextLine:
+def _text_line(view: View, line: Line, words: Words) -> TextLine:
     score = None if line.from_layer else line.score
-    return TextLine(line.text.strip(), view.box(line.rect), score)
+    return TextLine(line.text.strip(), view.box(line.rect), score, words)

@@ -3,7 +3,9 @@
 `blocks`: `[label, text, [[x0, y0, x1, y1], ...], confidence]` each, in reading order.
 `lines`: `[text, x0, y0, x1, y1, confidence]` each, in reading order, rounded to keep them short.
 `flags`: the page's flags.
-Boxes are fractions of the page as it was given; a confidence is 0-1 or null.
+`reviews`: `[score, review]` of each block. `words`: `[[start, end, score], ...]` of each line.
+`review_share`: the share of the page's words to be reviewed.
+Boxes are fractions of the page as it was given; confidences and scores are 0-1 or null.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ _CONFIDENCE_DIGITS = 3
 
 
 def encode_response(
-    blocks: Sequence[Block], lines: Sequence[TextLine], flags: Sequence[str]
+    blocks: Sequence[Block],
+    lines: Sequence[TextLine],
+    flags: Sequence[str],
+    review_share: float | None = None,
 ) -> dict[str, Any]:
     return {
         "blocks": [
@@ -28,19 +33,27 @@ def encode_response(
         ],
         "lines": [_encode_line(line) for line in lines],
         "flags": list(flags),
+        "reviews": [[block.score, block.review] for block in blocks],
+        "words": [list(line.words) for line in lines],
+        "review_share": review_share,
     }
 
 
 def decode_blocks(response: dict[str, Any]) -> tuple[Block, ...]:
     return tuple(
-        Block(label, text, tuple(Box(*sides) for sides in boxes), confidence)
-        for label, text, boxes, confidence in response["blocks"]
+        Block(label, text, tuple(Box(*sides) for sides in boxes), confidence, *review)
+        for (label, text, boxes, confidence), review in zip(
+            response["blocks"], response["reviews"], strict=True
+        )
     )
 
 
 def decode_lines(response: dict[str, Any]) -> tuple[TextLine, ...]:
     return tuple(
-        TextLine(text, Box(*sides), confidence) for text, *sides, confidence in response["lines"]
+        TextLine(text, Box(*sides), confidence, tuple((a, b, score) for a, b, score in words))
+        for (text, *sides, confidence), words in zip(
+            response["lines"], response["words"], strict=True
+        )
     )
 
 

@@ -22,6 +22,8 @@ _CORRECTIONS = TypeAdapter(dict[int, Correction])
 BOX_SCALE = 100_000
 """Sides of a line's box are stored as whole numbers from 0 to this."""
 CONFIDENCE_DIGITS = 4
+WORD_SCALE = 1000
+"""Scores of words are stored as whole numbers from 0 to this."""
 
 
 def options_to_text(options: OcrOptions) -> str:
@@ -35,6 +37,8 @@ def options_of(text: str) -> OcrOptions:
 def result_to_text(result: PageResult) -> str:
     """JSON of the result. Its `lines` are `{"scale": 100000, "values": [...]}`; a value is an array
     of the text, x0, y0, x1 and y1 as whole numbers up to `scale`, and the confidence if known.
+    Where its words have scores, the confidence may be `null`, and start, end and per mille of each
+    word follow.
     """
     values = _RESULT.dump_python(result, mode="json", exclude={"lines"})
     if result.lines:
@@ -68,6 +72,7 @@ def summarize(page: JobPage, file_name: str, seq: int, result: PageResult) -> Pa
         result.finish_reason,
         result.flags,
         result.error,
+        result.review_share,
     )
 
 
@@ -84,9 +89,12 @@ def corrections_of(text: str | None) -> dict[int, Correction]:
 def _line_to_values(line: TextLine) -> list[Any]:
     box = line.box
     sides = [round(side * BOX_SCALE) for side in (box.x0, box.y0, box.x1, box.y1)]
-    if line.confidence is None:
-        return [line.text, *sides]
-    return [line.text, *sides, round(line.confidence, CONFIDENCE_DIGITS)]
+    confidence = line.confidence
+    if confidence is not None:
+        confidence = round(confidence, CONFIDENCE_DIGITS)
+    words = [n for start, end, score in line.words for n in (start, end, round(WORD_SCALE * score))]
+    measured = [confidence] if words or confidence is not None else []
+    return [line.text, *sides, *measured, *words]
 
 
 def _lines_of(stored: dict[str, Any] | Sequence[Any]) -> tuple[TextLine, ...]:
@@ -106,4 +114,8 @@ def _line_of(values: Sequence[Any], scale: int) -> TextLine:
     text, *sides = values[:5]
     confidence = values[5] if len(values) > 5 else None
     box = Box(*(side / scale for side in sides))
-    return TextLine(text, box, None if confidence is None else float(confidence))
+    numbers = iter(values[6:])
+    words = tuple(
+        (start, end, mille / WORD_SCALE) for start, end, mille in zip(*[numbers] * 3, strict=True)
+    )
+    return TextLine(text, box, None if confidence is None else float(confidence), words)

@@ -55,6 +55,7 @@ EXAMPLE_ANSWER: dict[str, Any] = {
             "durationMs": 2280.1,
             "finishReason": "stop",
             "flags": [],
+            "reviewShare": 0.0,
             "error": None,
         }
     ],

@@ -21,6 +21,7 @@ class UploadedPage(BaseModel):
     durationMs: float = 0
     finishReason: Literal["stop", "length", "repetition", "error"] = "stop"
     flags: list[str] = []
+    reviewShare: float | None = None
     error: PageError | None = None
     fileName: str | None = None
 

@@ -59,7 +59,16 @@ def layer_lines(
         return None
     if not legible:
         return _believed(image, every, ocr, poll, flags=[UNCHECKED_TEXT])
+    lines = _compared(lines, sample, recognized)
     return _believed(image, _with_right_fonts(image, lines, ocr, poll), ocr, poll)
+
+
+def _compared(
+    lines: Sequence[Line], sample: Sequence[Line], recognized: Sequence[Line]
+) -> list[Line]:
+    """The lines; the sampled ones with the characters that the picture shows."""
+    seen = {id(line): look.characters for line, look in zip(sample, recognized, strict=True)}
+    return [replace(line, characters=seen.get(id(line), line.characters)) for line in lines]
 
 
 def _believed(
@@ -99,7 +108,9 @@ def _with_right_fonts(
     """The lines; those in a font with a wrong character map as the picture shows them."""
     checked = lines_to_check(lines)
     quads = [text_layer.quad_of(line.rect) for line in checked]
-    fonts = wrong_fonts(checked, ocr.recognize(image, quads, poll=poll))
+    looks = ocr.recognize(image, quads, poll=poll)
+    fonts = wrong_fonts(checked, looks)
+    lines = _compared(lines, checked, looks)
     wrong = [index for index, line in enumerate(lines) if has_font(line, fonts)]
     seen = ocr.recognize(
         image, [text_layer.quad_of(lines[index].rect) for index in wrong], poll=poll

@@ -12,8 +12,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from dsocr.engines.ppocr.geometry import Line
+from dsocr.engines.ppocr.geometry import Characters, Line
 from dsocr.engines.ppocr.networks.network import MODELS, Networks
 from dsocr.engines.ppocr.networks.quads import (
     LINE_HEIGHT,
@@ -127,8 +128,23 @@ class Ocr:
         centres = tuple(np.clip((kept + 0.5) / len(classes) / share, 0.0, 1.0).tolist())
         tight = without_margin(quad)
         self._lines[index] = Line(
-            text, rect_around(tight), score, rise=rise_of(tight), centres=centres
+            text,
+            rect_around(tight),
+            score,
+            rise=rise_of(tight),
+            centres=centres,
+            characters=_characters(text, probabilities, kept),
         )
+
+
+def _characters(
+    text: str, probabilities: NDArray[np.float32], kept: NDArray[np.intp]
+) -> Characters:
+    """`probabilities` (steps,) are those of the best classes, `kept` the steps with a character."""
+    if not len(kept):
+        return Characters(text, (), ())
+    gaps = np.minimum.reduceat(probabilities, kept)
+    return Characters(text, tuple(probabilities[kept].tolist()), tuple(gaps.tolist()))
 
 
 def _strip(pixels: Pixels, squeeze: float) -> tuple[Pixels, float]:
