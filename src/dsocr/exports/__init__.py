@@ -42,12 +42,17 @@ class Format:
     than once: they may be loaded as they are asked for."""
 
 
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+XLSX = _OFFICE + "spreadsheetml.sheet"
+
 FORMATS: tuple[Format, ...] = (
     Format("markdown", "Markdown", "md", "text/markdown; charset=utf-8", "markdown"),
     Format("text", "Plain text", "txt", "text/plain; charset=utf-8", "text"),
     Format("json", "JSON", "json", "application/json", "json"),
     Format("html", "Web page", "html", "text/html; charset=utf-8", "html"),
     Format("pdf", "Searchable PDF", "pdf", "application/pdf", "pdf"),
+    Format("xlsx", "Excel (tables)", "xlsx", XLSX, "xlsx"),
+    Format("csv", "CSV (tables)", "csv", "text/csv; charset=utf-8", "csv"),
     Format("zip", "Markdown with figures", "zip", "application/zip", "archive"),
 )
 
