@@ -43,6 +43,7 @@ class Format:
 
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
+DOCX = _OFFICE + "wordprocessingml.document"
 XLSX = _OFFICE + "spreadsheetml.sheet"
 
 FORMATS: tuple[Format, ...] = (
@@ -50,6 +51,7 @@ FORMATS: tuple[Format, ...] = (
     Format("text", "Plain text", "txt", "text/plain; charset=utf-8", "text"),
     Format("json", "JSON", "json", "application/json", "json"),
     Format("html", "Web page", "html", "text/html; charset=utf-8", "html"),
+    Format("docx", "Word", "docx", DOCX, "docx"),
     Format("pdf", "Searchable PDF", "pdf", "application/pdf", "pdf"),
     Format("xlsx", "Excel (tables)", "xlsx", XLSX, "xlsx"),
     Format("csv", "CSV (tables)", "csv", "text/csv; charset=utf-8", "csv"),
