@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -135,6 +136,17 @@ class PageImage:
     def num_bytes(self) -> int:
         """Of its pixels, three bytes each."""
         return 3 * self.width * self.height
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePage:
+    """A page in the file that it was read from."""
+
+    path: Path
+    media_type: str
+    number: int
+    """Its place in the file, from 0."""
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +12,15 @@ from PIL import Image
 
 from dsocr.engines.deepseek.grounding import clean_markdown, parse
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
-from dsocr.types import Document, OcrOptions, PageFailure, PageResult, Usage
+from dsocr.types import (
+    Document,
+    OcrOptions,
+    PageFailure,
+    PageImage,
+    PageResult,
+    SourcePage,
+    Usage,
+)
 
 GOLDENS = json.loads((Path(__file__).parents[1] / "data" / "grammar.json").read_text("utf-8"))
 RAW: dict[str, str] = {case["name"]: case["raw"] for case in GOLDENS["cases"]}
@@ -41,10 +50,12 @@ def document(*pages: PageResult, name: str = "paper.pdf") -> Document:
 
 
 class PageImages:
-    """Pages whose left half is red and right half is blue; counts how often one is asked for."""
+    """Pages whose left half is red and right half is blue; counts how often one is asked for.
+    `sources` are the places of pages in files."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Sequence[SourcePage] = ()) -> None:
         self.asked: list[int] = []
+        self._sources = sources
 
     def page_image(self, index: int) -> bytes:
         self.asked.append(index)
@@ -53,6 +64,13 @@ class PageImages:
         out = io.BytesIO()
         image.save(out, "PNG")
         return out.getvalue()
+
+    def page_pixels(self, index: int) -> PageImage:
+        image = Image.open(io.BytesIO(self.page_image(index)))
+        return PageImage(index, image, *SIZE, dpi=150.0)
+
+    def source_page(self, index: int) -> SourcePage | None:
+        return self._sources[index] if index < len(self._sources) else None
 
 
 class Elements(HTMLParser):

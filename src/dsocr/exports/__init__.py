@@ -11,14 +11,21 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from dsocr.errors import BadRequest
-from dsocr.types import Document, Headers
+from dsocr.types import Document, Headers, PageImage, SourcePage
 
 
 class Assets(Protocol):
-    """The images that a document was read from."""
+    """The files that a document was read from. A page that cannot be rendered raises
+    `DsocrError`."""
 
     def page_image(self, index: int) -> bytes:
         """The upright page `index` as PNG or JPEG."""
+
+    def page_pixels(self, index: int) -> PageImage:
+        """The upright page `index` without any loss."""
+
+    def source_page(self, index: int) -> SourcePage | None:
+        """The file that page `index` is in; None where there is only its image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +42,19 @@ class Format:
     than once: they may be loaded as they are asked for."""
 
 
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+DOCX = _OFFICE + "wordprocessingml.document"
+XLSX = _OFFICE + "spreadsheetml.sheet"
+
 FORMATS: tuple[Format, ...] = (
     Format("markdown", "Markdown", "md", "text/markdown; charset=utf-8", "markdown"),
     Format("text", "Plain text", "txt", "text/plain; charset=utf-8", "text"),
     Format("json", "JSON", "json", "application/json", "json"),
     Format("html", "Web page", "html", "text/html; charset=utf-8", "html"),
+    Format("docx", "Word", "docx", DOCX, "docx"),
+    Format("pdf", "Searchable PDF", "pdf", "application/pdf", "pdf"),
+    Format("xlsx", "Excel (tables)", "xlsx", XLSX, "xlsx"),
+    Format("csv", "CSV (tables)", "csv", "text/csv; charset=utf-8", "csv"),
     Format("zip", "Markdown with figures", "zip", "application/zip", "archive"),
 )
 

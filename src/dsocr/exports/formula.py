@@ -24,11 +24,20 @@ _MACRO = re.compile(r"\\(?:re)?newcommand|\\providecommand|\\[gex]?def\b|\\let\b
 
 def to_mathml(latex: str, *, block: bool) -> str | None:
     """The formula as MathML, or None if it cannot be read. Never more than `TAGS` and text."""
+    element = to_element(latex, block=block)
+    try:
+        return None if element is None else _serialise(element)
+    except RecursionError:
+        return None
+
+
+def to_element(latex: str, *, block: bool) -> Element | None:
+    """The formula as an untrusted MathML tree, whose texts have character references; None if it
+    cannot be read."""
     if _MACRO.search(latex):  # short macros can grow without end
         return None
     try:
-        element = convert_to_element(latex, display="block" if block else "inline")
-        return _serialise(element)
+        return convert_to_element(latex, display="block" if block else "inline")
     # The library has no error class of its own and fails on broken formulas in many ways.
     except Exception:
         return None

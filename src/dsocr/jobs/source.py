@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import Job, JobPage
 from dsocr.pages.sandbox import Sandbox
+from dsocr.pages.signature import file_type
 from dsocr.pages.source import DocumentFile, open_document
-from dsocr.types import PageImage
+from dsocr.types import PageImage, SourcePage
 
 
 class JobSource:
@@ -26,6 +27,7 @@ class JobSource:
         self._files = files
         self._sandbox = sandbox
         self._open: dict[int, DocumentFile] = {}
+        self._media_types: dict[int, str] = {}
         self._opening: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
@@ -38,6 +40,15 @@ class JobSource:
             source = self._open.get(page.file) or await self._open_file(page.file)
         image = await source.render_page(page.file_page, dpi=dpi)
         return dataclasses.replace(image, index=index)
+
+    def source_page(self, index: int) -> SourcePage:
+        """Where page `index` is. Raises `BadRequest` when the file cannot be read."""
+        page = self._pages[index]
+        path = self._files.path(self._job.id, page.file)
+        if page.file not in self._media_types:
+            self._media_types[page.file] = file_type(path).media_type
+        password = self._job.files[page.file].password
+        return SourcePage(path, self._media_types[page.file], page.file_page, password)
 
     async def close(self) -> None:
         for source in self._open.values():

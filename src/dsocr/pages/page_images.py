@@ -12,7 +12,7 @@ from typing import Protocol
 from cachetools import LRUCache
 
 from dsocr.errors import BadRequest
-from dsocr.types import PageImage
+from dsocr.types import PageImage, SourcePage
 
 JPEG_QUALITY = 88
 CACHE_BYTES = 32 << 20
@@ -25,6 +25,9 @@ class RenderedPages(Protocol):
     def num_pages(self) -> int: ...
 
     async def render_page(self, index: int, *, dpi: float | None) -> PageImage: ...
+
+    def source_page(self, index: int) -> SourcePage:
+        """The file that page `index` is in."""
 
 
 class PageImages:
@@ -77,12 +80,25 @@ class ExportImages:
     def page_image(self, index: int) -> bytes:
         """Blocks the calling thread, which must not be the one of the event loop.
 
-        Raises `BadRequest` for a page that the document does not have.
+        Raises `BadRequest` for a page that the document does not have, as all methods.
         """
-        if not 0 <= index < self._pages.num_pages:
-            raise BadRequest(f"The document has no page {index + 1}.")
+        self._check(index)
         image = self._images.jpeg(self._document_id, self._pages, index, dpi=self._dpi)
         return asyncio.run_coroutine_threadsafe(image, self._loop).result()
+
+    def page_pixels(self, index: int) -> PageImage:
+        """As `page_image`, without a cache."""
+        self._check(index)
+        image = self._pages.render_page(index, dpi=self._dpi)
+        return asyncio.run_coroutine_threadsafe(image, self._loop).result()
+
+    def source_page(self, index: int) -> SourcePage:
+        self._check(index)
+        return self._pages.source_page(index)
+
+    def _check(self, index: int) -> None:
+        if not 0 <= index < self._pages.num_pages:
+            raise BadRequest(f"The document has no page {index + 1}.")
 
 
 def encode_jpeg(page: PageImage) -> bytes:

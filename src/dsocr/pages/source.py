@@ -15,7 +15,7 @@ from dsocr.errors import BadRequest
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.signature import FileType, Kind, file_type
 from dsocr.process.child import Header, Received
-from dsocr.types import PAGE_FLAGS, Box, PageImage, RawPixels, TextLine
+from dsocr.types import PAGE_FLAGS, Box, PageImage, RawPixels, SourcePage, TextLine
 
 Stamp = tuple[int, int, int]
 
@@ -54,6 +54,10 @@ class DocumentFile:
         request = _request(self.path, self.stamp, self.format, self.password)
         request |= {"page": index, "dpi": dpi}
         return await self.sandbox.request(request, partial(_parse_page, index))
+
+    def source_page(self, index: int) -> SourcePage:
+        """Where page `index` is, for an export that takes over the file's own data."""
+        return SourcePage(self.path, self.media_type, index, self.password)
 
     async def close(self) -> None:
         """Closes the file: a deleted one keeps its disk space while a process has it open."""
