@@ -27,7 +27,7 @@ from rapidfuzz.distance import Levenshtein
 from bench import scoring
 from bench.accuracy import PROMPT
 from bench.degraded_pages import degraded_page
-from bench.page_files import first_page
+from bench.pages.files import first_page
 from dsocr.engines.base import Engine
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.ppocr.geometry import mean_score
