@@ -27,6 +27,7 @@ class Recorder:
         self.num_done = 0
         self.written: list[str] = []
         self.failures: list[str] = []
+        self.notes: list[str] = []
 
     def engine_ready(self, info: EngineInfo, selection: EngineSelection) -> None:
         self.engine = f"{info.name}: {selection.reason}"
@@ -39,6 +40,9 @@ class Recorder:
 
     def document_written(self, entry: Input, target: Path, num_pages: int, seconds: float) -> None:
         self.written.append(target.name)
+
+    def noted(self, message: str) -> None:
+        self.notes.append(message)
 
     def failed(self, message: str) -> None:
         self.failures.append(message)

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from dsocr.engines.ppocr import recognizer, worker
-from dsocr.engines.ppocr.geometry import Line, Rect, Region
+from dsocr.engines.ppocr.geometry import Characters, Line, Rect, Region
 from dsocr.engines.ppocr.networks.layout import LayoutModel
 from dsocr.engines.ppocr.networks.ocr import Ocr
 from dsocr.engines.ppocr.networks.orientation import OrientationModel
@@ -51,7 +51,14 @@ def _quads(found: Any) -> list[Any]:
 
 def _lines(found: Any) -> list[Line]:
     return [
-        Line(text, Rect(*rect), *rest, tuple(centres)) for (text, rect, *rest), centres in found
+        Line(
+            text,
+            Rect(*rect),
+            *rest,
+            tuple(centres),
+            characters=Characters(text, tuple(chances), tuple(gaps)),
+        )
+        for (text, rect, *rest), centres, chances, gaps in found
     ]
 
 
@@ -168,9 +175,12 @@ def difference(first: Page, second: Page) -> float:
 
 def plain(value: Any) -> Any:
     """The value as JSON: data classes as lists of their fields, numbers rounded."""
-    if isinstance(value, Line):  # the recording keeps its centres beside the other fields
+    if isinstance(value, Line):  # the recording keeps those of characters beside the other fields
         fields = (value.text, value.rect, value.score, value.has_wide_gap, value.rise)
-        return [plain(fields), plain(value.centres)]
+        characters = value.characters or Characters(value.text, (), ())
+        return [
+            plain(part) for part in (fields, value.centres, characters.chances, characters.gaps)
+        ]
     if dataclasses.is_dataclass(value):
         return [plain(getattr(value, field.name)) for field in dataclasses.fields(value)]
     if isinstance(value, np.ndarray):

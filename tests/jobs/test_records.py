@@ -24,7 +24,11 @@ PAGE = PageResult(
     1700,
     2200,
     "one\n\ntwo",
-    (Block("text", "one", (Box(0.1, 1 / 3, 0.9, 0.5),), 0.87654321), Block("image", "", ())),
+    (
+        Block("text", "one", (Box(0.1, 1 / 3, 0.9, 0.5),), 0.87654321, 0.9, True),
+        Block("image", "", ()),
+    ),
+    review_share=0.25,
     raw="one two",
     finish_reason="repetition",
     flags=("repetition",),
@@ -42,6 +46,16 @@ def test_lines_keep_their_text_and_a_box_to_a_hundred_thousandth(lines: list[Tex
             assert getattr(stored.box, name) == pytest.approx(getattr(line.box, name), abs=5.1e-6)
         assert (stored.confidence is None) == (line.confidence is None)
         assert (stored.confidence or 0) == pytest.approx(line.confidence or 0, abs=5.1e-5)
+
+
+@pytest.mark.parametrize("confidence", [None, 0.9877])
+def test_words_keep_their_places_and_their_score_in_per_mille(confidence: float | None) -> None:
+    line = TextLine("ab cd", Box(0, 0.5, 0.25, 1), confidence, ((0, 2, 0.994), (3, 5, 0.4)))
+
+    (stored,) = result_of(result_to_text(PageResult(0, 1, 1, lines=(line,)))).lines
+
+    assert stored.words == ((0, 2, 0.994), (3, 5, 0.4))
+    assert stored.confidence == confidence
 
 
 @pytest.mark.parametrize(

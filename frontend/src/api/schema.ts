@@ -630,6 +630,11 @@ export interface components {
             finishReason: string;
             /** Flags */
             flags: string[];
+            /**
+             * Reviewshare
+             * @description Share of the words to compare with the page, 0-1
+             */
+            reviewShare?: number | null;
             error: components["schemas"]["PageError"] | null;
             /** Filename */
             fileName: string;
@@ -685,6 +690,17 @@ export interface components {
             text: string;
             /** Confidence */
             confidence: number | null;
+            /**
+             * Score
+             * @description Estimated share of its words that are right, 0-1
+             */
+            score?: number | null;
+            /**
+             * Review
+             * @description Whether to compare it with the page
+             * @default false
+             */
+            review: boolean;
             /** Boxes */
             boxes: components["schemas"]["LayoutBox"][];
         };
@@ -876,6 +892,7 @@ export interface components {
          *           ],
          *           "pageIndex": 0,
          *           "rawText": "<|ref|>title<|/ref|><|det|>[[96, 44, 407, 83]]<|/det|>\n# Invoice 4711\n",
+         *           "reviewShare": 0,
          *           "text": "# Invoice 4711"
          *         }
          *       ],
@@ -939,6 +956,11 @@ export interface components {
             finishReason: string;
             /** Flags */
             flags: string[];
+            /**
+             * Reviewshare
+             * @description Share of the words to compare with the page, 0-1
+             */
+            reviewShare?: number | null;
             error: components["schemas"]["PageError"] | null;
         };
         /** PageError */
@@ -970,6 +992,16 @@ export interface components {
              * @description 0-1; null for a line of the text layer
              */
             confidence: number | null;
+            /**
+             * Words
+             * @description Start and end of each word in `text`, in characters (code points), and the estimated probability that it is right, 0-1; empty where nothing was measured
+             * @default []
+             */
+            words: [
+                number,
+                number,
+                number
+            ][];
         };
         /**
          * PageRetry

@@ -5,7 +5,7 @@ function eventOf(event: string, data: object) {
   return { id: '1', event, data: JSON.stringify(data) }
 }
 
-const BLOCK = { id: 0, label: 'text', text: 'One', confidence: null, boxes: [] }
+const BLOCK = { id: 0, label: 'text', text: 'One', confidence: null, review: false, boxes: [] }
 const PAGE: Page = {
   pageIndex: 0,
   text: 'One\n\nTwo\n\nOne',

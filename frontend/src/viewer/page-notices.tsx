@@ -45,6 +45,7 @@ export function noticesFor(state: PageState, t: Texts): string[] {
     hidden_text: t.notices.hidden_text,
     embedded_form: t.notices.embedded_form,
     attached_files: t.notices.attached_files,
+    unread_text: t.notices.unread_text,
     blank: t.notices.blank,
     not_found: t.notices.not_found,
     repetition: t.notices.repetition,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dsocr.batch.inputs import Input
+from dsocr.batch.notes import notes_of
 from dsocr.batch.storage import descriptor_named, is_stream, write_output, write_stream
 from dsocr.engines.base import EngineInfo
 from dsocr.engines.selection import EngineSelection
@@ -80,6 +81,9 @@ class Observer(Protocol):
     def document_written(
         self, entry: Input, target: Path, num_pages: int, seconds: float
     ) -> None: ...
+
+    def noted(self, message: str) -> None:
+        """What to know of a document's pages."""
 
     def failed(self, message: str) -> None:
         """A document or a page failed; the others are read on."""
@@ -164,6 +168,8 @@ class _DocumentReader:
             self._fail(f"{entry}: internal error; see the log above")
             return None
         self.summary.documents += 1
+        for note in notes_of(document):
+            self.observer.noted(f"{entry}: {note}")
         if self._is_complete(entry, document) and target is not None:
             seconds = time.monotonic() - began
             self.observer.document_written(entry, target, len(document.pages), seconds)

@@ -144,6 +144,7 @@ class DisplayObserver:
         self.document_opened = display.document_opened
         self.page_done = display.page_done
         self.failed = display.error
+        self.noted = display.info
 
     def engine_ready(self, info: EngineInfo, selection: EngineSelection) -> None:
         self._display.info(engine_line(info, selection))

@@ -61,9 +61,17 @@ def merge_halves(
         lines=lines,
         raw=compose_raw(blocks) if has_boxes else "\n\n".join(raw for raw in raws if raw),
         finish_reason=next(reason for reason in _WORST_FIRST if reason in reasons),
+        review_share=_share_of(results),
         flags=list(dict.fromkeys(flag for result in results for flag in result.flags)),
         usage=sum_usage(*(result.usage for result in results)),
     )
+
+
+def _share_of(results: Sequence[PageResult]) -> float | None:
+    """The mean of the halves' shares, each weighted by its text."""
+    shares = [(r.review_share, len(r.markdown)) for r in results if r.review_share is not None]
+    weight = sum(length for _, length in shares)
+    return sum(share * length for share, length in shares) / weight if weight else None
 
 
 def sum_usage(*usages: Usage) -> Usage:

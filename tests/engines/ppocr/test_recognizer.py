@@ -141,6 +141,9 @@ def test_an_empty_page_is_blank_and_no_error(recognizer: PageRecognizer) -> None
         "blocks": [],
         "lines": [],
         "flags": ["blank"],
+        "reviews": [],
+        "words": [],
+        "review_share": None,
     }
 
 

@@ -162,6 +162,7 @@ export const texts = {
     unsupported_script: 'This engine does not support the script of this page.',
     unchecked_text:
       'The text comes from the PDF and could not be verified against the page image.',
+    unread_text: 'Parts of this page look like text and are not in the result. Compare it with the page.',
     hidden_text: 'The PDF has text that this page does not show. It is left out.',
     embedded_form:
       'This PDF is an XFA form. Its content is not in the pages: print it to a PDF in a viewer that shows it.',

@@ -151,6 +151,7 @@ export const texts: Texts = {
     low_confidence: '识别置信度较低，请核对此页文字。',
     unsupported_script: '当前引擎不支持此页的文字种类。',
     unchecked_text: '文字取自 PDF 本身，无法与页面图像核对。',
+    unread_text: '此页有部分内容看似文字，但未被识别，请与页面核对。',
     hidden_text: '此 PDF 含有页面上不显示的文字，已略去。',
     embedded_form: '此 PDF 是 XFA 表单，内容不在页面中。请在能显示它的阅读器中打印为 PDF 后再识别。',
     attached_files: '此 PDF 是文件包，内容在其附件中，请逐个识别附件。',

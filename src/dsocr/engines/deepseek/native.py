@@ -15,6 +15,7 @@ from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.deepseek.grounding import parse, references, result_of_blocks
 from dsocr.engines.deepseek.modes import MODES, mode_specs
 from dsocr.engines.deepseek.prompts import TASKS
+from dsocr.engines.deepseek.review import review_share, reviewed
 from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
@@ -219,10 +220,13 @@ def _result(page: PageImage, response: dict[str, Any], seconds: float) -> PageRe
     if logprobs and not references(raw):
         whole = math.exp(sum(logprobs) / len(logprobs))
         blocks = [_with_confidence(block, whole) for block in blocks]
+    lines = born_digital_lines(page)
+    blocks = reviewed(blocks, lines)
     return result_of_blocks(
         page,
         blocks,
-        lines=born_digital_lines(page),
+        lines=lines,
+        review_share=review_share(blocks),
         raw=raw,
         finish_reason=response["finish_reason"],
         usage=Usage(

@@ -66,10 +66,9 @@ class PageRecognizer:
         flags = page.flags if composed.blocks or is_unread else [*page.flags, empty_flag]
         scored = UNCHECKED_TEXT not in page.flags
         reviewed = review(self._ocr, page.view.image, composed.lines, poll)
-        figures = [
-            rect for draft in composed.blocks if draft.label == "image" for rect in draft.rects
-        ]
-        flags = with_review_flags(flags, reviewed, page.view.image, composed.lines, figures)
+        figures = [draft for draft in composed.blocks if draft.label == "image"]
+        covered = [rect for draft in figures for rect in draft.rects]
+        flags = with_review_flags(flags, reviewed, page.view.image, covered)
         return encode_response(
             [_block(page.view, draft, reviewed, scored=scored) for draft in composed.blocks],
             [

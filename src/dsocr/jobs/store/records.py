@@ -22,6 +22,8 @@ _CORRECTIONS = TypeAdapter(dict[int, Correction])
 BOX_SCALE = 100_000
 """Sides of a line's box are stored as whole numbers from 0 to this."""
 CONFIDENCE_DIGITS = 4
+WORD_SCALE = 1000
+"""Scores of words are stored as whole numbers from 0 to this."""
 
 
 def options_to_text(options: OcrOptions) -> str:
@@ -35,7 +37,7 @@ def options_of(text: str) -> OcrOptions:
 def result_to_text(result: PageResult) -> str:
     """JSON of the result. Its `lines` are `{"scale": 100000, "values": [...]}`; a value is an array
     of the text, x0, y0, x1 and y1 as whole numbers up to `scale`, and the confidence if known.
-    Where its words have scores, the confidence may be `null`, and start, end and per cent of each
+    Where its words have scores, the confidence may be `null`, and start, end and per mille of each
     word follow.
     """
     values = _RESULT.dump_python(result, mode="json", exclude={"lines"})
@@ -90,7 +92,7 @@ def _line_to_values(line: TextLine) -> list[Any]:
     confidence = line.confidence
     if confidence is not None:
         confidence = round(confidence, CONFIDENCE_DIGITS)
-    words = [n for start, end, score in line.words for n in (start, end, round(100 * score))]
+    words = [n for start, end, score in line.words for n in (start, end, round(WORD_SCALE * score))]
     measured = [confidence] if words or confidence is not None else []
     return [line.text, *sides, *measured, *words]
 
@@ -113,5 +115,7 @@ def _line_of(values: Sequence[Any], scale: int) -> TextLine:
     confidence = values[5] if len(values) > 5 else None
     box = Box(*(side / scale for side in sides))
     numbers = iter(values[6:])
-    words = tuple((start, end, cent / 100) for start, end, cent in zip(*[numbers] * 3, strict=True))
+    words = tuple(
+        (start, end, mille / WORD_SCALE) for start, end, mille in zip(*[numbers] * 3, strict=True)
+    )
     return TextLine(text, box, None if confidence is None else float(confidence), words)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import cv2
 
-from dsocr.engines.ppocr.geometry import Line, Rect
+from dsocr.engines.ppocr.geometry import Rect
 from dsocr.engines.ppocr.lines.quality import LOW_CONFIDENCE, UNSUPPORTED_SCRIPT
 from dsocr.engines.ppocr.networks.quads import Pixels
 from dsocr.engines.ppocr.review.page import PageReview
-from dsocr.engines.ppocr.review.unread import UNREAD_TEXT, has_unread_text
+from dsocr.engines.ppocr.review.unread import UNREAD_TEXT, has_unread_text, shrunk
 
 _MIN_MEAN = 0.8
 """Mean score of the words: below it a third of them and more are wrong on degraded pages."""
@@ -21,11 +21,7 @@ _INK = (0.01, 0.5)  # of the page: print, and no black sheet
 
 
 def with_review_flags(
-    flags: Sequence[str],
-    reviewed: PageReview,
-    image: Pixels,
-    lines: Sequence[Line],
-    figures: Sequence[Rect],
+    flags: Sequence[str], reviewed: PageReview, image: Pixels, figures: Sequence[Rect]
 ) -> list[str]:
     """The page's flags with those that its words and its ink call for."""
     found = list(flags)
@@ -33,6 +29,7 @@ def with_review_flags(
         return found
     if reviewed.mean is not None and reviewed.mean < _MIN_MEAN:
         found.append(LOW_CONFIDENCE)
+    lines = reviewed.lines
     if has_unread_text(image, lines, figures) if lines else is_illegible_print(image):
         found.append(UNREAD_TEXT)
     return list(dict.fromkeys(found))
@@ -41,7 +38,6 @@ def with_review_flags(
 def is_illegible_print(image: Pixels) -> bool:
     """Whether a page without lines is black on white as print is: a fax beyond recognition."""
     scale = min(1.0, _SEARCHED_SIDE / max(image.shape[:2]))
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+    small = shrunk(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), scale)
     black, white = float((small < _BLACK).mean()), float((small > _WHITE).mean())
     return black + white >= _MIN_BLACK_AND_WHITE and _INK[0] <= black <= _INK[1]

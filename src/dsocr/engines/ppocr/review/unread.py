@@ -43,10 +43,18 @@ def has_unread_text(image: Pixels, lines: Sequence[Line], figures: Sequence[Rect
     return _length(ink, height) >= _MIN_LENGTH * height
 
 
+def shrunk(grey: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """(H, W) grey levels at that scale; a strip keeps a pixel."""
+    height, width = grey.shape
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small: NDArray[np.uint8] = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return small
+
+
 def _ink(image: Pixels, scale: float) -> NDArray[np.uint8]:
     """(H, W): 1 where the shrunk picture is darker than its surroundings."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = shrunk(grey, scale)
     around = cv2.blur(small, (4 * _HEIGHT + 1, 4 * _HEIGHT + 1))
     dark: NDArray[np.uint8] = (cv2.subtract(around, small) > _CONTRAST).astype(np.uint8)
     return dark

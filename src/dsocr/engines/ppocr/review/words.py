@@ -40,7 +40,7 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 def words_of(line: Line) -> list[WordSigns]:
     """The words of a recognized line, from left to right; none where it was not recognized.
 
-    Places are those in the text without blanks around it.
+    `start` and `end` count in the text without blanks around it.
     """
     text = line.text.strip()
     if line.from_layer or line.characters is None:
