@@ -89,6 +89,7 @@ def _squares(ink: Ink, height: float) -> list[Rect]:
     sloping = _level_strokes(np.asarray(thicker, np.uint8), least, most) + (0, 1, 0, -1)
     strokes = np.concatenate([level, sloping])
     found: list[Rect] = []
+    letters: list[Rect] = []
     for x0, y0, x1, _ in strokes:
         width = x1 - x0
         sides = strokes[:, 3] - y0
@@ -96,12 +97,12 @@ def _squares(ink: Ink, height: float) -> list[Rect]:
         fits = (uneven.max(axis=0) <= max(2.0, _UNEVEN * width)) & (sides >= least)
         for left, _, right, bottom in strokes[fits]:
             rect = Rect(float(max(x0, left)), float(y0), float(min(x1, right)), float(bottom))
-            if any(rect.intersection(other) for other in found):
+            if any(rect.intersection(other) for other in (*found, *letters)):
                 continue
-            if _has_bars(rect, level) or _is_letter(rect, ink):
+            if _has_bars(rect, level):
                 continue
             if _has_upright_edges(rect, ink) and _has_corners(rect, ink):
-                found.append(rect)
+                (letters if _is_letter(rect, ink) else found).append(rect)
     return found
 
 
@@ -129,8 +130,8 @@ def _has_bars(rect: Rect, strokes: NDArray[np.int32]) -> bool:
 
 
 def _is_letter(rect: Rect, ink: Ink) -> bool:
-    """Whether it is the bowl of a letter: an edge goes on below or above, or sides are round."""
-    return _has_stem(rect, ink) or sum(map(_bulges, _bands_outside(rect, ink))) >= 2
+    """Whether it is the bowl of a letter: an edge goes on below or above, or a side is round."""
+    return _has_stem(rect, ink) or any(map(_bulges, _bands_outside(rect, ink)))
 
 
 def _has_stem(rect: Rect, ink: Ink) -> bool:
