@@ -85,6 +85,10 @@ def typeset(code: str, look: Look, texts: Sequence[str]) -> Image.Image:
     return _scanned(page, look.size) if look.is_scan else page
 
 
+def _small(code: str, text: str) -> Image.Image:
+    return typeset(code, SMALL, [TEXTS[code][0], text])
+
+
 def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.RAQM)
 
@@ -165,9 +169,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if arguments.small:
         for code, texts in TEXTS.items():
-            page = typeset(code, SMALL, [texts[0], texts[1]])
+            page = typeset("th", LOOKS[4], texts) if code == "th" else _small(code, texts[1])
             page.quantize(16).save(folder / f"{code}.png", optimize=True)
-        page = typeset("ar", SMALL, [TEXTS["ar"][0], TEXTS["ar"][3]])
+        page = _small("ar", TEXTS["ar"][3].replace("library@example.org ", ""))
         page.quantize(16).save(folder / "ar-numbers.png", optimize=True)
         return
     entries = [_write(folder, code, look) for code in TEXTS for look in LOOKS]

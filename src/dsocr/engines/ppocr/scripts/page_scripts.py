@@ -159,12 +159,13 @@ class _Page:
 
     def _probe(self, probes: Sequence[Pixels], language: Language) -> float:
         """The mean score of the probes in this language, lower where letters are of another."""
-        scores = []
-        for pixels in probes:
-            reading = self._read_raw(pixels, language)
-            share = language.share_of_letters(reading.text)
-            is_possible = share >= _MIN_SHARE and not _is_monotonous(reading.text)
-            scores.append(reading.score if is_possible else 0.0)
+        readings = [self._read_raw(pixels, language) for pixels in probes]
+        if _is_monotonous("".join(reading.text for reading in readings)):
+            return 0.0
+        scores = [
+            reading.score if language.share_of_letters(reading.text) >= _MIN_SHARE else 0.0
+            for reading in readings
+        ]
         return float(np.median(scores)) + language.handicap
 
     def read(self, indices: Sequence[int], language: Language, lines: list[Line]) -> None:
