@@ -103,7 +103,7 @@ from dsocr.engines.ppocr.recognizer import PageRecognizer
 import numpy as np
 recognizer = PageRecognizer(1)
 request = {"mode": "tiny", "task": "text", "query": None, "text_lines": None}
-request |= {"hidden_lines": [], "image_share": 0.0}
+request |= {"hidden_lines": [], "image_share": 0.0, "languages": []}
 recognizer.recognize(np.full((64, 64, 3), 255, np.uint8), request, poll=lambda: None)
 print(json.dumps({"lookups": lookups, "home": sorted(map(str, Path.home().rglob("*"))),
     "modules": sorted(m for m in sys.modules if m in ("rapidocr", "requests", "onnxruntime"))}))

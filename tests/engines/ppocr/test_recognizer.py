@@ -30,7 +30,7 @@ def recognize(
         for line in layer
     ]
     request = {"mode": "gundam", "task": "markdown", "query": None, "text_lines": lines}
-    request |= {"hidden_lines": [], "image_share": 0.0, **changes}
+    request |= {"hidden_lines": [], "image_share": 0.0, "languages": [], **changes}
     return recognizer.recognize(image, request, poll=lambda: None)
 
 

@@ -30,6 +30,9 @@ _UPRIGHT = 0.78
 """Lines that lie turned are read with less by every network."""
 _MIN_MARGIN = 0.08
 _MIN_SHARE = 0.7  # of a probe's letters
+_ENOUGH_LETTERS = 25
+_MAX_ONE_LETTER = 0.22
+"""Share of the most frequent letter: Arabic's alif has 0.15, others less."""
 _MIN_LINE = 0.6
 _MAX_LANGUAGES = 3
 _MAX_MARGIN = 0.05
@@ -156,11 +159,13 @@ class _Page:
 
     def _probe(self, probes: Sequence[Pixels], language: Language) -> float:
         """The mean score of the probes in this language, lower where letters are of another."""
-        scores = []
-        for pixels in probes:
-            reading = self._read_raw(pixels, language)
-            share = language.share_of_letters(reading.text)
-            scores.append(reading.score if share >= _MIN_SHARE else 0.0)
+        readings = [self._read_raw(pixels, language) for pixels in probes]
+        if _is_monotonous("".join(reading.text for reading in readings)):
+            return 0.0
+        scores = [
+            reading.score if language.share_of_letters(reading.text) >= _MIN_SHARE else 0.0
+            for reading in readings
+        ]
         return float(np.median(scores)) + language.handicap
 
     def read(self, indices: Sequence[int], language: Language, lines: list[Line]) -> None:
@@ -201,6 +206,13 @@ class _Page:
         quad = self._quads[index]
         inward = _MAX_MARGIN * (quad[[3, 2, 1, 0]] - quad)
         return crop(self._image, (quad + inward).astype(np.float32))
+
+
+def _is_monotonous(text: str) -> bool:
+    """Whether one letter is far too frequent: how the Thai network reads Armenian."""
+    letters = [char for char in text if char.isalpha()]
+    most = max(map(letters.count, set(letters)), default=0)
+    return len(letters) >= _ENOUGH_LETTERS and most > _MAX_ONE_LETTER * len(letters)
 
 
 def _unread(quads: Sequence[Quad], lines: Sequence[Line]) -> list[int]:
