@@ -51,7 +51,7 @@ def test_files_are_submitted_watched_listed_and_exported(
     written = tmp_path / "out" / "book.html"
     assert dsocr("jobs", "export", job_id, "-o", written, *key).status == 0
     assert "three" in written.read_text()
-    unknown = dsocr("jobs", "export", job_id, "-o", tmp_path / "book.docx", *key)
+    unknown = dsocr("jobs", "export", job_id, "-o", tmp_path / "book.rtf", *key)
     assert unknown.status == 2 and ".html" in unknown.err
     text = dsocr("jobs", "export", job_id, "-f", "text", *key).out.decode()
     assert text.startswith("one") and text.rstrip().endswith("four")

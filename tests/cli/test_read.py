@@ -2,9 +2,11 @@ import asyncio
 import json
 import os
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import pikepdf
 import pytest
 
 from dsocr.types import PageImage, PageResult
@@ -154,8 +156,30 @@ def test_the_extension_of_the_output_selects_the_format(dsocr: Dsocr, tmp_path: 
     assert (tmp_path / "a.html").read_bytes().startswith(b"<!doctype html>")
 
 
+def test_a_word_file_and_a_searchable_pdf_are_written(dsocr: Dsocr, tmp_path: Path) -> None:
+    file = tmp_path / "a.pdf"
+    file.write_bytes(pdf([["first"], ["second"]]))
+    for name in ("b.docx", "b.pdf"):
+        ran = dsocr("read", file, "-o", tmp_path / name, "--pages", "2")
+        assert ran.status == 0, ran.err
+    with zipfile.ZipFile(tmp_path / "b.docx") as archive:
+        assert "second" in archive.read("word/document.xml").decode()
+    with pikepdf.open(tmp_path / "b.pdf") as written:
+        (only,) = written.pages
+        only.contents_coalesce()
+        assert b"(second)" in only.obj.Contents.read_bytes()
+
+
+def test_a_document_without_tables_is_refused_as_a_table_file(dsocr: Dsocr, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png(["a"]))
+    ran = dsocr("read", file, "-o", tmp_path / "a.xlsx")
+    assert ran.status == 1
+    assert "a.png has no table" in ran.err
+
+
 def test_a_format_may_be_named_for_any_extension(dsocr: Dsocr, tmp_path: Path) -> None:
-    file, output = tmp_path / "a.png", tmp_path / "a.docx"
+    file, output = tmp_path / "a.png", tmp_path / "a.rtf"
     file.write_bytes(png(["a"]))
     assert dsocr("read", file, "-o", output, "-f", "text").status == 0
     assert output.read_bytes() == b"a\n"
@@ -277,7 +301,7 @@ def test_quiet_shows_errors_only(dsocr: Dsocr, tmp_path: Path) -> None:
         (["--engine", "tesseract"], "ppocr"),
         (["*.nothing"], "Nothing matches"),
         (["-o", "a.png"], "not overwritten"),
-        (["-o", "a.docx"], ".md, .txt, .json"),
+        (["-o", "a.rtf"], ".md, .txt, .json"),
     ],
 )
 def test_a_usage_error_is_reported_before_anything_is_read(

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from dsocr import exports
-from dsocr.exports.csv import BYTE_ORDER_MARK, guarded
+from dsocr.exports.csv import BYTE_ORDER_MARK, as_text
 from tests.exports.documents import document, page
 
 render = partial(exports.render, format="csv")
@@ -39,10 +39,10 @@ def test_several_tables_are_separated_by_an_empty_line() -> None:
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+49 30", "-cmd", "@SUM(1)", "\t=1"])
-def test_a_cell_that_a_spreadsheet_would_run_is_guarded(text: str) -> None:
-    assert guarded(text) == "'" + text
+def test_a_cell_that_a_spreadsheet_would_run_has_an_apostrophe(text: str) -> None:
+    assert as_text(text) == "'" + text
 
 
 @pytest.mark.parametrize("text", ["-1.5", "-1,5", "a=1", "(5)", "", "1.000,00"])
 def test_numbers_and_words_stay_as_they_were_printed(text: str) -> None:
-    assert guarded(text) == text
+    assert as_text(text) == text

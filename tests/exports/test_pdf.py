@@ -261,6 +261,12 @@ def test_a_wrong_text_layer_is_replaced(tmp_path: Path) -> None:
     assert picture_of(content).tobytes() == original.tobytes()
 
 
+def test_text_without_places_is_added_only_to_a_page_without_any_text(tmp_path: Path) -> None:
+    sources = source_pdf(tmp_path / "a.pdf", BORN_DIGITAL, DRAWN)
+    whole = document(PageResult(0, *SIZE, "other words"), PageResult(1, *SIZE, "only words"))
+    assert texts(render(whole, assets=PageImages(sources))) == ["born digital", "only words"]
+
+
 def test_an_old_layer_in_a_form_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.pdf"
     source_pdf(path, b"/Old Do")

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import pikepdf
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
@@ -412,6 +413,25 @@ def test_exports_are_downloads_named_as_the_document(running: Running) -> None:
         assert "filename*=UTF-8''Gr%C3%B6%C3%9Fe%201.zip" in disposition
         assert "document.md" in zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
         assert http.get(f"/api/jobs/{job_id}/export?format=odd").status_code == 400
+
+
+@pytest.mark.parametrize("by_job", [True, False])
+def test_a_searchable_pdf_keeps_the_pages_of_its_file(running: Running, by_job: bool) -> None:
+    file = pdf([["words"], ["more"]])
+    with running() as http:
+        if by_job:
+            job_id = submit(http, ("a.pdf", file))["jobId"]
+            finished(http, job_id)
+            answer = http.get(f"/api/jobs/{job_id}/export?format=pdf")
+        else:
+            result = http.post("/api/ocr", files={"image": ("a.pdf", file)}).text
+            form = {"format": "pdf", "result": result}
+            answer = http.post("/api/export", data=form, files={"file": ("a.pdf", file)})
+    assert answer.headers["content-type"] == "application/pdf"
+    with pikepdf.open(io.BytesIO(answer.content)) as written:
+        assert len(written.pages) == 2
+        written.pages[1].contents_coalesce()
+        assert b"(more)" in written.pages[1].obj.Contents.read_bytes()
 
 
 def test_an_uploaded_result_is_exported_without_a_job(running: Running) -> None:

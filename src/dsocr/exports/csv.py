@@ -20,7 +20,7 @@ BYTE_ORDER_MARK = "\ufeff"
 """By it spreadsheets know that the file is UTF-8."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """Spreadsheets take a cell that begins so for a formula."""
-GUARD = "'"
+APOSTROPHE = "'"
 """Written before such a cell, unless it is a number: spreadsheets then take it for text."""
 
 
@@ -46,11 +46,11 @@ def _rows(grid: Grid) -> Iterator[list[str]]:
     for cells in grid.rows():
         row = [""] * num_columns
         for cell in cells:
-            row[cell.column] = guarded(cell.text)
+            row[cell.column] = as_text(cell.text)
         yield row
 
 
-def guarded(text: str) -> str:
+def as_text(text: str) -> str:
     """The text, unless a spreadsheet would run it as a formula."""
     is_number = any(to_number(text, decimal) is not None for decimal in ",.")
-    return GUARD + text if text.startswith(FORMULA_STARTS) and not is_number else text
+    return APOSTROPHE + text if text.startswith(FORMULA_STARTS) and not is_number else text

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -93,7 +94,7 @@ class _Workbook:
         for cell in table.grid.cells:
             self._write(sheet, cell, decimal)
             if cell.column_span == 1:
-                longest = max(map(len, cell.text.split("\n")))
+                longest = max(map(_columns, cell.text.split("\n")))
                 widths[cell.column] = max(widths.get(cell.column, 0), longest)
         for column, width in widths.items():
             sheet.set_column(column, column, min(_WIDTHS[1], max(_WIDTHS[0], width + 2)))
@@ -130,6 +131,11 @@ class _Workbook:
             name, number = wanted[: MAX_NAME - len(ending)] + ending, number + 1
         self._names.add(name.casefold())
         return name
+
+
+def _columns(text: str) -> int:
+    """The width of a text in digits; East Asian characters are twice as wide."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _number_format(number: Number | None) -> str:

@@ -204,6 +204,7 @@ export const texts = {
       hocr: 'hOCR',
       alto: 'ALTO XML',
       xlsx: 'Excel (tables)',
+      csv: 'CSV (tables)',
       zip: 'Markdown with figures',
     } as Record<string, string>,
     copyLink: 'Copy link',

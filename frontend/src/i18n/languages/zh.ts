@@ -190,6 +190,7 @@ export const texts: Texts = {
       hocr: 'hOCR',
       alto: 'ALTO XML',
       xlsx: 'Excel（表格）',
+      csv: 'CSV（表格）',
       zip: 'Markdown 与插图',
     },
     copyLink: '复制链接',

@@ -18,7 +18,7 @@ from dsocr.errors import BadRequest, DsocrError
 from dsocr.exports import Assets
 from dsocr.exports.pdf.pages import PageWriter
 from dsocr.exports.pdf.pictures import page_picture
-from dsocr.exports.pdf.text_layer import all_text, recognized_text, replaces_layer
+from dsocr.exports.pdf.text_layer import all_text, layer_use, recognized_text
 from dsocr.process.child import Child, ChildDied, ChildTimeout
 from dsocr.types import Document, PageResult, SourcePage
 
@@ -76,7 +76,7 @@ class _Pages:
         if source is not None and source.media_type == _PDF and self.keeps_pdfs:
             placed = recognized_text(self.document, page)
             writer.add_text(page.width, page.height, placed)
-            return [self._number(source), source.number, replaces_layer(page)]
+            return [self._number(source), source.number, layer_use(page)]
         self._add_picture(page, source, writer)
         return None
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from pikepdf import Array, Dictionary, Name, Object, Page, Pdf
 
-from dsocr.exports.pdf.old_text import remove_text
-from dsocr.exports.pdf.text_layer import FONT
+from dsocr.exports.pdf.old_text import has_text, remove_text
+from dsocr.exports.pdf.text_layer import FONT, LayerUse
 from dsocr.process.child import Channel, Header, limit_cpu_seconds
 
 _LETTER = (0.0, 0.0, 612.0, 792.0)
@@ -39,8 +39,8 @@ def main(channel: Channel, arguments: Header) -> None:
 
 def merge(request: Header) -> None:
     """`layers` is a PDF with the pages in their order. `plan` has for each of them the source and
-    the page in it that it goes onto, and whether it replaces that page's own text; or null for a
-    page that stays as it is. The result is written to `out`."""
+    the page in it that it goes onto, and a `LayerUse`; or null for a page that stays as it is. The
+    result is written to `out`."""
     with Pdf.open(request["layers"]) as layers:
         sources = [
             Pdf.open(source["path"], password=source["password"] or "")
@@ -67,7 +67,7 @@ def _with_pages(layers: Pdf, sources: list[Pdf], plan: list[list[Any] | None]) -
     for number, entry in enumerate(plan):
         layer = layers.pages[number].obj
         if entry and "/Contents" in layer:
-            overlay.add(result.pages[number], layer, replace=entry[2])
+            overlay.add(result.pages[number], layer, entry[2])
     return result
 
 
@@ -83,11 +83,13 @@ class _Overlay:
     _font: Object | None = None
     _cleaned: set[tuple[int, int]] = field(default_factory=set)
 
-    def add(self, page: Page, layer: Object, *, replace: bool) -> None:
+    def add(self, page: Page, layer: Object, use: LayerUse) -> None:
         """The text comes before the page's own content: there the coordinates are unchanged."""
+        if use == "fill" and has_text(page):
+            return
         if self._font is None:
             self._font = self.pdf.copy_foreign(layer.Resources.Font[_FONT_NAME])
-        if replace:
+        if use == "replace":
             remove_text(self.pdf, page, self._cleaned)
         width, height = (float(side) for side in list(layer.MediaBox)[2:])
         numbers = " ".join(f"{number:.5f}" for number in placement(page.obj, width, height))

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pikepdf import Name, Object, Page, Pdf, parse_content_stream, unparse_content_stream
+from pikepdf import (
+    Dictionary,
+    Name,
+    Object,
+    Page,
+    Pdf,
+    parse_content_stream,
+    unparse_content_stream,
+)
 
 MAX_BYTES = 16 << 20
 """Of a content stream; a longer one stays as it is."""
@@ -19,6 +27,27 @@ _BEGIN = b"/Span << /ActualText <FEFF0020> >> BDC\n"
 _END = b"\nEMC\n"
 
 Instructions = list[Any]
+
+
+def has_text(page: Page) -> bool:
+    """Whether the page shows any text, or has invisible text."""
+    return _shows(page) or _forms_show(page.resources, _MAX_DEPTH)
+
+
+def _forms_show(resources: Object, depth: int) -> bool:
+    forms = (one for one in dict(resources.get("/XObject", {})).values() if _is_form(one))
+    return depth > 0 and any(
+        _shows(form) or _forms_show(form.get("/Resources", Dictionary()), depth - 1)
+        for form in forms
+    )
+
+
+def _is_form(entry: Object) -> bool:
+    return entry.get("/Subtype") == Name.Form
+
+
+def _shows(content: Page | Object) -> bool:
+    return any(str(one.operator) in _SHOWS for one in parse_content_stream(content))
 
 
 def remove_text(pdf: Pdf, page: Page, cleaned: set[tuple[int, int]]) -> None:
@@ -33,7 +62,7 @@ def remove_text(pdf: Pdf, page: Page, cleaned: set[tuple[int, int]]) -> None:
 
 def _clean_forms(resources: Object, cleaned: set[tuple[int, int]], depth: int) -> None:
     for form in dict(resources.get("/XObject", {})).values():
-        if form.get("/Subtype") != Name.Form or form.objgen in cleaned or not depth:
+        if not _is_form(form) or form.objgen in cleaned or not depth:
             continue
         cleaned.add(form.objgen)
         form.write(_cleaned(form))

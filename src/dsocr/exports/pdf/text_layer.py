@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from itertools import repeat
+from typing import Literal
 
 from dsocr.exports.pdf.font import DESCENT, UNITS_PER_EM
 from dsocr.exports.pdf.letters import FULL_WIDTH, Letters, text_width, width_of
@@ -19,6 +20,7 @@ PAGE_LINES, PAGE_LINE_EMS = 50, 40
 """Where the text of a page without any box stands, and the size of its lines."""
 
 PlacedText = tuple[str, Box]
+LayerUse = Literal["add", "replace", "fill"]
 
 _DESCRIBING = ("describe", "figure", "locate")
 """Tasks whose result is not the page's text."""
@@ -50,9 +52,14 @@ def all_text(document: Document, page: PageResult) -> list[PlacedText]:
     return placed or recognized_text(document, page)
 
 
-def replaces_layer(page: PageResult) -> bool:
-    """Whether no line of the PDF's own text layer was used: it is missing or wrong."""
-    return all(line.confidence is not None for line in page.lines)
+def layer_use(page: PageResult) -> LayerUse:
+    """What the text does with the own text of a PDF's page: "add" where lines of that were used;
+    "replace" where none was, as it is missing or wrong; "fill" where the new text has no places,
+    and is better than none at all."""
+    if any(line.confidence is None for line in page.lines):
+        return "add"
+    has_places = page.lines or any(block.boxes for block in page.blocks if block.text.strip())
+    return "replace" if has_places else "fill"
 
 
 def content(placed: Iterable[PlacedText], letters: Letters, width: float, height: float) -> bytes:
