@@ -31,10 +31,36 @@ if [ -n "$only_pytest" ]; then
   exec $bin/pytest "$@"
 fi
 
+in_page() { (cd frontend && "$@"); }
+
+page_checks() {
+  in_page npm run --silent types && in_page npm run --silent schema -- --check &&
+    in_page npm run --silent test && build_page
+}
+
+# The page's checks and Python's use a core each. Those of the page print when they have ended.
+unchecked='' page_pid=''
+page_log=$(mktemp)
+trap 'rm -f "$page_log"; [ -z "$page_pid" ] || kill "$page_pid" 2>/dev/null || true' EXIT
+if ! has_node; then
+  unchecked="there is no $node_wanted"
+elif ! install_page; then
+  unchecked="npm ci failed"
+else
+  say "page: types, vitest and build, beside the next checks"
+  page_checks > "$page_log" 2>&1 & page_pid=$!
+fi
+
 say "ruff";         $bin/ruff check . && $bin/ruff format --check .
 say "mypy";         $bin/mypy
 say "import rules"; $bin/lint-imports
 say "shell";        for script in start.sh test.sh scripts/*.sh .ci/run; do bash -n "$script"; done
+if [ -n "$page_pid" ]; then
+  wait "$page_pid" && page_failed='' || page_failed=1
+  page_pid=''
+  cat "$page_log" >&2
+  [ -z "$page_failed" ] || die "the web page's checks failed"
+fi
 say "pytest";       $bin/pytest -n auto --dist loadfile $slow
 
 # What cannot be had is skipped with a message on a developer's machine and is a failure in CI.
@@ -44,11 +70,6 @@ skip() {
   exit 0
 }
 
-has_node || skip "the web page's checks" "there is no $node_wanted"
-install_page || skip "the web page's checks" "npm ci failed"
-in_page() { (cd frontend && "$@"); }
-say "page: types";    in_page npm run --silent types && in_page npm run --silent schema -- --check
-say "page: vitest";   in_page npm run --silent test
-build_page
+[ -z "$unchecked" ] || skip "the web page's checks" "$unchecked"
 has_chromium || skip "the browser tests" "there is no chromium and it cannot be installed here"
 say "page: browser";  in_page npm run --silent e2e

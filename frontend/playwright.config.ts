@@ -5,7 +5,7 @@ const port = Number(process.env.DSOCR_E2E_PORT ?? '8790')
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'node_modules/.e2e',
-  workers: 1,
+  workers: 2, // files share one server; a test finds its own documents by name
   fullyParallel: false,
   forbidOnly: Boolean(process.env.CI),
   timeout: 60_000,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
+import pytest_asyncio
 
 from dsocr.engines.base import Engine
 from dsocr.engines.deepseek.grounding import parse
@@ -18,6 +19,8 @@ from dsocr.errors import UnsupportedTask
 from dsocr.types import OcrOptions, PageImage, Task
 from tests.engines.ppocr import typeset
 from tests.fakes import OPTIONS, FakeEngine
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one started engine for its tests
 
 ENGINES: dict[str, Callable[[], Engine]] = {
     "embedded": lambda: PpocrEngine(PpocrConfig()),
@@ -32,7 +35,7 @@ def make_engine(request: pytest.FixtureRequest) -> Callable[[], Engine]:
     return ENGINES[request.param]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(make_engine: Callable[[], Engine]) -> AsyncIterator[Engine]:
     engine = make_engine()
     await engine.start()
@@ -124,6 +127,8 @@ async def test_unsupported_tasks_are_refused(engine: Engine) -> None:
             await engine.recognize(page(), replace(FAST, task=task))
 
 
-async def test_closing_twice_is_no_error(engine: Engine) -> None:
+async def test_closing_twice_is_no_error(make_engine: Callable[[], Engine]) -> None:
+    engine = make_engine()
+    await engine.start()
     await engine.close()
     await engine.close()

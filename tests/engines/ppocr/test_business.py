@@ -14,8 +14,8 @@ SEEDS = range(40, 46)
 
 
 @pytest.fixture(scope="module")
-def models() -> StructureModels:
-    return StructureModels(Networks(2))
+def models(networks: Networks) -> StructureModels:
+    return StructureModels(networks)
 
 
 def text_of(sheet: business.Sheet, models: StructureModels) -> str:

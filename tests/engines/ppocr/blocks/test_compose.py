@@ -14,8 +14,8 @@ from dsocr.engines.ppocr.networks.structure import StructureModels
 
 
 @pytest.fixture(scope="module")
-def models() -> StructureModels:
-    return StructureModels(Networks(2))
+def models(networks: Networks) -> StructureModels:
+    return StructureModels(networks)
 
 
 class Sheet:

@@ -58,9 +58,9 @@ def layer_lines(
     if legible and not lines:
         return None
     if not legible:
-        return _believed(image, every, ocr, poll, flags=[UNCHECKED_TEXT])
+        return _with_missing_text(image, every, ocr, poll, flags=[UNCHECKED_TEXT])
     lines = _compared(lines, sample, recognized)
-    return _believed(image, _with_right_fonts(image, lines, ocr, poll), ocr, poll)
+    return _with_missing_text(image, _with_right_fonts(image, lines, ocr, poll), ocr, poll)
 
 
 def _compared(
@@ -71,7 +71,7 @@ def _compared(
     return [replace(line, characters=seen.get(id(line), line.characters)) for line in lines]
 
 
-def _believed(
+def _with_missing_text(
     image: Pixels,
     lines: Sequence[Line],
     ocr: Ocr,
