@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.service.cores import sample
-from bench.service.decoding import decoded, decoding_pool, page_list
+from bench.service.decoding import POOL_SECONDS, decoded, decoding_pool, page_list
 from bench.service.engine import TOKENS, FixedLengthEngine
 from dsocr.batch.benchmark import measure
 from dsocr.config import Settings
@@ -52,7 +52,8 @@ async def _measure_all(
     workloads: dict[str, dict[str, int]] = plan["workloads"]
     rows: dict[str, Any] = {}
     for name, files in workloads.items():
-        pages = list(pool.map(decoded, page_list({Path(file): n for file, n in files.items()})))
+        wanted = page_list({Path(file): count for file, count in files.items()})
+        pages = list(pool.map(decoded, wanted, timeout=POOL_SECONDS))
         if not rows:
             await _line(engine, options, pages, appetite, min(appetite, len(pages)))  # a warm-up
             await asyncio.sleep(plan["quiet_seconds"])

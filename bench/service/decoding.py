@@ -19,6 +19,8 @@ from dsocr.pages.signature import file_type
 from dsocr.types import PageImage, RawPixels
 
 MAX_PIXELS = 60_000_000
+POOL_SECONDS = 600
+"""That all pages of a call may take."""
 
 Page = tuple[Path, int]
 _open_files: dict[tuple[Path, Callable[[Path], Any]], Any] = {}
@@ -35,7 +37,7 @@ def decoding_pool() -> ProcessPoolExecutor:
     count = os.cpu_count() or 1
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, mp_context=spawn)
-    list(pool.map(time.sleep, [0.5] * count))
+    list(pool.map(time.sleep, [0.5] * count, timeout=POOL_SECONDS))
     return pool
 
 
@@ -94,7 +96,7 @@ def seconds_of_decoding(pages: Iterable[Page]) -> list[float]:
 
 def _speed(pool: Executor, work: Callable[[Page], float], pages: list[Page]) -> Speed:
     began = time.perf_counter()
-    cpu_seconds = sum(pool.map(work, pages))
+    cpu_seconds = sum(pool.map(work, pages, timeout=POOL_SECONDS))
     return Speed(len(pages), time.perf_counter() - began, cpu_seconds)
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.service.client import Kind
 
+START_SECONDS = 120
+"""Of a client."""
 MAX_PROCESSES = 4
 CORES_PER_PROCESS = 4
 
@@ -43,9 +47,13 @@ def num_processes(at_once: int) -> int:
 class Clients:
     """Client processes that are ready to start."""
 
-    def __init__(self, port: int, kind: Kind, files: Sequence[Path], at_once: int) -> None:
+    def __init__(
+        self, port: int, kind: Kind, files: Sequence[Path], at_once: int, seconds: float
+    ) -> None:
+        """`seconds`: the time that all answers may take."""
         count = num_processes(at_once)
-        self._processes = []
+        self._seconds = seconds
+        self._processes: list[subprocess.Popen[str]] = []
         for number in range(count):
             share = (at_once + count - 1 - number) // count
             plan = {
@@ -55,19 +63,39 @@ class Clients:
                 "at_once": share,
             }
             self._processes.append(_start(plan))
-        for process in self._processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+        with self._ending():
+            for process in self._processes:
+                _wait_until_ready(process)
 
     def run(self) -> Load:
-        """Starts all and waits for their end."""
+        """Starts all and waits for their end. Raises `TimeoutError`."""
         began = time.monotonic()
         for process in self._processes:
             assert process.stdin is not None
             process.stdin.write("\n")
             process.stdin.flush()
-        results = [json.loads(process.communicate()[0]) for process in self._processes]
+        with self._ending():
+            results = [
+                json.loads(process.communicate(timeout=self._left(began))[0])
+                for process in self._processes
+            ]
         return merge(began, results)
+
+    def _left(self, began: float) -> float:
+        return max(0.0, began + self._seconds - time.monotonic())
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Ends the clients if one of them fails or is not done in time."""
+        try:
+            yield
+        except BaseException as error:
+            for process in self._processes:
+                process.kill()
+                process.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TimeoutError(f"requests without an answer for {self._seconds:g} s") from error
+            raise
 
 
 def merge(began: float, results: Sequence[dict[str, Any]]) -> Load:
@@ -85,6 +113,14 @@ def merge(began: float, results: Sequence[dict[str, Any]]) -> Load:
         jobs=[job for result in results for job in result["jobs"]],
         cpu_seconds=sum(result["cpu_seconds"] for result in results),
     )
+
+
+def _wait_until_ready(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], START_SECONDS)
+    if not readable:
+        raise TimeoutError(f"a client did not start within {START_SECONDS} s")
+    assert process.stdout.readline() == "ready\n"
 
 
 def _start(plan: dict[str, Any]) -> subprocess.Popen[str]:

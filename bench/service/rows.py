@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import shutil
@@ -10,20 +11,23 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 from bench.service import cores
+from bench.service.client import Kind
 from bench.service.corpus import Corpus
 from bench.service.load import Clients, Load
 from bench.service.server import LAUNCH, Launch, Server
 from bench.service.timeline import Whereabouts, between, read_trace, whereabouts
+from bench.service.waiting import wait_until
 
 JOB_CONNECTIONS = 16
 MAX_AT_ONCE = 512
-POLL_SECONDS = 0.05
-JOB_SECONDS = 900
+ROW_SECONDS = 900
+"""Most rows end long before."""
 LONE_REQUESTS = 9
 BESIDE_REQUESTS = 4
 IMAGE_TIMES = 2
@@ -62,6 +66,8 @@ class Context:
 
     server: Server
     corpus: Corpus
+    seconds: float = ROW_SECONDS
+    """That a row's requests, and then its jobs, may take. A row that takes longer fails."""
 
     def health(self) -> dict[str, Any]:
         health: dict[str, Any] = self.get("/health")
@@ -70,6 +76,9 @@ class Context:
     def at_once(self) -> int:
         """As many requests in flight as the service admits, or the most that a client sends."""
         return min(MAX_AT_ONCE, int(self.health()["queue"]["maxRequests"]))
+
+    def clients(self, kind: Kind, files: Sequence[Path], at_once: int) -> Clients:
+        return Clients(self.server.port, kind, files, at_once, self.seconds)
 
     def get(self, path: str) -> Any:
         return self._json(path, None)
@@ -119,16 +128,16 @@ def small_jobs(context: Context) -> Figures:
 def lone_images(context: Context) -> Load:
     """Single images, one after another, on a service that does nothing else."""
     files = [*context.corpus.images][:LONE_REQUESTS]
-    return Clients(context.server.port, "ocr", files, 1).run()
+    return context.clients("ocr", files, 1).run()
 
 
 def images_beside_a_job(context: Context) -> Load:
     """A few single images at once beside a job of the scanned PDF, which is then cancelled."""
     files = [*context.corpus.images][:BESIDE_REQUESTS]
-    clients = Clients(context.server.port, "ocr", files, BESIDE_REQUESTS)
-    [job] = Clients(context.server.port, "jobs", [*context.corpus.scanned], 1).run().jobs
-    while context.get(f"/api/jobs/{job}")["status"] == "queued":
-        time.sleep(POLL_SECONDS)
+    clients = context.clients("ocr", files, BESIDE_REQUESTS)
+    [job] = context.clients("jobs", [*context.corpus.scanned], 1).run().jobs
+    status = lambda: context.get(f"/api/jobs/{job}")["status"]  # noqa: E731
+    wait_until(lambda: status() != "queued", context.seconds, "the start of a job")
     load = clients.run()
     if context.health()["queue"]["jobs"]:
         context.post(f"/api/jobs/{job}/cancel")
@@ -136,24 +145,25 @@ def images_beside_a_job(context: Context) -> Load:
     return load
 
 
-def read_folder(launch: Launch, corpus: Corpus) -> Figures:
+def read_folder(launch: Launch, corpus: Corpus, seconds: float = ROW_SECONDS) -> Figures:
     """`dsocr read` on the folder of small files. The time runs from the engine's start being
-    complete to the last page; the command starts an engine of its own."""
+    complete to the last page; the command starts an engine of its own. Raises `TimeoutError` if the
+    start, or reading, takes longer than `seconds`."""
     folder = next(iter(corpus.small)).parent
     out = launch.folder / "read"
     launch.trace.unlink(missing_ok=True)
     process = subprocess.Popen(
         [*LAUNCH, "read", str(folder), "-o", f"{out}/", "--quiet"], env=launch.environment()
     )
-    while not (launch.trace.exists() and launch.trace.stat().st_size):
-        assert process.poll() is None, "dsocr read ended before its engine was ready"
-        time.sleep(POLL_SECONDS)
-    began, before = time.monotonic(), cores.sample(process.pid)
-    last = before
-    while process.poll() is None:
-        last = _later(process.pid, last)
-        time.sleep(POLL_SECONDS)
-    ended = time.monotonic()
+    try:
+        wait_until(partial(_is_ready, launch, process), seconds, "the engine of dsocr read")
+        began, before = time.monotonic(), cores.sample(process.pid)
+        watch = _Watch(process, before)
+        wait_until(watch.has_ended, seconds, "the end of dsocr read")
+        ended = time.monotonic()
+    finally:
+        process.kill()
+        process.wait()
     assert process.returncode == 0, f"dsocr read failed: {process.returncode}"
     shutil.rmtree(out)
     _, spans = read_trace(launch.trace)
@@ -163,25 +173,39 @@ def read_folder(launch: Launch, corpus: Corpus) -> Figures:
         pages=len(spans),
         seconds=ended - began,
         failed=sum(corpus.small.values()) - len(spans),
-        busy=last.cores_since(before),
+        busy=watch.last.cores_since(before),
         where=whereabouts(spans, began, ended),
     )
 
 
-def _later(pid: int, last: cores.CpuSample) -> cores.CpuSample:
-    """The process's CPU times now, or the last ones if it or its engine has ended since."""
-    try:
-        now = cores.sample(pid)
-    except OSError:
-        return last
-    return now if now.seconds["engine"] >= last.seconds["engine"] else last
+def _is_ready(launch: Launch, process: subprocess.Popen[bytes]) -> bool:
+    """Whether the command's engine has started."""
+    assert process.poll() is None, "dsocr read ended before its engine was ready"
+    return launch.trace.exists() and launch.trace.stat().st_size > 0
+
+
+@dataclass(slots=True)
+class _Watch:
+    """A process and its CPU times while it ran."""
+
+    process: subprocess.Popen[bytes]
+    last: cores.CpuSample
+
+    def has_ended(self) -> bool:
+        if self.process.poll() is not None:
+            return True
+        with contextlib.suppress(OSError):  # it or a child of it has ended since
+            now = cores.sample(self.process.pid)
+            if now.seconds["engine"] >= self.last.seconds["engine"]:
+                self.last = now
+        return False
 
 
 def _uploads(
     context: Context, name: str, workload: str, files: Sequence[Path], *, stream: bool = False
 ) -> Figures:
     at_once = min(len(files), context.at_once())
-    clients = Clients(context.server.port, "stream" if stream else "ocr", files, at_once)
+    clients = context.clients("stream" if stream else "ocr", files, at_once)
     before = cores.sample(context.server.pid)
     load = clients.run()
     busy = cores.sample(context.server.pid).cores_since(before)
@@ -193,7 +217,7 @@ def _uploads(
 
 
 def _jobs(context: Context, name: str, workload: str, files: Sequence[Path]) -> Figures:
-    clients = Clients(context.server.port, "jobs", files, min(len(files), JOB_CONNECTIONS))
+    clients = context.clients("jobs", files, min(len(files), JOB_CONNECTIONS))
     before = cores.sample(context.server.pid)
     load = clients.run()
     _wait_for_jobs(context)
@@ -223,10 +247,9 @@ def _figures(
 
 
 def _wait_for_jobs(context: Context) -> None:
-    deadline = time.monotonic() + JOB_SECONDS
-    while context.health()["queue"]["jobs"]:
-        assert time.monotonic() < deadline, "the jobs were not done in time"
-        time.sleep(POLL_SECONDS)
+    wait_until(
+        lambda: not context.health()["queue"]["jobs"], context.seconds, "the end of all jobs"
+    )
 
 
 def _pages_of(context: Context, jobs: Sequence[str]) -> tuple[int, int]:

@@ -18,7 +18,6 @@ from bench.service import report
 from bench.service.alone import BOUNDARY, LONE
 from bench.service.corpus import Corpus
 from bench.service.decoding import decoding_pool, page_list, seconds_of_decoding
-from bench.service.load import Clients
 from bench.service.references import DecodingAlone, EngineAlone, Lines, Reference
 from bench.service.rows import (
     IMAGE_TIMES,
@@ -39,8 +38,17 @@ CONFIG = (
 MAX_NUM_SEQS = 256
 """Pages at a time through the stand-in's process."""
 DECODED_FILES = 5
+REFERENCE_SECONDS = 900
+"""That a measurement of the engine alone may take."""
 WORKLOADS = {"uploads": "small", "read": "small", "streams": "images", "lone": "images"}
 """Of the rows that are not named as theirs."""
+
+
+def write_stand_in_files(folder: Path) -> None:
+    """The stand-in engine's weights: of its files only the configuration is read, for the modes."""
+    shutil.copy(CONFIG, folder)
+    for name in ("tokenizer.json", "model.safetensors"):
+        (folder / name).touch()
 
 
 @dataclass
@@ -96,11 +104,8 @@ class Run:
 
     @contextmanager
     def _decoding_alone(self) -> Iterator[DecodingAlone]:
-        """Measures what passes the stand-in's process. Of its files only the configuration is read,
-        for the modes."""
-        shutil.copy(CONFIG, self.launch.checkpoint)
-        for name in ("tokenizer.json", "model.safetensors"):
-            (self.launch.checkpoint / name).touch()
+        """Measures what passes the stand-in's process."""
+        write_stand_in_files(self.launch.checkpoint)
         rows = self._engine_rows(MAX_NUM_SEQS, {"images": self.corpus.images})
         self._add([report.engine_row("through the stand-in's process", rows[BOUNDARY])])
         with decoding_pool() as pool:
@@ -148,7 +153,7 @@ class Run:
     def _warm_up(self, context: Context) -> None:
         """A wave of images, then a pause without pages, as the engine alone had it."""
         files = [*self.corpus.images]
-        Clients(context.server.port, "ocr", files, min(len(files), context.at_once())).run()
+        context.clients("ocr", files, min(len(files), context.at_once())).run()
         time.sleep(self.quiet_seconds)
 
     @contextmanager
@@ -179,5 +184,6 @@ class Run:
             stdout=subprocess.PIPE,
             text=True,
             check=True,
+            timeout=REFERENCE_SECONDS,
         )
         return json.loads(out.stdout.splitlines()[-1])

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from bench.service.engine import TOKENS, TRACE, WORKER
+from bench.service.waiting import wait_until
 
 START_SECONDS = 600
 STOP_SECONDS = 40
@@ -55,8 +55,8 @@ class Launch:
 class Server:
     """`dsocr serve`, running while the context is entered."""
 
-    def __init__(self, launch: Launch) -> None:
-        self.launch = launch
+    def __init__(self, launch: Launch, *, start_seconds: float = START_SECONDS) -> None:
+        self.launch, self._start_seconds = launch, start_seconds
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             self.port: int = sock.getsockname()[1]
@@ -98,15 +98,16 @@ class Server:
             self._process.wait()
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the service did not start:\n{self.log.read_text()[-3000:]}")
-            time.sleep(0.05)
+        try:
+            wait_until(self._is_ready, self._start_seconds, "the start of the service")
+        except (RuntimeError, TimeoutError) as error:
+            raise RuntimeError(f"{error}; its log:\n{self.log.read_text()[-3000:]}") from error
 
     def _is_ready(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError("the service ended before it was ready")
         try:
             with urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=5) as answer:
                 return bool(answer.status == 200)
-        except URLError:
+        except (URLError, TimeoutError):
             return False

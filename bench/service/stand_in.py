@@ -85,7 +85,11 @@ class StandInRuntime:
     def run_idle_work(self) -> bool:
         return False
 
-    def step(self) -> list[Event]:
+    def take_text(self) -> list[Text]:
+        """Nothing: a page's text is among the events of `advance`."""
+        return []
+
+    def advance(self) -> list[Event]:
         requests, self._requests = self._requests, []
         return [event for request in requests for event in _answer(request)]
 

@@ -10,10 +10,13 @@ from bench.service import report
 from bench.service.corpus import Corpus, make_corpus
 from bench.service.load import num_processes
 from bench.service.rows import SERVER_ROWS, Context, lone_images, read_folder
+from bench.service.run import write_stand_in_files
 from bench.service.server import Launch, Server
 from bench.service.timeline import read_trace
 
 TOKENS = 20
+SECONDS = 60
+"""A start or a row that takes longer fails."""
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +28,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def launch(tmp_path: Path) -> Launch:
     checkpoint = tmp_path / "checkpoint"
     checkpoint.mkdir()
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
-        (checkpoint / name).touch()
+    write_stand_in_files(checkpoint)
     return Launch(tmp_path, checkpoint, "bench.service.stand_in:main", TOKENS)
 
 
-@pytest.mark.slow
 def test_every_row_reads_all_its_pages(launch: Launch, corpus: Corpus) -> None:
-    with Server(launch) as server:
-        context = Context(server, corpus)
+    with Server(launch, start_seconds=SECONDS) as server:
+        context = Context(server, corpus, SECONDS)
         load = lone_images(context)
         rows = {name: measure(context) for name, measure in SERVER_ROWS.items()}
     max_pages, spans = read_trace(launch.trace)
@@ -55,7 +56,7 @@ def test_every_row_reads_all_its_pages(launch: Launch, corpus: Corpus) -> None:
 
 @pytest.mark.slow
 def test_a_folder_is_read_by_the_command(launch: Launch, corpus: Corpus) -> None:
-    row = read_folder(launch, corpus)
+    row = read_folder(launch, corpus, SECONDS)
 
     assert (row.pages, row.failed) == (sum(corpus.small.values()), 0)
 
