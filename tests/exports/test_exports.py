@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import io
+import re
+import zipfile
+
 import pytest
 
 from dsocr.errors import BadRequest
 from dsocr.exports import FORMATS, render
+from dsocr.exports.needs import missing
+from dsocr.exports.options import ExportOptions
 from tests.exports.documents import RAW, PageImages, document, failed_page, page
+from tests.exports.samples import long_document
 
 
 @pytest.mark.parametrize("key", [known.key for known in FORMATS])
@@ -19,3 +26,24 @@ def test_every_listed_format_renders_with_and_without_the_page_images(key: str) 
 def test_an_unknown_format_is_refused_with_the_formats_there_are() -> None:
     with pytest.raises(BadRequest, match=", ".join(known.key for known in FORMATS)):
         render(document(), "exe")
+
+
+@pytest.mark.parametrize("key", [known.key for known in FORMATS])
+def test_a_long_document_is_whole_in_every_format(key: str) -> None:
+    pages = 300
+    content = render(long_document(pages), key, PageImages(), ExportOptions(join=True, toc=True))
+    if key == "zip":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            content = archive.read("document.md")
+    text = re.sub(r"<[^>]*>|\s+|\\n", " ", content.decode())
+    assert all(f"Part {number} " in f"{text} ".replace('"', " ") for number in range(pages)) or (
+        key in ("hocr", "alto") and content.count(b"2023") == pages
+    )
+
+
+def test_what_a_result_lacks_is_found() -> None:
+    whole = document(page("words without a box"), failed_page(1))
+    assert missing(whole.pages, {"boxes", "tables"}) == {"boxes", "tables"}
+    assert missing(long_document(2).pages, {"boxes", "tables"}) == set()
+    assert missing(whole.pages, {"images"}, has_images=False) == {"images"}
+    assert missing([failed_page(0)], {"boxes"}) == set()

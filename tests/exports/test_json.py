@@ -85,3 +85,26 @@ def test_what_is_written_page_by_page_is_one_json_text() -> None:
         text = render(whole).decode()
         assert text == json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
         assert json.loads(text)["text"] == PAGE_BREAK.join(p.markdown for p in whole.pages)
+
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "schema" / "dsocr-document-1.json"
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    assert json.loads(SCHEMA.read_text("utf-8")) == document_schema()
+
+
+def test_the_json_is_valid_against_its_schema() -> None:
+    written = json.loads(exports.render(report(), "json"))
+    assert written["schema"] == SCHEMA.stem
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+    jsonschema.validate(written, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**written, "schema": "another"}, schema)
+
+
+def test_json_lines_have_a_page_each() -> None:
+    whole = report()
+    lines = [json.loads(line) for line in exports.render(whole, "jsonl").splitlines()]
+    pages = json.loads(exports.render(whole, "json"))["pages"]
+    assert lines == pages and len(lines) == 3

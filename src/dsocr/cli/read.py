@@ -9,22 +9,40 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 from dsocr.batch.inputs import Input
 from dsocr.batch.runner import ReadJob, Summary, run_batch
-from dsocr.cli.options import EngineOption, HeadersOption, choice, format_option
+from dsocr.cli.options import (
+    BreaksOption,
+    CaptionsOption,
+    ChunkOverlapOption,
+    ChunkSizeOption,
+    EngineOption,
+    FiguresOption,
+    FrontmatterOption,
+    HeadersOption,
+    HeadingsOption,
+    JoinOption,
+    MathOption,
+    RepairOption,
+    TablesOption,
+    TocOption,
+    UnescapeOption,
+    choice,
+    format_option,
+)
 from dsocr.cli.output import Plan, json_line, plan, planned_format
 from dsocr.cli.progress import Display, DisplayObserver, counted, display, summary_line
 from dsocr.config import Settings
 from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.errors import BadRequest
+from dsocr.exports.options import ExportOptions
 from dsocr.options import OptionLimits, build_options, prompt_for_task
 from dsocr.pipeline.page_ranges import parse_page_ranges
-from dsocr.types import Headers
 
 
 def read(
@@ -100,6 +118,19 @@ def read(
         ),
     ] = None,
     headers: HeadersOption = "omit",
+    math: MathOption = "brackets",
+    tables: TablesOption = "html",
+    figures: FiguresOption = "linked",
+    breaks: BreaksOption = "rule",
+    frontmatter: FrontmatterOption = False,
+    toc: TocOption = False,
+    join: JoinOption = False,
+    repair: RepairOption = False,
+    headings: HeadingsOption = False,
+    captions: CaptionsOption = False,
+    unescape: UnescapeOption = False,
+    chunk_size: ChunkSizeOption = 2000,
+    chunk_overlap: ChunkOverlapOption = 0,
     engine: EngineOption = None,
     skip_existing: Annotated[
         bool,
@@ -139,7 +170,23 @@ def read(
             limits = OptionLimits(no_repeat_ngram=settings.no_repeat_ngram)
             options = build_options(limits, prompt=text, mode=mode)
             kind = planned_format(format, output)
-            job = ReadJob(options, kind.key, pages, dpi, password, cast(Headers, headers))
+            export = ExportOptions(
+                headers=cast(Any, headers),
+                math=cast(Any, math),
+                tables=cast(Any, tables),
+                figures=cast(Any, figures),
+                breaks=cast(Any, breaks),
+                frontmatter=frontmatter,
+                toc=toc,
+                join=join,
+                repair=repair,
+                headings=headings,
+                captions=captions,
+                unescape=unescape,
+                chunk_size=chunk_size,
+                chunk_overlap=chunk_overlap,
+            )
+            job = ReadJob(options, kind.key, pages, dpi, password, export)
             if pages:
                 parse_page_ranges(pages)
             planned = plan(paths, output, format, skip_existing=skip_existing)
