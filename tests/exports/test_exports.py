@@ -35,10 +35,11 @@ def test_a_long_document_is_whole_in_every_format(key: str) -> None:
     if key == "zip":
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             content = archive.read("document.md")
-    text = re.sub(r"<[^>]*>|\s+|\\n", " ", content.decode())
-    assert all(f"Part {number} " in f"{text} ".replace('"', " ") for number in range(pages)) or (
-        key in ("hocr", "alto") and content.count(b"2023") == pages
-    )
+    if key == "alto":
+        assert content.count(b'CONTENT="Part"') == pages
+        return
+    words = " ".join(re.sub(r"<[^>]*>|\\n|[\]\"]", " ", content.decode()).split())
+    assert all(f" Part {number} " in words for number in range(pages))
 
 
 def test_what_a_result_lacks_is_found() -> None:

@@ -3,12 +3,17 @@ from __future__ import annotations
 import dataclasses
 import json
 from functools import partial
+from pathlib import Path
+
+import jsonschema
+import pytest
 
 from dsocr import exports
 from dsocr.exports.markdown import PAGE_BREAK
-from dsocr.schema import serialize_page
+from dsocr.schema import document_schema, serialize_page
 from dsocr.types import Box, TextLine
 from tests.exports.documents import RAW, document, failed_page, page
+from tests.exports.samples import report
 
 render = partial(exports.render, format="json")
 

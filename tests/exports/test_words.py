@@ -52,7 +52,9 @@ def test_a_block_without_lines_is_set_into_its_box() -> None:
     assert len(region.lines) > 3
     assert " ".join(line.text for line in region.lines) == ("Words and words " * 40).strip()
     assert region.lines[0].box.y0 == 0.1 and region.lines[0].confidence == 0.8
-    assert all(a.box.y1 <= b.box.y0 + 1e-9 for a, b in zip(region.lines, region.lines[1:], strict=False))
+    assert all(
+        a.box.y1 <= b.box.y0 + 1e-9 for a, b in zip(region.lines, region.lines[1:], strict=False)
+    )
 
 
 def test_a_text_is_divided_over_the_places_of_lines() -> None:

@@ -414,6 +414,48 @@ def test_exports_are_downloads_named_as_the_document(running: Running) -> None:
         assert http.get(f"/api/jobs/{job_id}/export?format=odd").status_code == 400
 
 
+def test_a_correction_is_in_every_format(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.png", png(["first words"])))["jobId"]
+        finished(http, job_id)
+        corrected = {"blocks": [{"id": 0, "text": "Zweifelsfrei"}]}
+        assert http.patch(f"/api/jobs/{job_id}/pages/0", json=corrected).status_code == 200
+        offered = http.get(f"/api/jobs/{job_id}/formats").json()["formats"]
+        for each in offered:
+            answer = http.get(f"/api/jobs/{job_id}/export?format={each['key']}")
+            if each["missing"]:
+                assert answer.status_code == 400
+                continue
+            assert answer.status_code == 200, answer.text
+            content = answer.content
+            if each["key"] == "zip":
+                with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                    content = archive.read("document.md")
+            assert b"Zweifelsfrei" in content, each["key"]
+
+
+def test_options_of_an_export_are_fields_of_its_query_form_and_body(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.png", png(["words"])))["jobId"]
+        finished(http, job_id)
+        url = f"/api/jobs/{job_id}/export"
+        assert http.get(f"{url}?frontmatter=true").text.startswith("---\ntitle: ")
+        for wrong in ("tables=csv", "chunk_size=1", "join=perhaps"):
+            answer = http.get(f"{url}?{wrong}")
+            assert answer.status_code == 422
+            assert wrong.split("=")[0] in answer.json()["error"]["message"]
+        files = {"result": ("result.json", http.get(f"{url}?format=json").content)}
+        form = {"format": "markdown", "frontmatter": "true"}
+        answer = http.post("/api/export", data=form, files=files)
+        assert answer.text.startswith("---\ntitle: ")
+        answer = http.post("/api/export", data={**form, "math": "x"}, files=files)
+        assert answer.status_code == 422 and "math" in answer.json()["error"]["message"]
+        body = {"jobIds": [job_id], "frontmatter": True}
+        answer = http.post("/api/jobs/export", json=body)
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert archive.read("001-a.md").startswith(b"---\ntitle: ")
+
+
 def test_an_uploaded_result_is_exported_without_a_job(running: Running) -> None:
     image = png(["some words"])
     with running() as http:

@@ -81,8 +81,9 @@ class _PageWriter:
     def _line(self, line: TextLine) -> str:
         direction = attributes(BASEDIRECTION=direction_of(line.text))
         head = attributes(ID=self._id("line")) + direction + self._place(line.box)
+        confidence = attributes(WC=_confidence(line))
         words = "<SP/>".join(
-            f"<String{attributes(ID=self._id('word'), CONTENT=word, WC=_confidence(line))}"
+            f'<String ID="{self._id("word")}" CONTENT="{xml_text(word)}"{confidence}'
             f"{self._place(box)}/>"
             for word, box in words_of(line)
         )
@@ -93,7 +94,7 @@ class _PageWriter:
 
     def _place(self, box: Box) -> str:
         x0, y0, x1, y1 = box.pixels(self._page.width, self._page.height)
-        return attributes(HPOS=x0, VPOS=y0, WIDTH=x1 - x0, HEIGHT=y1 - y0)
+        return f' HPOS="{x0}" VPOS="{y0}" WIDTH="{x1 - x0}" HEIGHT="{y1 - y0}"'
 
 
 def _confidence(line: TextLine) -> str | None:

@@ -88,7 +88,7 @@ class _PageWriter:
         )
         confidence = "" if line.confidence is None else f"; x_wconf {round(line.confidence * 100)}"
         words = " ".join(
-            f'<span class="ocrx_word"{attributes(id=self._id("word"))} '
+            f'<span class="ocrx_word" id="{self._id("word")}" '
             f'title="{self._box(box)}{confidence}">{xml_text(word)}</span>'
             for word, box in words_of(line)
         )

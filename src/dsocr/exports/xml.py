@@ -11,7 +11,11 @@ _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def xml_text(text: str) -> str:
     """Escaped, for an element or an attribute in double quotes; characters that XML does not have
     are left out."""
-    return escape(_NO_XML.sub("", text), {'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
+    return (
+        text
+        if text.isalnum()
+        else escape(_NO_XML.sub("", text), {'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
+    )
 
 
 def attributes(**values: object) -> str:
