@@ -6,7 +6,7 @@ Names on the wire are camelCase. The models describe; answers are built as plain
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -17,6 +17,9 @@ Wire = dict[str, Any]
 
 DIGITS = 6
 """Decimal places of fractions."""
+DOCUMENT_SCHEMA = "dsocr-document-1"
+"""Name and version of the JSON export's shape. Keys may be added to a version; a key that is
+removed or changes its meaning makes a new one."""
 
 
 class LayoutBox(BaseModel):
@@ -79,6 +82,31 @@ class PageAnswer(BaseModel):
         default=None, description="Share of the words to compare with the page, 0-1"
     )
     error: PageError | None
+
+
+class DocumentPage(PageAnswer):
+    """A page of an exported document."""
+
+    fileName: str = Field(description="The file that the page is from")
+
+
+class ExportedDocument(BaseModel):
+    """The JSON export of a document."""
+
+    version: Literal["dsocr-document-1"] = Field(alias="schema")
+    fileName: str
+    engine: str
+    model: str
+    mode: str
+    prompt: str
+    text: str = Field(description="The text of all pages as markdown, rules between pages")
+    pages: list[DocumentPage]
+
+
+def document_schema() -> Wire:
+    """The JSON Schema of an `ExportedDocument`."""
+    schema = ExportedDocument.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def serialize_block(block: Block, id: int, width: int, height: int) -> Wire:

@@ -21,6 +21,7 @@ from PIL import Image
 
 from dsocr import exports
 from dsocr.exports.docx import write
+from dsocr.exports.options import ExportOptions
 from dsocr.types import Block, Box, Document, PageResult
 from tests.exports.documents import SIZE, PageImages, document, failed_page
 
@@ -209,7 +210,7 @@ def test_each_page_begins_on_a_new_one_unless_that_is_not_wanted() -> None:
     breaks = [one.paragraph_format.page_break_before for one in word.paragraphs]
     assert breaks == [None, True, True, None]
     out = io.BytesIO()
-    write(of(*pages), out, page_breaks=False)
+    write(of(*pages), out, options=ExportOptions(breaks="none"))
     assert "pageBreakBefore" not in xml(docx.Document(io.BytesIO(out.getvalue())))
 
 

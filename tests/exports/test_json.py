@@ -3,12 +3,17 @@ from __future__ import annotations
 import dataclasses
 import json
 from functools import partial
+from pathlib import Path
+
+import jsonschema
+import pytest
 
 from dsocr import exports
 from dsocr.exports.markdown import PAGE_BREAK
-from dsocr.schema import serialize_page
+from dsocr.schema import document_schema, serialize_page
 from dsocr.types import Box, TextLine
 from tests.exports.documents import RAW, document, failed_page, page
+from tests.exports.samples import report
 
 render = partial(exports.render, format="json")
 
@@ -24,6 +29,7 @@ def test_a_page_has_the_promised_keys() -> None:
         "durationMs",
         "finishReason",
         "flags",
+        "reviewShare",
         "error",
     ]
     assert wire["text"] == "# LORA: LOW-RANK ADAPTATION OF LARGE LANGUAGE MODELS"
@@ -37,8 +43,8 @@ def test_lines_have_their_boxes_in_fractions() -> None:
     of_the_layer = TextLine("plain", Box(0, 0, 1, 1 / 3))
     wire = serialize_page(dataclasses.replace(page("x"), lines=(line, of_the_layer)))
     assert wire["lines"] == [
-        {"text": "Invoice 4711", "box": [0.1, 0.05, 0.48, 0.09], "confidence": 0.98},
-        {"text": "plain", "box": [0, 0, 1, 0.333333], "confidence": None},
+        {"text": "Invoice 4711", "box": [0.1, 0.05, 0.48, 0.09], "confidence": 0.98, "words": []},
+        {"text": "plain", "box": [0, 0, 1, 0.333333], "confidence": None, "words": []},
     ]
 
 
@@ -85,3 +91,26 @@ def test_what_is_written_page_by_page_is_one_json_text() -> None:
         text = render(whole).decode()
         assert text == json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
         assert json.loads(text)["text"] == PAGE_BREAK.join(p.markdown for p in whole.pages)
+
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "schema" / "dsocr-document-1.json"
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    assert json.loads(SCHEMA.read_text("utf-8")) == document_schema()
+
+
+def test_the_json_is_valid_against_its_schema() -> None:
+    written = json.loads(exports.render(report(), "json"))
+    assert written["schema"] == SCHEMA.stem
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+    jsonschema.validate(written, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**written, "schema": "another"}, schema)
+
+
+def test_json_lines_have_a_page_each() -> None:
+    whole = report()
+    lines = [json.loads(line) for line in exports.render(whole, "jsonl").splitlines()]
+    pages = json.loads(exports.render(whole, "json"))["pages"]
+    assert lines == pages and len(lines) == 3

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dsocr.exports import render
+from dsocr.exports.options import ExportOptions
 from dsocr.exports.running_heads import running_heads, without_blocks
 from dsocr.types import Block, Box, PageResult
 from tests.exports.documents import document
@@ -101,10 +102,10 @@ def test_a_word_of_the_text_is_not_taken_for_its_footer() -> None:
 def test_exports_leave_running_heads_out_unless_they_are_kept(format: str) -> None:
     whole = document(*(page(index, Block("header", "The Islands", (TOP,))) for index in range(3)))
     assert b"The Islands" not in render(whole, format)
-    assert render(whole, format, headers="keep").count(b"The Islands") == 3
+    assert render(whole, format, options=ExportOptions(headers="keep")).count(b"The Islands") == 3
 
 
 def test_json_has_running_heads_as_blocks_only() -> None:
     whole = document(*(page(index, Block("header", "The Islands", (TOP,))) for index in range(2)))
     assert render(whole, "json").count(b"The Islands") == 2
-    assert render(whole, "json", headers="keep").count(b"The Islands") == 6
+    assert render(whole, "json", options=ExportOptions(headers="keep")).count(b"The Islands") == 6

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from dsocr.errors import DiskFull, QueueFull
-from dsocr.jobs.document import corrected
+from dsocr.jobs.document import corrected, exported
 from dsocr.jobs.job import (
     ClaimRequest,
     Correction,
@@ -460,3 +460,5 @@ async def test_a_page_keeps_its_lines_in_the_store_and_under_corrections(
     await database.write(commands.correct, lease.job_id, 0, {0: Correction("better")})
     stored = await database.read(queries.page, lease.job_id, 0)
     assert stored.result.lines == corrected(stored).lines == lines
+    (line,) = exported(stored).lines
+    assert (line.text, line.box, line.confidence) == ("better", lines[0].box, None)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pikepdf
+import pypdfium2
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
@@ -432,6 +433,59 @@ def test_a_searchable_pdf_keeps_the_pages_of_its_file(running: Running, by_job: 
         assert len(written.pages) == 2
         written.pages[1].contents_coalesce()
         assert b"(more)" in written.pages[1].obj.Contents.read_bytes()
+
+
+def test_a_correction_is_in_every_format(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.png", png(["first words"])))["jobId"]
+        finished(http, job_id)
+        corrected = {"blocks": [{"id": 0, "text": "Zweifelsfrei"}]}
+        assert http.patch(f"/api/jobs/{job_id}/pages/0", json=corrected).status_code == 200
+        offered = http.get(f"/api/jobs/{job_id}/formats").json()["formats"]
+        for each in offered:
+            answer = http.get(f"/api/jobs/{job_id}/export?format={each['key']}")
+            if each["missing"]:
+                assert answer.status_code == 400
+                continue
+            assert answer.status_code == 200, answer.text
+            assert "Zweifelsfrei" in text_of_export(each["key"], answer.content), each["key"]
+
+
+def text_of_export(format: str, content: bytes) -> str:
+    if format == "pdf":
+        document = pypdfium2.PdfDocument(content)
+        try:
+            return document[0].get_textpage().get_text_range()
+        finally:
+            document.close()
+    if format in ("zip", "docx", "xlsx"):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return "".join(
+                archive.read(name).decode("utf-8", "replace") for name in archive.namelist()
+            )
+    return content.decode()
+
+
+def test_options_of_an_export_are_fields_of_its_query_form_and_body(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.png", png(["words"])))["jobId"]
+        finished(http, job_id)
+        url = f"/api/jobs/{job_id}/export"
+        assert http.get(f"{url}?frontmatter=true").text.startswith("---\ntitle: ")
+        for wrong in ("tables=csv", "chunk_size=1", "join=perhaps"):
+            answer = http.get(f"{url}?{wrong}")
+            assert answer.status_code == 422
+            assert wrong.split("=")[0] in answer.json()["error"]["message"]
+        files = {"result": ("result.json", http.get(f"{url}?format=json").content)}
+        form = {"format": "markdown", "frontmatter": "true"}
+        answer = http.post("/api/export", data=form, files=files)
+        assert answer.text.startswith("---\ntitle: ")
+        answer = http.post("/api/export", data={**form, "math": "x"}, files=files)
+        assert answer.status_code == 422 and "math" in answer.json()["error"]["message"]
+        body = {"jobIds": [job_id], "frontmatter": True}
+        answer = http.post("/api/jobs/export", json=body)
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert archive.read("001-a.md").startswith(b"---\ntitle: ")
 
 
 def test_an_uploaded_result_is_exported_without_a_job(running: Running) -> None:

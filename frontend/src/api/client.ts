@@ -11,6 +11,7 @@ export type OcrResponse = Schemas['OcrAnswer']
 export type Job = Schemas['JobAnswer']
 export type JobPage = Schemas['JobPageAnswer']
 export type JobList = Schemas['JobList']
+export type FormatAvailability = Schemas['FormatAvailability']
 export type OcrOptions = { mode: string; prompt: string; pages?: string; password?: string }
 
 /** An error response of the backend. */
@@ -85,6 +86,11 @@ export async function pageImage(id: string, index: number, signal: AbortSignal):
 export async function exportJob(id: string, format: string, signal?: AbortSignal): Promise<Blob> {
   const params = new URLSearchParams({ format })
   return (await request(`api/jobs/${id}/export?${params}`, { signal })).blob()
+}
+
+/** The formats, each with what it needs and the job lacks. */
+export async function jobFormats(id: string, signal: AbortSignal): Promise<FormatAvailability[]> {
+  return (await json<Schemas['AvailableFormats']>(`api/jobs/${id}/formats`, { signal })).formats
 }
 
 /** One zip file with an export of each job. */

@@ -256,6 +256,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/formats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The formats that a job can be exported as
+         * @description What a format needs is looked for in the first pages of a job; where a long job may have it
+         *     later, it counts as there.
+         */
+        get: operations["formats_api_jobs__job_id__formats_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/cancel": {
         parameters: {
             query?: never;
@@ -321,6 +342,14 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AvailableFormats
+         * @description The formats, and which of them a result can be had as.
+         */
+        AvailableFormats: {
+            /** Formats */
+            formats: components["schemas"]["FormatAvailability"][];
+        };
         /** BlockCorrection */
         BlockCorrection: {
             /**
@@ -338,6 +367,95 @@ export interface components {
          * @description Jobs to export as one zip.
          */
         Bundle: {
+            /**
+             * Headers
+             * @description Running heads that repeat over the pages: `omit` leaves them out of the text
+             * @default omit
+             * @enum {string}
+             */
+            headers: "omit" | "keep";
+            /**
+             * Math
+             * @description Formulas in markdown: between `\(` or between `$`
+             * @default brackets
+             * @enum {string}
+             */
+            math: "brackets" | "dollars";
+            /**
+             * Tables
+             * @description Tables in markdown
+             * @default html
+             * @enum {string}
+             */
+            tables: "html" | "markdown";
+            /**
+             * Figures
+             * @description Figures of markdown: links, or images inside the text
+             * @default linked
+             * @enum {string}
+             */
+            figures: "linked" | "embedded";
+            /**
+             * Breaks
+             * @description Between the pages of markdown: a rule, a comment with the page's number, none
+             * @default rule
+             * @enum {string}
+             */
+            breaks: "rule" | "comment" | "none";
+            /**
+             * Frontmatter
+             * @description Begin markdown with YAML front matter
+             * @default false
+             */
+            frontmatter: boolean;
+            /**
+             * Toc
+             * @description Begin the text with a table of contents
+             * @default false
+             */
+            toc: boolean;
+            /**
+             * Join
+             * @description Join paragraphs and tables that run over a page's end
+             * @default false
+             */
+            join: boolean;
+            /**
+             * Repair
+             * @description Repair line breaks and broken lists
+             * @default false
+             */
+            repair: boolean;
+            /**
+             * Headings
+             * @description Make levels of headings consistent
+             * @default false
+             */
+            headings: boolean;
+            /**
+             * Captions
+             * @description Put captions beside figures and tables
+             * @default false
+             */
+            captions: boolean;
+            /**
+             * Unescape
+             * @description Undo double escapes
+             * @default false
+             */
+            unescape: boolean;
+            /**
+             * Chunk Size
+             * @description Most characters of a chunk
+             * @default 2000
+             */
+            chunk_size: number;
+            /**
+             * Chunk Overlap
+             * @description Most characters that a chunk repeats of the one before
+             * @default 0
+             */
+            chunk_overlap: number;
             /** Jobids */
             jobIds: string[];
             /**
@@ -345,12 +463,6 @@ export interface components {
              * @default markdown
              */
             format: string;
-            /**
-             * Headers
-             * @default omit
-             * @enum {string}
-             */
-            headers: "omit" | "keep";
         };
         /** CorrectionAnswer */
         CorrectionAnswer: {
@@ -492,6 +604,21 @@ export interface components {
             extension: string;
             /** Mediatype */
             mediaType: string;
+            /**
+             * Needs
+             * @description What a result must have: `boxes`, `tables` or `images`
+             */
+            needs: string[];
+        };
+        /** FormatAvailability */
+        FormatAvailability: {
+            /** Key */
+            key: string;
+            /**
+             * Missing
+             * @description What the format needs and the result lacks; empty: it can be made
+             */
+            missing: string[];
         };
         /**
          * Health
@@ -2108,8 +2235,36 @@ export interface operations {
     export_api_jobs__job_id__export_get: {
         parameters: {
             query?: {
-                format?: string;
+                /** @description Running heads that repeat over the pages: `omit` leaves them out of the text */
                 headers?: "omit" | "keep";
+                /** @description Formulas in markdown: between `\(` or between `$` */
+                math?: "brackets" | "dollars";
+                /** @description Tables in markdown */
+                tables?: "html" | "markdown";
+                /** @description Figures of markdown: links, or images inside the text */
+                figures?: "linked" | "embedded";
+                /** @description Between the pages of markdown: a rule, a comment with the page's number, none */
+                breaks?: "rule" | "comment" | "none";
+                /** @description Begin markdown with YAML front matter */
+                frontmatter?: boolean;
+                /** @description Begin the text with a table of contents */
+                toc?: boolean;
+                /** @description Join paragraphs and tables that run over a page's end */
+                join?: boolean;
+                /** @description Repair line breaks and broken lists */
+                repair?: boolean;
+                /** @description Make levels of headings consistent */
+                headings?: boolean;
+                /** @description Put captions beside figures and tables */
+                captions?: boolean;
+                /** @description Undo double escapes */
+                unescape?: boolean;
+                /** @description Most characters of a chunk */
+                chunk_size?: number;
+                /** @description Most characters that a chunk repeats of the one before */
+                chunk_overlap?: number;
+                /** @description The key of a format, see `formats` of `/api/modes` */
+                format?: string;
             };
             header?: never;
             path: {
@@ -2164,6 +2319,55 @@ export interface operations {
             };
             /** @description The disk is full */
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    formats_api_jobs__job_id__formats_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AvailableFormats"];
+                };
+            };
+            /** @description A key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2345,10 +2549,94 @@ export interface operations {
                     /** @description The key of a format, see `formats` of `/api/modes` */
                     format: string;
                     /**
-                     * @description Running heads that are in the text of `result`: `keep` keeps them
+                     * Headers
+                     * @description Running heads that repeat over the pages: `omit` leaves them out of the text
+                     * @default omit
                      * @enum {string}
                      */
                     headers?: "omit" | "keep";
+                    /**
+                     * Math
+                     * @description Formulas in markdown: between `\(` or between `$`
+                     * @default brackets
+                     * @enum {string}
+                     */
+                    math?: "brackets" | "dollars";
+                    /**
+                     * Tables
+                     * @description Tables in markdown
+                     * @default html
+                     * @enum {string}
+                     */
+                    tables?: "html" | "markdown";
+                    /**
+                     * Figures
+                     * @description Figures of markdown: links, or images inside the text
+                     * @default linked
+                     * @enum {string}
+                     */
+                    figures?: "linked" | "embedded";
+                    /**
+                     * Breaks
+                     * @description Between the pages of markdown: a rule, a comment with the page's number, none
+                     * @default rule
+                     * @enum {string}
+                     */
+                    breaks?: "rule" | "comment" | "none";
+                    /**
+                     * Frontmatter
+                     * @description Begin markdown with YAML front matter
+                     * @default false
+                     */
+                    frontmatter?: boolean;
+                    /**
+                     * Toc
+                     * @description Begin the text with a table of contents
+                     * @default false
+                     */
+                    toc?: boolean;
+                    /**
+                     * Join
+                     * @description Join paragraphs and tables that run over a page's end
+                     * @default false
+                     */
+                    join?: boolean;
+                    /**
+                     * Repair
+                     * @description Repair line breaks and broken lists
+                     * @default false
+                     */
+                    repair?: boolean;
+                    /**
+                     * Headings
+                     * @description Make levels of headings consistent
+                     * @default false
+                     */
+                    headings?: boolean;
+                    /**
+                     * Captions
+                     * @description Put captions beside figures and tables
+                     * @default false
+                     */
+                    captions?: boolean;
+                    /**
+                     * Unescape
+                     * @description Undo double escapes
+                     * @default false
+                     */
+                    unescape?: boolean;
+                    /**
+                     * Chunk Size
+                     * @description Most characters of a chunk
+                     * @default 2000
+                     */
+                    chunk_size?: number;
+                    /**
+                     * Chunk Overlap
+                     * @description Most characters that a chunk repeats of the one before
+                     * @default 0
+                     */
+                    chunk_overlap?: number;
                     /**
                      * Format: binary
                      * @description The response of `/api/ocr` as JSON, a file or a field

@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest'
-import { applyEvent, correctedText, blocksOf, EMPTY_RESULT, unfinishedText, type Page } from './result'
+import {
+  applyEvent,
+  blocksOf,
+  correctedText,
+  EMPTY_RESULT,
+  lacks,
+  unfinishedText,
+  type Page,
+} from './result'
 
 function eventOf(event: string, data: object) {
   return { id: '1', event, data: JSON.stringify(data) }
@@ -57,4 +65,13 @@ test('unfinished text has no grounding tokens, complete or cut', () => {
   const raw = '<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\nHello wor<|re'
   expect(unfinishedText(raw)).toBe('Hello wor')
   expect(unfinishedText('<|ref|>tit')).toBe('')
+})
+
+test('a format is not offered for pages that lack what it needs', () => {
+  const line = { text: 'One', box: [0, 0, 1, 1], confidence: null }
+  expect(lacks([PAGE], ['boxes'])).toBe(true)
+  expect(lacks([PAGE], ['tables'])).toBe(true)
+  expect(lacks([PAGE, { ...PAGE, lines: [line], text: '<table></table>' }], ['boxes', 'tables'])).toBe(false)
+  expect(lacks([PAGE], [])).toBe(false)
+  expect(lacks([{ ...PAGE, text: '' }], ['boxes'])).toBe(false)
 })

@@ -25,6 +25,17 @@ export function isInformational(flag: string): boolean {
   return flag.startsWith('turned_')
 }
 
+/** Whether the pages lack what a format needs; the page has the images of its document. */
+export function lacks(pages: readonly Page[], needs: readonly string[]): boolean {
+  if (!pages.some((page) => page.text !== '')) return false
+  return needs.some((need) => need !== 'images' && !pages.some((page) => has(page, need)))
+}
+
+function has(page: Page, need: string): boolean {
+  if (need === 'tables') return page.text.includes('<table')
+  return page.lines.length > 0 || page.layout.items.some((item) => item.boxes.length > 0)
+}
+
 export const EMPTY_RESULT: StreamedResult = { pages: [], response: null, failure: null }
 
 /** The result after one event of `/api/ocr`. */

@@ -7,7 +7,13 @@ import { DownloadMenu } from '../ui/download-menu'
 
 export type ExportScope = 'page' | 'document'
 export type CopyAction = { key: string; label: string; copy: () => void }
-export type DownloadAction = { key: string; label: string; download: (scope: ExportScope) => void }
+/** `disabled`: the result lacks what the format needs. */
+export type DownloadAction = {
+  key: string
+  label: string
+  disabled: boolean
+  download: (scope: ExportScope) => void
+}
 
 export function ViewTabs({ tab, onTab }: { tab: Tab; onTab: (tab: Tab) => void }) {
   const { t } = useTranslation()
@@ -74,15 +80,15 @@ export function ExportMenus(props: {
       <CopyMenu copies={props.copies} />
       <DownloadMenu label={t.export.download} position="bottom-end">
         {several && <Menu.Label>{t.export.document}</Menu.Label>}
-        {props.downloads.map(({ key, label, download }) => (
-          <Menu.Item key={key} onClick={() => download('document')}>
+        {props.downloads.map(({ key, label, disabled, download }) => (
+          <Menu.Item key={key} disabled={disabled} onClick={() => download('document')}>
             {label}
           </Menu.Item>
         ))}
         {several && <Menu.Label>{t.export.page}</Menu.Label>}
         {several &&
-          props.downloads.map(({ key, label, download }) => (
-            <Menu.Item key={key} onClick={() => download('page')}>
+          props.downloads.map(({ key, label, disabled, download }) => (
+            <Menu.Item key={key} disabled={disabled} onClick={() => download('page')}>
               {label}
             </Menu.Item>
           ))}

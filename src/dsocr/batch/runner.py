@@ -17,6 +17,7 @@ from dsocr.engines.base import EngineInfo
 from dsocr.engines.selection import EngineSelection
 from dsocr.errors import BadRequest, DsocrError, NotADocument
 from dsocr.exports import render
+from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.host import EngineHost, HostConfig, started_host
 from dsocr.pages.page_images import ExportImages
 from dsocr.pages.sandbox import Sandbox
@@ -26,7 +27,7 @@ from dsocr.pipeline.events import PageDone, PageEvent
 from dsocr.pipeline.page_ranges import page_indices
 from dsocr.pipeline.pipeline import PageSource, Pipeline, check_options
 from dsocr.pipeline.workers import run_workers
-from dsocr.types import Document, Headers, OcrOptions
+from dsocr.types import Document, OcrOptions
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,7 @@ class ReadJob:
     dpi: float | None = None
     """Resolution of PDF pages; None: chosen by what is on the page."""
     password: str | None = None
-    headers: Headers = "omit"
-    """Whether running heads that repeat over the pages are left out of the text."""
+    export: ExportOptions = DEFAULTS
 
 
 @dataclass(slots=True)
@@ -188,7 +188,7 @@ class _DocumentReader:
             document = await self._read_pages(source)
             images = ExportImages(source, self.job.dpi, asyncio.get_running_loop())
             content = await asyncio.to_thread(
-                render, document, self.job.format, images, headers=self.job.headers
+                render, document, self.job.format, images, self.job.export
             )
             return document, content
         finally:

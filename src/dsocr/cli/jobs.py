@@ -5,18 +5,37 @@ from __future__ import annotations
 import sys
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from dsocr.batch.storage import write_output
-from dsocr.cli.options import HeadersOption, LanguagesOption, choice, format_option
+from dsocr.cli.options import (
+    BreaksOption,
+    CaptionsOption,
+    ChunkOverlapOption,
+    ChunkSizeOption,
+    FiguresOption,
+    FrontmatterOption,
+    HeadersOption,
+    HeadingsOption,
+    JoinOption,
+    LanguagesOption,
+    MathOption,
+    RepairOption,
+    TablesOption,
+    TocOption,
+    UnescapeOption,
+    choice,
+    format_option,
+)
 from dsocr.cli.output import format_of_file, is_stdout
 from dsocr.cli.progress import display
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.errors import BadRequest
+from dsocr.exports.options import ExportOptions
 
 if TYPE_CHECKING:
     from dsocr.client import Client, Job
@@ -172,16 +191,45 @@ def export(
         format_option("Format of the file."),
     ] = None,
     headers: HeadersOption = "omit",
+    math: MathOption = "brackets",
+    tables: TablesOption = "html",
+    figures: FiguresOption = "linked",
+    breaks: BreaksOption = "rule",
+    frontmatter: FrontmatterOption = False,
+    toc: TocOption = False,
+    join: JoinOption = False,
+    repair: RepairOption = False,
+    headings: HeadingsOption = False,
+    captions: CaptionsOption = False,
+    unescape: UnescapeOption = False,
+    chunk_size: ChunkSizeOption = 2000,
+    chunk_overlap: ChunkOverlapOption = 0,
     url: UrlOption = LOCAL_URL,
     key: KeyOption = None,
 ) -> None:
     """Write the pages of a job as a file, also before it is finished."""
     try:
         wanted = format_of_file(format, output or Path())
+        options = ExportOptions(
+            headers=cast(Any, headers),
+            math=cast(Any, math),
+            tables=cast(Any, tables),
+            figures=cast(Any, figures),
+            breaks=cast(Any, breaks),
+            frontmatter=frontmatter,
+            toc=toc,
+            join=join,
+            repair=repair,
+            headings=headings,
+            captions=captions,
+            unescape=unescape,
+            chunk_size=chunk_size,
+            chunk_overlap=chunk_overlap,
+        )
     except BadRequest as error:
         raise typer.BadParameter(error.message) from error
     with _client(url, key) as client:
-        content = client.export(job, wanted.key, headers=headers)
+        content = client.export(job, wanted.key, options.changed())
     if output is None or is_stdout(str(output)):
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()

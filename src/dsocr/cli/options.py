@@ -9,6 +9,7 @@ import typer
 
 from dsocr.engines.registry import ALIASES, ENGINES
 from dsocr.exports import FORMATS
+from dsocr.exports.options import CHOICES, MAX_CHUNK, MIN_CHUNK
 from dsocr.types import Headers
 
 
@@ -75,4 +76,55 @@ HeadersOption = Annotated[
         "out of the text, keep keeps them.",
         default="omit",
     ),
+]
+
+MathOption = Annotated[
+    str,
+    choice(
+        CHOICES["math"],
+        help="Formulas in markdown: between backslashed brackets, or between dollars.",
+        default="brackets",
+    ),
+]
+TablesOption = Annotated[str, choice(CHOICES["tables"], help="Tables in markdown.", default="html")]
+FiguresOption = Annotated[
+    str,
+    choice(
+        CHOICES["figures"],
+        help="Figures of markdown: links to files, or images inside the text.",
+        default="linked",
+    ),
+]
+BreaksOption = Annotated[
+    str,
+    choice(
+        CHOICES["breaks"],
+        help="Between the pages of markdown: a rule, a comment with the page's number, or an "
+        "empty line.",
+        default="rule",
+    ),
+]
+FrontmatterOption = Annotated[
+    bool, typer.Option("--frontmatter", help="Begin markdown with YAML front matter.")
+]
+TocOption = Annotated[bool, typer.Option("--toc", help="Begin with a table of contents.")]
+JoinOption = Annotated[
+    bool, typer.Option("--join", help="Join paragraphs and tables that run over a page's end.")
+]
+RepairOption = Annotated[
+    bool, typer.Option("--repair", help="Repair line breaks in paragraphs and broken lists.")
+]
+HeadingsOption = Annotated[
+    bool, typer.Option("--headings", help="Make the levels of headings consistent.")
+]
+CaptionsOption = Annotated[
+    bool, typer.Option("--captions", help="Put captions beside their figures and tables.")
+]
+UnescapeOption = Annotated[bool, typer.Option("--unescape", help="Undo double escapes.")]
+ChunkSizeOption = Annotated[
+    int,
+    typer.Option(min=MIN_CHUNK, max=MAX_CHUNK, help="Most characters of a chunk (`-f chunks`)."),
+]
+ChunkOverlapOption = Annotated[
+    int, typer.Option(min=0, help="Most characters that a chunk repeats of the one before.")
 ]

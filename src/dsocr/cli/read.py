@@ -9,16 +9,29 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 from dsocr.batch.inputs import Input
 from dsocr.batch.runner import ReadJob, Summary, run_batch
 from dsocr.cli.options import (
+    BreaksOption,
+    CaptionsOption,
+    ChunkOverlapOption,
+    ChunkSizeOption,
     EngineOption,
+    FiguresOption,
+    FrontmatterOption,
     HeadersOption,
+    HeadingsOption,
+    JoinOption,
     LanguagesOption,
+    MathOption,
+    RepairOption,
+    TablesOption,
+    TocOption,
+    UnescapeOption,
     choice,
     format_option,
 )
@@ -28,9 +41,9 @@ from dsocr.config import Settings
 from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.errors import BadRequest
+from dsocr.exports.options import ExportOptions
 from dsocr.options import OptionLimits, build_options, prompt_for_task
 from dsocr.pipeline.page_ranges import parse_page_ranges
-from dsocr.types import Headers
 
 
 def read(
@@ -107,6 +120,19 @@ def read(
     ] = None,
     headers: HeadersOption = "omit",
     languages: LanguagesOption = None,
+    math: MathOption = "brackets",
+    tables: TablesOption = "html",
+    figures: FiguresOption = "linked",
+    breaks: BreaksOption = "rule",
+    frontmatter: FrontmatterOption = False,
+    toc: TocOption = False,
+    join: JoinOption = False,
+    repair: RepairOption = False,
+    headings: HeadingsOption = False,
+    captions: CaptionsOption = False,
+    unescape: UnescapeOption = False,
+    chunk_size: ChunkSizeOption = 2000,
+    chunk_overlap: ChunkOverlapOption = 0,
     engine: EngineOption = None,
     skip_existing: Annotated[
         bool,
@@ -148,7 +174,23 @@ def read(
             )
             options = build_options(limits, prompt=text, mode=mode, languages=languages)
             kind = planned_format(format, output)
-            job = ReadJob(options, kind.key, pages, dpi, password, cast(Headers, headers))
+            export = ExportOptions(
+                headers=cast(Any, headers),
+                math=cast(Any, math),
+                tables=cast(Any, tables),
+                figures=cast(Any, figures),
+                breaks=cast(Any, breaks),
+                frontmatter=frontmatter,
+                toc=toc,
+                join=join,
+                repair=repair,
+                headings=headings,
+                captions=captions,
+                unescape=unescape,
+                chunk_size=chunk_size,
+                chunk_overlap=chunk_overlap,
+            )
+            job = ReadJob(options, kind.key, pages, dpi, password, export)
             if pages:
                 parse_page_ranges(pages)
             planned = plan(paths, output, format, skip_existing=skip_existing)

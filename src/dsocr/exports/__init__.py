@@ -8,10 +8,11 @@ from __future__ import annotations
 import importlib
 import io
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 from dsocr.errors import BadRequest
-from dsocr.types import Document, Headers, PageImage, SourcePage
+from dsocr.exports.options import DEFAULTS, ExportOptions
+from dsocr.types import Document, PageImage, SourcePage
 
 
 class Assets(Protocol):
@@ -28,6 +29,10 @@ class Assets(Protocol):
         """The file that page `index` is in; None where there is only its image."""
 
 
+Need = Literal["boxes", "tables", "images"]
+"""What a result must have: places of its text, a table, or the images of its pages."""
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """A kind of file to have a document as."""
@@ -38,8 +43,12 @@ class Format:
     """Without the dot. Of several formats with one extension, the command line uses the first."""
     media_type: str
     module: str
-    """Has `write(document, out, assets)`, which goes through the pages in order and may do so more
-    than once: they may be loaded as they are asked for."""
+    """Has `write(document, out, assets, options)`, which goes through the pages in order and may
+    do so more than once: they may be loaded as they are asked for."""
+    needs: tuple[Need, ...] = ()
+    """Without one of these the file cannot be made."""
+    is_markdown: bool = False
+    """Whether its text is markdown, in which math and tables are written as chosen."""
 
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
@@ -47,15 +56,21 @@ DOCX = _OFFICE + "wordprocessingml.document"
 XLSX = _OFFICE + "spreadsheetml.sheet"
 
 FORMATS: tuple[Format, ...] = (
-    Format("markdown", "Markdown", "md", "text/markdown; charset=utf-8", "markdown"),
+    Format("markdown", "Markdown", "md", "text/markdown; charset=utf-8", "markdown", (), True),
     Format("text", "Plain text", "txt", "text/plain; charset=utf-8", "text"),
-    Format("json", "JSON", "json", "application/json", "json"),
+    Format("json", "JSON", "json", "application/json", "json", (), True),
+    Format("jsonl", "JSON, a page a line", "jsonl", "application/x-ndjson", "jsonl", (), True),
     Format("html", "Web page", "html", "text/html; charset=utf-8", "html"),
     Format("docx", "Word", "docx", DOCX, "docx"),
-    Format("pdf", "Searchable PDF", "pdf", "application/pdf", "pdf"),
-    Format("xlsx", "Excel (tables)", "xlsx", XLSX, "xlsx"),
-    Format("csv", "CSV (tables)", "csv", "text/csv; charset=utf-8", "csv"),
-    Format("zip", "Markdown with figures", "zip", "application/zip", "archive"),
+    Format("pdf", "Searchable PDF", "pdf", "application/pdf", "pdf", ("images",)),
+    Format("xlsx", "Excel (tables)", "xlsx", XLSX, "xlsx", ("tables",)),
+    Format("csv", "CSV (tables)", "csv", "text/csv; charset=utf-8", "csv", ("tables",)),
+    Format("hocr", "hOCR", "hocr", "text/vnd.hocr+html; charset=utf-8", "hocr", ("boxes",)),
+    Format("alto", "ALTO XML", "xml", "application/xml", "alto", ("boxes",)),
+    Format("docling", "Docling JSON", "docling.json", "application/json", "docling"),
+    Format("doctags", "DocTags", "doctags", "text/plain; charset=utf-8", "docling.doctags"),
+    Format("chunks", "Chunks for retrieval", "chunks.jsonl", "application/x-ndjson", "chunks"),
+    Format("zip", "Markdown with figures", "zip", "application/zip", "archive", (), True),
 )
 
 
@@ -73,23 +88,30 @@ def write(
     format: str,
     out: BinaryIO,
     assets: Assets | None = None,
-    *,
-    headers: Headers = "omit",
+    options: ExportOptions = DEFAULTS,
 ) -> None:
     """The document into a file of that format. Without `assets` its figures are left out.
 
     What repeats on its pages as a running head is left out of the text unless `headers` is `keep`;
-    the blocks of the JSON always have it.
+    the blocks of the JSON always have it. Raises `BadRequest` where the document lacks what the
+    format needs.
     """
-    running_heads = importlib.import_module(f"{__name__}.running_heads")
-    module = importlib.import_module(f"{__name__}.{format_of(format).module}")
-    module.write(running_heads.without_running_heads(document, headers), out, assets)
+    spec = format_of(format)
+    if spec.needs:
+        importlib.import_module(f"{__name__}.needs").check(document, spec, assets is not None)
+    structure = importlib.import_module(f"{__name__}.structure")
+    module = importlib.import_module(f"{__name__}.{spec.module}")
+    whole = structure.structured(document, options, is_markdown=spec.is_markdown)
+    module.write(whole, out, assets, options)
 
 
 def render(
-    document: Document, format: str, assets: Assets | None = None, *, headers: Headers = "omit"
+    document: Document,
+    format: str,
+    assets: Assets | None = None,
+    options: ExportOptions = DEFAULTS,
 ) -> bytes:
     """What `write` writes."""
     out = io.BytesIO()
-    write(document, format, out, assets, headers=headers)
+    write(document, format, out, assets, options)
     return out.getvalue()

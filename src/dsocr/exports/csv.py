@@ -13,6 +13,7 @@ from typing import BinaryIO
 from dsocr.exports import Assets
 from dsocr.exports.grid import Grid
 from dsocr.exports.numbers import to_number
+from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.exports.tables import document_tables, no_table
 from dsocr.types import Document
 
@@ -24,7 +25,12 @@ APOSTROPHE = "'"
 """Written before such a cell, unless it is a number: spreadsheets then take it for text."""
 
 
-def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
+def write(
+    document: Document,
+    out: BinaryIO,
+    assets: Assets | None = None,
+    options: ExportOptions = DEFAULTS,
+) -> None:
     """By RFC 4180, in UTF-8. Raises `BadRequest` for a document without a table."""
     count = 0
     for table in document_tables(document):

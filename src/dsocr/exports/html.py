@@ -17,6 +17,7 @@ from dsocr.exports.figures import crop_figures
 from dsocr.exports.formula import to_mathml
 from dsocr.exports.markdown import page_text
 from dsocr.exports.markup import ATTRIBUTES, FORMULA, TAGS, to_safe_html
+from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.types import Document, PageResult
 
 CSS = """
@@ -40,10 +41,15 @@ POLICY = (
 )
 
 _EMPTY = {"br", "hr", "img"}
-_SCHEMES = ("http://", "https://", "mailto:")
+_SCHEMES = ("http://", "https://", "mailto:", "#page-")
 
 
-def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
+def write(
+    document: Document,
+    out: BinaryIO,
+    assets: Assets | None = None,
+    options: ExportOptions = DEFAULTS,
+) -> None:
     """UTF-8; a section a page, figures as `data:` images, formulas as MathML."""
     out.write(_head(document.name).encode())
     for page in document.pages:
@@ -93,7 +99,7 @@ class _Writer(HTMLParser):
         elif tag in TAGS:
             self._code += tag in ("pre", "code")
             kept = [(n, v or "") for n, v in attrs if n in ATTRIBUTES.get(tag, set())]
-            # A relative link has no target in a file on its own.
+            # Another relative link than to a page has no target in a file on its own.
             kept = [(n, v) for n, v in kept if n != "href" or v.startswith(_SCHEMES)]
             written = "".join(f' {name}="{escape(value)}"' for name, value in kept)
             self._parts.append(f"<{tag}{written}>")

@@ -7,16 +7,23 @@ from typing import Any, BinaryIO
 
 from dsocr.exports import Assets
 from dsocr.exports.markdown import PAGE_BREAK, page_text
-from dsocr.schema import serialize_page
+from dsocr.exports.options import DEFAULTS, ExportOptions
+from dsocr.schema import DOCUMENT_SCHEMA, serialize_page
 from dsocr.types import Document
 
 
-def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
+def write(
+    document: Document,
+    out: BinaryIO,
+    assets: Assets | None = None,
+    options: ExportOptions = DEFAULTS,
+) -> None:
     """UTF-8, indented: the whole text, and `pages` in order, each with its `fileName`.
 
     Written page by page, so that memory does not grow with the document.
     """
     head = {
+        "schema": DOCUMENT_SCHEMA,
         "fileName": document.name,
         "engine": document.engine,
         "model": document.model,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterable
 from html import escape
 from typing import BinaryIO
 
 from dsocr.exports import Assets
+from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.types import Document, PageResult
 
 PAGE_BREAK = "\n\n---\n\n"
@@ -26,8 +29,46 @@ def page_text(page: PageResult) -> str:
     return f"*Page {page.index + 1} could not be read: {escape(page.error.message)}*"
 
 
-def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
-    """UTF-8; figures are links to files that the zip export has."""
+def write(
+    document: Document,
+    out: BinaryIO,
+    assets: Assets | None = None,
+    options: ExportOptions = DEFAULTS,
+) -> None:
+    """UTF-8; figures are links to files that the zip export has, or images inside the text."""
+    if options.frontmatter:
+        out.write(front_matter(document).encode())
     for number, page in enumerate(document.pages):
-        out.write(((PAGE_BREAK if number else "") + page_text(page)).encode())
+        text = page_text(page)
+        if options.figures == "embedded":
+            text = _with_embedded_figures(page, text, assets)
+        out.write(((page_break(page, options) if number else "") + text).encode())
     out.write(b"\n")
+
+
+def page_break(page: PageResult, options: ExportOptions) -> str:
+    """What stands before a page that is not the first."""
+    if options.breaks == "comment":
+        return f"\n\n<!-- page {page.index + 1} -->\n\n"
+    return PAGE_BREAK if options.breaks == "rule" else "\n\n"
+
+
+def front_matter(document: Document) -> str:
+    """YAML; JSON strings are strings of YAML."""
+    values = {
+        "title": document.name,
+        "pages": len(document.pages),
+        "engine": document.engine,
+        "model": document.model,
+    }
+    lines = (f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
+    return "---\n" + "\n".join(lines) + "\n---\n\n"
+
+
+def _with_embedded_figures(page: PageResult, text: str, assets: Assets | None) -> str:
+    from dsocr.exports.figures import crop_figures  # needs the image library
+
+    for path, content in crop_figures(page, assets).items():
+        data = base64.b64encode(content).decode()
+        text = text.replace(f"]({path})", f"](data:image/jpeg;base64,{data})")
+    return text

@@ -62,7 +62,7 @@ def without_running_heads(document: Document, headers: Headers = "omit") -> Docu
     if headers == "keep" or len(document.pages) < 2:
         return document
     heads = running_heads(document.pages, document.page_names)
-    return replace(document, pages=_Pages(document.pages, heads)) if any(heads) else document
+    return replace(document, pages=HeadlessPages(document.pages, heads)) if any(heads) else document
 
 
 def running_heads(pages: Iterable[PageResult], names: Sequence[str] = ()) -> list[frozenset[int]]:
@@ -182,7 +182,7 @@ def _is_reference(text: str, place: int) -> bool:
     return number[0].startswith("0") or bool(_REFERENCE.search(text[: number.start()]))
 
 
-class _Pages(Sequence[PageResult]):
+class HeadlessPages(Sequence[PageResult]):
     """Pages without their running heads, derived as they are asked for."""
 
     def __init__(self, pages: Sequence[PageResult], heads: Sequence[frozenset[int]]) -> None:

@@ -9,6 +9,7 @@ from dsocr.exports import Assets
 from dsocr.exports.grid import Grid, GridBuilder, GridCell
 from dsocr.exports.markdown import page_text
 from dsocr.exports.markup import to_safe_html
+from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.types import Document
 
 PAGE_BREAK = "\n\f"
@@ -18,10 +19,16 @@ _PARAGRAPHS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "blockquote"
 _LINES = {"li", "br", "hr"}
 
 
-def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
-    """UTF-8; the pages in order, separated by form feeds."""
+def write(
+    document: Document,
+    out: BinaryIO,
+    assets: Assets | None = None,
+    options: ExportOptions = DEFAULTS,
+) -> None:
+    """UTF-8; the pages in order, separated by form feeds, or by an empty line (`breaks=none`)."""
+    between = "\n\n" if options.breaks == "none" else PAGE_BREAK
     for number, page in enumerate(document.pages):
-        out.write(((PAGE_BREAK if number else "") + plain(page_text(page))).encode())
+        out.write(((between if number else "") + plain(page_text(page))).encode())
     out.write(b"\n")
 
 

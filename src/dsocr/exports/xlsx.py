@@ -23,6 +23,7 @@ from dsocr.exports.grid import GridCell
 from dsocr.exports.language import LanguageGuess, decimal_sign
 from dsocr.exports.markdown import page_text
 from dsocr.exports.numbers import Number, decimal_of, decimal_votes, to_number
+from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.exports.tables import PageTable, document_tables, no_table
 from dsocr.types import Document
 
@@ -39,7 +40,12 @@ _WIDTHS = (8, 60)
 """Least and most characters that a column is wide."""
 
 
-def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
+def write(
+    document: Document,
+    out: BinaryIO,
+    assets: Assets | None = None,
+    options: ExportOptions = DEFAULTS,
+) -> None:
     """Raises `BadRequest` for a document without a table. Text is never taken for a formula."""
     language, votes = _first_look(document)
     default = decimal_of(votes, decimal_sign(language))

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import overload
 
 from dsocr.engines.deepseek.grounding import markdown_of
+from dsocr.exports.lines import fitted, lines_by_block, plain_block
 from dsocr.jobs.job import Correction, Job, StoredPage
-from dsocr.types import Block, Document, PageFailure, PageResult
+from dsocr.types import Block, Document, PageFailure, PageResult, TextLine
 
 PAGES_PER_LOAD = 32
 LoadPages = Callable[[int, int], Sequence[StoredPage | None]]
@@ -44,7 +45,7 @@ class StoredPages(Sequence[PageResult]):
         return [
             PageResult(index, 0, 0, finish_reason="error", error=NOT_READ)
             if stored is None
-            else corrected(stored)
+            else exported(stored)
             for index, stored in enumerate(self._load(first, end), first)
         ]
 
@@ -63,6 +64,29 @@ def corrected(stored: StoredPage) -> PageResult:
     blocks = _corrected_blocks(result.blocks, stored.corrections)
     markdown = markdown_of(blocks, page_index=result.index)
     return dataclasses.replace(result, blocks=blocks, markdown=markdown)
+
+
+def exported(stored: StoredPage) -> PageResult:
+    """The page with its corrections, also in its lines: the lines of a block with corrected text
+    keep their places and get the words of the correction. Their confidence is 1: None is that of a
+    PDF's own text."""
+    page = corrected(stored)
+    changed = {place for place, each in stored.corrections.items() if each.text is not None}
+    if not changed or not page.lines:
+        return page
+    by_block, _ = lines_by_block(page)
+    before = {id(line): place for place in changed for line in by_block.get(place, ())}
+    lines: list[TextLine] = []
+    for line in page.lines:
+        place = before.get(id(line))
+        if place is None:
+            lines.append(line)
+        elif place in changed:
+            changed.discard(place)
+            boxes = [each.box for each in by_block[place]]
+            words = fitted(plain_block(page.blocks[place].text), boxes)
+            lines += (dataclasses.replace(line, confidence=1.0) for line in words)
+    return dataclasses.replace(page, lines=tuple(lines))
 
 
 def _corrected_blocks(

@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, get_args
 
-from dsocr.exports import write
+from dsocr.exports import Need, write
+from dsocr.exports.needs import missing
+from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.document import document_of
 from dsocr.jobs.events import JobEvent, JobNotifier, follow
@@ -30,7 +33,10 @@ from dsocr.jobs.worker import JobWorker
 from dsocr.jobs.worker_registry import WorkerRegistry
 from dsocr.pages.page_images import ExportImages, PageImages
 from dsocr.process.machine import this_machine
-from dsocr.types import Headers, OcrOptions
+from dsocr.types import Document, OcrOptions
+
+NEEDS_PAGES = 64
+"""Pages of a job that are looked at for what formats need."""
 
 
 class JobQueue:
@@ -128,11 +134,26 @@ class JobQueue:
         out: BinaryIO,
         owner: str | None = None,
         *,
-        headers: Headers = "omit",
+        options: ExportOptions = DEFAULTS,
     ) -> None:
         """Writes the job as a file into `out`; pages that were not read yet have an error. Pages
         are loaded some at a time, so memory does not grow with the job. Raises what `out` raises.
         """
+        document, assets = await self._exported(job_id, owner)
+        await asyncio.to_thread(write, document, format, out, assets, options)
+
+    async def missing_needs(self, job_id: str, owner: str | None = None) -> set[Need]:
+        """What formats need and the job lacks; looks at its first pages alone. What a later page
+        may have does not count as missing."""
+        document, _ = await self._exported(job_id, owner)
+        needs = set(get_args(Need))
+        first = islice(document.pages, NEEDS_PAGES)
+        lacking = await asyncio.to_thread(missing, first, needs)
+        return lacking if len(document.pages) <= NEEDS_PAGES else lacking & {"images"}
+
+    async def _exported(self, job_id: str, owner: str | None) -> tuple[Document, ExportImages]:
+        """The job's pages, loaded as they are asked for, which another thread must do; and their
+        images."""
         job = await self.get(job_id, owner)
         pages = await self._database.read(queries.job_pages, job_id)
         names = [job.files[page.file].name for page in pages]
@@ -149,8 +170,7 @@ class JobQueue:
             images=self._images,
             document_id=job_id,
         )
-        document = document_of(job, load, names)
-        await asyncio.to_thread(write, document, format, out, assets, headers=headers)
+        return document_of(job, load, names), assets
 
     def follow(self, job_id: str, after: int) -> AsyncIterator[JobEvent]:
         """The events of the job after number `after` (0: all), until it is finished."""

@@ -40,6 +40,12 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
     enabled: mark !== undefined && !['waiting', 'processing'].includes(mark),
     staleTime: Infinity,
   })
+  const available = useQuery({
+    queryKey: ['formats', jobId],
+    queryFn: ({ signal }) => api.jobFormats(jobId, signal),
+    enabled: job?.finishedAt != null,
+    staleTime: Infinity,
+  })
   const pageNotFound = isNotFound(page.error)
   useEffect(() => {
     // The job may have been deleted in the meantime; no event reports that.
@@ -133,6 +139,7 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
       downloads={(modes?.formats ?? []).map(({ key, label, extension }) => ({
         key,
         label: t.export.formats[key] ?? label,
+        disabled: (available.data ?? []).some((each) => each.key === key && each.missing.length > 0),
         download: (scope) =>
           void saveFile(
             exportFile(key, scope),

@@ -3,7 +3,7 @@ import { useCallback, useMemo, useState } from 'react'
 import { exportResult, type Modes, type SupportedTasks } from '../../api/client'
 import { useTranslation, type Texts } from '../../i18n/translation'
 import { fileName } from '../../lib/format'
-import { correctedResponse, correctedText, isCorrected, type PageState } from '../../lib/result'
+import { correctedResponse, correctedText, isCorrected, type PageState, lacks } from '../../lib/result'
 import type { Tab } from '../../lib/route'
 import { FullScreenMessage } from '../../ui/full-screen-message'
 import { noticesFor } from '../../viewer/page-notices'
@@ -86,9 +86,10 @@ export function ResultScreen(props: {
         recognition.start({ file: request.file, options: { ...options, mode, prompt } })
       }
       copies={copies}
-      downloads={(modes?.formats ?? []).map(({ key, label, extension }) => ({
+      downloads={(modes?.formats ?? []).map(({ key, label, extension, needs }) => ({
         key,
         label: t.export.formats[key] ?? label,
+        disabled: lacks(result.response?.pages ?? [], needs),
         download: (scope) => download(key, extension, scope),
       }))}
     />

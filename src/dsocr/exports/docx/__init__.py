@@ -17,13 +17,19 @@ from dsocr.exports.figures import crop_figures, figure_boxes
 from dsocr.exports.language import LanguageGuess
 from dsocr.exports.markdown import page_text
 from dsocr.exports.markup import to_safe_html
+from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.types import Document, PageResult
 
 
 def write(
-    document: Document, out: BinaryIO, assets: Assets | None = None, *, page_breaks: bool = True
+    document: Document,
+    out: BinaryIO,
+    assets: Assets | None = None,
+    options: ExportOptions = DEFAULTS,
 ) -> None:
-    """With `page_breaks` each page begins on a new one. Without `assets` figures are left out."""
+    """Each page begins on a new one unless `breaks` is `none`. Without `assets` figures are left
+    out."""
+    page_breaks = options.breaks != "none"
     package = Package(out)
     guess = LanguageGuess()
     try:

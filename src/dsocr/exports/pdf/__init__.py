@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from dsocr.errors import BadRequest, DsocrError
 from dsocr.exports import Assets
+from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.exports.pdf.pages import PageWriter
 from dsocr.exports.pdf.pictures import page_picture
 from dsocr.exports.pdf.text_layer import all_text, layer_use, recognized_text
@@ -36,7 +37,12 @@ class _MergeFailed(Exception):
     """The pages of a PDF cannot be taken over."""
 
 
-def write(document: Document, out: BinaryIO, assets: Assets | None = None) -> None:
+def write(
+    document: Document,
+    out: BinaryIO,
+    assets: Assets | None = None,
+    options: ExportOptions = DEFAULTS,
+) -> None:
     """Raises `BadRequest` without `assets`: the pages are needed. Where qpdf cannot take a PDF's
     pages over, their pictures stand for them."""
     if assets is None:

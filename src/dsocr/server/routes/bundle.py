@@ -29,6 +29,7 @@ MAX_STEM = 80
 async def export_several(bundle: Bundle, service: RunningService, owner: Owner) -> Response:
     """One file for each job, numbered in the order of `jobIds`."""
     extension = format_of(bundle.format).extension
+    options = bundle.options()
     jobs = [await service.jobs.get(job_id, owner) for job_id in bundle.jobIds]
 
     async def write(out: BinaryIO) -> None:
@@ -37,7 +38,7 @@ async def export_several(bundle: Bundle, service: RunningService, owner: Owner) 
                 name = f"{number:03d}-{safe_stem(job.name)}.{extension}"
                 with archive.open(name, "w", force_zip64=True) as entry:
                     await service.jobs.export(
-                        job.id, bundle.format, cast(BinaryIO, entry), owner, headers=bundle.headers
+                        job.id, bundle.format, cast(BinaryIO, entry), owner, options=options
                     )
 
     return await download(write, "documents", "zip", service.jobs.files.incoming)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import BinaryIO, cast, get_args
+from typing import BinaryIO
 
 from fastapi import Request, Response
 from pydantic import ValidationError
 
 from dsocr.errors import InvalidField
 from dsocr.exports import format_of, write
+from dsocr.exports.options import ExportOptions
 from dsocr.pages.page_images import ExportImages
 from dsocr.pages.source import open_document
 from dsocr.server.deps import RunningService, locked_router
@@ -18,10 +19,10 @@ from dsocr.server.download import download
 from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas.errors import error_answers
+from dsocr.server.schemas.export import ExportFields
 from dsocr.server.schemas.uploaded_result import EXPORT_REQUEST_BODY, UploadedResult
 from dsocr.server.uploaded_result import document_of
 from dsocr.server.uploads import Form, FormLimits, received_form
-from dsocr.types import Headers
 
 router = locked_router("reading")
 
@@ -49,7 +50,7 @@ async def export_result(request: Request, service: RunningService) -> Response:
         )
         key = form.fields.get("format", "")
         format_of(key)
-        headers = _headers(form.fields.get("headers") or "omit")
+        options = _options(form)
         document = document_of(await asyncio.to_thread(_uploaded_result, form))
         images = None
         if uploads := form.files.get("file"):
@@ -60,16 +61,20 @@ async def export_result(request: Request, service: RunningService) -> Response:
             images = ExportImages(source, None, asyncio.get_running_loop())
 
         async def write_export(out: BinaryIO) -> None:
-            await asyncio.to_thread(write, document, key, out, images, headers=headers)
+            await asyncio.to_thread(write, document, key, out, images, options)
 
         return await download(write_export, document.name, key, service.settings.runs_dir)
 
 
-def _headers(value: str) -> Headers:
-    """Raises `InvalidField`."""
-    if value not in get_args(Headers):
-        raise InvalidField(f"headers: write {' or '.join(get_args(Headers))}")
-    return cast(Headers, value)
+def _options(form: Form) -> ExportOptions:
+    """Raises `InvalidField`. An empty field counts as missing."""
+    given = {name: form.fields.get(name) for name in ExportFields.model_fields}
+    try:
+        fields = ExportFields.model_validate({name: text for name, text in given.items() if text})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InvalidField(f"{first['loc'][0]}: {first['msg']}") from error
+    return fields.options()
 
 
 def _uploaded_result(form: Form) -> UploadedResult:

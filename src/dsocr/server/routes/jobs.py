@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from dsocr.config import MIB
 from dsocr.errors import BadRequest, InvalidField
-from dsocr.exports import format_of
+from dsocr.exports import FORMATS, format_of
 from dsocr.jobs.job import Correction, Job
 from dsocr.jobs.store.listing import JobFilter
 from dsocr.jobs.submission import Submission
@@ -20,6 +20,7 @@ from dsocr.server.download import download
 from dsocr.server.forms import check_engine, max_body_bytes, options_of, validate_form
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas.errors import error_answers
+from dsocr.server.schemas.export import AvailableFormats, ExportQuery
 from dsocr.server.schemas.jobs import (
     JOB_REQUEST_BODY,
     STATUSES,
@@ -33,7 +34,7 @@ from dsocr.server.schemas.jobs import (
 from dsocr.server.serialize import serialize_job, serialize_page_summary, serialize_stored_page
 from dsocr.server.sse import Emit, EventStream
 from dsocr.server.uploads import Form, FormLimits, received_form
-from dsocr.types import Headers, OcrOptions
+from dsocr.types import OcrOptions
 
 router = locked_router("jobs")
 
@@ -154,18 +155,35 @@ async def export(
     job_id: str,
     service: RunningService,
     owner: Owner,
-    format: str = "markdown",
-    headers: Headers = "omit",
+    query: Annotated[ExportQuery, Query()],
 ) -> Response:
     """Also before the job has finished: pages that were not read yet contain a note. Running heads
     that repeat over the pages are left out of the text; `headers=keep` keeps them."""
-    format_of(format)
+    format_of(query.format)
+    options = query.options()
     job = await service.jobs.get(job_id, owner)
 
     async def write(out: BinaryIO) -> None:
-        await service.jobs.export(job_id, format, out, owner, headers=headers)
+        await service.jobs.export(job_id, query.format, out, owner, options=options)
 
-    return await download(write, job.name, format, service.jobs.files.incoming)
+    return await download(write, job.name, query.format, service.jobs.files.incoming)
+
+
+@router.get(
+    "/api/jobs/{job_id}/formats",
+    response_model=AvailableFormats,
+    summary="The formats that a job can be exported as",
+    responses=error_answers(401, 404, 422),
+)
+async def formats(job_id: str, service: RunningService, owner: Owner) -> Response:
+    """What a format needs is looked for in the first pages of a job; where a long job may have it
+    later, it counts as there."""
+    lacking = await service.jobs.missing_needs(job_id, owner)
+    listed = [
+        {"key": known.key, "missing": [need for need in known.needs if need in lacking]}
+        for known in FORMATS
+    ]
+    return JSONResponse({"formats": listed})
 
 
 @router.post(

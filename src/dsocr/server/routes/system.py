@@ -105,6 +105,7 @@ async def modes(service: RunningService) -> Modes:
                 label=spec.label,
                 extension=spec.extension,
                 mediaType=spec.media_type,
+                needs=list(spec.needs),
             )
             for spec in FORMATS
         ],

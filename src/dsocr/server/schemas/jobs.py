@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dsocr.schema import PageAnswer, PageError
+from dsocr.server.schemas.export import ExportFields
 from dsocr.server.schemas.ocr import OcrForm
-from dsocr.types import Headers
 
 STATUSES = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 EXAMPLE_JOB: dict[str, Any] = {
@@ -128,14 +128,13 @@ class PageRetry(BaseModel):
     )
 
 
-class Bundle(BaseModel):
+class Bundle(ExportFields):
     """Jobs to export as one zip."""
 
     model_config = ConfigDict(extra="forbid")
 
     jobIds: list[str] = Field(min_length=1, max_length=200)
     format: str = "markdown"
-    headers: Headers = "omit"
 
 
 def multipart_body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:

@@ -110,6 +110,7 @@ class FormatAnswer(BaseModel):
     label: str
     extension: str
     mediaType: str
+    needs: list[str] = Field(description="What a result must have: `boxes`, `tables` or `images`")
 
 
 class EngineAnswer(BaseModel):

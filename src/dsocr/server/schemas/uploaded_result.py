@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from dsocr.schema import Layout, PageError, PageLine
+from dsocr.server.schemas.export import ExportFields
 from dsocr.server.schemas.jobs import FILE_PROPERTY, multipart_body
 
 
@@ -43,11 +44,7 @@ EXPORT_REQUEST_BODY = multipart_body(
             "type": "string",
             "description": "The key of a format, see `formats` of `/api/modes`",
         },
-        "headers": {
-            "type": "string",
-            "enum": ["omit", "keep"],
-            "description": "Running heads that are in the text of `result`: `keep` keeps them",
-        },
+        **ExportFields.model_json_schema()["properties"],
         "result": {
             **FILE_PROPERTY,
             "description": "The response of `/api/ocr` as JSON, a file or a field",
