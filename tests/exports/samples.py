@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from dsocr.engines.deepseek.grounding import markdown_of
 from dsocr.types import Block, Box, Document, PageResult, TextLine
@@ -58,6 +59,7 @@ def report() -> Document:
     return document(first_page(), second, failed_page(2), name="a <report>.pdf")
 
 
+@lru_cache(1)
 def long_document(pages: int) -> Document:
     whole = [
         made(

@@ -71,6 +71,11 @@ def test_a_chunk_repeats_the_end_of_the_one_before() -> None:
         assert after["characters"] <= 400
 
 
+def test_chunks_have_no_table_of_contents() -> None:
+    whole = document(made(block("title", "# One", 0, 0.1), block("text", "Words.", 0.2, 0.3)))
+    assert chunks(whole, toc=True) == chunks(whole)
+
+
 def test_failed_pages_are_left_out() -> None:
     assert all(each["pages"][1] < 3 for each in chunks(report()))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal, Protocol
 
 from dsocr.errors import BadRequest
@@ -49,6 +49,8 @@ class Format:
     """Without one of these the file cannot be made."""
     is_markdown: bool = False
     """Whether its text is markdown, in which math and tables are written as chosen."""
+    has_contents: bool = True
+    """Whether it may begin with a table of contents."""
 
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
@@ -67,9 +69,25 @@ FORMATS: tuple[Format, ...] = (
     Format("csv", "CSV (tables)", "csv", "text/csv; charset=utf-8", "csv", ("tables",)),
     Format("hocr", "hOCR", "hocr", "text/vnd.hocr+html; charset=utf-8", "hocr", ("boxes",)),
     Format("alto", "ALTO XML", "xml", "application/xml", "alto", ("boxes",)),
-    Format("docling", "Docling JSON", "docling.json", "application/json", "docling"),
-    Format("doctags", "DocTags", "doctags", "text/plain; charset=utf-8", "docling.doctags"),
-    Format("chunks", "Chunks for retrieval", "chunks.jsonl", "application/x-ndjson", "chunks"),
+    Format(
+        "docling", "Docling JSON", "docling.json", "application/json", "docling", has_contents=False
+    ),
+    Format(
+        "doctags",
+        "DocTags",
+        "doctags",
+        "text/plain; charset=utf-8",
+        "docling.doctags",
+        has_contents=False,
+    ),
+    Format(
+        "chunks",
+        "Chunks for retrieval",
+        "chunks.jsonl",
+        "application/x-ndjson",
+        "chunks",
+        has_contents=False,
+    ),
     Format("zip", "Markdown with figures", "zip", "application/zip", "archive", (), True),
 )
 
@@ -101,6 +119,7 @@ def write(
         importlib.import_module(f"{__name__}.needs").check(document, spec, assets is not None)
     structure = importlib.import_module(f"{__name__}.structure")
     module = importlib.import_module(f"{__name__}.{spec.module}")
+    options = replace(options, toc=options.toc and spec.has_contents)
     whole = structure.structured(document, options, is_markdown=spec.is_markdown)
     module.write(whole, out, assets, options)
 
