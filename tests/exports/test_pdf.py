@@ -133,6 +133,28 @@ def test_a_vertical_line_is_found() -> None:
     assert texts(content) == ["margin note\n縦書き"]
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_lines_of_a_page_that_lies_on_its_side_run_as_they_were_printed(turns: int) -> None:
+    words = ["first words", "second words", "third words", "fourth words", "fifth words"]
+    upright = [Box(0.1, 0.1 + at * 0.1, 0.8, 0.15 + at * 0.1) for at in range(len(words))]
+    lines = [TextLine(text, box, 0.9) for text, box in zip(words, upright, strict=True)]
+    for _ in range(turns):  # to the right
+        lines = [
+            TextLine(one.text, Box(1 - one.box.y1, one.box.x0, 1 - one.box.y0, one.box.x1), 0.9)
+            for one in lines
+        ]
+    content = render(document(PageResult(0, *SIZE, lines=tuple(lines))), assets=PageImages())
+    pdf = pdfium.PdfDocument(content)
+    text_page = pdf[0].get_textpage()
+    text = text_page.get_text_range()
+    assert all(line in text for line in words)
+    first = text.index(words[0])
+    start, end = (text_page.get_charbox(at, loose=True) for at in (first, first + 10))
+    pdf.close()
+    across, up = end[0] - start[0], end[1] - start[1]
+    assert {1: -up, 2: -across, 3: up}[turns] > 100
+
+
 def test_blocks_stand_for_lines_where_there_are_none() -> None:
     text = "A paragraph of several lines " * 6
     table = "<table><tr><td>one</td><td>two</td></tr></table>"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, repeat
 from typing import Literal
 
 from dsocr.exports.pdf.font import DESCENT, UNITS_PER_EM
@@ -29,6 +30,19 @@ _LINE_FILL = 0.8
 _VERTICAL = 1.5
 """A line is vertical if its box is so many times higher than wide."""
 _UPRIGHT, _UPWARDS, _DOWNWARDS = "1 0 0 1", "0 1 -1 0", "0 -1 1 0"
+_UPSIDE_DOWN = "-1 0 0 -1"
+_MIN_STEPS = 3
+_MOST_STEPS = 0.8
+"""From so many lines on, and with such a share of them, their order tells how a page lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How the text of a page lies on its picture."""
+
+    downwards: bool = False
+    """Whether lines higher than wide run downwards whatever their letters."""
+    upside_down: bool = False
 
 
 def recognized_text(document: Document, page: PageResult) -> list[PlacedText]:
@@ -66,7 +80,9 @@ def content(placed: Iterable[PlacedText], letters: Letters, width: float, height
     """A content stream on a page of that size, with the origin bottom left. Text that runs from
     right to left is in the order of the page, as readers of PDFs expect it."""
     sizes: set[tuple[str, int]] = set()
-    lines = [_line(text, box, letters, width, height, sizes) for text, box in placed]
+    placed = list(placed)
+    turn = _turn(placed, width, height)
+    lines = [_line(text, box, letters, width, height, sizes, turn) for text, box in placed]
     return b"\n".join([b"BT 3 Tr", *lines, b"ET"]) if lines else b""
 
 
@@ -77,6 +93,7 @@ def _line(
     width: float,
     height: float,
     sizes: set[tuple[str, int]],
+    turn: Turn,
 ) -> bytes:
     """`sizes` has the texts of the page so far with their sizes in hundredths. pdfium takes equal
     texts of one size for a shadow, where their boxes touch, and leaves one out."""
@@ -84,7 +101,7 @@ def _line(
     top, bottom = height - box.y0 * height, height - box.y1 * height
     bottom = min(bottom, top - 1)
     across, up = right - left, top - bottom
-    matrix, x, y = _direction(text, left, bottom, right, top)
+    matrix, x, y = _direction(text, left, bottom, right, top, turn)
     vertical = matrix in (_UPWARDS, _DOWNWARDS)
     length, size = (up, across) if vertical else (across, up)
     hundredths = round(size * 100)
@@ -100,15 +117,37 @@ def _line(
     )
 
 
+def _turn(placed: Sequence[PlacedText], width: float, height: float) -> Turn:
+    """By the order of the lines: on a page that lies on its right side they follow each other from
+    right to left and run downwards; on one that is upside down, from the bottom to the top."""
+    vertical = [box for text, box in placed if _is_vertical(text, box, width, height)]
+    level = [box for text, box in placed if not _is_vertical(text, box, width, height)]
+    across = [after.x0 - before.x0 for before, after in pairwise(vertical)]
+    down = [after.y0 - before.y0 for before, after in pairwise(level)]
+    return Turn(downwards=_mostly_negative(across), upside_down=_mostly_negative(down))
+
+
+def _is_vertical(text: str, box: Box, width: float, height: float) -> bool:
+    shape = (box.y1 - box.y0) * height > _VERTICAL * (box.x1 - box.x0) * width
+    return shape and len(text) > 1
+
+
+def _mostly_negative(steps: Sequence[float]) -> bool:
+    negative = sum(step < 0 for step in steps)
+    return len(steps) >= _MIN_STEPS and negative >= _MOST_STEPS * len(steps)
+
+
 def _direction(
-    text: str, left: float, bottom: float, right: float, top: float
+    text: str, left: float, bottom: float, right: float, top: float, turn: Turn
 ) -> tuple[str, float, float]:
     """The first four numbers of the text matrix, and where the baseline begins."""
     drop = -DESCENT / UNITS_PER_EM
     if top - bottom > _VERTICAL * (right - left) and len(text) > 1:
-        if any(width_of(letter) == FULL_WIDTH for letter in text):
+        if turn.downwards or any(width_of(letter) == FULL_WIDTH for letter in text):
             return _DOWNWARDS, left + drop * (right - left), top
         return _UPWARDS, right - drop * (right - left), bottom
+    if turn.upside_down:
+        return _UPSIDE_DOWN, right, top - drop * (top - bottom)
     baseline = bottom + drop * (top - bottom)
     return _UPRIGHT, left, baseline
 
