@@ -28,6 +28,7 @@ _COVERED = 0.9  # of an edge
 _INSET = 0.22  # of the side, from the edge to what is inside
 _CORNER = 0.1  # of the side: less is round
 _STEM = 0.25  # of the side
+_NARROW = 0.9
 _BULGE = 0.12  # of the side
 _MIDDLE = 0.6  # of the middle half of a side
 _TICKED = 0.06  # of the inside
@@ -130,8 +131,11 @@ def _has_bars(rect: Rect, strokes: NDArray[np.int32]) -> bool:
 
 
 def _is_letter(rect: Rect, ink: Ink) -> bool:
-    """Whether it is the bowl of a letter: an edge goes on below or above, or a side is round."""
-    return _has_stem(rect, ink) or any(map(_bulges, _bands_outside(rect, ink)))
+    """Whether it is the bowl of a letter: an edge goes on below or above, or sides are round:
+    two of a square frame, one of a narrow one."""
+    round_sides = sum(map(_bulges, _bands_outside(rect, ink)))
+    enough = 1 if rect.width < _NARROW * rect.height else 2
+    return _has_stem(rect, ink) or round_sides >= enough
 
 
 def _has_stem(rect: Rect, ink: Ink) -> bool:

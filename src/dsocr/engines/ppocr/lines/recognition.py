@@ -13,6 +13,7 @@ from dsocr.engines.ppocr.lines.check_boxes import CheckBox, find_check_boxes
 from dsocr.engines.ppocr.lines.curvature import MIN_CURVES, bend_of, unbent
 from dsocr.engines.ppocr.lines.gutters import separate_overlapping, split_at_gutters
 from dsocr.engines.ppocr.lines.inverse_words import with_dark_words
+from dsocr.engines.ppocr.lines.lone_signs import lone_signs
 from dsocr.engines.ppocr.lines.orientation import MIN_CHARACTERS, OrientationSearch
 from dsocr.engines.ppocr.lines.overlaid_text import OverlaidText
 from dsocr.engines.ppocr.lines.quality import (
@@ -26,6 +27,7 @@ from dsocr.engines.ppocr.lines.sparse_pages import with_small_text
 from dsocr.engines.ppocr.lines.turned_lines import TurnedLines
 from dsocr.engines.ppocr.networks.ocr import Detail, Ocr
 from dsocr.engines.ppocr.networks.quads import LETTERS, Pixels, Quad, size_of
+from dsocr.engines.ppocr.reading_order.text_joins import is_cjk
 from dsocr.engines.ppocr.scripts.page_scripts import PageScripts
 from dsocr.engines.ppocr.scripts.tesseract import Tesseract
 from dsocr.engines.ppocr.view import View, straighten
@@ -42,6 +44,7 @@ DETAILS = {
 _SMALLER_SIDES = (960, 736)
 """Detection at a high resolution misses a short line on a wide page; these find it."""
 _MIN_SCORE = 0.5
+_MIN_IDEOGRAPHS = 10  # on a page; fewer may be misread
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,31 @@ class LineRecognizer:
             certain = [pair for pair in zip(lines, quads, strict=True) if is_certain(pair[0])]
             lines, quads = [line for line, _ in certain], [quad for _, quad in certain]
         text = _with_text(lines)
+        if not only_certain:
+            text = self._with_lone_signs(clean, quads, boxes, text, poll)
         flags = quality_flags(text, legibility(lines, quads), num_detected=len(quads))
         image, text = OverlaidText(self._ocr, detail, poll).recover(view.image, text)
         rotated = [f"turned_{orientation}"] if orientation else []
         text = with_box_marks(text, boxes)
         return PageLines(replace(view, image=image), text, [*rotated, *flags])
+
+    def _with_lone_signs(
+        self,
+        image: Pixels,
+        quads: Sequence[Quad],
+        boxes: Sequence[CheckBox],
+        lines: Sequence[Line],
+        poll: Callable[[], None],
+    ) -> list[Line]:
+        signs = lone_signs(
+            image,
+            quads,
+            [box.rect for box in boxes],
+            has_ideographs=_num_ideographs(lines) >= _MIN_IDEOGRAPHS,
+            ocr=self._ocr,
+            poll=poll,
+        )
+        return _merged(lines, signs)
 
     def _straightened(
         self, view: View, quads: Sequence[Quad], detail: Detail
@@ -139,3 +162,16 @@ def _check_boxes(image: Pixels, quads: Sequence[Quad]) -> list[CheckBox]:
 def _with_text(lines: Sequence[Line]) -> list[Line]:
     certain = [line for line in lines if line.score >= _MIN_SCORE and line.text.strip()]
     return with_signs(certain)
+
+
+def _num_ideographs(lines: Sequence[Line]) -> int:
+    return sum(is_cjk(letter) for line in lines for letter in line.text)
+
+
+def _merged(lines: Sequence[Line], signs: Sequence[Line]) -> list[Line]:
+    """The lines in their order, each sign before the first line that begins below it."""
+    merged = list(lines)
+    for sign in signs:
+        below = (i for i, line in enumerate(merged) if line.rect.y0 > sign.rect.y0)
+        merged.insert(next(below, len(merged)), sign)
+    return merged

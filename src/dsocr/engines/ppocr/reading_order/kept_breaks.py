@@ -15,7 +15,7 @@ _ENDS_ANY = tuple(".!?,;:\u2026\u201d\"')\u2014")
 _ENDS_SENTENCE = (".", "!", "?", ":", "\u2026")
 _JUSTIFIED = 0.5  # of a row's height
 _MOST = 0.6  # of the rows
-_ROOM, _PUNCTUATION, _CAPITAL, _NONE = 2.5, 1.5, 1.2, -2.0
+_ROOM, _MIDDLE, _PUNCTUATION, _CAPITAL, _NONE = 2.5, 1.5, 1.5, 1.2, -2.0
 _ENOUGH = 1.5  # a pair
 _LONG = 60  # characters: verse has shorter lines
 _SPACE = 1.5  # characters, for the blank before a word
@@ -53,6 +53,8 @@ def _score(above: Line, below: Line, right: float) -> float:
     character = below.rect.width / len(following)
     if right - above.rect.x1 > (len(following.split()[0]) + _SPACE) * character:
         score += _ROOM
+        if not text.endswith(_ENDS_SENTENCE) and following[0].islower():
+            score += _MIDDLE  # no paragraph ends here
     if text.endswith(_ENDS_ANY):
         score += _PUNCTUATION
     if following[0].isupper():
