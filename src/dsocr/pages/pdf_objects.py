@@ -105,6 +105,8 @@ def _after(first: Matrix, second: Matrix) -> Matrix:
 
 def _transformed(bounds: Bounds, matrix: Matrix) -> Bounds:
     left, bottom, right, top = bounds
+    if matrix is _IDENTITY:  # an object of no form, as most are
+        return min(left, right), min(bottom, top), max(left, right), max(bottom, top)
     a, b, c, d, e, f = matrix
     corners = [(x, y) for x in (left, right) for y in (bottom, top)]
     xs = [a * x + c * y + e for x, y in corners]
