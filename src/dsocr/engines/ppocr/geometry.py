@@ -1,6 +1,6 @@
 """Rectangles, lines and regions in pixels of the upright page: what the steps hand to one another.
 
-All steps compute in these pixels. `lines/text_layer.py` converts the text layer into them, and
+All steps compute in these pixels. `lines/layer` converts the text layer into them, and
 `view.py` converts the boxes of the result out of them; nothing in between changes the unit.
 """
 

@@ -13,7 +13,7 @@ import cv2
 from dsocr.engines.ppocr.blocks.compose import ComposedPage, compose_page
 from dsocr.engines.ppocr.blocks.drafts import BlockDraft
 from dsocr.engines.ppocr.geometry import Line
-from dsocr.engines.ppocr.lines.layer_recognition import layer_lines
+from dsocr.engines.ppocr.lines.layer.layer_recognition import layer_lines
 from dsocr.engines.ppocr.lines.locate import NOT_FOUND, locate
 from dsocr.engines.ppocr.lines.orientation import OrientationSearch
 from dsocr.engines.ppocr.lines.quality import BLANK, UNCHECKED_TEXT, UNSUPPORTED_SCRIPT

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.lines.box_labels import with_box_marks
 from dsocr.engines.ppocr.lines.check_boxes import CheckBox, find_check_boxes
+from dsocr.engines.ppocr.lines.layer.box_labels import with_box_marks
 from dsocr.engines.ppocr.recognizer import PageRecognizer
 from tests.engines.ppocr import typeset
 from tests.engines.ppocr.test_recognizer import recognize, words

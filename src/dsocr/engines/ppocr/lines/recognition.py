@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dsocr.engines.ppocr.geometry import Line
-from dsocr.engines.ppocr.lines.box_labels import split_at_boxes, with_box_marks, without_boxes
 from dsocr.engines.ppocr.lines.check_boxes import CheckBox, find_check_boxes
 from dsocr.engines.ppocr.lines.curvature import MIN_CURVES, bend_of, unbent
 from dsocr.engines.ppocr.lines.gutters import separate_overlapping, split_at_gutters
 from dsocr.engines.ppocr.lines.inverse_words import with_dark_words
+from dsocr.engines.ppocr.lines.layer.box_labels import split_at_boxes, with_box_marks, without_boxes
 from dsocr.engines.ppocr.lines.lone_signs import lone_signs
 from dsocr.engines.ppocr.lines.orientation import MIN_CHARACTERS, OrientationSearch
 from dsocr.engines.ppocr.lines.overlaid_text import OverlaidText

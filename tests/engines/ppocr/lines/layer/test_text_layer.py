@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.lines import text_layer
+from dsocr.engines.ppocr.lines.layer import text_layer
 
 
 def lines(*texts: str) -> list[Line]:

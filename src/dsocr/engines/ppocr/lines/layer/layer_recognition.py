@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from dsocr.engines.ppocr.geometry import Line, share_inside
-from dsocr.engines.ppocr.lines import text_layer
-from dsocr.engines.ppocr.lines.box_labels import with_box_marks
 from dsocr.engines.ppocr.lines.check_boxes import CheckBox, find_check_boxes
-from dsocr.engines.ppocr.lines.font_maps import has_font, lines_to_check, wrong_fonts
-from dsocr.engines.ppocr.lines.layer_gaps import split_at_gaps
+from dsocr.engines.ppocr.lines.layer import text_layer
+from dsocr.engines.ppocr.lines.layer.box_labels import with_box_marks
+from dsocr.engines.ppocr.lines.layer.font_maps import has_font, lines_to_check, wrong_fonts
+from dsocr.engines.ppocr.lines.layer.layer_gaps import split_at_gaps
+from dsocr.engines.ppocr.lines.layer.text_layer import LayerLine
 from dsocr.engines.ppocr.lines.quality import LEGIBLE, UNCHECKED_TEXT, legibility
 from dsocr.engines.ppocr.lines.recognition import PageLines
-from dsocr.engines.ppocr.lines.text_layer import LayerLine
 from dsocr.engines.ppocr.networks.ocr import Ocr
 from dsocr.engines.ppocr.networks.quads import Pixels, total_length
 from dsocr.engines.ppocr.view import upright_view

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.lines.font_maps import has_font, lines_to_check, wrong_fonts
+from dsocr.engines.ppocr.lines.layer.font_maps import has_font, lines_to_check, wrong_fonts
 
 GOOD, BAD = 0, 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dsocr.engines.ppocr.geometry import Line, Rect
-from dsocr.engines.ppocr.lines.layer_gaps import split_at_gaps
+from dsocr.engines.ppocr.lines.layer.layer_gaps import split_at_gaps
 
 
 def test_cells_that_are_one_line_of_the_layer_are_split() -> None:
