@@ -92,7 +92,7 @@ class Server:
         """An export in chunks."""
         url = f"/api/jobs/{job_id}/export"
         with self.http.stream("GET", url, params={"format": format}, timeout=600) as answer:
-            assert answer.status_code == 200
+            assert answer.status_code == 200, answer.read()
             yield from answer.iter_bytes(1 << 20)
 
     def until(self, condition: Callable[[], object], *, seconds: float = DEADLINE_SECONDS) -> None:

@@ -461,4 +461,4 @@ async def test_a_page_keeps_its_lines_in_the_store_and_under_corrections(
     stored = await database.read(queries.page, lease.job_id, 0)
     assert stored.result.lines == corrected(stored).lines == lines
     (line,) = exported(stored).lines
-    assert (line.text, line.box, line.confidence) == ("better", lines[0].box, None)
+    assert (line.text, line.box, line.confidence) == ("better", lines[0].box, 1.0)
