@@ -68,7 +68,7 @@ test('unfinished text has no grounding tokens, complete or cut', () => {
 })
 
 test('a format is not offered for pages that lack what it needs', () => {
-  const line = { text: 'One', box: [0, 0, 1, 1], confidence: null }
+  const line = { text: 'One', box: [0, 0, 1, 1], confidence: null, words: [] }
   expect(lacks([PAGE], ['boxes'])).toBe(true)
   expect(lacks([PAGE], ['tables'])).toBe(true)
   expect(lacks([PAGE, { ...PAGE, lines: [line], text: '<table></table>' }], ['boxes', 'tables'])).toBe(false)
