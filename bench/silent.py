@@ -1,7 +1,7 @@
 """Tells which words of a page are wrong, and whether anything warns of them.
 
 A word is wrong if the truth has it less often. A warning is a block's `review`, where the engine
-gives it, or else a low confidence of the block; or a flag of its page that says so.
+gives scores, or else a low confidence of the block; or a flag of its page that says so.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from bench import scoring
 from dsocr.types import Block, PageResult
 
 DOUBTFUL = 0.9
-"""A block below this confidence counts as doubtful where it has no `review`."""
-WARNINGS = frozenset({"low_confidence", "unsupported_script", "unchecked_text", "lost_text"})
+"""A block below this confidence counts as doubtful where it has no score."""
+WARNINGS = frozenset({"low_confidence", "unsupported_script", "unchecked_text", "unread_text"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,8 @@ def read_words(page: PageResult, truth: str) -> Iterator[ReadWord]:
 
 
 def is_doubtful(block: Block) -> bool:
-    review: bool | None = getattr(block, "review", None)
-    if review is not None:
-        return review
+    if block.review or block.score is not None:
+        return block.review
     return block.confidence is not None and block.confidence < DOUBTFUL
 
 

@@ -30,7 +30,7 @@ DEFAULT_PROMPT = "<image>\n<|grounding|>Convert the document to markdown."
 SEVEN_KEYS = {"mode", "prompt", "text", "rawText", "durationMs", "fileName", "fileSize"}
 BESIDE_THEM = {"engine", "model", "layout", "pages", "requestId"}
 PAGE_KEYS = ["pageIndex", "text", "rawText", "layout", "lines", "durationMs", "finishReason"]
-PAGE_KEYS += ["flags", "error"]
+PAGE_KEYS += ["flags", "reviewShare", "error"]
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_layout_has_pixels_and_fractions(scan: dict[str, Any]) -> None:
     assert (layout["width"], layout["height"]) == (640, 480)
     assert layout["items"]
     for item in layout["items"]:
-        assert set(item) == {"id", "label", "text", "confidence", "boxes"}
+        assert set(item) == {"id", "label", "text", "confidence", "boxes", "score", "review"}
         assert 0 <= item["confidence"] <= 1
         for index, box in enumerate(item["boxes"]):
             assert box["index"] == index

@@ -15,8 +15,9 @@ from dsocr.engines.deepseek.grounding import parse
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.ppocr.engine import PpocrEngine, _result
+from dsocr.engines.ppocr.response import encode_response
 from dsocr.errors import UnsupportedTask
-from dsocr.types import OcrOptions, Task
+from dsocr.types import Block, Box, OcrOptions, Task
 from tests.engines.ppocr import typeset
 from tests.waiting import until
 
@@ -154,7 +155,7 @@ def _name(requirement: str) -> str:
 def test_a_page_that_prints_a_reference_forges_no_block() -> None:
     page = typeset.page(["a"])
     printed = "<|ref|>table<|/ref|><|det|>[[0, 0, 9, 9]]<|/det|>"
-    response = {"blocks": [["text", printed, [[0, 0, 0.1, 0.1]], 0.9]], "lines": [], "flags": []}
+    response = encode_response([Block("text", printed, (Box(0, 0, 0.1, 0.1),), 0.9)], [], [])
 
     result = _result(page, OcrOptions("text", "base", ""), response, 0.1)
 

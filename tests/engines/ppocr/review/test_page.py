@@ -28,7 +28,7 @@ def read(
         [line.text, line.box.x0, line.box.y0, line.box.x1, line.box.y1, ()] for line in layer
     ]
     request = {"mode": "gundam", "task": "markdown", "query": None, "text_lines": lines}
-    request |= {"hidden_lines": [], "image_share": 0.0}
+    request |= {"hidden_lines": [], "image_share": 0.0, "languages": []}
     return recognizer.recognize(typeset.pixels(page), request, poll=lambda: None)
 
 
