@@ -161,7 +161,8 @@ def run(channel: Channel, arguments: Header) -> None:
         worker.main(channel, arguments)
 
 
-def _load(channel: Channel, arguments: Header) -> tuple[Runtime, worker.EventSender]:
+def _load(channel: Channel, arguments: Header, *_: Any) -> tuple[Runtime, worker.EventSender]:
+    """In the place of `worker._load`; there are no kernels, and the vocabulary is loaded here."""
     folder = Path(arguments["model_path"])
     runtime = make_runtime(folder, json.loads((folder / "host.json").read_text()))
     sender = worker.EventSender(channel, runtime)

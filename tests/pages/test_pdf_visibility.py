@@ -54,6 +54,18 @@ async def test_a_wording_under_another_one_is_left_out(tmp_path: Path, sandbox: 
     assert page.flags == (HIDDEN_TEXT,)
 
 
+async def test_text_is_found_hidden_among_thousands_of_paths(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    paths = " ".join(
+        f"{100 + number % 400} {100 + number // 400} 1 1 re f" for number in range(3000)
+    )
+    content = SHOWN + f" 0.5 g {paths} 0 g " + SECRET + f" 1 g {BOX} 0 g"
+    page = await first_page(tmp_path, made.layered_pdf(content), sandbox)
+    assert texts(page) == ["shown words"]
+    assert page.flags == (HIDDEN_TEXT,)
+
+
 async def test_a_blacked_out_word_costs_only_itself(tmp_path: Path, sandbox: Sandbox) -> None:
     content = words("fee 12345 pounds", 72, 500) + "114 490 76 40 re f"
     page = await first_page(tmp_path, made.layered_pdf(content), sandbox)
@@ -75,6 +87,8 @@ async def test_text_under_an_image_is_the_layer_of_a_scan_where_the_image_shows_
     [
         pytest.param(f"0.8 g {BOX} 0 g {SECRET}", id="on a grey box"),
         pytest.param(f"0 g {BOX} 1 g {SECRET}", id="white on black"),
+        pytest.param(f"0 g {BOX} 0 0 1 rg {SECRET} 0 g", id="blue on black"),
+        pytest.param(f"0 g {BOX} 1 0 0 rg {SECRET} 0 g", id="red on black"),
         pytest.param(f"0.85 g {SECRET} 0 g", id="pale"),
         pytest.param(SECRET + words("secret words", 72.5, 500.2), id="printed twice for bold"),
         pytest.param(SECRET * 3, id="printed three times"),

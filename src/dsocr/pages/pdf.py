@@ -69,7 +69,7 @@ class PdfFile:
         self._pdf.close()
 
     def _render(self, page: pdfium.PdfPage, index: int, dpi: float | None) -> PageImage:
-        objects = list(painted_objects(page))
+        objects = painted_objects(page)
         if dpi is None:
             usual = DEFAULT_DPI / POINTS_PER_INCH
             dpi = POINTS_PER_INCH * scale_for_content(page, objects, usual=usual)
@@ -110,7 +110,8 @@ def _text_layer(
         hidden = hidden_characters(page, characters, pixels, objects, scale=scale)
         visible = hidden.visible(len(characters.texts))
         lines = text_lines(characters, frame, only=visible)
-        over_image = text_lines(characters, frame, only=hidden.over_image)
+        scanned = hidden.over_image
+        over_image = text_lines(characters, frame, only=scanned) if scanned else []
     finally:
         text_page.close()
     has_dropped = hidden.num_on_page >= _MIN_HIDDEN

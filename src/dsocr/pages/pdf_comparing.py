@@ -26,9 +26,9 @@ def render(page: pdfium.PdfPage, scale: float) -> RawPixels:
 
 def has_ink(picture: RawPixels, boxes: Boxes) -> Mask:
     """Whether neighbouring pixels in each box differ as those of a printed character do."""
-    grey = array_of(picture)[..., 1]
+    grey = np.ascontiguousarray(array_of(picture)[..., 1])
     edges = np.zeros(grey.shape, np.bool_)
-    edges[:, 1:] = _difference(grey[:, 1:], grey[:, :-1]) >= MIN_CONTRAST
+    np.greater_equal(_difference(grey[:, 1:], grey[:, :-1]), MIN_CONTRAST, out=edges[:, 1:])
     edges[1:] |= _difference(grey[1:], grey[:-1]) >= MIN_CONTRAST
     return _any_inside(edges, boxes)
 
@@ -48,18 +48,19 @@ def changes(
     finally:
         for number in suspects:
             pdfium_c.FPDFPageObj_SetIsActive(handle_of(glyphs.objects[number]), True)
-    difference = _difference(array_of(picture), array_of(without)).max(axis=2)
-    return _any_inside(difference >= MIN_CONTRAST, glyphs.boxes)
+    changed = _difference(array_of(picture), array_of(without)) >= MIN_CONTRAST
+    return _any_inside(changed[..., 0] | changed[..., 1] | changed[..., 2], glyphs.boxes)
 
 
 def _any_inside(mask: Mask, boxes: Boxes) -> Mask:
     """Whether a pixel of each box is set. Counted in cells of four pixels; of a wide box the
     outermost pixels are left out, since they may belong to a neighbour."""
     height, width = (side // 2 * 2 for side in mask.shape)
-    upper, lower = mask[0:height:2, :width], mask[1:height:2, :width]
-    cells = upper[:, ::2] | upper[:, 1::2] | lower[:, ::2] | lower[:, 1::2]
+    rows = mask[0:height:2, :width] | mask[1:height:2, :width]
+    cells = rows.view(np.uint16) != 0  # pairs of pixels
     sums = np.zeros((cells.shape[0] + 1, cells.shape[1] + 1), np.int32)
-    np.cumsum(np.cumsum(cells, axis=1, dtype=np.int32), axis=0, out=sums[1:, 1:])
+    np.cumsum(cells, axis=1, dtype=np.int32, out=sums[1:, 1:])
+    np.cumsum(sums, axis=0, out=sums)
     x0, x1 = _inner(boxes[:, 0], boxes[:, 2], cells.shape[1])
     y0, y1 = _inner(boxes[:, 1], boxes[:, 3], cells.shape[0])
     inside: Mask = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0] > 0

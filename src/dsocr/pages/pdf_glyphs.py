@@ -39,7 +39,7 @@ class Glyphs:
         indices = np.array(printed, np.int64)
         addresses = np.array(characters.owners, np.uint64)[indices]
         objects, owners = np.unique(addresses, return_inverse=True)
-        boxes = np.array(characters.ink_boxes(), np.float64).reshape(-1, 4)[indices]
+        boxes = characters.ink_boxes()[indices]
         boxes = in_pixels(boxes, page, picture)
         have_ink: Mask = np.all(boxes[:, 2:] - boxes[:, :2] > _MIN_INK, axis=1)
         extents = _extents(boxes, owners, len(objects))

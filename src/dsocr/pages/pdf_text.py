@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections import deque
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
-from typing import Any
 
+import numpy as np
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
+from numpy.typing import NDArray
 
+from dsocr.pages.pdf_calls import address_of, function
 from dsocr.pages.right_to_left import Letter, has_right_to_left, reading_order_text
 from dsocr.types import Box, FontRun, TextLine
 
@@ -152,7 +155,7 @@ class Characters:
     """
 
     def __init__(self, text_page: pdfium.PdfTextPage) -> None:
-        self._page = _address(text_page.raw)
+        self._page = address_of(text_page.raw)
         self._count = min(MAX_CHARACTERS, pdfium_c.FPDFText_CountChars(text_page))
 
     def __iter__(self) -> Iterator[tuple[str, Bounds | None, int]]:
@@ -180,17 +183,18 @@ class Characters:
     @cached_property
     def owners(self) -> list[int]:
         """The address of each character's text object; 0 for characters that pdfium adds."""
-        return [_get_text_object(self._page, index) or 0 for index in range(self._count)]
+        found = map(_get_text_object, [self._page] * self._count, range(self._count))
+        return [owner or 0 for owner in found]
 
-    def ink_boxes(self) -> list[Bounds]:
-        """The box around the ink of each character: all 0 where pdfium knows none."""
-        sides = (ctypes.c_double * (4 * self._count))()
-        start = ctypes.addressof(sides)
-        for index in range(self._count):
-            left = start + 32 * index
-            _get_ink_box(self._page, index, left, left + 16, left + 8, left + 24)
-        edges = sides[:]
-        return list(zip(*(edges[first::4] for first in range(4)), strict=True))
+    def ink_boxes(self) -> NDArray[np.float64]:
+        """(n, 4): left, bottom, right, top of the ink of each character in points; all 0 where
+        pdfium knows none."""
+        boxes = np.zeros((self._count, 4))
+        start, end = boxes.ctypes.data, boxes.ctypes.data + boxes.nbytes
+        columns = (range(start + 8 * side, end, 32) for side in (0, 2, 1, 3))
+        found = map(_get_ink_box, [self._page] * self._count, range(self._count), *columns)
+        deque(found, maxlen=0)
+        return boxes
 
     def type_size(self, index: int) -> float:
         """The longer side of the box with the font's full height, in points."""
@@ -316,28 +320,15 @@ def _character(code: int) -> str:
     return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
 
 
-def _address(handle: Any) -> int:
-    """Of what a pointer of pdfium's wrapper, or one of its functions, points to."""
-    address = ctypes.cast(handle, ctypes.c_void_p).value
-    assert address is not None
-    return address
-
-
-_get_unicode = ctypes.PYFUNCTYPE(ctypes.c_uint, ctypes.c_void_p, ctypes.c_int)(
-    _address(pdfium_c.FPDFText_GetUnicode)
+_get_unicode = function("FPDFText_GetUnicode", ctypes.c_uint, ctypes.c_void_p, ctypes.c_int)
+_get_loose_box = function(
+    "FPDFText_GetLooseCharBox", ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p
 )
-_get_loose_box = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
-    _address(pdfium_c.FPDFText_GetLooseCharBox)
+_get_ink_box = function(
+    "FPDFText_GetCharBox", ctypes.c_int, ctypes.c_void_p, ctypes.c_int, *[ctypes.c_void_p] * 4
 )
-_get_ink_box = ctypes.PYFUNCTYPE(
-    ctypes.c_int, ctypes.c_void_p, ctypes.c_int, *[ctypes.c_void_p] * 4
-)(_address(pdfium_c.FPDFText_GetCharBox))
-_get_text_object = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)(
-    _address(pdfium_c.FPDFText_GetTextObject)
+_get_text_object = function(
+    "FPDFText_GetTextObject", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int
 )
-_get_font = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(
-    _address(pdfium_c.FPDFTextObj_GetFont)
-)
-_get_angle = ctypes.PYFUNCTYPE(ctypes.c_float, ctypes.c_void_p, ctypes.c_int)(
-    _address(pdfium_c.FPDFText_GetCharAngle)
-)
+_get_font = function("FPDFTextObj_GetFont", ctypes.c_void_p, ctypes.c_void_p)
+_get_angle = function("FPDFText_GetCharAngle", ctypes.c_float, ctypes.c_void_p, ctypes.c_int)
