@@ -239,7 +239,7 @@ def test_text_of_a_redacted_pdf_keeps_the_rest(redacted_pdf: Path) -> None:
 
 def test_what_is_under_the_box_is_black_in_the_picture(redacted_pdf: Path) -> None:
     with pikepdf.open(redacted_pdf) as pdf:
-        found = next(iter(pdf.pages[0].images.values()))
+        found = pdf.pages[0].obj.Resources.XObject.Page
         picture = np.asarray(pikepdf.PdfImage(found).as_pil_image().convert("L"))
     row = picture[int(0.22 * picture.shape[0])]
     black = np.flatnonzero(row < 20)
@@ -362,6 +362,7 @@ def test_a_description_is_refused() -> None:
 def test_names_of_files_are_redacted_and_keep_their_extension() -> None:
     options = ExportOptions(redact=("Smith",))
     assert public_name("scan_Smith_2024.pdf", options) == f"scan_{MASK}_2024.pdf"
+    assert SECRET not in public_name(f"{SECRET}.pdf", ExportOptions(redact=("email",)))
     assert public_name("scan_Smith_2024.pdf", ExportOptions()) == "scan_Smith_2024.pdf"
 
 

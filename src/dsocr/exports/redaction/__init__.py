@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
 
-from dsocr.errors import BadRequest
 from dsocr.exports import Assets
 from dsocr.exports.redaction.matching import find, masked
 from dsocr.exports.redaction.pages import (
@@ -55,7 +53,7 @@ def redacted(
 
 
 def redacted_name(name: str, patterns: Sequence[str]) -> str:
-    """A file's name without what matches; its extension stays."""
+    """A file's name without what matches."""
     return _redacted_name(name, Searcher(patterns)) if patterns else name
 
 
@@ -92,10 +90,6 @@ def _with(document: Document, plans: list[Redaction], searcher: Searcher) -> Doc
 
 
 def _redacted_name(name: str, searcher: Searcher) -> str:
-    """In a name `_` stands for a blank."""
-    suffix = PurePosixPath(name).suffix
-    stem = name.removesuffix(suffix)
-    spans = sorted({*find(searcher, stem), *find(searcher, stem.replace("_", " "))})
-    if find(searcher, suffix):
-        raise BadRequest("redact: the extension of a file's name matches. Rename the file.")
-    return masked(stem, spans) + suffix
+    """In a name `_` may stand for a blank. The extension stays if no match runs into it."""
+    spans = sorted({*find(searcher, name), *find(searcher, name.replace("_", " "))})
+    return masked(name, spans)

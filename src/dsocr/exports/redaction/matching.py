@@ -84,18 +84,18 @@ def masked(text: str, spans: Spans) -> str:
     at = -1  # the end of the run that is open
     kept = 0
     for start, end in spans:
-        between = text[at:start] if at >= 0 else ""
+        between = text[at:start] if at >= 0 else ""  # spans may overlap
         if at < 0 or (between and units_of(between, is_markdown=True)):
             parts += [text[kept:start], MASK]
-        elif "<" in between:
+        elif _KEPT.search(between):
             parts.append(between)
-        at = kept = end
+        at = kept = max(at, end)
     return "".join([*parts, text[kept:]])
 
 
 def covered_text(text: str, spans: Spans) -> str:
     """The letters and digits that are taken out."""
-    return compact("".join(text[start:end] for start, end in spans))
+    return compact("".join(pieces(text, spans)))
 
 
 def pieces(text: str, spans: Spans) -> list[str]:
@@ -103,7 +103,7 @@ def pieces(text: str, spans: Spans) -> list[str]:
     runs: list[list[int]] = []
     for start, end in spans:
         if runs and start <= runs[-1][1]:
-            runs[-1][1] = end
+            runs[-1][1] = max(runs[-1][1], end)
         else:
             runs.append([start, end])
     return [text[start:end] for start, end in runs]

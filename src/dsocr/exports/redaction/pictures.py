@@ -21,6 +21,8 @@ JPEG_QUALITY = 90
 _INK = 40
 """Difference from the background, of 255, from which on a pixel is ink."""
 _VERTICAL = 1.5
+_MAX_SIDE = 0.03
+"""Of the page's height: a box is widened by a part of its shorter side, up to this."""
 _CLEARER = 1.3
 """How many times wider a gap between words is than one inside them."""
 _WIDTHS = (0.55, 1.8)
@@ -64,7 +66,7 @@ def boxes_of(place: Covered, grey: np.ndarray) -> list[Pixels]:
     left, right = box.x0 * width, box.x1 * width
     top, bottom = box.y0 * height, box.y1 * height
     across, up = right - left, bottom - top
-    side = min(across, up)
+    side = min(across, up, _MAX_SIDE * height)
     padded = (left - side / 3, top - side / 5, right + side / 3, bottom + side / 5)
     whole = _clipped(padded, width, height)
     if place.line is None or up > _VERTICAL * across:
