@@ -38,7 +38,7 @@ def redacted(
     Raises `BadRequest` for what cannot be redacted, with its page, and `InvalidField` for a wrong
     pattern.
     """
-    searcher = Searcher(patterns)
+    searcher = Searcher(patterns, len(document.pages))
     plans: list[Redaction] = []
     covered: dict[int, list[Covered]] = {}
     for page, redaction in _plans(document, searcher):

@@ -39,6 +39,8 @@ _MARKUP = re.compile(
     r"|(?P<emphasis>[*`~]+)",
     re.I,
 )
+_BLANKS = re.compile(r"\s+")
+_PLAIN = re.compile(r"[ -~\n]+")
 _UNSEEN = frozenset("\u034f\u0640\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 _EQUAL = {
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\ufe63\uff0d", "-"),
@@ -58,7 +60,7 @@ class Normal:
 
 def folded(text: str) -> str:
     """A text without markup as it is compared, without case."""
-    letters = "".join(letter for letter, _, _ in _letters(text, 0, text))
+    letters = "".join(letter for letter, _, _ in _letters(text, 0))
     return " ".join(unicodedata.normalize("NFC", letters.casefold()).split())
 
 
@@ -70,14 +72,14 @@ def compact(text: str) -> str:
 def units_of(text: str, *, is_markdown: bool) -> list[Unit]:
     """The characters as compared; blanks and line ends stay."""
     if not is_markdown:
-        return list(_letters(text, 0, text))
+        return list(_letters(text, 0))
     found: list[Unit] = []
     at = 0
     for match in _MARKUP.finditer(text):
-        found += _letters(text[at : match.start()], at, text)
+        found += _letters(text[at : match.start()], at)
         found += _markup(match)
         at = match.end()
-    found += _letters(text[at:], at, text)
+    found += _letters(text[at:], at)
     return found
 
 
@@ -85,21 +87,16 @@ def with_ends(units: list[Unit], ends: Ends) -> Normal:
     """Blanks as one blank each, and the ends of lines as chosen."""
     found: list[Unit] = []
     at = 0
-    while at < len(units):
-        if not units[at][0].isspace():
-            found.append(units[at])
-            at += 1
-            continue
-        end = at
-        while end < len(units) and units[end][0].isspace():
-            end += 1
-        is_line_end = sum(unit[0] == "\n" for unit in units[at:end]) == 1
-        if not is_line_end or ends == "blank":
-            found.append((" ", units[at][1], units[end - 1][2]))
+    for blanks in _BLANKS.finditer("".join([unit[0] for unit in units])):
+        start, end = blanks.span()
+        found += units[at:start]
+        if ends == "blank" or blanks[0].count("\n") != 1:
+            found.append((" ", units[start][1], units[end - 1][2]))
         elif ends == "divided" and found and found[-1][0] == "-":
             found.pop()
         at = end
-    return Normal("".join(unit[0] for unit in found), found)
+    found += units[at:]
+    return Normal("".join([unit[0] for unit in found]), found)
 
 
 def _markup(match: re.Match[str]) -> Iterator[Unit]:
@@ -116,15 +113,22 @@ def _markup(match: re.Match[str]) -> Iterator[Unit]:
         yield "\n", start, end
 
 
-def _letters(part: str, offset: int, whole: str) -> Iterator[Unit]:
+def _letters(part: str, offset: int) -> Iterator[Unit]:
     """A letter and its marks become one or more characters that are all from the same place."""
-    if part.isascii():
-        yield from (
-            (letter, at, at + 1) for at, letter in enumerate(part, offset) if _is_seen(letter)
-        )
-        return
+    whole = offset + len(part)
     at = 0
     while at < len(part):
+        if plain := _PLAIN.match(part, at):
+            end = plain.end() - (plain.end() < len(part))  # a mark may follow the last
+            yield from zip(
+                part[at:end],
+                range(offset + at, whole),
+                range(offset + at + 1, whole + 1),
+                strict=False,
+            )
+            at = end
+            if at == len(part):
+                break
         end = at + 1
         while end < len(part) and unicodedata.category(part[end]) in ("Mn", "Mc", "Me", "Cf"):
             end += 1

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from dsocr.errors import BadRequest
-from dsocr.exports.lines import lines_by_block
+from dsocr.exports.lines import lines_by_block, plain_block
 from dsocr.exports.redaction.matching import Spans, covered_text, echo, find, masked, pieces
 from dsocr.exports.redaction.normal import MASK, compact
 from dsocr.exports.redaction.patterns import Searcher
-from dsocr.exports.text import plain
 from dsocr.types import Block, Box, PageResult, TextLine
 
 _NO_TEXT = ("header", "footer", "page_number")
@@ -122,7 +121,8 @@ def _found(page: PageResult, searcher: Searcher, echoes: Sequence[str]) -> Redac
     by_block, _ = lines_by_block(page)
     numbers = {id(line): place for place, line in enumerate(page.lines)}
     orders = [list(range(len(texts)))]
-    orders += ([numbers[id(line)] for line in group] for group in by_block.values())
+    groups = ([numbers[id(line)] for line in group] for group in by_block.values())
+    orders += (group for group in groups if group[-1] - group[0] != len(group) - 1)
     lines: dict[int, set[tuple[int, int]]] = {}
     for order in orders:
         for place, spans in _in_order(texts, order, searcher, echoes, is_markdown=False).items():
@@ -221,7 +221,7 @@ def _lines_of(page: PageResult, blocks: Iterable[int]) -> set[int]:
 def _check_is_clean(page: PageResult, found: Redaction, searcher: Searcher) -> None:
     """Searches what is written once more, as a reader of the file gets it."""
     clean = applied(page, found)
-    texts = [plain(clean.markdown), *(plain(block.text) for block in clean.blocks)]
-    for text in (*texts, "\n".join(line.text for line in clean.lines)):
-        if any(compact(piece) for piece in pieces(text, find(searcher, text))):
+    for source in (clean.markdown, "\n\n".join(block.text for block in clean.blocks)):
+        text = plain_block(source)
+        if text != source and any(compact(piece) for piece in pieces(text, find(searcher, text))):
             raise refuse(page, "a match stays in its text.")
