@@ -352,6 +352,18 @@ def test_what_has_no_place_is_refused_with_its_page(page: PageResult, reason: st
         assert SECRET not in raised.value.message
 
 
+def test_a_page_that_changes_during_the_export_is_refused() -> None:
+    class Changing(list[PageResult]):
+        def __iter__(self) -> Iterator[PageResult]:
+            pages = list(super().__iter__())
+            self[0] = text_page(f"now with {SECRET}")
+            return iter(pages)
+
+    made = replace(document(), pages=Changing([text_page("fine")]))
+    with pytest.raises(BadRequest, match="Page 1 cannot be redacted: it was changed"):
+        render(made, "markdown", None, ExportOptions(redact=("email",)))
+
+
 def test_a_description_is_refused() -> None:
     made = document(text_page("a letter", lines=False))
     made = replace(made, options=replace(made.options, task="describe"))

@@ -19,13 +19,15 @@ _EDGE_CHARACTERS = 200
 
 @dataclass(slots=True)
 class Redaction:
-    """Of one page. Places are those of the page's lines and blocks."""
+    """Of one page: spans by the numbers of its lines and blocks."""
 
     lines: dict[int, Spans] = field(default_factory=dict)
     blocks: dict[int, Spans] = field(default_factory=dict)
     whole_blocks: set[int] = field(default_factory=set)
     """Blocks whose lines do not show where the match is: they are covered as a whole."""
     markdown: Spans = field(default_factory=list)
+    content: int = 0
+    """A hash of the page's content that this was made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def planned(page: PageResult, searcher: Searcher, echoes: Sequence[str] = ()) ->
     found = _found(page, searcher, echoes)
     if more := _echoes(page, found):
         found = _found(page, searcher, [*echoes, *more])
+    found.content = _hash(page)
     _locate(page, found)
     _check_is_clean(page, found, searcher)
     return found
@@ -73,7 +76,10 @@ def _edge_text(page: PageResult, *, last: bool) -> str:
 
 
 def applied(page: PageResult, redaction: Redaction) -> PageResult:
-    """The page without what is redacted, and without the engine's raw text."""
+    """The page without what is redacted, and without the engine's raw text. Raises `BadRequest`
+    for a page that is not the one planned for: a stored page may be corrected meanwhile."""
+    if _hash(page) != redaction.content:
+        raise refuse(page, "it was changed meanwhile. Export the document again.")
     blocks = tuple(
         replace(block, text=masked(block.text, redaction.blocks[place]))
         if place in redaction.blocks
@@ -101,6 +107,10 @@ def places(page: PageResult, redaction: Redaction) -> list[Covered]:
         found += (Covered(box) for box in page.blocks[place].boxes)
     found += (Covered(page.lines[place].box) for place in _lines_of(page, redaction.whole_blocks))
     return found
+
+
+def _hash(page: PageResult) -> int:
+    return hash((page.markdown, page.blocks, page.lines))
 
 
 def _masked_line(line: TextLine, spans: Spans) -> TextLine:

@@ -1,4 +1,4 @@
-"""The pages' pictures with what is redacted covered, encoded anew without any metadata.
+"""The pages' pictures with what is redacted covered, encoded again without any metadata.
 
 A line has the box of the whole line. Its words are told apart by the white between them; where
 their number and widths do not agree with the text, the whole line is covered.
