@@ -98,7 +98,9 @@ class Client:
         job: Job = self._request("POST", f"/api/jobs/{_part(job_id)}/cancel").json()
         return job
 
-    def export(self, job_id: str, format: str, options: Mapping[str, str] | None = None) -> bytes:
+    def export(
+        self, job_id: str, format: str, options: Mapping[str, str | list[str]] | None = None
+    ) -> bytes:
         """`options`: those of an export, as the service names them."""
         path = f"/api/jobs/{_part(job_id)}/export"
         params = {"format": format, **(options or {})}

@@ -170,6 +170,24 @@ def test_a_word_file_and_a_searchable_pdf_are_written(dsocr: Dsocr, tmp_path: Pa
         assert b"(second)" in only.obj.Contents.read_bytes()
 
 
+def test_matches_are_taken_out_of_the_text_and_the_pages(dsocr: Dsocr, tmp_path: Path) -> None:
+    file = tmp_path / "letter.pdf"
+    file.write_bytes(pdf([["Mr Smith", "writes 123"]]))
+    patterns = ("--redact", "smith", "--redact", "/1\\d+/")
+    ran = dsocr("read", file, *patterns)
+    assert (ran.status, ran.out.decode()) == (0, "Mr █████\n\nwrites █████\n")
+    assert dsocr("read", file, *patterns, "-o", tmp_path / "out.pdf").status == 0
+    with pikepdf.open(tmp_path / "out.pdf") as written:
+        assert "/Page" in written.pages[0].obj.Resources.XObject
+        assert b"Smith" not in b"".join(
+            each.read_bytes()
+            for each in written.objects
+            if isinstance(each, pikepdf.Stream) and each.get("/Filter") != pikepdf.Name.DCTDecode
+        )
+    wrong = dsocr("read", file, "--redact", "/(/")
+    assert wrong.status == 2 and "pattern 1" in wrong.err
+
+
 def test_a_document_without_tables_is_refused_as_a_table_file(dsocr: Dsocr, tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png(["a"]))

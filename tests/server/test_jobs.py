@@ -488,6 +488,36 @@ def test_options_of_an_export_are_fields_of_its_query_form_and_body(running: Run
             assert archive.read("001-a.md").startswith(b"---\ntitle: ")
 
 
+def test_matches_are_taken_out_of_the_export_of_a_job_a_result_and_a_bundle(
+    running: Running,
+) -> None:
+    image = png(["Mr Smith lives", "at a.b@example.org"])
+    taken = {"redact": ["Smith", "email"]}
+    with running() as http:
+        job_id = submit(http, ("Smith 7.png", image))["jobId"]
+        finished(http, job_id)
+        url = f"/api/jobs/{job_id}/export"
+        whole = http.get(f"{url}?format=json").content
+        assert b"Smith" in whole
+        form = {"format": "zip", "redact": "Smith\nemail\n"}
+        files = {"result": ("result.json", whole), "file": ("Smith 7.png", image)}
+        answers = [
+            http.get(url, params={"format": "zip", **taken}),
+            http.post("/api/export", data=form, files=files),
+            http.post("/api/export", data={"format": "zip"}, files=files, params=taken),
+            http.post("/api/jobs/export", json={"jobIds": [job_id], "format": "text", **taken}),
+        ]
+        for answer in answers:
+            assert answer.status_code == 200, answer.text
+            assert "Smith" not in answer.headers["content-disposition"]
+            with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+                texts = [archive.read(name).decode() for name in archive.namelist()]
+                found = "".join([*archive.namelist(), *texts])
+            assert "lives" in found and "Smith" not in found and "example" not in found
+        wrong = http.get(url, params={"redact": "/(/"})
+        assert wrong.status_code == 422 and "pattern 1" in wrong.json()["error"]["message"]
+
+
 def test_an_uploaded_result_is_exported_without_a_job(running: Running) -> None:
     image = png(["some words"])
     with running() as http:

@@ -330,6 +330,8 @@ export interface paths {
         /**
          * A result as a file
          * @description Formats with figures or page images need the document in addition to the result.
+         *
+         *     `redact` has a pattern a line; it is also read from the query, where it may be repeated.
          */
         post: operations["export_result_api_export_post"];
         delete?: never;
@@ -456,6 +458,12 @@ export interface components {
              * @default 0
              */
             chunk_overlap: number;
+            /**
+             * Redact
+             * @description What is taken out of text and pictures: words, `/regular expressions/`, or `email`, `number`, `iban`, `phone`, `card`
+             * @default []
+             */
+            redact: string[];
             /** Jobids */
             jobIds: string[];
             /**
@@ -2263,6 +2271,8 @@ export interface operations {
                 chunk_size?: number;
                 /** @description Most characters that a chunk repeats of the one before */
                 chunk_overlap?: number;
+                /** @description What is taken out of text and pictures: words, `/regular expressions/`, or `email`, `number`, `iban`, `phone`, `card` */
+                redact?: string[];
                 /** @description The key of a format, see `formats` of `/api/modes` */
                 format?: string;
             };
@@ -2637,6 +2647,8 @@ export interface operations {
                      * @default 0
                      */
                     chunk_overlap?: number;
+                    /** @description Patterns of what is taken out, one a line; see docs/exports.md */
+                    redact?: string;
                     /**
                      * Format: binary
                      * @description The response of `/api/ocr` as JSON, a file or a field

@@ -24,6 +24,7 @@ from dsocr.cli.options import (
     JoinOption,
     LanguagesOption,
     MathOption,
+    RedactOption,
     RepairOption,
     TablesOption,
     TocOption,
@@ -204,6 +205,7 @@ def export(
     unescape: UnescapeOption = False,
     chunk_size: ChunkSizeOption = 2000,
     chunk_overlap: ChunkOverlapOption = 0,
+    redact: RedactOption = None,
     url: UrlOption = LOCAL_URL,
     key: KeyOption = None,
 ) -> None:
@@ -225,6 +227,7 @@ def export(
             unescape=unescape,
             chunk_size=chunk_size,
             chunk_overlap=chunk_overlap,
+            redact=tuple(redact or ()),
         )
     except BadRequest as error:
         raise typer.BadParameter(error.message) from error

@@ -121,6 +121,16 @@ CaptionsOption = Annotated[
     bool, typer.Option("--captions", help="Put captions beside their figures and tables.")
 ]
 UnescapeOption = Annotated[bool, typer.Option("--unescape", help="Undo double escapes.")]
+RedactOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--redact",
+        metavar="PATTERN",
+        help="Take out what matches, from the text and the pictures: words, "
+        "`/a regular expression/`, or email, number, iban, phone or card. Can be repeated.",
+        show_default=False,
+    ),
+]
 ChunkSizeOption = Annotated[
     int,
     typer.Option(min=MIN_CHUNK, max=MAX_CHUNK, help="Most characters of a chunk (`-f chunks`)."),

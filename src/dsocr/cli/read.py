@@ -28,6 +28,7 @@ from dsocr.cli.options import (
     JoinOption,
     LanguagesOption,
     MathOption,
+    RedactOption,
     RepairOption,
     TablesOption,
     TocOption,
@@ -133,6 +134,7 @@ def read(
     unescape: UnescapeOption = False,
     chunk_size: ChunkSizeOption = 2000,
     chunk_overlap: ChunkOverlapOption = 0,
+    redact: RedactOption = None,
     engine: EngineOption = None,
     skip_existing: Annotated[
         bool,
@@ -189,6 +191,7 @@ def read(
                 unescape=unescape,
                 chunk_size=chunk_size,
                 chunk_overlap=chunk_overlap,
+                redact=tuple(redact or ()),
             )
             job = ReadJob(options, kind.key, pages, dpi, password, export)
             if pages:

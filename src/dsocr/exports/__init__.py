@@ -112,9 +112,12 @@ def write(
 
     What repeats on its pages as a running head is left out of the text unless `headers` is `keep`;
     the blocks of the JSON always have it. Raises `BadRequest` where the document lacks what the
-    format needs.
+    format needs, and where what `redact` matches cannot be taken out.
     """
     spec = format_of(format)
+    if options.redact:
+        redaction = importlib.import_module(f"{__name__}.redaction")
+        document, assets = redaction.redacted(document, assets, options.redact)
     if spec.needs:
         importlib.import_module(f"{__name__}.needs").check(document, spec, assets is not None)
     structure = importlib.import_module(f"{__name__}.structure")
@@ -122,6 +125,15 @@ def write(
     options = replace(options, toc=options.toc and spec.has_contents)
     whole = structure.structured(document, options, is_markdown=spec.is_markdown)
     module.write(whole, out, assets, options)
+
+
+def public_name(name: str, options: ExportOptions) -> str:
+    """The document's name for a file of it: without what `redact` matches."""
+    if not options.redact:
+        return name
+    redaction = importlib.import_module(f"{__name__}.redaction")
+    redacted: str = redaction.redacted_name(name, options.redact)
+    return redacted
 
 
 def render(

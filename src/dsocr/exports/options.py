@@ -3,8 +3,8 @@ that rewrites the text is off."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args, get_type_hints
+from dataclasses import dataclass, field
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from dsocr.errors import InvalidField
 from dsocr.types import Headers
@@ -49,20 +49,27 @@ class ExportOptions:
     chunk_overlap: int = 0
     """Characters of the chunk before that a chunk begins with, at most."""
 
+    redact: tuple[str, ...] = field(default=(), repr=False)
+    """Patterns of what is taken out: words, `/regular expressions/`, or names of classes."""
+
     def __post_init__(self) -> None:
         for name, values in CHOICES.items():
             if getattr(self, name) not in values:
                 raise InvalidField(f"{name}: write {' or '.join(values)}")
         if not MIN_CHUNK <= self.chunk_size <= MAX_CHUNK:
             raise InvalidField(f"chunk_size: write a number from {MIN_CHUNK} to {MAX_CHUNK}")
+        if self.redact:
+            from dsocr.exports.redaction.patterns import compile_patterns
+
+            compile_patterns(self.redact)
         if not 0 <= self.chunk_overlap <= self.chunk_size // 2:
             raise InvalidField("chunk_overlap: write a number from 0 to half of chunk_size")
 
-    def changed(self) -> dict[str, str]:
+    def changed(self) -> dict[str, str | list[str]]:
         """The options that are not the defaults, as fields of a request."""
         values = {name: getattr(self, name) for name in get_type_hints(ExportOptions)}
         return {
-            name: str(value).lower() if isinstance(value, bool) else str(value)
+            name: _field(value)
             for name, value in values.items()
             if value != getattr(DEFAULTS, name)
         }
@@ -73,8 +80,16 @@ class ExportOptions:
         return any(getattr(self, name) for name in RULES)
 
 
+def _field(value: object) -> str | list[str]:
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 RULES = ("toc", "join", "repair", "headings", "captions", "unescape")
 CHOICES: dict[str, tuple[str, ...]] = {
-    name: get_args(kind) for name, kind in get_type_hints(ExportOptions).items() if get_args(kind)
+    name: get_args(kind)
+    for name, kind in get_type_hints(ExportOptions).items()
+    if get_origin(kind) is Literal
 }
 DEFAULTS = ExportOptions()

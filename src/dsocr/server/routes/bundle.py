@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 
 from fastapi import Response
 
-from dsocr.exports import format_of
+from dsocr.exports import format_of, public_name
 from dsocr.server.deps import Owner, RunningService, locked_router
 from dsocr.server.download import download
 from dsocr.server.schemas.errors import error_answers
@@ -35,7 +35,7 @@ async def export_several(bundle: Bundle, service: RunningService, owner: Owner) 
     async def write(out: BinaryIO) -> None:
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
             for number, job in enumerate(jobs, start=1):
-                name = f"{number:03d}-{safe_stem(job.name)}.{extension}"
+                name = f"{number:03d}-{safe_stem(public_name(job.name, options))}.{extension}"
                 with archive.open(name, "w", force_zip64=True) as entry:
                     await service.jobs.export(
                         job.id, bundle.format, cast(BinaryIO, entry), owner, options=options

@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from pydantic import ValidationError
 
 from dsocr.errors import InvalidField
-from dsocr.exports import format_of, write
+from dsocr.exports import format_of, public_name, write
 from dsocr.exports.options import ExportOptions
 from dsocr.pages.page_images import ExportImages
 from dsocr.pages.source import open_document
@@ -39,7 +39,10 @@ MAX_BYTES = 64 << 20
 )
 @body_limit(lambda settings: MAX_BYTES)
 async def export_result(request: Request, service: RunningService) -> Response:
-    """Formats with figures or page images need the document in addition to the result."""
+    """Formats with figures or page images need the document in addition to the result.
+
+    `redact` has a pattern a line; it is also read from the query, where it may be repeated.
+    """
     async with AsyncExitStack() as stack:
         stack.enter_context(
             service.admission.admit(max_body_bytes(request, MAX_BYTES + FORM_OVERHEAD_BYTES))
@@ -50,7 +53,7 @@ async def export_result(request: Request, service: RunningService) -> Response:
         )
         key = form.fields.get("format", "")
         format_of(key)
-        options = _options(form)
+        options = _options(form, request.query_params.getlist("redact"))
         document = document_of(await asyncio.to_thread(_uploaded_result, form))
         images = None
         if uploads := form.files.get("file"):
@@ -63,14 +66,19 @@ async def export_result(request: Request, service: RunningService) -> Response:
         async def write_export(out: BinaryIO) -> None:
             await asyncio.to_thread(write, document, key, out, images, options)
 
-        return await download(write_export, document.name, key, service.settings.runs_dir)
+        name = public_name(document.name, options)
+        return await download(write_export, name, key, service.settings.runs_dir)
 
 
-def _options(form: Form) -> ExportOptions:
-    """Raises `InvalidField`. An empty field counts as missing."""
-    given = {name: form.fields.get(name) for name in ExportFields.model_fields}
+def _options(form: Form, redact: list[str]) -> ExportOptions:
+    """Raises `InvalidField`. An empty field counts as missing. `redact`: patterns of the query."""
+    given: dict[str, object] = {
+        name: text for name in ExportFields.model_fields if (text := form.fields.get(name))
+    }
+    lines = form.fields.get("redact", "").splitlines()
+    given["redact"] = [*redact, *(line for line in lines if line.strip())]
     try:
-        fields = ExportFields.model_validate({name: text for name, text in given.items() if text})
+        fields = ExportFields.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise InvalidField(f"{first['loc'][0]}: {first['msg']}") from error

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from dsocr.config import MIB
 from dsocr.errors import BadRequest, InvalidField
-from dsocr.exports import FORMATS, format_of
+from dsocr.exports import FORMATS, format_of, public_name
 from dsocr.jobs.job import Correction, Job
 from dsocr.jobs.store.listing import JobFilter
 from dsocr.jobs.submission import Submission
@@ -166,7 +166,8 @@ async def export(
     async def write(out: BinaryIO) -> None:
         await service.jobs.export(job_id, query.format, out, owner, options=options)
 
-    return await download(write, job.name, query.format, service.jobs.files.incoming)
+    name = public_name(job.name, options)
+    return await download(write, name, query.format, service.jobs.files.incoming)
 
 
 @router.get(

@@ -50,9 +50,16 @@ class ExportFields(BaseModel):
         default=0, ge=0, description="Most characters that a chunk repeats of the one before"
     )
 
+    redact: list[str] = Field(
+        default=[],
+        description="What is taken out of text and pictures: words, `/regular expressions/`, or "
+        "`email`, `number`, `iban`, `phone`, `card`",
+    )
+
     def options(self) -> ExportOptions:
         """Raises `InvalidField`."""
-        return ExportOptions(**{name: getattr(self, name) for name in ExportFields.model_fields})
+        values = {name: getattr(self, name) for name in ExportFields.model_fields}
+        return ExportOptions(**{**values, "redact": tuple(self.redact)})
 
 
 class ExportQuery(ExportFields):

@@ -45,6 +45,10 @@ EXPORT_REQUEST_BODY = multipart_body(
             "description": "The key of a format, see `formats` of `/api/modes`",
         },
         **ExportFields.model_json_schema()["properties"],
+        "redact": {
+            "type": "string",
+            "description": "Patterns of what is taken out, one a line; see docs/exports.md",
+        },
         "result": {
             **FILE_PROPERTY,
             "description": "The response of `/api/ocr` as JSON, a file or a field",
