@@ -20,7 +20,7 @@ from dsocr.types import Block, Box, Document, Headers, PageResult
 LABELS = ("header", "footer", "page_number")
 """Labels of blocks that repeat on other pages, if they do."""
 
-_NEAR_PAGES = 4
+NEAR_PAGES = 4
 """Left and right pages may have other heads, and the first of a chapter none."""
 _EDGE = 0.1  # of the page: a block with another label counts inside it
 _MAX_CHARACTERS = 200
@@ -71,7 +71,7 @@ def running_heads(pages: Iterable[PageResult], names: Sequence[str] = ()) -> lis
     `names` has each page's file; empty: all are of one file.
     """
     found: list[set[int]] = []
-    near: deque[list[_Candidate]] = deque(maxlen=_NEAR_PAGES)
+    near: deque[list[_Candidate]] = deque(maxlen=NEAR_PAGES)
     file: str | None = None
     for number, (page, name) in enumerate(zip(pages, chain(names, repeat(None)), strict=False)):
         if name != file:

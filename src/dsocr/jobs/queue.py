@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from dsocr.exports import write
 from dsocr.jobs.config import JobsConfig
-from dsocr.jobs.document import document_of
+from dsocr.jobs.document import StoredDocument, document_of
 from dsocr.jobs.events import JobEvent, JobNotifier, follow
 from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import Correction, Job, JobPage, NewJob, PageNotFound, StoredPage
@@ -133,6 +133,12 @@ class JobQueue:
         """Writes the job as a file into `out`; pages that were not read yet have an error. Pages
         are loaded some at a time, so memory does not grow with the job. Raises what `out` raises.
         """
+        stored = await self.stored_document(job_id, owner)
+        await asyncio.to_thread(write, stored.document, format, out, stored.assets, headers=headers)
+
+    async def stored_document(self, job_id: str, owner: str | None = None) -> StoredDocument:
+        """The job's pages, loaded some at a time where they are asked for: in a thread alone, as
+        its images. Pages that were not read yet have an error."""
         job = await self.get(job_id, owner)
         pages = await self._database.read(queries.job_pages, job_id)
         names = [job.files[page.file].name for page in pages]
@@ -150,7 +156,7 @@ class JobQueue:
             document_id=job_id,
         )
         document = document_of(job, load, names)
-        await asyncio.to_thread(write, document, format, out, assets, headers=headers)
+        return StoredDocument(document, tuple(page.file_page for page in pages), assets)
 
     def follow(self, job_id: str, after: int) -> AsyncIterator[JobEvent]:
         """The events of the job after number `after` (0: all), until it is finished."""
