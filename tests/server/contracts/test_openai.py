@@ -41,9 +41,8 @@ def chunks(text: str) -> list[Any]:
     return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
-def test_image_of_a_message_is_answered_with_its_text(client: Client) -> None:
-    with client() as http:
-        answer = ask(http, image_part("Invoice 4711"), max_tokens=100000).json()
+def test_image_of_a_message_is_answered_with_its_text(http: TestClient) -> None:
+    answer = ask(http, image_part("Invoice 4711"), max_tokens=100000).json()
     choice = answer["choices"][0]
     assert choice["message"]["content"] == "Invoice 4711"
     assert choice["finish_reason"] == "stop"
@@ -51,19 +50,17 @@ def test_image_of_a_message_is_answered_with_its_text(client: Client) -> None:
     assert answer["usage"] == {"prompt_tokens": 0, "completion_tokens": 2, "total_tokens": 2}
 
 
-def test_pages_of_a_pdf_are_joined_as_in_the_own_api(client: Client) -> None:
-    with client() as http:
-        answer = ask(http, file_part(["one"], ["two"])).json()
-        own = http.post("/api/ocr", files={"image": ("a.pdf", pdf([["one"], ["two"]]))}).json()
+def test_pages_of_a_pdf_are_joined_as_in_the_own_api(http: TestClient) -> None:
+    answer = ask(http, file_part(["one"], ["two"])).json()
+    own = http.post("/api/ocr", files={"image": ("a.pdf", pdf([["one"], ["two"]]))}).json()
     assert answer["choices"][0]["message"]["content"] == own["text"] == "one\n\n---\n\ntwo"
 
 
-def test_stream_adds_up_to_the_answer_and_ends_with_usage(client: Client) -> None:
+def test_stream_adds_up_to_the_answer_and_ends_with_usage(http: TestClient) -> None:
     pages = [["Head of all pages", f"content {n}", "more"] for n in range(12)]
     options = {"stream": True, "stream_options": {"include_usage": True}}
-    with client() as http:
-        plain = ask(http, file_part(*pages)).json()
-        streamed = ask(http, file_part(*pages), **options)
+    plain = ask(http, file_part(*pages)).json()
+    streamed = ask(http, file_part(*pages), **options)
     found = chunks(streamed.text)
     text = "".join(c["choices"][0]["delta"].get("content", "") for c in found[:-1])
     assert text == plain["choices"][0]["message"]["content"]
@@ -71,28 +68,24 @@ def test_stream_adds_up_to_the_answer_and_ends_with_usage(client: Client) -> Non
     assert streamed.text.endswith("data: [DONE]\n\n")
 
 
-def test_looping_page_finishes_with_length(client: Client) -> None:
-    with client() as http:
-        answer = ask(http, image_part("@loop")).json()
+def test_looping_page_finishes_with_length(http: TestClient) -> None:
+    answer = ask(http, image_part("@loop")).json()
     assert answer["choices"][0]["finish_reason"] == "length"
 
 
-def test_raw_output_is_given_when_special_tokens_are_kept(client: Client) -> None:
-    with client() as http:
-        answer = ask(http, image_part("words"), skip_special_tokens=False).json()
+def test_raw_output_is_given_when_special_tokens_are_kept(http: TestClient) -> None:
+    answer = ask(http, image_part("words"), skip_special_tokens=False).json()
     assert answer["choices"][0]["message"]["content"].startswith("<|ref|>text<|/ref|><|det|>[[")
 
 
-def test_options_without_effect_are_reported(client: Client) -> None:
-    with client() as http:
-        response = ask(http, image_part("a"), seed=1, presence_penalty=0.5, user="me")
+def test_options_without_effect_are_reported(http: TestClient) -> None:
+    response = ask(http, image_part("a"), seed=1, presence_penalty=0.5, user="me")
     assert response.headers["x-ignored-options"] == "presence_penalty, seed, user"
 
 
-def test_prompt_that_the_engine_cannot_follow_is_ignored(client: Client) -> None:
-    with client() as http:
-        text = {"type": "text", "text": "Describe this image in detail."}
-        response = ask(http, text, image_part("a"))
+def test_prompt_that_the_engine_cannot_follow_is_ignored(http: TestClient) -> None:
+    text = {"type": "text", "text": "Describe this image in detail."}
+    response = ask(http, text, image_part("a"))
     assert response.json()["choices"][0]["message"]["content"] == "a"
     assert response.headers["x-ignored-options"] == "prompt"
 
@@ -110,25 +103,22 @@ def test_prompt_that_the_engine_cannot_follow_is_ignored(client: Client) -> None
     ],
 )
 def test_what_cannot_be_given_is_refused_in_the_shape_of_the_contract(
-    client: Client, change: dict[str, Any]
+    http: TestClient, change: dict[str, Any]
 ) -> None:
-    with client() as http:
-        answer = ask(http, image_part("a"), **change)
+    answer = ask(http, image_part("a"), **change)
     assert answer.status_code == 422
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
 
-def test_error_of_a_broken_file_comes_before_the_stream(client: Client) -> None:
+def test_error_of_a_broken_file_comes_before_the_stream(http: TestClient) -> None:
     part = {"type": "image_url", "image_url": {"url": data_url(b"no image", "image/png")}}
-    with client() as http:
-        answer = ask(http, part, stream=True)
+    answer = ask(http, part, stream=True)
     assert answer.status_code == 415
     assert answer.json()["error"]["code"] == "not_a_document"
 
 
-def test_failed_page_is_an_error_in_the_stream(client: Client) -> None:
-    with client() as http:
-        answer = ask(http, image_part("@crash"), stream=True)
+def test_failed_page_is_an_error_in_the_stream(http: TestClient) -> None:
+    answer = ask(http, image_part("@crash"), stream=True)
     assert chunks(answer.text)[-1]["error"]["code"] == "engine_crash"
 
 
@@ -162,19 +152,17 @@ def response_input(*lines: str) -> list[dict[str, Any]]:
     return [{"role": "user", "content": [text, {"type": "input_image", "image_url": url}]}]
 
 
-def test_response_has_the_text_as_its_output(client: Client) -> None:
-    with client() as http:
-        answer = http.post("/v1/responses", json={"model": "m", "input": response_input("a b")})
+def test_response_has_the_text_as_its_output(http: TestClient) -> None:
+    answer = http.post("/v1/responses", json={"model": "m", "input": response_input("a b")})
     body = answer.json()
     assert body["status"] == "completed"
     assert body["output"][0]["content"][0]["text"] == "a b"
     assert body["usage"]["output_tokens"] == 2
 
 
-def test_events_of_a_response_are_numbered_and_add_up(client: Client) -> None:
+def test_events_of_a_response_are_numbered_and_add_up(http: TestClient) -> None:
     asked = {"model": "m", "input": response_input("a b", "c"), "stream": True}
-    with client() as http:
-        answer = http.post("/v1/responses", json=asked)
+    answer = http.post("/v1/responses", json=asked)
     events = chunks(answer.text)
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
     assert events[0]["type"] == "response.created"
@@ -183,9 +171,8 @@ def test_events_of_a_response_are_numbered_and_add_up(client: Client) -> None:
     assert "".join(deltas) == events[-1]["response"]["output"][0]["content"][0]["text"]
 
 
-def test_response_that_needs_stored_state_is_refused(client: Client) -> None:
+def test_response_that_needs_stored_state_is_refused(http: TestClient) -> None:
     asked = {"input": response_input("a"), "previous_response_id": "resp_1"}
-    with client() as http:
-        answer = http.post("/v1/responses", json=asked)
+    answer = http.post("/v1/responses", json=asked)
     assert answer.status_code == 422
     assert answer.json()["error"]["message"].startswith("previous_response_id")

@@ -33,6 +33,7 @@ class Contract:
 
 CONTRACTS: tuple[Contract, ...] = (
     Contract("openai", "openai", "/v1/chat/completions, /v1/responses, /v1/models"),
+    Contract("mistral", "mistral", "/v1/ocr, /v1/files"),
 )
 
 
