@@ -268,3 +268,28 @@ def test_long_uploaded_file_is_read_as_a_job_and_kept(client: Client) -> None:
         assert [page["index"] for page in answer["pages"]] == [1, 2, 3, 4]
         assert answer["pages"][0]["markdown"] == "page 1"
     assert jobs["total"] == 0
+
+
+def test_requests_of_open_webui_are_answered(http: TestClient) -> None:
+    """Its `mistral_ocr` engine: upload, link, recognition, deletion. The form is that of aiohttp,
+    whose parts have a type and a length."""
+    data = pdf([["one"], ["two"]])
+    form = (
+        b"--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n"
+        b'Content-Disposition: form-data; name="purpose"\r\n\r\nocr\r\n'
+        b"--b\r\nContent-Type: application/pdf\r\nContent-Length: "
+        + str(len(data)).encode()
+        + b'\r\nContent-Disposition: form-data; name="file"; filename="my%20file.pdf"\r\n\r\n'
+        + data
+        + b"\r\n--b--\r\n"
+    )
+    headers = {"Authorization": "Bearer any", "User-Agent": "OpenWebUI-MistralLoader/2.0"}
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    file_id = http.post("/v1/files", content=form, headers={**headers, **kind}).json()["id"]
+    url = http.get(f"/v1/files/{file_id}/url", params={"expiry": 1}, headers=headers).json()["url"]
+    what = {"type": "document_url", "document_url": url}
+    asked = {"model": "mistral-ocr-latest", "document": what, "include_image_base64": False}
+    pages = http.post("/v1/ocr", json=asked, headers=headers).json()["pages"]
+    deleted = http.delete(f"/v1/files/{file_id}", headers=headers)
+    assert [(page["index"], page["markdown"]) for page in pages] == [(0, "one"), (1, "two")]
+    assert deleted.status_code == 200

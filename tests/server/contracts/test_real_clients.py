@@ -106,3 +106,10 @@ def test_litellm_package(tmp_path: Path, package: str, base: str, expected: Any)
     assert found["image"] == expected["photo"]
     assert found["stream"] == expected["pdf"]["text"]
     assert len(found["ocr"]) == len(expected["pdf"]["pages"])
+
+
+@pytest.mark.parametrize("package", ["langchain-openai", "langchain-openai==1.0.0"])
+def test_langchain_package(tmp_path: Path, package: str, base: str, expected: Any) -> None:
+    found = run_client(tmp_path / "venv", package, "langchain_client.py", base)
+    assert found["image"] == expected["photo"]
+    assert found["pdf"] == found["stream"] == expected["pdf"]["text"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dsocr.config import BadSetting
@@ -29,3 +31,10 @@ def test_unknown_contract_is_a_setting_that_is_refused() -> None:
 def test_contract_that_is_off_has_no_routes(client: Client) -> None:
     with client(contracts=("none",)) as http:
         assert http.get("/v1/models").status_code == 404
+
+
+def test_each_contract_has_a_heading_and_a_row_in_the_docs() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "integrations.md").read_text()
+    for row in CONTRACTS:
+        assert f"| [`{row.name}`](#{row.name}) |" in page
+        assert f"## {row.name}\n" in page.lower()
