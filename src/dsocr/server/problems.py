@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 
 from dsocr import errors
 from dsocr.errors import DsocrError
+from dsocr.jobs.deadline import JobTimeout
 from dsocr.jobs.job import IdempotencyConflict, JobConflict, JobNotFound, PageNotFound, PageNotRead
 from dsocr.jobs.webhooks import CallbackRefused
 from dsocr.server.route_attributes import ErrorInfo, error_shape_of
@@ -93,6 +94,7 @@ STATUS: dict[type[DsocrError], int] = {
     errors.TooManyPixels: 413,
     errors.TooManyPages: 413,
     errors.PageTimeout: 504,
+    JobTimeout: 504,
     errors.QueueFull: 429,
     errors.EngineUnavailable: 503,
     errors.EngineCrashed: 503,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dsocr.exports.markdown import PAGE_BREAK, page_text
-from dsocr.exports.running_heads import NEAR_PAGES, running_heads, without_blocks
+from dsocr.exports.running_heads import NEAR_PAGES, RunningHeadFinder, without_blocks
 from dsocr.server.serialize import RAW_PAGE_BREAK
 from dsocr.types import PageResult
 
@@ -19,37 +19,30 @@ class PageTexts:
         self._on_text = on_text
         self._raw = raw
         self._any = False
-        self._pages: dict[int, PageResult] = {}
-        self._next = 0
+        self.next_document()
 
     def next_document(self) -> None:
         """The pages that follow are of another file."""
-        self._pages.clear()
+        self._finder = RunningHeadFinder()
+        self._pages: dict[int, PageResult] = {}
         self._next = 0
 
     def add(self, place: int, page: PageResult, total: int) -> None:
         """Page `place` from 0 of `total`; each once, in any order."""
         self._pages[place] = page
-        while self._next < total and self._is_decided(total):
-            self._pass_on()
-            self._pages.pop(self._next - NEAR_PAGES, None)
+        while self._finder.num_pages in self._pages:
+            self._finder.add(self._pages[self._finder.num_pages])
+        known = self._finder.num_pages
+        while self._next < known and (known == total or self._next + NEAR_PAGES < known):
+            self._pass_on(self._pages.pop(self._next))
             self._next += 1
 
-    def _is_decided(self, total: int) -> bool:
-        return all(place in self._pages for place in self._window(total))
-
-    def _window(self, total: int) -> range:
-        return range(max(0, self._next - NEAR_PAGES), min(total, self._next + NEAR_PAGES + 1))
-
-    def _pass_on(self) -> None:
-        break_before = (RAW_PAGE_BREAK if self._raw else PAGE_BREAK) if self._any else ""
+    def _pass_on(self, page: PageResult) -> None:
+        page_break = RAW_PAGE_BREAK if self._raw else PAGE_BREAK
+        self._on_text((page_break if self._any else "") + self._text(page))
         self._any = True
-        self._on_text(break_before + self._text())
 
-    def _text(self) -> str:
-        page = self._pages[self._next]
+    def _text(self, page: PageResult) -> str:
         if self._raw and page.error is None:
             return page.raw
-        near = [place for place in sorted(self._pages) if abs(place - self._next) <= NEAR_PAGES]
-        heads = running_heads([self._pages[place] for place in near])
-        return page_text(without_blocks(page, heads[near.index(self._next)]))
+        return page_text(without_blocks(page, self._finder.heads(self._next)))

@@ -18,6 +18,7 @@ from typing import Protocol
 from dsocr.engines.base import EngineInfo
 from dsocr.errors import DsocrError, EngineUnavailable, TooManyPages
 from dsocr.exports import Assets
+from dsocr.jobs.document import NOT_READ
 from dsocr.jobs.job import FINISHED, Job, JobConflict
 from dsocr.jobs.submission import Submission
 from dsocr.pages.page_images import ExportImages
@@ -126,8 +127,8 @@ class DocumentReader:
         stored = await jobs.stored_document(job.id)
         pages = await asyncio.to_thread(tuple, stored.document.pages)
         if job.status == "failed":
-            failures = (page.error for page in pages if page.error)
-            raise PageFailed(job.error or next(failures))
+            failures = [page.error for page in pages if page.error]
+            raise PageFailed(job.error or next(iter(failures), NOT_READ))
         document = dataclasses.replace(stored.document, pages=pages)
         return Reading(document, stored.file_pages, [None] * len(pages), stored.assets)
 
