@@ -94,6 +94,7 @@ def test_mistralai_package(tmp_path: Path, package: str, base: str, expected: An
     found = run_client(tmp_path / "venv", package, "mistral_client.py", base)
     pages = [[page["pageIndex"], page["text"]] for page in expected["pdf"]["pages"]]
     assert found["image"]["pages"] == [[0, expected["photo"]]]
+    assert [index for index, _ in found["pages"]["pages"]] == [0]
     assert found["file"]["by link"]["pages"] == found["file"]["by id"]["pages"]
     assert [index for index, _ in found["file"]["by id"]["pages"]] == [n for n, _ in pages]
     assert found["file"]["deleted"] is True

@@ -78,7 +78,10 @@ class FileStore:
             found = StoredFile(**json.loads((self._folder / file_id / _FACTS).read_text()))
         except FileNotFoundError as error:
             raise FileNotKept() from error
-        if owner is not None and found.owner != owner or _is_old(found):
+        if _is_old(found):
+            shutil.rmtree(self._folder / file_id, ignore_errors=True)
+            raise FileNotKept()
+        if owner is not None and found.owner != owner:
             raise FileNotKept()
         return found
 

@@ -25,7 +25,7 @@ def main(base: str, key: str, image: str, document: str) -> None:
     found: dict[str, Any] = {
         "version": importlib.metadata.version("mistralai"),
         "image": _ocr(client, picture),
-        "pages": _ocr(client, file, pages=[1]),
+        "pages": _ocr(client, file, pages=[0]),
         "file": _file(client, Path(document)),
         "errors": _errors(client, file),
     }

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dsocr.exports.grid import Grid, parse_grids
-from dsocr.exports.spans import without_overlaps
 from dsocr.types import Box, PageResult
 
 HEADERS: tuple[str, ...] = ("header",)
@@ -77,16 +76,16 @@ def corners(boxes: Sequence[Box], page: PageResult) -> dict[str, int]:
 
 def _pipe_tables(text: str) -> str:
     """HTML as a table of pipes. A cell that spans others stands in the first of them."""
-    grids = [without_overlaps(grid) for grid in parse_grids(text) if grid.cells]
-    return "\n\n".join(_pipe_table(grid) for grid in grids)
+    return "\n\n".join(_pipe_table(grid) for grid in parse_grids(text) if grid.cells)
 
 
 def _pipe_table(grid: Grid) -> str:
-    rows = [[""] * grid.num_columns for _ in range(grid.num_rows)]
+    num_columns = 1 + max(cell.column for cell in grid.cells)
+    rows = [[""] * num_columns for _ in range(1 + max(cell.row for cell in grid.cells))]
     for cell in grid.cells:
         rows[cell.row][cell.column] = _cell(cell.text)
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    lines.insert(1, f"|{' --- |' * grid.num_columns}")
+    lines.insert(1, f"|{' --- |' * num_columns}")
     return "\n".join(lines)
 
 
