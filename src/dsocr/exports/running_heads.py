@@ -20,7 +20,7 @@ from dsocr.types import Block, Box, Document, Headers, PageResult
 LABELS = ("header", "footer", "page_number")
 """Labels of blocks that repeat on other pages, if they do."""
 
-_NEAR_PAGES = 4
+NEAR_PAGES = 4
 """Left and right pages may have other heads, and the first of a chapter none."""
 _EDGE = 0.1  # of the page: a block with another label counts inside it
 _MAX_CHARACTERS = 200
@@ -70,22 +70,43 @@ def running_heads(pages: Iterable[PageResult], names: Sequence[str] = ()) -> lis
 
     `names` has each page's file; empty: all are of one file.
     """
-    found: list[set[int]] = []
-    near: deque[list[_Candidate]] = deque(maxlen=_NEAR_PAGES)
-    file: str | None = None
-    for number, (page, name) in enumerate(zip(pages, chain(names, repeat(None)), strict=False)):
-        if name != file:
-            near.clear()
-            file = name
-        found.append(set())
+    finder = RunningHeadFinder()
+    for page, name in zip(pages, chain(names, repeat(None)), strict=False):
+        finder.add(page, name)
+    return [finder.heads(number) for number in range(finder.num_pages)]
+
+
+class RunningHeadFinder:
+    """Finds running heads while pages come one after another."""
+
+    def __init__(self) -> None:
+        self._found: list[set[int]] = []
+        self._near: deque[list[_Candidate]] = deque(maxlen=NEAR_PAGES)
+        self._file: str | None = None
+
+    @property
+    def num_pages(self) -> int:
+        return len(self._found)
+
+    def add(self, page: PageResult, file: str | None = None) -> None:
+        """The next page, and the file that it is of, where there are several."""
+        if file != self._file:
+            self._near.clear()
+            self._file = file
+        number = len(self._found)
+        self._found.append(set())
         candidates = _candidates(page, number)
-        for other in chain.from_iterable(near):
+        for other in chain.from_iterable(self._near):
             for candidate in candidates:
                 if _repeats(other, candidate):
-                    found[other.number].add(other.block)
-                    found[number].add(candidate.block)
-        near.append(candidates)
-    return [frozenset(blocks) for blocks in found]
+                    self._found[other.number].add(other.block)
+                    self._found[number].add(candidate.block)
+        self._near.append(candidates)
+
+    def heads(self, number: int) -> frozenset[int]:
+        """The places of the blocks that repeat, of page `number` from 0. Final when `NEAR_PAGES`
+        more pages were added, or the last."""
+        return frozenset(self._found[number])
 
 
 def _candidates(page: PageResult, number: int) -> list[_Candidate]:

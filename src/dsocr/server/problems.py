@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 
 from dsocr import errors
 from dsocr.errors import DsocrError
+from dsocr.jobs.deadline import JobTimeout
 from dsocr.jobs.job import IdempotencyConflict, JobConflict, JobNotFound, PageNotFound, PageNotRead
 from dsocr.jobs.webhooks import CallbackRefused
 from dsocr.server.route_attributes import ErrorInfo, error_shape_of
@@ -62,6 +63,12 @@ class PageFailed(DsocrError):
         self.retryable = failure.retryable
 
 
+class NotFound(DsocrError):
+    """There is nothing with this id."""
+
+    code = "not_found"
+
+
 class MetricsOff(DsocrError):
     """Metrics need the package prometheus-client: pip install 'dsocr[metrics]'."""
 
@@ -87,6 +94,7 @@ STATUS: dict[type[DsocrError], int] = {
     errors.TooManyPixels: 413,
     errors.TooManyPages: 413,
     errors.PageTimeout: 504,
+    JobTimeout: 504,
     errors.QueueFull: 429,
     errors.EngineUnavailable: 503,
     errors.EngineCrashed: 503,
@@ -104,6 +112,7 @@ STATUS: dict[type[DsocrError], int] = {
     SlowUpload: 408,
     EncodedBody: 415,
     MetricsOff: 404,
+    NotFound: 404,
 }
 
 _STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()}

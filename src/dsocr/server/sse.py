@@ -21,6 +21,16 @@ class Emit(Protocol):
 
 
 Work = Callable[[Emit], Awaitable[None]]
+Encode = Callable[[str, dict[str, Any], int], bytes]
+"""An event as bytes: its name, its data, its id."""
+
+
+def event_bytes(name: str, data: dict[str, Any], id: int) -> bytes:
+    return f"id: {id}\nevent: {name}\ndata: {compact_json(data)}\n\n".encode()
+
+
+def compact_json(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
 class EventStream(Response):
@@ -28,11 +38,14 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, work: Work, *, heartbeat_seconds: float) -> None:
+    def __init__(
+        self, work: Work, *, heartbeat_seconds: float, encode: Encode = event_bytes
+    ) -> None:
         super().__init__(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
         del self.headers["content-length"]
         self._work = work
         self._heartbeat_seconds = heartbeat_seconds
+        self._encode = encode
         self._events: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._last_id = 0
 
@@ -66,8 +79,7 @@ class EventStream(Response):
 
     def _emit(self, name: str, data: dict[str, Any], id: int | None = None) -> None:
         self._last_id = self._last_id + 1 if id is None else id
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        self._events.put_nowait(f"id: {self._last_id}\nevent: {name}\ndata: {text}\n\n".encode())
+        self._events.put_nowait(self._encode(name, data, self._last_id))
 
     async def _next(self) -> bytes | None:
         try:

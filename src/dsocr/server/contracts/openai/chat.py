@@ -1,0 +1,190 @@
+"""`POST /v1/chat/completions`."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from contextlib import AsyncExitStack
+from typing import Annotated, Any, Literal
+
+from fastapi import Request, Response
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse
+
+from dsocr.errors import DsocrError, InvalidField
+from dsocr.server import problems
+from dsocr.server.contracts.body import ignored_headers, json_body_limit, received_json
+from dsocr.server.contracts.openai.answer import (
+    AnswerContext,
+    OpenedAnswer,
+    Totals,
+    open_answer,
+    pieces,
+)
+from dsocr.server.contracts.openai.content import Message, content_of
+from dsocr.server.contracts.openai.errors import error_answers, openai_errors
+from dsocr.server.contracts.openai.options import OpenaiRequest
+from dsocr.server.contracts.reading import DocumentReader
+from dsocr.server.deps import Owner, RunningService, locked_router, unless_disconnected
+from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
+from dsocr.server.route_attributes import body_limit
+from dsocr.server.sse import Emit, EventStream, Work, compact_json
+
+router = locked_router("openai")
+
+DONE = "[DONE]"
+MaxTokens = Annotated[int, Field(ge=1)]
+
+
+class ResponseFormat(BaseModel):
+    type: str = "text"
+
+
+class StreamOptions(BaseModel):
+    include_usage: bool | None = None
+
+
+class ChatRequest(OpenaiRequest):
+    """The options of a chat completion that have an effect."""
+
+    messages: list[Message]
+    max_tokens: MaxTokens | None = None
+    max_completion_tokens: MaxTokens | None = None
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+    logprobs: bool | None = None
+    modalities: list[str] | None = None
+    response_format: ResponseFormat | None = None
+    tool_choice: Any = None
+
+    def check(self) -> None:
+        """Raises `InvalidField` for outputs that cannot be given."""
+        if self.n not in (None, 1):
+            raise InvalidField("n: only one choice can be given")
+        if self.logprobs:
+            raise InvalidField("logprobs: log probabilities cannot be given")
+        if self.modalities and set(self.modalities) != {"text"}:
+            raise InvalidField("modalities: only text can be given")
+        if self.response_format and self.response_format.type != "text":
+            raise InvalidField("response_format: the answer is the document's text, not JSON")
+        if self.tool_choice not in (None, "auto", "none"):
+            raise InvalidField("tool_choice: tools cannot be called")
+
+
+@router.post(
+    "/v1/chat/completions",
+    response_class=Response,
+    summary="OpenAI: chat completion",
+    responses=error_answers(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503, 504, 507),
+)
+@body_limit(json_body_limit)
+@openai_errors
+async def complete(request: Request, service: RunningService, owner: Owner) -> Response:
+    """The text of the images and files of the last message that has any."""
+    async with AsyncExitStack() as stack:
+        limit = json_body_limit(service.settings) + FORM_OVERHEAD_BYTES
+        num_bytes = max_body_bytes(request, limit)
+        reader = await DocumentReader.admit(service, owner, num_bytes, stack)
+        chat = await received_json(request, ChatRequest)
+        chat.check()
+        context = AnswerContext(service, owner, reader, stack)
+        opened = await open_answer(
+            context,
+            chat,
+            content_of(chat.messages),
+            chat.max_completion_tokens or chat.max_tokens,
+        )
+        headers = ignored_headers(opened.ignored)
+        if chat.stream:
+            stream = EventStream(
+                _stream_work(opened, chat, stack.pop_all(), request),
+                heartbeat_seconds=service.settings.server.heartbeat_seconds,
+                encode=_chunk_bytes,
+            )
+            stream.headers.update(headers)
+            return stream
+        texts: list[str] = []
+        totals = await unless_disconnected(request.receive, opened.run(texts.append))
+    return JSONResponse(_completion(opened, "".join(texts), totals), headers=headers)
+
+
+def _completion(opened: OpenedAnswer, text: str, totals: Totals) -> dict[str, Any]:
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text, "refusal": None},
+        "logprobs": None,
+        "finish_reason": _finish_reason(totals),
+    }
+    return {
+        **_head("chat.completion", opened.model),
+        "choices": [choice],
+        "usage": _usage(totals),
+    }
+
+
+def _stream_work(
+    opened: OpenedAnswer, chat: ChatRequest, stack: AsyncExitStack, request: Request
+) -> Work:
+    """The work of an `EventStream`, which closes `stack` when it ends."""
+    with_usage = bool(chat.stream_options and chat.stream_options.include_usage)
+
+    async def work(emit: Emit) -> None:
+        chunks = _Chunks(emit, opened.model, with_usage)
+        async with stack:
+            try:
+                chunks.send({"role": "assistant", "content": ""})
+                totals = await opened.run(chunks.send_text)
+            except DsocrError as error:
+                emit("error", problems.error_body(error, request.scope))
+            else:
+                chunks.finish(totals)
+            emit(DONE, {})
+
+    return work
+
+
+class _Chunks:
+    """Sends the chunks of one completion."""
+
+    def __init__(self, emit: Emit, model: str, with_usage: bool) -> None:
+        self._emit = emit
+        self._head = _head("chat.completion.chunk", model)
+        self._usage: dict[str, Any] = {"usage": None} if with_usage else {}
+
+    def send_text(self, text: str) -> None:
+        for piece in pieces(text):
+            self.send({"content": piece})
+
+    def send(self, delta: dict[str, Any], finish: Literal["stop", "length"] | None = None) -> None:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        self._emit("chunk", {**self._head, "choices": [choice], **self._usage})
+
+    def finish(self, totals: Totals) -> None:
+        self.send({}, _finish_reason(totals))
+        if self._usage:
+            self._emit("chunk", {**self._head, "choices": [], "usage": _usage(totals)})
+
+
+def _chunk_bytes(name: str, data: dict[str, Any], id: int) -> bytes:
+    return f"data: {DONE if name == DONE else compact_json(data)}\n\n".encode()
+
+
+def _head(kind: str, model: str) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": model,
+    }
+
+
+def _finish_reason(totals: Totals) -> Literal["stop", "length"]:
+    return "length" if totals.cut else "stop"
+
+
+def _usage(totals: Totals) -> dict[str, int]:
+    return {
+        "prompt_tokens": totals.prompt_tokens,
+        "completion_tokens": totals.completion_tokens,
+        "total_tokens": totals.prompt_tokens + totals.completion_tokens,
+    }

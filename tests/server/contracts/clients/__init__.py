@@ -1,0 +1,1 @@
+"""Programs of other environments; tests run them, nothing imports them."""
