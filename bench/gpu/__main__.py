@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.gpu.families import ocr2_row
 from bench.gpu.harness import Bench, start
 from bench.gpu.peers import PEERS
 from bench.gpu.process import engine_row, start_row
@@ -50,6 +51,7 @@ ROWS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {
     "where": where_row,
     "many": many_row,
     "small": small_row,
+    "ocr2": ocr2_row,
     "start": start_row,
     "engine": engine_row,
 }

@@ -25,6 +25,8 @@ from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.kernels.triton_compat import supports_kernels
 from dsocr.runtime.layers.attention import usable_attention
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_ocr2 import DeepseekOcr2
+from dsocr.runtime.models.deepseek_ocr2_spec import RELEASED_SPEC
 from dsocr.runtime.models.deepseek_ocr_spec import VIEWS, parse
 from dsocr.runtime.models.registry import read_config
 from dsocr.runtime.weights.loader import give_memory
@@ -38,12 +40,32 @@ NUM_PICTURES = 256
 
 
 def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig) -> DeepseekOcr:
-    """The released sizes; matrices of N(0, 0.02), norms of 1. The same values for every dtype, but
-    for rounding."""
+    """DeepSeek-OCR v1 at its released size, see `random_weights`."""
     attention = usable_attention(config.attn_impl, device=device, dtype=dtype)
     with torch.device("meta"):
         spec = parse(read_config(GOLDENS / "checkpoint-files"))
         model = DeepseekOcr(spec, attention=attention)
+    random_weights(model, device, dtype, config)
+    return model
+
+
+def random_ocr2(device: torch.device, dtype: torch.dtype, config: RuntimeConfig) -> DeepseekOcr2:
+    """DeepSeek-OCR-2 at its released size, see `random_weights`."""
+    attention = usable_attention(config.attn_impl, device=device, dtype=dtype)
+    with torch.device("meta"):
+        model = DeepseekOcr2(RELEASED_SPEC, attention=attention)
+    random_weights(model, device, dtype, config)
+    return model
+
+
+def random_weights(
+    model: DeepseekOcr | DeepseekOcr2,
+    device: torch.device,
+    dtype: torch.dtype,
+    config: RuntimeConfig,
+) -> None:
+    """Fills a model on `meta`: matrices of N(0, 0.02), norms of 1. The same values for every dtype,
+    but for rounding."""
     give_memory(model, device=device, dtype=dtype, expert_dtype=config.expert_dtype)
     generator = torch.Generator(device).manual_seed(1)
     for name, place in model.checkpoint_tensors():
@@ -53,7 +75,6 @@ def random_model(device: torch.device, dtype: torch.dtype, config: RuntimeConfig
         place.copy_(numbers)
     if config.kernels and supports_kernels(device, dtype):
         model.use_kernels()
-    return model
 
 
 def prompts(model: DeepseekOcr, count: int, *, num_blocks: int) -> list[Chunk]:

@@ -12,9 +12,11 @@ import torch
 
 from dsocr.runtime.kernels.triton_compat import INSTALLED
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_ocr2 import DeepseekOcr2
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
 from tests.runtime.goldens import genuine_tokenizer
+from tests.runtime.ocr2 import write_ocr2_checkpoint
 from tests.runtime.recipe import write_tiny_checkpoint
 
 if INSTALLED:
@@ -61,6 +63,19 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_model(tiny_checkpoint: Path) -> DeepseekOcr:
     return load_model(
         tiny_checkpoint, device=torch.device("cpu"), dtype=torch.float32, attention="sdpa"
+    )
+
+
+@pytest.fixture(scope="session")
+def ocr2_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny DeepSeek-OCR-2 with the genuine tokenizer."""
+    return write_ocr2_checkpoint(tmp_path_factory.mktemp("ocr2"))
+
+
+@pytest.fixture(scope="session")
+def ocr2_model(ocr2_checkpoint: Path) -> DeepseekOcr2:
+    return load_model(
+        ocr2_checkpoint, device=torch.device("cpu"), dtype=torch.float32, attention="sdpa"
     )
 
 

@@ -25,21 +25,23 @@ _CPU = torch.device("cpu")
 _NORMS = (".norm1.", ".norm2.", ".layer_norm1.", ".layer_norm2.", ".neck.1.", ".neck.3.")
 
 
-def make_tensor(name: str, shape: Sequence[int], *, device: torch.device = _CPU) -> Tensor:
-    """The bfloat16 tensor of that name."""
+def make_tensor(
+    name: str, shape: Sequence[int], *, salt: int = 0, device: torch.device = _CPU
+) -> Tensor:
+    """The bfloat16 tensor of that name; another one for each salt."""
     scale, offset = _scale_and_offset(name, shape)
     numel = math.prod(shape)
     flat = torch.empty(numel, dtype=torch.bfloat16, device=device)
     for start in range(0, numel, CHUNK):
         end = min(numel, start + CHUNK)
-        values = _lanes(name, start, end, device).float() * (scale / 18918.613)
+        values = _lanes(name, start, end, device, salt).float() * (scale / 18918.613)
         flat[start:end] = values + offset if offset else values
     return flat.view(*shape)
 
 
-def make_pixels(side: int, count: int = 1, *, device: torch.device = _CPU) -> Tensor:
+def make_pixels(side: int, count: int = 1, *, salt: int = 0, device: torch.device = _CPU) -> Tensor:
     """The float32 input (count, 3, side, side) of the vision goldens."""
-    lanes = _lanes(f"golden.pixels.{side}", 0, count * 3 * side * side, device)
+    lanes = _lanes(f"golden.pixels.{side}", 0, count * 3 * side * side, device, salt)
     return (lanes.float() / 32768).view(count, 3, side, side)
 
 
@@ -56,10 +58,11 @@ def tiny_tensors() -> dict[str, Tensor]:
     return {name: make_tensor(name, entry["shape"]) for name, entry in listed.items()}
 
 
-def _lanes(name: str, start: int, end: int, device: torch.device) -> Tensor:
+def _lanes(name: str, start: int, end: int, device: torch.device, salt: int) -> Tensor:
     """Signed 16-bit numbers `start` (a multiple of four) to `end` of the stream of that name."""
     counter = torch.arange(start // 4 + 1, -(-end // 4) + 1, device=device)
-    z = zlib.crc32(name.encode()) + counter * _signed(0x9E3779B97F4A7C15)
+    seed = zlib.crc32(name.encode()) + (salt << 32)
+    z = seed + counter * _signed(0x9E3779B97F4A7C15)
     z = (z ^ _shift(z, 30)) * _signed(0xBF58476D1CE4E5B9)
     z = (z ^ _shift(z, 27)) * _signed(0x94D049BB133111EB)
     z = z ^ _shift(z, 31)

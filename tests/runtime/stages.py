@@ -14,11 +14,14 @@ from dsocr.runtime.cache.batch import Chunk, make_batch
 from dsocr.runtime.cache.block_allocator import BlockAllocator
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.prefill_step import PrefillStep
+from dsocr.runtime.models import causal_flow
 from dsocr.runtime.models.clip import Layer
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_ocr2 import DeepseekOcr2
 from dsocr.runtime.models.sam import SamBlock
 
 BLOCK_SIZE = 16
+_SUMMED = (SamBlock, Layer, causal_flow.Layer)
 
 
 def vision_modules(model: DeepseekOcr) -> dict[str, nn.Module]:
@@ -37,7 +40,37 @@ def vision_modules(model: DeepseekOcr) -> dict[str, nn.Module]:
     }
 
 
-def decoder_modules(model: DeepseekOcr) -> dict[str, nn.Module]:
+def ocr2_vision_modules(model: DeepseekOcr2) -> dict[str, nn.Module]:
+    """As `vision_modules`; `qwen.input`, which has no module, is left out."""
+    sam, encoder = model.sam_model, model.qwen2_model.transformer
+    return {
+        "sam.patch_embed_nhwc": sam.patch_embed,
+        **{f"sam.block{i}_nhwc": block for i, block in enumerate(sam.blocks)},
+        "sam.neck_nchw": sam.neck,
+        "sam.net_2_nchw": sam.net_2,
+        "sam.out_nchw": sam,
+        **{f"qwen.layer{i}": layer for i, layer in enumerate(encoder.layers)},
+        "qwen.norm": encoder,
+        "qwen.out": model.qwen2_model,
+        "projector.out": model.projector,
+    }
+
+
+@contextmanager
+def watching_vision(model: DeepseekOcr2) -> Iterator[dict[str, Any]]:
+    """`watching` of all vision stages of DeepSeek-OCR-2."""
+    encoder = model.qwen2_model.transformer
+    with watching(ocr2_vision_modules(model)) as seen:
+        hook = encoder.register_forward_pre_hook(
+            lambda _, inputs: seen.__setitem__("qwen.input", inputs[0])
+        )
+        try:
+            yield seen
+        finally:
+            hook.remove()
+
+
+def decoder_modules(model: DeepseekOcr | DeepseekOcr2) -> dict[str, nn.Module]:
     layers = model.decoder.layers
     return {
         "hidden_states.0": model.decoder.embed_tokens,
@@ -65,7 +98,7 @@ def watching(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Any]]:
 
 def _whole(module: nn.Module, output: Any) -> Any:
     """Layers of the towers give their tokens and what the next one is to add to them."""
-    return output[0] + output[1] if isinstance(module, SamBlock | Layer) else output
+    return output[0] + output[1] if isinstance(module, _SUMMED) else output
 
 
 def deviation(tensor: Tensor, golden: Mapping[str, Any]) -> float:
@@ -86,7 +119,7 @@ class Reader:
 
     def __init__(
         self,
-        model: DeepseekOcr,
+        model: DeepseekOcr | DeepseekOcr2,
         *,
         num_blocks: int = 96,
         cache_dtype: torch.dtype | None = None,

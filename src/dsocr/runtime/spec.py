@@ -53,6 +53,13 @@ class ViewSpec:
     """Encoding this many pixels costs about as much as prefilling one token."""
     common_prompt_tokens: int
     """Length of the most common prompt, image included."""
+    most_tiles: int | None = None
+    """Tiles of a page that no setting may exceed; None: any number."""
+
+    def allowed_tiles(self, max_tiles: int | None) -> int:
+        """Tiles of a page, at most, for a setting `max_tiles`; None: the family's own."""
+        wanted = self.max_tiles if max_tiles is None else max_tiles
+        return wanted if self.most_tiles is None else min(wanted, self.most_tiles)
 
     @property
     def default(self) -> Resolution:
@@ -89,6 +96,22 @@ class ClipSpec:
     num_heads: int
     patch_grid: int
     """Side of the learned position table: image_size // patch_size."""
+
+    @property
+    def head_dim(self) -> int:
+        return self.width // self.num_heads
+
+
+@dataclass(frozen=True, slots=True)
+class CausalFlowSpec:
+    """The causal-flow encoder, which runs on SAM's features and learned queries (spec 10.2)."""
+
+    num_layers: int
+    width: int
+    num_heads: int
+    num_kv_heads: int
+    """Heads of keys and values; each serves `num_heads / num_kv_heads` consecutive heads."""
+    mlp_width: int
 
     @property
     def head_dim(self) -> int:
@@ -202,6 +225,18 @@ def clip_spec(config: Config) -> ClipSpec:
         width=int(config["width"]),
         num_heads=int(config["heads"]),
         patch_grid=int(config["image_size"]) // int(config["patch_size"]),
+    )
+
+
+def causal_flow_spec(config: Config) -> CausalFlowSpec:
+    """The released file names the width alone; the other sizes are constants of the released
+    code."""
+    return CausalFlowSpec(
+        num_layers=int(config.get("layers", 24)),
+        width=int(config["dim"]),
+        num_heads=int(config.get("heads", 14)),
+        num_kv_heads=int(config.get("kv_heads", 2)),
+        mlp_width=int(config.get("intermediate_size", 4864)),
     )
 
 

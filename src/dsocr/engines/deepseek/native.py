@@ -182,7 +182,7 @@ def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> 
 
 
 def _with_max_tiles(views: ViewSpec, max_tiles: int | None) -> ViewSpec:
-    return views if max_tiles is None else dataclasses.replace(views, max_tiles=max_tiles)
+    return dataclasses.replace(views, max_tiles=views.allowed_tiles(max_tiles))
 
 
 def _stage_durations(stages: dict[str, float]) -> str:

@@ -64,6 +64,25 @@ def attend_causal(q: Tensor, k: Tensor, v: Tensor, *, kind: AttentionName) -> Te
     return F.scaled_dot_product_attention(q, k, v, is_causal=True)
 
 
+def attend_grouped(q: Tensor, k: Tensor, v: Tensor, *, kind: AttentionName, causal: bool) -> Tensor:
+    """`attend`, or with `causal` `attend_causal`, of q (B, heads, Tq, head_dim) with fewer heads of
+    k and v (B, kv_heads, Tk, head_dim): each serves heads / kv_heads consecutive heads of q."""
+    if kind == "flash_attention_2":
+        # the operator, because its causal mask is aligned with the last key; that of
+        # `F.scaled_dot_product_attention` is aligned with the first
+        flash = torch.ops.aten._scaled_dot_product_flash_attention
+        attended: Tensor = flash(q, k, v, is_causal=causal)[0]
+        return attended
+    if kind == "eager":
+        k, v = (x.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for x in (k, v))
+        return (attend_causal if causal else attend)(q, k, v, kind=kind)
+    visible = None
+    if causal:
+        visible = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=q.device)
+        visible = visible.tril(k.shape[-2] - q.shape[-2])
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, enable_gqa=True)
+
+
 def attend_paged(
     q: Tensor, cache: KVCache, layer: int, batch: Batch, *, kind: AttentionName
 ) -> Tensor:

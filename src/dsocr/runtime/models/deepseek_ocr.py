@@ -5,41 +5,24 @@ Knows nothing of prompts, sampling, passes or graphs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
-from PIL.Image import Image
 from torch import Tensor, nn
 
-from dsocr.runtime.cache.batch import Batch, PageViews
-from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.cache.batch import PageViews
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.kernels.elementwise import normalize, normalize_fused
-from dsocr.runtime.layers.int8 import Destination
-from dsocr.runtime.layers.moe import Experts
 from dsocr.runtime.models.clip import Clip
+from dsocr.runtime.models.deepseek_base import DeepseekBase, Projector
 from dsocr.runtime.models.deepseek_moe import DeepseekMoe
 from dsocr.runtime.models.deepseek_ocr_spec import DeepseekOcrSpec
-from dsocr.runtime.models.family import ProfileInputs
 from dsocr.runtime.models.sam import Sam
-from dsocr.runtime.scheduling import preprocess
 from dsocr.runtime.spec import ViewSpec
 
 
-class Projector(nn.Module):
-    """Vision channels to the decoder's width: one linear layer, no activation (spec 2.3)."""
-
-    def __init__(self, width: int, hidden_size: int) -> None:
-        super().__init__()
-        self.layers = nn.Linear(width, hidden_size)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
-
-
-class DeepseekOcr(nn.Module):
+class DeepseekOcr(DeepseekBase):
     """The `OcrModel` of DeepSeek-OCR v1; `models.family` describes the methods."""
 
     ignored_tensors = frozenset(
@@ -53,7 +36,7 @@ class DeepseekOcr(nn.Module):
 
     def __init__(self, spec: DeepseekOcrSpec, *, attention: AttentionName) -> None:
         super().__init__()
-        self.spec, self.attention = spec, attention
+        self.spec, self.views, self.attention = spec, spec.views, attention
         hidden = spec.decoder.hidden_size
         self.sam_model = Sam(spec.sam, attention)
         self.vision_model = Clip(spec.clip, attention)
@@ -62,39 +45,14 @@ class DeepseekOcr(nn.Module):
         self.view_seperator = nn.Parameter(torch.empty(hidden))  # the checkpoint's spelling
         self.decoder = DeepseekMoe(spec.decoder, attention)
         self.lm_head = nn.Linear(hidden, spec.decoder.vocab_size, bias=False)
-        self.uses_kernels = False
-
-    @property
-    def device(self) -> torch.device:
-        return self.image_newline.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.image_newline.dtype
-
-    def checkpoint_tensors(self) -> Iterator[tuple[str, Destination]]:
-        """Every tensor a checkpoint must have (spec 1.2), and the memory it fills."""
-        for path, module in self.named_modules():
-            for name, tensor in _own_tensors(module):
-                full = f"{path}.{name}".removeprefix("decoder.").lstrip(".")
-                yield full if full.startswith("lm_head.") else f"model.{full}", tensor
 
     def use_kernels(self) -> None:
         self.sam_model.use_kernels()
         self.vision_model.use_kernels()
         self.uses_kernels = True
 
-    def prepare(self, image: Image, mode: str, *, max_tiles: int | None = None) -> PageViews:
-        views = self.spec.views
-        return preprocess.prepare(image, views.modes[mode], views, max_tiles=max_tiles)
-
     def num_image_tokens(self, views: PageViews) -> int:
-        return num_image_tokens(views, self.spec.views)
-
-    def encode(self, views: Tensor) -> Tensor:
-        """uint8 views (B, S, S, 3) to features (B, m*m, hidden), m = S/64."""
-        to_pixels = normalize_fused if self.uses_kernels else normalize
-        return self.vision(to_pixels(views, self.dtype))
+        return num_image_tokens(views, self.views)
 
     def vision(self, pixels: Tensor) -> Tensor:
         """Normalized pixels (B, 3, S, S) to projected features (B, m*m, hidden) (spec 2.1-2.3)."""
@@ -109,29 +67,6 @@ class DeepseekOcr(nn.Module):
         sides = [int(len(view) ** 0.5) for view in features]
         tile = sides[1] if len(features) > 1 else 0
         return torch.cat((*features, learned))[_order(sides[0], tile, page.grid, self.device)]
-
-    @torch.inference_mode()
-    def forward(self, batch: Batch, cache: KVCache) -> Tensor:
-        """Hidden states after the final norm, (T, hidden); fills the cache (spec 5)."""
-        return self.decoder(batch, cache)
-
-    @torch.inference_mode()
-    def logits(self, hidden: Tensor) -> Tensor:
-        """float32 logits of every token id, (rows, vocabulary)."""
-        return self.lm_head(hidden).float()
-
-    def profile_inputs(self, max_tiles: int | None) -> ProfileInputs:
-        views = self.spec.views
-        count = views.max_tiles if max_tiles is None else max_tiles
-        common = (views.default.base_size, views.default.image_size)
-        tiles = preprocess.gray_view(common[1]).expand(count, -1, -1, -1)
-        others = {mode.image_size for mode in views.modes.values()} - {*common}
-        return ProfileInputs(
-            page=PageViews(preprocess.gray_view(common[0]), tiles, (1, count)),
-            common_sides=common,
-            other_sides=tuple(sorted(others)),
-            prompt_tokens=views.common_prompt_tokens,
-        )
 
     def progress_modules(self) -> Iterable[nn.Module]:
         return [
@@ -151,13 +86,6 @@ def num_image_tokens(views: PageViews, spec: ViewSpec) -> int:
         tile = spec.side_features(views.tiles.shape[1])
         count += high * tile * (wide * tile + 1)
     return count
-
-
-def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Destination]]:
-    """A module's parameters by the checkpoint's names; stacked ones are taken apart."""
-    if isinstance(module, Experts):
-        return module.checkpoint_tensors()
-    return module.named_parameters(recurse=False)
 
 
 @lru_cache(maxsize=256)

@@ -84,19 +84,21 @@ def parse(config: Config) -> DeepseekOcrSpec:
 
 
 def one_of_each_layer(spec: DeepseekOcrSpec) -> DeepseekOcrSpec:
-    """The same sizes with a windowed and a global layer of SAM, one layer of CLIP, and a dense and
-    an expert layer of the decoder, as far as the spec has them."""
-    dense = min(1, spec.decoder.num_dense_layers)
-    experts = min(1, spec.decoder.num_layers - spec.decoder.num_dense_layers)
-    num_global = min(1, len(spec.sam.global_layers))
-    windowed = min(1, spec.sam.num_layers - len(spec.sam.global_layers))
-    return replace(
-        spec,
-        sam=replace(
-            spec.sam, num_layers=windowed + num_global, global_layers=(windowed,)[:num_global]
-        ),
-        clip=replace(spec.clip, num_layers=1),
-        decoder=replace(spec.decoder, num_layers=dense + experts, num_dense_layers=dense),
+    """The same sizes with few layers, one of each kind."""
+    sam, decoder = one_of_each(spec.sam, spec.decoder)
+    return replace(spec, sam=sam, clip=replace(spec.clip, num_layers=1), decoder=decoder)
+
+
+def one_of_each(sam: SamSpec, decoder: DecoderSpec) -> tuple[SamSpec, DecoderSpec]:
+    """The same sizes with a windowed and a global layer of SAM, and a dense and an expert layer of
+    the decoder, as far as the specs have them."""
+    dense = min(1, decoder.num_dense_layers)
+    experts = min(1, decoder.num_layers - decoder.num_dense_layers)
+    num_global = min(1, len(sam.global_layers))
+    windowed = min(1, sam.num_layers - len(sam.global_layers))
+    return (
+        replace(sam, num_layers=windowed + num_global, global_layers=(windowed,)[:num_global]),
+        replace(decoder, num_layers=dense + experts, num_dense_layers=dense),
     )
 
 

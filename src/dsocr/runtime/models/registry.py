@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.models import deepseek_ocr_spec
+from dsocr.runtime.models import deepseek_ocr2_spec, deepseek_ocr_spec
 from dsocr.runtime.spec import CheckpointError, Config, FamilySpec, Released
 
 if TYPE_CHECKING:
@@ -55,6 +55,14 @@ FAMILIES: dict[str, Family] = {
         released_spec=deepseek_ocr_spec.RELEASED_SPEC,
         one_of_each_layer=deepseek_ocr_spec.one_of_each_layer,
         released=deepseek_ocr_spec.RELEASED,
+    ),
+    deepseek_ocr2_spec.ARCHITECTURE: Family(
+        name="DeepSeek-OCR-2",
+        parse=deepseek_ocr2_spec.parse,
+        model="dsocr.runtime.models.deepseek_ocr2:DeepseekOcr2",
+        released_spec=deepseek_ocr2_spec.RELEASED_SPEC,
+        one_of_each_layer=deepseek_ocr2_spec.one_of_each_layer,
+        released=deepseek_ocr2_spec.RELEASED,
     ),
 }
 """Architecture name in config.json -> family."""

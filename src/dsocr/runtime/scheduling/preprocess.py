@@ -21,7 +21,7 @@ def prepare(
     image: Image.Image, resolution: Resolution, spec: ViewSpec, *, max_tiles: int | None = None
 ) -> PageViews:
     """The views of an upright RGB image. `max_tiles` None: the spec's."""
-    max_tiles = spec.max_tiles if max_tiles is None else max_tiles
+    max_tiles = spec.allowed_tiles(max_tiles)
     if not resolution.crop_mode:
         side = resolution.image_size
         view = _resize(image, side, side) if side <= spec.squashed_side else pad(image, side)
