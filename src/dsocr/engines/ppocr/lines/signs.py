@@ -12,18 +12,27 @@ _SIGNS = (
     (re.compile(r"(?<=\d)(\s?)%[o0](?![\w%])"), "\\1\u2030"),  # per mille
     (re.compile(r"(?<=[\w.+-])(?: @|@ | @ )(?=[\w-]+\.[a-z]{2,}\b)"), "@"),  # a mail address
 )
+_DOLLAR = r"(?<!\w)S(?=(?:%s)(?![\w.,]))"
+_AMOUNT = r"0\.\d\d|\d{1,3}(?:,\d{3})+(?:\.\d\d)?"
+_SURE_DOLLAR = re.compile(_DOLLAR % _AMOUNT)
+_PAGE_DOLLAR = re.compile(_DOLLAR % rf"{_AMOUNT}|\d+\.\d\d")
+"""Where other amounts of the page are in dollars: S2.10 may be a section elsewhere."""
+_IN_DOLLARS = re.compile(r"\$ ?\d")
 _TEN = "\u5341"
 """The Chinese numeral, which looks like a plus sign."""
 
 
 def with_signs(lines: Sequence[Line]) -> list[Line]:
-    return [_with_signs(line) for line in lines]
+    in_dollars = any(_IN_DOLLARS.search(line.text) for line in lines)
+    dollar = _PAGE_DOLLAR if in_dollars else _SURE_DOLLAR
+    return [_with_signs(line, dollar) for line in lines]
 
 
-def _with_signs(line: Line) -> Line:
+def _with_signs(line: Line, dollar: re.Pattern[str]) -> Line:
     text = line.text.replace(_TEN, "+") if _is_ascii_but_ten(line.text) else line.text
     for sign, right in _SIGNS:
         text = sign.sub(right, text)
+    text = dollar.sub("$", text)
     return line if text == line.text else line.with_text(text)
 
 
