@@ -15,8 +15,21 @@ from dsocr.engines.ppocr.lines.signs import with_signs
         ("0.5%0 salt", "0.5\u2030 salt"),
         ("12 % of it", "12 % of it"),
         ("50%off", "50%off"),
+        ("AErlig talt, \u00f8vrig", "\u00c6rlig talt, \u00f8vrig"),
+        ("AES and AError", "AES and AError"),
+        ("rate S0.88", "rate $0.88"),
+        ("Due S1,250.00.", "Due $1,250.00."),
+        ("Table S2.10", "Table S2.10"),
+        ("version S0.88.1", "version S0.88.1"),
+        ("US0.88", "US0.88"),
     ],
 )
 def test_signs_are_written_as_they_are_printed(read: str, printed: str) -> None:
     line = Line(read, Rect(0, 0, 10, 10), 0.9)
     assert [found.text for found in with_signs([line])] == [printed]
+
+
+def test_amounts_beside_dollars_are_dollars() -> None:
+    read = ["Net $12.00", "Tax S2.10", "Part S2"]
+    lines = with_signs([Line(text, Rect(0, 0, 10, 10), 0.9) for text in read])
+    assert [line.text for line in lines] == ["Net $12.00", "Tax $2.10", "Part S2"]
