@@ -40,6 +40,8 @@ from tests.runtime.ocr2 import FOLDER, golden, golden_tensors, ocr2_page
 from tests.runtime.reading import outputs, plain_runtime, run
 from tests.runtime.stages import Reader, decoder_modules, deviation, distance, watching
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 GUARDS = {"hf_no_repeat_20": NoRepeat(20), "window_3_12": NoRepeat(3, 12)}
 CASES = golden("e2e")["cases"]
 PREPROCESS = golden_json("ocr2/preprocess.json.gz")

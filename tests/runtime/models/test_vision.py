@@ -10,8 +10,9 @@ import torch
 
 from dsocr.runtime.cache.batch import PageViews
 from dsocr.runtime.execution.vision_runner import VisionRunner
+from dsocr.runtime.kernels.elementwise import normalize
 from dsocr.runtime.kernels.triton_compat import INSTALLED
-from dsocr.runtime.models.deepseek_ocr import DeepseekOcr, normalize
+from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.weights.loader import load_model
 from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.recipe import make_pixels

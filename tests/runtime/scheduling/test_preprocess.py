@@ -132,7 +132,7 @@ def test_a_grid_never_has_more_tiles_than_allowed(width: int, height: int, max_t
 
 
 def test_floats_made_of_the_views_are_the_released_codes_floats() -> None:
-    from dsocr.runtime.models.deepseek_ocr import normalize
+    from dsocr.runtime.kernels.elementwise import normalize
 
     case = next(c for c in GOLDEN["cases"] if c["image"] == "a06_640x400.png")
     golden = expected(case, "hf")["base"]["global"]
