@@ -42,6 +42,15 @@ def test_large_words_are_a_title_and_large_numbers_are_not() -> None:
     assert labels.label_of(paragraph("4,262.50", 0, 34), [], 20) == "text"
 
 
+def test_large_labels_with_values_are_no_title() -> None:
+    rows = [
+        Line(text, Rect(0, y, 300, y + 34), 1.0, has_wide_gap=True)
+        for y, text in ((0, "House door 2"), (40, "Flat door 3"))
+    ]
+
+    assert labels.label_of(Paragraph(tuple(rows), False), [], 20) == "text"
+
+
 def test_bullets_of_any_shape_become_one() -> None:
     assert labels.as_list_item("\u25aa apples") == "- apples"
     assert labels.as_list_item("- apples") == "- apples"

@@ -35,6 +35,22 @@ def test_a_line_of_prose_above_a_table_is_not_its_heading() -> None:
     assert heading_above(TABLE, [label]) == []
 
 
+def test_a_heading_at_the_left_over_numbers_at_the_right_belongs_to_the_table() -> None:
+    heading = [at("Pos", -35, 170), at("Qty", 150, 170), at("Price", 300, 170)]
+
+    assert len(heading_above(TABLE, heading)) == 3
+
+
+def test_a_title_and_rows_of_other_columns_are_no_headings() -> None:
+    heading = [at("Qty", 0, 170), at("Price", 300, 170)]
+    title = Line("Invoice", Rect(0, 130, 120, 164), 1.0)
+    address = [at("4 Mill Lane", 0, 105), at("Date 4 May", 300, 105)]
+    keys = [at("Weight in all", 40, 145, 130), at("180 kg", 240, 145), at("Post", 400, 145)]
+
+    assert heading_above(TABLE, [*heading, title, *address]) == heading
+    assert heading_above(TABLE, [*heading, *keys]) == heading
+
+
 def test_an_address_above_a_table_is_left_out_of_it() -> None:
     address = [at("14 Canal Street", 0, 40, 110), at("Westport", 0, 65)]
     region = Region("table", Rect(0, 30, 520, 360), 0.9)

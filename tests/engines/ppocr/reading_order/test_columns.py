@@ -68,3 +68,18 @@ def test_right_to_left_pages_begin_with_the_right_column() -> None:
 def test_boxes_of_close_columns_may_touch() -> None:
     page = column("a", 0, 0, 5, width=306) + column("b", 304, 0, 5)
     assert order_of(page)[:5] == ["a0", "a1", "a2", "a3", "a4"]
+
+
+def test_references_with_numbers_are_a_column_beside_two_addresses() -> None:
+    texts = (
+        ("Hartwell Joinery", "14 Mill Lane", "Tavistock PL19 8AB", "VAT No. GB 1234"),
+        ("Bill to the buyer", "Eleanor Pryce", "The Old Forge", "Lydford EX20 4BH"),
+        ("Invoice 2024-08", "Date 14 May 2024", "Order PO-5519", "Due 13 June 2024"),
+    )
+    items = [
+        line(text, 360 * side, 26 * row, 360 * side + 11 * len(text))
+        for side, rows in enumerate(texts)
+        for row, text in enumerate(rows)
+    ]
+
+    assert order_of(items) == [text.split()[0] for rows in texts for text in rows]

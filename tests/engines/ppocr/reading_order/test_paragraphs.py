@@ -138,3 +138,16 @@ def test_two_rows_of_a_heading_stay_together() -> None:
     ]
     rows += [row(LONG, 66 + 26 * i) for i in range(4)]
     assert firsts(rows) == ["Harbour decision", LONG]
+
+
+def test_rows_that_begin_with_times_or_keys_keep_their_breaks() -> None:
+    times = [row("9.00 Meeting of the staff", 0), row("11.30 Call to the carrier", 26)]
+    keys = [row("Patient: Novak, Irena, of Graz", 0), row("Sample taken: 12.06.2024", 26)]
+    prose = [
+        row("9.00 is when the train leaves from", 0),
+        row("the harbour, as it always did.", 26),
+    ]
+
+    assert [part.flowing for part in split_paragraphs(times)] == [False]
+    assert [part.flowing for part in split_paragraphs(keys)] == [False]
+    assert [part.flowing for part in split_paragraphs(prose)] == [True]

@@ -47,3 +47,21 @@ def test_long_descriptions_beside_numbers_are_a_table() -> None:
     (grid,) = grids(rows, columns=(50, 200, 520))
 
     assert len(grid) == 24
+
+
+def test_a_head_of_other_columns_far_above_a_table_is_no_part_of_it() -> None:
+    head = [
+        Line(text, Rect(x, y, x + 150, y + 20), 0.99)
+        for y in (0, 30)
+        for x, text in ((50, "Account no. 7"), (250, "0061773"), (430, "Sheet 1"))
+    ]
+    table = [
+        Line(text, Rect(x, y, x + 60, y + 20), 0.99)
+        for y in range(85, 235, 30)
+        for x, text in ((50, "3 May"), (180, "Rent"), (300, "31.50"), (450, "1,204.18"))
+    ]
+
+    (grid,) = grids_in(arrange(line_items([*head, *table])))
+
+    assert len(grid) == len(table)
+    assert not set(map(id, grid)) & set(map(id, head))

@@ -81,3 +81,10 @@ def test_lines_that_stand_beside_one_another_in_a_column_are_not_clear() -> None
 
     assert is_clear(lattice_of(RECORDS))
     assert not is_clear(lattice_of([*RECORDS, *beside]))
+
+
+def test_a_heading_wider_than_its_numbers_keeps_its_column() -> None:
+    numbers = [at("17", x, 100 + 40 * row, 20) for row in range(4) for x in (0, 100, 160)]
+    heading = [at("Bin", 0, 60, 20), at("On", 100, 60, 20), at("Reserved", 126, 60, 54)]
+
+    assert table([*heading, *numbers])[0] == [(0, "Bin"), (1, "On"), (2, "Reserved")]

@@ -89,12 +89,19 @@ def _can_be_title(paragraph: Paragraph) -> bool:
     letters = sum(char.isalpha() for char in text)
     return (
         len(paragraph.rows) <= _MAX_TITLE_ROWS
+        and not _is_list_of_values(paragraph)
         and len(text) <= _MAX_TITLE_CHARACTERS
         and letters >= max(2, 0.4 * len(text.replace(" ", "")))
         and not _is_formula(text)
         and not _BULLET.match(text)
         and not text.startswith(BOX_MARKS)
     )
+
+
+def _is_list_of_values(paragraph: Paragraph) -> bool:
+    """Whether it has several rows, most with a value far from their label."""
+    wide = sum(row.has_wide_gap for row in paragraph.rows)
+    return len(paragraph.rows) > 1 and 2 * wide > len(paragraph.rows)
 
 
 def _is_text_size_sentence(paragraph: Paragraph, body: float) -> bool:

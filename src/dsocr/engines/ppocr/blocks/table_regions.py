@@ -16,9 +16,14 @@ from dsocr.engines.ppocr.reading_order.items import line_items, line_rows
 from dsocr.engines.ppocr.reading_order.row_pairs import bound_beside, repeats_list
 from dsocr.engines.ppocr.tables.grid_rows import grids_in
 from dsocr.engines.ppocr.tables.rules import RuledTable, is_inside
+from dsocr.engines.ppocr.tables.white_space import column_separators, is_number
 
 _INSIDE_RULES = 0.5  # of a region's area
 _HEADING_ROWS = 4
+_HEADING_STEP = 0.75  # of a line's height, from a heading of a table to one above it
+_LARGER = 1.3  # than the table's lines
+_MANY_ENTRIES = 0.6  # of the columns
+_HEADING_SLACK = 2.0  # of a line's height: a heading at the left over numbers at the right
 
 
 def assign_ruled(
@@ -174,19 +179,38 @@ def heading_above(table: Sequence[Line], loose: Sequence[Line]) -> list[Line]:
         and line.rect.x0 < around.x1
         and line.rect.x1 > around.x0
     ]
+    slack = _HEADING_SLACK * height
+    rows = line_rows(table)
+    is_bare = any(is_number(line.text) for line in rows[0])
+    separators = column_separators(rows)
     heading: list[Line] = []
     pending: list[Line] = []  # a row of one line counts only under a row of several
     top = around.y0
     for row in reversed(line_rows(above)[-_HEADING_ROWS:]):
         rect = enclose([line.rect for line in row])
-        outside = rect.x0 < around.x0 - height or rect.x1 > around.x1 + height
-        if outside or top - rect.y1 > height or any(is_sentence_long(line) for line in row):
+        outside = rect.x0 < around.x0 - slack or rect.x1 > around.x1 + slack
+        room = height if is_bare and not heading else _HEADING_STEP * height
+        if outside or top - rect.y1 > room or any(is_sentence_long(line) for line in row):
+            break
+        if _is_title(row, height) or _is_row_of_other_columns(row, separators):
             break
         pending.extend(row)
         top = rect.y0
         if len(row) > 1:
             heading, pending = [*heading, *pending], []
     return heading
+
+
+def _is_title(row: Sequence[Line], height: float) -> bool:
+    """Whether its letters are larger than those of a table with lines so high."""
+    return min(line.height for line in row) > _LARGER * height
+
+
+def _is_row_of_other_columns(row: Sequence[Line], separators: Sequence[float]) -> bool:
+    """Whether many entries stand where a table has the white between its columns."""
+    spans = [(line.rect.x0 + line.height / 2, line.rect.x1 - line.height / 2) for line in row]
+    crosses = any(x0 < x < x1 for x0, x1 in spans for x in separators)
+    return crosses and len(row) >= max(2, _MANY_ENTRIES * (len(separators) + 1))
 
 
 def _around(region: Region, lines: Sequence[Line]) -> Region:

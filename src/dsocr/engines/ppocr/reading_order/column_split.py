@@ -109,8 +109,15 @@ def reads_as_column(items: Sequence[LayoutItem]) -> bool:
         return False
     widths = [row[-1].rect.x1 - row[0].rect.x0 for row in rows]
     width = max(line.rect.x1 for line in lines) - min(line.rect.x0 for line in lines)
-    weights = [sum(text_weight(line.text) for line in row) for row in rows]
+    weights = [sum(_weight(line.text) for line in row) for row in rows]
     return median(widths) >= _MIN_FILL * width and median(weights) >= _MIN_WEIGHT
+
+
+def _weight(text: str) -> float:
+    """The number of its letters, with the digits between words ("Order 5519"), not of a date."""
+    letters = text_weight(text)
+    digits = sum(char.isdigit() for char in text)
+    return letters + digits if letters > digits else letters
 
 
 @dataclass(frozen=True, slots=True)

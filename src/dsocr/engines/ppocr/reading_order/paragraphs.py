@@ -44,6 +44,10 @@ _LIST_MARK = re.compile(
     re.VERBOSE,
 )
 
+_ENTRY = re.compile(
+    r"\d{1,2}[.:]\d{2}\b|\d{1,4}[./-]\d{1,2}[./-](?:\d{2,4})?|[^\W\d][^.:;!?]{1,24}:(?:\s|$)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
@@ -231,7 +235,7 @@ def _flows(rows: Sequence[Line], column: Edges) -> bool:
         return False
     if median(_text_width(row.text) for row in rows) < _MIN_FLOWING_WIDTH:
         return False
-    if keeps_breaks(rows):
+    if keeps_breaks(rows) or _all_begin_entries(rows):
         return False
     pairs = list(pairwise(rows))
     if 2 * sum(_is_centred_under(above, below) for above, below in pairs) > len(pairs):
@@ -242,6 +246,11 @@ def _flows(rows: Sequence[Line], column: Edges) -> bool:
         for above, below in pairs
     ]
     return sum(full) >= 0.6 * len(pairs)
+
+
+def _all_begin_entries(rows: Sequence[Line]) -> bool:
+    """Whether every row begins with a time, a date, or a short key and its colon."""
+    return all(_ENTRY.match(row.text.strip()) for row in rows)
 
 
 def _paragraph_edges(rows: Sequence[Line], column: Edges) -> Edges:

@@ -12,6 +12,7 @@ from statistics import median
 from dsocr.engines.ppocr.geometry import Line, Rect
 from dsocr.engines.ppocr.reading_order.items import Column
 from dsocr.engines.ppocr.reading_order.prose import is_prose
+from dsocr.engines.ppocr.tables.grid_parts import parts_by_columns
 from dsocr.engines.ppocr.tables.white_space import is_number
 
 _MIN_ROWS = 3
@@ -35,8 +36,9 @@ def grids_in(columns: Sequence[Column]) -> list[list[Line]]:
     for column in columns:
         rows = [[item.lines[0] for item in row if item.lines] for row in column]
         for group in _groups([row for row in rows if row]):
-            if _is_grid(group):
-                found.append([line for row in group for line in row])
+            for part in parts_by_columns(group):
+                if _is_grid(part):
+                    found.append([line for row in part for line in row])
     return found
 
 

@@ -147,6 +147,8 @@ def _cells(row: Row, separators: Sequence[float]) -> list[LatticeCell]:
     cells: list[LatticeCell] = []
     for line in row:
         first, last = _spanned_columns(line.rect, separators)
+        if cells and first <= cells[-1].last < last:
+            first = cells[-1].last + 1  # a heading wider than the numbers below it
         if cells and first <= cells[-1].last:
             before = cells.pop()
             last = max(before.last, last)
