@@ -82,8 +82,10 @@ def pages_to_retry(
         if codes is not None and failure.code not in codes:
             continue
         earlier = wanted.get(failure.document, ())
-        is_whole = failure.page is None or earlier is None
-        wanted[failure.document] = None if is_whole else (*earlier, failure.page)
+        if failure.page is None or earlier is None:
+            wanted[failure.document] = None
+        else:
+            wanted[failure.document] = (*earlier, failure.page)
     return wanted
 
 
