@@ -99,7 +99,7 @@ type PageOutput = { text: string; items?: Block[]; finishReason?: string; flags?
 export async function respondWith(page: Page, output: PageOutput, name = 'page.png'): Promise<void> {
   const { text, items = [], finishReason = 'stop', flags = [] } = output
   const layout = { width: 900, height: 800, items }
-  const result = { pageIndex: 0, text, rawText: text, layout, durationMs: 1, finishReason, flags, error: null }
+  const result = { pageIndex: 0, text, rawText: text, layout, lines: [], reviewShare: null, durationMs: 1, finishReason, flags, error: null }
   const request = { mode: 'gundam', prompt: '', fileName: name, fileSize: 1, engine: 'x', model: '' }
   const response = { ...request, text, rawText: text, durationMs: 1, layout, pages: [result] }
   const body = `id: 1\nevent: done\ndata: ${JSON.stringify(response)}\n\n`

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dsocr import __version__
+from dsocr.cli.batch import batch
 from dsocr.cli.bench import bench
 from dsocr.cli.doctor import doctor
 from dsocr.cli.download import download
@@ -28,6 +29,7 @@ app = typer.Typer(
 for command in (read, serve, doctor, download, warm, bench):
     app.command()(command)
 app.add_typer(jobs)
+app.add_typer(batch)
 
 
 def _print_version(given: bool) -> None:

@@ -1,0 +1,87 @@
+"""A workspace in a bucket, and input files there. Needs the extra `cloud`.
+
+Credentials and endpoints are those of the provider's environment variables, such as
+`AWS_ACCESS_KEY_ID` and `AWS_ENDPOINT_URL`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dsocr.errors import BadRequest
+
+
+@dataclass(frozen=True, slots=True)
+class CloudFile:
+    """An object below a prefix."""
+
+    name: str
+    """Its key relative to the prefix."""
+    num_bytes: int
+    tag: str
+    """The provider's tag of the content; empty if there is none."""
+
+
+class CloudStore:
+    """Objects below a URL. `create` is a conditional write of the provider."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        try:
+            import obstore
+            from obstore.store import from_url
+        except ImportError as error:
+            raise BadRequest(
+                f"{url} needs the extra cloud; install it with: pip install 'dsocr[cloud]'"
+            ) from error
+        self._obstore: Any = obstore
+        with self._errors():
+            self._store: Any = from_url(url)
+
+    def get(self, key: str) -> bytes | None:
+        with self._errors():
+            try:
+                return bytes(self._obstore.get(self._store, key).bytes())
+            except FileNotFoundError:
+                return None
+
+    def create(self, key: str, content: bytes) -> bool:
+        from obstore.exceptions import AlreadyExistsError
+
+        with self._errors():
+            try:
+                self._obstore.put(self._store, key, content, mode="create")
+            except AlreadyExistsError:
+                return False
+            return True
+
+    def put(self, key: str, content: bytes) -> None:
+        with self._errors():
+            self._obstore.put(self._store, key, content)
+
+    def keys(self, prefix: str) -> list[str]:
+        return sorted(file.name for file in self.files(prefix))
+
+    def files(self, prefix: str | None = None) -> Iterator[CloudFile]:
+        with self._errors():
+            for chunk in self._obstore.list(self._store, prefix):
+                for found in chunk:
+                    yield CloudFile(found["path"], found["size"], (found["e_tag"] or "").strip('"'))
+
+    def delete(self, keys: Sequence[str]) -> None:
+        with self._errors(), contextlib.suppress(FileNotFoundError):
+            if keys:
+                self._obstore.delete(self._store, list(keys))
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except (BaseError, ValueError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise BadRequest(f"{self._url} cannot be used: {reason}") from error

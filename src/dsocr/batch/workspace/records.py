@@ -1,0 +1,123 @@
+"""Records of documents and pages as JSON: one object each, the same bytes for the same result.
+
+A record has no time of reading: an interrupted batch has the same bytes as one that was
+not interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dsocr.engines.base import EngineInfo
+from dsocr.errors import DsocrError
+from dsocr.jobs.store.records import result_of, result_to_text
+from dsocr.types import PageFailure, PageResult
+
+WORKER_LOST = "worker_lost"
+"""Code of a page that ended its worker's process each time that it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRecord:
+    """What opening a document gave: its pages that are read, or why there are none."""
+
+    document: str
+    pages: tuple[int, ...] = ()
+    error: PageFailure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageRecord:
+    """The result of one page, and the engine that gave it."""
+
+    document: str
+    result: PageResult
+    engine: str
+    model: str
+
+
+Record = DocumentRecord | PageRecord
+
+
+def document_bytes(record: DocumentRecord) -> bytes:
+    values: dict[str, Any] = {"document": record.document, "pages": list(record.pages)}
+    if record.error is not None:
+        values["error"] = _failure(record.error)
+    return _line(values)
+
+
+def page_bytes(document: str, result: PageResult, info: EngineInfo) -> bytes:
+    timeless = replace(result, usage=replace(result.usage, seconds=0.0))
+    return _line(
+        {
+            "document": document,
+            "page": result.index,
+            "engine": info.name,
+            "model": info.model,
+            "result": json.loads(result_to_text(timeless)),
+        }
+    )
+
+
+def parse(line: bytes | str) -> Record:
+    """Raises `ValueError` for what is no record."""
+    values = json.loads(line)
+    try:
+        if "result" not in values:
+            error = PageFailure(**values["error"]) if "error" in values else None
+            return DocumentRecord(values["document"], tuple(values["pages"]), error)
+        result = result_of(json.dumps(values["result"]))
+        return PageRecord(values["document"], result, values["engine"], values["model"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("It is not a record.") from error
+
+
+def failure_of(error: Exception) -> PageFailure:
+    """The error for people; that of a bug names no detail."""
+    if isinstance(error, DsocrError):
+        return PageFailure(error.code, error.message, error.retryable)
+    return PageFailure(DsocrError.code, "Something went wrong inside; the log has the details.")
+
+
+def lost_page(index: int) -> PageResult:
+    """In place of a page that ended its worker's process each time."""
+    message = "The process that reads it ended each time; the page is not tried again."
+    return PageResult(
+        index, 0, 0, finish_reason="error", error=PageFailure(WORKER_LOST, message, False)
+    )
+
+
+def summarize(records: Sequence[Record]) -> dict[str, Any]:
+    """Counts and failures of a sealed group."""
+    pages = [record for record in records if isinstance(record, PageRecord)]
+    failures = [
+        {"document": record.document, "page": _place(record), **_failure(error)}
+        for record in records
+        if (error := _error(record)) is not None
+    ]
+    return {
+        "documents": len(records) - len(pages),
+        "pages": len(pages),
+        "flagged": sum(bool(record.result.flags) for record in pages),
+        "failures": failures,
+    }
+
+
+def _error(record: Record) -> PageFailure | None:
+    return record.error if isinstance(record, DocumentRecord) else record.result.error
+
+
+def _place(record: Record) -> int | None:
+    return None if isinstance(record, DocumentRecord) else record.result.index
+
+
+def _failure(error: PageFailure) -> dict[str, Any]:
+    return {"code": error.code, "message": error.message, "retryable": error.retryable}
+
+
+def _line(values: dict[str, Any]) -> bytes:
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return text.encode("utf-8", "backslashreplace")
