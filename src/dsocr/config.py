@@ -55,6 +55,7 @@ FIXED_NAMES = {
     ("server", "max_image_mb"): "DEEPSEEK_MAX_IMAGE_MB",
     ("server", "allowed_origins"): "DEEPSEEK_ALLOWED_ORIGINS",
     ("server", "api_keys"): "DEEPSEEK_OCR_API_KEYS",
+    ("server", "contracts"): "DEEPSEEK_OCR_CONTRACTS",
     ("jobs", "database_url"): "DEEPSEEK_OCR_DATABASE_URL",
 }
 """Section and field -> variable, for names that do not follow the rule."""
@@ -77,6 +78,9 @@ class ServerConfig:
     pages that change something are refused."""
     allowed_hosts: tuple[str, ...] = ()
     """Accepted host names, comma separated, `*.example.org` for a domain; empty: any."""
+    contracts: tuple[str, ...] = ("all",)
+    """The foreign APIs that the service answers, comma separated: `all`, `none`, or names as in
+    integrations.md."""
     max_image_mb: Annotated[float, Gt(0)] = 15
     """Largest upload to `/api/ocr` in MiB."""
     max_pages: Annotated[int, Gt(0)] = 100

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import overload
 
 from dsocr.engines.deepseek.grounding import markdown_of
+from dsocr.exports import Assets
 from dsocr.exports.lines import fitted, lines_by_block, plain_block
 from dsocr.jobs.job import Correction, Job, StoredPage
 from dsocr.types import Block, Document, PageFailure, PageResult, TextLine
@@ -48,6 +50,16 @@ class StoredPages(Sequence[PageResult]):
             else exported(stored)
             for index, stored in enumerate(self._load(first, end), first)
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A job as a document, and the images of its pages."""
+
+    document: Document
+    file_pages: tuple[int, ...]
+    """The place in its file, from 0, of each page."""
+    assets: Assets
 
 
 def document_of(job: Job, load: LoadPages, names: Sequence[str]) -> Document:

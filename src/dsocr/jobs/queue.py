@@ -16,7 +16,7 @@ from dsocr.exports import Need, write
 from dsocr.exports.needs import missing
 from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.jobs.config import JobsConfig
-from dsocr.jobs.document import document_of
+from dsocr.jobs.document import StoredDocument, document_of
 from dsocr.jobs.events import JobEvent, JobNotifier, follow
 from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import Correction, Job, JobPage, NewJob, PageNotFound, StoredPage
@@ -33,7 +33,7 @@ from dsocr.jobs.worker import JobWorker
 from dsocr.jobs.worker_registry import WorkerRegistry
 from dsocr.pages.page_images import ExportImages, PageImages
 from dsocr.process.machine import this_machine
-from dsocr.types import Document, OcrOptions
+from dsocr.types import OcrOptions
 
 NEEDS_PAGES = 64
 """Pages of a job that are looked at for what formats need."""
@@ -139,21 +139,21 @@ class JobQueue:
         """Writes the job as a file into `out`; pages that were not read yet have an error. Pages
         are loaded some at a time, so memory does not grow with the job. Raises what `out` raises.
         """
-        document, assets = await self._exported(job_id, owner)
-        await asyncio.to_thread(write, document, format, out, assets, options)
+        stored = await self.stored_document(job_id, owner)
+        await asyncio.to_thread(write, stored.document, format, out, stored.assets, options)
 
     async def missing_needs(self, job_id: str, owner: str | None = None) -> set[Need]:
         """What formats need and the job lacks; looks at its first pages alone. What a later page
         may have does not count as missing."""
-        document, _ = await self._exported(job_id, owner)
+        document = (await self.stored_document(job_id, owner)).document
         needs = set(get_args(Need))
         first = islice(document.pages, NEEDS_PAGES)
         lacking = await asyncio.to_thread(missing, first, needs)
         return lacking if len(document.pages) <= NEEDS_PAGES else lacking & {"images"}
 
-    async def _exported(self, job_id: str, owner: str | None) -> tuple[Document, ExportImages]:
-        """The job's pages, loaded as they are asked for, which another thread must do; and their
-        images."""
+    async def stored_document(self, job_id: str, owner: str | None = None) -> StoredDocument:
+        """The job's pages, loaded some at a time where they are asked for: in a thread alone, as
+        its images. Pages that were not read yet have an error."""
         job = await self.get(job_id, owner)
         pages = await self._database.read(queries.job_pages, job_id)
         names = [job.files[page.file].name for page in pages]
@@ -170,7 +170,8 @@ class JobQueue:
             images=self._images,
             document_id=job_id,
         )
-        return document_of(job, load, names), assets
+        document = document_of(job, load, names)
+        return StoredDocument(document, tuple(page.file_page for page in pages), assets)
 
     def follow(self, job_id: str, after: int) -> AsyncIterator[JobEvent]:
         """The events of the job after number `after` (0: all), until it is finished."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dsocr.types import Block, PageResult
 
@@ -15,6 +15,8 @@ class PageStarted:
     index: int
     width: int = 0
     height: int = 0
+    dpi: float | None = field(default=None, compare=False)
+    """Pixels per inch; None where the file has no resolution."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ class Pipeline:
 
     async def _recognize_page(self, page: PageImage, run: _Run) -> PageResult:
         """The page's result, or the failure in its place."""
-        run.emit(PageStarted(page.index, page.width, page.height))
+        run.emit(PageStarted(page.index, page.width, page.height, page.dpi))
         started = time.monotonic()
         try:
             return await self._recognize_with_retries(page, run)

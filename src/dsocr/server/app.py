@@ -21,6 +21,8 @@ from dsocr.process.machine import raise_open_files, this_machine
 from dsocr.server import problems, web_page
 from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.capacity import Capacity, capacity_of
+from dsocr.server.contracts import contract_routers
+from dsocr.server.contracts.body import IGNORED_HEADER
 from dsocr.server.deps import ApiKeys, Service
 from dsocr.server.forms import FORM_OVERHEAD_BYTES
 from dsocr.server.middleware.access import Cors, HostMiddleware, OriginMiddleware
@@ -46,6 +48,14 @@ ALLOWED_HEADERS = (
     "Idempotency-Key",
 )
 
+EXPOSED_HEADERS = (
+    "X-Request-Id",
+    "Retry-After",
+    "Content-Disposition",
+    "Location",
+    IGNORED_HEADER,
+)
+
 
 def create_app(settings: Settings, *, create_engine: CreateEngine | None = None) -> FastAPI:
     """The service. The ASGI lifespan starts and stops its engine."""
@@ -66,6 +76,8 @@ def create_app(settings: Settings, *, create_engine: CreateEngine | None = None)
     app.include_router(bundle.router)
     app.include_router(jobs.router)
     app.include_router(export.router)
+    for router in contract_routers(settings.server.contracts):
+        app.include_router(router)
     web_page.install(app, settings.server)
     problems.install(app)
     _add_middleware(app, settings)
@@ -137,7 +149,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         allow_origins=config.allowed_origins,
         allow_methods=("GET", "POST", "PATCH", "DELETE"),
         allow_headers=ALLOWED_HEADERS,
-        expose_headers=("X-Request-Id", "Retry-After", "Content-Disposition", "Location"),
+        expose_headers=EXPOSED_HEADERS,
     )
     app.add_middleware(HostMiddleware, allowed=config.allowed_hosts)
     app.add_middleware(RequestIdMiddleware)

@@ -62,6 +62,12 @@ class PageFailed(DsocrError):
         self.retryable = failure.retryable
 
 
+class NotFound(DsocrError):
+    """There is nothing with this id."""
+
+    code = "not_found"
+
+
 class MetricsOff(DsocrError):
     """Metrics need the package prometheus-client: pip install 'dsocr[metrics]'."""
 
@@ -104,6 +110,7 @@ STATUS: dict[type[DsocrError], int] = {
     SlowUpload: 408,
     EncodedBody: 415,
     MetricsOff: 404,
+    NotFound: 404,
 }
 
 _STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()}

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from dsocr.engines.base import EngineInfo
 from dsocr.errors import TooManyPages
-from dsocr.pages.source import open_document
+from dsocr.pages.source import DocumentFile, open_document
 from dsocr.pipeline.events import OnEvent, PageEvent
 from dsocr.pipeline.page_ranges import page_indices
-from dsocr.pipeline.pipeline import PageSource, Pipeline, check_options
+from dsocr.pipeline.pipeline import Pipeline, check_options
 from dsocr.server.admission import Ticket
 from dsocr.server.deps import Service
 from dsocr.server.problems import PageFailed
@@ -89,7 +89,7 @@ class OpenedRead:
     service: Service
     ticket: Ticket
     pipeline: Pipeline
-    source: PageSource
+    source: DocumentFile
     request: ReadRequest
     pages: tuple[int, ...]
     """Indices of the pages to read, from 0."""

@@ -46,12 +46,14 @@ _RETRY_AFTER = {
 }
 
 
-def error_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error responses of a route, for the OpenAPI document."""
+def error_answers(
+    *statuses: int, model: type[BaseModel] = ErrorAnswer
+) -> dict[int | str, dict[str, Any]]:
+    """The error responses of a route, for the OpenAPI document; `model` is their shape."""
     answers: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
         description = _ERROR_DESCRIPTIONS.get(status, HTTPStatus(status).phrase)
-        answers[status] = {"model": ErrorAnswer, "description": description}
+        answers[status] = {"model": model, "description": description}
         if status in (429, 503):
             answers[status]["headers"] = _RETRY_AFTER
     return answers
