@@ -34,6 +34,12 @@ class Contract:
 CONTRACTS: tuple[Contract, ...] = (
     Contract("tika", "tika", "/tika, /rmeta"),
     Contract("openwebui", "openwebui", "/process"),
+    Contract("docling", "docling", "/v1/convert, /v1/chunk, /v1/status, /v1/result"),
+    Contract("azure", "azure", "/documentintelligence"),
+    Contract("mineru", "mineru", "/file_parse, /tasks"),
+    Contract("liteparse", "liteparse", "/ocr"),
+    Contract("marker", "marker", "/marker/upload, /api/v1/marker"),
+    Contract("paddleocr", "paddleocr", "/layout-parsing"),
 )
 
 

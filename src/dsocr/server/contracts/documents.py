@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import types
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import ClassVar, TypeVar, get_args, get_origin
@@ -65,11 +64,11 @@ def validated(kind: type[OptionsT], given: object) -> OptionsT:
 
 def _is_list(kind: type[BaseModel], name: str) -> bool:
     field = kind.model_fields.get(name)
-    if field is None:
-        return False
-    annotation = field.annotation
-    choices = get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-    return any(get_origin(choice) is list for choice in choices)
+    return field is not None and _has_list(field.annotation)
+
+
+def _has_list(annotation: object) -> bool:
+    return get_origin(annotation) is list or any(map(_has_list, get_args(annotation)))
 
 
 async def received_raw(

@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
@@ -29,14 +28,6 @@ from dsocr.types import OcrOptions
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 MAX_ID_CHARACTERS = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A job and the options of its result."""
-
-    job: Job
-    id: str
 
 
 def task_id(job: Job, options: BaseModel) -> str:
