@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import Query, Request, Response, WebSocket
 from starlette.responses import JSONResponse
 
 from dsocr import __version__
@@ -164,12 +164,23 @@ async def status_socket(socket: WebSocket, task: str) -> None:
         await socket.close(1008)
         return
     await socket.accept()
+    owner = service.keys.owner(socket.headers)
+    states = asyncio.ensure_future(_send_states(socket, service, task, owner))
+    gone = asyncio.ensure_future(_disconnected(socket))
     try:
-        await _send_states(socket, service, task, service.keys.owner(socket.headers))
-        await socket.close()
-    except WebSocketDisconnect:
-        pass
-    except RuntimeError:  # Starlette's error for a socket that the client has closed
+        await asyncio.wait({states, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not gone.done():
+            states.result()
+            await socket.close()
+    finally:
+        states.cancel()
+        gone.cancel()
+        await asyncio.gather(states, gone, return_exceptions=True)
+
+
+async def _disconnected(socket: WebSocket) -> None:
+    """Returns when the client has closed the socket; what it sends is dropped."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
         pass
 
 
