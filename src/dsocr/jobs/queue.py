@@ -102,9 +102,6 @@ class JobQueue:
         """The jobs, newest first, and the total number that the filter matches."""
         return await self._database.read(listing.list_jobs, wanted, time.time())
 
-    async def num_unfinished(self) -> int:
-        return await self._database.read(queries.num_unfinished)
-
     async def count_by_status(self) -> dict[str, int]:
         """Jobs in the store, by status; every status is there."""
         return await self._database.read(queries.count_by_status)

@@ -79,7 +79,7 @@ def uvicorn_config(app: FastAPI, config: ServerConfig, *, host: str, port: int) 
         host=host,
         port=port,
         http=protocol_class(config, lambda: app.state.service.capacity().connections.value),
-        ws="none",
+        ws="websockets-sansio",
         server_header=False,
         access_log=False,
         log_config=None,

@@ -52,9 +52,10 @@ class Upload:
 
 @dataclass(slots=True)
 class Form:
-    """A received form. If a field is sent twice, the last value counts."""
+    """A received form. If a field is sent twice, the last value counts; `values` has all."""
 
     fields: dict[str, str] = field(default_factory=dict)
+    values: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, list[Upload]] = field(default_factory=dict)
 
 
@@ -208,7 +209,9 @@ class _Receiver:
 
     def _on_part_end(self) -> None:
         if self._file is None:
-            self.form.fields[self._name] = self._data.decode(errors="replace")
+            text = self._data.decode(errors="replace")
+            self.form.fields[self._name] = text
+            self.form.values.setdefault(self._name, []).append(text)
             return
         upload = Upload(clean_name(self._file_name or ""), self._file, self._size)
         self.form.files.setdefault(self._name, []).append(upload)

@@ -34,6 +34,14 @@ class Contract:
 CONTRACTS: tuple[Contract, ...] = (
     Contract("openai", "openai", "/v1/chat/completions, /v1/responses, /v1/models"),
     Contract("mistral", "mistral", "/v1/ocr, /v1/files"),
+    Contract("tika", "tika", "/tika, /rmeta"),
+    Contract("openwebui", "openwebui", "/process"),
+    Contract("docling", "docling", "/v1/convert, /v1/chunk, /v1/status, /v1/result"),
+    Contract("azure", "azure", "/documentintelligence"),
+    Contract("mineru", "mineru", "/file_parse, /tasks"),
+    Contract("liteparse", "liteparse", "/ocr"),
+    Contract("marker", "marker", "/marker/upload, /api/v1/marker"),
+    Contract("paddleocr", "paddleocr", "/layout-parsing"),
 )
 
 

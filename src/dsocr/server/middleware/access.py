@@ -9,11 +9,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dsocr.errors import BadRequest
+from dsocr.errors import BadRequest, DsocrError
 from dsocr.server import problems
 from dsocr.server.problems import ForeignOrigin, UnknownHost
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_REQUESTS = ("http", "websocket")
 
 
 class HostMiddleware:
@@ -24,8 +25,8 @@ class HostMiddleware:
         self.allowed = tuple(name.lower() for name in allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self.allowed and not self._is_allowed(scope):
-            await problems.response_of(UnknownHost(), scope)(scope, receive, send)
+        if scope["type"] in _REQUESTS and self.allowed and not self._is_allowed(scope):
+            await _refuse(UnknownHost(), scope, receive, send)
             return
         await self.app(scope, receive, send)
 
@@ -46,20 +47,27 @@ class OriginMiddleware:
         self.allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._is_foreign(scope):
-            await problems.response_of(ForeignOrigin(), scope)(scope, receive, send)
+        if scope["type"] in _REQUESTS and self._is_foreign(scope):
+            await _refuse(ForeignOrigin(), scope, receive, send)
             return
         await self.app(scope, receive, send)
 
     def _is_foreign(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
         origin = headers.get("origin")
-        if origin is None or "*" in self.allowed or scope["method"] in _SAFE_METHODS:
+        if origin is None or "*" in self.allowed or scope.get("method") in _SAFE_METHODS:
             return False
         own = origin.partition("://")[2] == headers.get(
             "host"
         )  # the scheme may differ behind a TLS proxy
         return origin not in self.allowed and not own
+
+
+async def _refuse(error: DsocrError, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+    else:
+        await problems.response_of(error, scope)(scope, receive, send)
 
 
 class Cors(CORSMiddleware):

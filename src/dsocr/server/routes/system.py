@@ -41,6 +41,8 @@ from dsocr.server.schemas.system import (
 )
 from dsocr.types import Mode
 
+MINERU_PROTOCOL = 1
+"""The version of MinerU's task API that `server.contracts.mineru` answers."""
 open_router = APIRouter(tags=["system"])
 """For monitoring; needs no key."""
 router = locked_router("system")
@@ -62,20 +64,30 @@ async def ready(service: RunningService) -> dict[str, str]:
 
 @open_router.get("/health", response_model=Health, summary="A quick status check")
 async def health(service: RunningService) -> Health:
-    admission = service.admission
+    admission, info = service.admission, service.host.info
+    jobs = await service.jobs.count_by_status()
     return Health(
         status="ok",
-        modelLoaded=service.host.info is not None,
+        modelLoaded=info is not None,
         modes=list(_modes(service.host)),
         engine=_engine_state(service.host),
         queue=QueueState(
             running=admission.running,
             waiting=admission.waiting,
             maxRequests=admission.max_requests,
-            jobs=await service.jobs.num_unfinished(),
+            jobs=jobs["queued"] + jobs["running"],
         ),
         limits=_limits_in_effect(service.capacity()),
         version=__version__,
+        protocol_version=MINERU_PROTOCOL,
+        queued_tasks=jobs["queued"],
+        processing_tasks=jobs["running"],
+        completed_tasks=jobs["succeeded"],
+        failed_tasks=jobs["failed"],
+        max_concurrent_requests=admission.max_requests,
+        processing_window_size=info.max_concurrency if info else 1,
+        errorCode=0,
+        errorMsg="Healthy",
     )
 
 

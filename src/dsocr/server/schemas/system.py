@@ -77,7 +77,8 @@ class LimitsInEffect(BaseModel):
 
 
 class Health(BaseModel):
-    """A quick status check; 200 while the service runs."""
+    """A quick status check; 200 while the service runs. docling-serve's clients read `status`,
+    MinerU's the fields with underscores, PaddleOCR's `errorCode` and `errorMsg`."""
 
     status: str
     modelLoaded: bool
@@ -86,6 +87,15 @@ class Health(BaseModel):
     queue: QueueState
     limits: LimitsInEffect
     version: str
+    protocol_version: int = Field(description="Of MinerU's task API")
+    queued_tasks: int = Field(description="Jobs by their state, as are the next three")
+    processing_tasks: int
+    completed_tasks: int
+    failed_tasks: int
+    max_concurrent_requests: int
+    processing_window_size: int = Field(description="Pages that are read at once")
+    errorCode: int
+    errorMsg: str
 
 
 class ModeAnswer(BaseModel):
