@@ -10,7 +10,7 @@ test('no script runs and no request leaves the origin, whatever the model output
     id,
     label: id % 3 === 0 ? text.slice(0, 32) : 'text',
     text,
-    confidence: 0.5,
+    confidence: 0.5, review: false,
     boxes: [{ index: 0, absolute: [0, 0, 9, 9], normalized: [0.1, 0.1, 0.9, 0.2] }],
   }))
   const output = { text: XSS_PAYLOADS.join('\n\n'), items: blocks, flags: XSS_PAYLOADS.slice(0, 1) }

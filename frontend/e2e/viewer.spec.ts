@@ -59,6 +59,7 @@ test('blocks of low confidence are marked on the page and in the text', async ({
     label: 'text',
     text,
     confidence,
+    review: false,
     boxes: [{ index: 0, absolute: [0, 0, 9, 9], normalized: [0.1, 0.1 + id / 10, 0.9, 0.15 + id / 10] }],
   })
   const items = [block(0, 'Clear words.', 0.98), block(1, 'Faint words.', 0.4)]
