@@ -59,6 +59,8 @@ def test_layout_items_have_their_boxes_in_pixels_and_in_fractions() -> None:
                 "label": "title",
                 "text": "# LORA: LOW-RANK ADAPTATION OF LARGE LANGUAGE MODELS",
                 "confidence": None,
+                "score": None,
+                "review": False,
                 "boxes": [
                     {
                         "index": 0,
