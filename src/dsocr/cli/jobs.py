@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -30,13 +30,13 @@ from dsocr.cli.options import (
     TocOption,
     UnescapeOption,
     choice,
+    export_options,
     format_option,
 )
 from dsocr.cli.output import format_of_file, is_stdout
 from dsocr.cli.progress import display
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.errors import BadRequest
-from dsocr.exports.options import ExportOptions
 
 if TYPE_CHECKING:
     from dsocr.client import Client, Job
@@ -212,23 +212,7 @@ def export(
     """Write the pages of a job as a file, also before it is finished."""
     try:
         wanted = format_of_file(format, output or Path())
-        options = ExportOptions(
-            headers=cast(Any, headers),
-            math=cast(Any, math),
-            tables=cast(Any, tables),
-            figures=cast(Any, figures),
-            breaks=cast(Any, breaks),
-            frontmatter=frontmatter,
-            toc=toc,
-            join=join,
-            repair=repair,
-            headings=headings,
-            captions=captions,
-            unescape=unescape,
-            chunk_size=chunk_size,
-            chunk_overlap=chunk_overlap,
-            redact=tuple(redact or ()),
-        )
+        options = export_options(locals())
     except BadRequest as error:
         raise typer.BadParameter(error.message) from error
     with _client(url, key) as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, get_args
 
@@ -9,7 +10,7 @@ import typer
 
 from dsocr.engines.registry import ALIASES, ENGINES
 from dsocr.exports import FORMATS
-from dsocr.exports.options import CHOICES, MAX_CHUNK, MIN_CHUNK
+from dsocr.exports.options import CHOICES, MAX_CHUNK, MIN_CHUNK, ExportOptions
 from dsocr.types import Headers
 
 
@@ -138,3 +139,9 @@ ChunkSizeOption = Annotated[
 ChunkOverlapOption = Annotated[
     int, typer.Option(min=0, help="Most characters that a chunk repeats of the one before.")
 ]
+
+
+def export_options(arguments: Mapping[str, Any]) -> ExportOptions:
+    """Those of a command's arguments that are options of exports. Raises `BadRequest`."""
+    chosen = {each.name: arguments[each.name] for each in dataclasses.fields(ExportOptions)}
+    return ExportOptions(**{**chosen, "redact": tuple(chosen["redact"] or ())})

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
@@ -34,6 +34,7 @@ from dsocr.cli.options import (
     TocOption,
     UnescapeOption,
     choice,
+    export_options,
     format_option,
 )
 from dsocr.cli.output import Plan, json_line, plan, planned_format
@@ -42,7 +43,6 @@ from dsocr.config import Settings
 from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.errors import BadRequest
-from dsocr.exports.options import ExportOptions
 from dsocr.options import OptionLimits, build_options, prompt_for_task
 from dsocr.pipeline.page_ranges import parse_page_ranges
 
@@ -176,23 +176,7 @@ def read(
             )
             options = build_options(limits, prompt=text, mode=mode, languages=languages)
             kind = planned_format(format, output)
-            export = ExportOptions(
-                headers=cast(Any, headers),
-                math=cast(Any, math),
-                tables=cast(Any, tables),
-                figures=cast(Any, figures),
-                breaks=cast(Any, breaks),
-                frontmatter=frontmatter,
-                toc=toc,
-                join=join,
-                repair=repair,
-                headings=headings,
-                captions=captions,
-                unescape=unescape,
-                chunk_size=chunk_size,
-                chunk_overlap=chunk_overlap,
-                redact=tuple(redact or ()),
-            )
+            export = export_options(locals())
             job = ReadJob(options, kind.key, pages, dpi, password, export)
             if pages:
                 parse_page_ranges(pages)

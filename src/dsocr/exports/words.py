@@ -11,6 +11,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Literal
 
+from dsocr.exports.direction import is_right_to_left
 from dsocr.types import Box, TextLine
 
 Direction = Literal["ltr", "rtl"]
@@ -44,10 +45,7 @@ def text_width(text: str) -> float:
 
 def direction_of(text: str) -> Direction:
     """The direction of most letters; left to right where there are none."""
-    if text.isascii():
-        return "ltr"
-    kinds = [unicodedata.bidirectional(letter) for letter in text]
-    return "rtl" if sum(kind in ("R", "AL") for kind in kinds) > kinds.count("L") else "ltr"
+    return "rtl" if is_right_to_left(text) else "ltr"
 
 
 def visual_order(words: list[str]) -> list[int]:
