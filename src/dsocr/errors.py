@@ -44,6 +44,12 @@ class PasswordRequired(DsocrError):
     code = "password_required"
 
 
+class NoText(DsocrError):
+    """No extractable text: the document has no text on any page."""
+
+    code = "no_text"
+
+
 class NotADocument(DsocrError):
     """The file is neither an image nor a PDF that can be read."""
 

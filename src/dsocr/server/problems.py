@@ -86,6 +86,7 @@ STATUS: dict[type[DsocrError], int] = {
     errors.BadImage: 422,
     errors.BadPdf: 422,
     errors.PasswordRequired: 422,
+    errors.NoText: 422,
     errors.UnsupportedTask: 422,
     errors.UnsupportedMode: 422,
     errors.ContextTooLong: 422,

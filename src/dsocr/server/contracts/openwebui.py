@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
-from dsocr.errors import DsocrError
+from dsocr.errors import NoText
 from dsocr.exports.running_heads import without_running_heads
 from dsocr.server.contracts.body import max_file_bytes
 from dsocr.server.contracts.documents import (
@@ -23,21 +23,11 @@ from dsocr.server.contracts.documents import (
 from dsocr.server.contracts.reading import Reading
 from dsocr.server.contracts.tasks import shape_of_detail
 from dsocr.server.deps import Owner, RunningService, locked_router
-from dsocr.server.problems import STATUS
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from dsocr.server.schemas import errors as schemas
 
 router = locked_router("open webui")
-
-
-class NoText(DsocrError):
-    """No extractable text: the document has no text on any page."""
-
-    code = "no_text"
-
-
-STATUS[NoText] = 422
 
 
 class OpenWebuiErrorAnswer(BaseModel):
