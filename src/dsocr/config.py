@@ -14,7 +14,7 @@ import os
 import tempfile
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +28,7 @@ from dsocr.engines.registry import ENGINES, canonical_name
 from dsocr.errors import DsocrError
 from dsocr.host import HostConfig
 from dsocr.jobs.config import JobsConfig
+from dsocr.model_hosts import ModelsConfig, NamedModel, models_config, parse_models
 from dsocr.options import OptionLimits, parse_no_repeat
 from dsocr.pages.config import PagesConfig
 from dsocr.process.capacity import Auto
@@ -46,6 +47,8 @@ FIXED_NAMES = {
     ("", "no_repeat_ngram"): "DEEPSEEK_OCR_NO_REPEAT_NGRAM",
     ("", "retry"): "DEEPSEEK_OCR_RETRY",
     ("", "languages"): "DEEPSEEK_OCR_LANGUAGES",
+    ("", "models"): "DEEPSEEK_OCR_MODELS",
+    ("", "model_idle_seconds"): "DEEPSEEK_OCR_MODEL_IDLE_SECONDS",
     ("runtime", "model_path"): "DEEPSEEK_OCR_MODEL_PATH",
     ("runtime", "attn_impl"): "DEEPSEEK_ATTN_IMPL",
     ("runtime", "device"): "DEEPSEEK_OCR_DEVICE",
@@ -145,6 +148,13 @@ class Settings:
     languages: tuple[str, ...] = ()
     """Languages of requests that name none, such as `ko,en`; empty: the embedded engine finds them
     on each page."""
+    models: tuple[NamedModel, ...] = ()
+    """Models that requests choose by name: `name=folder`, comma separated; `name=folder@cuda:1`, or
+    `@cuda:0+cuda:1`, with devices of its own. The first is the default and starts at once, the
+    others and the embedded engine with their first page. Empty: one engine."""
+    model_idle_seconds: Annotated[float, Ge(0)] = 0
+    """After so long without pages a model that is not the default is put away until its next page;
+    0: it stays loaded."""
     pages: PagesConfig = field(default_factory=PagesConfig)
     embedded: PpocrConfig = field(default_factory=PpocrConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
@@ -175,8 +185,15 @@ class Settings:
             max_output_tokens=self.server.max_output_tokens,
         )
 
+    def models_config(self) -> ModelsConfig:
+        """The hosts of the service: one engine, or several models."""
+        return models_config(self.models, self._host_config(), self.model_idle_seconds)
+
     def host_config(self) -> HostConfig:
-        """What the engine host needs of the settings."""
+        """The host of the default model, which commands use."""
+        return self.models_config().default
+
+    def _host_config(self) -> HostConfig:
         return HostConfig(
             engine=self.engine,
             engine_configs={"native": self.runtime, "ppocr": self.embedded},
@@ -264,6 +281,8 @@ def _convert(variable: Variable, text: str) -> Any:
             return parse_no_repeat(text)
         if variable.field == "languages":
             return parse_languages(text)
+        if variable.field == "models":
+            return tuple(map(_full_model, parse_models(text)))
         if variable.field == "engine" and canonical_name(text) not in ("auto", *ENGINES):
             raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
         if variable.field == "database_url" and not text.startswith("sqlite:///"):
@@ -283,9 +302,17 @@ def _convert(variable: Variable, text: str) -> Any:
         raise BadSetting(f"{variable.name}: {error.errors()[0]['msg']}") from error
     except ValueError as error:
         raise BadSetting(f"{variable.name}: {error}") from error
-    if isinstance(value, Path):
-        return Path(os.path.normpath(base_folder() / value.expanduser()))
-    return value
+    return _full_path(value) if isinstance(value, Path) else value
+
+
+def _full_model(model: NamedModel) -> NamedModel:
+    """With its full path and checked devices. Raises `ValueError`."""
+    devices = ",".join(parse_devices(model.devices)) if model.devices else None
+    return replace(model, path=_full_path(model.path), devices=devices)
+
+
+def _full_path(path: Path) -> Path:
+    return Path(os.path.normpath(base_folder() / path.expanduser()))
 
 
 def _warn_about_unknown(given: Mapping[str, str]) -> None:

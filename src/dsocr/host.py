@@ -17,10 +17,11 @@ from typing import Any, Literal
 
 from dsocr.engines import registry
 from dsocr.engines.base import Engine, EngineInfo
-from dsocr.engines.deepseek.weights import find_weights
+from dsocr.engines.deepseek.weights import find_weights, missing_files
+from dsocr.engines.on_demand import OnDemandEngine
 from dsocr.engines.selection import EngineSelection, select_engine
 from dsocr.engines.stats import EngineStats, WorkerState
-from dsocr.errors import DsocrError, EngineUnavailable
+from dsocr.errors import BadCheckpoint, DsocrError, EngineUnavailable
 from dsocr.metrics import Metrics
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
@@ -29,7 +30,8 @@ from dsocr.process.progress import StartProgress
 
 logger = logging.getLogger(__name__)
 
-State = Literal["starting", "ready", "failed", "stopped"]
+State = Literal["idle", "starting", "ready", "failed", "stopped"]
+"""`idle`: not running; the next page starts it."""
 CreateEngine = Callable[[str, Any], Engine]
 FALLBACK = "ppocr"
 """The engine that `auto` falls back to: it needs no weights and no GPU."""
@@ -52,6 +54,10 @@ class HostConfig:
     pages: PagesConfig = field(default_factory=PagesConfig)
     retry: bool = True
     """Whether pages that loop or are cut short are read again in other ways."""
+    only_model_path: bool = False
+    """Whether weights are looked for in `model_path` alone, not in the cache of downloads."""
+    idle_seconds: float = 0
+    """After so long without pages the engine is closed until the next page. 0: it stays."""
 
 
 class EngineHost:
@@ -62,11 +68,15 @@ class EngineHost:
         config: HostConfig,
         create_engine: CreateEngine | None = None,
         metrics: Metrics | None = None,
+        *,
+        sandbox: Sandbox | None = None,
     ) -> None:
-        """`metrics` counts the pages of every engine that the host starts."""
+        """`metrics` counts the pages of every engine that the host starts. A `sandbox` that is
+        given is shared, and closed by its owner."""
         self.selection: EngineSelection = select_engine(config.engine, config.model_path)
         self.seconds_to_start = 0.0
-        self.sandbox = Sandbox(config.pages)
+        self.sandbox = sandbox or Sandbox(config.pages)
+        self._owns_sandbox = sandbox is None
         self._config = config
         self._create = create_engine or registry.create
         self._metrics = metrics
@@ -74,16 +84,24 @@ class EngineHost:
         self._start_error: DsocrError | None = None
         """Why the last attempt to start failed; None if it did not."""
         self._candidate: Engine | None = None
-        """The engine that is being started."""
+        """The engine that is being started, or will be."""
+        self._prepared: Engine | None = None
+        """An engine for the first start."""
         self._engine: Engine | None = None
         self._pipeline: Pipeline | None = None
-        self._is_ready = asyncio.Event()
+        self._settled = asyncio.Event()
+        """Set when the engine is ready or stopped, or its start failed for good."""
         self._starting: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> State:
         """`starting` also while a ready engine restarts its process: requests wait for it."""
-        return "starting" if self._state == "ready" and self.unhealthy_reason else self._state
+        if self._state == "ready" and self.unhealthy_reason:
+            return "starting"
+        engine = self._engine
+        if self._state == "ready" and isinstance(engine, OnDemandEngine) and not engine.is_running:
+            return "idle"
+        return self._state
 
     @property
     def unhealthy_reason(self) -> str:
@@ -122,7 +140,7 @@ class EngineHost:
 
     def workers(self) -> tuple[WorkerState, ...]:
         """One for each device; empty before the engine is started. Their reasons name no path."""
-        if self._engine is None:
+        if self._engine is None or self.state == "idle":
             return ()
         stats = self._engine.stats()
         alone = WorkerState(
@@ -143,8 +161,21 @@ class EngineHost:
             await asyncio.sleep(WORKERS_POLL_SECONDS)
         return self.workers()
 
+    @property
+    def described(self) -> EngineInfo | None:
+        """What is known of the engine, also before it is ready: the modes of its weights."""
+        return self.info or (self._candidate.info if self._candidate is not None else None)
+
+    async def prepare(self) -> None:
+        """Leaves the start to the first call of `pipeline`; until then the host is `idle`."""
+        self._state = "idle"
+        with contextlib.suppress(DsocrError, ImportError):  # the start reports it
+            engine = await asyncio.to_thread(self._new_engine, self.selection.name)
+            self._candidate = self._prepared = engine
+
     def start(self) -> None:
         """Starts the engine in the background; `pipeline` waits for it."""
+        self._state = "starting"
         self._starting = asyncio.create_task(self._start_until_ready())
 
     async def start_once(self) -> None:
@@ -159,9 +190,11 @@ class EngineHost:
 
         Raises the error of the last start, or `EngineUnavailable` while it is starting.
         """
+        if self._state == "idle":
+            self.start()
         if self._state == "starting":
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._is_ready.wait(), wait_seconds)
+                await asyncio.wait_for(self._settled.wait(), wait_seconds)
         info = self.info
         if self._pipeline is None or info is None:
             raise self._not_ready()
@@ -169,13 +202,14 @@ class EngineHost:
 
     async def close(self) -> None:
         self._state = "stopped"
-        self._is_ready.set()
+        self._settled.set()
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
         if self._engine is not None:
             await self._engine.close()
-        await self.sandbox.close()
+        if self._owns_sandbox:
+            await self.sandbox.close()
 
     def _without_folder(self, message: str) -> str:
         return without_folder(message, self._config.model_path) if message else ""
@@ -192,6 +226,8 @@ class EngineHost:
             self._state = "failed"
             assert self._start_error is not None
             logger.error("%s: %s", self.selection.name, self._start_error.message)
+            if not self._start_error.retryable:
+                self._settled.set()
             # an error that is not retryable, such as broken weights, is checked again rarely
             await asyncio.sleep(pause if self._start_error.retryable else MAX_PAUSE_SECONDS)
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
@@ -218,7 +254,7 @@ class EngineHost:
         self._pipeline = Pipeline(engine, retry=self._config.retry, metrics=self._metrics)
         self.seconds_to_start = time.monotonic() - began
         self._state, self._start_error = "ready", None
-        self._is_ready.set()
+        self._settled.set()
         self._log_ready(engine.info)
         return True
 
@@ -226,8 +262,9 @@ class EngineHost:
         """Raises `DsocrError`; a bug while starting is logged and becomes `EngineUnavailable`."""
         engine: Engine | None = None
         try:
-            config = self._config.engine_configs[name]
-            engine = self._candidate = await asyncio.to_thread(self._create, name, config)
+            engine, self._prepared = self._prepared, None
+            if engine is None:
+                engine = self._candidate = await asyncio.to_thread(self._new_engine, name)
             await engine.start()
         except BaseException as error:
             if engine is not None:
@@ -239,6 +276,18 @@ class EngineHost:
             logger.exception("%s failed to start", name)
             raise EngineUnavailable("it failed to start") from error
         return engine
+
+    def _new_engine(self, name: str) -> Engine:
+        """Raises `BadCheckpoint` where the only weights that may be used are missing."""
+        config, idle_seconds = self._config.engine_configs[name], self._config.idle_seconds
+        folder = self._config.model_path
+        if self._config.only_model_path and name != FALLBACK and folder is not None:
+            missing = ", ".join(missing_files(folder)[:3])
+            if missing:
+                raise BadCheckpoint(f"The weights in {folder} are incomplete: {missing}.")
+        if not idle_seconds:
+            return self._create(name, config)
+        return OnDemandEngine(lambda: self._create(name, config), idle_seconds)
 
     def _log_ready(self, info: EngineInfo) -> None:
         logger.info(

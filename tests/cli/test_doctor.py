@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +74,19 @@ def test_each_worker_of_the_engine_is_listed(
     lines = ran.out.decode().splitlines()
     assert "ok worker     cpu: ready, 0 pages in flight, 0 restarts" in lines
     assert "-- worker     cuda:1: failed, There is no cuda:1." in lines
+
+
+def test_named_models_are_listed_and_one_without_weights_fails_the_check(
+    dsocr: Dsocr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = tmp_path / "good"
+    good.mkdir()
+    for name in ("config.json", "tokenizer.json", "a.safetensors"):
+        (good / name).write_text("{}")
+    monkeypatch.setenv("DEEPSEEK_OCR_MODELS", f"one={good}@cpu,two={tmp_path / 'none'}")
+    monkeypatch.delenv("DEEPSEEK_OCR_ENGINE", raising=False)
+    ran = dsocr("doctor", "--quick")
+    text = ran.out.decode()
+    assert ran.status == 1
+    assert f"ok model      one: {good} on cpu" in text
+    assert "NO model      two: " in text and "missing: config.json" in text

@@ -33,9 +33,13 @@ class NoEngineYet:
     """Decodes pages; no engine is ready."""
 
     sandbox: Sandbox
-    info: None = None
+    names: tuple[str, ...] = ()
+    other_names: tuple[str, ...] = ()
 
-    async def pipeline(self, wait_seconds: float) -> Any:
+    def info_of(self, name: str | None = None) -> None:
+        return None
+
+    async def pipeline(self, wait_seconds: float, name: str | None = None) -> Any:
         raise NotImplementedError
 
 

@@ -1152,7 +1152,7 @@ export interface components {
             device: string | null;
             /**
              * State
-             * @description starting, ready, failed or stopped
+             * @description starting, ready, failed, stopped or idle
              */
             state: string;
             /** Reason */
@@ -1279,7 +1279,13 @@ export interface components {
             modelLoaded: boolean;
             /** Modes */
             modes: string[];
+            /** @description Of the default model */
             engine: components["schemas"]["EngineState"];
+            /**
+             * Models
+             * @description All models of the service
+             */
+            models: components["schemas"]["ModelState"][];
             queue: components["schemas"]["QueueState"];
             limits: components["schemas"]["LimitsInEffect"];
             /** Version */
@@ -1652,6 +1658,61 @@ export interface components {
             quality: string;
         };
         /**
+         * ModelChoice
+         * @description A model that the field `model` of a request may name.
+         */
+        ModelChoice: {
+            /** Name */
+            name: string;
+            /** Engine */
+            engine: string;
+            /**
+             * Model
+             * @description What it runs; null while that is not known
+             */
+            model: string | null;
+            /**
+             * Device
+             * @description Null until it is ready
+             */
+            device: string | null;
+            /**
+             * State
+             * @description idle (its next page starts it), or as the engine's state
+             */
+            state: string;
+            /**
+             * Reason
+             * @description Why it cannot read at present; empty when it can
+             */
+            reason: string;
+            /** Modes */
+            modes: string[];
+            /** Visiontokens */
+            visionTokens: {
+                [key: string]: number[];
+            };
+            /** Tasks */
+            tasks: string[];
+            /**
+             * Default
+             * @description Whether requests that name none use it
+             */
+            default: boolean;
+        };
+        /** ModelState */
+        ModelState: {
+            /** Name */
+            name: string;
+            /**
+             * State
+             * @description idle: its next page starts it
+             */
+            state: string;
+            /** Trouble */
+            trouble: string;
+        };
+        /**
          * Modes
          * @description What clients can choose from.
          */
@@ -1677,6 +1738,11 @@ export interface components {
             formats: components["schemas"]["FormatAnswer"][];
             /** Engines */
             engines: components["schemas"]["EngineAnswer"][];
+            /**
+             * Models
+             * @description One, or those of `DEEPSEEK_OCR_MODELS`
+             */
+            models: components["schemas"]["ModelChoice"][];
             limits: components["schemas"]["Limits"];
         };
         /**
@@ -2208,8 +2274,13 @@ export interface operations {
                      */
                     dpi?: number | null;
                     /**
+                     * Model
+                     * @description Name of a model of `/api/modes`; unset: the default one
+                     */
+                    model?: string | null;
+                    /**
                      * Engine
-                     * @description Name of the running engine, or `auto`
+                     * @description Name of an engine of this service, or `auto`
                      */
                     engine?: string | null;
                     /**
@@ -2525,8 +2596,13 @@ export interface operations {
                      */
                     dpi?: number | null;
                     /**
+                     * Model
+                     * @description Name of a model of `/api/modes`; unset: the default one
+                     */
+                    model?: string | null;
+                    /**
                      * Engine
-                     * @description Name of the running engine, or `auto`
+                     * @description Name of an engine of this service, or `auto`
                      */
                     engine?: string | null;
                     /**

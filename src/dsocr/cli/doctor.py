@@ -34,6 +34,7 @@ from dsocr.engines.selection import NATIVE_PACKAGES, select_engine
 from dsocr.engines.stats import WorkerState
 from dsocr.errors import DsocrError
 from dsocr.host import started_host
+from dsocr.model_hosts import NamedModel
 from dsocr.process.machine import memory_bytes, num_cores, raise_open_files, this_machine
 from dsocr.server.capacity import capacity_of
 from dsocr.types import OcrOptions
@@ -81,13 +82,14 @@ def doctor(
     settings = Settings.from_environment()
     if model is not None:
         runtime = dataclasses.replace(settings.runtime, model_path=model)
-        settings = dataclasses.replace(settings, engine="native", runtime=runtime)
+        settings = dataclasses.replace(settings, engine="native", runtime=runtime, models=())
     works = True
     for finding in _findings(settings, quick=quick):
         mark, style = MARKS[finding.state]
         console.print(Text(f"{mark} ", style), Text(f"{finding.name:<11}{finding.message}"), sep="")
         works = works and finding.state != "bad"
-    selection = select_engine(settings.engine, settings.runtime.model_path)
+    host = settings.host_config()
+    selection = select_engine(host.engine, host.model_path)
     console.print()
     if not works:
         console.print("dsocr cannot read documents yet; fix the lines marked NO.")
@@ -114,7 +116,9 @@ def _findings(settings: Settings, *, quick: bool) -> Iterator[Finding]:
     yield _limits(settings)
     yield _folder(settings.runs_dir)
     yield _keys(settings)
-    selection = select_engine(settings.engine, settings.runtime.model_path)
+    yield from map(_named_model, settings.models)
+    host = settings.host_config()
+    selection = select_engine(host.engine, host.model_path)
     yield Finding("engine", "ok", f"{selection.name}, because {selection.reason}")
     max_concurrency = None
     if sound and not quick:
@@ -188,6 +192,14 @@ def _weights(settings: Settings) -> Finding:
         missing = ", ".join(missing_files(folder))
         return Finding("weights", "note", f"not in {folder}: {missing} missing; run dsocr download")
     return Finding("weights", "note", f"no folder {folder}; run dsocr download to create it")
+
+
+def _named_model(model: NamedModel) -> Finding:
+    missing = ", ".join(missing_files(model.path)[:3])
+    where = f"{model.path} on {model.devices or 'the default device'}"
+    if missing:
+        return Finding("model", "bad", f"{model.name}: {where}: missing: {missing}")
+    return Finding("model", "ok", f"{model.name}: {where}")
 
 
 def _checkpoint(folder: Path) -> Iterator[Finding]:

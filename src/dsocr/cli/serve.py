@@ -42,9 +42,10 @@ def serve(
 
 def _start_engine_process(settings: Settings) -> None:
     """Starts the native engine's process, which takes seconds, before the service is imported."""
-    if select_engine(settings.engine, settings.runtime.model_path).name != "native":
+    host = settings.host_config()
+    if select_engine(host.engine, host.model_path).name != "native":
         return
     from dsocr.engines.deepseek.native import start_process_early
 
     with contextlib.suppress(ChildDied):  # it is started again with the engine
-        start_process_early(settings.runtime)
+        start_process_early(host.engine_configs["native"])

@@ -108,6 +108,8 @@ class Job:
     started_at: float | None
     finished_at: float | None
     error: PageFailure | None
+    wanted_engine: str | None = None
+    """Name of the engine or model that it asks for; None: the default one."""
     queue_position: int | None = None
     """From 1, while it is queued."""
     eta_seconds: float | None = None
@@ -127,6 +129,7 @@ class ClaimRequest:
 
     worker: str
     engine: str
+    """The default engine; empty while it is not ready, and only jobs for `others` are claimed."""
     lost_workers: Collection[str] = ()
     """Workers whose jobs may be claimed: they died, or their heartbeat expired."""
     max_jobs_of_owner: int = 1
@@ -137,6 +140,8 @@ class ClaimRequest:
     """None: only the number of jobs counts."""
     model: str = ""
     """Of the engine; stored with the job."""
+    others: Collection[str] = ()
+    """Further names of engines and models that a job may ask for."""
 
 
 @dataclass(frozen=True, slots=True)

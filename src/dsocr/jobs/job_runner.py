@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -34,17 +34,27 @@ ENGINE_WAIT_SECONDS = 30.0
 
 
 class EngineProvider(Protocol):
-    """The engine and the page decoder that jobs use."""
+    """The engines, by name, and the page decoder that jobs use."""
 
     @property
     def sandbox(self) -> Sandbox: ...
 
     @property
-    def info(self) -> EngineInfo | None:
-        """None while no engine is ready."""
+    def names(self) -> Collection[str]:
+        """All that a job may want: engines, their aliases, models."""
 
-    async def pipeline(self, wait_seconds: float) -> tuple[Pipeline, EngineInfo]:
-        """Waits that long for an engine to be ready. Raises `EngineUnavailable`."""
+    @property
+    def other_names(self) -> Collection[str]:
+        """Those that are not the default engine's."""
+
+    def info_of(self, name: str | None = None) -> EngineInfo | None:
+        """None while that engine is not ready. Without a name: the default engine."""
+
+    async def pipeline(
+        self, wait_seconds: float, name: str | None = None
+    ) -> tuple[Pipeline, EngineInfo]:
+        """Waits that long for the engine to be ready. Raises `EngineUnavailable`, the error of its
+        start, and `InvalidField` for a name that is not in `names`."""
 
 
 class _EngineRestarting(Exception):
@@ -61,6 +71,8 @@ class _Run:
     deadline: Deadline
     engine: tuple[str, str]
     """Name and model, as the store has them."""
+    wanted: str | None
+    """Name of the engine or model that the job asks for; None: the default one."""
     pending: list[PageBatch]
     """To read next; empty: the store has to be asked."""
     pages_left: int = 0
@@ -107,7 +119,8 @@ class JobRunner:
         job, pages, pending = await self._database.read(read, lease.job_id, time.time())
         source = JobSource(job, pages, files=self._files, sandbox=self._engines.sandbox)
         deadline = Deadline(sum(len(batch.pages) for batch in pending), self._config)
-        return _Run(lease, job.owner, source, deadline, (job.engine, job.model), pending)
+        engine = job.engine, job.model
+        return _Run(lease, job.owner, source, deadline, engine, job.wanted_engine, pending)
 
     async def _fail(self, lease: Lease, failure: PageFailure) -> None:
         with contextlib.suppress(LeaseLost):
@@ -143,7 +156,7 @@ class JobRunner:
             run.deadline.page_done()
 
         with run.deadline.paused():
-            pipeline, info = await self._engines.pipeline(ENGINE_WAIT_SECONDS)
+            pipeline, info = await self._engines.pipeline(ENGINE_WAIT_SECONDS, run.wanted)
         if run.engine != (info.name, info.model):
             await self._write(leases.set_engine, run.lease, info.name, info.model)
             run.engine = (info.name, info.model)

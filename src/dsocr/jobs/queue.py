@@ -248,7 +248,7 @@ class JobQueue:
         return accepted
 
     def _limits(self) -> JobLimits:
-        info = self._engines.info
+        info = self._engines.info_of()
         return job_limits(self._config, info.max_concurrency if info else None, self._machine)
 
     def _source(self, job: Job, pages: Sequence[JobPage]) -> JobSource:

@@ -55,7 +55,7 @@ class Submission:
     """Page ranges as `pipeline.page_ranges` has them, for each file; None: all pages."""
     dpi: float | None = None
     wanted_engine: str | None = None
-    """The only engine that may read it; None: any."""
+    """Name of the only engine or model that may read it; None: the default one."""
     password: str | None = field(default=None, repr=False)
     callback_url: str | None = None
     idempotency_key: str | None = None
@@ -74,8 +74,9 @@ async def new_job(
     """
     if not submission.files:
         raise BadRequest("A job needs at least one file.")
-    if engines.info is not None:
-        check_options(submission.options, engines.info)
+    info = engines.info_of(submission.wanted_engine)
+    if info is not None:
+        check_options(submission.options, info)
     if submission.callback_url:
         callbacks.check(submission.callback_url)
     files = await _open_files(submission, engines.sandbox)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from dsocr.engines.base import EngineInfo
-from dsocr.errors import DiskFull, EngineUnavailable
+from dsocr.errors import DiskFull, DsocrError
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.events import JobNotifier
 from dsocr.jobs.files import JobFiles
@@ -127,9 +127,8 @@ class JobWorker:
 
     async def _claim_some(self) -> bool:
         """Whether as many jobs as possible were claimed, so that there may be more."""
-        try:
-            _, info = await self._engines.pipeline(ENGINE_WAIT_SECONDS)
-        except EngineUnavailable:
+        info = await self._default_engine()
+        if info is None and not self._engines.other_names:
             return False
         lost = await self._newly_lost_workers()
         request = self._claim_request(info, lost)
@@ -147,12 +146,21 @@ class JobWorker:
                 self._registry.forget(worker)
         return len(claimed) == MAX_CLAIMS
 
-    def _claim_request(self, info: EngineInfo, lost: Sequence[str]) -> ClaimRequest:
+    async def _default_engine(self) -> EngineInfo | None:
+        """None while it is not ready. Jobs for other engines do not wait for it."""
+        wait_seconds = 0 if self._engines.other_names else ENGINE_WAIT_SECONDS
+        try:
+            return (await self._engines.pipeline(wait_seconds))[1]
+        except DsocrError:  # the host logs why it does not start
+            return None
+
+    def _claim_request(self, info: EngineInfo | None, lost: Sequence[str]) -> ClaimRequest:
         limits = self._limits()
         return ClaimRequest(
             worker=self._registry.id,
-            engine=info.name,
-            model=info.model,
+            engine=info.name if info else "",
+            model=info.model if info else "",
+            others=self._engines.names if info else self._engines.other_names,
             lost_workers=lost,
             max_jobs_of_owner=limits.running.value,
             few_jobs=limits.few_running,

@@ -14,9 +14,10 @@ from fastapi import FastAPI
 
 from dsocr import __version__
 from dsocr.config import Settings
-from dsocr.host import CreateEngine, EngineHost
+from dsocr.host import CreateEngine
 from dsocr.jobs.queue import JobQueue
 from dsocr.metrics import Metrics, create_metrics
+from dsocr.model_hosts import ModelHosts
 from dsocr.process.machine import raise_open_files, this_machine
 from dsocr.server import problems, web_page
 from dsocr.server.admission import AdmissionLimiter
@@ -90,22 +91,22 @@ def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
         raise_open_files()
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "dsocr"))
         counters = create_metrics()
-        host = EngineHost(settings.host_config(), create_engine, counters)
-        queue = JobQueue(settings.runs_dir / "jobs", host, settings.jobs)
-        app.state.service = _service(settings, host, queue, counters)
-        host.start()
+        models = ModelHosts(settings.models_config(), create_engine, counters)
+        queue = JobQueue(settings.runs_dir / "jobs", models, settings.jobs)
+        app.state.service = _service(settings, models, queue, counters)
         try:
+            await models.start()
             await queue.start()
             with on_shutdown_signal(queue.close_event_streams):
                 yield
         finally:
             await queue.close()
-            await host.close()
+            await models.close()
 
     return lifespan
 
 
-def _service(settings: Settings, host: EngineHost, queue: JobQueue, counters: Metrics) -> Service:
+def _service(settings: Settings, models: ModelHosts, queue: JobQueue, counters: Metrics) -> Service:
     machine = this_machine()
 
     @functools.lru_cache(maxsize=8)
@@ -113,7 +114,7 @@ def _service(settings: Settings, host: EngineHost, queue: JobQueue, counters: Me
         return capacity_of(settings, max_concurrency, machine)
 
     def capacity() -> Capacity:
-        info = host.info
+        info = models.info_of()
         return capacity_at(info.max_concurrency if info else None)
 
     return Service(
@@ -123,7 +124,7 @@ def _service(settings: Settings, host: EngineHost, queue: JobQueue, counters: Me
             max_requests=lambda: capacity().requests.value,
             max_bytes=lambda: capacity().queue_bytes.value,
         ),
-        host=host,
+        models=models,
         jobs=queue,
         metrics=counters,
         uploads=AdmissionLimiter(

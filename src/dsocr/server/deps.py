@@ -19,6 +19,7 @@ from dsocr.config import Settings
 from dsocr.host import EngineHost
 from dsocr.jobs.queue import JobQueue
 from dsocr.metrics import Metrics
+from dsocr.model_hosts import ModelHosts
 from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.capacity import Capacity
 from dsocr.server.problems import ClientDisconnected, Unauthorized
@@ -72,13 +73,18 @@ class Service:
     keys: ApiKeys
     admission: AdmissionLimiter
     """Of documents that are answered at once."""
-    host: EngineHost
+    models: ModelHosts
     jobs: JobQueue
     metrics: Metrics
     uploads: AdmissionLimiter
     """Admission of job uploads, apart from `admission`: they are stored, not answered at once."""
     capacity: Callable[[], Capacity]
     """The limits in effect; they follow the engine."""
+
+    @property
+    def host(self) -> EngineHost:
+        """That of the default engine."""
+        return self.models.default
 
 
 def service_of(request: Request) -> Service:

@@ -83,8 +83,20 @@ def options_of(fields: OcrForm, settings: Settings) -> OcrOptions:
     )
 
 
-def check_engine(wanted: str | None, service: Service) -> None:
-    """Raises `InvalidField` for an engine that is not running."""
-    running = service.host.selection.name
-    if wanted is not None and canonical_name(wanted) not in ("auto", running):
-        raise InvalidField(f"engine: {wanted[:40]!r} is not running here; {running} is")
+def model_of(fields: OcrForm, service: Service) -> str | None:
+    """The model or engine that the form names; None for the default one.
+
+    Raises `InvalidField` for one that is not here, and for a model and another engine together.
+    """
+    models, engine = service.models, fields.engine
+    if engine in ("", "auto"):
+        engine = None
+    if engine is not None and canonical_name(engine) not in models.engine_names:
+        running = ", ".join(models.engine_names)
+        raise InvalidField(f"engine: {engine[:40]!r} is not running here; {running} is")
+    if fields.model in (None, "", "auto"):
+        return engine
+    host = models.host(fields.model)
+    if engine is not None and canonical_name(engine) != host.selection.name:
+        raise InvalidField(f"engine: {fields.model} runs on {host.selection.name}")
+    return fields.model

@@ -35,17 +35,22 @@ class ReadRequest:
     dpi: float | None = None
     """Resolution of PDF pages; None: chosen by what is on the page."""
     headers: Headers = "omit"
+    model: str | None = None
+    """Name of the model or engine; None: the default one."""
 
 
 async def admit(service: Service, num_bytes: int, stack: AsyncExitStack) -> AdmittedRead:
     """Admits a request with a body of at most `num_bytes`, before the body is read.
 
-    Waits for an engine that is starting. `stack` keeps the admission until it is closed. Raises
-    `AdmissionRefused`, `EngineUnavailable`, or the error that keeps the engine from starting.
+    Waits for an engine that is starting, if the service has only one. `stack` keeps the admission
+    until it is closed. Raises `AdmissionRefused`, `EngineUnavailable`, or the error that keeps the
+    engine from starting.
     """
     ticket = stack.enter_context(service.admission.admit(num_bytes))
-    pipeline, info = await service.host.pipeline(service.settings.server.start_wait_seconds)
-    return AdmittedRead(service, ticket, pipeline, info)
+    admitted = AdmittedRead(service, ticket)
+    if not service.models.other_names:
+        await admitted.engine(None)
+    return admitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +59,27 @@ class AdmittedRead:
 
     service: Service
     ticket: Ticket
-    pipeline: Pipeline
-    info: EngineInfo
+
+    async def engine(self, model: str | None) -> tuple[Pipeline, EngineInfo]:
+        """Of the model of that name, once it is ready. Raises what `ModelHosts.pipeline` raises."""
+        wait_seconds = self.service.settings.server.start_wait_seconds
+        return await self.service.models.pipeline(wait_seconds, model)
 
     async def open(self, request: ReadRequest, stack: AsyncExitStack) -> OpenedRead:
         """Opens the document until `stack` is closed.
 
-        Raises what `check_options`, `open_document` and `page_indices` raise, and `TooManyPages`.
+        Raises what `engine`, `check_options`, `open_document` and `page_indices` raise, and
+        `TooManyPages`.
         """
-        check_options(request.options, self.info)
+        pipeline, info = await self.engine(request.model)
+        check_options(request.options, info)
         file = request.file
         source = await open_document(
             file.path, name=file.name, sandbox=self.service.host.sandbox, password=request.password
         )
         stack.push_async_callback(source.close)
         pages = self._pages(request.pages, source.num_pages)
-        return OpenedRead(self.service, self.ticket, self.pipeline, source, request, pages)
+        return OpenedRead(self.service, self.ticket, pipeline, source, request, pages)
 
     def _pages(self, ranges: str | None, num_pages: int) -> tuple[int, ...]:
         pages = page_indices(ranges, num_pages) if ranges else range(num_pages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import math
@@ -19,7 +20,7 @@ from dsocr.engines.deepseek.review import review_share, reviewed
 from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
-from dsocr.errors import BadCheckpoint
+from dsocr.errors import BadCheckpoint, DsocrError
 from dsocr.process.early import start_early
 from dsocr.process.inflight import Suspicion
 from dsocr.process.packing import unpack_counts, unpack_floats
@@ -57,6 +58,16 @@ class NativeEngine:
             max_concurrency=INITIAL_MAX_PAGES,
             supports_no_repeat=True,
         )
+        with contextlib.suppress(DsocrError, ValueError, OSError):  # the start reports it
+            self._describe(find_weights(config.model_path))
+
+    def _describe(self, weights: Path | None) -> None:
+        """The model's name and modes, which its config.json has."""
+        if weights is None:
+            return
+        family, spec = read_family(weights)
+        views = _with_max_tiles(spec.views, self._config.max_tiles)
+        self.info = dataclasses.replace(self.info, model=family.name, modes=mode_specs(views))
 
     async def start(self) -> None:
         """Loads the weights. Raises `BadCheckpoint` if they are missing or invalid."""
@@ -77,18 +88,17 @@ class NativeEngine:
 
     def _on_ready(self, weights: Path, ready: dict[str, Any]) -> None:
         """A process that replaces another may have a smaller cache, and take fewer pages."""
-        family, spec = read_family(weights)
+        self._describe(weights)
         self.stages = ready.get("stages", {})
         logger.info(
             "%s is ready on %s: %s, attention %s, loaded in %.1f s%s",
-            *(family.name, ready["device"], ready["dtype"], ready["attention"], ready["seconds"]),
+            self.info.model,
+            *(ready["device"], ready["dtype"], ready["attention"], ready["seconds"]),
             _stage_durations(self.stages),
         )
         self.info = dataclasses.replace(
             self.info,
-            model=family.name,
             device=ready["device"],
-            modes=mode_specs(_with_max_tiles(spec.views, self._config.max_tiles)),
             max_concurrency=ready["max_pages"],
             details=(
                 ("dtype", ready["dtype"]),

@@ -6,7 +6,7 @@ import math
 from collections import Counter, deque
 from typing import Any
 
-from sqlalchemy import Connection, Integer, bindparam, case, func, or_, select
+from sqlalchemy import Boolean, Connection, Integer, bindparam, case, func, or_, select
 
 from dsocr.engines.registry import names_of
 from dsocr.jobs.job import ClaimRequest
@@ -27,7 +27,8 @@ _RUNNING = (
     .group_by(jobs.c.owner)
 )
 _may_claim = or_(
-    jobs.c.wanted_engine.is_(None), jobs.c.wanted_engine.in_(bindparam("engines", expanding=True))
+    jobs.c.wanted_engine.is_(None) & bindparam("has_default", type_=Boolean),
+    jobs.c.wanted_engine.in_(bindparam("engines", expanding=True)),
 ) & jobs.c.owner.not_in(bindparam("full_owners", expanding=True))
 """The engine may read the job, and its owner has room for it."""
 _CANDIDATE = select(
@@ -119,8 +120,12 @@ class JobPicker:
 
     def _may_claim(self) -> dict[str, Any]:
         """Parameters of `_may_claim`."""
-        engines = list(names_of(self._request.engine))
-        return {"engines": engines, "full_owners": self._shares.full_owners()}
+        engine = self._request.engine
+        return {
+            "has_default": bool(engine),
+            "engines": [*(names_of(engine) if engine else ()), *self._request.others],
+            "full_owners": self._shares.full_owners(),
+        }
 
 
 class _Shares:

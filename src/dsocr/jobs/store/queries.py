@@ -220,6 +220,7 @@ def _job(row: Row[Any], job_files: tuple[JobFile, ...], now: float) -> Job:
         started_at=row.started_at,
         finished_at=row.finished_at,
         error=error,
+        wanted_engine=row.wanted_engine,
         eta_seconds=seconds_left(row, now) if row.status == "running" else None,
     )
 

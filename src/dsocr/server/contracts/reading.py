@@ -80,9 +80,9 @@ class DocumentReader:
         reader._admitted = await admit(service, num_bytes, admission)
         return reader
 
-    @property
-    def info(self) -> EngineInfo:
-        return self._admitted.info
+    async def info(self, model: str | None = None) -> EngineInfo:
+        """Of the model of that name, once it is ready."""
+        return (await self._admitted.engine(model))[1]
 
     async def open(self, request: ReadRequest) -> Read:
         """Checks the document; the function that is returned reads it.
@@ -136,7 +136,8 @@ class DocumentReader:
         return Submission(
             files=[request.file],
             options=request.options,
-            engine=self._service.host.selection.name,
+            engine=self._service.models.host(request.model).selection.name,
+            wanted_engine=request.model,
             owner=self._owner or "",
             pages=request.pages,
             dpi=request.dpi,

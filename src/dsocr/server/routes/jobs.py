@@ -17,7 +17,7 @@ from dsocr.options import change_options
 from dsocr.pipeline.pipeline import check_options
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
 from dsocr.server.download import download
-from dsocr.server.forms import check_engine, max_body_bytes, options_of, validate_form
+from dsocr.server.forms import max_body_bytes, model_of, options_of, validate_form
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas.errors import error_answers
 from dsocr.server.schemas.export import AvailableFormats, ExportQuery
@@ -229,7 +229,7 @@ async def retry(
     corrections is read again only with `discard_corrections`."""
     job = await service.jobs.get(job_id, owner)
     changed = changes or PageRetry()
-    options = _changed_options(job.options, changed, service)
+    options = _changed_options(job, changed, service)
     retried = await service.jobs.retry(
         job_id,
         index,
@@ -265,18 +265,18 @@ def _submission(form: Form, service: Service, owner: str, key: str | None) -> Su
     """The form of `POST /api/jobs` as a submission."""
     fields = validate_form(JobForm, form, FILE_FIELDS)
     options = options_of(fields, service.settings)
-    check_engine(fields.engine, service)
+    model = model_of(fields, service)
     files = [upload for name in FILE_FIELDS for upload in form.files.get(name, [])]
     if not files:
         raise InvalidField("file: the file is missing")
     return Submission(
         files=files,
         options=options,
-        engine=service.host.selection.name,
+        engine=service.models.host(model).selection.name,
         owner=owner,
         pages=fields.pages,
         dpi=fields.dpi,
-        wanted_engine=fields.engine if fields.engine not in (None, "auto") else None,
+        wanted_engine=model,
         password=fields.password,
         callback_url=fields.callback,
         idempotency_key=key,
@@ -284,9 +284,9 @@ def _submission(form: Form, service: Service, owner: str, key: str | None) -> Su
     )
 
 
-def _changed_options(options: OcrOptions, changes: PageRetry, service: Service) -> OcrOptions:
+def _changed_options(job: Job, changes: PageRetry, service: Service) -> OcrOptions:
     changed = change_options(
-        options,
+        job.options,
         service.settings.option_limits(),
         prompt=changes.prompt,
         mode=changes.mode,
@@ -295,8 +295,9 @@ def _changed_options(options: OcrOptions, changes: PageRetry, service: Service) 
         no_repeat_ngram=changes.no_repeat_ngram,
         languages=changes.languages,
     )
-    if service.host.info is not None:
-        check_options(changed, service.host.info)
+    info = service.models.info_of(job.wanted_engine)
+    if info is not None:
+        check_options(changed, info)
     return changed
 
 

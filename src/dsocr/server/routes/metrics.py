@@ -33,15 +33,15 @@ async def metrics(service: RunningService) -> Response:
 
 def service_samples(service: Service) -> Iterator[Sample]:
     """The build, the queue of requests and the engine."""
-    host = service.host
-    name = host.selection.name
+    name = service.host.selection.name
     labels = {"version": __version__, "engine": name}
     yield Sample("dsocr_build_info", "Version and engine; always 1", 1, labels)
     yield from queue_samples(service.admission, name)
-    up = host.state == "ready"
-    yield Sample("dsocr_engine_up", "1 while the engine is ready", float(up), {"engine": name})
-    yield from engine_samples(name, host.stats())
-    yield from worker_samples(name, host.workers())
+    for key, host in service.models:
+        up = float(host.state == "ready")
+        yield Sample("dsocr_engine_up", "1 while the engine is ready", up, {"engine": key})
+        yield from engine_samples(key, host.stats())
+        yield from worker_samples(key, host.workers())
 
 
 def queue_samples(admission: AdmissionLimiter, engine: str) -> Iterator[Sample]:

@@ -14,8 +14,8 @@ from dsocr.server import problems
 from dsocr.server.deps import RunningService, Service, locked_router, unless_disconnected
 from dsocr.server.forms import (
     FORM_OVERHEAD_BYTES,
-    check_engine,
     max_body_bytes,
+    model_of,
     options_of,
     validate_form,
 )
@@ -73,10 +73,16 @@ def _read_request(form: Form, service: Service) -> ReadRequest:
     """Raises `InvalidField` and `UnsupportedMode`."""
     fields = validate_form(ReadForm, form, FILE_FIELDS)
     options = options_of(fields, service.settings)
-    check_engine(fields.engine, service)
+    model = model_of(fields, service)
     file = _uploaded_file(form)
     return ReadRequest(
-        file, options, fields.pages, fields.password, dpi=fields.dpi, headers=fields.headers
+        file,
+        options,
+        fields.pages,
+        fields.password,
+        dpi=fields.dpi,
+        headers=fields.headers,
+        model=model,
     )
 
 

@@ -21,7 +21,7 @@ from dsocr.host import EngineHost
 from dsocr.process.capacity import Limit
 from dsocr.process.progress import StartProgress
 from dsocr.server.capacity import Capacity
-from dsocr.server.deps import RunningService, locked_router
+from dsocr.server.deps import RunningService, Service, locked_router
 from dsocr.server.schemas.errors import error_answers
 from dsocr.server.schemas.system import (
     EngineAnswer,
@@ -34,6 +34,8 @@ from dsocr.server.schemas.system import (
     LimitsInEffect,
     Live,
     ModeAnswer,
+    ModelChoice,
+    ModelState,
     Modes,
     ProgressAnswer,
     QueueState,
@@ -71,6 +73,10 @@ async def health(service: RunningService) -> Health:
         modelLoaded=info is not None,
         modes=list(_modes(service.host)),
         engine=_engine_state(service.host),
+        models=[
+            ModelState(name=name, state=host.state, trouble=host.unhealthy_reason)
+            for name, host in service.models
+        ],
         queue=QueueState(
             running=admission.running,
             waiting=admission.waiting,
@@ -121,7 +127,11 @@ async def modes(service: RunningService) -> Modes:
             )
             for spec in FORMATS
         ],
-        engines=[_engine_answer(name, service.host) for name in ENGINES],
+        engines=[_engine_answer(name, service) for name in ENGINES],
+        models=[
+            _model_choice(name, host, is_default=host is service.host)
+            for name, host in service.models
+        ],
         limits=Limits(
             maxImageMb=_number(limits.max_image_mb),
             maxPages=limits.max_pages,
@@ -142,8 +152,8 @@ async def openapi(request: Request) -> Response:
 
 
 def _modes(host: EngineHost) -> Mapping[Mode, ModeSpec]:
-    """Those of the loaded engine; before it is ready, DeepSeek-OCR's."""
-    return host.info.modes if host.info else MODES
+    """Those of the engine, as far as they are known before it is ready; else DeepSeek-OCR's."""
+    return host.described.modes if host.described else MODES
 
 
 def _mode_answer(spec: ModeSpec) -> ModeAnswer:
@@ -200,7 +210,27 @@ def _limit_answer(limit: Limit) -> LimitInEffect:
     return LimitInEffect(value=limit.value, reason=limit.reason)
 
 
-def _engine_answer(name: str, host: EngineHost) -> EngineAnswer:
+def _model_choice(name: str, host: EngineHost, *, is_default: bool) -> ModelChoice:
+    described, info = host.described, host.info
+    modes = _modes(host)
+    return ModelChoice(
+        name=name,
+        engine=host.selection.name,
+        model=described.model if described else None,
+        device=info.device if info else None,
+        state=host.state,
+        reason=host.unhealthy_reason,
+        modes=list(modes),
+        visionTokens={key: list(spec.vision_tokens) for key, spec in modes.items()},
+        tasks=list(described.tasks) if described else [],
+        default=is_default,
+    )
+
+
+def _engine_answer(name: str, service: Service) -> EngineAnswer:
+    host = service.host
+    if name != host.selection.name and name in service.models.engine_names:
+        host = service.models.host(name)
     selection = host.selection
     if name == selection.name:
         info = host.info

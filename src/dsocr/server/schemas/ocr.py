@@ -84,7 +84,12 @@ class OcrForm(BaseModel):
         le=600,
         description="Resolution of PDF pages; unset: chosen by what is on the page",
     )
-    engine: str | None = Field(default=None, description="Name of the running engine, or `auto`")
+    model: str | None = Field(
+        default=None, description="Name of a model of `/api/modes`; unset: the default one"
+    )
+    engine: str | None = Field(
+        default=None, description="Name of an engine of this service, or `auto`"
+    )
     no_repeat_ngram: str | None = Field(
         default=None, description="No-repeat rule: `n/window`, `n`, or `off`"
     )

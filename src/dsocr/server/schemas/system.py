@@ -33,7 +33,7 @@ class EngineState(BaseModel):
     name: str
     model: str | None
     device: str | None
-    state: str = Field(description="starting, ready, failed or stopped")
+    state: str = Field(description="starting, ready, failed, stopped or idle")
     reason: str
     advice: str = Field(description="How to get a better engine; empty if there is none")
     trouble: str = Field(description="Why it cannot read at present; empty when it can")
@@ -47,6 +47,12 @@ class EngineState(BaseModel):
     tasks: list[str] | None = Field(
         description="Supported tasks, `custom`: any prompt; null until it is ready"
     )
+
+
+class ModelState(BaseModel):
+    name: str
+    state: str = Field(description="idle: its next page starts it")
+    trouble: str
 
 
 class QueueState(BaseModel):
@@ -83,7 +89,8 @@ class Health(BaseModel):
     status: str
     modelLoaded: bool
     modes: list[str]
-    engine: EngineState
+    engine: EngineState = Field(description="Of the default model")
+    models: list[ModelState] = Field(description="All models of the service")
     queue: QueueState
     limits: LimitsInEffect
     version: str
@@ -130,6 +137,21 @@ class EngineAnswer(BaseModel):
     reason: str
 
 
+class ModelChoice(BaseModel):
+    """A model that the field `model` of a request may name."""
+
+    name: str
+    engine: str
+    model: str | None = Field(description="What it runs; null while that is not known")
+    device: str | None = Field(description="Null until it is ready")
+    state: str = Field(description="idle (its next page starts it), or as the engine's state")
+    reason: str = Field(description="Why it cannot read at present; empty when it can")
+    modes: list[str]
+    visionTokens: dict[str, list[int]]
+    tasks: list[str]
+    default: bool = Field(description="Whether requests that name none use it")
+
+
 class Limits(BaseModel):
     maxImageMb: int | float
     maxPages: int
@@ -153,6 +175,7 @@ class Modes(BaseModel):
     tasks: list[TaskAnswer]
     formats: list[FormatAnswer]
     engines: list[EngineAnswer]
+    models: list[ModelChoice] = Field(description="One, or those of `DEEPSEEK_OCR_MODELS`")
     limits: Limits
 
 

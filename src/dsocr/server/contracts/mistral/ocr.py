@@ -61,8 +61,9 @@ async def _open(
 ) -> Read:
     options = build_options(service.settings.option_limits())
     pages = asked.page_ranges
+    model = service.models.matching(asked.model)
     try:
-        return await reader.open(ReadRequest(upload, options, pages=pages))
+        return await reader.open(ReadRequest(upload, options, pages=pages, model=model))
     except BadRequest as error:
         if pages and error.message.startswith("pages: ") and type(error) is BadRequest:
             raise InvalidField(f"{error.message} (counted from 1)") from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dsocr.server.contracts.body import stored_data
 from dsocr.server.contracts.file_store import FileStore
 from dsocr.server.contracts.openai.content import Content, FileSource
+from dsocr.server.contracts.openai.models import model_of
 from dsocr.server.contracts.openai.options import OpenaiRequest, options_of
 from dsocr.server.contracts.page_texts import PageTexts
 from dsocr.server.contracts.reading import DocumentReader, Read
@@ -71,13 +72,15 @@ async def open_answer(
     context: AnswerContext, request: OpenaiRequest, content: Content, max_tokens: int | None
 ) -> OpenedAnswer:
     """Opens all files, so that a broken one is refused before the response begins."""
-    info = context.reader.info
+    model = model_of(request.model, context.service)
+    info = await context.reader.info(model)
     settings = context.service.settings
     options, ignored = options_of(request, content, max_tokens, settings, info)
     reads = []
     for source in content.files:
         upload = await _upload(source, context)
-        reads.append(await context.reader.open(ReadRequest(upload, options, pages=request.pages)))
+        document = ReadRequest(upload, options, pages=request.pages, model=model)
+        reads.append(await context.reader.open(document))
     return OpenedAnswer(tuple(reads), request.raw, info.model, tuple(ignored))
 
 

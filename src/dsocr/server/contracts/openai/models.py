@@ -1,4 +1,4 @@
-"""`/v1/models`: the model that is running."""
+"""`/v1/models`: the models of the service, and which one a request names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Response
 from starlette.responses import JSONResponse
 
+from dsocr.host import EngineHost
 from dsocr.server.contracts.openai.errors import error_answers, openai_errors
 from dsocr.server.deps import RunningService, Service, locked_router
 from dsocr.server.problems import NotFound
@@ -29,7 +30,7 @@ class ModelNotFound(NotFound):
 )
 @openai_errors
 async def list_models(service: RunningService) -> Response:
-    models = [_model(name, service) for name in _names(service)]
+    models = [_model(name, host) for name, host in _names(service).items()]
     return JSONResponse({"object": "list", "data": models})
 
 
@@ -41,21 +42,37 @@ async def list_models(service: RunningService) -> Response:
 )
 @openai_errors
 async def show_model(name: str, service: RunningService) -> Response:
-    if name not in _names(service):
+    host = _names(service).get(name)
+    if host is None:
         raise ModelNotFound(f"There is no model {name[:80]!r}.")
-    return JSONResponse(_model(name, service))
+    return JSONResponse(_model(name, host))
 
 
-def _names(service: Service) -> list[str]:
-    info = service.host.info
-    return [ALIAS, *([info.model] if info is not None else [])]
+def model_of(name: str | None, service: Service) -> str | None:
+    """The name of the model that a request names; None: the default one. A service with one model
+    reads with it, whatever the name is. Raises `ModelNotFound`."""
+    models = service.models
+    found = models.matching(name)
+    if found is None and name not in (None, "", ALIAS) and models.other_names:
+        raise ModelNotFound(f"There is no model {name[:80]!r}; /v1/models lists them.")
+    return found
 
 
-def _model(name: str, service: Service) -> dict[str, Any]:
+def _names(service: Service) -> dict[str, EngineHost]:
+    """Names that requests may have, with their hosts."""
+    models = service.models
+    names = {ALIAS: models.default}
+    if models.other_names:
+        return names | dict(models)
+    info = models.info_of()
+    return names | ({info.model: models.default} if info is not None else {})
+
+
+def _model(name: str, host: EngineHost) -> dict[str, Any]:
     return {
         "id": name,
         "object": "model",
         "created": 0,
-        "owned_by": service.host.selection.name,
+        "owned_by": host.selection.name,
         "capabilities": {"completion_chat": True, "vision": True, "ocr": True},
     }
