@@ -20,6 +20,7 @@ from dsocr.exports.pdf.pages import page_size
 from dsocr.exports.pdf.pictures import jpeg_picture, png_picture
 from dsocr.types import Block, Box, Document, OcrOptions, PageResult, SourcePage, TextLine
 from tests.exports.documents import SIZE, PageImages, document, failed_page, page
+from tests.noise import noise
 
 render = partial(exports.render, format="pdf")
 JPEG, PNG, PDF = "image/jpeg", "image/png", "application/pdf"
@@ -193,7 +194,7 @@ def test_jpeg_data_is_taken_over_unchanged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "P"])
 def test_png_rows_are_taken_over_unchanged(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "a.png"
-    image = Image.effect_noise((70, 50), 80).convert(mode)
+    image = noise(70, 50).convert(mode)
     image.save(path)
     assets = PageImages([SourcePage(path, PNG, 0)])
     content = render(document(read_page("words")), assets=assets)

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from dsocr.errors import DsocrError
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_document
 from dsocr.process.child import Child
+from tests.noise import noise
 from tests.pages import made
 
-_NOISE = Image.effect_noise((40, 30), 80).convert("RGB")
+_NOISE = noise(40, 30)
 SEEDS = {
     "png": made.encoded(_NOISE, "PNG"),
     "jpeg": made.encoded(_NOISE, "JPEG"),

@@ -19,6 +19,7 @@ from dsocr.pages.image import MAX_FRAMES
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_document
 from dsocr.types import PageImage
+from tests.noise import noise
 from tests.pages import made
 
 DEEP_GREY = "a17_i16_400x900.png"
@@ -206,7 +207,7 @@ async def test_too_many_frames_are_refused(tmp_path: Path, sandbox: Sandbox) -> 
 async def test_a_truncated_file_is_a_broken_image(
     tmp_path: Path, sandbox: Sandbox, format: str
 ) -> None:
-    whole = made.encoded(Image.effect_noise((90, 90), 60).convert("RGB"), format)
+    whole = made.encoded(noise(90, 90), format)
     path = tmp_path / "cut"
     for part in (0.02, 0.5):
         path.write_bytes(whole[: max(16, int(len(whole) * part))])
@@ -215,7 +216,7 @@ async def test_a_truncated_file_is_a_broken_image(
 
 
 async def test_a_broken_frame_does_not_affect_the_others(tmp_path: Path, sandbox: Sandbox) -> None:
-    frames = [Image.effect_noise((60, 60), 60) for _ in range(3)]
+    frames = [noise(60, 60, seed=frame).getchannel("R") for frame in range(3)]
     whole = made.encoded(
         frames[0], "TIFF", save_all=True, append_images=frames[1:], compression="tiff_adobe_deflate"
     )

@@ -9,7 +9,7 @@ from dsocr.engines.ppocr.recognizer import PageRecognizer
 
 @pytest.fixture(scope="session")
 def networks() -> Networks:
-    return Networks(2)
+    return Networks(1)
 
 
 @pytest.fixture(scope="session")
@@ -19,4 +19,5 @@ def ocr(networks: Networks) -> Ocr:
 
 @pytest.fixture(scope="session")
 def recognizer() -> PageRecognizer:
-    return PageRecognizer(2)
+    """With one thread: as many test processes as cores run at a time."""
+    return PageRecognizer(1)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import hashlib
+import json
 import random
 import re
 from typing import Any
@@ -14,6 +17,10 @@ from dsocr.engines.ppocr.recognizer import PageRecognizer
 from dsocr.engines.ppocr.response import decode_blocks, decode_lines
 from dsocr.types import Box, PageImage, TextLine
 from tests.engines.ppocr import typeset
+
+
+_READINGS: dict[str, dict[str, Any]] = {}
+"""Responses by request and pixels: a page that several tests look at is recognized once."""
 
 
 def recognize(
@@ -31,7 +38,10 @@ def recognize(
     ]
     request = {"mode": "gundam", "task": "markdown", "query": None, "text_lines": lines}
     request |= {"hidden_lines": [], "image_share": 0.0, "languages": [], **changes}
-    return recognizer.recognize(image, request, poll=lambda: None)
+    asked = json.dumps(request, default=str) + str(image.shape) + hashlib.sha256(image).hexdigest()
+    if asked not in _READINGS:
+        _READINGS[asked] = recognizer.recognize(image, request, poll=lambda: None)
+    return copy.deepcopy(_READINGS[asked])
 
 
 def in_pixels(sides: list[float], width: int, height: int) -> list[float]:

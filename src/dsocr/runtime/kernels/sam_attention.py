@@ -138,6 +138,8 @@ def _bias(q: Tensor, rel_h: Tensor, rel_w: Tensor, side: int) -> Tensor:
     q = q.unflatten(2, (side, side))  # (B, heads, rows, columns, head_dim)
     from_rows = torch.einsum("bnhwc,hkc->bnhwk", q, _by_distance(rel_h, side))
     from_columns = torch.einsum("bnhwc,wkc->bnhwk", q, _by_distance(rel_w, side))
+    # contiguous, as their sum then is, whose flattening copies nothing
+    from_rows, from_columns = from_rows.contiguous(), from_columns.contiguous()
     bias = from_rows.unsqueeze(-1) + from_columns.unsqueeze(-2)  # (B, heads, h, w, side, side)
     return bias.flatten(4, 5).flatten(2, 3)  # (B, heads, side * side, side * side)
 
