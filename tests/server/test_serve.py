@@ -163,3 +163,11 @@ def test_a_port_in_use_is_reported_before_anything_is_loaded() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(CannotListen, match=f"{port}.*already"):
             serve.run(Settings(), "127.0.0.1", port)
+
+
+def test_importing_the_service_loads_no_library_of_exports_and_images() -> None:
+    heavy = {"nh3", "markdown_it", "latex2mathml", "lxml", "numpy", "PIL"}
+    code = "import sys, dsocr.server.app; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert heavy.isdisjoint(loaded.stdout.split())
+    assert "dsocr.server.app" in loaded.stdout

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from dsocr.exports.script import SCRIPTS
+
 MIN_WORDS = 3
 """Fewer known words say nothing."""
 MAX_CHARACTERS = 200_000
@@ -24,16 +26,19 @@ _WORDS: dict[str, str] = {
     "nl-NL": "het een van niet dat voor op zijn met aan ook te",
     "pl-PL": "w z na nie się do jest że przez oraz dla od",
 }
+_TAGS = {
+    "ja": "ja-JP",
+    "ko": "ko-KR",
+    "zh": "zh-CN",
+    "ar": "ar-SA",
+    "he": "he-IL",
+    "ru": "ru-RU",
+    "el": "el-GR",
+    "hi": "hi-IN",
+    "th": "th-TH",
+}
 _SCRIPTS = (
-    ("ja-JP", re.compile("[\u3040-\u30ff]")),
-    ("ko-KR", re.compile("[\uac00-\ud7a3]")),
-    ("zh-CN", re.compile("[\u4e00-\u9fff]")),
-    ("ar-SA", re.compile("[\u0600-\u06ff]")),
-    ("he-IL", re.compile("[\u0590-\u05ff]")),
-    ("ru-RU", re.compile("[\u0400-\u04ff]")),
-    ("el-GR", re.compile("[\u0370-\u03ff]")),
-    ("hi-IN", re.compile("[\u0900-\u097f]")),
-    ("th-TH", re.compile("[\u0e00-\u0e7f]")),
+    *((_TAGS[language], letters) for language, letters in SCRIPTS),
     ("latin", re.compile("[A-Za-z\u00c0-\u024f]")),
 )
 _KANA_SHARE = 0.1

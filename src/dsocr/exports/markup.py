@@ -6,12 +6,12 @@ Formulas stay as `\\(...\\)` and `\\[...\\]` in the text of the HTML; images kee
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-import nh3
-from markdown_it import MarkdownIt
-from markdown_it.common.utils import escapeHtml
-from markdown_it.rules_block import StateBlock
-from markdown_it.rules_inline import StateInline
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
+    from markdown_it.rules_inline import StateInline
 
 MAX_FORMULA = 2000
 """Characters; what is longer is text."""
@@ -42,6 +42,10 @@ ATTRIBUTES = {
 
 def to_safe_html(markdown: str) -> str:
     """An HTML fragment that has only `TAGS` and `ATTRIBUTES`: no script, style or event handler."""
+    # Only here: a service imports this module at its start and may never write an export.
+    import nh3
+    from markdown_it.common.utils import escapeHtml
+
     if len(markdown) > MAX_PAGE:
         return f"<pre>{escapeHtml(markdown)}</pre>"
     return nh3.clean(
@@ -54,6 +58,8 @@ def to_safe_html(markdown: str) -> str:
 
 
 def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     # Before "escape", which would take the backslashes away, and before emphasis eats "_".
     parser.inline.ruler.before("escape", "formula", _inline_formula)

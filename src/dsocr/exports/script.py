@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_SCRIPTS = (
+SCRIPTS = (
     ("ja", re.compile("[\u3040-\u30ff]")),
     ("ko", re.compile("[\uac00-\ud7a3]")),
     ("zh", re.compile("[\u4e00-\u9fff]")),
@@ -15,6 +15,7 @@ _SCRIPTS = (
     ("hi", re.compile("[\u0900-\u097f]")),
     ("th", re.compile("[\u0e00-\u0e7f]")),
 )
+"""The letters of each script that one language stands for."""
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -23,7 +24,7 @@ def language_of(text: str) -> str | None:
     if text.isascii():
         return None
     half = len(_LETTER.findall(text)) / 2
-    for language, letters in _SCRIPTS:
+    for language, letters in SCRIPTS:
         count = len(letters.findall(text))
         # Japanese mixes kana with Chinese characters.
         if count and (count > half or (language == "ja" and count > half / 4)):

@@ -7,18 +7,16 @@ as Chinese, is one word: readers of these files put a blank between two words.
 
 from __future__ import annotations
 
-import unicodedata
 from functools import lru_cache
 from typing import Literal
 
+from dsocr.exports.char_widths import BLANK, letter_width
 from dsocr.exports.direction import is_right_to_left
 from dsocr.types import Box, TextLine
 
 Direction = Literal["ltr", "rtl"]
 
-_NARROW = frozenset("iljtfrI.,;:'|!()[]{}`´‘’·-")
-_WIDE = frozenset("mwMW@%—…")
-_BLANK = 0.28
+_BLANK = BLANK / 1000
 
 
 def words_of(line: TextLine) -> list[tuple[str, Box]]:
@@ -40,7 +38,7 @@ def words_of(line: TextLine) -> list[tuple[str, Box]]:
 @lru_cache(4096)
 def text_width(text: str) -> float:
     """The typical width of a text in heights of its font; never 0."""
-    return max(0.1, sum(map(_width, text)))
+    return max(0.1, sum(map(letter_width, text)) / 1000)
 
 
 def direction_of(text: str) -> Direction:
@@ -77,16 +75,3 @@ def _directions(words: list[str], base: Direction) -> list[Direction]:
         after = next((each for each in known[place + 1 :] if each), base)
         found.append(direction or (before if before == after else base))
     return found
-
-
-def _width(letter: str) -> float:
-    if not letter.isascii():
-        if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
-            return 0
-        if unicodedata.east_asian_width(letter) in "WF":
-            return 1
-    if letter in _NARROW:
-        return 0.26
-    if letter in _WIDE:
-        return 0.83
-    return 0.66 if letter.isupper() else 0.55 if letter.isdigit() else 0.5

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
-
-import numpy as np
-from PIL.Image import Image
+from typing import TYPE_CHECKING
 
 from dsocr.engines.deepseek.grounding import compose_raw, result_of_blocks
 from dsocr.types import Block, Box, FinishReason, PageImage, PageResult, TextLine, Usage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 MIN_HEIGHT = 64
 """Pixels; a page of less height is not split."""
@@ -28,6 +29,8 @@ def split_page(page: PageImage) -> tuple[PageImage, PageImage]:
 def split_row(image: Image) -> int:
     """The row of the middle third with the least ink around it; of equals the one nearest to the
     middle."""
+    import numpy as np  # only here: a service imports this module at its start and rarely splits
+
     gray = np.asarray(image.convert("L"), dtype=np.float32)
     strokes = np.abs(np.diff(gray, axis=1)).mean(axis=1) if gray.shape[1] > 1 else gray[:, 0] * 0
     band = max(1, len(gray) // 100)

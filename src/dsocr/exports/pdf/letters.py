@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 
+from dsocr.exports.char_widths import BLANK, letter_width
+
 MAX_CODES = 0xFFFF
-FULL_WIDTH, CAPITAL, DIGIT, SMALL, NARROW, BLANK = 1000, 660, 550, 500, 260, 280
-"""Typical widths in thousandths of the font's size. They split a line's box among its words."""
-_NARROW = frozenset("iljtfrI.,;:'|!()[]{}`´‘’·-")
-_WIDE = frozenset("mwMW@%—…")
-_WIDE_LETTER = 830
-_NO_WIDTH = ("Mn", "Me", "Cf")
 _PER_BLOCK = 100
 """The most entries that one block of a character map may have."""
 
@@ -31,25 +26,7 @@ _MAP_END = "endcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n"
 def width_of(letter: str) -> int:
     """The typical width of a character in thousandths of the font's size; 0 for a mark above or
     below another character."""
-    if letter == " ":
-        return BLANK
-    if letter.isascii():
-        return _latin_width(letter)
-    if unicodedata.category(letter) in _NO_WIDTH:
-        return 0
-    if unicodedata.east_asian_width(letter) in "WF":
-        return FULL_WIDTH
-    return _latin_width(letter)
-
-
-def _latin_width(letter: str) -> int:
-    if letter in _NARROW:
-        return NARROW
-    if letter in _WIDE:
-        return _WIDE_LETTER
-    if letter.isdigit():
-        return DIGIT
-    return CAPITAL if letter.isupper() else SMALL
+    return BLANK if letter == " " else letter_width(letter)
 
 
 def text_width(text: str) -> int:

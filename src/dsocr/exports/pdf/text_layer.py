@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise, repeat
 from typing import Literal
 
+from dsocr.exports.char_widths import FULL_WIDTH
 from dsocr.exports.pdf.font import DESCENT, UNITS_PER_EM
-from dsocr.exports.pdf.letters import FULL_WIDTH, Letters, text_width, width_of
+from dsocr.exports.pdf.letters import Letters, text_width, width_of
 from dsocr.exports.pdf.visual_order import visual_order
 from dsocr.exports.text import plain
 from dsocr.types import FIGURE_LABEL, Block, Box, Document, PageResult

@@ -6,15 +6,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from dsocr.exports.captions import MAX_CHARACTERS, numbered_kind
 from dsocr.exports.structure.parts import FIGURE, Part
 from dsocr.exports.text import plain
-
-_MAX_CHARACTERS = 400
-_TABLE_WORD = r"table|tab\.|tabelle|tableau|tabla|tabela|tabella|таблица|表"
-_FIGURE_WORD = r"fig(?:ure|\.)?|abb(?:ildung|\.)|figura|рис(?:унок|\.)|图|圖|図"
-_START = re.compile(
-    rf"(?:(?P<table>{_TABLE_WORD})|{_FIGURE_WORD})\s*\d+[a-z]?\s*[.:：．|—–-]", re.I
-)
 
 
 def with_bound_captions(parts: list[Part]) -> list[Part]:
@@ -29,8 +23,8 @@ def with_bound_captions(parts: list[Part]) -> list[Part]:
 
 
 def _is_caption(part: Part) -> bool:
-    return len(part.text) <= _MAX_CHARACTERS and (
-        part.kind == "caption" or (part.kind == "text" and bool(_START.match(part.text)))
+    return len(part.text) <= MAX_CHARACTERS and (
+        part.kind == "caption" or (part.kind == "text" and numbered_kind(part.text) is not None)
     )
 
 
@@ -50,10 +44,8 @@ def _is_free(owner: Part) -> bool:
 
 
 def _wanted(caption: Part) -> str:
-    start = _START.match(caption.text)
-    if start:
-        return "table" if start["table"] else "figure"
-    return "table" if caption.label == "table_caption" else "figure"
+    by_label = "table" if caption.label == "table_caption" else "figure"
+    return numbered_kind(caption.text) or by_label
 
 
 def _bind(parts: list[Part], place: int, target: int) -> None:

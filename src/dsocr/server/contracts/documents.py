@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import ClassVar, TypeVar, get_args, get_origin
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar, get_args, get_origin
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -26,6 +27,7 @@ from dsocr.server.uploads import Form, FormLimits, Upload, clean_name, disk_erro
 from dsocr.types import OcrOptions, PageResult
 
 OptionsT = TypeVar("OptionsT", bound="ForeignOptions")
+FormT = TypeVar("FormT", bound="FormOptions")
 
 READ_ERRORS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503, 504, 507)
 MAX_PAGE = 99_999
@@ -42,6 +44,17 @@ class ForeignOptions(BaseModel):
     def ignored(self) -> list[str]:
         extra = self.model_extra or {}
         return [name for name in self.model_fields_set if name in self.no_effect or name in extra]
+
+
+class FormOptions(ForeignOptions):
+    """Options of a form, the documents' languages among them."""
+
+    language_field: ClassVar[str]
+
+    def languages(self) -> list[str]:
+        """Those that change what an engine does."""
+        values = getattr(self, self.language_field)
+        return [one for one in values.split(",") if one.strip()]
 
 
 def form_options(kind: type[OptionsT], form: Form) -> OptionsT:
@@ -143,6 +156,44 @@ def read_options(settings: Settings, languages: Sequence[str] = ()) -> tuple[Ocr
         return build_options(limits), True
 
 
+@dataclass(frozen=True, slots=True)
+class ReceivedForm(Generic[FormT]):
+    """A form of files and options."""
+
+    fields: FormT
+    uploads: Sequence[Upload]
+    options: OcrOptions
+    ignored: Sequence[str]
+    """The options without effect."""
+
+
+async def received_options(
+    request: Request,
+    kind: type[FormT],
+    file_field: str,
+    service: Service,
+    stack: AsyncExitStack,
+    *,
+    for_job: bool = False,
+) -> ReceivedForm[FormT]:
+    """Raises what `received_files` and `form_options` raise."""
+    form, uploads = await received_files(request, (file_field,), service, stack, for_job=for_job)
+    fields = form_options(kind, form)
+    options, unknown = read_options(service.settings, fields.languages())
+    ignored = [*fields.ignored(), *([fields.language_field] if unknown else [])]
+    return ReceivedForm(fields, uploads, options, ignored)
+
+
+async def admit_job(request: Request, service: Service, limit: int, stack: AsyncExitStack) -> None:
+    """Admits a request that becomes a job, with a body of at most `limit` bytes, before it is read.
+
+    Raises `AdmissionRefused` and what `JobQueue.check_capacity` raises.
+    """
+    num_bytes = max_body_bytes(request, limit + FORM_OVERHEAD_BYTES)
+    stack.enter_context(service.uploads.admit(num_bytes))
+    await service.jobs.check_capacity(num_bytes)
+
+
 async def admitted_reader(
     request: Request, service: Service, owner: str | None, limit: int, stack: AsyncExitStack
 ) -> DocumentReader:
@@ -177,6 +228,13 @@ async def pages_between(
     source = await open_document(upload.path, name=upload.name, sandbox=service.host.sandbox)
     await source.close()
     return f"{first}-{min(last, max(first, source.num_pages))}"
+
+
+def shared_pages(pages: Sequence[str | None], field: str) -> str | None:
+    """The page ranges of all files of a job. Raises `InvalidField` naming `field`."""
+    if len(set(pages)) > 1:
+        raise InvalidField(f"{field}: it does not fit all files; send each by itself")
+    return pages[0]
 
 
 async def rendered(reading: Reading, key: str, options: ExportOptions = DEFAULTS) -> str:

@@ -14,12 +14,10 @@ from dsocr.exports.lines import regions_of
 from dsocr.server.contracts.body import ignored_headers, max_file_bytes
 from dsocr.server.contracts.documents import (
     READ_ERRORS,
-    ForeignOptions,
+    FormOptions,
     admitted_reader,
-    form_options,
     read_all,
-    read_options,
-    received_files,
+    received_options,
 )
 from dsocr.server.deps import Owner, RunningService, locked_router
 from dsocr.server.read_now import ReadRequest
@@ -44,7 +42,8 @@ class LiteparseAnswer(BaseModel):
     results: list[LiteparseLine]
 
 
-class LiteparseOptions(ForeignOptions):
+class LiteparseOptions(FormOptions):
+    language_field = "language"
     language: str = ""
     """ISO 639-1."""
 
@@ -66,17 +65,12 @@ async def ocr(request: Request, service: RunningService, owner: Owner) -> Respon
     async with AsyncExitStack() as stack:
         limit = max_file_bytes(service.settings)
         reader = await admitted_reader(request, service, owner, limit, stack)
-        form, uploads = await received_files(request, ("file",), service, stack)
-        fields = form_options(LiteparseOptions, form)
-        languages = [fields.language] if fields.language else []
-        options, unknown = read_options(service.settings, languages)
-        [reading] = await read_all(request, reader, [ReadRequest(uploads[0], options)])
+        form = await received_options(request, LiteparseOptions, "file", service, stack)
+        [reading] = await read_all(request, reader, [ReadRequest(form.uploads[0], form.options)])
     if len(reading.document.pages) != 1:
         raise BadRequest("file: send one page; the answer has no page numbers")
-    ignored = [*fields.ignored(), *(["language"] if unknown else [])]
-    return JSONResponse(
-        {"results": _lines(reading.document.pages[0])}, headers=ignored_headers(ignored)
-    )
+    answer = {"results": _lines(reading.document.pages[0])}
+    return JSONResponse(answer, headers=ignored_headers(form.ignored))
 
 
 def _lines(page: PageResult) -> list[dict[str, Any]]:

@@ -21,13 +21,12 @@ from dsocr.exports.running_heads import without_running_heads
 from dsocr.server.contracts.body import ignored_headers, max_file_bytes
 from dsocr.server.contracts.documents import (
     READ_ERRORS,
-    ForeignOptions,
+    FormOptions,
+    admit_job,
     admitted_reader,
-    form_options,
     max_job_bytes,
     read_all,
-    read_options,
-    received_files,
+    received_options,
 )
 from dsocr.server.contracts.reading import Reading
 from dsocr.server.contracts.tasks import (
@@ -38,7 +37,6 @@ from dsocr.server.contracts.tasks import (
     task_id,
 )
 from dsocr.server.deps import Owner, RunningService, locked_router
-from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from dsocr.server.schemas import errors as schemas
@@ -62,9 +60,10 @@ class Chosen(BaseModel):
     images: bool = True
 
 
-class MarkerOptions(ForeignOptions):
+class MarkerOptions(FormOptions):
     """Of both forms."""
 
+    language_field = "langs"
     no_effect: ClassVar[frozenset[str]] = frozenset(
         ("force_ocr", "use_llm", "strip_existing_ocr", "format_lines", "skip_cache")
         + ("llm_service", "gemini_api_key", "openai_api_key", "groq_api_key")
@@ -102,9 +101,6 @@ class MarkerOptions(ForeignOptions):
         except ValueError as error:
             raise InvalidField("page_range: write pages from 0, such as 0,5-10") from error
 
-    def languages(self) -> list[str]:
-        return [one for one in self.langs.split(",") if one.strip()]
-
 
 def marker_error(error: ErrorInfo) -> dict[str, Any]:
     return {"success": False, "error": error.message}
@@ -124,11 +120,10 @@ async def convert(request: Request, service: RunningService, owner: Owner) -> Re
     async with AsyncExitStack() as stack:
         limit = max_file_bytes(service.settings)
         reader = await admitted_reader(request, service, owner, limit, stack)
-        form, uploads = await received_files(request, ("file",), service, stack)
-        fields = form_options(MarkerOptions, form)
-        chosen, pages = fields.chosen(), fields.pages()
-        options, unknown = read_options(service.settings, fields.languages())
-        [reading] = await read_all(request, reader, [ReadRequest(uploads[0], options, pages)])
+        form = await received_options(request, MarkerOptions, "file", service, stack)
+        chosen, pages = form.fields.chosen(), form.fields.pages()
+        document = ReadRequest(form.uploads[0], form.options, pages)
+        [reading] = await read_all(request, reader, [document])
         output, images = await asyncio.to_thread(_output, reading, chosen)
     body = {
         "format": chosen.output_format,
@@ -137,7 +132,7 @@ async def convert(request: Request, service: RunningService, owner: Owner) -> Re
         "metadata": _metadata(reading),
         "success": True,
     }
-    return JSONResponse(body, headers=ignored_headers(_ignored(fields, unknown)))
+    return JSONResponse(body, headers=ignored_headers(form.ignored))
 
 
 @router.post(
@@ -150,19 +145,15 @@ async def convert(request: Request, service: RunningService, owner: Owner) -> Re
 @body_limit(max_job_bytes)
 async def convert_later(request: Request, service: RunningService, owner: Owner) -> Response:
     """A form with `file`; the answer has the URL of the result."""
-    num_bytes = max_body_bytes(request, max_job_bytes(service.settings) + FORM_OVERHEAD_BYTES)
     async with AsyncExitStack() as stack:
-        stack.enter_context(service.uploads.admit(num_bytes))
-        await service.jobs.check_capacity(num_bytes)
-        form, uploads = await received_files(request, ("file",), service, stack, for_job=True)
-        fields = form_options(MarkerOptions, form)
-        chosen = fields.chosen()
-        options, unknown = read_options(service.settings, fields.languages())
-        job = await submit(service, owner, uploads[:1], options, fields.pages())
+        await admit_job(request, service, max_job_bytes(service.settings), stack)
+        form = await received_options(request, MarkerOptions, "file", service, stack, for_job=True)
+        chosen, pages = form.fields.chosen(), form.fields.pages()
+        job = await submit(service, owner, form.uploads[:1], form.options, pages)
     identity = task_id(job, chosen)
     url = f"{request.url.scheme}://{request.url.netloc}/api/v1/marker/{identity}"
     body = {"success": True, "error": None, "request_id": identity, "request_check_url": url}
-    return JSONResponse(body, headers=ignored_headers(_ignored(fields, unknown)))
+    return JSONResponse(body, headers=ignored_headers(form.ignored))
 
 
 @router.get(
@@ -192,10 +183,6 @@ async def check(request_id: str, service: RunningService, owner: Owner) -> Respo
         "page_count": len(reading.document.pages),
     }
     return JSONResponse(body | found)
-
-
-def _ignored(fields: MarkerOptions, unknown: bool) -> list[str]:
-    return [*fields.ignored(), *(["langs"] if unknown else [])]
 
 
 def _output(reading: Reading, chosen: Chosen) -> tuple[str, dict[str, str]]:

@@ -27,14 +27,15 @@ from dsocr.jobs.job import Job, JobConflict
 from dsocr.server.contracts.body import ignored_headers, max_file_bytes
 from dsocr.server.contracts.documents import (
     READ_ERRORS,
-    ForeignOptions,
+    FormOptions,
+    ReceivedForm,
+    admit_job,
     admitted_reader,
-    form_options,
     max_job_bytes,
     pages_between,
     read_all,
-    read_options,
-    received_files,
+    received_options,
+    shared_pages,
 )
 from dsocr.server.contracts.reading import Reading
 from dsocr.server.contracts.tasks import (
@@ -45,8 +46,7 @@ from dsocr.server.contracts.tasks import (
     task_id,
     timestamp,
 )
-from dsocr.server.deps import Owner, RunningService, locked_router
-from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
+from dsocr.server.deps import Owner, RunningService, Service, locked_router
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from dsocr.server.schemas import errors as schemas
@@ -75,7 +75,8 @@ class Chosen(BaseModel):
     response_format_zip: bool = False
 
 
-class MineruOptions(ForeignOptions):
+class MineruOptions(FormOptions):
+    language_field = "lang_list"
     no_effect: ClassVar[frozenset[str]] = frozenset(
         ("effort", "parse_method", "formula_enable", "table_enable", "image_analysis")
         + ("server_url", "output_dir", "return_original_file")
@@ -128,17 +129,14 @@ async def file_parse(request: Request, service: RunningService, owner: Owner) ->
     async with AsyncExitStack() as stack:
         limit = max_file_bytes(service.settings)
         reader = await admitted_reader(request, service, owner, limit, stack)
-        form, uploads = await received_files(request, ("files",), service, stack)
-        fields = form_options(MineruOptions, form)
-        chosen = fields.chosen()
-        options, unknown = read_options(service.settings, fields.languages())
-        first, last = fields.start_page_id + 1, fields.end_page_id + 1
+        form = await received_options(request, MineruOptions, "files", service, stack)
+        chosen, pages = form.fields.chosen(), await _pages(form, service)
         documents = [
-            ReadRequest(upload, options, await pages_between(upload, first, last, service))
-            for upload in uploads
+            ReadRequest(upload, form.options, ranges)
+            for upload, ranges in zip(form.uploads, pages, strict=True)
         ]
         readings = await read_all(request, reader, documents)
-        return await _written(readings, chosen, _ignored(fields, unknown))
+        return await _written(readings, chosen, form.ignored)
 
 
 @router.post(
@@ -151,20 +149,13 @@ async def file_parse(request: Request, service: RunningService, owner: Owner) ->
 @mineru_errors
 @body_limit(max_job_bytes)
 async def create_task(request: Request, service: RunningService, owner: Owner) -> Response:
-    num_bytes = max_body_bytes(request, max_job_bytes(service.settings) + FORM_OVERHEAD_BYTES)
     async with AsyncExitStack() as stack:
-        stack.enter_context(service.uploads.admit(num_bytes))
-        await service.jobs.check_capacity(num_bytes)
-        form, uploads = await received_files(request, ("files",), service, stack, for_job=True)
-        fields = form_options(MineruOptions, form)
-        chosen = fields.chosen()
-        options, unknown = read_options(service.settings, fields.languages())
-        first, last = fields.start_page_id + 1, fields.end_page_id + 1
-        pages = {await pages_between(upload, first, last, service) for upload in uploads}
-        if len(pages) > 1:
-            raise InvalidField("end_page_id: it does not fit all files; send each by itself")
-        job = await submit(service, owner, uploads, options, pages.pop())
-    headers = ignored_headers(_ignored(fields, unknown))
+        await admit_job(request, service, max_job_bytes(service.settings), stack)
+        form = await received_options(request, MineruOptions, "files", service, stack, for_job=True)
+        chosen = form.fields.chosen()
+        pages = shared_pages(await _pages(form, service), "end_page_id")
+        job = await submit(service, owner, form.uploads, form.options, pages)
+    headers = ignored_headers(form.ignored)
     return JSONResponse(_task(job, chosen, request), 202, headers=headers)
 
 
@@ -197,8 +188,10 @@ async def task_result(
     return await _written(await readings_of(service, job), chosen, ())
 
 
-def _ignored(fields: MineruOptions, unknown: bool) -> list[str]:
-    return [*fields.ignored(), *(["lang_list"] if unknown else [])]
+async def _pages(form: ReceivedForm[MineruOptions], service: Service) -> list[str | None]:
+    """The page ranges of each file."""
+    first, last = form.fields.start_page_id + 1, form.fields.end_page_id + 1
+    return [await pages_between(upload, first, last, service) for upload in form.uploads]
 
 
 def _task(job: Job, chosen: Chosen, request: Request) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from dsocr.server.contracts.azure.result import StringIndex, analyzed
 from dsocr.server.contracts.body import ignored_headers, received_json, stored_data
 from dsocr.server.contracts.documents import (
     READ_ERRORS,
+    admit_job,
     job_json_limit,
     max_job_bytes,
     read_options,
@@ -33,7 +34,6 @@ from dsocr.server.contracts.tasks import (
 )
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
 from dsocr.server.download import download
-from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
 from dsocr.server.problems import NotFound
 from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from dsocr.server.schemas import errors as schemas
@@ -127,10 +127,8 @@ async def analyze(
     """The body is JSON with `base64Source`, or the file. `Operation-Location` has the result."""
     _check_model(model)
     _check_outputs(query)
-    num_bytes = max_body_bytes(request, job_json_limit(service.settings) + FORM_OVERHEAD_BYTES)
     async with AsyncExitStack() as stack:
-        stack.enter_context(service.uploads.admit(num_bytes))
-        await service.jobs.check_capacity(num_bytes)
+        await admit_job(request, service, job_json_limit(service.settings), stack)
         upload = await _received(request, service, stack)
         language = (query.locale or "").partition("-")[0]
         options, unknown = read_options(service.settings, [language] if language else [])

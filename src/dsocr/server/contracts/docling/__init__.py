@@ -13,7 +13,7 @@ from fastapi import Query, Request, Response, WebSocket
 from starlette.responses import JSONResponse
 
 from dsocr import __version__
-from dsocr.errors import DsocrError, InvalidField
+from dsocr.errors import DsocrError
 from dsocr.jobs.job import Job
 from dsocr.server.contracts.body import ignored_headers
 from dsocr.server.contracts.docling.options import (
@@ -28,7 +28,13 @@ from dsocr.server.contracts.docling.requests import (
     received_form_conversion,
     received_json_conversion,
 )
-from dsocr.server.contracts.documents import READ_ERRORS, admitted_reader, read_all
+from dsocr.server.contracts.documents import (
+    READ_ERRORS,
+    admit_job,
+    admitted_reader,
+    read_all,
+    shared_pages,
+)
 from dsocr.server.contracts.reading import Reading
 from dsocr.server.contracts.tasks import (
     failure_message,
@@ -39,7 +45,6 @@ from dsocr.server.contracts.tasks import (
     task_id,
 )
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
-from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
 from dsocr.server.problems import NotFound, Unauthorized
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import body_limit
@@ -232,14 +237,10 @@ async def _answer_later(
     request: Request, service: Service, owner: str | None, input: Input, *, chunks: bool
 ) -> Response:
     limit = body_limit_of(service.settings, is_json=input == "source", for_job=True)
-    num_bytes = max_body_bytes(request, limit + FORM_OVERHEAD_BYTES)
     async with AsyncExitStack() as stack:
-        stack.enter_context(service.uploads.admit(num_bytes))
-        await service.jobs.check_capacity(num_bytes)
+        await admit_job(request, service, limit, stack)
         conversion = await _received(request, service, stack, input, chunks=chunks, for_job=True)
-        if len(set(conversion.pages)) > 1:
-            raise InvalidField("page_range: it does not fit all files; send each by itself")
-        pages = conversion.pages[0]
+        pages = shared_pages(conversion.pages, "page_range")
         job = await submit(service, owner, conversion.uploads, conversion.options, pages)
     return JSONResponse(
         _status(job, conversion.chosen), headers=ignored_headers(conversion.ignored)

@@ -17,6 +17,7 @@ from dsocr.server.contracts.body import (
     received_json,
     stored_data,
 )
+from dsocr.server.contracts.documents import admitted_reader
 from dsocr.server.contracts.file_store import StoredFile
 from dsocr.server.contracts.mistral.answer import serialize_reading
 from dsocr.server.contracts.mistral.errors import error_answers, mistral_errors
@@ -24,7 +25,6 @@ from dsocr.server.contracts.mistral.files import file_store
 from dsocr.server.contracts.mistral.request import DocumentUrl, FileId, OcrRequest
 from dsocr.server.contracts.reading import DocumentReader, Read
 from dsocr.server.deps import Owner, RunningService, Service, locked_router, unless_disconnected
-from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.uploads import Upload
@@ -43,9 +43,8 @@ router = locked_router("mistral")
 async def recognize(request: Request, service: RunningService, owner: Owner) -> Response:
     """The pages of a document as markdown, with figures, tables, blocks and scores as asked."""
     async with AsyncExitStack() as stack:
-        limit = json_body_limit(service.settings) + FORM_OVERHEAD_BYTES
-        num_bytes = max_body_bytes(request, limit)
-        reader = await DocumentReader.admit(service, owner, num_bytes, stack)
+        limit = json_body_limit(service.settings)
+        reader = await admitted_reader(request, service, owner, limit, stack)
         asked = await received_json(request, OcrRequest)
         asked.check()
         upload = await _Documents(service, owner, stack).upload(asked)

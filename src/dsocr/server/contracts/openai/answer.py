@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dsocr.server.contracts.body import stored_data
 from dsocr.server.contracts.file_store import FileStore
-from dsocr.server.contracts.openai.content import Content, FileSource
+from dsocr.server.contracts.openai.content import FileSource
 from dsocr.server.contracts.openai.models import model_of
 from dsocr.server.contracts.openai.options import OpenaiRequest, options_of
 from dsocr.server.contracts.page_texts import PageTexts
@@ -68,14 +68,12 @@ class AnswerContext:
     stack: AsyncExitStack
 
 
-async def open_answer(
-    context: AnswerContext, request: OpenaiRequest, content: Content, max_tokens: int | None
-) -> OpenedAnswer:
+async def open_answer(context: AnswerContext, request: OpenaiRequest) -> OpenedAnswer:
     """Opens all files, so that a broken one is refused before the response begins."""
+    content = request.content()
     model = model_of(request.model, context.service)
     info = await context.reader.info(model)
-    settings = context.service.settings
-    options, ignored = options_of(request, content, max_tokens, settings, info)
+    options, ignored = options_of(request, content, context.service.settings, info)
     reads = []
     for source in content.files:
         upload = await _upload(source, context)

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import time
 import uuid
-from contextlib import AsyncExitStack
 from typing import Annotated, Any, Literal
 
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
-from starlette.responses import JSONResponse
 
-from dsocr.errors import DsocrError, InvalidField
-from dsocr.server import problems
-from dsocr.server.contracts.body import ignored_headers, json_body_limit, received_json
-from dsocr.server.contracts.openai.answer import (
-    AnswerContext,
-    OpenedAnswer,
-    Totals,
-    open_answer,
-    pieces,
-)
-from dsocr.server.contracts.openai.content import Message, content_of
+from dsocr.errors import InvalidField
+from dsocr.server.contracts.body import json_body_limit
+from dsocr.server.contracts.openai.answer import Totals, pieces
+from dsocr.server.contracts.openai.content import Content, Message, content_of
 from dsocr.server.contracts.openai.errors import error_answers, openai_errors
 from dsocr.server.contracts.openai.options import OpenaiRequest
-from dsocr.server.contracts.reading import DocumentReader
-from dsocr.server.deps import Owner, RunningService, locked_router, unless_disconnected
-from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
+from dsocr.server.contracts.openai.respond import respond
+from dsocr.server.deps import Owner, RunningService, locked_router
 from dsocr.server.route_attributes import body_limit
-from dsocr.server.sse import Emit, EventStream, Work, compact_json
+from dsocr.server.sse import Emit, compact_json
 
 router = locked_router("openai")
 
@@ -70,6 +60,13 @@ class ChatRequest(OpenaiRequest):
         if self.tool_choice not in (None, "auto", "none"):
             raise InvalidField("tool_choice: tools cannot be called")
 
+    def content(self) -> Content:
+        return content_of(self.messages)
+
+    @property
+    def token_limit(self) -> int | None:
+        return self.max_completion_tokens or self.max_tokens
+
 
 @router.post(
     "/v1/chat/completions",
@@ -81,66 +78,28 @@ class ChatRequest(OpenaiRequest):
 @openai_errors
 async def complete(request: Request, service: RunningService, owner: Owner) -> Response:
     """The text of the images and files of the last message that has any."""
-    async with AsyncExitStack() as stack:
-        limit = json_body_limit(service.settings) + FORM_OVERHEAD_BYTES
-        num_bytes = max_body_bytes(request, limit)
-        reader = await DocumentReader.admit(service, owner, num_bytes, stack)
-        chat = await received_json(request, ChatRequest)
-        chat.check()
-        context = AnswerContext(service, owner, reader, stack)
-        opened = await open_answer(
-            context,
-            chat,
-            content_of(chat.messages),
-            chat.max_completion_tokens or chat.max_tokens,
-        )
-        headers = ignored_headers(opened.ignored)
-        if chat.stream:
-            stream = EventStream(
-                _stream_work(opened, chat, stack.pop_all(), request),
-                heartbeat_seconds=service.settings.server.heartbeat_seconds,
-                encode=_chunk_bytes,
-            )
-            stream.headers.update(headers)
-            return stream
-        texts: list[str] = []
-        totals = await unless_disconnected(request.receive, opened.run(texts.append))
-    return JSONResponse(_completion(opened, "".join(texts), totals), headers=headers)
+    return await respond(request, service, owner, ChatRequest, _Completion, _chunk_bytes)
 
 
-def _completion(opened: OpenedAnswer, text: str, totals: Totals) -> dict[str, Any]:
-    choice = {
-        "index": 0,
-        "message": {"role": "assistant", "content": text, "refusal": None},
-        "logprobs": None,
-        "finish_reason": _finish_reason(totals),
-    }
-    return {
-        **_head("chat.completion", opened.model),
-        "choices": [choice],
-        "usage": _usage(totals),
-    }
+class _Completion:
+    """A completion, whole or in chunks."""
 
+    def __init__(self, chat: ChatRequest, model: str) -> None:
+        self._model = model
+        self._with_usage = bool(chat.stream_options and chat.stream_options.include_usage)
 
-def _stream_work(
-    opened: OpenedAnswer, chat: ChatRequest, stack: AsyncExitStack, request: Request
-) -> Work:
-    """The work of an `EventStream`, which closes `stack` when it ends."""
-    with_usage = bool(chat.stream_options and chat.stream_options.include_usage)
+    def whole(self, text: str, totals: Totals) -> dict[str, Any]:
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": text, "refusal": None},
+            "logprobs": None,
+            "finish_reason": _finish_reason(totals),
+        }
+        head = _head("chat.completion", self._model)
+        return {**head, "choices": [choice], "usage": _usage(totals)}
 
-    async def work(emit: Emit) -> None:
-        chunks = _Chunks(emit, opened.model, with_usage)
-        async with stack:
-            try:
-                chunks.send({"role": "assistant", "content": ""})
-                totals = await opened.run(chunks.send_text)
-            except DsocrError as error:
-                emit("error", problems.error_body(error, request.scope))
-            else:
-                chunks.finish(totals)
-            emit(DONE, {})
-
-    return work
+    def events(self, emit: Emit) -> _Chunks:
+        return _Chunks(emit, self._model, self._with_usage)
 
 
 class _Chunks:
@@ -151,18 +110,26 @@ class _Chunks:
         self._head = _head("chat.completion.chunk", model)
         self._usage: dict[str, Any] = {"usage": None} if with_usage else {}
 
+    def begin(self) -> None:
+        self._send({"role": "assistant", "content": ""})
+
     def send_text(self, text: str) -> None:
         for piece in pieces(text):
-            self.send({"content": piece})
+            self._send({"content": piece})
 
-    def send(self, delta: dict[str, Any], finish: Literal["stop", "length"] | None = None) -> None:
+    def _send(self, delta: dict[str, Any], finish: Literal["stop", "length"] | None = None) -> None:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         self._emit("chunk", {**self._head, "choices": [choice], **self._usage})
 
     def finish(self, totals: Totals) -> None:
-        self.send({}, _finish_reason(totals))
+        self._send({}, _finish_reason(totals))
         if self._usage:
             self._emit("chunk", {**self._head, "choices": [], "usage": _usage(totals)})
+        self._emit(DONE, {})
+
+    def fail(self, body: dict[str, Any]) -> None:
+        self._emit("error", body)
+        self._emit(DONE, {})
 
 
 def _chunk_bytes(name: str, data: dict[str, Any], id: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,7 +25,7 @@ class VllmArguments(BaseModel):
     window_size: Annotated[int, Field(ge=1, le=100_000)] | None = None
 
 
-class OpenaiRequest(BaseModel):
+class OpenaiRequest(BaseModel, ABC):
     """Fields that are named here have an effect; others are reported as ignored."""
 
     model_config = ConfigDict(extra="allow")
@@ -39,6 +40,19 @@ class OpenaiRequest(BaseModel):
     pages: str | None = None
     languages: str | None = None
 
+    @abstractmethod
+    def check(self) -> None:
+        """Raises `InvalidField` for outputs that cannot be given."""
+
+    @abstractmethod
+    def content(self) -> Content:
+        """The files and the prompt. Raises `InvalidField`."""
+
+    @property
+    @abstractmethod
+    def token_limit(self) -> int | None:
+        """Of the text of a page."""
+
     @property
     def raw(self) -> bool:
         return self.skip_special_tokens is False
@@ -52,7 +66,6 @@ class OpenaiRequest(BaseModel):
 def options_of(
     request: OpenaiRequest,
     content: Content,
-    max_tokens: int | None,
     settings: Settings,
     info: EngineInfo,
 ) -> tuple[OcrOptions, list[str]]:
@@ -72,7 +85,7 @@ def options_of(
         limits,
         prompt=prompt,
         mode=request.mode or DEFAULT_MODE,
-        max_tokens=_clamped(max_tokens, limits.max_output_tokens),
+        max_tokens=_clamped(request.token_limit, limits.max_output_tokens),
         temperature=request.temperature or 0.0,
         no_repeat_ngram=_no_repeat(request.vllm_xargs),
         languages=request.languages,

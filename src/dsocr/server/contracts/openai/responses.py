@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import time
 import uuid
-from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
-from starlette.responses import JSONResponse
 
-from dsocr.errors import DsocrError, InvalidField
-from dsocr.server import problems
-from dsocr.server.contracts.body import ignored_headers, json_body_limit, received_json
-from dsocr.server.contracts.openai.answer import (
-    AnswerContext,
-    OpenedAnswer,
-    Totals,
-    open_answer,
-    pieces,
-)
-from dsocr.server.contracts.openai.content import Message, content_of
+from dsocr.errors import InvalidField
+from dsocr.server.contracts.body import json_body_limit
+from dsocr.server.contracts.openai.answer import Totals, pieces
+from dsocr.server.contracts.openai.content import Content, Message, content_of
 from dsocr.server.contracts.openai.errors import error_answers, openai_errors
 from dsocr.server.contracts.openai.options import OpenaiRequest
-from dsocr.server.contracts.reading import DocumentReader
-from dsocr.server.deps import Owner, RunningService, locked_router, unless_disconnected
-from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
+from dsocr.server.contracts.openai.respond import respond
+from dsocr.server.deps import Owner, RunningService, locked_router
 from dsocr.server.route_attributes import body_limit
-from dsocr.server.sse import Emit, EventStream, Work, compact_json
+from dsocr.server.sse import Emit, compact_json
 
 router = locked_router("openai")
 
@@ -65,10 +55,14 @@ class ResponseRequest(OpenaiRequest):
         if self.tool_choice not in (None, "auto", "none"):
             raise InvalidField("tool_choice: tools cannot be called")
 
-    @property
-    def messages(self) -> list[Message]:
+    def content(self) -> Content:
         text = self.input
-        return [Message(role="user", content=text)] if isinstance(text, str) else text
+        messages = [Message(role="user", content=text)] if isinstance(text, str) else text
+        return content_of(messages, self.instructions or "")
+
+    @property
+    def token_limit(self) -> int | None:
+        return self.max_output_tokens
 
 
 @router.post(
@@ -79,30 +73,9 @@ class ResponseRequest(OpenaiRequest):
 )
 @body_limit(json_body_limit)
 @openai_errors
-async def respond(request: Request, service: RunningService, owner: Owner) -> Response:
+async def create(request: Request, service: RunningService, owner: Owner) -> Response:
     """The text of the images and files of the last message that has any."""
-    async with AsyncExitStack() as stack:
-        limit = json_body_limit(service.settings) + FORM_OVERHEAD_BYTES
-        num_bytes = max_body_bytes(request, limit)
-        reader = await DocumentReader.admit(service, owner, num_bytes, stack)
-        asked = await received_json(request, ResponseRequest)
-        asked.check()
-        context = AnswerContext(service, owner, reader, stack)
-        content = content_of(asked.messages, asked.instructions or "")
-        opened = await open_answer(context, asked, content, asked.max_output_tokens)
-        headers = ignored_headers(opened.ignored)
-        result = _Result(asked, opened.model)
-        if asked.stream:
-            stream = EventStream(
-                _stream_work(opened, result, stack.pop_all(), request),
-                heartbeat_seconds=service.settings.server.heartbeat_seconds,
-                encode=_event_bytes,
-            )
-            stream.headers.update(headers)
-            return stream
-        texts: list[str] = []
-        totals = await unless_disconnected(request.receive, opened.run(texts.append))
-    return JSONResponse(result.finished("".join(texts), totals), headers=headers)
+    return await respond(request, service, owner, ResponseRequest, _Result, _event_bytes)
 
 
 class _Result:
@@ -129,13 +102,16 @@ class _Result:
             "store": False,
         }
 
+    def events(self, emit: Emit) -> _Events:
+        return _Events(emit, self)
+
     def unfinished(self) -> dict[str, Any]:
         return self._state("in_progress", [], None)
 
     def failed(self, message: str, code: str) -> dict[str, Any]:
         return {**self._state("failed", [], None), "error": {"code": code, "message": message}}
 
-    def finished(self, text: str, totals: Totals) -> dict[str, Any]:
+    def whole(self, text: str, totals: Totals) -> dict[str, Any]:
         item = self.item([part_of(text)], "incomplete" if totals.cut else "completed")
         state = self._state(item["status"], [item], totals)
         if totals.cut:
@@ -164,26 +140,6 @@ class _Result:
         }
 
 
-def _stream_work(
-    opened: OpenedAnswer, result: _Result, stack: AsyncExitStack, request: Request
-) -> Work:
-    """The work of an `EventStream`, which closes `stack` when it ends."""
-
-    async def work(emit: Emit) -> None:
-        events = _Events(emit, result)
-        async with stack:
-            try:
-                events.begin()
-                totals = await opened.run(events.send_text)
-            except DsocrError as error:
-                body = problems.error_body(error, request.scope)["error"]
-                events.fail(body["message"], body["code"])
-            else:
-                events.finish(totals)
-
-    return work
-
-
 class _Events:
     """Sends the events of one response, numbered from 0."""
 
@@ -206,14 +162,15 @@ class _Events:
             self._send_part("output_text.delta", delta=piece, logprobs=[])
 
     def finish(self, totals: Totals) -> None:
-        response = self._result.finished(self._text, totals)
+        response = self._result.whole(self._text, totals)
         self._send_part("output_text.done", text=self._text, logprobs=[])
         self._send_part("content_part.done", part=part_of(self._text))
         self._send("output_item.done", output_index=0, item=response["output"][0])
         self._send(response["status"], response=response)
 
-    def fail(self, message: str, code: str) -> None:
-        self._send("failed", response=self._result.failed(message, code))
+    def fail(self, body: dict[str, Any]) -> None:
+        error = body["error"]
+        self._send("failed", response=self._result.failed(error["message"], error["code"]))
 
     def _send_part(self, name: str, **data: Any) -> None:
         item = self._result.item_id
