@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections import deque
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -19,6 +19,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
 
+from dsocr.pages.letter_spacing import SpacedLine, letter_spaced, spaced_line
 from dsocr.pages.pdf_calls import address_of, function
 from dsocr.pages.right_to_left import Letter, has_right_to_left, reading_order_text
 from dsocr.types import Box, FontRun, TextLine
@@ -81,6 +82,8 @@ class _Run:
     """Each character with its extent along the line and its font; spaces have neither."""
     right_to_left: bool = False
     """Known once the line is complete."""
+    words: str | None = None
+    """The text of letter-spaced words, known once the page is complete."""
 
     def joined(self) -> str:
         return "".join([letter[0] for letter in self.letters])
@@ -89,7 +92,19 @@ class _Run:
         if self.right_to_left:
             letters = [Letter(*letter[:3]) for letter in self.letters]
             return reading_order_text(letters, self.top - self.bottom)
+        if self.words is not None:
+            return self.words
         return " ".join(self.joined().split())
+
+    def spaced(self) -> SpacedLine | None:
+        """The line with the gaps of its letters, if it has about as many blanks as letters."""
+        if (
+            self.vertical
+            or self.right_to_left
+            or 3 * self.letters.count(_SPACE) < len(self.letters)
+        ):
+            return None
+        return spaced_line(self.letters, self.top - self.bottom)
 
     def fonts(self) -> tuple[FontRun, ...]:
         """The fonts of the text's characters, blanks left out; empty where these are reordered."""
@@ -134,12 +149,19 @@ def text_lines(
     `only` holds the indices of the characters that are taken, where these are not all.
     """
     runs = _merge_right_to_left(list(_runs(characters, only)))
+    _join_spaced_letters(runs)
     placed = (
         TextLine(text, frame.box(run.left, run.bottom, run.right, run.top), fonts=run.fonts())
         for run in runs
         if (text := run.text())
     )
     return [line for line in placed if _is_on_page(line.box)]
+
+
+def _join_spaced_letters(runs: Sequence[_Run]) -> None:
+    spaced = {id(line): (run, line) for run in runs if (line := run.spaced()) is not None}
+    for line in letter_spaced([line for _, line in spaced.values()]):
+        spaced[id(line)][0].words = line.words()
 
 
 def _is_on_page(box: Box) -> bool:

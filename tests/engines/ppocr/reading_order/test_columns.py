@@ -83,3 +83,16 @@ def test_references_with_numbers_are_a_column_beside_two_addresses() -> None:
     ]
 
     assert order_of(items) == [text.split()[0] for rows in texts for text in rows]
+
+
+def test_a_heading_above_the_right_column_stays_with_its_text_and_list() -> None:
+    left = [line(f"and so the story went on {row}", 0, 40 + 26 * row, 300) for row in range(6)]
+    heading = line("Repairs", 340, 0, 430, height=30)
+    text = [
+        line(f"the bridge was closed in May {row}", 340, 46 + 26 * row, 640) for row in range(2)
+    ]
+    goods = [line(f"- Stone {row}", 340, 110 + 26 * row, 430) for row in range(4)]
+
+    order = order_of([heading, *left, *text, *goods])
+
+    assert order.index("Repairs") == len(left)

@@ -151,3 +151,26 @@ def test_rows_that_begin_with_times_or_keys_keep_their_breaks() -> None:
     assert [part.flowing for part in split_paragraphs(times)] == [False]
     assert [part.flowing for part in split_paragraphs(keys)] == [False]
     assert [part.flowing for part in split_paragraphs(prose)] == [True]
+
+
+def test_entries_of_a_glossary_are_paragraphs_with_the_rows_that_they_wrap_into() -> None:
+    rows = [
+        row("Bilge: the lowest part of a ship, where water", 0),
+        row("collects in harbour", 26, x1=180),
+        row("Keel: the long beam along the bottom of a ship,", 52),
+        row("below its frame", 78, x1=150),
+        row("Sheet: a rope", 104, x1=130),
+    ]
+    parts = split_paragraphs(rows)
+
+    assert [part.rows[0] for part in parts] == [rows[0], rows[2], rows[4]]
+    assert all(part.flowing for part in parts)
+
+
+def test_rows_of_prose_that_begin_with_a_word_and_a_colon_by_chance_flow() -> None:
+    first = "Note: the office stays closed on Friday since the painters are in the house"
+    rows = [
+        row(first, 0, x1=750),
+        row("Remedy: ask the porter, who has all the keys of this", 26, x1=520),
+    ]
+    assert [part.flowing for part in split_paragraphs(rows)] == [True]

@@ -16,6 +16,8 @@ from dsocr.engines.ppocr.reading_order.items import line_items, line_rows
 from dsocr.engines.ppocr.reading_order.row_pairs import bound_beside, repeats_list
 from dsocr.engines.ppocr.tables.grid_rows import grids_in
 from dsocr.engines.ppocr.tables.rules import RuledTable, is_inside
+from dsocr.engines.ppocr.tables.side_by_side import tables_in
+from dsocr.engines.ppocr.tables.text_grids import text_grids_in
 from dsocr.engines.ppocr.tables.white_space import column_separators, is_number
 
 _INSIDE_RULES = 0.5  # of a region's area
@@ -69,8 +71,11 @@ def with_grids(
         for grid in grids_in(arrange(line_items(loose), right_to_left=right_to_left))
         if not are_across(grid, frames)
     ]
-    tables = [*structures, *(_table(grid) for grid in grids)]
     taken = {id(line) for grid in grids for line in grid}
+    wrapped = text_grids_in([line for line in loose if id(line) not in taken])
+    grids += [grid for grid in wrapped if not are_across(grid, frames)]
+    taken = {id(line) for grid in grids for line in grid}
+    tables = [*structures, *(_table(grid) for grid in grids)]
     tables, in_rows = _with_rows(tables, [line for line in loose if id(line) not in taken])
     taken.update(in_rows)
     tables = _with_lists_apart(tables)
@@ -90,7 +95,10 @@ def _with_lists_apart(assigned: Assigned) -> Assigned:
 
 
 def _lists_in(lines: Sequence[Line]) -> list[tuple[Line, ...]]:
-    """The lists of labels and values that stand side by side; none if it is one table."""
+    """The lists or tables that stand side by side; none if it is one table."""
+    tables = tables_in(lines)
+    if len(tables) > 1:
+        return tables
     columns = [
         [[line for item in row for line in item.lines] for row in column]
         for column in arrange(line_items(lines))

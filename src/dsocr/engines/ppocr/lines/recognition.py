@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dsocr.engines.ppocr.geometry import Line
+from dsocr.engines.ppocr.lines.bullets import with_bullets
 from dsocr.engines.ppocr.lines.check_boxes import CheckBox, find_check_boxes
 from dsocr.engines.ppocr.lines.curvature import MIN_CURVES, bend_of, unbent
 from dsocr.engines.ppocr.lines.gutters import separate_overlapping, split_at_gutters
@@ -119,7 +120,7 @@ class LineRecognizer:
         flags = quality_flags(text, legibility(lines, quads), num_detected=len(quads))
         image, text = OverlaidText(self._ocr, detail, poll).recover(view.image, text)
         rotated = [f"turned_{orientation}"] if orientation else []
-        text = with_box_marks(text, boxes)
+        text = with_bullets(clean, with_box_marks(text, boxes))
         return PageLines(replace(view, image=image), text, [*rotated, *flags])
 
     def _with_lone_signs(

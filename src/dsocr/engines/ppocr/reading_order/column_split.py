@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from dsocr.engines.ppocr.geometry import Rect
@@ -22,6 +23,9 @@ _MIN_ROWS = 3
 _MIN_REGION_ROWS = 2
 _MIN_FILL = 0.5  # a column of text is at least half full on its median row
 _MIN_WEIGHT = 9.0
+_FULL = 0.85  # of the widest row
+_MIN_FULL_WEIGHT = 24.0
+_MIN_FULL_ROWS = 0.25
 _MAX_CROSSING = 0.25  # of the items' height
 _CROSSING_STEP = 0.3  # of a line's height, right of an item's edge
 
@@ -110,7 +114,19 @@ def reads_as_column(items: Sequence[LayoutItem]) -> bool:
     widths = [row[-1].rect.x1 - row[0].rect.x0 for row in rows]
     width = max(line.rect.x1 for line in lines) - min(line.rect.x0 for line in lines)
     weights = [sum(_weight(line.text) for line in row) for row in rows]
-    return median(widths) >= _MIN_FILL * width and median(weights) >= _MIN_WEIGHT
+    if median(widths) >= _MIN_FILL * width and median(weights) >= _MIN_WEIGHT:
+        return True
+    return _holds_running_text(widths, weights)
+
+
+def _holds_running_text(widths: Sequence[float], weights: Sequence[float]) -> bool:
+    """Whether full rows of text follow one another: a list below them may have short rows."""
+    full = [
+        width > _FULL * max(widths) and weight >= _MIN_FULL_WEIGHT
+        for width, weight in zip(widths, weights, strict=True)
+    ]
+    pairs = sum(above and below for above, below in pairwise(full))
+    return bool(pairs) and sum(full) >= _MIN_FULL_ROWS * len(full)
 
 
 def _weight(text: str) -> float:

@@ -30,6 +30,7 @@ _NARROW = 0.6  # of the column: no row of such a paragraph had to end where it d
 _INDENT = 0.9  # of a row's height
 _RAGGED = 1.2  # of a row's height: more is no uneven edge of print
 _MIN_FLOWING_WIDTH = 18  # in Latin letters: no running text is set in shorter rows
+_LONG = 60  # in Latin letters
 _ENDS = tuple('.!?:;\u3002\uff01\uff1f\uff1a\uff1b\u2026"\u201d)\uff09')
 _LIST_MARK = re.compile(
     r"""^(?:
@@ -85,6 +86,9 @@ def split_paragraphs(rows: Sequence[Line], *, leading: float = _LEADING) -> list
     usual = median(row.height for row in rows)
     paragraphs: list[Paragraph] = []
     for stanza in _stanzas(rows, pitch):
+        if entries := _wrapped_entries(stanza, column):
+            paragraphs += entries
+            continue
         if len(stanza) >= _FEW_ROWS and _is_verse(stanza):
             paragraphs.append(Paragraph(tuple(stanza), False))
             continue
@@ -93,8 +97,32 @@ def split_paragraphs(rows: Sequence[Line], *, leading: float = _LEADING) -> list
             if _begins_paragraph(above, row, column, pitch=pitch, usual=usual):
                 parts.append([])
             parts[-1].append(row)
-        paragraphs += [Paragraph(tuple(part), _flows(part, column)) for part in parts]
+        for part in parts:
+            paragraphs += _paragraphs_of(part, column)
     return paragraphs
+
+
+def _paragraphs_of(rows: Sequence[Line], column: Edges) -> list[Paragraph]:
+    """The rows as one paragraph; entries that wrap (a glossary's, say) as one each."""
+    if _flows(rows, column):
+        return [Paragraph(tuple(rows), True)]
+    return _wrapped_entries(rows, column) or [Paragraph(tuple(rows), False)]
+
+
+def _wrapped_entries(rows: Sequence[Line], column: Edges) -> list[Paragraph]:
+    """The rows of each entry, where some entries run on in rows below; else none."""
+    starts = [_begins_entry(row.text) for row in rows]
+    if not starts[0] or not 2 <= sum(starts) < len(rows) or any(row.has_wide_gap for row in rows):
+        return []
+    right = max(row.rect.x1 for row in rows)
+    entries: list[list[Line]] = []
+    for index, row in enumerate(rows):
+        if starts[index]:
+            entries.append([])
+        elif not _is_full(rows[index - 1], row, (column[0], right)):
+            return []
+        entries[-1].append(row)
+    return [Paragraph(tuple(own), True) for own in entries]
 
 
 def _stanzas(rows: Sequence[Line], pitch: float) -> list[list[Line]]:
@@ -235,7 +263,7 @@ def _flows(rows: Sequence[Line], column: Edges) -> bool:
         return False
     if median(_text_width(row.text) for row in rows) < _MIN_FLOWING_WIDTH:
         return False
-    if keeps_breaks(rows) or _all_begin_entries(rows):
+    if keeps_breaks(rows) or _all_begin_entries(rows, column):
         return False
     pairs = list(pairwise(rows))
     if 2 * sum(_is_centred_under(above, below) for above, below in pairs) > len(pairs):
@@ -248,9 +276,21 @@ def _flows(rows: Sequence[Line], column: Edges) -> bool:
     return sum(full) >= 0.6 * len(pairs)
 
 
-def _all_begin_entries(rows: Sequence[Line]) -> bool:
-    """Whether every row begins with a time, a date, or a short key and its colon."""
-    return all(_ENTRY.match(row.text.strip()) for row in rows)
+def _all_begin_entries(rows: Sequence[Line], column: Edges) -> bool:
+    """Whether every row begins with a time, a date, or a short key and its colon.
+
+    A sentence with a colon may begin so by chance: its rows are long and end where the next word
+    did not fit.
+    """
+    if not all(_begins_entry(row.text) for row in rows):
+        return False
+    is_long = median(_text_width(row.text) for row in rows) > _LONG
+    return not (is_long and all(_is_full(*pair, column) for pair in pairwise(rows)))
+
+
+def _begins_entry(text: str) -> bool:
+    words = text.strip()
+    return bool(_ENTRY.match(words)) and not words[0].islower()
 
 
 def _paragraph_edges(rows: Sequence[Line], column: Edges) -> Edges:

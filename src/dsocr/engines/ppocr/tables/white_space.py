@@ -67,6 +67,11 @@ def is_number(text: str) -> bool:
 
 def column_separators(rows: Sequence[Row]) -> list[float]:
     """The x of each white stripe between two columns, which hardly any full row crosses."""
+    return [(left + right) / 2 for left, right in column_stripes(rows)]
+
+
+def column_stripes(rows: Sequence[Row]) -> list[Interval]:
+    """The white stripes between two columns, from left to right."""
     longest = max(map(len, rows), default=0)
     full = [row for row in rows if len(row) >= max(2.0, _FULL_ROW * longest)]
     if not full:
@@ -74,9 +79,7 @@ def column_separators(rows: Sequence[Row]) -> list[float]:
     spans = [[_trimmed(line.rect) for line in row] for row in full]
     height = median(line.rect.height for row in full for line in row)
     return [
-        (left + right) / 2
-        for left, right in _white_stripes(spans)
-        if right - left > _MIN_GAP * height
+        (left, right) for left, right in _white_stripes(spans) if right - left > _MIN_GAP * height
     ]
 
 
@@ -172,9 +175,9 @@ def _joins_above(
 
     Between two records the widest gap divides the upper one's rows from the lower one's.
     """
-    records = _records(placed, num_columns)
     middles = [median(line.rect.centre_y for line in row) for row in rows]
     gaps = [0.0, *(below - above for above, below in pairwise(middles))]
+    records = _records(placed, num_columns, gaps)
     height = median(line.rect.height for row in rows for line in row) if rows else 0.0
     starts = {0} | _heading_starts(placed[: records[0] if records else None])
     for above, below in pairwise([-1, *records]):
@@ -200,13 +203,26 @@ def _heading_starts(heading: Sequence[Sequence[LatticeCell]]) -> set[int]:
     }
 
 
-def _records(placed: Sequence[Sequence[LatticeCell]], num_columns: int) -> list[int]:
-    """The rows that certainly are one each: with numbers, or where those are few, well filled."""
+def _records(
+    placed: Sequence[Sequence[LatticeCell]], num_columns: int, gaps: Sequence[float]
+) -> list[int]:
+    """The rows that certainly are one each: with numbers, or where those are few, well filled.
+
+    Rows with fewer cells than the row above, and closer to it than complete ones are, hold text
+    that wraps.
+    """
     with_numbers = [index for index, row in enumerate(placed) if any(map(_is_value, row))]
     if len(with_numbers) >= _MIN_RECORDS * len(placed):
         return with_numbers
-    return [
+    full = [
         index for index, row in enumerate(placed) if len(row) >= max(2, _FULL_ROW * num_columns)
+    ]
+    complete = [gaps[index] for index in full if index and len(placed[index]) == num_columns]
+    limit = _OWN_ROW * median(complete) if complete else 0.0
+    return [
+        index
+        for index in full
+        if gaps[index] >= limit or not index or len(placed[index]) >= len(placed[index - 1])
     ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from dsocr.engines.ppocr.geometry import Line, share_inside
+from dsocr.engines.ppocr.lines.bullets import with_bullets
 from dsocr.engines.ppocr.lines.check_boxes import CheckBox, find_check_boxes
 from dsocr.engines.ppocr.lines.layer import text_layer
 from dsocr.engines.ppocr.lines.layer.box_labels import with_box_marks
@@ -89,7 +90,8 @@ def _with_missing_text(
     height = float(np.median([line.rect.height for line in lines]))
     parts = split_at_gaps(lines, image)
     boxes = [box for box in find_check_boxes(image, height) if not _is_letter(box, parts)]
-    return PageLines(upright_view(image, 0), with_box_marks([*parts, *added], boxes), list(flags))
+    marked = with_bullets(image, with_box_marks([*parts, *added], boxes))
+    return PageLines(upright_view(image, 0), marked, list(flags))
 
 
 def _is_letter(box: CheckBox, lines: Sequence[Line]) -> bool:
