@@ -1,0 +1,1 @@
+"""How many tokens of a page a PDF's text layer, or the page itself, guesses right."""
