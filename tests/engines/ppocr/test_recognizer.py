@@ -18,7 +18,6 @@ from dsocr.engines.ppocr.response import decode_blocks, decode_lines
 from dsocr.types import Box, PageImage, TextLine
 from tests.engines.ppocr import typeset
 
-
 _READINGS: dict[str, dict[str, Any]] = {}
 """Responses by request and pixels: a page that several tests look at is recognized once."""
 
