@@ -11,7 +11,6 @@ files must not be able to run code in its parent.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib
 import json
@@ -25,8 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsocr.process.shared_memory import (
     CAN_SHARE,
@@ -36,6 +34,9 @@ from dsocr.process.shared_memory import (
     send_with_block,
 )
 from dsocr.types import SharedMemory
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 Header = dict[str, Any]
 Buffer = bytes | bytearray | memoryview
@@ -215,7 +216,7 @@ class Child:
             theirs.close()
             os.close(lifeline_read)
         self.channel = Channel(ours, max_response_bytes)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="child")
+        self._thread = _one_thread()
         self._closed = False
         self._closing = threading.Lock()
         try:
@@ -255,6 +256,8 @@ class Child:
         self, header: Mapping[str, Any], payload: Payload = b"", *, timeout: float | None = None
     ) -> tuple[Header, Received]:
         """`call` from a coroutine. Cancelling kills the child: C code cannot be interrupted."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(
             self._thread, lambda: self.call(header, payload, timeout=timeout)
@@ -292,6 +295,13 @@ class Child:
             self.channel.close()
             os.close(self._lifeline)
             self._thread.shutdown(wait=False)
+
+
+def _one_thread() -> ThreadPoolExecutor:
+    # imported here, like asyncio above: a child imports this module and needs neither
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="child")
 
 
 def _received_block(descriptors: list[int], payload_bytes: int) -> SharedBlock | None:
