@@ -28,6 +28,7 @@ from dsocr.server.deps import Owner, RunningService, Service, locked_router, unl
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.uploads import Upload
+from dsocr.types import ReadOptions
 
 router = locked_router("mistral")
 
@@ -61,7 +62,7 @@ async def _open(
     options = build_options(service.settings.option_limits())
     pages = asked.page_ranges
     try:
-        return await reader.open(ReadRequest(upload, options, pages=pages))
+        return await reader.open(ReadRequest(upload, ReadOptions(options, pages)))
     except BadRequest as error:
         if pages and error.message.startswith("pages: ") and type(error) is BadRequest:
             raise InvalidField(f"{error.message} (counted from 1)") from error

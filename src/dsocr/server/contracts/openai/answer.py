@@ -17,7 +17,7 @@ from dsocr.server.contracts.reading import DocumentReader, Read
 from dsocr.server.deps import Service
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.uploads import Upload
-from dsocr.types import PageResult
+from dsocr.types import PageResult, ReadOptions
 
 _PARAGRAPHS = re.compile(r"(?<=\n\n)")
 
@@ -75,7 +75,8 @@ async def open_answer(context: AnswerContext, request: OpenaiRequest) -> OpenedA
     reads = []
     for source in content.files:
         upload = await _upload(source, context)
-        reads.append(await context.reader.open(ReadRequest(upload, options, pages=request.pages)))
+        document = ReadRequest(upload, ReadOptions(options, request.pages))
+        reads.append(await context.reader.open(document))
     return OpenedAnswer(tuple(reads), request.raw, info.model, tuple(ignored))
 
 
