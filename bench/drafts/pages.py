@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.typeset import words
 from bench.typeset.sheet import SERIF, Sheet, wrapped
-from dsocr.pages.pdf import DEFAULT_DPI, PdfFile
+from dsocr.pages.pdf.file import DEFAULT_DPI, PdfFile
 
 ROOT = Path(__file__).parents[2]
 MAX_PIXELS = 60_000_000

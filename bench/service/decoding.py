@@ -14,7 +14,7 @@ from typing import Any
 import pypdfium2 as pdfium
 
 from dsocr.pages.image import ImageFile
-from dsocr.pages.pdf import DEFAULT_DPI, POINTS_PER_INCH, PdfFile
+from dsocr.pages.pdf.file import DEFAULT_DPI, POINTS_PER_INCH, PdfFile
 from dsocr.pages.signature import file_type
 from dsocr.types import PageImage, RawPixels
 

@@ -178,6 +178,18 @@ class OcrOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How to read a document: how to open it, which pages, and how to recognize them."""
+
+    ocr: OcrOptions
+    pages: str | None = None
+    """Page ranges such as `1-3,7`, from 1; None: all pages."""
+    password: str | None = field(default=None, repr=False)
+    dpi: float | None = None
+    """Resolution of PDF pages; None: chosen by what is on the page."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens and seconds of one page. Token counts are 0 for an engine without tokens."""
 

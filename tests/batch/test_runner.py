@@ -13,6 +13,7 @@ from dsocr.engines.base import EngineInfo
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.selection import EngineSelection
 from dsocr.host import HostConfig
+from dsocr.types import ReadOptions
 from tests.fakes import OPTIONS, FakeEngine, pdf, png
 
 HOST = HostConfig("ppocr", {"ppocr": PpocrConfig()})
@@ -64,7 +65,7 @@ async def test_documents_are_written_and_the_observer_follows(
     summary = await run_batch(
         gather([str(tmp_path)]),
         [tmp_path / "a.txt", tmp_path / "b.txt"],
-        ReadJob(OPTIONS, "text"),
+        ReadJob(ReadOptions(OPTIONS), "text"),
         host_config=HOST,
         observer=recorder,
     )
@@ -87,7 +88,7 @@ async def test_without_targets_documents_are_handed_over_in_the_order_of_the_inp
     await run_batch(
         gather(names),
         None,
-        ReadJob(OPTIONS, "text"),
+        ReadJob(ReadOptions(OPTIONS), "text"),
         host_config=HOST,
         observer=Recorder(),
         write_document=contents.append,

@@ -17,13 +17,13 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from dsocr.process.child import Channel, Header
-from dsocr.process.packing import pack_counts, pack_floats
+from tests.engines.worker_frames import READY, done_frame, serve_pages
 
 MAX_PAGES = 40
-DONE = {"finish_reason": "stop", "prompt_tokens": 1, "image_tokens": 1}
 
 
 def serve(channel: Channel, arguments: Header) -> None:
@@ -37,25 +37,12 @@ def serve(channel: Channel, arguments: Header) -> None:
         channel.send({"kind": "unusable", "code": "engine_unavailable", "message": message})
         return
     (folder / f"pid-{device}").write_text(str(os.getpid()))
-    facts = {"dtype": "none", "attention": "none", "seconds": 0.0, "max_num_seqs": MAX_PAGES}
-    ready = {"kind": "ready", "device": device, "max_pages": MAX_PAGES, "cache_tokens": 8192}
-    channel.send(ready | facts)
-    pages: dict[int, str] = {}
-    while True:
-        while channel.has_input() or not pages:
-            header, _ = channel.receive()
-            if header["kind"] == "cancel":
-                pages.pop(header["id"], None)
-                continue
-            pages[header["id"]] = header["prompt"]
-            with (folder / f"started-{device}").open("a") as started:
-                started.write(header["prompt"] + "\n")
-            channel.send({"kind": "started", "id": header["id"]})
-        channel.send({"kind": "events", "events": list(_letters(pages, folder))})
-        time.sleep(0.002)
+    limits = {"max_pages": MAX_PAGES, "max_num_seqs": MAX_PAGES, "cache_tokens": 8192}
+    channel.send(READY | {"device": device} | limits)
+    serve_pages(channel, partial(_letters, folder), folder / f"started-{device}")
 
 
-def _letters(pages: dict[int, str], folder: Path) -> Iterator[Header]:
+def _letters(folder: Path, pages: dict[int, str]) -> Iterator[Header]:
     for number, left in list(pages.items()):
         if left == "@crash":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -67,5 +54,4 @@ def _letters(pages: dict[int, str], folder: Path) -> Iterator[Header]:
             del pages[number]
         yield {"kind": "text", "id": number, "text": left[0]}
         if number not in pages:
-            logprobs = {"logprobs": pack_floats([-0.1]), "text_ends": pack_counts([1])}
-            yield {"kind": "done", "id": number, **DONE, **logprobs}
+            yield done_frame(number, "stop", [1], prompt_tokens=1, image_tokens=1)

@@ -6,13 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from dsocr.process.child import Channel, Header
+from tests.engines.worker_frames import READY, serve_pages, started_pages
 
 BEATS = 12
 """Of a slow page, one for each file `beat-0`, `beat-1`, ... that the test makes."""
-READY = {"kind": "ready", "device": "none", "dtype": "none", "attention": "none", "seconds": 0.0}
 
 
 def obey(channel: Channel, arguments: Header) -> None:
@@ -27,14 +28,7 @@ def obey(channel: Channel, arguments: Header) -> None:
     wait_while(lambda: (notes / "late").exists())
     channel.send({"kind": "loading", "message": "nothing"})
     channel.send(READY)
-    while True:
-        header, _ = channel.receive()
-        if header["kind"] == "cancel":
-            continue
-        number, prompt = header["id"], header["prompt"]
-        with (notes / "seen").open("a") as seen:
-            seen.write(prompt + "\n")
-        channel.send({"kind": "started", "id": number})
+    for number, prompt in started_pages(channel, notes / "seen"):
         command = prompt.partition("@")[2]
         other = command == "crash-other-once" and (notes / command).exists()
         channel.send({"kind": "text", "id": number, "text": "other" if other else prompt})
@@ -71,22 +65,10 @@ def crowd(channel: Channel, arguments: Header) -> None:
     notes = Path(arguments["notes"])
     (notes / f"process-{os.getpid()}").touch()
     channel.send(READY)
-    pages: dict[int, str] = {}
-    while True:
-        while channel.has_input() or not pages:
-            header, _ = channel.receive()
-            if header["kind"] == "cancel":
-                pages.pop(header["id"], None)
-                continue
-            pages[header["id"]] = header["prompt"]
-            with (notes / "seen").open("a") as seen:
-                seen.write(header["prompt"] + "\n")
-            channel.send({"kind": "started", "id": header["id"]})
-        channel.send({"kind": "events", "events": list(_letters(pages, channel, notes))})
-        time.sleep(0.002)
+    serve_pages(channel, partial(_letters, channel, notes), notes / "seen")
 
 
-def _letters(pages: dict[int, str], channel: Channel, notes: Path) -> Iterator[Header]:
+def _letters(channel: Channel, notes: Path, pages: dict[int, str]) -> Iterator[Header]:
     for number, left in list(pages.items()):
         if not left:
             del pages[number]

@@ -18,6 +18,7 @@ from dsocr.jobs.submission import Submission, new_job
 from dsocr.jobs.webhooks import CallbackRefused, Callbacks
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
+from dsocr.types import ReadOptions
 from tests.fakes import OPTIONS, pdf, png
 
 
@@ -58,9 +59,16 @@ def files(folder: Path, **contents: bytes) -> list[File]:
 
 
 async def made(
-    engines: NoEngineYet, tmp_path: Path, received: list[File], max_pages: int = 100, **more: Any
+    engines: NoEngineYet,
+    tmp_path: Path,
+    received: list[File],
+    *,
+    pages: str | None = None,
+    max_pages: int = 100,
+    **more: Any,
 ) -> NewJob:
-    submission = Submission(files=received, options=OPTIONS, engine="fake", **more)
+    read = ReadOptions(OPTIONS, pages)
+    submission = Submission(files=received, read=read, engine="fake", **more)
     callbacks = Callbacks(Database(tmp_path / "store"), JobsConfig())
     return await new_job(submission, engines, callbacks, max_pages=max_pages)
 

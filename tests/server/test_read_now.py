@@ -16,7 +16,7 @@ from dsocr.server.deps import Service
 from dsocr.server.problems import PageFailed
 from dsocr.server.read_now import ReadRequest, admit
 from dsocr.server.uploads import Upload
-from dsocr.types import Document, OcrOptions
+from dsocr.types import Document, OcrOptions, ReadOptions
 from tests.fakes import OPTIONS, pdf
 from tests.server.conftest import Client
 
@@ -36,7 +36,8 @@ def read(http: TestClient, folder: Path, content: bytes, **request: Any) -> Docu
     async def admit_open_run() -> Document:
         async with AsyncExitStack() as stack:
             admitted = await admit(service, len(content), stack)
-            wanted = ReadRequest(Upload("a.pdf", path, len(content)), options, **request)
+            how = ReadOptions(options, **request)
+            wanted = ReadRequest(Upload("a.pdf", path, len(content)), how)
             opened = await admitted.open(wanted, stack)
             return await opened.run(events.append)
 

@@ -24,10 +24,10 @@ from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.signature import is_named_as_document
 from dsocr.pages.source import open_document
 from dsocr.pipeline.events import PageDone, PageEvent
-from dsocr.pipeline.page_ranges import page_indices
+from dsocr.pipeline.page_ranges import selected_pages
 from dsocr.pipeline.pipeline import PageSource, Pipeline, check_options
 from dsocr.pipeline.workers import run_workers
-from dsocr.types import Document, OcrOptions
+from dsocr.types import Document, ReadOptions
 
 logger = logging.getLogger(__name__)
 
@@ -37,16 +37,11 @@ PIPE_POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ReadJob:
-    """How every document of one batch run is read."""
+    """How every document of one batch run is read and written."""
 
-    options: OcrOptions
+    read: ReadOptions
     format: str
     """The key of the export format."""
-    pages: str | None = None
-    """Page ranges such as `1-3,7`; None: all pages."""
-    dpi: float | None = None
-    """Resolution of PDF pages; None: chosen by what is on the page."""
-    password: str | None = None
     export: ExportOptions = DEFAULTS
 
 
@@ -123,7 +118,7 @@ async def run_batch_on(
 ) -> Summary:
     """`run_batch` with a host whose engine is ready."""
     pipeline, info = await host.pipeline(0)
-    check_options(job.options, info)
+    check_options(job.read.ocr, info)
     observer.engine_ready(info, host.selection)
     reader = _DocumentReader(pipeline, host.sandbox, job, observer, Summary())
     writer = _OrderedWriter(write_document)
@@ -179,14 +174,17 @@ class _DocumentReader:
         try:
             _check_readable(entry.path)
             source = await open_document(
-                entry.path, name=entry.below.name, sandbox=self.sandbox, password=self.job.password
+                entry.path,
+                name=entry.below.name,
+                sandbox=self.sandbox,
+                password=self.job.read.password,
             )
         except DsocrError:
             self.observer.document_opened(0)
             raise
         try:
             document = await self._read_pages(source)
-            images = ExportImages(source, self.job.dpi, asyncio.get_running_loop())
+            images = ExportImages(source, self.job.read.dpi, asyncio.get_running_loop())
             content = await asyncio.to_thread(
                 render, document, self.job.format, images, self.job.export
             )
@@ -195,11 +193,11 @@ class _DocumentReader:
             await source.close()
 
     async def _read_pages(self, source: PageSource) -> Document:
-        ranges = self.job.pages
-        pages = page_indices(ranges, source.num_pages) if ranges else range(source.num_pages)
+        read = self.job.read
+        pages = selected_pages(read.pages, source.num_pages)
         self.observer.document_opened(len(pages))
         document = await self.pipeline.run(
-            source, self.job.options, pages=pages, dpi=self.job.dpi, on_event=self._on_event
+            source, read.ocr, pages=pages, dpi=read.dpi, on_event=self._on_event
         )
         failures = [page.error for page in document.pages]
         if failures and all(failures) and failures[0] is not None:

@@ -37,7 +37,7 @@ from dsocr.host import started_host
 from dsocr.model_hosts import NamedModel
 from dsocr.process.machine import memory_bytes, num_cores, raise_open_files, this_machine
 from dsocr.server.capacity import capacity_of
-from dsocr.types import OcrOptions
+from dsocr.types import OcrOptions, ReadOptions
 
 State = Literal["ok", "note", "bad"]
 MARKS: dict[State, tuple[str, str]] = {
@@ -297,7 +297,7 @@ async def _read_trial_page(settings: Settings, page: Path, text: Path) -> _Trial
             host,
             [Input(page, Path(page.name), label="trial page")],
             [text],
-            ReadJob(options, "text"),
+            ReadJob(ReadOptions(options), "text"),
             observer=DisplayObserver(Lines(quiet=True)),
         )
         seconds, workers = time.monotonic() - began, await host.wait_for_workers()

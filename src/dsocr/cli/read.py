@@ -45,6 +45,7 @@ from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.errors import BadRequest
 from dsocr.options import OptionLimits, build_options, prompt_for_task
 from dsocr.pipeline.page_ranges import parse_page_ranges
+from dsocr.types import ReadOptions
 
 
 def read(
@@ -177,7 +178,7 @@ def read(
             options = build_options(limits, prompt=text, mode=mode, languages=languages)
             kind = planned_format(format, output)
             export = export_options(locals())
-            job = ReadJob(options, kind.key, pages, dpi, password, export)
+            job = ReadJob(ReadOptions(options, pages, password, dpi), kind.key, export)
             if pages:
                 parse_page_ranges(pages)
             planned = plan(paths, output, format, skip_existing=skip_existing)

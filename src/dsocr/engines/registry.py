@@ -9,9 +9,10 @@ from dsocr.engines.base import Engine
 
 ENGINES: dict[str, str] = {
     "native": "dsocr.engines.deepseek.devices:create_engine",
-    "ppocr": "dsocr.engines.ppocr.engine:PpocrEngine",
+    "ppocr": "dsocr.engines.ppocr.engine:create_engine",
 }
-"""Name -> "module:class or function". What `auto` uses is decided in `selection`."""
+"""Name -> "module:function", which takes the engine's settings and returns an `Engine`: there mypy
+checks the engine against that Protocol. What `auto` uses is decided in `selection`."""
 
 ALIASES = {"rapidocr": "ppocr"}
 """Earlier names: accepted in settings, on the command line, in requests and in stored jobs."""

@@ -21,9 +21,9 @@ from dsocr.jobs.job_runner import EngineProvider
 from dsocr.jobs.webhooks import Callbacks
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_document
-from dsocr.pipeline.page_ranges import page_indices
+from dsocr.pipeline.page_ranges import selected_pages
 from dsocr.pipeline.pipeline import check_options
-from dsocr.types import OcrOptions
+from dsocr.types import ReadOptions
 
 HASH_CHUNK_BYTES = 1 << 20
 OPENING_SHARE = 2
@@ -46,17 +46,14 @@ class Submission:
     """A client's request to read files as one job."""
 
     files: Sequence[ReceivedFile]
-    options: OcrOptions
+    read: ReadOptions
+    """`pages` applies to each file."""
     engine: str
     """The engine that is selected now; shown until a worker claims the job."""
     owner: str = ""
     """Fingerprint of the API key; empty where there are no keys."""
-    pages: str | None = None
-    """Page ranges as `pipeline.page_ranges` has them, for each file; None: all pages."""
-    dpi: float | None = None
     wanted_engine: str | None = None
     """Name of the only engine or model that may read it; None: the default one."""
-    password: str | None = field(default=None, repr=False)
     callback_url: str | None = None
     idempotency_key: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -76,19 +73,19 @@ async def new_job(
         raise BadRequest("A job needs at least one file.")
     info = engines.info_of(submission.wanted_engine)
     if info is not None:
-        check_options(submission.options, info)
+        check_options(submission.read.ocr, info)
     if submission.callback_url:
         callbacks.check(submission.callback_url)
     files = await _open_files(submission, engines.sandbox)
-    pages = _pages(files, submission.pages, max_pages)
+    pages = _pages(files, submission.read.pages, max_pages)
     fingerprint = None
     if submission.idempotency_key is not None:
         fingerprint = await asyncio.to_thread(_fingerprint, submission)
     return NewJob(
         id=uuid.uuid4().hex,
         owner=submission.owner,
-        options=submission.options,
-        dpi=submission.dpi,
+        options=submission.read.ocr,
+        dpi=submission.read.dpi,
         engine=submission.engine,
         wanted_engine=submission.wanted_engine,
         files=files,
@@ -105,13 +102,13 @@ async def _open_files(submission: Submission, sandbox: Sandbox) -> tuple[JobFile
 
     async def num_pages(file: ReceivedFile) -> int | DsocrError:
         async with slots:
-            return await _num_pages(file, sandbox, submission.password)
+            return await _num_pages(file, sandbox, submission.read.password)
 
     found = await asyncio.gather(*map(num_pages, submission.files))
     if isinstance(found[0], DsocrError) and not any(isinstance(one, int) for one in found):
         raise found[0]
     return tuple(
-        JobFile(number, file.name, file.size, _pages_or_one(pages), submission.password)
+        JobFile(number, file.name, file.size, _pages_or_one(pages), submission.read.password)
         for number, (file, pages) in enumerate(zip(submission.files, found, strict=True))
     )
 
@@ -136,9 +133,7 @@ def _pages_or_one(found: int | DsocrError) -> int:
 def _pages(files: Sequence[JobFile], ranges: str | None, max_pages: int) -> tuple[JobPage, ...]:
     """The pages to read, numbered over all files. `ranges` apply to each file."""
     found = [
-        (file.number, index)
-        for file in files
-        for index in (page_indices(ranges, file.num_pages) if ranges else range(file.num_pages))
+        (file.number, index) for file in files for index in selected_pages(ranges, file.num_pages)
     ]
     if len(found) > max_pages:
         raise TooManyPages(f"{len(found)} pages are more than the {max_pages} a job may have.")

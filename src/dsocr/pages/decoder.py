@@ -66,7 +66,7 @@ def _open(request: Header, max_pixels: int) -> File:
     """Imports only the decoder that is needed, so that the first page does not wait for others."""
     path = Path(request["path"])
     if request["kind"] == "pdf":
-        from dsocr.pages.pdf import PdfFile
+        from dsocr.pages.pdf.file import PdfFile
 
         return PdfFile(path, password=request["password"], max_pixels=max_pixels)
     from dsocr.pages.image import ImageFile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from dsocr.errors import BadRequest
 
@@ -41,3 +42,8 @@ def page_indices(text: str, num_pages: int) -> list[int]:
             raise BadRequest(f"pages: there is no page {missing}; the document has {num_pages}")
         indices.update(dict.fromkeys(range(first - 1, last)))
     return list(indices)
+
+
+def selected_pages(ranges: str | None, num_pages: int) -> Sequence[int]:
+    """`page_indices` of the ranges; all pages without any."""
+    return page_indices(ranges, num_pages) if ranges else range(num_pages)

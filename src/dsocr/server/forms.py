@@ -16,7 +16,7 @@ from dsocr.options import build_options
 from dsocr.server.deps import Service
 from dsocr.server.schemas.ocr import OcrForm
 from dsocr.server.uploads import Form
-from dsocr.types import OcrOptions
+from dsocr.types import ReadOptions
 
 FormT = TypeVar("FormT", bound=OcrForm)
 
@@ -70,9 +70,9 @@ def _unknown_field(name: str, nearest: Sequence[str], known: Sequence[str]) -> I
     )
 
 
-def options_of(fields: OcrForm, settings: Settings) -> OcrOptions:
+def options_of(fields: OcrForm, settings: Settings) -> ReadOptions:
     """Raises `InvalidField` and `UnsupportedMode`."""
-    return build_options(
+    options = build_options(
         settings.option_limits(),
         prompt=fields.prompt,
         mode=fields.mode,
@@ -81,6 +81,7 @@ def options_of(fields: OcrForm, settings: Settings) -> OcrOptions:
         no_repeat_ngram=fields.no_repeat_ngram,
         languages=fields.languages,
     )
+    return ReadOptions(options, fields.pages, fields.password, fields.dpi)
 
 
 def model_of(fields: OcrForm, service: Service) -> str | None:

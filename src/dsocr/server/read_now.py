@@ -14,13 +14,13 @@ from dsocr.engines.base import EngineInfo
 from dsocr.errors import TooManyPages
 from dsocr.pages.source import DocumentFile, open_document
 from dsocr.pipeline.events import OnEvent, PageEvent
-from dsocr.pipeline.page_ranges import page_indices
+from dsocr.pipeline.page_ranges import selected_pages
 from dsocr.pipeline.pipeline import Pipeline, check_options
 from dsocr.server.admission import Ticket
 from dsocr.server.deps import Service
 from dsocr.server.problems import PageFailed
 from dsocr.server.uploads import Upload
-from dsocr.types import Document, Headers, OcrOptions
+from dsocr.types import Document, Headers, ReadOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,7 @@ class ReadRequest:
     """A document that was received, and how to read it."""
 
     file: Upload
-    options: OcrOptions
-    pages: str | None = None
-    """Page ranges such as `1-3,7`; None: all pages."""
-    password: str | None = None
-    dpi: float | None = None
-    """Resolution of PDF pages; None: chosen by what is on the page."""
+    read: ReadOptions
     headers: Headers = "omit"
     model: str | None = None
     """Name of the model or engine; None: the default one."""
@@ -72,17 +67,17 @@ class AdmittedRead:
         `TooManyPages`.
         """
         pipeline, info = await self.engine(request.model)
-        check_options(request.options, info)
-        file = request.file
+        check_options(request.read.ocr, info)
+        file, sandbox = request.file, self.service.host.sandbox
         source = await open_document(
-            file.path, name=file.name, sandbox=self.service.host.sandbox, password=request.password
+            file.path, name=file.name, sandbox=sandbox, password=request.read.password
         )
         stack.push_async_callback(source.close)
-        pages = self._pages(request.pages, source.num_pages)
+        pages = self._pages(request.read.pages, source.num_pages)
         return OpenedRead(self.service, self.ticket, pipeline, source, request, pages)
 
     def _pages(self, ranges: str | None, num_pages: int) -> tuple[int, ...]:
-        pages = page_indices(ranges, num_pages) if ranges else range(num_pages)
+        pages = selected_pages(ranges, num_pages)
         max_pages = self.service.settings.server.max_pages
         if len(pages) > max_pages:
             raise TooManyPages(
@@ -124,9 +119,9 @@ class OpenedRead:
         work = asyncio.ensure_future(
             self.pipeline.run(
                 self.source,
-                self.request.options,
+                self.request.read.ocr,
                 pages=self.pages,
-                dpi=self.request.dpi,
+                dpi=self.request.read.dpi,
                 on_event=observe,
             )
         )

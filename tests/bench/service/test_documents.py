@@ -10,7 +10,7 @@ from PIL import Image
 from bench.service import corpus
 from bench.service.born_digital import born_digital_pdf, compressed_page, page_operators
 from bench.service.decoding import decoded, page_list, spread
-from dsocr.pages.pdf import PdfFile
+from dsocr.pages.pdf.file import PdfFile
 from dsocr.types import PageImage
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from dsocr.engines.base import EngineInfo, OnText
+from dsocr.engines.base import Engine, EngineInfo, OnText
 from dsocr.engines.deepseek.grounding import compose_raw, result_of_blocks
 from dsocr.engines.deepseek.modes import MODES
 from dsocr.engines.deepseek.prompts import TASKS, locate_query
@@ -24,6 +24,10 @@ from dsocr.types import Block, OcrOptions, PageImage, PageResult, Task, TextLine
 WORKER = "dsocr.engines.ppocr.worker:serve"
 START_SECONDS = 60.0
 _TASKS: tuple[Task, ...] = ("markdown", "text", "ocr", "locate")
+
+
+def create_engine(config: PpocrConfig) -> Engine:
+    return PpocrEngine(config)
 
 
 class PpocrEngine:

@@ -23,7 +23,7 @@ from dsocr.server.deps import Owner, RunningService, locked_router
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from dsocr.server.schemas import errors as schemas
-from dsocr.types import PageResult
+from dsocr.types import PageResult, ReadOptions
 
 router = locked_router("liteparse")
 
@@ -66,7 +66,8 @@ async def ocr(request: Request, service: RunningService, owner: Owner) -> Respon
         limit = max_file_bytes(service.settings)
         reader = await admitted_reader(request, service, owner, limit, stack)
         form = await received_options(request, LiteparseOptions, "file", service, stack)
-        [reading] = await read_all(request, reader, [ReadRequest(form.uploads[0], form.options)])
+        document = ReadRequest(form.uploads[0], ReadOptions(form.options))
+        [reading] = await read_all(request, reader, [document])
     if len(reading.document.pages) != 1:
         raise BadRequest("file: send one page; the answer has no page numbers")
     answer = {"results": _lines(reading.document.pages[0])}

@@ -40,6 +40,7 @@ from dsocr.server.deps import Owner, RunningService, locked_router
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from dsocr.server.schemas import errors as schemas
+from dsocr.types import ReadOptions
 
 router = locked_router("marker")
 
@@ -122,7 +123,7 @@ async def convert(request: Request, service: RunningService, owner: Owner) -> Re
         reader = await admitted_reader(request, service, owner, limit, stack)
         form = await received_options(request, MarkerOptions, "file", service, stack)
         chosen, pages = form.fields.chosen(), form.fields.pages()
-        document = ReadRequest(form.uploads[0], form.options, pages)
+        document = ReadRequest(form.uploads[0], ReadOptions(form.options, pages))
         [reading] = await read_all(request, reader, [document])
         output, images = await asyncio.to_thread(_output, reading, chosen)
     body = {

@@ -50,7 +50,7 @@ from dsocr.server.deps import Owner, RunningService, Service, locked_router
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from dsocr.server.schemas import errors as schemas
-from dsocr.types import PageResult
+from dsocr.types import PageResult, ReadOptions
 
 router = locked_router("mineru")
 
@@ -132,7 +132,7 @@ async def file_parse(request: Request, service: RunningService, owner: Owner) ->
         form = await received_options(request, MineruOptions, "files", service, stack)
         chosen, pages = form.fields.chosen(), await _pages(form, service)
         documents = [
-            ReadRequest(upload, form.options, ranges)
+            ReadRequest(upload, ReadOptions(form.options, ranges))
             for upload, ranges in zip(form.uploads, pages, strict=True)
         ]
         readings = await read_all(request, reader, documents)

@@ -26,6 +26,7 @@ from dsocr.server.deps import Owner, RunningService, locked_router
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from dsocr.server.schemas import errors as schemas
+from dsocr.types import ReadOptions
 
 router = locked_router("open webui")
 
@@ -60,7 +61,8 @@ async def process(request: Request, service: RunningService, owner: Owner) -> Re
         name = unquote(request.headers.get("x-filename", ""))
         upload = await received_raw(request, name, service.settings, stack)
         options, _ = read_options(service.settings)
-        [reading] = await read_all(request, reader, [ReadRequest(upload, options)])
+        document = ReadRequest(upload, ReadOptions(options))
+        [reading] = await read_all(request, reader, [document])
         pages = _pages(reading)
     if not pages:
         raise NoText()

@@ -33,7 +33,7 @@ from dsocr.server.problems import request_id_of
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from dsocr.server.schemas import errors as schemas
-from dsocr.types import PageResult
+from dsocr.types import PageResult, ReadOptions
 
 router = locked_router("paddleocr")
 
@@ -81,7 +81,8 @@ async def layout_parsing(request: Request, service: RunningService, owner: Owner
         body = await received_json(request, LayoutParsing)
         upload = await stored_data(body.file, "document", "file", service.settings, stack)
         options, _ = read_options(service.settings)
-        [reading] = await read_all(request, reader, [ReadRequest(upload, options)])
+        document = ReadRequest(upload, ReadOptions(options))
+        [reading] = await read_all(request, reader, [document])
         result = await asyncio.to_thread(_result, reading)
     ignored = [name for name in body.ignored() if name != "fileType"]
     answer = {

@@ -110,7 +110,7 @@ class DocumentReader:
 
         document = await opened.run(observe)
         loop = asyncio.get_running_loop()
-        assets = ExportImages(opened.source, opened.request.dpi, loop)
+        assets = ExportImages(opened.source, opened.request.read.dpi, loop)
         return Reading(document, opened.pages, resolutions, assets)
 
     async def _submit(self, request: ReadRequest) -> Job:
@@ -135,13 +135,10 @@ class DocumentReader:
     def _submission(self, request: ReadRequest) -> Submission:
         return Submission(
             files=[request.file],
-            options=request.options,
+            read=request.read,
             engine=self._service.models.host(request.model).selection.name,
             wanted_engine=request.model,
             owner=self._owner or "",
-            pages=request.pages,
-            dpi=request.dpi,
-            password=request.password,
         )
 
     async def _finished(self, job: Job, on_page: OnPage | None) -> Job:

@@ -23,7 +23,7 @@ from dsocr.jobs.submission import ReceivedFile, Submission
 from dsocr.server.contracts.reading import Reading
 from dsocr.server.deps import Service
 from dsocr.server.problems import NotFound
-from dsocr.types import OcrOptions
+from dsocr.types import OcrOptions, ReadOptions
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -59,10 +59,9 @@ async def submit(
     return await service.jobs.submit(
         Submission(
             files=files,
-            options=options,
+            read=ReadOptions(options, pages),
             engine=service.host.selection.name,
             owner=owner or "",
-            pages=pages,
         )
     )
 

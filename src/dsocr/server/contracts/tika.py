@@ -29,6 +29,7 @@ from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from dsocr.server.schemas import errors as schemas
 from dsocr.server.uploads import Upload
+from dsocr.types import ReadOptions
 
 router = locked_router("tika")
 
@@ -126,8 +127,8 @@ async def _read(
     media_type = file_type(upload.path).media_type
     languages = request.headers.get(LANGUAGE_HEADER, "").replace("+", ",").split(",")
     options, unknown = read_options(service.settings, [one for one in languages if one.strip()])
-    password = request.headers.get(PASSWORD_HEADER)
-    [reading] = await read_all(request, reader, [ReadRequest(upload, options, password=password)])
+    read = ReadOptions(options, password=request.headers.get(PASSWORD_HEADER))
+    [reading] = await read_all(request, reader, [ReadRequest(upload, read)])
     ignored = [
         name
         for name in request.headers

@@ -264,20 +264,17 @@ async def correct(
 def _submission(form: Form, service: Service, owner: str, key: str | None) -> Submission:
     """The form of `POST /api/jobs` as a submission."""
     fields = validate_form(JobForm, form, FILE_FIELDS)
-    options = options_of(fields, service.settings)
+    read = options_of(fields, service.settings)
     model = model_of(fields, service)
     files = [upload for name in FILE_FIELDS for upload in form.files.get(name, [])]
     if not files:
         raise InvalidField("file: the file is missing")
     return Submission(
         files=files,
-        options=options,
+        read=read,
         engine=service.models.host(model).selection.name,
         owner=owner,
-        pages=fields.pages,
-        dpi=fields.dpi,
         wanted_engine=model,
-        password=fields.password,
         callback_url=fields.callback,
         idempotency_key=key,
         fields=form.fields,

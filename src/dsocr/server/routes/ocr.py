@@ -72,18 +72,9 @@ async def _open(request: Request, service: Service, stack: AsyncExitStack) -> Op
 def _read_request(form: Form, service: Service) -> ReadRequest:
     """Raises `InvalidField` and `UnsupportedMode`."""
     fields = validate_form(ReadForm, form, FILE_FIELDS)
-    options = options_of(fields, service.settings)
+    read = options_of(fields, service.settings)
     model = model_of(fields, service)
-    file = _uploaded_file(form)
-    return ReadRequest(
-        file,
-        options,
-        fields.pages,
-        fields.password,
-        dpi=fields.dpi,
-        headers=fields.headers,
-        model=model,
-    )
+    return ReadRequest(_uploaded_file(form), read, fields.headers, model)
 
 
 def _uploaded_file(form: Form) -> Upload:

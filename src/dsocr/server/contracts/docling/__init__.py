@@ -49,6 +49,7 @@ from dsocr.server.problems import NotFound, Unauthorized
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas import errors as schemas
+from dsocr.types import ReadOptions
 
 router = locked_router("docling")
 
@@ -225,7 +226,7 @@ async def _answer_now(
         reader = await admitted_reader(request, service, owner, limit, stack)
         conversion = await _received(request, service, stack, input, chunks=chunks, for_job=False)
         documents = [
-            ReadRequest(upload, conversion.options, pages)
+            ReadRequest(upload, ReadOptions(conversion.options, pages))
             for upload, pages in zip(conversion.uploads, conversion.pages, strict=True)
         ]
         readings = await read_all(request, reader, documents)

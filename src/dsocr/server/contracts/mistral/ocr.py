@@ -28,6 +28,7 @@ from dsocr.server.deps import Owner, RunningService, Service, locked_router, unl
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.uploads import Upload
+from dsocr.types import ReadOptions
 
 router = locked_router("mistral")
 
@@ -62,7 +63,7 @@ async def _open(
     pages = asked.page_ranges
     model = service.models.matching(asked.model)
     try:
-        return await reader.open(ReadRequest(upload, options, pages=pages, model=model))
+        return await reader.open(ReadRequest(upload, ReadOptions(options, pages), model=model))
     except BadRequest as error:
         if pages and error.message.startswith("pages: ") and type(error) is BadRequest:
             raise InvalidField(f"{error.message} (counted from 1)") from error

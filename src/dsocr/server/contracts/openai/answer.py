@@ -18,7 +18,7 @@ from dsocr.server.contracts.reading import DocumentReader, Read
 from dsocr.server.deps import Service
 from dsocr.server.read_now import ReadRequest
 from dsocr.server.uploads import Upload
-from dsocr.types import PageResult
+from dsocr.types import PageResult, ReadOptions
 
 _PARAGRAPHS = re.compile(r"(?<=\n\n)")
 
@@ -77,7 +77,8 @@ async def open_answer(context: AnswerContext, request: OpenaiRequest) -> OpenedA
     reads = []
     for source in content.files:
         upload = await _upload(source, context)
-        document = ReadRequest(upload, options, pages=request.pages, model=model)
+        read = ReadOptions(options, request.pages)
+        document = ReadRequest(upload, read, model=model)
         reads.append(await context.reader.open(document))
     return OpenedAnswer(tuple(reads), request.raw, info.model, tuple(ignored))
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from dsocr.pages.right_to_left import Letter, reading_order_text
+from dsocr.pages.pdf.right_to_left import Letter, reading_order_text
 
 HEIGHT = 20.0
 

@@ -10,7 +10,7 @@ from dsocr.pages.sandbox import Sandbox
 from dsocr.types import HIDDEN_TEXT, PageImage
 from tests.pages import made
 from tests.pages.made import words
-from tests.pages.test_pdf import first_page
+from tests.pages.pdf.test_file import first_page
 
 SHOWN = words("shown words", 72, 700)
 SECRET = words("secret words", 72, 500)

@@ -19,9 +19,9 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
 
-from dsocr.pages.letter_spacing import SpacedLine, letter_spaced, spaced_line
-from dsocr.pages.pdf_calls import address_of, function
-from dsocr.pages.right_to_left import Letter, has_right_to_left, reading_order_text
+from dsocr.pages.pdf.calls import address_of, function
+from dsocr.pages.pdf.letter_spacing import SpacedLine, letter_spaced, spaced_line
+from dsocr.pages.pdf.right_to_left import Letter, has_right_to_left, reading_order_text
 from dsocr.types import Box, FontRun, TextLine
 
 MAX_CHARACTERS = 100_000

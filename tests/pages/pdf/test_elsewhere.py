@@ -9,7 +9,7 @@ import pytest
 from dsocr.pages.sandbox import Sandbox
 from dsocr.types import ATTACHED_FILES, EMBEDDED_FORM
 from tests.pages import made
-from tests.pages.test_pdf import first_page
+from tests.pages.pdf.test_file import first_page
 
 
 def with_catalog(entries: str, *objects: bytes) -> bytes:

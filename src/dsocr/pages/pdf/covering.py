@@ -9,8 +9,8 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
 
-from dsocr.pages.pdf_glyphs import Boxes, Glyphs, Mask, in_pixels
-from dsocr.pages.pdf_objects import PageObject
+from dsocr.pages.pdf.glyphs import Boxes, Glyphs, Mask, in_pixels
+from dsocr.pages.pdf.objects import PageObject
 from dsocr.types import RawPixels
 
 _COVERED = 0.5

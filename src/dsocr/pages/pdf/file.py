@@ -15,12 +15,12 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from dsocr.errors import BadPdf, PasswordRequired
-from dsocr.pages.pdf_comparing import render
-from dsocr.pages.pdf_elsewhere import content_elsewhere
-from dsocr.pages.pdf_objects import PageObject, painted_objects
-from dsocr.pages.pdf_scale import scale_for_content
-from dsocr.pages.pdf_text import Characters, Frame, text_lines
-from dsocr.pages.pdf_visibility import hidden_characters
+from dsocr.pages.pdf.comparing import render
+from dsocr.pages.pdf.elsewhere import content_elsewhere
+from dsocr.pages.pdf.objects import PageObject, painted_objects
+from dsocr.pages.pdf.scale import scale_for_content
+from dsocr.pages.pdf.text import Characters, Frame, text_lines
+from dsocr.pages.pdf.visibility import hidden_characters
 from dsocr.types import HIDDEN_TEXT, Box, PageImage, RawPixels, TextLine
 
 DEFAULT_DPI = 144

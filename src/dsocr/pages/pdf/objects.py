@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from dsocr.pages.pdf_calls import address_of, function
+from dsocr.pages.pdf.calls import address_of, function
 
 MAX_OBJECTS = 20_000
 """Of a page; further ones are left out."""

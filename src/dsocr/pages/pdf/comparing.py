@@ -7,8 +7,8 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
 
-from dsocr.pages.pdf_glyphs import Boxes, Glyphs, Mask
-from dsocr.pages.pdf_objects import handle_of
+from dsocr.pages.pdf.glyphs import Boxes, Glyphs, Mask
+from dsocr.pages.pdf.objects import handle_of
 from dsocr.types import RawPixels
 
 MIN_CONTRAST = 20

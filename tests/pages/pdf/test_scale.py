@@ -8,7 +8,7 @@ import pytest
 
 from dsocr.pages.sandbox import Sandbox
 from tests.pages import made
-from tests.pages.test_pdf import first_page, opened
+from tests.pages.pdf.test_file import first_page, opened
 
 
 def sheet(width: int, height: int) -> str:
