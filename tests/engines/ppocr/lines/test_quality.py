@@ -39,7 +39,7 @@ def test_a_page_with_few_characters_is_an_unknown_script_at_any_score() -> None:
     lines = [line("   2024 ", 0.9)] * 5
     quads = [quad(500)] * 5
 
-    flags = quality_flags(lines, legibility(lines, quads), num_detected=5)
+    flags = quality_flags(lines, legibility(lines, quads), detected=quads)
 
     assert flags == ["unsupported_script", "low_confidence"]
 
@@ -47,7 +47,7 @@ def test_a_page_with_few_characters_is_an_unknown_script_at_any_score() -> None:
 def test_a_poor_scan_is_of_low_confidence_only() -> None:
     lines = [line("a hardly readable line of words", 0.78)] * 5
 
-    flags = quality_flags(lines, legibility(lines, [quad(300)] * 5), num_detected=5)
+    flags = quality_flags(lines, legibility(lines, [quad(300)] * 5), detected=[quad(300)] * 5)
 
     assert flags == ["low_confidence"]
 
@@ -55,19 +55,24 @@ def test_a_poor_scan_is_of_low_confidence_only() -> None:
 def test_a_good_page_and_an_empty_one_have_no_flags() -> None:
     good = [line("a clean line of words", 0.99)]
 
-    assert quality_flags(good, legibility(good, [quad(200)]), num_detected=1) == []
-    assert quality_flags([], legibility([], []), num_detected=0) == []
+    assert quality_flags(good, legibility(good, [quad(200)]), detected=[quad(200)]) == []
+    assert quality_flags([], legibility([], []), detected=[]) == []
 
 
 def test_lines_without_any_text_are_an_unknown_script_and_a_speck_is_not() -> None:
-    assert quality_flags([], 0.0, num_detected=9) == ["unsupported_script"]
-    assert quality_flags([], 0.0, num_detected=1) == []
+    assert quality_flags([], 0.0, detected=[quad(20)] * 9) == ["unsupported_script"]
+    assert quality_flags([], 0.0, detected=[quad(20)]) == []
+    assert quality_flags([], 0.0, detected=[quad(300, 4)]) == []
+
+
+def test_one_long_line_without_any_text_is_an_unknown_script() -> None:
+    assert quality_flags([], 0.0, detected=[quad(200)]) == ["unsupported_script"]
 
 
 def test_mostly_greek_letters_are_an_unknown_script() -> None:
     greek = [line("\u03b7 \u03b1\u03c6 \u03b1\u03bb \u03b7 \u03bd\u03c9 a", 0.9)]
 
-    flags = quality_flags(greek, 0.8, num_detected=1)
+    flags = quality_flags(greek, 0.8, detected=[quad(200)])
 
     assert flags == ["unsupported_script", "low_confidence"]
 

@@ -53,3 +53,12 @@ def test_prose_flows() -> None:
 
 def test_two_rows_are_too_few_to_tell() -> None:
     assert not keeps_breaks(rows("Six loaves of bread", "Twelve eggs"))
+
+
+def test_two_rows_of_four_that_happen_to_be_equally_long_make_no_paragraph() -> None:
+    texts = ("Unscrew the lid", "Pour in water", "Press the green key", "Wait for the light")
+    rows = [
+        Line(text, Rect(0, 30 * number, x1, 30 * number + 20), 1.0)
+        for number, (text, x1) in enumerate(zip(texts, (240, 210, 262, 258), strict=True))
+    ]
+    assert keeps_breaks(rows)

@@ -29,6 +29,8 @@ _CERTAIN_SCORE = 0.9
 _CERTAIN_LETTERS = 2
 """Different ones. An empty form's boxes are recognized as one sign with high scores: □, 口, 日."""
 _MIN_UNREAD_LINES = 3
+_MIN_UNREAD_HEIGHT = 10  # pixels: less is a rule
+_UNREAD_LENGTH = 4.0  # heights of the line
 _MIXED_CASE = re.compile(r"[a-z][A-Z]+[a-z]|[a-z]{2}[A-Z]{2}|[A-Z]{2}[a-z][A-Z]")
 _MAX_MIXED_CASE = 0.1  # of the words
 _MIXED_CASE_FACTOR = 0.5
@@ -76,17 +78,26 @@ def expected_characters(lines: Sequence[Line]) -> float:
     return sum(line.score * len(line.text) for line in lines)
 
 
-def quality_flags(lines: Sequence[Line], page_legibility: float, *, num_detected: int) -> list[str]:
-    """The page's flags about its text, of which `num_detected` lines were detected.
+def quality_flags(
+    lines: Sequence[Line], page_legibility: float, *, detected: Sequence[Quad]
+) -> list[str]:
+    """The page's flags about its text, which was detected in these quads.
 
-    A speck is detected on blank pages too; several lines without any text are an unknown script.
+    A speck is detected on blank pages too; several lines without any text, or one that is as long
+    as a few words, are an unknown script.
     """
     if not lines:
-        return [UNSUPPORTED_SCRIPT] if num_detected >= _MIN_UNREAD_LINES else []
+        unread = len(detected) >= _MIN_UNREAD_LINES or any(map(_is_long, detected))
+        return [UNSUPPORTED_SCRIPT] if unread else []
     if page_legibility < LEGIBLE or is_foreign(lines):
         return [UNSUPPORTED_SCRIPT, LOW_CONFIDENCE]
     mean = mean_score(lines)
     return [LOW_CONFIDENCE] if mean is not None and mean < _MIN_MEAN else []
+
+
+def _is_long(quad: Quad) -> bool:
+    width, height = size_of(quad)
+    return bool(height >= _MIN_UNREAD_HEIGHT and width >= _UNREAD_LENGTH * height)
 
 
 def is_foreign(lines: Sequence[Line]) -> bool:

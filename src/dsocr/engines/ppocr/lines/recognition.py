@@ -117,7 +117,7 @@ class LineRecognizer:
         text = _with_text(lines)
         if not only_certain:
             text = self._with_lone_signs(clean, quads, boxes, text, poll)
-        flags = quality_flags(text, legibility(lines, quads), num_detected=len(quads))
+        flags = quality_flags(text, legibility(lines, quads), detected=quads)
         image, text = OverlaidText(self._ocr, detail, poll).recover(view.image, text)
         rotated = [f"turned_{orientation}"] if orientation else []
         text = with_bullets(clean, with_box_marks(text, boxes))

@@ -42,9 +42,10 @@ def keeps_breaks(rows: Sequence[Line]) -> bool:
 
 
 def _is_justified(rows: Sequence[Line]) -> bool:
+    """Whether most rows reach as far as the widest one; the last of a paragraph need not."""
     right = max(row.rect.x1 for row in rows)
     full = [right - row.rect.x1 < _JUSTIFIED * row.height for row in rows]
-    return sum(full) > _MOST * (len(rows) - 1)
+    return sum(full) - 1 > _MOST * (len(rows) - 2)
 
 
 def _score(above: Line, below: Line, right: float) -> float:

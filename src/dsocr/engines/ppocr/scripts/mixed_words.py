@@ -5,6 +5,7 @@ Tesseract's networks of one language know few Latin letters; the Hebrew one know
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,6 +16,7 @@ from dsocr.engines.ppocr.geometry import Line, Rect
 from dsocr.engines.ppocr.lines.quality import density
 from dsocr.engines.ppocr.networks.ocr import Ocr
 from dsocr.engines.ppocr.networks.quads import Pixels, Quad
+from dsocr.engines.ppocr.reading_order.text_joins import is_right_to_left
 from dsocr.engines.ppocr.scripts.tesseract import Reading, Token
 
 _DOUBTFUL = 0.65
@@ -22,6 +24,8 @@ _DOUBTFUL = 0.65
 _MIN_SCORE = 0.9
 _MIN_DENSITY = 1.2  # Latin letters and digits have more
 _MARGIN = 0.15  # of a line's height
+_STOP_BEFORE = re.compile(r"^\.(\d+(?:[.,:/-]\d+)*)$")
+"""A number with the full stop that ends its sentence, which stands left of it in Hebrew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,12 @@ def with_latin_words(
     quads = [_quad_of(run.rect, pixels) for run in runs]
     seen = ocr.recognize(pixels, quads, poll=poll)
     tokens = list(reading.tokens)
+    right_to_left = is_right_to_left([reading.text])
     for run, line, quad in reversed(list(zip(runs, seen, quads, strict=True))):
         if _is_latin(line, quad):
-            tokens[run.start : run.stop] = [Token(line.text.strip(), run.rect, line.score)]
+            text = line.text.strip()
+            text = _STOP_BEFORE.sub(r"\1.", text) if right_to_left else text
+            tokens[run.start : run.stop] = [Token(text, run.rect, line.score)]
     return Reading(" ".join(token.text for token in tokens), _mean(tokens), tuple(tokens))
 
 

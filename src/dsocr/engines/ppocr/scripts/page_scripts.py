@@ -38,7 +38,8 @@ _MAX_LANGUAGES = 3
 _MAX_MARGIN = 0.05
 """Of a line's height, cut off above and below: the box's margin may hold parts of other lines."""
 _LOOKALIKE = ("CYRILLIC", "GREEK")
-_MIN_PAGE = 0.25  # of the lines' length: a page with so much may have more of the language
+_FEW_LETTERS = 0.4  # of a line's characters
+_MIN_PAGE = 0.2  # of the lines' length: a page with so much may have more of the language
 _MIN_UNREAD = 2
 _MIN_DOUBTFUL = 0.75
 _SURE = 0.93
@@ -68,7 +69,7 @@ class PageScripts:
 
     def is_read(self, image: Pixels, quads: Sequence[Quad], lines: Sequence[Line]) -> bool:
         """Whether one of the languages certainly reads these lines."""
-        unread = _unread(quads, lines)
+        unread = unread_lines(quads, lines)
         page = _Page(self._tesseract, self._ocr, image, quads, self._poll)
         self._known = page.language_of(unread, self._candidates, least=_UPRIGHT)
         return self._known is not None
@@ -76,7 +77,7 @@ class PageScripts:
     def resolve(self, image: Pixels, quads: Sequence[Quad], lines: Sequence[Line]) -> list[Line]:
         """The lines, one a quad; those in another script as its network reads them."""
         resolved = list(lines)
-        unread = _unread(quads, lines)
+        unread = unread_lines(quads, lines)
         candidates = self._candidates
         page = _Page(self._tesseract, self._ocr, image, quads, self._poll)
         for attempt in range(_MAX_LANGUAGES):
@@ -215,8 +216,23 @@ def _is_monotonous(text: str) -> bool:
     return len(letters) >= _ENOUGH_LETTERS and most > _MAX_ONE_LETTER * len(letters)
 
 
-def _unread(quads: Sequence[Quad], lines: Sequence[Line]) -> list[int]:
-    return [i for i, quad in enumerate(quads) if _is_unread(lines[i], quad)]
+def unread_lines(quads: Sequence[Quad], lines: Sequence[Line]) -> list[int]:
+    """The lines that PP-OCR has not read; on a page where it is sure of few lines, those too of
+    which it has read the numbers only."""
+    few_sure = 2 * sum(line.score >= _SURE for line in lines) <= len(lines)
+    return [
+        i
+        for i, quad in enumerate(quads)
+        if _is_unread(lines[i], quad) or (few_sure and _has_only_numbers(lines[i]))
+    ]
+
+
+def _has_only_numbers(line: Line) -> bool:
+    """Whether blanks in place of letters stand around numbers."""
+    characters = [char for char in line.text if not char.isspace()]
+    letters = sum(map(str.isalpha, characters))
+    has_blanks = line.text != " ".join(line.text.split())
+    return has_blanks and line.score < _SURE and letters < _FEW_LETTERS * len(characters)
 
 
 def _is_unread(line: Line, quad: Quad) -> bool:
