@@ -8,7 +8,7 @@ import pytest
 
 from dsocr.pages.sandbox import Sandbox
 from tests.pages import made
-from tests.pages.test_pdf import first_page
+from tests.pages.pdf.test_file import first_page
 
 ROWS = [("Iced coffee", "3.40"), ("Espresso", "2.10"), ("Hot chocolate, small", "13.90")]
 
