@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import math
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +30,7 @@ from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.device_list import ALL, parse_devices
 from dsocr.runtime.models.registry import read_family
 from dsocr.runtime.spec import ViewSpec
-from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
+from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Task, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class NativeEngine:
         """`num_peers`: the other members of its pool."""
         self._config, self._worker, self._num_peers = config, worker, num_peers
         self._supervisor: Supervisor | None = None
+        self._prompts: Mapping[str, str] = {}
         self.stages: dict[str, float] = {}
         """When each stage of the start was complete, in order; seconds since 1970."""
         self.info = EngineInfo(
@@ -78,6 +80,7 @@ class NativeEngine:
     def _on_ready(self, weights: Path, ready: dict[str, Any]) -> None:
         """A process that replaces another may have a smaller cache, and take fewer pages."""
         family, spec = read_family(weights)
+        self._prompts = family.prompts
         self.stages = ready.get("stages", {})
         logger.info(
             "%s is ready on %s: %s, attention %s, loaded in %.1f s%s",
@@ -87,6 +90,7 @@ class NativeEngine:
         self.info = dataclasses.replace(
             self.info,
             model=family.name,
+            tasks=(*tasks_of(family.prompts), "custom"),
             device=ready["device"],
             modes=mode_specs(_with_max_tiles(spec.views, self._config.max_tiles)),
             max_concurrency=ready["max_pages"],
@@ -124,7 +128,7 @@ class NativeEngine:
         assert self._supervisor is not None
         began = time.monotonic()
         response = await self._supervisor.request(
-            _request(page, options),
+            _request(page, options, self._prompts),
             page.rgb,
             num_bytes=page.num_bytes,
             on_text=on_text,
@@ -194,10 +198,15 @@ def _stage_durations(stages: dict[str, float]) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _request(page: PageImage, options: OcrOptions) -> dict[str, Any]:
+def tasks_of(prompts: Mapping[str, str]) -> tuple[Task, ...]:
+    """Tasks of a model with these wordings of its own; without any it knows all of them."""
+    return tuple(task for task in TASKS if not prompts or task in prompts)
+
+
+def _request(page: PageImage, options: OcrOptions, prompts: Mapping[str, str]) -> dict[str, Any]:
     return {
         "size": [page.width, page.height],
-        "prompt": options.prompt,
+        "prompt": prompts.get(options.task, options.prompt),
         "mode": options.mode,
         "max_tokens": options.max_tokens,
         "temperature": options.temperature,
