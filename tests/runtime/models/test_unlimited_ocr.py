@@ -138,17 +138,7 @@ def test_a_batch_with_preemptions_becomes_the_released_codes_tokens(
     small for all sequences."""
     cases = [case for case in DECODER["generations"] if bool(case["allowed_ids"]) == restricted]
     chooses: Any = Restricted(model, cases[0]["allowed_ids"]) if restricted else model
-    special = replace(tokenizer.special, eos=-1)
-    sequences = [
-        Sequence(
-            case["input_ids"],
-            SamplingParams(max_tokens=len(case["output_ids"]), no_repeat=rule(case)),
-            1000,
-            special,
-            guards_prompt=True,
-        )
-        for case in cases
-    ]
+    sequences = sequences_of(cases, tokenizer)
     limits = Limits(max_num_seqs=8, max_prefill_tokens=37, window=WINDOW)
 
     runner = runner_of(chooses, tokenizer, 8 * len(cases))
@@ -158,6 +148,38 @@ def test_a_batch_with_preemptions_becomes_the_released_codes_tokens(
         assert_equal_while_safe(one.output_ids, case)
     assert max(case["safe_prefix_len"] for case in cases) > WINDOW
     assert preempted
+
+
+@pytest.mark.gpu
+def test_kernels_become_the_released_codes_tokens(checkpoint: Path, tokenizer: Tokenizer) -> None:
+    device = torch.device("cuda")
+    model: Any = load_model(
+        checkpoint, device=device, dtype=torch.float32, attention="sdpa", kernels=True
+    )
+    special = replace(tokenizer.special, eos=-1)
+    cases = [case for case in DECODER["generations"] if not case["allowed_ids"]]
+    runner = GraphRunner(model, num_tokens=BLOCK_SIZE * 24, max_num_seqs=4, special=special)
+    sequences = sequences_of(cases, tokenizer)
+
+    generate(runner, sequences, Limits(max_num_seqs=4, max_prefill_tokens=37, window=WINDOW))
+
+    for one, case in zip(sequences, cases, strict=True):
+        assert_equal_while_safe(one.output_ids, case)
+
+
+def sequences_of(cases: list[dict[str, Any]], tokenizer: Tokenizer) -> list[Sequence]:
+    """Under each case's rule; no token ends them."""
+    special = replace(tokenizer.special, eos=-1)
+    return [
+        Sequence(
+            case["input_ids"],
+            SamplingParams(max_tokens=len(case["output_ids"]), no_repeat=rule(case)),
+            1000,
+            special,
+            guards_prompt=True,
+        )
+        for case in cases
+    ]
 
 
 def rule(case: dict[str, Any]) -> NoRepeat | None:
