@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.gpu.families import ocr2_row
+from bench.gpu.families import ocr2_row, unlimited_row
 from bench.gpu.harness import Bench, start
 from bench.gpu.peers import PEERS
 from bench.gpu.process import engine_row, start_row
@@ -52,6 +52,7 @@ ROWS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {
     "many": many_row,
     "small": small_row,
     "ocr2": ocr2_row,
+    "unlimited": unlimited_row,
     "start": start_row,
     "engine": engine_row,
 }

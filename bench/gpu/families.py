@@ -1,17 +1,22 @@
-"""The row `ocr2`: DeepSeek-OCR-2 beside v1 in one call, encode and whole pages."""
+"""The rows `ocr2` and `unlimited`: another family beside v1 in one call."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
 
 from bench.gpu.harness import READ, Bench, read_pages
-from bench.model.full_size import median_seconds, random_ocr2
-from dsocr.runtime.loop import make_runtime
+from bench.gpu.rows import DECODE_STEPS, seconds_of_steps
+from bench.model.full_size import median_seconds, random_ocr2, random_unlimited
+from dsocr.runtime.loop import Text, make_runtime
+
+OUTPUTS = (390, 2000)
+"""Output tokens of a page when its decoding is measured: contexts of 1,303 and 2,913."""
 
 
 def ocr2_row(bench: Bench) -> Iterator[dict[str, Any]]:
@@ -19,21 +24,35 @@ def ocr2_row(bench: Bench) -> Iterator[dict[str, Any]]:
     flight: first v1's, then DeepSeek-OCR-2's with random weights of the released shape. The bench
     is v1's again afterwards."""
     yield from _lines("DeepSeek-OCR", bench)
-    model, device, dtype = bench.model, bench.model.device, bench.model.dtype
+    with _another(bench, random_ocr2):
+        yield from _lines("DeepSeek-OCR-2", bench)
+
+
+def unlimited_row(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Tokens a second of a full batch at two lengths of output, and what its pages hold of the KV
+    cache: first v1's, then Unlimited-OCR's, which attends to the prompt and 128 tokens of output.
+    The bench is v1's again afterwards."""
+    yield from _decode_lines("DeepSeek-OCR", bench)
+    with _another(bench, random_unlimited):
+        yield from _decode_lines("Unlimited-OCR", bench)
+
+
+@contextmanager
+def _another(bench: Bench, make_model: Any) -> Iterator[None]:
+    """Inside the bench has that model; then its own again."""
+    model, of_v1 = bench.model, bench.plan
     del bench.runtime
     _free()
-    other: Any = random_ocr2(device, dtype, bench.config)
-    bench.model = other
-    bench.runtime, plan = make_runtime(other, bench.tokenizer, bench.config)
-    bench.plan, of_v1 = plan, bench.plan
     try:
+        bench.model = make_model(model.device, model.dtype, bench.config)
+        bench.runtime, bench.plan = make_runtime(bench.model, bench.tokenizer, bench.config)
         for mode in READ:
             read_pages(bench, mode, pages=2, in_flight=2, tokens=4)
         while bench.runtime.run_idle_work():
             pass
-        yield from _lines("DeepSeek-OCR-2", bench)
+        yield
     finally:
-        del bench.runtime, other
+        vars(bench).pop("runtime", None)
         bench.model, bench.plan = model, of_v1
         _free()
         bench.runtime, bench.plan = make_runtime(model, bench.tokenizer, bench.config)
@@ -59,6 +78,41 @@ def _lines(name: str, bench: Bench) -> Iterator[dict[str, Any]]:
                 bench, mode, pages=2 * in_flight, in_flight=in_flight, tokens=bench.num_tokens
             )
         yield line
+
+
+def _decode_lines(name: str, bench: Bench) -> Iterator[dict[str, Any]]:
+    size = min(max(bench.in_flight), bench.plan.max_num_seqs)
+    for output in OUTPUTS:
+        if bench.seconds_left > 0:
+            yield {"model": name, **_decode_line(bench, size, output)}
+
+
+def _decode_line(bench: Bench, size: int, output: int) -> dict[str, Any]:
+    """A step of `size` pages that have written `output` tokens each, as nearly as they start."""
+    runtime = bench.runtime
+    requests = [bench.request("gundam", output + 4 * DECODE_STEPS) for _ in range(size)]
+    for request in requests:
+        runtime.submit(request)
+    wrote: set[int] = set()
+    while len(wrote) < size:
+        wrote |= {one.request_id for one in runtime.step() if isinstance(one, Text)}
+    seconds = seconds_of_steps(runtime, DECODE_STEPS, after=output)
+    active = runtime.scheduler._active
+    tokens = sum(one.num_tokens for one in active) / len(active)
+    held = sum(len(one.block_table) - one.num_freed for one in active) / len(active)
+    held *= runtime.scheduler.allocator.block_size
+    for request in requests:
+        runtime.cancel(request.request_id)
+    while runtime.has_work:
+        runtime.step()
+    return {
+        "pages": size,
+        "context": round(tokens),
+        "ms a step": round(seconds / DECODE_STEPS * 1e3, 3),
+        "tokens/s": round(DECODE_STEPS * size / seconds),
+        "cache tokens of a page": round(held),
+        "pages in the cache": int(bench.plan.cache_tokens // held),
+    }
 
 
 def _free() -> None:

@@ -86,7 +86,7 @@ def decode_row(bench: Bench) -> Iterator[dict[str, Any]]:
             wrote.update(
                 (one.request_id, 1) for one in bench.runtime.step() if isinstance(one, Text)
             )
-        seconds = _seconds_of_steps(bench.runtime, DECODE_STEPS, after=DECODE_AFTER)
+        seconds = seconds_of_steps(bench.runtime, DECODE_STEPS, after=DECODE_AFTER)
         written = [one.output_ids[-DECODE_STEPS:] for one in bench.runtime.scheduler._active]
         different = statistics.mean(len(set(tokens)) for tokens in zip(*written, strict=False))
         for request in requests:
@@ -154,7 +154,7 @@ def small_row(bench: Bench) -> Iterator[dict[str, Any]]:
     bench.plan = plan
 
 
-def _seconds_of_steps(runtime: Runtime, count: int, *, after: int) -> float:
+def seconds_of_steps(runtime: Runtime, count: int, *, after: int) -> float:
     """Seconds of consecutive steps after some others; no page may end meanwhile."""
     began = 0.0
     for step in range(after + count):

@@ -100,7 +100,7 @@ class FullBatch:
     def plain_scores(self, model: DeepseekOcr) -> torch.Tensor:
         """Logits of plain PyTorch, on a copy of the cache."""
         chunks = [
-            Chunk([tokens[-1]], len(tokens) - 1, blocks)
+            Chunk([tokens[-1]], len(tokens) - 1, blocks, num_prompt=SHORTEST)
             for tokens, blocks in zip(self.tokens, self.tables, strict=True)
         ]
         cache = copy.copy(self.cache)

@@ -24,6 +24,7 @@ from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.kernels.triton_compat import supports_kernels
 from dsocr.runtime.layers.attention import usable_attention
+from dsocr.runtime.models import unlimited_ocr_spec
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.models.deepseek_ocr2 import DeepseekOcr2
 from dsocr.runtime.models.deepseek_ocr2_spec import RELEASED_SPEC
@@ -54,6 +55,17 @@ def random_ocr2(device: torch.device, dtype: torch.dtype, config: RuntimeConfig)
     attention = usable_attention(config.attn_impl, device=device, dtype=dtype)
     with torch.device("meta"):
         model = DeepseekOcr2(RELEASED_SPEC, attention=attention)
+    random_weights(model, device, dtype, config)
+    return model
+
+
+def random_unlimited(
+    device: torch.device, dtype: torch.dtype, config: RuntimeConfig
+) -> DeepseekOcr:
+    """Unlimited-OCR at its released size, see `random_weights`."""
+    attention = usable_attention(config.attn_impl, device=device, dtype=dtype)
+    with torch.device("meta"):
+        model = DeepseekOcr(unlimited_ocr_spec.RELEASED_SPEC, attention=attention)
     random_weights(model, device, dtype, config)
     return model
 

@@ -28,6 +28,8 @@ class FakeRunner:
     allocator: BlockAllocator
     lengths: dict[int, int]
     deferred: bool = False
+    window: int | None = None
+    """Tokens after the prompt that a token attends to."""
     most: int | None = None
     """Tokens of a step that still fit into the pretended device's memory."""
     steps: list[ScheduledStep] = field(default_factory=list)
@@ -58,7 +60,13 @@ class FakeRunner:
 
     def _write(self, chunk: ScheduledChunk) -> SampleResult:
         sequence = chunk.sequence
+        first_query, prompt = chunk.start, len(sequence.prompt_ids)
+        hidden = range(0)
+        if self.window is not None:
+            hidden = range(prompt, first_query - self.window + 1)
         for position in range(chunk.start):
+            if position in hidden:
+                continue
             held = self._cache.get(self._place(sequence, position))
             assert held == (sequence.request_id, position), "another page's tokens"
         for position in range(chunk.start, chunk.start + chunk.length):

@@ -12,7 +12,7 @@ from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.decode_graph import DecodeState
 from dsocr.runtime.execution.graph_runner import Prefill
 from dsocr.runtime.kernels.repetition_flags import flag_repetition
-from dsocr.runtime.kernels.sampling import sample_tokens
+from dsocr.runtime.kernels.sampling import PROMPT, sample_tokens
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 
 
@@ -46,4 +46,6 @@ class PlainStep:
     def _newest(self, slot: int, state: DecodeState) -> Chunk:
         newest = int(state.lengths[slot]) - 1
         blocks = state.block_tables[slot, : newest // self._cache.block_size + 1]
-        return Chunk([int(state.tokens[slot, newest])], newest, blocks.tolist())
+        num_prompt = int(state.params[slot, PROMPT])
+        token = int(state.tokens[slot, newest])
+        return Chunk([token], newest, blocks.tolist(), num_prompt=num_prompt)

@@ -84,8 +84,8 @@ def runner_for(
     return lambda special: GraphRunner(model, num_tokens=1024, max_num_seqs=4, special=special)
 
 
-def generate(runner: ModelRunner, sequences: Many[Sequence], limits: Limits | None = None) -> None:
-    """Runs the sequences together until each has ended."""
+def generate(runner: ModelRunner, sequences: Many[Sequence], limits: Limits | None = None) -> int:
+    """Runs the sequences together until each has ended. Returns the number of preemptions."""
     scheduler = Scheduler(runner.allocator, limits or Limits(max_num_seqs=len(sequences)))
     for one in sequences:
         scheduler.add(one)
@@ -93,6 +93,7 @@ def generate(runner: ModelRunner, sequences: Many[Sequence], limits: Limits | No
         scheduler.start_encoding()
         advance(scheduler, runner)
     assert runner.allocator.num_free == runner.allocator.num_blocks
+    return scheduler.num_preemptions
 
 
 def advance(scheduler: Scheduler, runner: ModelRunner) -> None:

@@ -237,7 +237,7 @@ def test_the_released_config_is_the_known_spec() -> None:
     "architecture",
     [
         "DeepseekOcr2ForConditionalGeneration",  # Hugging Face's own layout
-        "UnlimitedOCRForCausalLM",
+        "UnlimitedOcrForConditionalGeneration",
         "DeepseekOCR3ForCausalLM",
     ],
 )

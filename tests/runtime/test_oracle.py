@@ -20,6 +20,7 @@ from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.kernels.elementwise import normalize
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.models.registry import parse_config
+from dsocr.runtime.models.unlimited_ocr_spec import ARCHITECTURE
 from dsocr.runtime.weights.loader import load_model
 from tests.runtime.stages import Reader, decoder_modules, distance, vision_modules, watching
 
@@ -88,6 +89,11 @@ def ours(folder: Path) -> DeepseekOcr:
 
 @pytest.fixture(scope="module")
 def theirs(folder: Path) -> Any:
+    """Its attention window is as long as the context, so that it is plain causal as v1's."""
+    return their_model(folder, window=1024)
+
+
+def their_model(folder: Path, *, window: int) -> Any:
     transformers = pytest.importorskip("transformers", minversion="5.23")
     transformers.utils.logging.disable_progress_bar()
     sam = CONFIG["vision_config"]["width"]["sam_vit_b"]
@@ -109,8 +115,7 @@ def theirs(folder: Path) -> Any:
                 "intermediate_size": 4 * clip["width"],
             },
         },
-        # its attention window is as long as the context, so that it is plain causal like ours
-        text_config={**CONFIG["language_config"], "sliding_window": 1024},
+        text_config={**CONFIG["language_config"], "sliding_window": window},
     )
     model, loading = transformers.UnlimitedOcrForConditionalGeneration.from_pretrained(
         folder, config=config, dtype=torch.float32, output_loading_info=True
@@ -177,6 +182,31 @@ def test_greedy_tokens_agree(ours: DeepseekOcr, theirs: Any) -> None:
     with torch.inference_mode():
         expected = theirs(input_ids=ids).logits[0, len(IDS) - 1 :].argmax(-1)
     assert output == expected.tolist()
+
+
+def test_a_window_leaves_both_the_prompt_and_the_same_output(folder: Path, tmp_path: Path) -> None:
+    """Their cache drops what lies behind the window, after the first call, which is the prompt."""
+    window, prompt, output = 8, IDS[:20], IDS[20:]
+    config = CONFIG | {"architectures": [ARCHITECTURE], "sliding_window": window}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").symlink_to(folder / "model.safetensors")
+    model = load_model(tmp_path, device=torch.device("cpu"), dtype=torch.float32, attention="sdpa")
+    theirs = their_model(folder, window=window)
+    expected = []
+    with torch.inference_mode():
+        out = theirs(input_ids=torch.tensor([prompt]), use_cache=True)
+        for token in output:
+            out = theirs(
+                input_ids=torch.tensor([[token]]),
+                past_key_values=out.past_key_values,
+                use_cache=True,
+            )
+            expected.append(out.logits[0, -1])
+
+    reader = Reader(model)
+    hidden = reader.hidden(reader.chunk([], IDS, num_prompt=len(prompt)))
+
+    assert distance(model.logits(hidden[len(prompt) :]), torch.stack(expected)) <= 1e-4
 
 
 def _first(output: Any) -> Tensor:

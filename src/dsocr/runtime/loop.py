@@ -29,6 +29,7 @@ from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import InputProcessor, InputQueue, Request
 from dsocr.runtime.scheduling.scheduler import Limits, ScheduledStep, Scheduler
 from dsocr.runtime.scheduling.sequence import FinishReason, Sequence
+from dsocr.runtime.spec import window_of
 from dsocr.runtime.text.prompt import PromptError, PromptTooLong
 from dsocr.runtime.text.repetition import TokenKinds, token_kinds
 from dsocr.runtime.text.tokenizer import Detokenizer, Tokenizer
@@ -302,6 +303,7 @@ def make_runtime(
             max_prefill_tokens=plan.max_prefill_tokens,
             prefill_share=config.prefill_share,
             pixels_per_token=model.spec.views.encode_pixels_per_prompt_token,
+            window=window_of(model.spec.decoder),
         ),
         lookahead=lookahead,
         executor=_make_executor(model.device, config.threads or num_cores()),

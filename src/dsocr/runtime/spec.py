@@ -141,6 +141,12 @@ class DecoderSpec:
     rope_theta: float
     normalize_weights: bool
     routed_scale: float
+    window: int | None = None
+    """Output tokens that an output token attends to, itself included, besides the whole prompt;
+    None: all of them (spec 10.4)."""
+    guards_prompt: bool = False
+    """Whether the no-repeat rule with a window covers the prompt too, and exempts no token
+    (spec 10.4)."""
 
     @property
     def head_dim(self) -> int:
@@ -164,6 +170,16 @@ class DecoderSizes(Protocol):
 
     @property
     def max_positions(self) -> int: ...
+
+
+def window_of(spec: DecoderSizes) -> int | None:
+    """The attention window over the output of a decoder that has one."""
+    return spec.window if isinstance(spec, DecoderSpec) else None
+
+
+def guards_prompt(spec: DecoderSizes) -> bool:
+    """Whether the no-repeat rule with a window covers the prompt too, and exempts no token."""
+    return isinstance(spec, DecoderSpec) and spec.guards_prompt
 
 
 class FamilySpec(Protocol):
@@ -240,9 +256,14 @@ def causal_flow_spec(config: Config) -> CausalFlowSpec:
     )
 
 
+def decoder_fields(config: Config) -> dict[str, Any]:
+    """The decoder's fields that have a value, from `language_config` and the top level."""
+    return _set_fields(config.get("language_config")) | _set_fields(config)
+
+
 def decoder_spec(config: Config) -> DecoderSpec:
     """The decoder's sizes, from the top level, else from `language_config`."""
-    config = _set_fields(config.get("language_config")) | _set_fields(config)
+    config = decoder_fields(config)
     _refuse_unsupported(config)
     expert_width = int(config["moe_intermediate_size"])
     return DecoderSpec(

@@ -341,3 +341,60 @@ def test_five_megabytes_of_hostile_output_are_parsed(unit: str) -> None:
     # Anything quadratic here would take hours, not seconds.
     raw = unit * (5_000_000 // len(unit))
     assert not TOKENS.search(clean_markdown(raw, page_index=0)[:1000])
+
+
+FLAT = (
+    "<PAGE>\n<|det|>title [59, 100, 273, 140]<|/det|>Invoice No: 7\n"
+    "<|det|>text [59, 196, 190, 243]<|/det|>Total: 123.45 USD\nDue: today\n"
+    "<|det|>image [0, 300, 999, 700]<|/det|>\n"
+    "<|det|>foot_note [[59, 708, 255, 756]]<|/det|>thanks"
+)
+
+
+def test_flat_references_become_blocks_with_one_box_each() -> None:
+    blocks = parse(FLAT)
+    assert [(block.label, block.text) for block in blocks] == [
+        ("title", "Invoice No: 7"),
+        ("text", "Total: 123.45 USD\nDue: today"),
+        ("image", ""),
+        ("foot_note", "thanks"),
+    ]
+    assert blocks[0].boxes == (Box(59 / 999, 100 / 999, 273 / 999, 140 / 999),)
+    assert all(len(block.boxes) == 1 for block in blocks)
+    markdown = clean_markdown(FLAT, page_index=2)
+    assert markdown == (
+        "Invoice No: 7\n\nTotal: 123.45 USD\nDue: today\n\n![](images/2_0.jpg)\n\nthanks"
+    )
+
+
+@given(st.lists(st.integers(0, len(FLAT)), max_size=12))
+def test_flat_references_in_any_pieces_give_the_same_blocks(cuts: list[int]) -> None:
+    stream, places = BlockStream(), [0, *sorted(cuts), len(FLAT)]
+    pieces = [FLAT[start:end] for start, end in zip(places, places[1:], strict=False)]
+    blocks = [block for piece in pieces for block in stream.feed(piece)]
+    assert [*blocks, *stream.finish()] == parse(FLAT)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("<|det|>text [1, 2, 3]<|/det|>kept", [("text", "kept")]),
+        ("<|det|>no box<|/det|>kept", [("text", "no boxkept")]),
+        ("a <PAGE>\n<PAGE>\nb", [("text", "a <PAGE>\n<PAGE>\nb")]),
+        ("<|det|>text [1, 2, 3, 4]<|/det|>whole\n<|det|>title [5, 6", [("text", "whole")]),
+        ("<|det|>text [1, 2, 3, 4]<|/det|>whole\n<|det|>tit", [("text", "whole")]),
+        ("<|det|>text [1, 2, 3, 4]<|/det|>whole<|det|>text [5, 6]<|/de", [("text", "whole")]),
+        (
+            f"<|det|>{'x' * 300}<|det|>text [1, 2, 3, 4]<|/det|>after",
+            [("text", "x" * 300), ("text", "after")],
+        ),
+        (
+            "<|det|>junk <|ref|>title<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\nA",
+            [("text", "junk"), ("title", "A")],
+        ),
+    ],
+)
+def test_a_malformed_flat_reference_loses_its_box_and_no_text(
+    raw: str, expected: list[tuple[str, str]]
+) -> None:
+    assert [(block.label, block.text) for block in parse(raw)] == expected

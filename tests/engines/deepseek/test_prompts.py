@@ -26,6 +26,7 @@ def test_each_task_is_recognised_by_its_own_wording(spec) -> None:  # type: igno
         ("<image>\n<|grounding|>Convert the document to markdown. ", "markdown"),
         ("<|grounding|> convert the document\nto Markdown", "markdown"),
         ("<image>\nConvert the document to markdown.", "markdown"),
+        ("<image>document parsing.", "markdown"),
         ("OCR this image.", "ocr"),
         ("<image>Parse the figure", "figure"),
         ("describe this image in detail", "describe"),

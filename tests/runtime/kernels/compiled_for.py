@@ -38,7 +38,7 @@ from dsocr.runtime.kernels.tuning import DECODE_TUNINGS, FP8_SPLITS, PREFILL_TUN
 from tests.runtime.kernels.test_cards import LIMITS
 
 HEADS, DIM, HIDDEN, WIDTH, EXPERTS, CHOSEN = 10, 128, 1280, 896, 64, 6
-DENSE, VOCABULARY, POSITIONS, EPS = 6848, 129_280, 8192, 1e-6
+DENSE, VOCABULARY, POSITIONS, EPS, WINDOW = 6848, 129_280, 8192, 1e-6, 128
 OPTIONS = ("num_warps", "num_stages", "maxnreg", "launch_pdl")
 META = torch.device("meta")
 
@@ -114,6 +114,7 @@ def compile_all(capability: int, dtype: torch.dtype) -> dict[str, int]:
         _rotate_write(dtype, torch.float8_e4m3fn)
         for _, split in FP8_SPLITS:
             _decode_attention(split, dtype, torch.float8_e4m3fn)
+        _decode_attention(FP8_SPLITS[-1][1], dtype, torch.float8_e4m3fn, window=WINDOW)
     return shared
 
 
@@ -139,14 +140,20 @@ def _prefill(dtype: torch.dtype) -> None:
     tables = _empty(1, 64, dtype=torch.int64)
     chunks = prefill_attention.Chunks(tiles[:, 0], tables[:, 0], tables, tiles)
     x = _empty(2048, HIDDEN, dtype=dtype)
-    for tuning in PREFILL_TUNINGS:
+    for tuning, window in (
+        (PREFILL_TUNINGS[-1], WINDOW),
+        *((one, None) for one in PREFILL_TUNINGS),
+    ):
         prefill_attention.prefill_attention_fused(
             *(x, blocks, chunks),
             queries=tuning.queries,
             keys=tuning.keys,
             warps=tuning.warps,
             stages=tuning.stages,
+            window=window,
         )
+        if window is not None:
+            continue
         out = _empty(2048, CHOSEN + 1, HIDDEN, dtype=dtype)
         for experts in _experts(dtype):
             routes = experts_prefill.route_fused(
@@ -175,6 +182,7 @@ def _decode(dtype: torch.dtype) -> None:
             )
             experts_decode.experts_decode_fused(x, routes, experts, up=tuning.up, down=tuning.down)
         _decode_attention(tuning.split, dtype, dtype)
+    _decode_attention(DECODE_TUNINGS[-1].split, dtype, dtype, window=WINDOW)
 
 
 def _single_row(dtype: torch.dtype, *, pdl: bool) -> None:
@@ -218,14 +226,20 @@ def _decode_attention(
     cache_dtype: torch.dtype,
     *,
     pdl: bool = False,
+    window: int | None = None,
 ) -> None:
     qkv = _empty(256, 3 * HIDDEN, dtype=dtype)
     angles = _empty(POSITIONS, DIM, dtype=dtype)
     rows = _empty(256, dtype=torch.int32)
-    sequences = decode_attention.DecodeSequences(rows, rows, _empty(256, 512, dtype=torch.int32))
+    tables = _empty(256, 512, dtype=torch.int32)
+    sequences = decode_attention.DecodeSequences(rows, rows, tables, rows)
     blocks = _empty(2, 64, 16, HEADS, DIM, dtype=cache_dtype)
     decode_attention.decode_attention_fused(
-        qkv, angles, angles, blocks, sequences, split=split, split_counters=rows, pdl=pdl
+        *(qkv, angles, angles, blocks, sequences),
+        split=split,
+        split_counters=rows,
+        pdl=pdl,
+        window=window,
     )
 
 

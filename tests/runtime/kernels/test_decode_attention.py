@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -13,6 +15,7 @@ from dsocr.runtime.kernels.decode_attention import (
     decode_attention_fused,
 )
 from dsocr.runtime.kernels.triton_compat import tl, triton
+from dsocr.runtime.layers.rotary import rotate
 from tests.runtime.kernels.conftest import Draw, near
 
 FP8 = torch.float8_e4m3fn
@@ -61,6 +64,53 @@ def test_tokens_are_attended_to_in_the_order_of_the_block_table(
     assert not counters.any()
 
 
+@pytest.mark.parametrize("cache_dtype", [torch.float32, FP8])
+@pytest.mark.parametrize("split", [Split(1, 16, 4, 1), Split(3, 16, 4, 2)])
+def test_with_a_window_the_prompt_and_the_last_tokens_alone_are_attended_to(
+    draw: Draw, split: Split, cache_dtype: torch.dtype
+) -> None:
+    """Blocks behind the window may hold anything, and their numbers are not looked at."""
+    lengths, prompts, window = [90, 33, 61, 20], [21, 17, 60, 19], 16
+    (qkv, cosine, sine, blocks), sequences = random_inputs(draw, lengths, heads=2, dim=16)
+    blocks = blocks.to(cache_dtype)
+    known = torch.stack((sequences.lengths, torch.tensor([0, *prompts]).to(draw.device)), 1).int()
+    sequences = replace(sequences, lengths=known[:, 0], prompts=known[:, 1])
+    plain = decode_attention(qkv, cosine, sine, blocks, sequences, window=window)
+    near(plain[0], windowed(qkv[0], cosine, sine, blocks, sequences, 4, 19, window), 1e-5)
+    near(plain[3], windowed(qkv[3], cosine, sine, blocks, sequences, 1, 21, window), 1e-5)
+    for block in sequences.block_tables[1, 2:4].tolist():  # tokens 32 to 63
+        blocks[:, block].view(torch.uint8).fill_(255)  # NaN in both dtypes
+    sequences.block_tables[1, 2:4] = 1 << 20
+    counters = torch.zeros(len(qkv) * 2, dtype=torch.int32, device=draw.device)
+    fused = decode_attention_fused(
+        *(qkv, cosine, sine, blocks, sequences),
+        split=split,
+        split_counters=counters,
+        window=window,
+    )
+    near(fused, plain, 1e-5)
+
+
+def windowed(
+    qkv: torch.Tensor,
+    cosine: torch.Tensor,
+    sine: torch.Tensor,
+    blocks: torch.Tensor,
+    sequences: DecodeSequences,
+    sequence: int,
+    prompt: int,
+    window: int,
+) -> torch.Tensor:
+    """Of one sequence whose newest token is in the cache: one key after the other."""
+    length = int(sequences.lengths[sequence])
+    q = rotate(qkv.view(3, 2, 16)[0], cosine[length - 1], sine[length - 1])
+    visible = [*range(prompt), *range(max(prompt, length - window), length)]
+    slots = [(int(sequences.block_tables[sequence, one // SIZE]), one % SIZE) for one in visible]
+    keys, values = (torch.stack([part[slot] for slot in slots]).float() for part in blocks)
+    scores = torch.einsum("hd,thd->ht", q / 4, keys)
+    return torch.einsum("ht,thd->hd", scores.softmax(-1), values).flatten()
+
+
 @triton.jit
 def unpack_pairs_without_assembly(x):
     """`unpack_pairs` for the interpreter, which cannot run inline assembly."""
@@ -69,20 +119,24 @@ def unpack_pairs_without_assembly(x):
     return first.to(tl.float32).to(tl.float16), second.to(tl.float32).to(tl.float16)
 
 
+@pytest.mark.parametrize("window", [None, 16])
 @pytest.mark.parametrize("split", [Split(1, 16, 4, 1), Split(3, 16, 4, 2)])
 def test_fp8_loaded_in_pairs_equals_fp8(
-    draw: Draw, monkeypatch: pytest.MonkeyPatch, split: Split
+    draw: Draw, monkeypatch: pytest.MonkeyPatch, split: Split, window: int | None
 ) -> None:
     if draw.device.type == "cpu":
         monkeypatch.setattr(fp8_cache, "unpack_pairs", unpack_pairs_without_assembly)
     tensors, sequences = random_inputs(draw, [70, 33, 1], heads=2, dim=32)
+    sequences = replace(sequences, prompts=sequences.lengths // 2 + 1)
+    sequences = replace(sequences, lengths=sequences.lengths.contiguous())
     qkv, cosine, sine, blocks = (tensor.half() for tensor in tensors)
     blocks = blocks.to(FP8)
     written = blocks.clone()
-    plain = decode_attention(qkv.float(), cosine.float(), sine.float(), blocks, sequences)
+    angles = cosine.float(), sine.float()
+    plain = decode_attention(qkv.float(), *angles, blocks, sequences, window=window)
     counters = torch.zeros(len(qkv) * 2, dtype=torch.int32, device=draw.device)
     inputs = (qkv, cosine, sine, written, sequences)
-    fused = decode_attention_fused(*inputs, split=split, split_counters=counters)
+    fused = decode_attention_fused(*inputs, split=split, split_counters=counters, window=window)
     near(fused.float(), plain, 1e-3)
     near(written.float(), blocks.float(), 1e-3)
 

@@ -71,6 +71,30 @@ def test_queries_attend_to_all_tokens_up_to_their_own(
     near(out, prefill_attention(q, expected, chunks), 1e-5)
 
 
+def test_with_a_window_rows_attend_to_the_prompt_and_the_last_tokens(draw: Draw) -> None:
+    """Chunks of a prompt, across its end and behind it, as after a preemption. What lies behind the
+    window of every row may hold anything."""
+    dim, queries, window = 16, 16, 16
+    lengths, before, prompts = [20, 40, 5, 3], [0, 10, 70, 60], [40, 25, 20, 63]
+    chunks, _, _ = chunks_of(draw, lengths, before, queries)
+    chunks = replace(chunks, prompts=torch.tensor(prompts, device=draw.device))
+    cache = draw(2, chunks.block_tables.numel(), BLOCK_SIZE, 3, dim)
+    q = draw(sum(lengths), 3 * dim)
+    expected = prefill_attention(q, cache, chunks, window=window)
+    row = q[-8].view(3, dim)  # position 70 of the third, which sees 0 to 19 and 55 to 70
+    tables = chunks.block_tables[2].cpu()
+    seen = torch.tensor([*range(20), *range(55, 71)])
+    keys, values = cache[:, tables[seen // BLOCK_SIZE], seen % BLOCK_SIZE]
+    weights = torch.einsum("hd,thd->ht", row / 4, keys).softmax(-1)
+    near(expected[-8].view(3, dim), torch.einsum("ht,thd->hd", weights, values), 1e-5)
+    cache[:, tables[2]] = float("nan")  # tokens 32 to 47
+
+    out = prefill_attention_fused(q, cache, chunks, queries=queries, keys=32, window=window)
+
+    near(out, expected, 1e-5)
+    near(prefill_attention(q, cache, chunks, window=window), expected, 1e-6)
+
+
 def test_tiles_cover_every_row_once_and_the_longest_comes_first() -> None:
     starts = [0, 5, 5, 38]
     tiles = make_tiles(starts, 16)

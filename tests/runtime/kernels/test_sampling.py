@@ -13,6 +13,7 @@ from dsocr.runtime.kernels.repetition_flags import flag_repetition_fused, make_r
 from dsocr.runtime.kernels.sampling import (
     END,
     FULL,
+    GUARDS_PROMPT,
     LENGTH,
     LIMIT,
     NGRAM,
@@ -57,8 +58,11 @@ def histories(
     return TokenHistories(tokens.to(device), params.to(device), exempt.to(device), end=1)
 
 
-def banned(known: list[int], num_prompt: int, rule: NoRepeat) -> set[int]:
-    guard = NoRepeatIndex(rule, prompt=known[:num_prompt], exempt=frozenset(EXEMPT))
+def banned(
+    known: list[int], num_prompt: int, rule: NoRepeat, *, covers_prompt: bool = False
+) -> set[int]:
+    prompt, exempt = known[:num_prompt], frozenset(EXEMPT)
+    guard = NoRepeatIndex(rule, prompt=prompt, exempt=exempt, covers_prompt=covers_prompt)
     for token in known[num_prompt:]:
         guard.push(token)
     return set(guard.banned())
@@ -102,6 +106,24 @@ def test_device_bans_what_the_host_bans(
         known = sequence[0]
         assert tables.tokens[7 - row, : len(known) + 1].tolist() == [*known, best]
         assert tables.params[7 - row, LENGTH] == len(known) + 1
+
+
+@BOTH
+@pytest.mark.parametrize("seed", range(2))
+def test_a_rule_that_covers_the_prompt_bans_what_it_bans_on_the_host(
+    device: torch.device, sample: SampleTokens, seed: int
+) -> None:
+    rng = random.Random(seed)
+    sequences = [random_sequence(rng) for _ in range(8)]
+    tables = histories(device, sequences)
+    tables.params[:, GUARDS_PROMPT] = 1
+    logits = torch.zeros(8, VOCABULARY, device=device)
+
+    sample(logits, tables, torch.arange(8, dtype=torch.int32, device=device))
+
+    for row, sequence in zip(logits, sequences, strict=True):
+        bans = banned(*sequence, covers_prompt=True)
+        assert set((row == float("-inf")).nonzero().flatten().tolist()) == bans
 
 
 @BOTH

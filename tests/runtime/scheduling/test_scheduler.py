@@ -74,7 +74,8 @@ def fake_runtime(
     pages: list[Page], limits: Limits, *, blocks: int, lookahead: int, deferred: bool = False
 ) -> tuple[Runtime, FakeRunner]:
     lengths = {number: page.answer for number, page in enumerate(pages)}
-    runner = FakeRunner(BlockAllocator(blocks, block_size=BLOCK), lengths, deferred)
+    allocator = BlockAllocator(blocks, block_size=BLOCK)
+    runner = FakeRunner(allocator, lengths, deferred, limits.window)
     processor: Any = FakeProcessor(pages, Letters())
     return Runtime(runner, processor, limits=limits, lookahead=lookahead), runner
 
@@ -113,6 +114,7 @@ LIMITS = st.builds(
     max_encode_pixels=st.integers(1, 5 * SIDE * SIDE),
     prefill_share=st.floats(0.05, 1),
     gather_rows=st.integers(1, 20),
+    window=st.none() | st.integers(1, 12),
 )
 
 
@@ -278,6 +280,30 @@ def test_the_youngest_is_preempted_and_resumes_before_newer_ones(deferred: bool)
 
     assert runtime.load.preemptions > 0
     assert [one.request_id for one in events if isinstance(one, Done)] == list(range(8))
+
+
+@pytest.mark.parametrize("lookahead", [0, 1])
+def test_with_a_window_a_page_keeps_the_blocks_of_its_prompt_and_of_the_window(
+    lookahead: int,
+) -> None:
+    """However long its output: more pages are in the cache than without."""
+    pages = [Page(prompt=6, answer=50) for _ in range(5)]
+    preemptions = []
+    for window in (None, 8):
+        limits = Limits(max_num_seqs=5, window=window)
+        runtime, _ = fake_runtime(pages, limits, blocks=5 * 6, lookahead=lookahead)
+        for number in range(5):
+            runtime.submit(request(number))
+        most = 0
+        while runtime.has_work:
+            runtime.step()
+            active = runtime.scheduler._active
+            held = [sum(block >= 0 for block in one.block_table) for one in active]
+            most = max(most, *held, 0)
+        preemptions.append(runtime.load.preemptions)
+        # of the prompt, of the window, begun or ending in it, and of the step ahead
+        assert most >= 14 if window is None else most <= 2 + 8 // BLOCK + 1 + lookahead
+    assert preemptions[0] > 0 == preemptions[1]
 
 
 def test_blocks_of_a_page_cancelled_in_flight_are_free_once_its_step_is_collected() -> None:

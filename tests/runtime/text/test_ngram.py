@@ -19,8 +19,11 @@ def banned_after(
     *,
     prompt: list[int] | None = None,
     exempt: frozenset[int] = frozenset(),
+    covers_prompt: bool = False,
 ) -> set[int]:
-    guard = NoRepeatIndex(no_repeat, prompt=prompt or [], exempt=exempt)
+    guard = NoRepeatIndex(
+        no_repeat, prompt=prompt or [], exempt=exempt, covers_prompt=covers_prompt
+    )
     for token in output:
         guard.push(token)
     return set(guard.banned())
@@ -33,6 +36,13 @@ def naive_window(out: list[int], n: int, window: int, exempt: frozenset[int]) ->
     prefix = out[-(n - 1) :]  # with n = 1 the whole list, and so nothing is ever found
     starts = range(max(0, len(out) - window), len(out) - n + 1)
     return {out[i + n - 1] for i in starts if out[i : i + n - 1] == prefix} - exempt
+
+
+def naive_window_of_all(sequence: list[int], n: int, window: int) -> set[int]:
+    """That of Unlimited-OCR, as the specification tells it."""
+    last = sequence[len(sequence) - n + 1 :]
+    starts = range(max(0, len(sequence) - window), len(sequence) - n + 1)
+    return {sequence[i + n - 1] for i in starts if sequence[i : i + n - 1] == last}
 
 
 def naive_whole(sequence: list[int], n: int) -> set[int]:
@@ -73,6 +83,15 @@ def test_the_whole_index_bans_what_the_scan_bans(
 ) -> None:
     expected = naive_whole(prompt + output, n)
     assert banned_after(NoRepeat(n), output, prompt=prompt, exempt=frozenset({1})) == expected
+
+
+@given(tokens, tokens, st.integers(1, 8), st.integers(1, 40))
+def test_a_window_over_prompt_and_output_bans_what_the_scan_bans(
+    prompt: list[int], output: list[int], n: int, window: int
+) -> None:
+    rule, exempt = NoRepeat(n, window), frozenset({1})
+    found = banned_after(rule, output, prompt=prompt, exempt=exempt, covers_prompt=True)
+    assert found == naive_window_of_all(prompt + output, n, window)
 
 
 def test_the_prompt_counts_only_without_a_window() -> None:

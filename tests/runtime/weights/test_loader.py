@@ -241,7 +241,11 @@ def test_a_sliding_window_is_refused_in_the_language_config_too(field: str) -> N
 
 @pytest.mark.parametrize(
     "name",
-    ["UnlimitedOCRForCausalLM", "DeepseekOcr2ForConditionalGeneration", "DeepseekV2ForCausalLM"],
+    [
+        "UnlimitedOcrForConditionalGeneration",  # Hugging Face's own layout
+        "DeepseekOcr2ForConditionalGeneration",
+        "DeepseekV2ForCausalLM",
+    ],
 )
 def test_a_folder_of_another_model_class_is_refused_by_name(tmp_path: Path, name: str) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config(architectures=[name])))

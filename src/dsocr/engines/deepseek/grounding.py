@@ -3,6 +3,10 @@
     <|ref|>label<|/ref|><|det|>[[x0, y0, x1, y1], ...]<|/det|>
     content
 
+or flat, as Unlimited-OCR writes it:
+
+    <|det|>label [x0, y0, x1, y1]<|/det|>content
+
 Coordinates on the scale of 0-999 occur only here. Raw output is untrusted input: it is scanned in
 linear time and never evaluated; malformed references lose their boxes, never their text.
 """
@@ -29,6 +33,12 @@ SCALE = 999
 """Coordinates run from 0 to this on both axes of the upright page, whatever its shape."""
 
 _REF, _MIDDLE, _END = "<|ref|>", "<|/ref|><|det|>", "<|/det|>"
+_OPENING = re.compile(r"<\|(?:ref|det)\|>")
+_FLAT = re.compile(r"<\|det\|>\s*([A-Za-z_][\w-]{0,31})\s*(\[[^<]*\])\s*<\|/det\|>")
+_MAX_FLAT = 200
+"""A flat reference is no longer: a det without an end does not hold back what follows it."""
+_PAGE_MARK = re.compile(r"^[ \t]*<PAGE>[ \t]*$", re.MULTILINE)
+"""What Unlimited-OCR writes before each of several pages."""
 
 _LABELS = frozenset(
     {"title", "sub_title", "text", "line", "list", "code", "equation", "formula", "reference"}
@@ -50,9 +60,15 @@ _TRUNCATED_REFERENCE = re.compile(
 )
 
 
+_TRUNCATED_FLAT = re.compile(
+    r"<\|det\|>\s*(?P<label>[A-Za-z_][\w-]{0,31})?\s*"
+    r"(?P<box>\[[\d\s,.]*\]?)?\s*(?:<[^<>]{0,8})?\Z"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One `ref` with its `det`, and their position in the raw text."""
+    """One `ref` with its `det`, or one flat `det`, and their position in the raw text."""
 
     label: str
     """As the authors' pattern finds it: a ref without a det includes the text up to the next ref
@@ -60,6 +76,8 @@ class Reference:
     boxes_text: str
     start: int
     end: int
+    flat: bool = False
+    """Whether it is a det alone: its label always names a kind of region."""
 
     @property
     def coordinates(self) -> tuple[tuple[float, float, float, float], ...]:
@@ -87,7 +105,7 @@ class _Scanner:
     """Finds references in text that arrives in pieces, each with the text before it.
 
     Finds the same as the authors' pattern (`<ref>(.*?)</ref><det>(.*?)</det>`, dots matching
-    newlines), but scans every character once.
+    newlines) and flat references between these, but scans every character once.
     """
 
     def __init__(self) -> None:
@@ -100,7 +118,15 @@ class _Scanner:
         self._buffer += text
         buffer, found, done = self._buffer, [], 0
         while True:
-            tag = (_REF, _MIDDLE, _END)[len(self._marks)]
+            if not self._marks:
+                flat = self._next_opening()
+                if flat is not None:
+                    found.append((buffer[done : flat.start - self._offset], flat))
+                    done = self._next
+                    continue
+                if not self._marks:
+                    break
+            tag = (_MIDDLE, _END)[len(self._marks) - 1]
             at = buffer.find(tag, self._next)
             if at < 0:
                 self._next = max(self._next, len(buffer) - len(tag) + 1)
@@ -123,6 +149,29 @@ class _Scanner:
         self._marks = [mark - done for mark in self._marks]
         return found
 
+    def _next_opening(self) -> Reference | None:
+        """Goes on to the next flat reference and returns it, or to the next ref, whose place
+        becomes the first mark. Without either it waits for more text."""
+        buffer = self._buffer
+        while opening := _OPENING.search(buffer, self._next):
+            at = opening.start()
+            if opening[0] == _REF:
+                self._marks.append(at)
+                self._next = opening.end()
+                return None
+            flat = _FLAT.match(buffer, at, at + _MAX_FLAT)
+            if flat is not None:
+                self._next = flat.end()
+                boxes = flat[2] if flat[2].startswith("[[") else f"[{flat[2]}]"
+                start, end = self._offset + at, self._offset + flat.end()
+                return Reference(flat[1], boxes, start, end, flat=True)
+            if buffer.find(_END, at, at + _MAX_FLAT) < 0 and len(buffer) < at + _MAX_FLAT:
+                self._next = at  # its end may follow
+                return None
+            self._next = opening.end()
+        self._next = max(self._next, len(buffer) - len(_REF) + 1)
+        return None
+
     def rest(self) -> str:
         """The text after the last reference."""
         return self._buffer
@@ -143,7 +192,7 @@ class BlockStream:
         for content, reference in self._scanner.feed(text):
             # Text that a ref without a det included belongs to the block before.
             included, tag, _ = reference.label.rpartition(_REF)
-            blocks += self._close(content + tag + included)
+            blocks += self._close(content + tag + included, before_flat=reference.flat)
             self._open = reference
         return _not_empty(blocks)
 
@@ -154,7 +203,9 @@ class BlockStream:
             blocks.append(self._table)
         return _not_empty(blocks)
 
-    def _close(self, content: str) -> list[Block]:
+    def _close(self, content: str, *, before_flat: bool = False) -> list[Block]:
+        if before_flat or (self._open is not None and self._open.flat):
+            content = _PAGE_MARK.sub("", content)
         text = _tidy(content)
         if self._open is None:
             return [Block("text", text)] if text else []
@@ -273,7 +324,7 @@ def _not_empty(blocks: Iterable[Block]) -> list[Block]:
 
 def _blocks(reference: Reference, text: str, confidence: float | None) -> list[Block]:
     label = _tidy(reference.label.rpartition(_REF)[2])
-    if label in _LABELS or (text and _LABEL_SHAPE.fullmatch(label)):
+    if reference.flat or label in _LABELS or (text and _LABEL_SHAPE.fullmatch(label)):
         return [Block(label, text, reference.boxes, confidence)]
     blocks = [Block("line", label, reference.boxes, confidence)]
     return [*blocks, Block("text", text)] if text else blocks
@@ -301,6 +352,9 @@ def _without_truncated_tail(text: str) -> str:
         label = cut["label"].strip()
         is_label = label in _LABELS if cut["closed"] else any(k.startswith(label) for k in _LABELS)
         return text[:at] + ("" if is_label else label)
+    flat = _TRUNCATED_FLAT.search(text, max(0, len(text) - _MAX_FLAT))
+    if flat and (flat["box"] or any(k.startswith(flat["label"] or "") for k in _LABELS)):
+        return text[: flat.start()]
     for tag in (_REF, _MIDDLE, _END):
         for size in range(len(tag) - 1, 2, -1):
             if text.endswith(tag[:size]):

@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import math
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -30,7 +31,7 @@ from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.device_list import ALL, parse_devices
 from dsocr.runtime.models.registry import read_family
 from dsocr.runtime.spec import ViewSpec
-from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
+from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Task, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class NativeEngine:
         """`num_peers`: the other members of its pool."""
         self._config, self._worker, self._num_peers = config, worker, num_peers
         self._supervisor: Supervisor | None = None
+        self._prompts: Mapping[str, str] = {}
         self.stages: dict[str, float] = {}
         """When each stage of the start was complete, in order; seconds since 1970."""
         self.info = EngineInfo(
@@ -67,7 +69,13 @@ class NativeEngine:
             return
         family, spec = read_family(weights)
         views = _with_max_tiles(spec.views, self._config.max_tiles)
-        self.info = dataclasses.replace(self.info, model=family.name, modes=mode_specs(views))
+        self._prompts = family.prompts
+        self.info = dataclasses.replace(
+            self.info,
+            model=family.name,
+            tasks=(*tasks_of(family.prompts), "custom"),
+            modes=mode_specs(views),
+        )
 
     async def start(self) -> None:
         """Loads the weights. Raises `BadCheckpoint` if they are missing or invalid."""
@@ -134,7 +142,7 @@ class NativeEngine:
         assert self._supervisor is not None
         began = time.monotonic()
         response = await self._supervisor.request(
-            _request(page, options),
+            _request(page, options, self._prompts),
             page.rgb,
             num_bytes=page.num_bytes,
             on_text=on_text,
@@ -204,10 +212,15 @@ def _stage_durations(stages: dict[str, float]) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _request(page: PageImage, options: OcrOptions) -> dict[str, Any]:
+def tasks_of(prompts: Mapping[str, str]) -> tuple[Task, ...]:
+    """Tasks of a model with these wordings of its own; without any it knows all of them."""
+    return tuple(task for task in TASKS if not prompts or task in prompts)
+
+
+def _request(page: PageImage, options: OcrOptions, prompts: Mapping[str, str]) -> dict[str, Any]:
     return {
         "size": [page.width, page.height],
-        "prompt": options.prompt,
+        "prompt": prompts.get(options.task, options.prompt),
         "mode": options.mode,
         "max_tokens": options.max_tokens,
         "temperature": options.temperature,

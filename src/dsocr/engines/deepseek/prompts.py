@@ -66,4 +66,5 @@ def _normal(words: str) -> str:
 
 _TASK_OF_WORDS: dict[str, Task] = {
     _normal(spec.prompt.replace(IMAGE, "").replace(GROUNDING, "")): spec.key for spec in _SPECS
-} | {"extract the text in the image": "text"}
+} | {"extract the text in the image": "text", "document parsing": "markdown"}
+"""The last is Unlimited-OCR's wording."""

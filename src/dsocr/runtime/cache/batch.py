@@ -49,11 +49,14 @@ class Chunk:
     num_cached: int
     """Tokens of the sequence already in the cache; the position of the first of `token_ids`."""
     block_table: Sequence[int]
-    """The sequence's blocks in order, enough for `num_cached + len(token_ids)` tokens."""
+    """The sequence's blocks in order, enough for `num_cached + len(token_ids)` tokens; below 0
+    where a block is freed."""
     features: Tensor | None = None  # (F, hidden)
     """Image features that replace the embeddings at `feature_rows`."""
     feature_rows: Sequence[int] = ()
     """Indices into `token_ids`, ascending."""
+    num_prompt: int | None = None
+    """Tokens of the sequence's prompt, which a window of attention never hides; None: all."""
 
     @property
     def end(self) -> int:
@@ -77,6 +80,8 @@ class Batch:
     query_starts: tuple[int, ...]
     context_lens_host: tuple[int, ...]
     num_decodes: int
+    prompt_lens: Tensor  # (N,) int64: tokens of each prompt, at most those in the cache
+    prompt_lens_host: tuple[int, ...]
     features: Tensor | None = None  # (F, hidden)
     feature_rows: Tensor | None = None  # (F,) int64, rows of the batch
 
@@ -102,12 +107,18 @@ def make_batch(chunks: Sequence[Chunk], *, block_size: int, device: torch.device
     for table, chunk in zip(tables, chunks, strict=True):
         known = chunk.block_table[: len(table)]
         table[: len(known)] = known
+    np.maximum(tables, 0, out=tables)  # freed blocks, which no token attends to
     owners = np.repeat(np.arange(len(chunks)), np.diff(starts))
     slots = tables[owners, positions // block_size] * block_size + positions % block_size
     features = [chunk.features for chunk in chunks if chunk.features is not None]
     feature_rows = [
         np.asarray(chunk.feature_rows, np.int64) + start
         for start, chunk in zip(starts[:-1], chunks, strict=True)
+    ]
+
+    prompts = [
+        chunk.end if chunk.num_prompt is None else min(chunk.num_prompt, chunk.end)
+        for chunk in chunks
     ]
 
     def tensor(values: np.ndarray | list[int]) -> Tensor:
@@ -124,6 +135,8 @@ def make_batch(chunks: Sequence[Chunk], *, block_size: int, device: torch.device
         query_starts=tuple(starts),
         context_lens_host=tuple(chunk.end for chunk in chunks),
         num_decodes=_leading_ones(chunks),
+        prompt_lens=tensor(prompts),
+        prompt_lens_host=tuple(prompts),
         features=torch.cat(features) if features else None,
         feature_rows=tensor(np.concatenate(feature_rows)) if features else None,
     )

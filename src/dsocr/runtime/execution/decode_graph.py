@@ -18,6 +18,7 @@ from dsocr.runtime.execution.cuda_graph import capture, graph_pool, skip_on_oom
 from dsocr.runtime.kernels.decode_attention import DecodeSequences
 from dsocr.runtime.kernels.repetition_flags import CHECK_OFF, make_repetition_state
 from dsocr.runtime.kernels.sampling import (
+    GUARDS_PROMPT,
     LENGTH,
     LIMIT,
     NGRAM,
@@ -85,15 +86,17 @@ class DecodeState:
         num_prompt: int,
         limit: int,
         no_repeat: NoRepeat | None = None,
+        guards_prompt: bool = False,
         repetition_check: int = CHECK_OFF,
     ) -> None:
         """Assigns the slot to a sequence: its tokens so far, its blocks and its rules.
 
-        `limit` counts prompt and output tokens. `repetition_check` is a constant of
-        `kernels.repetition_flags`: CHECK_OFF, CHECK_ON or CHECK_ALWAYS.
+        `limit` counts prompt and output tokens; `guards_prompt` as in `Sequence`.
+        `repetition_check` is a constant of `kernels.repetition_flags`: CHECK_OFF, CHECK_ON or
+        CHECK_ALWAYS.
         """
         params = [0] * NUM_FIELDS
-        params[REPETITION_CHECK] = repetition_check
+        params[REPETITION_CHECK], params[GUARDS_PROMPT] = repetition_check, int(guards_prompt)
         params[LENGTH], params[PROMPT], params[LIMIT] = len(tokens), num_prompt, limit
         if no_repeat is not None:
             params[NGRAM], params[NGRAM_WINDOW] = no_repeat.ngram, no_repeat.window or 0
@@ -112,7 +115,7 @@ class DecodeState:
 
     def sequences(self, rows: Tensor) -> DecodeSequences:
         """The arguments of decode attention for these slots."""
-        return DecodeSequences(rows, self.lengths, self.block_tables)
+        return DecodeSequences(rows, self.lengths, self.block_tables, self.params[:, PROMPT])
 
     def to_device(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         """int32 values on the device, copied asynchronously."""

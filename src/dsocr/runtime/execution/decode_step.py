@@ -56,7 +56,7 @@ class DecodeStep:
             self.tuning_for = lambda rows: replace(
                 decode_tuning_for(rows), split=fp8_split_for(rows)
             )
-        self._eps = spec.rms_norm_eps
+        self._eps, self._window = spec.rms_norm_eps, spec.window
         self._embeddings = decoder.embed_tokens.weight
         self._norm, self._head = decoder.norm.weight, model.lm_head.weight
         self._layers = layer_weights(model, cache)
@@ -165,6 +165,7 @@ class DecodeStep:
             split=split,
             split_counters=self._split_counters,
             pdl=pdl,
+            window=self._window,
         )
 
 

@@ -170,6 +170,7 @@ class GraphRunner(ModelRunner):
             num_prompt=len(sequence.prompt_ids),
             limit=len(sequence.prompt_ids) + sequence.max_new_tokens,
             no_repeat=sequence.params.no_repeat,
+            guards_prompt=sequence.guards_prompt,
             repetition_check=_repetition_check(sequence),
         )
 

@@ -35,7 +35,7 @@ class PrefillStep:
     def __init__(self, model: DeepseekMoeModel, cache: KVCache) -> None:
         self.tuning_for = prefill_tuning_for
         self._embed, self._norm = model.decoder.embed_tokens, model.decoder.norm.weight
-        self._eps = model.spec.decoder.rms_norm_eps
+        self._eps, self._window = model.spec.decoder.rms_norm_eps, model.spec.decoder.window
         self._layers = layer_weights(model, cache)
         self._rotation = rotation_tables(model)
 
@@ -63,7 +63,8 @@ class PrefillStep:
             pin_memory=pinned,
         ).to(batch.input_ids.device, non_blocking=True)
         starts, pairs = torch.split(numbers, [len(batch.query_starts), 2 * len(tiles)])
-        return Chunks(starts, batch.context_lens, batch.block_tables, pairs.view(-1, 2))
+        tables, prompts = batch.block_tables, batch.prompt_lens
+        return Chunks(starts, batch.context_lens, tables, pairs.view(-1, 2), prompts)
 
     def _attend(self, x: Tensor, layer: LayerWeights, batch: Batch, chunks: Chunks) -> Tensor:
         tuning = self.tuning_for(len(x))
@@ -77,6 +78,7 @@ class PrefillStep:
             keys=tuning.keys,
             warps=tuning.warps,
             stages=tuning.stages,
+            window=self._window,
         )
         return F.linear(attended, layer.out)
 

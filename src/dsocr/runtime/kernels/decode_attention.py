@@ -49,17 +49,27 @@ class DecodeSequences:
     lengths: Tensor
     """(sequences,) int32, any stride: known tokens. All but the newest are in the cache."""
     block_tables: Tensor
-    """(sequences, most blocks) int32."""
+    """(sequences, most blocks) int32; blocks behind the window are not read."""
+    prompts: Tensor | None = None
+    """(sequences,) int32, the stride of `lengths`: tokens of the prompt, which a window never
+    hides; not needed without one."""
 
 
 def decode_attention(
-    qkv: Tensor, cosine: Tensor, sine: Tensor, blocks: Tensor, sequences: DecodeSequences
+    qkv: Tensor,
+    cosine: Tensor,
+    sine: Tensor,
+    blocks: Tensor,
+    sequences: DecodeSequences,
+    *,
+    window: int | None = None,
 ) -> Tensor:
     """Softmax(q kᵀ / √head_dim) v of each row's newest token, (B, heads * head_dim).
 
     qkv (B, 3 * heads * head_dim) unrotated, cosine and sine (positions, head_dim), blocks (2,
     blocks, block_size, heads, head_dim) of one layer, any strides; the new k and v are written to
-    it. Padding returns its own v and writes nothing.
+    it. Padding returns its own v and writes nothing. With a window a token attends to the prompt
+    and to the last `window` tokens, itself included.
     """
     block_size, heads, dim = blocks.shape[2:]
     out = []
@@ -72,6 +82,8 @@ def decode_attention(
         newest = int(sequences.lengths[sequence]) - 1
         q, k = rotate(torch.stack((q, k)), cosine[newest], sine[newest])
         token = torch.arange(newest + 1, device=qkv.device)
+        if window is not None and sequences.prompts is not None:
+            token = token[(token > newest - window) | (token < sequences.prompts[sequence])]
         block = sequences.block_tables[sequence, token // block_size].long()
         blocks[0, block[-1], newest % block_size] = to_cache_dtype(k, blocks.dtype)
         blocks[1, block[-1], newest % block_size] = v
@@ -91,6 +103,7 @@ def decode_attention_fused(
     split: Split,
     split_counters: Tensor,
     pdl: bool = False,
+    window: int | None = None,
 ) -> Tensor:
     """`decode_attention` in one kernel. `split_counters` (B * heads,) int32 must be zeros, and are
     zeros again afterwards; `pdl` as in `norm_gemv_fused`.
@@ -99,6 +112,8 @@ def decode_attention_fused(
     """
     count, heads, dim = len(qkv), blocks.shape[3], blocks.shape[4]
     assert blocks.stride(4) == 1 and sequences.block_tables.stride(1) == 1
+    prompts = sequences.lengths if sequences.prompts is None else sequences.prompts
+    assert prompts.stride() == sequences.lengths.stride()
     out = qkv.new_empty(count, heads * dim)
     partial = qkv.new_empty(count * heads, split.num_splits, dim, dtype=torch.float32)
     sums = qkv.new_empty(count * heads, 2, split.num_splits, dtype=torch.float32)
@@ -108,8 +123,8 @@ def decode_attention_fused(
         split.stages, qkv.device, stage_bytes=2 * keys * row, resident_bytes=COPIES * row
     )
     _attend[(heads, count, split.num_splits)](
-        *(qkv, cosine, sine, blocks, sequences.rows, sequences.lengths, sequences.block_tables),
-        *(partial, sums, split_counters, out, dim**-0.5),
+        *(qkv, cosine, sine, blocks, sequences.rows, sequences.lengths, prompts),
+        *(sequences.block_tables, partial, sums, split_counters, out, dim**-0.5),
         *(sequences.lengths.stride(0), sequences.block_tables.stride(0), *blocks.stride()[:4]),
         HEADS=heads,
         DIM=dim,
@@ -118,6 +133,7 @@ def decode_attention_fused(
         NUM_SPLITS=split.num_splits,
         SPLIT_BLOCK=next_power_of_2(split.num_splits, minimum=1),
         COPIES=COPIES,
+        WINDOW=window or 0,
         STAGES=stages,
         PRECISION=dot_precision(qkv.dtype),
         PDL=pdl,
@@ -139,11 +155,11 @@ def rotated(X, dim, cosine, sine, DIM: tl.constexpr):
 
 @triton.jit
 def _attend(
-    QKV, COSINE, SINE, CACHE, ROWS, LENGTHS, TABLES, PARTIAL, SUMS, COUNTERS, OUT, scale,
+    QKV, COSINE, SINE, CACHE, ROWS, LENGTHS, PROMPTS, TABLES, PARTIAL, SUMS, COUNTERS, OUT, scale,
     length_stride, table_stride, value_stride, block_stride, token_stride, head_stride,
     HEADS: tl.constexpr, DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr, KEYS: tl.constexpr,
     NUM_SPLITS: tl.constexpr, SPLIT_BLOCK: tl.constexpr, COPIES: tl.constexpr,
-    STAGES: tl.constexpr, PRECISION: tl.constexpr, PDL: tl.constexpr,
+    WINDOW: tl.constexpr, STAGES: tl.constexpr, PRECISION: tl.constexpr, PDL: tl.constexpr,
 ):  # fmt: skip
     LOG2E: tl.constexpr = 1.4426950408889634
     if PDL:
@@ -155,9 +171,15 @@ def _attend(
         sequence < 0, 0, tl.load(LENGTHS + tl.maximum(sequence, 0) * length_stride) - 1
     )
     table = TABLES + tl.maximum(sequence, 0).to(tl.int64) * table_stride
-    split_size = tl.cdiv(tl.cdiv(newest, NUM_SPLITS), KEYS) * KEYS
+    # the cached tokens that are attended to, in order: the prompt's, then those after a gap
+    prompt, gap, num_keys = newest, 0, newest
+    if WINDOW > 0:
+        prompt = tl.load(PROMPTS + tl.maximum(sequence, 0) * length_stride)
+        gap = tl.where(sequence < 0, 0, tl.maximum(newest + 1 - WINDOW - prompt, 0))
+        num_keys = newest - gap
+    split_size = tl.cdiv(tl.cdiv(num_keys, NUM_SPLITS), KEYS) * KEYS
     begin = split * split_size
-    end = tl.minimum(begin + split_size, newest)
+    end = tl.minimum(begin + split_size, num_keys)
 
     dim, copy = tl.arange(0, DIM), tl.arange(0, COPIES)
     cosine = tl.load(COSINE + newest * DIM + dim).to(tl.float32)
@@ -185,12 +207,15 @@ def _attend(
     if (tl.float8e4nv == CACHE.dtype.element_ty) & (queries.dtype == tl.float16):
         running_max, running_sum, acc = attend_pairs(
             queries, running_max, running_sum, acc, keys, values, table, begin, end, scale * LOG2E,
-            block_stride, token_stride, COPIES, DIM, BLOCK_SIZE, KEYS, STAGES,
+            prompt, gap, block_stride, token_stride,
+            COPIES, DIM, BLOCK_SIZE, KEYS, WINDOW, STAGES,
         )  # fmt: skip
     else:
         for first in tl.range(begin, end, KEYS, num_stages=STAGES):
             token = first + tl.arange(0, KEYS)
             mask = token < end
+            if WINDOW > 0:
+                token += tl.where(token >= prompt, gap, 0)
             block = tl.load(table + token // BLOCK_SIZE, mask=mask, other=0).to(tl.int64)
             offset = block * block_stride + token % BLOCK_SIZE * token_stride
             k = tl.load(keys + offset[None, :] + dim[:, None], mask=mask[None, :], other=0.0)

@@ -35,11 +35,12 @@ def to_dot_dtype(q, CACHE):
 @triton.jit
 def attend_pairs(
     queries, running_max, running_sum, acc, keys, values, table, begin, end, scale,
-    block_stride, token_stride,
+    prompt, gap, block_stride, token_stride,
     COPIES: tl.constexpr, DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr, KEYS: tl.constexpr,
-    STAGES: tl.constexpr,
+    WINDOW: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
-    """Maximum score, sum of weights and weighted values, after the tokens begin : end."""
+    """Maximum score, sum of weights and weighted values, after the tokens begin : end of those that
+    are attended to: with a window `gap` tokens after the prompt are not among them."""
     PAIRS: tl.constexpr = DIM // 2
     pair = tl.arange(0, PAIRS)
     keys = keys.to(tl.pointer_type(tl.int16), bitcast=True)
@@ -49,6 +50,8 @@ def attend_pairs(
     for first in tl.range(begin, end, KEYS, num_stages=STAGES):
         token = first + tl.arange(0, KEYS)
         mask = token < end
+        if WINDOW > 0:
+            token += tl.where(token >= prompt, gap, 0)
         block = tl.load(table + token // BLOCK_SIZE, mask=mask, other=0).to(tl.int64)
         offset = block * (block_stride // 2) + token % BLOCK_SIZE * (token_stride // 2)
         k = tl.load(keys + offset[None, :] + pair[:, None], mask=mask[None, :], other=0)

@@ -24,7 +24,7 @@ from dsocr.runtime.kernels.triton_compat import (
     tl,
     triton,
 )
-from dsocr.runtime.layers.attention import attend_causal
+from dsocr.runtime.layers.attention import attend_causal, attend_windowed
 from dsocr.runtime.layers.rotary import rotate
 
 
@@ -40,6 +40,8 @@ class Chunks:
     """(N, most blocks) int64."""
     tiles: Tensor
     """(P, 2) int32: each program's sequence and first row."""
+    prompts: Tensor | None = None
+    """(N,) int64 tokens of each prompt, which a window never hides; not needed without one."""
 
 
 def make_tiles(starts: Sequence[int], queries: int) -> list[tuple[int, int]]:
@@ -87,8 +89,11 @@ def rotate_write_fused(
     return q
 
 
-def prefill_attention(q: Tensor, blocks: Tensor, chunks: Chunks) -> Tensor:
-    """softmax(q kᵀ / √head_dim) v, each query over all cached tokens up to its own.
+def prefill_attention(
+    q: Tensor, blocks: Tensor, chunks: Chunks, *, window: int | None = None
+) -> Tensor:
+    """softmax(q kᵀ / √head_dim) v, each query over all cached tokens up to its own; with a window
+    over those of the prompt and the last `window`, its own included.
 
     q (T, heads * head_dim) rotated, blocks (2, blocks, block_size, heads, head_dim) of one layer
     that has the chunks' own tokens already. Returns the shape of q.
@@ -100,7 +105,12 @@ def prefill_attention(q: Tensor, blocks: Tensor, chunks: Chunks) -> Tensor:
         cached = blocks[:, table].flatten(1, 2)[:, :length].transpose(1, 2)
         keys, values = cached.to(q.dtype)
         own = q[starts[sequence] : starts[sequence + 1]].view(-1, heads, dim).transpose(0, 1)
-        out.append(attend_causal(own[None], keys[None], values[None], kind="eager")[0])
+        qkv = own[None], keys[None], values[None]
+        if window is None or chunks.prompts is None:
+            out.append(attend_causal(*qkv, kind="eager")[0])
+        else:
+            prompt = int(chunks.prompts[sequence])
+            out.append(attend_windowed(*qkv, kind="eager", prompt=prompt, window=window)[0])
     return torch.cat(out, dim=1).transpose(0, 1).flatten(1)
 
 
@@ -113,6 +123,7 @@ def prefill_attention_fused(
     keys: int = 64,
     warps: int = 4,
     stages: int = 3,
+    window: int | None = None,
 ) -> Tensor:
     """`prefill_attention` in one kernel; softmax and sums are float32. `queries` must be the number
     that `chunks.tiles` were made for."""
@@ -128,14 +139,16 @@ def prefill_attention_fused(
     stages = fit_stages(
         stages, q.device, stage_bytes=2 * keys * row, resident_bytes=resident_bytes(keys)
     )
+    prompts = chunks.lengths if chunks.prompts is None else chunks.prompts
     _attend[(len(chunks.tiles), heads)](
-        *(q, blocks, chunks.tiles, chunks.starts, chunks.lengths, chunks.block_tables, out),
-        *(dim**-0.5, chunks.block_tables.stride(0), *blocks.stride()[:4]),
+        *(q, blocks, chunks.tiles, chunks.starts, chunks.lengths, prompts, chunks.block_tables),
+        *(out, dim**-0.5, chunks.block_tables.stride(0), *blocks.stride()[:4]),
         HEADS=heads,
         DIM=dim,
         BLOCK_SIZE=block_size,
         QUERIES=queries,
         KEYS=keys,
+        WINDOW=window or 0,
         STAGES=stages,
         PRECISION=dot_precision(q.dtype),
         num_warps=warps,
@@ -168,10 +181,10 @@ def _rotate_write(
 
 @triton.jit(do_not_specialize=["TILES", "table_stride"])
 def _attend(
-    Q, CACHE, TILES, STARTS, LENGTHS, TABLES, OUT, scale,
+    Q, CACHE, TILES, STARTS, LENGTHS, PROMPTS, TABLES, OUT, scale,
     table_stride, value_stride: tl.int64, block_stride, token_stride, head_stride,
     HEADS: tl.constexpr, DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr, QUERIES: tl.constexpr,
-    KEYS: tl.constexpr, STAGES: tl.constexpr, PRECISION: tl.constexpr,
+    KEYS: tl.constexpr, WINDOW: tl.constexpr, STAGES: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     LOG2E: tl.constexpr = 1.4426950408889634
     tile, head = tl.program_id(0), tl.program_id(1)
@@ -189,9 +202,16 @@ def _attend(
     running_sum = tl.zeros((QUERIES,), tl.float32)
     acc = tl.zeros((QUERIES, DIM), tl.float32)
     key_end = shift + tl.minimum(first + QUERIES, end)
+    prompt, gap = key_end, 0
+    if WINDOW > 0:  # `gap` tokens after the prompt are behind the window of every row
+        prompt = tl.load(PROMPTS + sequence).to(tl.int32)
+        gap = tl.maximum(shift + first + 1 - WINDOW - prompt, 0)
+        key_end -= gap
     for start in tl.range(0, key_end, KEYS, num_stages=STAGES):
         token = start + tl.arange(0, KEYS)
         mask = token < key_end
+        if WINDOW > 0:
+            token += tl.where(token >= prompt, gap, 0)
         block = tl.load(table + token // BLOCK_SIZE, mask=mask, other=0).to(tl.int64)
         offset = block * block_stride + token % BLOCK_SIZE * token_stride
         k = tl.load(keys + offset[None, :] + dim[:, None], mask=mask[None, :], other=0.0)
@@ -199,6 +219,9 @@ def _attend(
         k, v = k.to(q.dtype), v.to(q.dtype)
         scores = tl.dot(q, k, input_precision=PRECISION) * (scale * LOG2E)
         causal = token[None, :] <= (shift + row)[:, None]
+        if WINDOW > 0:
+            recent = token[None, :] > (shift + row - WINDOW)[:, None]
+            causal = causal & (recent | (token < prompt)[None, :])
         scores = tl.where(causal & mask[None, :], scores, -1e30)
         weights, rescale, running_max, running_sum = online_softmax(
             scores, running_max, running_sum

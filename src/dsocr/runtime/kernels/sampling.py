@@ -24,13 +24,14 @@ STUCK, NOT_A_NUMBER, END, FULL = 1, 2, 4, 8
 sequence has reached its limit."""
 
 LENGTH, PROMPT, NGRAM, NGRAM_WINDOW, LIMIT = 0, 1, 2, 3, 4
-REPETITION_CHECK, REPETITION_STATE, NUM_FIELDS = 5, 8, 16
+REPETITION_CHECK, GUARDS_PROMPT, REPETITION_STATE, NUM_FIELDS = 5, 6, 8, 16
 """Columns of a sequence's parameters: number of known tokens, of the prompt's tokens, the no-repeat
 rule (n, 0 for none; window, 0 for the whole sequence), most tokens of the sequence, the repetition
-check, and from `REPETITION_STATE` on its counters (see `kernels.repetition_flags`)."""
+check, whether a rule with a window covers the prompt too and exempts no token, and from
+`REPETITION_STATE` on its counters (see `kernels.repetition_flags`)."""
 
-_LENGTH, _PROMPT, _NGRAM, _NGRAM_WINDOW, _LIMIT = constexprs(
-    LENGTH, PROMPT, NGRAM, NGRAM_WINDOW, LIMIT
+_LENGTH, _PROMPT, _NGRAM, _NGRAM_WINDOW, _LIMIT, _GUARDS_PROMPT = constexprs(
+    LENGTH, PROMPT, NGRAM, NGRAM_WINDOW, LIMIT, GUARDS_PROMPT
 )
 _STUCK, _NOT_A_NUMBER, _END, _FULL = constexprs(STUCK, NOT_A_NUMBER, END, FULL)
 
@@ -44,7 +45,7 @@ class TokenHistories:
     params: Tensor
     """(sequences, NUM_FIELDS) int32."""
     exempt: Tensor
-    """(any,) int32 tokens that a rule with a window never bans."""
+    """(any,) int32 tokens that a rule with a window over the output never bans."""
     end: int
     """The end token's id."""
 
@@ -98,17 +99,19 @@ def sample_tokens_fused(logits: Tensor, histories: TokenHistories, rows: Tensor)
 
 def _banned(histories: TokenHistories, sequence: int) -> list[int]:
     length, prompt, ngram, window, *_ = histories.params[sequence].tolist()
-    if ngram == 0 or (window > 0 and ngram == 1):
+    guards_prompt = bool(histories.params[sequence, GUARDS_PROMPT])
+    of_output = window > 0 and not guards_prompt
+    if ngram == 0 or (of_output and ngram == 1):
         return []
     history = histories.tokens[sequence, :length].tolist()
-    first = max(prompt, length - window) if window else 0
+    first = max(prompt if of_output else 0, length - window) if window else 0
     last = history[length - ngram + 1 :]
     found = {
         history[start + ngram - 1]
         for start in range(first, length - ngram + 1)
         if history[start : start + ngram - 1] == last
     }
-    return sorted(found - (set(histories.exempt.tolist()) if window else set()))
+    return sorted(found - (set(histories.exempt.tolist()) if of_output else set()))
 
 
 def _append(histories: TokenHistories, sequence: int, token: int) -> int:
@@ -169,7 +172,8 @@ def _sample(
         length = tl.load(params + _LENGTH)
         if _ban(
             logits, tokens, EXEMPT, best, length, tl.load(params + _PROMPT),
-            tl.load(params + _NGRAM), tl.load(params + _NGRAM_WINDOW), NUM_EXEMPT, SCAN,
+            tl.load(params + _NGRAM), tl.load(params + _NGRAM_WINDOW),
+            tl.load(params + _GUARDS_PROMPT), NUM_EXEMPT, SCAN,
         ):  # fmt: skip
             tl.debug_barrier()  # bans stored by other threads are loaded next
             score, best = _argmax(logits, vocabulary, SCAN)
@@ -189,17 +193,20 @@ def _sample(
 
 @triton.jit
 def _ban(
-    LOGITS, TOKENS, EXEMPT, best, length, prompt, ngram, window,
+    LOGITS, TOKENS, EXEMPT, best, length, prompt, ngram, window, guards_prompt,
     NUM_EXEMPT: tl.constexpr, SCAN: tl.constexpr,
 ):  # fmt: skip
     """Sets the logit of each token that would complete an n-gram seen before to -inf; whether
     `best` was one of them.
 
-    A rule with a window covers the output only and, as in the released code, bans nothing if n = 1.
+    A rule with a window covers the output only and, as in the released code, bans nothing if n = 1,
+    unless `guards_prompt`.
     """
-    first = tl.where(window > 0, tl.maximum(prompt, length - window), 0)
+    of_output = (window > 0) & (guards_prompt == 0)
+    covered = tl.where(of_output, prompt, 0)
+    first = tl.where(window > 0, tl.maximum(covered, length - window), 0)
     last = length - ngram + 1
-    is_on = (ngram > 1) | ((ngram == 1) & (window == 0))
+    is_on = (ngram > 1) | ((ngram == 1) & (of_output == 0))
     last = tl.where(is_on, last, first)
     found = 0
     for begin in range(first, last, SCAN):
@@ -220,7 +227,7 @@ def _ban(
             token = tl.load(TOKENS + start + ngram - 1, mask=matches, other=-1)
             for index in tl.static_range(NUM_EXEMPT):
                 exempt = tl.load(EXEMPT + index)
-                matches = matches & ((token != exempt) | (window == 0))
+                matches = matches & ((token != exempt) | (of_output == 0))
             tl.store(LOGITS + token, float("-inf"), mask=matches)
             found += tl.sum((matches & (token == best)).to(tl.int32), 0)
     return found > 0

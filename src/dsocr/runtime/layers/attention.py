@@ -84,15 +84,23 @@ def attend_grouped(q: Tensor, k: Tensor, v: Tensor, *, kind: AttentionName, caus
 
 
 def attend_paged(
-    q: Tensor, cache: KVCache, layer: int, batch: Batch, *, kind: AttentionName
+    q: Tensor,
+    cache: KVCache,
+    layer: int,
+    batch: Batch,
+    *,
+    kind: AttentionName,
+    window: int | None = None,
 ) -> Tensor:
     """q (T, heads, head_dim) of all sequences, each against its own cached tokens; same shape out.
 
-    The step's keys and values must be in the cache already.
+    The step's keys and values must be in the cache already. With a window a query attends to the
+    prompt and to the last `window` tokens, itself included.
     """
     parts = []
     if batch.num_decodes:
-        parts.append(_attend_decodes(q[: batch.num_decodes], cache, layer, batch, kind=kind))
+        decoding = q[: batch.num_decodes]
+        parts.append(_attend_decodes(decoding, cache, layer, batch, kind=kind, window=window))
     for sequence in range(batch.num_decodes, batch.num_sequences):
         start, end = batch.query_starts[sequence : sequence + 2]
         length = batch.context_lens_host[sequence]
@@ -100,18 +108,38 @@ def attend_paged(
         k, v = cache.gather(
             layer, batch.block_tables[sequence : sequence + 1, :num_blocks], q.dtype
         )
-        attended = attend_causal(
-            q[start:end].unsqueeze(0).transpose(1, 2),
-            k[:, :length].transpose(1, 2),
-            v[:, :length].transpose(1, 2),
-            kind=kind,
-        )
+        heads = (x.transpose(1, 2) for x in (q[None, start:end], k[:, :length], v[:, :length]))
+        prompt = batch.prompt_lens_host[sequence]
+        if window is None or length <= prompt + window:
+            attended = attend_causal(*heads, kind=kind)
+        else:
+            attended = attend_windowed(*heads, kind=kind, prompt=prompt, window=window)
         parts.append(attended.transpose(1, 2).squeeze(0))
     return torch.cat(parts)
 
 
+def attend_windowed(
+    q: Tensor, k: Tensor, v: Tensor, *, kind: AttentionName, prompt: int, window: int
+) -> Tensor:
+    """`attend_causal`, but of the keys from `prompt` on a query sees the last `window` alone. Keys
+    that no query sees may hold any value."""
+    num_queries, num_keys = q.shape[-2], k.shape[-2]
+    key = torch.arange(num_keys, device=q.device)
+    query = key[num_keys - num_queries :, None]
+    visible = (key <= query) & ((key < prompt) | (key > query - window))
+    hidden = ~visible.any(0)[:, None]
+    k, v = (x.masked_fill(hidden, 0.0) for x in (k, v))  # 0 * NaN is NaN
+    return attend(q, k, v, kind=kind, bias=visible)
+
+
 def _attend_decodes(
-    q: Tensor, cache: KVCache, layer: int, batch: Batch, *, kind: AttentionName
+    q: Tensor,
+    cache: KVCache,
+    layer: int,
+    batch: Batch,
+    *,
+    kind: AttentionName,
+    window: int | None,
 ) -> Tensor:
     """Attention of the first `num_decodes` sequences, one token each, without synchronization."""
     tables, lengths = batch.block_tables, batch.context_lens
@@ -120,7 +148,11 @@ def _attend_decodes(
     for start in range(0, batch.num_decodes, size):
         rows = slice(start, min(start + size, batch.num_decodes))
         k, v = cache.gather(layer, tables[rows], q.dtype)
-        visible = torch.arange(k.shape[1], device=q.device) < lengths[rows, None]
+        key = torch.arange(k.shape[1], device=q.device)
+        visible = key < lengths[rows, None]
+        if window is not None:
+            recent = key >= lengths[rows, None] - window
+            visible &= recent | (key < batch.prompt_lens[rows, None])
         for x in (k, v):  # slots of an earlier page may hold NaN, and 0 * NaN is NaN
             x.masked_fill_(~visible[:, :, None, None], 0.0)
         attended = attend(

@@ -15,12 +15,13 @@ from dsocr.runtime.spec import DecoderSpec
 
 
 class Attention(nn.Module):
-    """Causal attention over the paged cache. No biases, no grouped heads."""
+    """Causal attention over the paged cache, with the spec's window over the output. No biases, no
+    grouped heads."""
 
     def __init__(self, spec: DecoderSpec, layer: int, kind: AttentionName) -> None:
         super().__init__()
         hidden = spec.hidden_size
-        self.layer, self.kind = layer, kind
+        self.layer, self.kind, self.window = layer, kind, spec.window
         self.heads = (spec.num_heads, spec.head_dim)
         self.q_proj = nn.Linear(hidden, hidden, bias=False)
         self.k_proj = nn.Linear(hidden, hidden, bias=False)
@@ -34,7 +35,8 @@ class Attention(nn.Module):
         k = rotate(self.k_proj(x).unflatten(-1, self.heads), *rotation)
         v = self.v_proj(x).unflatten(-1, self.heads)
         cache.write(self.layer, k, v, batch.slots)
-        return self.o_proj(attend_paged(q, cache, self.layer, batch, kind=self.kind).flatten(-2))
+        attended = attend_paged(*(q, cache, self.layer, batch), kind=self.kind, window=self.window)
+        return self.o_proj(attended.flatten(-2))
 
 
 class DecoderLayer(nn.Module):

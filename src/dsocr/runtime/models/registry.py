@@ -6,14 +6,14 @@ Imports no torch: a family's model is imported when it is made.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsocr.runtime.config import AttentionName
-from dsocr.runtime.models import deepseek_ocr2_spec, deepseek_ocr_spec
+from dsocr.runtime.models import deepseek_ocr2_spec, deepseek_ocr_spec, unlimited_ocr_spec
 from dsocr.runtime.spec import CheckpointError, Config, FamilySpec, Released
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ class Family:
     """The spec of the released config.json."""
     one_of_each_layer: Callable[[Any], FamilySpec] = lambda spec: spec
     """A spec to the same with one layer of each kind: it launches the same kernels."""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """Task -> the model's own wording, for a model that knows these tasks alone; empty: the prompts
+    of `engines.deepseek.prompts`."""
 
     def make_model(self, spec: FamilySpec, attention: AttentionName) -> OcrModel:
         """The model with empty weights."""
@@ -63,6 +66,15 @@ FAMILIES: dict[str, Family] = {
         released_spec=deepseek_ocr2_spec.RELEASED_SPEC,
         one_of_each_layer=deepseek_ocr2_spec.one_of_each_layer,
         released=deepseek_ocr2_spec.RELEASED,
+    ),
+    unlimited_ocr_spec.ARCHITECTURE: Family(
+        name="Unlimited-OCR",
+        parse=unlimited_ocr_spec.parse,
+        model="dsocr.runtime.models.deepseek_ocr:DeepseekOcr",
+        released_spec=unlimited_ocr_spec.RELEASED_SPEC,
+        one_of_each_layer=deepseek_ocr_spec.one_of_each_layer,
+        released=unlimited_ocr_spec.RELEASED,
+        prompts=unlimited_ocr_spec.PROMPTS,
     ),
 }
 """Architecture name in config.json -> family."""

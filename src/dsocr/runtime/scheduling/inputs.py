@@ -16,6 +16,7 @@ from PIL.Image import Image
 
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
+from dsocr.runtime.spec import guards_prompt
 from dsocr.runtime.text.prompt import PromptError, has_image, prompt_ids, remaining_positions
 from dsocr.runtime.text.repetition import RepetitionDetector, TokenKinds
 from dsocr.runtime.text.tokenizer import Tokenizer
@@ -79,6 +80,7 @@ class InputProcessor:
             request.request_id,
             views,
             repetition=RepetitionDetector(self.kinds) if request.params.detect_repetition else None,
+            guards_prompt=guards_prompt(self.model.spec.decoder),
         )
 
 

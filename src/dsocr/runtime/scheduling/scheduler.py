@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dsocr.runtime.cache.block_allocator import BlockAllocator
-from dsocr.runtime.scheduling.sequence import Sequence
+from dsocr.runtime.scheduling.sequence import FREED, Sequence
 
 MIN_GATHERED = 4
 """This many sequences are admitted without delay. A prefill of one sequence delays all decoding
@@ -39,6 +39,9 @@ class Limits:
     to encode count as tokens."""
     pixels_per_token: int = 800
     """Pixels whose encoding costs about as much as prefilling one token."""
+    window: int | None = None
+    """Output tokens that the next one attends to besides the prompt; None: all of them. Blocks that
+    lie behind the window are freed."""
     gather_rows: int = 16
     """New sequences wait to be admitted together for at most one step per this many decoding
     sequences: with more of them an interruption costs more, with fewer the first text comes
@@ -180,11 +183,27 @@ class Scheduler:
         size = self.allocator.block_size
         lacking = [one for one in decoding if one.num_cached >= len(one.block_table) * size]
         for sequence in lacking:
+            self._free_behind_window(sequence)
             while sequence.slot is not None and not self._extend(sequence, sequence.num_tokens):
                 if self._num_in_flight:
                     return False
                 self._preempt(self._active[-1])
         return True
+
+    def _free_behind_window(self, sequence: Sequence) -> None:
+        """Frees the blocks wholly between the prompt and what this step, or one in flight, attends
+        to."""
+        if self.limits.window is None:
+            return
+        oldest_query = sequence.num_cached - sequence.num_in_flight
+        if oldest_query < sequence.num_prefilled:
+            return  # a prefill chunk in flight has older queries
+        first = self.allocator.blocks_for(len(sequence.prompt_ids)) + sequence.num_freed
+        end = (oldest_query - self.limits.window + 1) // self.allocator.block_size
+        for index in range(first, end):
+            self.allocator.free([sequence.block_table[index]])
+            sequence.block_table[index] = FREED
+            sequence.num_freed += 1
 
     def _extend(self, sequence: Sequence, num_tokens: int, *, spare: int = 0) -> bool:
         blocks = self.allocator.blocks_for(num_tokens) - len(sequence.block_table)
@@ -230,7 +249,7 @@ class Scheduler:
         return chunks
 
     def _chunk(self, sequence: Sequence, length: int) -> ScheduledChunk:
-        end = sequence.num_cached + length
+        end = sequence.num_prefilled = sequence.num_cached + length
         return ScheduledChunk(
             sequence, sequence.num_cached, length, samples=end == sequence.num_tokens
         )
@@ -260,8 +279,9 @@ class Scheduler:
         assert sequence.slot is not None
         self._active.remove(sequence)
         self._slots.append(sequence.slot)
-        self.allocator.free(sequence.block_table)
+        self.allocator.free(block for block in sequence.block_table if block != FREED)
         sequence.slot, sequence.block_table, sequence.num_cached = None, [], 0
+        sequence.num_freed = 0
 
 
 def _pixels(sequence: Sequence) -> int:

@@ -18,6 +18,8 @@ from dsocr.runtime.text.repetition import BLOCK, RepetitionDetector
 from dsocr.runtime.text.tokenizer import SpecialTokens
 from dsocr.types import NoRepeat
 
+FREED = -1
+"""In a block table: a block that was freed while the sequence continues."""
 Ending = Literal["stop", "length"]
 """Why a token is the last: it is the end token, or the limit is reached."""
 FinishReason = Literal["stop", "length", "repetition"]
@@ -61,15 +63,22 @@ class Sequence:
     """Natural log-probability of each output token, before any ban."""
     finish_reason: FinishReason | None = None
     repetition: RepetitionDetector | None = None
+    guards_prompt: bool = False
+    """Whether the no-repeat rule with a window covers the prompt too, and exempts no token."""
     ended: bool = False
     """No more steps are scheduled for it; results still in flight are dropped."""
     num_cached: int = 0
     """Tokens in the cache once all launched steps have run."""
+    num_prefilled: int = 0
+    """Where its latest prefill chunk ends."""
     num_pending: int = 0
     """Tokens being sampled by steps launched and not yet collected."""
     num_in_flight: int = 0
     """Such steps that include this sequence."""
     block_table: list[int] = field(default_factory=list)
+    """Its blocks in order; `FREED` in place of those behind the window of attention."""
+    num_freed: int = 0
+    """Blocks of the table that are freed: those that follow the prompt's."""
     slot: int | None = None
     """Its row in the device's tables of active sequences."""
     generator: torch.Generator | None = field(init=False, default=None)
@@ -128,11 +137,12 @@ class Sequence:
         image = self._placeholders
         first, last = max(start, image.start), min(end, image.stop)
         if self.features is None or first >= last:
-            return Chunk(tokens, start, self.block_table)
+            return Chunk(tokens, start, self.block_table, num_prompt=prompt)
         return Chunk(
             tokens,
             start,
             self.block_table,
+            num_prompt=prompt,
             features=self.features[first - image.start : last - image.start],
             feature_rows=range(first - start, last - start),
         )
@@ -144,8 +154,12 @@ class Sequence:
         if no_repeat is None:
             return []
         if self._no_repeat_index is None:
-            exempt = self.special.cells
-            self._no_repeat_index = NoRepeatIndex(no_repeat, prompt=self.prompt_ids, exempt=exempt)
+            self._no_repeat_index = NoRepeatIndex(
+                no_repeat,
+                prompt=self.prompt_ids,
+                exempt=self.special.cells,
+                covers_prompt=self.guards_prompt,
+            )
         for token in self.output_ids[self._num_indexed :]:
             self._no_repeat_index.push(token)
         self._num_indexed = len(self.output_ids)

@@ -1,6 +1,6 @@
-"""The no-repeat n-gram rule: which tokens would complete an n-gram already seen (spec 6).
+"""The no-repeat n-gram rule: which tokens would complete an n-gram already seen (spec 6, 10.4).
 
-Both forms of the released code and scripts. The n-grams are indexed as the sequence grows, so a
+All forms of the released code and scripts. The n-grams are indexed as the sequence grows, so a
 step costs one look-up whatever the length. Knows no tensors.
 """
 
@@ -15,14 +15,22 @@ class NoRepeatIndex:
     """The n-grams of one sequence and the tokens that the no-repeat rule bans next."""
 
     def __init__(
-        self, no_repeat: NoRepeat, *, prompt: Sequence[int] = (), exempt: Set[int] = frozenset()
+        self,
+        no_repeat: NoRepeat,
+        *,
+        prompt: Sequence[int] = (),
+        exempt: Set[int] = frozenset(),
+        covers_prompt: bool = False,
     ) -> None:
+        """`covers_prompt`: a rule with a window covers the prompt too and exempts no token, as one
+        without a window does."""
         self._ngram, self._window = no_repeat.ngram, no_repeat.window
-        self._exempt = frozenset() if self._window is None else frozenset(exempt)
+        self._covers_all = covers_prompt or self._window is None
+        self._exempt = frozenset() if self._covers_all else frozenset(exempt)
         self._tokens: list[int] = []
         # the n-1 tokens before -> each token that followed and where the latest such n-gram starts
         self._followers: dict[tuple[int, ...], dict[int, int]] = {}
-        if self._window is None:
+        if self._covers_all:
             for token in prompt:
                 self.push(token)
 
@@ -36,7 +44,7 @@ class NoRepeatIndex:
 
     def banned(self) -> list[int]:
         """Tokens banned as the next one."""
-        if self._window is not None and self._ngram == 1:
+        if not self._covers_all and self._ngram == 1:
             return []  # upstream compares with out[-0:], the whole history, and finds nothing
         length = len(self._tokens)
         last = tuple(self._tokens[max(0, length - self._ngram + 1) :])
