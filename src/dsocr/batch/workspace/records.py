@@ -7,7 +7,7 @@ not interrupted.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,28 +90,21 @@ def lost_page(index: int) -> PageResult:
     )
 
 
-def summarize(records: Sequence[Record]) -> dict[str, Any]:
+def summarize(records: Iterable[Record]) -> dict[str, Any]:
     """Counts and failures of a sealed group."""
-    pages = [record for record in records if isinstance(record, PageRecord)]
-    failures = [
-        {"document": record.document, "page": _place(record), **_failure(error)}
-        for record in records
-        if (error := _error(record)) is not None
-    ]
-    return {
-        "documents": len(records) - len(pages),
-        "pages": len(pages),
-        "flagged": sum(bool(record.result.flags) for record in pages),
-        "failures": failures,
-    }
-
-
-def _error(record: Record) -> PageFailure | None:
-    return record.error if isinstance(record, DocumentRecord) else record.result.error
-
-
-def _place(record: Record) -> int | None:
-    return None if isinstance(record, DocumentRecord) else record.result.index
+    counts = {"documents": 0, "pages": 0, "flagged": 0}
+    failures: list[dict[str, Any]] = []
+    for record in records:
+        if isinstance(record, DocumentRecord):
+            counts["documents"] += 1
+            page, error = None, record.error
+        else:
+            counts["pages"] += 1
+            counts["flagged"] += bool(record.result.flags)
+            page, error = record.result.index, record.result.error
+        if error is not None:
+            failures.append({"document": record.document, "page": page, **_failure(error)})
+    return {**counts, "failures": failures}
 
 
 def _failure(error: PageFailure) -> dict[str, Any]:
