@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic_core import from_json
+
 from dsocr.engines.base import EngineInfo
 from dsocr.errors import DsocrError
-from dsocr.jobs.store.records import result_of, result_to_text
+from dsocr.jobs.store.records import result_of_values, result_to_values
 from dsocr.types import PageFailure, PageResult
 
 WORKER_LOST = "worker_lost"
@@ -57,19 +59,19 @@ def page_bytes(document: str, result: PageResult, info: EngineInfo) -> bytes:
             "page": result.index,
             "engine": info.name,
             "model": info.model,
-            "result": json.loads(result_to_text(timeless)),
+            "result": result_to_values(timeless),
         }
     )
 
 
 def parse(line: bytes | str) -> Record:
     """Raises `ValueError` for what is no record."""
-    values = json.loads(line)
+    values = from_json(line)
     try:
         if "result" not in values:
             error = PageFailure(**values["error"]) if "error" in values else None
             return DocumentRecord(values["document"], tuple(values["pages"]), error)
-        result = result_of(json.dumps(values["result"]))
+        result = result_of_values(values["result"])
         return PageRecord(values["document"], result, values["engine"], values["model"])
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("It is not a record.") from error
