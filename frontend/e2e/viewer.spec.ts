@@ -97,6 +97,13 @@ test('a correction appears in the copied text and in the downloaded file', async
   const file = await download
   expect(file.suggestedFilename()).toBe('harbour.md')
   expect(await readFile(await file.path(), 'utf8')).toContain('# Corrected title')
+  await app.getByRole('button', { name: 'Download' }).click()
+  await app.getByRole('textbox', { name: 'Black out' }).fill('corrected\nharbour')
+  const redacted = app.waitForEvent('download')
+  await app.getByRole('menuitem', { name: 'Markdown', exact: true }).first().click()
+  const clean = await redacted
+  expect(clean.suggestedFilename()).toBe('█████.md')
+  expect(await readFile(await clean.path(), 'utf8')).toContain('# █████ title')
   await app.reload()
   await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
 })

@@ -17,6 +17,13 @@ def test_a_file_is_replaced_completely_and_no_temporary_file_is_left(tmp_path: P
     assert os.listdir(path.parent) == ["a.md"]
 
 
+def test_an_open_file_is_copied_from_its_start(tmp_path: Path) -> None:
+    with (tmp_path / "source").open("w+b") as source:
+        source.write(b"all of it")
+        write_output(tmp_path / "copy", source)
+    assert (tmp_path / "copy").read_bytes() == b"all of it"
+
+
 def test_a_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     write_output(tmp_path / "a.md", b"one")
     (tmp_path / "b.md").write_bytes(b"one")

@@ -73,7 +73,7 @@ def test_characters_that_xml_does_not_have_are_left_out(hocr: Any) -> None:
     assert "x²." in [each.text for each in by_class(hocr, "ocrx_word")]
 
 
-def test_alto_is_valid_against_the_official_schema() -> None:
+def alto_schema() -> Any:
     class Local(etree.Resolver):
         def resolve(self, url: str, id: str, context: object) -> Any:
             if url.endswith("xlink.xsd"):
@@ -82,7 +82,11 @@ def test_alto_is_valid_against_the_official_schema() -> None:
 
     parser = etree.XMLParser()
     parser.resolvers.add(Local())
-    schema = etree.XMLSchema(etree.parse(str(SCHEMAS / "alto-4-4.xsd"), parser))
+    return etree.XMLSchema(etree.parse(str(SCHEMAS / "alto-4-4.xsd"), parser))
+
+
+def test_alto_is_valid_against_the_official_schema() -> None:
+    schema = alto_schema()
     for whole in (report(), long_document(3)):
         schema.assertValid(parsed(whole, "alto"))
 

@@ -503,6 +503,7 @@ def test_matches_are_taken_out_of_the_export_of_a_job_a_result_and_a_bundle(
         files = {"result": ("result.json", whole), "file": ("Smith 7.png", image)}
         answers = [
             http.get(url, params={"format": "zip", **taken}),
+            http.post(url, json={"format": "zip", **taken}),
             http.post("/api/export", data=form, files=files),
             http.post("/api/export", data={"format": "zip"}, files=files, params=taken),
             http.post("/api/jobs/export", json={"jobIds": [job_id], "format": "text", **taken}),
@@ -516,6 +517,25 @@ def test_matches_are_taken_out_of_the_export_of_a_job_a_result_and_a_bundle(
             assert "lives" in found and "Smith" not in found and "example" not in found
         wrong = http.get(url, params={"redact": "/(/"})
         assert wrong.status_code == 422 and "pattern 1" in wrong.json()["error"]["message"]
+
+
+def test_a_result_of_an_encrypted_document_is_exported_with_its_password(running: Running) -> None:
+    encrypted = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf([["Mr Smith lives"]]))) as source:
+        source.save(encrypted, encryption=pikepdf.Encryption(user="open", owner="all"))
+    file = ("a.pdf", encrypted.getvalue())
+    with running() as http:
+        form = {"password": "open"}
+        result = http.post("/api/ocr", data=form, files={"image": file}).content
+        files = {"result": ("result.json", result), "file": file}
+        for redact in ("", "Smith"):
+            wanted = {"format": "pdf", "redact": redact}
+            answer = http.post("/api/export", data=wanted, files=files)
+            assert answer.status_code == 422 and "password" in answer.json()["error"]["message"]
+            answer = http.post("/api/export", data={**wanted, **form}, files=files)
+            assert answer.status_code == 200, answer.text
+            text = text_of_export("pdf", answer.content)
+            assert "lives" in text and ("Smith" in text) == (not redact)
 
 
 def test_an_uploaded_result_is_exported_without_a_job(running: Running) -> None:

@@ -83,9 +83,15 @@ export async function pageImage(id: string, index: number, signal: AbortSignal):
   return (await request(`api/jobs/${id}/pages/${index}/image`, { signal })).blob()
 }
 
-export async function exportJob(id: string, format: string, signal?: AbortSignal): Promise<Blob> {
-  const params = new URLSearchParams({ format })
-  return (await request(`api/jobs/${id}/export?${params}`, { signal })).blob()
+/** `redact`: patterns of what is taken out; they are sent in a body, which is not logged. */
+export async function exportJob(
+  id: string,
+  format: string,
+  redact: string[] = [],
+  signal?: AbortSignal,
+): Promise<File> {
+  const body = jsonBody('POST', { format, redact })
+  return namedFile(await request(`api/jobs/${id}/export`, { ...body, signal }))
 }
 
 /** The formats, each with what it needs and the job lacks. */
@@ -94,8 +100,12 @@ export async function jobFormats(id: string, signal: AbortSignal): Promise<Forma
 }
 
 /** One zip file with an export of each job. */
-export async function exportJobs(jobIds: string[], format: string): Promise<Blob> {
-  return (await request('api/jobs/export', jsonBody('POST', { jobIds, format }))).blob()
+export async function exportJobs(
+  jobIds: string[],
+  format: string,
+  redact: string[] = [],
+): Promise<File> {
+  return namedFile(await request('api/jobs/export', jsonBody('POST', { jobIds, format, redact })))
 }
 
 /** Exports a result that only this page has; `file` provides figures and page images. */
@@ -103,13 +113,23 @@ export async function exportResult(
   result: OcrResponse,
   format: string,
   file: File,
+  { redact = [], password }: { redact?: string[]; password?: string | undefined } = {},
   signal?: AbortSignal,
-): Promise<Blob> {
+): Promise<File> {
   const body = new FormData()
+  if (password) body.set('password', password)
+  if (redact.length > 0) body.set('redact', redact.join('\n'))
   body.set('format', format)
   body.set('result', new Blob([JSON.stringify(result)], { type: 'application/json' }))
   body.set('file', file)
-  return (await request('api/export', { method: 'POST', body, signal })).blob()
+  return namedFile(await request('api/export', { method: 'POST', body, signal }))
+}
+
+/** The file of a response, with the name that the server gives it. */
+async function namedFile(response: Response): Promise<File> {
+  const disposition = response.headers.get('Content-Disposition') ?? ''
+  const name = /filename\*=UTF-8''([^;]+)/.exec(disposition)?.[1] ?? 'document'
+  return new File([await response.blob()], decodeURIComponent(name))
 }
 
 type Upload = {

@@ -249,7 +249,11 @@ export interface paths {
          */
         get: operations["export_api_jobs__job_id__export_get"];
         put?: never;
-        post?: never;
+        /**
+         * A job as a file, by options in a body
+         * @description As `GET`. A query may be logged on its way: send what is to be redacted in a body.
+         */
+        post: operations["export_by_body_api_jobs__job_id__export_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1240,6 +1244,110 @@ export interface components {
              * @description Whether the same request may succeed later
              */
             retryable: boolean;
+        };
+        /** ExportQuery */
+        ExportQuery: {
+            /**
+             * Headers
+             * @description Running heads that repeat over the pages: `omit` leaves them out of the text
+             * @default omit
+             * @enum {string}
+             */
+            headers: "omit" | "keep";
+            /**
+             * Math
+             * @description Formulas in markdown: between `\(` or between `$`
+             * @default brackets
+             * @enum {string}
+             */
+            math: "brackets" | "dollars";
+            /**
+             * Tables
+             * @description Tables in markdown
+             * @default html
+             * @enum {string}
+             */
+            tables: "html" | "markdown";
+            /**
+             * Figures
+             * @description Figures of markdown: links, or images inside the text
+             * @default linked
+             * @enum {string}
+             */
+            figures: "linked" | "embedded";
+            /**
+             * Breaks
+             * @description Between the pages of markdown: a rule, a comment with the page's number, none
+             * @default rule
+             * @enum {string}
+             */
+            breaks: "rule" | "comment" | "none";
+            /**
+             * Frontmatter
+             * @description Begin markdown with YAML front matter
+             * @default false
+             */
+            frontmatter: boolean;
+            /**
+             * Toc
+             * @description Begin the text with a table of contents
+             * @default false
+             */
+            toc: boolean;
+            /**
+             * Join
+             * @description Join paragraphs and tables that run over a page's end
+             * @default false
+             */
+            join: boolean;
+            /**
+             * Repair
+             * @description Repair line breaks and broken lists
+             * @default false
+             */
+            repair: boolean;
+            /**
+             * Headings
+             * @description Make levels of headings consistent
+             * @default false
+             */
+            headings: boolean;
+            /**
+             * Captions
+             * @description Put captions beside figures and tables
+             * @default false
+             */
+            captions: boolean;
+            /**
+             * Unescape
+             * @description Undo double escapes
+             * @default false
+             */
+            unescape: boolean;
+            /**
+             * Chunk Size
+             * @description Most characters of a chunk
+             * @default 2000
+             */
+            chunk_size: number;
+            /**
+             * Chunk Overlap
+             * @description Most characters that a chunk repeats of the one before
+             * @default 0
+             */
+            chunk_overlap: number;
+            /**
+             * Redact
+             * @description What is taken out of text and pictures: words, `/regular expressions/`, or `email`, `number`, `iban`, `phone`, `card`
+             * @default []
+             */
+            redact: string[];
+            /**
+             * Format
+             * @description The key of a format, see `formats` of `/api/modes`
+             * @default markdown
+             */
+            format: string;
         };
         /** FormatAnswer */
         FormatAnswer: {
@@ -3212,6 +3320,84 @@ export interface operations {
             };
         };
     };
+    export_by_body_api_jobs__job_id__export_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportQuery"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Web pages of this origin are not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The disk is full */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     formats_api_jobs__job_id__formats_get: {
         parameters: {
             query?: never;
@@ -3533,6 +3719,8 @@ export interface operations {
                      * @description The document itself, for figures and page images
                      */
                     file?: string;
+                    /** @description Password of a protected PDF in `file` */
+                    password?: string;
                 };
             };
         };

@@ -3,13 +3,19 @@
 import type { Texts } from '../i18n/translation'
 import { notifyError } from './error-notifications'
 
-/** Downloads `content` as a file once it resolves; shows a notification if it rejects. */
-export async function saveFile(content: Promise<Blob>, name: string, t: Texts): Promise<void> {
+/** Downloads `content` once it resolves, by default under its own name; shows a notification if it
+ * rejects. */
+export async function saveFile(
+  content: Promise<File>,
+  name: string | null,
+  t: Texts,
+): Promise<void> {
   try {
-    const url = URL.createObjectURL(await content)
+    const file = await content
+    const url = URL.createObjectURL(file)
     const link = document.createElement('a')
     link.href = url
-    link.download = name
+    link.download = name ?? file.name
     link.click()
     setTimeout(() => URL.revokeObjectURL(url), 60_000)
   } catch (error) {

@@ -1,18 +1,18 @@
 import { Button, CloseButton, Group, Menu, SegmentedControl, Text, TextInput } from '@mantine/core'
 import { IconChevronDown, IconCopy, IconSearch } from '@tabler/icons-react'
-import type { Ref } from 'react'
+import { useState, type Ref } from 'react'
 import { useTranslation } from '../i18n/translation'
 import { TABS, type Tab } from '../lib/route'
-import { DownloadMenu } from '../ui/download-menu'
+import { DownloadMenu, patternsOf } from '../ui/download-menu'
 
 export type ExportScope = 'page' | 'document'
 export type CopyAction = { key: string; label: string; copy: () => void }
-/** `disabled`: the result lacks what the format needs. */
+/** `disabled`: the result lacks what the format needs. `redact`: patterns of what is taken out. */
 export type DownloadAction = {
   key: string
   label: string
   disabled: boolean
-  download: (scope: ExportScope) => void
+  download: (scope: ExportScope, redact: string[]) => void
 }
 
 export function ViewTabs({ tab, onTab }: { tab: Tab; onTab: (tab: Tab) => void }) {
@@ -74,24 +74,27 @@ export function ExportMenus(props: {
   pages: number
 }) {
   const { t } = useTranslation()
+  const [redact, setRedact] = useState('')
   const several = props.pages > 1
+  const items = (scope: ExportScope) =>
+    props.downloads.map(({ key, label, disabled, download }) => (
+      <Menu.Item key={key} disabled={disabled} onClick={() => download(scope, patternsOf(redact))}>
+        {label}
+      </Menu.Item>
+    ))
   return (
     <Group gap="xs" wrap="nowrap">
       <CopyMenu copies={props.copies} />
-      <DownloadMenu label={t.export.download} position="bottom-end">
+      <DownloadMenu
+        label={t.export.download}
+        position="bottom-end"
+        redact={redact}
+        onRedact={setRedact}
+      >
         {several && <Menu.Label>{t.export.document}</Menu.Label>}
-        {props.downloads.map(({ key, label, disabled, download }) => (
-          <Menu.Item key={key} disabled={disabled} onClick={() => download('document')}>
-            {label}
-          </Menu.Item>
-        ))}
+        {items('document')}
         {several && <Menu.Label>{t.export.page}</Menu.Label>}
-        {several &&
-          props.downloads.map(({ key, label, disabled, download }) => (
-            <Menu.Item key={key} disabled={disabled} onClick={() => download('page')}>
-              {label}
-            </Menu.Item>
-          ))}
+        {several && items('page')}
       </DownloadMenu>
     </Group>
   )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from dsocr.errors import BadRequest, DiskFull
 
@@ -15,7 +17,11 @@ MAX_LINKS = 40
 """The most links that are followed from one name, as in Linux."""
 
 
-def write_output(path: Path, content: bytes) -> None:
+Content = bytes | BinaryIO
+"""A file is copied from its start."""
+
+
+def write_output(path: Path, content: Content) -> None:
     """Writes to what `path` stands for: links are followed, pipes and devices written to, and an
     existing file keeps its mode and its owner. Creates the folders above it.
 
@@ -26,9 +32,9 @@ def write_output(path: Path, content: bytes) -> None:
         descriptor = descriptor_named(path)
         if descriptor is not None:
             with open(descriptor, "wb", closefd=False) as out:  # at its position, nothing truncated
-                out.write(content)
+                _fill(out, content)
         elif is_stream(path):
-            path.write_bytes(content)
+            _write_over(path, content)
         else:
             _write_file(Path(os.path.realpath(path)), content)
 
@@ -99,7 +105,20 @@ def _errors_of(path: Path) -> Iterator[None]:
         raise BadRequest(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def _write_file(path: Path, content: bytes) -> None:
+def _fill(out: BinaryIO, content: Content) -> None:
+    if isinstance(content, bytes):
+        out.write(content)
+    else:
+        content.seek(0)
+        shutil.copyfileobj(content, out)
+
+
+def _write_over(path: Path, content: Content) -> None:
+    with path.open("wb") as out:
+        _fill(out, content)
+
+
+def _write_file(path: Path, content: Content) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     replaced = path.stat() if path.exists() else None
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -107,13 +126,13 @@ def _write_file(path: Path, content: bytes) -> None:
         if _write_part(part, content, replaced):
             part.replace(path)
         else:
-            path.write_bytes(content)
+            _write_over(path, content)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
 
 
-def _write_part(part: Path, content: bytes, replaced: os.stat_result | None) -> bool:
+def _write_part(part: Path, content: Content, replaced: os.stat_result | None) -> bool:
     """Writes a file that can take the place of `replaced`; False if none can."""
     if replaced is not None and replaced.st_nlink > 1:
         return False
@@ -127,10 +146,10 @@ def _write_part(part: Path, content: bytes, replaced: os.stat_result | None) -> 
     return replaced is None or _take_over(part, replaced)
 
 
-def _write_new(path: Path, content: bytes, mode: int) -> None:
+def _write_new(path: Path, content: Content, mode: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags, mode), "wb") as out:
-        out.write(content)
+        _fill(out, content)
 
 
 def _take_over(part: Path, replaced: os.stat_result) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
+from dsocr.batch.storage import make_writable_folder
 from dsocr.batch.workspace.budget import TooManyErrors, parse_budget
 from dsocr.batch.workspace.export import Exported, ExportJob, export_documents
 from dsocr.batch.workspace.layout import BatchOptions, ShardFormat, read_options, write_options
@@ -28,7 +29,27 @@ from dsocr.cli.batch_display import (
     status_lines,
     status_values,
 )
-from dsocr.cli.options import EngineOption, HeadersOption, LanguagesOption, choice
+from dsocr.cli.options import (
+    BreaksOption,
+    CaptionsOption,
+    ChunkOverlapOption,
+    ChunkSizeOption,
+    EngineOption,
+    FiguresOption,
+    FrontmatterOption,
+    HeadersOption,
+    HeadingsOption,
+    JoinOption,
+    LanguagesOption,
+    MathOption,
+    RedactOption,
+    RepairOption,
+    TablesOption,
+    TocOption,
+    UnescapeOption,
+    choice,
+    export_options,
+)
 from dsocr.cli.progress import counted
 from dsocr.config import Settings
 from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
@@ -38,7 +59,7 @@ from dsocr.exports import FORMATS
 from dsocr.host import started_host
 from dsocr.options import OptionLimits, build_options, prompt_for_task
 from dsocr.pipeline.page_ranges import parse_page_ranges
-from dsocr.types import Headers, OcrOptions
+from dsocr.types import OcrOptions
 
 WITH_FAILURES = 3
 OVER_BUDGET = 4
@@ -305,23 +326,43 @@ def export(
             (known.key for known in FORMATS),
             "--format",
             "-f",
-            help="Output format. html, docx, pdf and zip need the input files.",
+            help="Output format. html, docx, pdf, zip and embedded figures need the input files.",
             default="markdown",
         ),
     ] = "markdown",
     headers: HeadersOption = "omit",
+    math: MathOption = "brackets",
+    tables: TablesOption = "html",
+    figures: FiguresOption = "linked",
+    breaks: BreaksOption = "rule",
+    frontmatter: FrontmatterOption = False,
+    toc: TocOption = False,
+    join: JoinOption = False,
+    repair: RepairOption = False,
+    headings: HeadingsOption = False,
+    captions: CaptionsOption = False,
+    unescape: UnescapeOption = False,
+    chunk_size: ChunkSizeOption = 2000,
+    chunk_overlap: ChunkOverlapOption = 0,
+    redact: RedactOption = None,
     password: PasswordOption = None,
 ) -> None:
     """Write the documents that are read to files, in any format and as often as needed.
 
     `scans/a.pdf`, planned as the folder `scans`, becomes `a.pdf.md` in the output folder. Times of
-    reading are not kept: `durationMs` is 0 in the JSON.
+    reading are not kept: `durationMs` is 0 in the JSON. With `--redact` the files keep the names of
+    their inputs.
 
     Exit status: 0, all documents were written; 1, the workspace cannot be used; 2, usage error; 3,
     some could not be written; 5, some are not read yet.
     """
+    try:
+        options = export_options(locals())
+        make_writable_folder(output)
+    except BadRequest as error:
+        raise typer.BadParameter(error.message) from error
     store = open_store(workspace)
-    job = ExportJob(output, format, cast(Headers, headers), password)
+    job = ExportJob(output, format, options, password)
     pages = Settings.from_environment().pages
     done = asyncio.run(
         export_documents(store, job, pages, lambda line: print(line, file=sys.stderr))

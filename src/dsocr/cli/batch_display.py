@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Console
@@ -28,7 +29,8 @@ class BatchDisplay:
     def __init__(self, num_documents: int, *, quiet: bool, bar: Progress | None) -> None:
         """`num_documents`: those not done at the start, for all workers of the workspace."""
         self._num_documents, self._quiet, self._bar = num_documents, quiet, bar
-        self._began = self._told_at = time.monotonic()
+        self._began: float | None = None
+        self._counts = Counts()
         self._task = bar.add_task("", total=num_documents, state="") if bar else None
 
     def engine_ready(self, info: EngineInfo, selection: EngineSelection) -> None:
@@ -37,18 +39,20 @@ class BatchDisplay:
             self._print(engine_line(info, selection))
 
     def page_done(self, counts: Counts) -> None:
+        self._counts = replace(counts)
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=counts.documents, state=self._state(counts))
-        elif not self._quiet and time.monotonic() - self._told_at > LINE_SECONDS:
-            self._told_at = time.monotonic()
-            self._print(
-                f"{counts.documents} of {self._num_documents} documents, {self._state(counts)}"
-            )
+            self._bar.update(self._task, completed=counts.documents, state=self._state())
 
     document_done = page_done
 
     def failed(self, message: str) -> None:
         self._print(message)
+
+    def write_line(self) -> None:
+        """A line of progress, once the engine is ready."""
+        if self._began is not None:
+            done = f"{self._counts.documents} of {counted(self._num_documents, 'document')}"
+            self._print(f"{done}, {self._state()}")
 
     def _print(self, line: str) -> None:
         if self._bar is not None:
@@ -56,8 +60,9 @@ class BatchDisplay:
         else:
             print(line, file=sys.stderr, flush=True)
 
-    def _state(self, counts: Counts) -> str:
-        seconds = max(1e-3, time.monotonic() - self._began)
+    def _state(self) -> str:
+        counts = self._counts
+        seconds = max(1e-3, time.monotonic() - (self._began or time.monotonic()))
         parts = [f"{(counts.pages + counts.failed) / seconds:.2f} pages/s"]
         if counts.documents:
             left = max(0, self._num_documents - counts.documents) * seconds / counts.documents
@@ -67,10 +72,15 @@ class BatchDisplay:
 
 @contextlib.contextmanager
 def batch_display(num_documents: int, *, quiet: bool) -> Iterator[BatchDisplay]:
-    """A bar if standard error is a terminal, lines otherwise."""
+    """A bar if standard error is a terminal; otherwise lines, also while a page takes long."""
     console = Console(stderr=True)
-    if not console.is_terminal or quiet:
-        yield BatchDisplay(num_documents, quiet=quiet, bar=None)
+    if quiet:
+        yield BatchDisplay(num_documents, quiet=True, bar=None)
+        return
+    if not console.is_terminal:
+        shown = BatchDisplay(num_documents, quiet=False, bar=None)
+        with _called_each(LINE_SECONDS, shown.write_line):
+            yield shown
         return
     columns = (
         *(SpinnerColumn(), BarColumn(), MofNCompleteColumn()),
@@ -78,6 +88,23 @@ def batch_display(num_documents: int, *, quiet: bool) -> Iterator[BatchDisplay]:
     )
     with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
         yield BatchDisplay(num_documents, quiet=quiet, bar=bar)
+
+
+@contextlib.contextmanager
+def _called_each(seconds: float, call: Callable[[], None]) -> Iterator[None]:
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(seconds):
+            call()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def status_values(status: Status) -> dict[str, Any]:

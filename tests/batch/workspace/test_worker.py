@@ -10,7 +10,7 @@ import pytest
 from dsocr.batch.workspace.budget import ErrorBudget, TooManyErrors, parse_budget
 from dsocr.batch.workspace.claims import Claims, Heartbeat
 from dsocr.batch.workspace.export import ExportJob, export_documents
-from dsocr.batch.workspace.layout import BatchOptions, Plan, write_options
+from dsocr.batch.workspace.layout import BatchOptions, Plan, ShardFormat, write_options
 from dsocr.batch.workspace.planner import plan_documents, plan_retry
 from dsocr.batch.workspace.report import find_problems, pages_to_retry, read_status
 from dsocr.batch.workspace.sources import find_files
@@ -53,12 +53,9 @@ def made(folder: Path) -> None:
     (folder / "notes.txt").write_text("no document")
 
 
-@pytest.mark.parametrize("shards", ["jsonl", "parquet"])
-async def test_failures_keep_their_place_and_other_files_are_listed(
-    tmp_path: Path, shards: str
-) -> None:
+async def test_failures_keep_their_place_and_other_files_are_listed(tmp_path: Path) -> None:
     made(tmp_path / "in")
-    store = planned(str(tmp_path / "work"), str(tmp_path / "in"), shards=shards)  # type: ignore[arg-type]
+    store = planned(str(tmp_path / "work"), str(tmp_path / "in"))
 
     counts = await run(store)
 
@@ -71,10 +68,13 @@ async def test_failures_keep_their_place_and_other_files_are_listed(
     assert list(find_problems(store)) == []
 
 
-async def test_a_retry_reads_failed_pages_and_its_results_are_exported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shards", ["jsonl", "parquet"])
+async def test_a_retry_reads_failed_pages_and_its_results_are_exported(
+    tmp_path: Path, shards: ShardFormat
+) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "two.pdf").write_bytes(pdf([["first"], ["@crash"]]))
-    store = planned(str(tmp_path / "work"), str(tmp_path / "in"))
+    store = planned(str(tmp_path / "work"), str(tmp_path / "in"), shards=shards)
     await run(store)
     (tmp_path / "in" / "two.pdf").write_bytes(pdf([["first"], ["second"]]))
 
@@ -104,6 +104,21 @@ async def test_an_export_with_images_opens_the_inputs(tmp_path: Path) -> None:
     assert (first.written, second.failed) == (1, 1)
     assert b"text 0" in (tmp_path / "out" / "00000.png.html").read_bytes()
     assert "00000.png" in messages[0]
+
+
+async def test_a_shard_that_was_cut_off_makes_its_documents_fail(tmp_path: Path) -> None:
+    make_documents(tmp_path / "in", 2)
+    store = planned(str(tmp_path / "work"), str(tmp_path / "in"))
+    await run(store)
+    key = store.keys("shards/")[1]
+    (tmp_path / "work" / key).write_bytes((store.get(key) or b"").splitlines(keepends=True)[0])
+    messages: list[str] = []
+
+    job = ExportJob(tmp_path / "out", "text")
+    done = await export_documents(store, job, PagesConfig(), messages.append)
+
+    assert (done.written, done.failed) == (1, 1)
+    assert messages[0].endswith(f"{key} is broken.")
 
 
 async def test_too_many_errors_stop_the_worker_and_running_it_again_resumes(

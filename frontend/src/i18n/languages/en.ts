@@ -193,6 +193,8 @@ export const texts = {
     page: 'This page',
     document: 'Whole document',
     download: 'Download',
+    redact: 'Black out',
+    redactHint: 'Words, email, number or /regex/, one a line',
     failed: 'Could not create the file',
     formats: {
       markdown: 'Markdown',

@@ -179,6 +179,8 @@ export const texts: Texts = {
     page: '当前页',
     document: '整个文档',
     download: '下载',
+    redact: '涂黑',
+    redactHint: '词语、email、number 或 /正则/，每行一个',
     failed: '无法生成文件',
     formats: {
       markdown: 'Markdown',

@@ -112,10 +112,14 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
     }
   }
 
-  async function exportFile(format: string, scope: 'page' | 'document'): Promise<Blob> {
-    if (scope === 'document' || page.data === undefined) return api.exportJob(jobId, format)
+  async function exportFile(
+    format: string,
+    scope: 'page' | 'document',
+    redact: string[],
+  ): Promise<File> {
+    if (scope === 'document' || page.data === undefined) return api.exportJob(jobId, format, redact)
     const image = new File([await loadImage(pageIndex)], 'page.jpg', { type: 'image/jpeg' })
-    return api.exportResult(singlePageResponse(page.data, job), format, image)
+    return api.exportResult(singlePageResponse(page.data, job), format, image, { redact })
   }
 
   const name = jobName(job, t)
@@ -140,10 +144,12 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
         key,
         label: t.export.formats[key] ?? label,
         disabled: (available.data ?? []).some((each) => each.key === key && each.missing.length > 0),
-        download: (scope) =>
+        download: (scope, redact) =>
           void saveFile(
-            exportFile(key, scope),
-            fileName(scope === 'page' ? `${stem(name)} p${pageIndex + 1}` : stem(name), extension),
+            exportFile(key, scope, redact),
+            redact.length > 0
+              ? null
+              : fileName(scope === 'page' ? `${stem(name)} p${pageIndex + 1}` : stem(name), extension),
             t,
           ),
       }))}

@@ -59,15 +59,16 @@ export function ResultScreen(props: {
     )
   }
 
-  function download(format: string, extension: string, scope: ExportScope) {
+  const options = request.options
+  function download(format: string, extension: string, scope: ExportScope, redact: string[]) {
     if (result.response === null || file === undefined) return
     const response = correctedResponse(result.response, result.pages)
     const pages = scope === 'page' ? response.pages.slice(pageIndex, pageIndex + 1) : response.pages
-    const content = exportResult({ ...response, pages }, format, file)
-    void saveFile(content, fileName(file.name, extension), t)
+    const more = { redact, password: options.password }
+    const content = exportResult({ ...response, pages }, format, file, more)
+    void saveFile(content, redact.length > 0 ? null : fileName(file.name, extension), t)
   }
 
-  const options = request.options
   return (
     <Viewer
       name={request.file.name}
@@ -90,7 +91,7 @@ export function ResultScreen(props: {
         key,
         label: t.export.formats[key] ?? label,
         disabled: lacks(result.response?.pages ?? [], needs),
-        download: (scope) => download(key, extension, scope),
+        download: (scope, redact) => download(key, extension, scope, redact),
       }))}
     />
   )

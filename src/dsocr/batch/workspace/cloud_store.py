@@ -7,9 +7,10 @@ Credentials and endpoints are those of the provider's environment variables, suc
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from dsocr.errors import BadRequest
 
@@ -48,12 +49,29 @@ class CloudStore:
             except FileNotFoundError:
                 return None
 
-    def create(self, key: str, content: bytes) -> bool:
-        from obstore.exceptions import AlreadyExistsError
-
+    def open(self, key: str) -> BinaryIO | None:
+        """A copy in a temporary file."""
         with self._errors():
             try:
-                self._obstore.put(self._store, key, content, mode="create")
+                found = self._obstore.get(self._store, key)
+            except FileNotFoundError:
+                return None
+            with contextlib.ExitStack() as stack:
+                file = stack.enter_context(tempfile.TemporaryFile())
+                for chunk in found.stream():
+                    file.write(chunk)
+                file.seek(0)
+                stack.pop_all()
+                return file
+
+    def create(self, key: str, content: bytes | BinaryIO) -> bool:
+        from obstore.exceptions import AlreadyExistsError
+
+        # a conditional write has no parts: the provider needs all of it at once
+        whole = content if isinstance(content, bytes) else content.read()
+        with self._errors():
+            try:
+                self._obstore.put(self._store, key, whole, mode="create", use_multipart=False)
             except AlreadyExistsError:
                 return False
             return True

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dsocr.batch.storage import write_output
 from dsocr.batch.workspace.layout import BatchOptions, Plan, PlannedDocument, is_retry, read_options
-from dsocr.batch.workspace.records import DocumentRecord, PageRecord
-from dsocr.batch.workspace.shards import read_shard, sealed_groups
+from dsocr.batch.workspace.results import Results
+from dsocr.batch.workspace.shards import sealed_groups
 from dsocr.batch.workspace.sources import local_copy
 from dsocr.batch.workspace.store import Store
-from dsocr.errors import BadRequest, DsocrError
-from dsocr.exports import format_of, render
-from dsocr.exports.options import ExportOptions
+from dsocr.errors import DsocrError
+from dsocr.exports import format_of, write
+from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.page_images import ExportImages
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_document
-from dsocr.types import Document, Headers
+from dsocr.types import Document
 
 WITH_IMAGES = {"html", "docx", "pdf", "zip"}
 """Formats that have figures or pages of the source, which must still be there."""
@@ -34,8 +35,13 @@ class ExportJob:
     folder: Path
     format: str
     """The key of the export format."""
-    headers: Headers = "omit"
+    options: ExportOptions = DEFAULTS
     password: str | None = None
+
+    @property
+    def needs_sources(self) -> bool:
+        embeds = self.format == "markdown" and self.options.figures == "embedded"
+        return embeds or self.format in WITH_IMAGES
 
 
 @dataclass(slots=True)
@@ -49,84 +55,36 @@ class Exported:
     """Documents of groups that are not sealed yet."""
 
 
-Results = dict[str, tuple[DocumentRecord, dict[int, PageRecord]]]
-
-
 async def export_documents(
     store: Store, job: ExportJob, pages: PagesConfig, on_failure: Callable[[str], None]
 ) -> Exported:
-    """Writes `<folder>/<name>.<extension>` for each document, one at a time; those with failed
-    pages too. Results of retries stand for those that failed."""
+    """Writes `<folder>/<name>.<extension>` for each document, one at a time and page by page;
+    those with failed pages too."""
     batch = read_options(store)
     plan = Plan()
     plan.refresh(store)
     sealed = sealed_groups(store)
-    retried = _retried(store, plan, sealed)
     exported = Exported()
     sandbox = Sandbox(pages)
-    try:
-        for group, entries in plan.groups.items():
-            if is_retry(group):
-                continue
-            if group not in sealed:
-                exported.not_read += len(entries)
-                continue
-            results = _results(store, sealed[group])
-            for entry in entries:
-                try:
-                    document = _document(entry, batch, results, retried)
-                    await _write(document, entry, job, batch, sandbox)
-                    exported.written += 1
-                except DsocrError as error:
-                    exported.failed += 1
-                    on_failure(f"{entry.uri}: {error.message}")
-    finally:
-        await sandbox.close()
+    with contextlib.closing(Results(store, plan, sealed, batch)) as results:
+        try:
+            for group, entries in plan.groups.items():
+                if is_retry(group):
+                    continue
+                if group not in sealed:
+                    exported.not_read += len(entries)
+                    continue
+                for entry in entries:
+                    try:
+                        document = await asyncio.to_thread(results.document, entry)
+                        await _write(document, entry, job, batch, sandbox)
+                        exported.written += 1
+                    except DsocrError as error:
+                        exported.failed += 1
+                        on_failure(f"{entry.uri}: {error.message}")
+        finally:
+            await sandbox.close()
     return exported
-
-
-def _results(store: Store, key: str) -> Results:
-    results: Results = {}
-    for record in read_shard(store, key):
-        if isinstance(record, DocumentRecord):
-            results[record.document] = (record, {})
-        else:
-            results[record.document][1][record.result.index] = record
-    return results
-
-
-def _retried(store: Store, plan: Plan, sealed: dict[str, str]) -> Results:
-    """The results of all sealed retries, the later ones over the earlier ones."""
-    merged: Results = {}
-    for group in plan.groups:
-        if not is_retry(group) or group not in sealed:
-            continue
-        for id, (record, pages) in _results(store, sealed[group]).items():
-            earlier = merged.get(id, (record, {}))
-            merged[id] = (record, {**earlier[1], **pages})
-    return merged
-
-
-def _document(
-    entry: PlannedDocument, batch: BatchOptions, results: Results, retried: Results
-) -> Document:
-    """Raises `BadRequest` with the reason if no page of it could be opened."""
-    opened, pages = results[entry.id]
-    again = retried.get(entry.id)
-    if again is not None:
-        pages = {**pages, **again[1]}
-        opened = again[0] if opened.error is not None else opened
-    if opened.error is not None:
-        raise BadRequest(opened.error.message)
-    records = [pages[index] for index in opened.pages]
-    first = records[0] if records else None
-    return Document(
-        entry.name.rpartition("/")[2],
-        first.engine if first else "",
-        first.model if first else "",
-        batch.options,
-        tuple(record.result for record in records),
-    )
 
 
 async def _write(
@@ -139,13 +97,13 @@ async def _write(
     target = job.folder / f"{entry.name}.{format_of(job.format).extension}"
     images: ExportImages | None = None
     async with contextlib.AsyncExitStack() as stack:
-        if job.format in WITH_IMAGES:
-            path = stack.enter_context(local_copy(entry.uri))
+        if job.needs_sources:
+            path = await asyncio.to_thread(stack.enter_context, local_copy(entry.uri))
             source = await open_document(
                 path, name=document.name, sandbox=sandbox, password=job.password
             )
             stack.push_async_callback(source.close)
             images = ExportImages(source, batch.dpi, asyncio.get_running_loop())
-        options = ExportOptions(headers=job.headers)
-        content = await asyncio.to_thread(render, document, job.format, images, options)
-    await asyncio.to_thread(write_output, target, content)
+        with tempfile.TemporaryFile() as file:
+            await asyncio.to_thread(write, document, job.format, file, images, job.options)
+            await asyncio.to_thread(write_output, target, file)

@@ -62,6 +62,7 @@ class GroupFeed:
         """Gives back the groups that are not sealed."""
         for group in self.held:
             self._claims.release(group.claim)
+            group.close()
         self.held.clear()
 
     def _claim(self) -> tuple[HeldGroup | None, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dsocr.batch.workspace import shards
 from dsocr.batch.workspace.claims import Claim
@@ -14,6 +14,7 @@ from dsocr.batch.workspace.records import (
     document_bytes,
     parse,
 )
+from dsocr.batch.workspace.spool import Spool
 from dsocr.batch.workspace.store import Store
 
 MAX_TRIES = 2
@@ -30,7 +31,7 @@ class HeldGroup:
         self.num_left = len(documents)
         """Documents that are not done."""
         self._store, self._format = store, format
-        self._lines: dict[str, bytes] = {}
+        self._records = Spool()
         self._tries: dict[str, int] = {}
 
     def load(self) -> None:
@@ -40,7 +41,7 @@ class HeldGroup:
         for key in self._store.keys(f"pages/{self.claim.group}/"):
             content = self._store.get(key)
             if content is not None and _is_record(content):
-                self._lines[self._place(key)] = content
+                self._records.put(self._place(key), content)
             else:  # cut off by a power failure
                 self._store.delete([key])
         for key in self._store.keys(f"tries/{self.claim.group}/"):
@@ -49,12 +50,12 @@ class HeldGroup:
 
     def opened(self, entry: PlannedDocument) -> DocumentRecord | None:
         """What an earlier worker recorded of the document."""
-        line = self._lines.get(f"{entry.id}/{DOCUMENT_RECORD}")
-        record = parse(line) if line is not None else None
+        key = f"{entry.id}/{DOCUMENT_RECORD}"
+        record = parse(self._records.get(key)) if key in self._records else None
         return record if isinstance(record, DocumentRecord) else None
 
     def has_page(self, entry: PlannedDocument, index: int) -> bool:
-        return _page(entry, index) in self._lines
+        return _page(entry, index) in self._records
 
     def record_document(self, record: DocumentRecord) -> None:
         self._write(f"{record.document}/{DOCUMENT_RECORD}", document_bytes(record))
@@ -74,14 +75,20 @@ class HeldGroup:
 
     def seal(self) -> None:
         """Writes the shard and removes the records in it."""
-        lines: list[bytes] = []
+        shards.seal(self._store, self.claim.group, self._in_order(), self._format)
+        remove_records(self._store, self.claim.group)
+        self.close()
+
+    def close(self) -> None:
+        """Frees the temporary file. Called once no document of the group is read."""
+        self._records.close()
+
+    def _in_order(self) -> Iterator[bytes]:
         for entry in self.documents:
-            lines.append(self._lines[f"{entry.id}/{DOCUMENT_RECORD}"])
+            yield self._records.get(f"{entry.id}/{DOCUMENT_RECORD}")
             record = self.opened(entry)
             assert record is not None
-            lines += [self._lines[_page(entry, index)] for index in record.pages]
-        shards.seal(self._store, self.claim.group, lines, self._format)
-        remove_records(self._store, self.claim.group)
+            yield from (self._records.get(_page(entry, index)) for index in record.pages)
 
     def _write(self, place: str, content: bytes) -> None:
         """The first record of a page stays: also the one of a worker that was taken for lost."""
@@ -89,7 +96,7 @@ class HeldGroup:
         if not self._store.create(key, content):
             stored = self._store.get(key)
             content = content if stored is None else stored
-        self._lines[place] = content
+        self._records.put(place, content)
 
     def _place(self, key: str) -> str:
         return key.split("/", 2)[2]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from dsocr.errors import BadRequest, DiskFull
 
@@ -28,7 +30,14 @@ class LocalStore:
             except FileNotFoundError:
                 return None
 
-    def create(self, key: str, content: bytes) -> bool:
+    def open(self, key: str) -> BinaryIO | None:
+        with self._errors():
+            try:
+                return self._path(key).open("rb")
+            except FileNotFoundError:
+                return None
+
+    def create(self, key: str, content: bytes | BinaryIO) -> bool:
         with self._errors(), self._part(key, content) as part:
             try:
                 os.link(part, self._path(key))
@@ -64,7 +73,7 @@ class LocalStore:
             folder = os.path.dirname(folder)
 
     @contextlib.contextmanager
-    def _part(self, key: str, content: bytes) -> Iterator[str]:
+    def _part(self, key: str, content: bytes | BinaryIO) -> Iterator[str]:
         self._count += 1
         folder = os.path.dirname(key)
         part = self._folder / folder / f"{self._prefix}.{os.getpid()}.{self._count}.part"
@@ -73,10 +82,15 @@ class LocalStore:
             self._made.add(folder)
         try:
             try:
-                part.write_bytes(content)
+                out = part.open("wb")
             except FileNotFoundError:  # another worker removed the empty folder
                 part.parent.mkdir(parents=True, exist_ok=True)
-                part.write_bytes(content)
+                out = part.open("wb")
+            with out:
+                if isinstance(content, bytes):
+                    out.write(content)
+                else:
+                    shutil.copyfileobj(content, out)
             yield str(part)
         finally:
             part.unlink(missing_ok=True)

@@ -7,13 +7,15 @@ not interrupted.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic_core import from_json
+
 from dsocr.engines.base import EngineInfo
 from dsocr.errors import DsocrError
-from dsocr.jobs.store.records import result_of, result_to_text
+from dsocr.jobs.store.records import result_of_values, result_to_values
 from dsocr.types import PageFailure, PageResult
 
 WORKER_LOST = "worker_lost"
@@ -57,19 +59,19 @@ def page_bytes(document: str, result: PageResult, info: EngineInfo) -> bytes:
             "page": result.index,
             "engine": info.name,
             "model": info.model,
-            "result": json.loads(result_to_text(timeless)),
+            "result": result_to_values(timeless),
         }
     )
 
 
 def parse(line: bytes | str) -> Record:
     """Raises `ValueError` for what is no record."""
-    values = json.loads(line)
+    values = from_json(line)
     try:
         if "result" not in values:
             error = PageFailure(**values["error"]) if "error" in values else None
             return DocumentRecord(values["document"], tuple(values["pages"]), error)
-        result = result_of(json.dumps(values["result"]))
+        result = result_of_values(values["result"])
         return PageRecord(values["document"], result, values["engine"], values["model"])
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("It is not a record.") from error
@@ -90,28 +92,21 @@ def lost_page(index: int) -> PageResult:
     )
 
 
-def summarize(records: Sequence[Record]) -> dict[str, Any]:
+def summarize(records: Iterable[Record]) -> dict[str, Any]:
     """Counts and failures of a sealed group."""
-    pages = [record for record in records if isinstance(record, PageRecord)]
-    failures = [
-        {"document": record.document, "page": _place(record), **_failure(error)}
-        for record in records
-        if (error := _error(record)) is not None
-    ]
-    return {
-        "documents": len(records) - len(pages),
-        "pages": len(pages),
-        "flagged": sum(bool(record.result.flags) for record in pages),
-        "failures": failures,
-    }
-
-
-def _error(record: Record) -> PageFailure | None:
-    return record.error if isinstance(record, DocumentRecord) else record.result.error
-
-
-def _place(record: Record) -> int | None:
-    return None if isinstance(record, DocumentRecord) else record.result.index
+    counts = {"documents": 0, "pages": 0, "flagged": 0}
+    failures: list[dict[str, Any]] = []
+    for record in records:
+        if isinstance(record, DocumentRecord):
+            counts["documents"] += 1
+            page, error = None, record.error
+        else:
+            counts["pages"] += 1
+            counts["flagged"] += bool(record.result.flags)
+            page, error = record.result.index, record.result.error
+        if error is not None:
+            failures.append({"document": record.document, "page": page, **_failure(error)})
+    return {**counts, "failures": failures}
 
 
 def _failure(error: PageFailure) -> dict[str, Any]:

@@ -1,24 +1,35 @@
-"""Sealed shards: all records of a group in one object, as JSON lines or as a Parquet table."""
+"""Sealed shards: all records of a group in one object, as JSON lines or as a Parquet table.
+
+Shards are written and read line by line: memory does not grow with them.
+"""
 
 from __future__ import annotations
 
-import io
+import contextlib
+import itertools
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 
 from dsocr.batch.workspace.layout import ShardFormat
 from dsocr.batch.workspace.records import Record, parse, summarize
 from dsocr.batch.workspace.store import Store
 from dsocr.errors import BadRequest
 
+ROWS_AT_ONCE = 500
+"""Rows of a Parquet shard that are in memory at the same time."""
 
-def seal(store: Store, group: str, lines: Sequence[bytes], format: ShardFormat) -> bool:
+
+def seal(store: Store, group: str, lines: Iterable[bytes], format: ShardFormat) -> bool:
     """Writes the shard of the group and its summary; False if it is sealed already."""
-    content = b"\n".join(lines) + b"\n" if format == "jsonl" else _parquet(lines)
-    created = store.create(f"shards/{group}.{format}", content)
+    with tempfile.TemporaryFile() as file:
+        records = _written(lines, file, format)
+        summary = summarize(records)
+        file.seek(0)
+        created = store.create(f"shards/{group}.{format}", file)
     if created:
-        store.create(f"done/{group}.json", json.dumps(summarize(list(map(parse, lines)))).encode())
+        store.create(f"done/{group}.json", json.dumps(summary).encode())
     return created
 
 
@@ -27,18 +38,33 @@ def sealed_groups(store: Store) -> dict[str, str]:
     return {key[len("shards/") :].rpartition(".")[0]: key for key in store.keys("shards/")}
 
 
+@contextlib.contextmanager
+def open_shard(store: Store, key: str) -> Iterator[BinaryIO]:
+    """Its records as JSON lines: each document's, followed by those of its pages in order."""
+    with contextlib.ExitStack() as stack:
+        file = store.open(key)
+        if file is None:
+            raise BadRequest(f"The workspace has no {key} any more.")
+        stack.enter_context(file)
+        if key.endswith(".parquet"):
+            rows = stack.enter_context(tempfile.TemporaryFile())
+            rows.writelines(row.encode() + b"\n" for row in _rows(file))
+            rows.seek(0)
+            file = rows
+        yield file
+
+
 def read_shard(store: Store, key: str) -> Iterator[Record]:
-    """Its records: each document's, followed by those of its pages in order. Raises `ValueError`
-    for a broken shard."""
-    content = store.get(key) or b""
-    yield from map(parse, _rows(content) if key.endswith(".parquet") else content.splitlines())
+    """The records of a shard. Raises `ValueError` for a broken one."""
+    with open_shard(store, key) as file:
+        yield from map(parse, file)
 
 
 def read_summary(store: Store, group: str, key: str) -> dict[str, Any]:
     """Of the shard `key`; made again if its worker was lost before it wrote it."""
     content = store.get(f"done/{group}.json")
     if content is None:
-        summary = summarize(list(read_shard(store, key)))
+        summary = summarize(read_shard(store, key))
         store.create(f"done/{group}.json", json.dumps(summary).encode())
         return summary
     values: dict[str, Any] = json.loads(content)
@@ -49,6 +75,25 @@ def check_format(format: ShardFormat) -> None:
     """Raises `BadRequest` without the package that the format needs."""
     if format == "parquet":
         _pyarrow()
+
+
+def _written(lines: Iterable[bytes], file: BinaryIO, format: ShardFormat) -> Iterator[Record]:
+    """Writes the lines as the records are asked for."""
+    if format == "jsonl":
+        for line in lines:
+            file.write(line + b"\n")
+            yield parse(line)
+        return
+    pyarrow, parquet = _pyarrow()
+    kinds = {"page": pyarrow.int64()}
+    names = ("document", "page", "text", "error", "record")
+    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in names])
+    with parquet.ParquetWriter(file, schema) as out:
+        left = iter(lines)
+        while some := list(itertools.islice(left, ROWS_AT_ONCE)):
+            rows = [_columns(line) for line in some]
+            out.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
+            yield from map(parse, some)
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -62,19 +107,8 @@ def _pyarrow() -> tuple[Any, Any]:
     return pyarrow, parquet
 
 
-def _parquet(lines: Sequence[bytes]) -> bytes:
-    """Columns to filter by, and each record as it is in JSON lines."""
-    pyarrow, parquet = _pyarrow()
-    rows = [_columns(line) for line in lines]
-    kinds = {"page": pyarrow.int64()}
-    names = ("document", "page", "text", "error", "record")
-    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in names])
-    out = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), out)
-    return out.getvalue()
-
-
 def _columns(line: bytes) -> dict[str, Any]:
+    """Columns to filter by, and the record as it is in JSON lines."""
     values = json.loads(line)
     result = values.get("result") or {}
     error = result.get("error") or values.get("error") or {}
@@ -87,8 +121,7 @@ def _columns(line: bytes) -> dict[str, Any]:
     }
 
 
-def _rows(content: bytes) -> list[str]:
+def _rows(file: BinaryIO) -> Iterator[str]:
     _, parquet = _pyarrow()
-    table = parquet.read_table(io.BytesIO(content), columns=["record"])
-    rows: list[str] = table.column("record").to_pylist()
-    return rows
+    for batch in parquet.ParquetFile(file).iter_batches(ROWS_AT_ONCE, columns=["record"]):
+        yield from batch.column(0).to_pylist()

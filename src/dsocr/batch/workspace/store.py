@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from dsocr.batch.workspace.local_store import LocalStore
 from dsocr.errors import BadRequest
@@ -18,9 +18,12 @@ class Store(Protocol):
     def get(self, key: str) -> bytes | None:
         """None if there is no such object."""
 
-    def create(self, key: str, content: bytes) -> bool:
+    def open(self, key: str) -> BinaryIO | None:
+        """The object as a file at its start, which the caller closes; None if it is not there."""
+
+    def create(self, key: str, content: bytes | BinaryIO) -> bool:
         """Writes a new object, completely or not at all. False, and nothing is written, if there
-        is one: of several writers exactly one gets True."""
+        is one: of several writers exactly one gets True. A file is read from where it stands."""
 
     def put(self, key: str, content: bytes) -> None:
         """Writes the object, or replaces it."""

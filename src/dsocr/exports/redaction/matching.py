@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import regex
 
@@ -12,6 +13,7 @@ from dsocr.exports.redaction.normal import (
     ENDS,
     MASK,
     MASK_LETTER,
+    Normal,
     Unit,
     compact,
     units_of,
@@ -34,27 +36,35 @@ def find(
 
     What a first match leaves is searched again, so that nothing in the redacted text matches.
     """
-    units = units_of(text, is_markdown=is_markdown)
+    units, normals = _compared(text, is_markdown)
     covered: set[tuple[int, int]] = set()
     for _ in range(MAX_ROUNDS):
-        found = _covered(searcher, text, units, echoes) - covered
+        found = _covered(searcher, text, normals, echoes) - covered
         if not found:
             break
         covered |= found
         units = [(MASK_LETTER, *unit[1:]) if unit[1:] in covered else unit for unit in units]
+        normals = _normals(units)
     return sorted(covered)
 
 
+@lru_cache(maxsize=8)
+def _compared(text: str, is_markdown: bool) -> tuple[list[Unit], list[Normal]]:
+    """A page's texts are searched again once its other texts are."""
+    units = units_of(text, is_markdown=is_markdown)
+    return units, _normals(units)
+
+
+def _normals(units: list[Unit]) -> list[Normal]:
+    made = (with_ends(units, ends) for ends in ENDS)
+    return list({normal.text: normal for normal in made}.values())
+
+
 def _covered(
-    searcher: Searcher, text: str, units: list[Unit], echoes: Sequence[str]
+    searcher: Searcher, text: str, normals: list[Normal], echoes: Sequence[str]
 ) -> set[tuple[int, int]]:
     found: set[tuple[int, int]] = set()
-    seen: set[str] = set()
-    for ends in ENDS:
-        normal = with_ends(units, ends)
-        if normal.text in seen:
-            continue
-        seen.add(normal.text)
+    for normal in normals:
         for start, end in searcher.spans(normal.text, echoes):
             if is_content(normal.text[start:end]):
                 found.update(_places(text, normal.units[start:end]))

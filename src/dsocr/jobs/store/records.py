@@ -40,16 +40,25 @@ def result_to_text(result: PageResult) -> str:
     Where its words have scores, the confidence may be `null`, and start, end and per mille of each
     word follow.
     """
-    values = _RESULT.dump_python(result, mode="json", exclude={"lines"})
+    return to_json(result_to_values(result)).decode()
+
+
+def result_to_values(result: PageResult) -> dict[str, Any]:
+    """The values of `result_to_text` before they are JSON."""
+    values: dict[str, Any] = _RESULT.dump_python(result, mode="json", exclude={"lines"})
     if result.lines:
         lines = [_line_to_values(line) for line in result.lines]
         values["lines"] = {"scale": BOX_SCALE, "values": lines}
-    return to_json(values).decode()
+    return values
 
 
 def result_of(text: str) -> PageResult:
     """Also of text that was stored without lines, or with lines of an older form."""
-    values = from_json(text)
+    return result_of_values(from_json(text))
+
+
+def result_of_values(values: dict[str, Any]) -> PageResult:
+    """As `result_of`; `values` loses its lines."""
     lines = values.pop("lines", ())
     result = _RESULT.validate_python(values)
     return dataclasses.replace(result, lines=_lines_of(lines))

@@ -58,7 +58,10 @@ async def export_result(request: Request, service: RunningService) -> Response:
         images = None
         if uploads := form.files.get("file"):
             source = await open_document(
-                uploads[0].path, name=uploads[0].name, sandbox=service.host.sandbox
+                uploads[0].path,
+                name=uploads[0].name,
+                sandbox=service.host.sandbox,
+                password=form.fields.get("password") or None,
             )
             stack.push_async_callback(source.close)
             images = ExportImages(source, None, asyncio.get_running_loop())

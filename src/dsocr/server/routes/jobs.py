@@ -159,15 +159,34 @@ async def export(
 ) -> Response:
     """Also before the job has finished: pages that were not read yet contain a note. Running heads
     that repeat over the pages are left out of the text; `headers=keep` keeps them."""
-    format_of(query.format)
-    options = query.options()
+    return await _exported(job_id, service, owner, query)
+
+
+@router.post(
+    "/api/jobs/{job_id}/export",
+    response_class=Response,
+    summary="A job as a file, by options in a body",
+    responses=error_answers(400, 401, 403, 404, 422, 507),
+)
+async def export_by_body(
+    job_id: str, service: RunningService, owner: Owner, fields: ExportQuery
+) -> Response:
+    """As `GET`. A query may be logged on its way: send what is to be redacted in a body."""
+    return await _exported(job_id, service, owner, fields)
+
+
+async def _exported(
+    job_id: str, service: Service, owner: str | None, wanted: ExportQuery
+) -> Response:
+    format_of(wanted.format)
+    options = wanted.options()
     job = await service.jobs.get(job_id, owner)
 
     async def write(out: BinaryIO) -> None:
-        await service.jobs.export(job_id, query.format, out, owner, options=options)
+        await service.jobs.export(job_id, wanted.format, out, owner, options=options)
 
     name = public_name(job.name, options)
-    return await download(write, name, query.format, service.jobs.files.incoming)
+    return await download(write, name, wanted.format, service.jobs.files.incoming)
 
 
 @router.get(

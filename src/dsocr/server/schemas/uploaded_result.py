@@ -57,6 +57,7 @@ EXPORT_REQUEST_BODY = multipart_body(
             **FILE_PROPERTY,
             "description": "The document itself, for figures and page images",
         },
+        "password": {"type": "string", "description": "Password of a protected PDF in `file`"},
     },
     ["format", "result"],
 )
