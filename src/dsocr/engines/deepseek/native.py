@@ -21,7 +21,7 @@ from dsocr.engines.deepseek.review import review_share, reviewed
 from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
-from dsocr.errors import BadCheckpoint, DsocrError
+from dsocr.errors import BadCheckpoint
 from dsocr.process.early import start_early
 from dsocr.process.inflight import Suspicion
 from dsocr.process.packing import unpack_counts, unpack_floats
@@ -30,7 +30,7 @@ from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.device_list import ALL, parse_devices
 from dsocr.runtime.models.registry import read_family
-from dsocr.runtime.spec import ViewSpec
+from dsocr.runtime.spec import CheckpointError, ViewSpec
 from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Task, Usage
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class NativeEngine:
             max_concurrency=INITIAL_MAX_PAGES,
             supports_no_repeat=True,
         )
-        with contextlib.suppress(DsocrError, ValueError, OSError):  # the start reports it
+        with contextlib.suppress(CheckpointError, OSError):  # the start reports it
             self._describe(find_weights(config.model_path))
 
     def _describe(self, weights: Path | None) -> None:
