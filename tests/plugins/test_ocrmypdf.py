@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
 from pathlib import Path
 
 import pikepdf
@@ -15,7 +16,7 @@ from dsocr.types import Box, Document, PageResult, TextLine
 from ocrmypdf_dsocr.files import hocr_of, smaller_image, text_layer_of, text_of, upload_of
 from ocrmypdf_dsocr.languages import codes_of
 from ocrmypdf_dsocr.orientation import orientation_of
-from ocrmypdf_dsocr.readers import ServiceReader, sized
+from ocrmypdf_dsocr.readers import ServiceReader, Source, check_source, sized
 from ocrmypdf_dsocr.skew import skew_of_file
 from tests.fakes import OPTIONS, png
 from tests.plugins.scans import DPI, drawn_page
@@ -121,11 +122,12 @@ def test_a_running_service_reads_the_page(serve: Serve, tmp_path: Path) -> None:
     image = tmp_path / "page.png"
     image.write_bytes(png(["printed words"]))
     with serve(api_keys=("secret",)) as served:
-        reader = ServiceReader(f"http://127.0.0.1:{served.port}/", "secret")
-        reader.check()
-        found = reader.read(image, ("ko",))
+        url = f"http://127.0.0.1:{served.port}"
+        with closing(ServiceReader(f"{url}/", "secret")) as reader:
+            found = reader.read(image, ("ko",))
+        check_source(Source(url, "secret"))
         with pytest.raises(DsocrError, match="key"):
-            ServiceReader(f"http://127.0.0.1:{served.port}", "").check()
+            check_source(Source(url))
     with Image.open(image) as opened:
         assert (found.pages[0].width, found.pages[0].height) == opened.size
     assert text_of(found).strip() == "printed words"
@@ -133,4 +135,4 @@ def test_a_running_service_reads_the_page(serve: Serve, tmp_path: Path) -> None:
 
 def test_a_service_that_does_not_answer_is_named() -> None:
     with pytest.raises(DsocrError, match=r"no answer from http://127\.0\.0\.1:9"):
-        ServiceReader("http://127.0.0.1:9", "").check()
+        check_source(Source("http://127.0.0.1:9"))

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -124,6 +124,9 @@ class ServiceReader:
         """Raises `EngineUnavailable` if there is no service, and what it refuses with."""
         self._answer("GET", "/api/modes")
 
+    def close(self) -> None:
+        self._http.close()
+
     def read(self, image: Path, languages: Sequence[str]) -> Document:
         name, content = upload_of(image)
         answer = self._answer(
@@ -163,7 +166,8 @@ def reader_of(source: Source) -> Reader:
 def check_source(source: Source) -> None:
     """Raises `DsocrError` if the service cannot be used, or a setting of this process is wrong."""
     if source.url:
-        ServiceReader(source.url, source.key).check()
+        with closing(ServiceReader(source.url, source.key)) as reader:
+            reader.check()
     else:
         Settings.from_environment()
 
