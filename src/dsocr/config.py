@@ -84,6 +84,8 @@ class ServerConfig:
     contracts: tuple[str, ...] = ("all",)
     """The foreign APIs that the service answers, comma separated: `all`, `none`, or names as in
     integrations.md."""
+    mcp_root: Path | None = None
+    """Folder whose files the tools of `/mcp` may read by their paths; unset: none."""
     max_image_mb: Annotated[float, Gt(0)] = 15
     """Largest upload to `/api/ocr` in MiB."""
     max_pages: Annotated[int, Gt(0)] = 100

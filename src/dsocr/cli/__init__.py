@@ -14,6 +14,7 @@ from dsocr.cli.bench import bench
 from dsocr.cli.doctor import doctor
 from dsocr.cli.download import download
 from dsocr.cli.jobs import jobs
+from dsocr.cli.mcp import mcp
 from dsocr.cli.read import read
 from dsocr.cli.serve import serve
 from dsocr.cli.warm import warm
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (read, serve, doctor, download, warm, bench):
+for command in (read, serve, mcp, doctor, download, warm, bench):
     app.command()(command)
 app.add_typer(jobs)
 app.add_typer(batch)

@@ -47,6 +47,10 @@ ALLOWED_HEADERS = (
     "X-Request-Id",
     "Last-Event-ID",
     "Idempotency-Key",
+    "Mcp-Protocol-Version",
+    "Mcp-Session-Id",
+    "Mcp-Method",
+    "Mcp-Name",
 )
 
 EXPOSED_HEADERS = (

@@ -75,6 +75,12 @@ class MetricsOff(DsocrError):
     code = "metrics_off"
 
 
+class McpOff(DsocrError):
+    """MCP needs the package mcp: pip install 'dsocr[mcp]'."""
+
+    code = "mcp_off"
+
+
 class ClientDisconnected(Exception):
     """The client disconnected before the response."""
 
@@ -113,6 +119,7 @@ STATUS: dict[type[DsocrError], int] = {
     SlowUpload: 408,
     EncodedBody: 415,
     MetricsOff: 404,
+    McpOff: 404,
     NotFound: 404,
 }
 

@@ -52,7 +52,7 @@ class PageWriter:
         text = content(placed, self._letters, width, height)
         self._add_page(width, height, drawing + text, b"/XObject << /Page %d 0 R >>" % image)
 
-    def add_text(self, width: int, height: int, placed: list[PlacedText]) -> None:
+    def add_text(self, width: float, height: float, placed: list[PlacedText]) -> None:
         """A page of text alone, which `merge` puts over a page of a PDF. Without text it has no
         content."""
         text = content(placed, self._letters, width, height)

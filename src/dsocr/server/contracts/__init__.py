@@ -42,6 +42,7 @@ CONTRACTS: tuple[Contract, ...] = (
     Contract("liteparse", "liteparse", "/ocr"),
     Contract("marker", "marker", "/marker/upload, /api/v1/marker"),
     Contract("paddleocr", "paddleocr", "/layout-parsing"),
+    Contract("mcp", "mcp", "/mcp"),
 )
 
 

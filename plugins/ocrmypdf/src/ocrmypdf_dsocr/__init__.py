@@ -1,0 +1,1 @@
+"""OCRmyPDF with the OCR of dsocr. `plugin` has what OCRmyPDF calls."""

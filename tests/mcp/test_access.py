@@ -1,0 +1,80 @@
+"""Who may use `/mcp`: keys, origins, hosts; without the SDK it says what to install."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.server.conftest import Client
+
+INITIALIZE: dict[str, Any] = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+
+
+def initialize(http: TestClient, **headers: str) -> Any:
+    return http.post("/mcp", json=INITIALIZE, headers={**ACCEPT, **headers})
+
+
+def test_key_is_required_where_the_service_has_keys(client: Client) -> None:
+    with client(api_keys=("secret",)) as http:
+        assert initialize(http).status_code == 401
+        answer = initialize(http, Authorization="Bearer secret")
+        assert answer.status_code == 200
+        assert '"serverInfo"' in answer.text
+        # a page of another origin needs the key, which it does not have
+        assert initialize(http, Origin="https://example.org").status_code == 401
+
+
+def test_open_service_refuses_other_web_pages(client: Client) -> None:
+    with client() as http:
+        assert initialize(http, Host="localhost:8000").status_code == 200
+        foreign = initialize(http, Host="localhost:8000", Origin="https://example.org")
+        assert (foreign.status_code, foreign.json()["error"]["code"]) == (403, "foreign_origin")
+        own = initialize(http, Host="localhost:8000", Origin="http://localhost:8000")
+        assert own.status_code == 200
+        rebound = initialize(http, Host="example.org", Origin="http://example.org")
+        assert (rebound.status_code, rebound.json()["error"]["code"]) == (421, "unknown_host")
+
+
+def test_listed_origin_and_host_are_accepted(client: Client) -> None:
+    origins = ("https://tools.example.org",)
+    with client(allowed_origins=origins, allowed_hosts=("ocr.example.org",)) as http:
+        headers = {"Host": "ocr.example.org", "Origin": origins[0]}
+        assert initialize(http, **headers).status_code == 200
+        assert initialize(http, **{**headers, "Host": "other.org"}).status_code == 421
+
+
+def test_without_the_sdk_the_route_says_what_to_install(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsocr.server.mcp_endpoint.find_spec", lambda name: None)
+    with client() as http:
+        answer = initialize(http)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["message"].endswith("pip install 'dsocr[mcp]'.")
+
+
+def test_it_can_be_switched_off(client: Client) -> None:
+    with client(contracts=("openai",)) as http:
+        assert initialize(http).status_code == 404
+
+
+def test_malformed_requests_are_no_errors_of_the_service(client: Client) -> None:
+    with client() as http:
+        for body in (b"", b"{", b"[]", b"null", b'{"jsonrpc": "2.0"}', b"[" * 3000, b"\xff"):
+            answer = http.post(
+                "/mcp", content=body, headers={**ACCEPT, "Content-Type": "application/json"}
+            )
+            assert answer.status_code < 500, body
+        assert http.get("/mcp").status_code == 405  # there is no stream apart from an answer
