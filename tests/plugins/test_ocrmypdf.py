@@ -19,6 +19,7 @@ from ocrmypdf_dsocr.orientation import orientation_of
 from ocrmypdf_dsocr.readers import ServiceReader, Source, check_source, sized
 from ocrmypdf_dsocr.skew import skew_of_file
 from tests.fakes import OPTIONS, png
+from tests.noise import noise
 from tests.plugins.scans import DPI, drawn_page
 from tests.server.conftest import Serve
 
@@ -112,7 +113,7 @@ def test_an_image_over_the_limit_is_read_smaller(tmp_path: Path) -> None:
 
 def test_a_large_image_is_sent_as_jpeg(tmp_path: Path) -> None:
     image = tmp_path / "page.png"
-    Image.effect_noise((2200, 2200), 80).convert("RGB").save(image, compress_level=0)
+    noise(2200, 2200).save(image, compress_level=0)
     name, content = upload_of(image)
     assert name == "page.jpg"
     assert content[:2] == b"\xff\xd8"
