@@ -68,6 +68,11 @@ class OcrForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    url: str | None = Field(
+        default=None,
+        description="In place of a file: a data URL, or an https URL of a host that the service "
+        "may fetch from",
+    )
     mode: str = Field(default=DEFAULT_MODE, description="gundam, base, small, tiny or large")
     prompt: str | None = Field(
         default=None, description="The instruction; `<image>` is prepended if it is missing"
@@ -131,7 +136,6 @@ def _ocr_request_body() -> dict[str, Any]:
     form = {
         "type": "object",
         "properties": {"image": image, **schema["properties"]},
-        "required": ["image"],
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
 
