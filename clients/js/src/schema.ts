@@ -2169,7 +2169,7 @@ export interface operations {
                      * Format: binary
                      * @description An image or a PDF
                      */
-                    image?: string;
+                    image: string;
                     /**
                      * Url
                      * @description In place of a file: a data URL, or an https URL of a host that the service may fetch from
@@ -2491,7 +2491,7 @@ export interface operations {
         requestBody: {
             content: {
                 "multipart/form-data": {
-                    file?: string[];
+                    file: string[];
                     /**
                      * Url
                      * @description In place of a file: a data URL, or an https URL of a host that the service may fetch from

@@ -150,5 +150,5 @@ JOB_REQUEST_BODY = multipart_body(
         "file": {"type": "array", "items": FILE_PROPERTY},
         **JobForm.model_json_schema()["properties"],
     },
-    [],
+    ["file"],
 )

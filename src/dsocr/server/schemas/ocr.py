@@ -136,6 +136,7 @@ def _ocr_request_body() -> dict[str, Any]:
     form = {
         "type": "object",
         "properties": {"image": image, **schema["properties"]},
+        "required": ["image"],
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
 
