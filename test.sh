@@ -32,10 +32,12 @@ if [ -n "$only_pytest" ]; then
 fi
 
 in_page() { (cd frontend && "$@"); }
+in_client() { (cd clients/js && "$@"); }
 
 page_checks() {
-  in_page npm run --silent types && in_page npm run --silent schema -- --check &&
-    in_page npm run --silent test && build_page
+  in_client npm run --silent types && in_client npm run --silent schema -- --check &&
+    in_client npm run --silent test && in_client npm run --silent build &&
+    in_page npm run --silent types && in_page npm run --silent test && build_page
 }
 
 # The page's checks and Python's use a core each. Those of the page print when they have ended.
@@ -44,7 +46,7 @@ page_log=$(mktemp)
 trap 'rm -f "$page_log"; [ -z "$page_pid" ] || kill "$page_pid" 2>/dev/null || true' EXIT
 if ! has_node; then
   unchecked="there is no $node_wanted"
-elif ! install_page; then
+elif ! install_page || ! install_client; then
   unchecked="npm ci failed"
 else
   say "page: types, vitest and build, beside the next checks"

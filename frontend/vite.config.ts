@@ -1,8 +1,10 @@
+import { fileURLToPath } from 'node:url'
 import react from '@vitejs/plugin-react'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 
 const backend = process.env.DSOCR_BACKEND ?? 'http://127.0.0.1:8000'
+const client = fileURLToPath(new URL('../clients/js', import.meta.url))
 const routes = ['/api', '/health', '/ready', '/live', '/openapi.json']
 
 // KaTeX offers each font in three formats; every browser that runs this page supports woff2.
@@ -18,8 +20,10 @@ const woff2Only: Plugin = {
 export default defineConfig({
   base: './', // the page may lie below any path of a proxy
   plugins: [react(), woff2Only],
+  resolve: { alias: { '@dsocr/client': `${client}/src/index.ts` } },
   build: { target: 'es2022', chunkSizeWarningLimit: 700 },
   server: {
+    fs: { allow: ['.', client] },
     proxy: Object.fromEntries(routes.map((route) => [route, { target: backend }])),
   },
   test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'] },

@@ -1,4 +1,4 @@
-# Sourced by start.sh and test.sh: the web page in frontend/. Needs node; says so where there is none.
+# Sourced by start.sh and test.sh: the web page in frontend/ and its client in clients/js/. Needs node; says so where there is none.
 
 node_wanted='node 20.19 or newer with npm'
 
@@ -8,13 +8,16 @@ has_node() {
     process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' 2>/dev/null
 }
 
+install_page() { install_packages frontend "the web page's"; }
+install_client() { install_packages clients/js "the JavaScript client's"; }
+
 # npm ci, only when the lock file changed since the last time.
-install_page() {
-  local stamp=frontend/node_modules/.installed wanted
-  wanted=$(cksum < frontend/package-lock.json)
+install_packages() { # FOLDER, WHOSE
+  local stamp=$1/node_modules/.installed wanted
+  wanted=$(cksum < "$1/package-lock.json")
   [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
-  say "Installing the web page's packages: first time a minute"
-  (cd frontend && npm ci --no-audit --no-fund >&2) || return 1
+  say "Installing $2 packages: first time a minute"
+  (cd "$1" && npm ci --no-audit --no-fund >&2) || return 1
   printf '%s' "$wanted" > "$stamp"
 }
 
@@ -22,7 +25,7 @@ install_page() {
 build_page() {
   local built=frontend/dist/index.html
   [ -f "$built" ] && [ -z "$(find frontend/src frontend/public frontend/index.html \
-    frontend/package-lock.json frontend/vite.config.ts -newer "$built" -print -quit)" ] && return
+    frontend/package-lock.json frontend/vite.config.ts clients/js/src -newer "$built" -print -quit)" ] && return
   say "Building the web page"
   (cd frontend && npm run --silent build >&2)
 }

@@ -86,6 +86,15 @@ class ServerConfig:
     integrations.md."""
     mcp_root: Path | None = None
     """Folder whose files the tools of `/mcp` may read by their paths; unset: none."""
+    url_hosts: tuple[str, ...] = ()
+    """Hosts from which documents are fetched that a request names by an https URL, comma separated,
+    `*.example.org` for a domain, `*` for any; empty: no URL is fetched."""
+    url_private: bool = False
+    """Whether documents are fetched from addresses of private networks."""
+    url_mb: Annotated[float, Gt(0)] = 20
+    """Largest document of a URL in MiB."""
+    url_seconds: Annotated[float, Gt(0)] = 10
+    """Longest time for fetching a document."""
     max_image_mb: Annotated[float, Gt(0)] = 15
     """Largest upload to `/api/ocr` in MiB."""
     max_pages: Annotated[int, Gt(0)] = 100

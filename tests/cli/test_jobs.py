@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from dsocr.client import Client
+from dsocr.client import Client, JobEvent
 from tests.cli.conftest import Dsocr
 from tests.fakes import pdf, png
 from tests.jobs.conftest import Server, numbered
@@ -63,14 +62,14 @@ def test_files_are_submitted_watched_listed_and_exported(
 def test_watch_reconnects_after_the_service_was_killed_and_restarted(
     dsocr: Dsocr, serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    events, watching = Client._events, threading.Event()
+    events, watching = Client._job_events, threading.Event()
 
-    def watched(client: Client, job_id: str, after: str) -> Iterator[tuple[str, str, Any]]:
+    def watched(client: Client, job_id: str, after: str) -> Iterator[JobEvent]:
         for event in events(client, job_id, after):
             watching.set()
             yield event
 
-    monkeypatch.setattr(Client, "_events", watched)
+    monkeypatch.setattr(Client, "_job_events", watched)
     server = serving(seconds=0.05)
     (tmp_path / "a.pdf").write_bytes(numbered(60))
     job_id = dsocr("jobs", "submit", tmp_path / "a.pdf").out.decode().strip()

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
 from dsocr.config import ServerConfig, Settings
 from dsocr.engines.base import Engine
 from dsocr.server.app import create_app
-from dsocr.server.serve import uvicorn_config
 from tests.fakes import FakeEngine
-from tests.waiting import DEADLINE_SECONDS, wait_until
+from tests.served import served
+from tests.waiting import DEADLINE_SECONDS
 
 Client = Callable[..., AbstractContextManager[TestClient]]
 
@@ -81,18 +78,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     def listening(engine: FakeEngine | None = None, **server: Any) -> Iterator[Served]:
         settings = settings_with(tmp_path / "runs", **server)
         fake = engine or FakeEngine()
-        app = create_app(settings, create_engine=lambda name, config: fake)
-        config = dataclasses.replace(settings.server, drain_seconds=1)
-        uvicorn_server = uvicorn.Server(uvicorn_config(app, config, host="127.0.0.1", port=0))
-        thread = threading.Thread(target=uvicorn_server.run)
-        thread.start()
-        try:
-            wait_until(lambda: uvicorn_server.started)
-            port = uvicorn_server.servers[0].sockets[0].getsockname()[1]
-            wait_until(lambda: app.state.service.host.state == "ready")
+        with served(settings, fake) as port:
             yield Served(port, fake, settings.runs_dir)
-        finally:
-            uvicorn_server.should_exit = True
-            thread.join()
 
     return listening

@@ -1,36 +1,32 @@
 // The only module that sends requests to the backend. Uploads and queries can be aborted.
-import type { components } from './schema'
-import { createEventParser, type ServerEvent } from '../lib/sse'
+import {
+  DsocrRoutes,
+  ServiceError,
+  type components,
+  type Document,
+  type FormatAvailability,
+  type Health,
+  type Job,
+  type JobList,
+  type JobPage,
+  type Modes,
+  type ServerEvent,
+} from '@dsocr/client'
 
-type Schemas = components['schemas']
-export type Health = Schemas['Health']
-export type Modes = Schemas['Modes']
+export { ServiceError as ApiError, ServiceUnreachable as ServerUnreachable } from '@dsocr/client'
+export type { FormatAvailability, Health, Job, JobList, JobPage, Modes }
+export type OcrResponse = Document
 /** Tasks the engine supports; undefined until /health answers, and then every task is offered. */
 export type SupportedTasks = Health['engine']['tasks'] | undefined
-export type OcrResponse = Schemas['OcrAnswer']
-export type Job = Schemas['JobAnswer']
-export type JobPage = Schemas['JobPageAnswer']
-export type JobList = Schemas['JobList']
-export type FormatAvailability = Schemas['FormatAvailability']
 export type OcrOptions = { mode: string; prompt: string; pages?: string; password?: string }
-
-/** An error response of the backend. */
-export class ApiError extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    message: string,
-    readonly retryAfter: number | null = null,
-  ) {
-    super(message)
-  }
-}
-
-/** No response: the connection failed, or a proxy found no backend behind it. */
-export class ServerUnreachable extends Error {}
 
 const KEY_STORAGE = 'dsocr-key'
 const unauthorizedListeners = new Set<() => void>()
+const client = new DsocrRoutes({
+  url: new URL('.', document.baseURI).href,
+  key: () => sessionStorage.getItem(KEY_STORAGE),
+  onUnauthorized: () => unauthorizedListeners.forEach((listener) => listener()),
+})
 
 /** Stores the API key in the session storage of this tab; requests send it in a header. */
 export function setApiKey(key: string): void {
@@ -43,94 +39,56 @@ export function onUnauthorized(listener: () => void): () => void {
   return () => unauthorizedListeners.delete(listener)
 }
 
-export const health = (signal: AbortSignal) => json<Health>('health', { signal })
-export const modes = (signal: AbortSignal) => json<Modes>('api/modes', { signal })
+export const health = (signal: AbortSignal) => client.health({ signal })
+export const modes = (signal: AbortSignal) => client.modes({ signal })
 
 /** A page of the job list, or null when jobs are disabled on the backend. */
 export async function listJobs(
   query: { search: string; limit: number; offset: number },
   signal: AbortSignal,
 ): Promise<JobList | null> {
-  const params = new URLSearchParams({
-    search: query.search,
-    limit: String(query.limit),
-    offset: String(query.offset),
-  })
   try {
-    return await json<JobList>(`api/jobs?${params}`, { signal })
+    return await client.jobs(query, { signal })
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return null
+    if (error instanceof ServiceError && error.status === 404) return null
     throw error
   }
 }
 
-export const job = (id: string, signal: AbortSignal) => json<Job>(`api/jobs/${id}`, { signal })
+export const job = (id: string, signal: AbortSignal) => client.job(id, { signal })
 export const jobPage = (id: string, index: number, signal: AbortSignal) =>
-  json<JobPage>(`api/jobs/${id}/pages/${index}`, { signal })
-export const cancelJob = (id: string) => json<Job>(`api/jobs/${id}/cancel`, { method: 'POST' })
-export const deleteJob = async (id: string) => {
-  await request(`api/jobs/${id}`, { method: 'DELETE' })
-}
-export const retryPage = (id: string, index: number, options: Schemas['PageRetry']) =>
-  json<Job>(`api/jobs/${id}/pages/${index}/retry`, jsonBody('POST', options))
+  client.page(id, index, { signal })
+export const cancelJob = (id: string) => client.cancelJob(id)
+export const deleteJob = (id: string) => client.deleteJob(id)
+export const retryPage = (id: string, index: number, options: components['schemas']['PageRetry']) =>
+  client.retryPage(id, index, options)
 export const correctPage = (
   id: string,
   index: number,
   blocks: { id: number; text: string | null }[],
-) => json<JobPage>(`api/jobs/${id}/pages/${index}`, jsonBody('PATCH', { blocks }))
-
-export async function pageImage(id: string, index: number, signal: AbortSignal): Promise<Blob> {
-  return (await request(`api/jobs/${id}/pages/${index}/image`, { signal })).blob()
-}
-
-/** `redact`: patterns of what is taken out; they are sent in a body, which is not logged. */
-export async function exportJob(
+) => client.correct(id, index, blocks)
+export const pageImage = (id: string, index: number, signal: AbortSignal) =>
+  client.pageImage(id, index, { signal })
+/** `redact`: patterns of what is taken out. */
+export const exportJob = (
   id: string,
   format: string,
   redact: string[] = [],
   signal?: AbortSignal,
-): Promise<File> {
-  const body = jsonBody('POST', { format, redact })
-  return namedFile(await request(`api/jobs/${id}/export`, { ...body, signal }))
-}
-
+) => client.exportJob(id, format, { redact }, { signal })
 /** The formats, each with what it needs and the job lacks. */
-export async function jobFormats(id: string, signal: AbortSignal): Promise<FormatAvailability[]> {
-  return (await json<Schemas['AvailableFormats']>(`api/jobs/${id}/formats`, { signal })).formats
-}
-
+export const jobFormats = (id: string, signal: AbortSignal) => client.formats(id, { signal })
 /** One zip file with an export of each job. */
-export async function exportJobs(
-  jobIds: string[],
-  format: string,
-  redact: string[] = [],
-): Promise<File> {
-  return namedFile(await request('api/jobs/export', jsonBody('POST', { jobIds, format, redact })))
-}
-
+export const exportJobs = (jobIds: string[], format: string, redact: string[] = []) =>
+  client.exportJobs(jobIds, format, { redact })
 /** Exports a result that only this page has; `file` provides figures and page images. */
-export async function exportResult(
+export const exportResult = (
   result: OcrResponse,
   format: string,
   file: File,
   { redact = [], password }: { redact?: string[]; password?: string | undefined } = {},
   signal?: AbortSignal,
-): Promise<File> {
-  const body = new FormData()
-  if (password) body.set('password', password)
-  if (redact.length > 0) body.set('redact', redact.join('\n'))
-  body.set('format', format)
-  body.set('result', new Blob([JSON.stringify(result)], { type: 'application/json' }))
-  body.set('file', file)
-  return namedFile(await request('api/export', { method: 'POST', body, signal }))
-}
-
-/** The file of a response, with the name that the server gives it. */
-async function namedFile(response: Response): Promise<File> {
-  const disposition = response.headers.get('Content-Disposition') ?? ''
-  const name = /filename\*=UTF-8''([^;]+)/.exec(disposition)?.[1] ?? 'document'
-  return new File([await response.blob()], decodeURIComponent(name))
-}
+) => client.exportDocument(result, format, file, { redact, password }, { signal })
 
 type Upload = {
   signal: AbortSignal
@@ -143,24 +101,12 @@ export async function recognize(
   options: OcrOptions,
   { signal, onProgress, onEvent }: Upload & { onEvent: (event: ServerEvent) => void },
 ): Promise<void> {
-  const parser = createEventParser()
-  const onText = (text: string) => parser.feed(text).forEach(onEvent)
-  await upload('api/ocr', form('image', [file], options), {
-    signal,
-    onProgress,
-    onText,
-    accept: 'text/event-stream',
-  })
+  const call = { signal, onUploadProgress: onProgress }
+  for await (const event of client.streamText(file, options, call)) onEvent(event)
 }
 
-export async function submitJob(
-  files: File[],
-  options: OcrOptions,
-  progress: Upload,
-): Promise<Job> {
-  const text = await upload('api/jobs', form('file', files, options), progress)
-  return JSON.parse(text) as Job
-}
+export const submitJob = (files: File[], options: OcrOptions, { signal, onProgress }: Upload) =>
+  client.createJob(files, options, { signal, onUploadProgress: onProgress })
 
 /** Follows a job's events until it has finished; reconnects after the last event received. */
 export async function followJob(
@@ -168,125 +114,5 @@ export async function followJob(
   onEvent: (event: ServerEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  let lastEventId = ''
-  let finished = false
-  while (!finished && !signal.aborted) {
-    try {
-      const headers: Record<string, string> = { Accept: 'text/event-stream' }
-      if (lastEventId !== '') headers['Last-Event-ID'] = lastEventId
-      const response = await request(`api/jobs/${id}/events`, { signal, headers })
-      if (response.status === 204) return
-      for await (const event of eventsOf(response)) {
-        lastEventId = event.id
-        finished ||= event.event === 'done'
-        onEvent(event)
-      }
-    } catch (error) {
-      if (signal.aborted) return
-      if (error instanceof ApiError && error.status < 500 && error.status !== 429) throw error
-    }
-    if (!finished) await pause(1500, signal)
-  }
-}
-
-async function* eventsOf(response: Response): AsyncGenerator<ServerEvent> {
-  if (response.body === null) return
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
-  const parser = createEventParser()
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return
-    yield* parser.feed(value)
-  }
-}
-
-async function json<T>(path: string, init: RequestInit): Promise<T> {
-  return (await (await request(path, init)).json()) as T
-}
-
-function jsonBody(method: string, value: unknown): RequestInit {
-  return { method, body: JSON.stringify(value), headers: { 'Content-Type': 'application/json' } }
-}
-
-async function request(path: string, init: RequestInit): Promise<Response> {
-  const headers = new Headers(init.headers)
-  const key = sessionStorage.getItem(KEY_STORAGE)
-  if (key !== null) headers.set('Authorization', `Bearer ${key}`)
-  let response: Response
-  try {
-    response = await fetch(urlOf(path), { ...init, headers })
-  } catch (error) {
-    if (init.signal?.aborted) throw error
-    throw new ServerUnreachable()
-  }
-  if (!response.ok) throw errorOf(response.status, await response.text(), response.headers)
-  return response
-}
-
-/** Uploads with XMLHttpRequest: fetch reports no upload progress. Returns the response text. */
-function upload(
-  path: string,
-  body: FormData,
-  options: Upload & { onText?: (text: string) => void; accept?: string },
-): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest()
-    let delivered = 0
-    const deliver = () => {
-      if (request.status !== 200) return
-      const text = request.responseText.slice(delivered)
-      delivered += text.length
-      if (text !== '') options.onText?.(text)
-    }
-    const abort = () => request.abort()
-    request.open('POST', urlOf(path))
-    if (options.accept !== undefined) request.setRequestHeader('Accept', options.accept)
-    const key = sessionStorage.getItem(KEY_STORAGE)
-    if (key !== null) request.setRequestHeader('Authorization', `Bearer ${key}`)
-    request.upload.onprogress = ({ loaded, total }) => options.onProgress(loaded / total)
-    request.onprogress = deliver
-    request.onload = () => {
-      deliver()
-      if (request.status < 300) return resolve(request.responseText)
-      const retryAfter = request.getResponseHeader('Retry-After')
-      const headers = new Headers(retryAfter === null ? {} : { 'Retry-After': retryAfter })
-      reject(errorOf(request.status, request.responseText, headers))
-    }
-    request.onerror = () => reject(new ServerUnreachable())
-    request.onabort = () => reject(new DOMException('aborted', 'AbortError'))
-    request.onloadend = () => options.signal.removeEventListener('abort', abort)
-    options.signal.addEventListener('abort', abort)
-    if (options.signal.aborted) request.abort()
-    else request.send(body)
-  })
-}
-
-function form(field: string, files: File[], options: OcrOptions): FormData {
-  const body = new FormData()
-  for (const [name, value] of Object.entries(options)) if (value) body.set(name, value)
-  for (const file of files) body.append(field, file)
-  return body
-}
-
-function errorOf(status: number, text: string, headers: Headers): Error {
-  if (status === 401) unauthorizedListeners.forEach((listener) => listener())
-  const retryAfter = Number(headers.get('Retry-After')) || null
-  try {
-    const { error } = JSON.parse(text) as Schemas['ErrorAnswer']
-    return new ApiError(status, error.code, error.message, retryAfter)
-  } catch {
-    // Not the backend's error body: a proxy answered instead.
-    return status >= 502 ? new ServerUnreachable() : new ApiError(status, 'unknown', `HTTP ${status}`)
-  }
-}
-
-function urlOf(path: string): URL {
-  return new URL(path, document.baseURI)
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds)
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
-  })
+  for await (const event of client.jobEventsText(id, { signal })) onEvent(event)
 }

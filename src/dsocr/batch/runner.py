@@ -121,7 +121,7 @@ async def run_batch_on(
     check_options(job.read.ocr, info)
     observer.engine_ready(info, host.selection)
     reader = _DocumentReader(pipeline, host.sandbox, job, observer, Summary())
-    writer = _OrderedWriter(write_document)
+    writer = OrderedWriter(write_document)
     upcoming = iter(enumerate(inputs))
 
     async def read_next() -> bool:
@@ -151,9 +151,9 @@ class _DocumentReader:
         try:
             document, content = await self._export(entry)
             if target is not None:
-                await _write(target, content)
+                await write_target(target, content)
         except DsocrError as error:
-            if isinstance(error, NotADocument) and not _is_expected(entry):
+            if isinstance(error, NotADocument) and not is_expected(entry):
                 self.summary.skipped += 1
             else:
                 self._fail(f"{entry}: {error.message}")
@@ -172,7 +172,7 @@ class _DocumentReader:
 
     async def _export(self, entry: Input) -> tuple[Document, bytes]:
         try:
-            _check_readable(entry.path)
+            check_readable(entry.path)
             source = await open_document(
                 entry.path,
                 name=entry.below.name,
@@ -223,7 +223,8 @@ class _DocumentReader:
         self.observer.failed(message)
 
 
-async def _write(target: Path, content: bytes) -> None:
+async def write_target(target: Path, content: bytes) -> None:
+    """`write_output`, which waits for the reader of a named pipe."""
     if descriptor_named(target) is not None or not is_stream(target):
         await asyncio.to_thread(write_output, target, content)
         return
@@ -231,7 +232,7 @@ async def _write(target: Path, content: bytes) -> None:
         await asyncio.sleep(PIPE_POLL_SECONDS)  # unlike a blocked open, this can be interrupted
 
 
-class _OrderedWriter:
+class OrderedWriter:
     """Writes documents in the order of the inputs, whichever is done first."""
 
     def __init__(self, write: WriteDocument | None) -> None:
@@ -248,13 +249,13 @@ class _OrderedWriter:
             self._advanced.notify_all()
 
 
-def _is_expected(entry: Input) -> bool:
+def is_expected(entry: Input) -> bool:
     """Whether a file that is not a document counts as failed: an empty scan.jpg does, a notes.txt
     in a folder does not."""
     return entry.named or is_named_as_document(entry.below)
 
 
-def _check_readable(path: Path) -> None:
+def check_readable(path: Path) -> None:
     """Raises `BadRequest` with the reason, which the sandbox does not report."""
     try:
         path.open("rb").close()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from dsocr.batch.storage import write_output
 from dsocr.cli.options import (
+    LOCAL_URL,
     BreaksOption,
     CaptionsOption,
     ChunkOverlapOption,
@@ -22,6 +22,7 @@ from dsocr.cli.options import (
     HeadersOption,
     HeadingsOption,
     JoinOption,
+    KeyOption,
     LanguagesOption,
     MathOption,
     RedactOption,
@@ -29,6 +30,7 @@ from dsocr.cli.options import (
     TablesOption,
     TocOption,
     UnescapeOption,
+    UrlOption,
     choice,
     export_options,
     format_option,
@@ -39,7 +41,7 @@ from dsocr.engines.deepseek.modes import MODES
 from dsocr.errors import BadRequest
 
 if TYPE_CHECKING:
-    from dsocr.client import Client, Job
+    from dsocr.client import Client, ExportOptions, Job, JobOptions
 
 STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
 
@@ -50,31 +52,7 @@ jobs = typer.Typer(
     help="Jobs of a running service: they continue without this terminal and after a restart.",
 )
 
-UrlOption = Annotated[
-    str,
-    typer.Option(
-        "--url",
-        metavar="URL",
-        envvar="DSOCR_URL",
-        show_envvar=False,
-        help="URL of the service.",
-        show_default="DSOCR_URL, else http://127.0.0.1:8000",
-    ),
-]
-KeyOption = Annotated[
-    str | None,
-    typer.Option(
-        "--key",
-        metavar="KEY",
-        envvar="DSOCR_KEY",
-        show_envvar=False,
-        help="API key, if the service needs one. Prefer the variable: other users of this machine "
-        "can see a command line.",
-        show_default="DSOCR_KEY",
-    ),
-]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The id of the job.")]
-LOCAL_URL = "http://127.0.0.1:8000"
 
 
 @jobs.command()
@@ -119,12 +97,12 @@ def submit(
         "engine": engine,
         "password": password,
     }
-    fields = {name: str(value) for name, value in values.items() if value is not None}
+    fields = {name: value for name, value in values.items() if value is not None}
     with _client(url, key) as client:
-        job = client.submit(paths, fields, idempotency_key=uuid.uuid4().hex)
-        print(job["jobId"], flush=True)
+        job = client.create_job(paths, **cast("JobOptions", fields))
+        print(job.jobId, flush=True)
         if watch:
-            _watch(client, job["jobId"])
+            _watch(client, job.jobId)
 
 
 @jobs.command("list")
@@ -141,19 +119,19 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     with _client(url, key) as client:
-        listed, total = client.jobs(status=status, search=search, limit=limit)
+        found = client.jobs(status=status, search=search, limit=limit)
     table = Table("job", "status", "pages", "failed", "created", "files", box=None)
-    for job in listed:
-        pages = f"{job['pagesDone']}/{job['pagesTotal']}"
-        failed = str(job["pagesFailed"] or "")
-        created = job["createdAt"][:16].replace("T", " ")
-        table.add_row(job["jobId"], job["status"], pages, failed, created, _names(job))
+    for job in found.jobs:
+        pages = f"{job.pagesDone}/{job.pagesTotal}"
+        failed = str(job.pagesFailed or "")
+        created = job.createdAt[:16].replace("T", " ")
+        table.add_row(job.jobId, job.status, pages, failed, created, _names(job))
     console = Console()
     if not console.is_terminal:
         console.width = 1000  # output to a program: lines are not wrapped
     console.print(table)
-    if total > len(listed):
-        print(f"{total - len(listed)} more", file=sys.stderr)
+    if found.total > len(found.jobs):
+        print(f"{found.total - len(found.jobs)} more", file=sys.stderr)
 
 
 @jobs.command()
@@ -171,7 +149,7 @@ def cancel(job: JobArgument, url: UrlOption = LOCAL_URL, key: KeyOption = None) 
     """Stop a job. Pages that were read are kept and can be exported."""
     with _client(url, key) as client:
         stopped = client.cancel(job)
-    print(f"cancelled after {stopped['pagesDone']} of {stopped['pagesTotal']} pages")
+    print(f"cancelled after {stopped.pagesDone} of {stopped.pagesTotal} pages")
 
 
 @jobs.command()
@@ -216,7 +194,7 @@ def export(
     except BadRequest as error:
         raise typer.BadParameter(error.message) from error
     with _client(url, key) as client:
-        content = client.export(job, wanted.key, options.changed())
+        content = client.export(job, wanted.key, **cast("ExportOptions", options.changed()))
     if output is None or is_stdout(str(output)):
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -232,32 +210,34 @@ def _client(url: str, key: str | None) -> Client:
 
 def _watch(client: Client, job_id: str) -> None:
     """Shows the progress. Raises `Exit(1)` unless the job succeeds."""
+    from dsocr.client import JobDone, JobPageDone
+
     job = client.job(job_id)
     num_shown = 0
     with display(1, quiet=False) as shown:
-        shown.document_opened(job["pagesTotal"])
-        for name, data in client.watch(job_id):
-            if name == "page_done":
-                if data["error"]:
-                    page = f"{data['fileName']}, page {data['filePageIndex'] + 1}"
-                    shown.error(f"{page}: {data['error']['message']}")
+        shown.document_opened(job.pagesTotal)
+        for event in client.job_events(job_id):
+            if isinstance(event, JobPageDone):
+                if event.page.error:
+                    page = f"{event.page.fileName}, page {event.page.filePageIndex + 1}"
+                    shown.error(f"{page}: {event.page.error.message}")
                 continue
-            while num_shown < data["pagesDone"]:
+            while num_shown < event.job.pagesDone:
                 shown.page_done()
                 num_shown += 1
-            if name == "done":
-                shown.info(_summary(data))
-                if data["status"] != "succeeded":
+            if isinstance(event, JobDone):
+                shown.info(_summary(event.job))
+                if event.job.status != "succeeded":
                     raise typer.Exit(1)
 
 
 def _summary(job: Job) -> str:
-    text = f"{job['status']}: {job['pagesDone']} of {job['pagesTotal']} pages"
-    if job["pagesFailed"]:
-        text += f", {job['pagesFailed']} failed"
-    return f"{text}: {job['error']['message']}" if job["error"] else text
+    text = f"{job.status}: {job.pagesDone} of {job.pagesTotal} pages"
+    if job.pagesFailed:
+        text += f", {job.pagesFailed} failed"
+    return f"{text}: {job.error.message}" if job.error else text
 
 
-def _names(job: dict[str, Any]) -> str:
-    first, *others = [file["fileName"] for file in job["files"]]
-    return f"{first} and {len(others)} more" if others else str(first)
+def _names(job: Job) -> str:
+    first, *others = [file.fileName for file in job.files]
+    return f"{first} and {len(others)} more" if others else first

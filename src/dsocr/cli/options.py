@@ -141,6 +141,32 @@ ChunkOverlapOption = Annotated[
 ]
 
 
+LOCAL_URL = "http://127.0.0.1:8000"
+UrlOption = Annotated[
+    str,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        envvar="DSOCR_URL",
+        show_envvar=False,
+        help="URL of the service.",
+        show_default="DSOCR_URL, else http://127.0.0.1:8000",
+    ),
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        envvar="DSOCR_KEY",
+        show_envvar=False,
+        help="API key, if the service needs one. Prefer the variable: other users of this machine "
+        "can see a command line.",
+        show_default="DSOCR_KEY",
+    ),
+]
+
+
 def export_options(arguments: Mapping[str, Any]) -> ExportOptions:
     """Those of a command's arguments that are options of exports. Raises `BadRequest`."""
     chosen = {each.name: arguments[each.name] for each in dataclasses.fields(ExportOptions)}

@@ -8,8 +8,9 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,6 +27,7 @@ from dsocr.cli.options import (
     HeadersOption,
     HeadingsOption,
     JoinOption,
+    KeyOption,
     LanguagesOption,
     MathOption,
     RedactOption,
@@ -39,6 +41,7 @@ from dsocr.cli.options import (
 )
 from dsocr.cli.output import Plan, json_line, plan, planned_format
 from dsocr.cli.progress import Display, DisplayObserver, counted, display, summary_line
+from dsocr.cli.service import Service
 from dsocr.config import Settings
 from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
 from dsocr.engines.deepseek.prompts import TASKS
@@ -145,6 +148,16 @@ def read(
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            metavar="URL",
+            help="Read with the service at this URL, not on this machine.",
+            show_default=False,
+        ),
+    ] = None,
+    key: KeyOption = None,
 ) -> None:
     """Read documents: images and PDFs to markdown and other formats.
 
@@ -166,6 +179,7 @@ def read(
     - `dsocr read contract.pdf --pages 1-3 -o contract.md`
     - `dsocr read scans/ -o texts/ --format json --skip-existing`
     - `curl -s https://example.org/letter.pdf | dsocr read - --task text`
+    - `dsocr read scans/ -o texts/ --url http://gpu-box:8000`
     """
     settings = Settings.from_environment()
     settings = dataclasses.replace(settings, engine=engine or settings.engine)
@@ -190,7 +204,13 @@ def read(
                 left_out = counted(planned.num_left_out, "document")
                 print(f"Nothing to do: every output exists ({left_out}).", file=sys.stderr)
             return
-        summary = _run(planned, job, settings, quiet=quiet)
+        if url is None:
+            summary = _run(planned, job, settings, quiet=quiet)
+        else:
+            asked = text if task or prompt else None
+            fields = {"prompt": asked, "mode": mode, "languages": languages, "engine": engine}
+            service = Service(url, key, {name: text for name, text in fields.items() if text})
+            summary = _run_elsewhere(planned, job, service, quiet=quiet)
     if summary.failed:
         raise typer.Exit(1)
 
@@ -212,19 +232,43 @@ def _spooled(entry: Input, folder: Path) -> Input:
 
 
 def _run(plan: Plan, job: ReadJob, settings: Settings, *, quiet: bool) -> Summary:
+    def batch(shown: Display) -> Coroutine[Any, Any, Summary]:
+        return run_batch(
+            plan.inputs,
+            plan.targets,
+            job,
+            host_config=settings.host_config(),
+            observer=DisplayObserver(shown),
+            write_document=lambda content: _write_to_stdout(content, plan, shown),
+        )
+
+    return _shown(batch, plan, quiet=quiet)
+
+
+def _run_elsewhere(plan: Plan, job: ReadJob, service: Service, *, quiet: bool) -> Summary:
+    from dsocr.cli.remote import read_remotely  # slow to import, and not needed for the help
+
+    def batch(shown: Display) -> Coroutine[Any, Any, Summary]:
+        return read_remotely(
+            plan.inputs,
+            plan.targets,
+            job,
+            service,
+            observer=DisplayObserver(shown),
+            write_document=lambda content: _write_to_stdout(content, plan, shown),
+        )
+
+    return _shown(batch, plan, quiet=quiet)
+
+
+def _shown(
+    batch: Callable[[Display], Coroutine[Any, Any, Summary]], plan: Plan, *, quiet: bool
+) -> Summary:
     # SIGTERM ends like Ctrl-C: complete files, no child process left
     before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with display(len(plan.inputs), quiet=quiet) as shown:
-            batch = run_batch(
-                plan.inputs,
-                plan.targets,
-                job,
-                host_config=settings.host_config(),
-                observer=DisplayObserver(shown),
-                write_document=lambda content: _write_to_stdout(content, plan, shown),
-            )
-            summary = asyncio.run(batch)
+            summary = asyncio.run(batch(shown))
             shown.info(summary_line(summary, plan.num_left_out))
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -18,6 +18,7 @@ from dsocr.jobs.deadline import JobTimeout
 from dsocr.jobs.job import IdempotencyConflict, JobConflict, JobNotFound, PageNotFound, PageNotRead
 from dsocr.jobs.webhooks import CallbackRefused
 from dsocr.server.route_attributes import ErrorInfo, error_shape_of
+from dsocr.server.url_fetch import UrlFailed, UrlRefused
 from dsocr.types import PageFailure
 
 logger = logging.getLogger(__name__)
@@ -113,6 +114,8 @@ STATUS: dict[type[DsocrError], int] = {
     JobConflict: 409,
     IdempotencyConflict: 409,
     CallbackRefused: 422,
+    UrlRefused: 422,
+    UrlFailed: 422,
     Unauthorized: 401,
     ForeignOrigin: 403,
     UnknownHost: 421,

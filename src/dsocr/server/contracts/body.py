@@ -20,6 +20,7 @@ from dsocr.config import MIB, Settings
 from dsocr.errors import InvalidField, TooLarge
 from dsocr.server.problems import ClientDisconnected, EncodedBody
 from dsocr.server.uploads import Upload, clean_name, disk_error
+from dsocr.server.url_fetch import UrlFailed, fetch, is_url
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -93,10 +94,13 @@ def decoded_data(text: str, field: str) -> bytes:
 async def stored_data(
     text: str, name: str, field: str, settings: Settings, stack: AsyncExitStack
 ) -> Upload:
-    """A file that was sent as text (see `decoded_data`), on the disk until `stack` is closed.
+    """A file that was sent as text (see `decoded_data`) or as the URL of one that is fetched, on
+    the disk until `stack` is closed.
 
-    Raises `InvalidField`, `TooLarge` and `DiskFull`.
+    Raises `InvalidField`, `TooLarge`, `DiskFull`, `UrlRefused` and `UrlFailed`.
     """
+    if is_url(text) and settings.server.url_hosts:
+        return await _fetched(text, name, settings, stack)
     data = await asyncio.to_thread(decoded_data, text, field)
     if not data:
         raise InvalidField(f"{field}: the file is empty")
@@ -109,6 +113,18 @@ async def stored_data(
     except OSError as error:
         raise disk_error(error) from error
     return Upload(clean_name(name), path, len(data))
+
+
+async def _fetched(url: str, name: str, settings: Settings, stack: AsyncExitStack) -> Upload:
+    path = stack.enter_context(private_folder(settings.runs_dir)) / "1"
+    try:
+        found = await asyncio.to_thread(fetch, url, path, settings.server)
+        size = path.stat().st_size
+    except OSError as error:
+        raise disk_error(error) from error
+    if size == 0:
+        raise UrlFailed("The document of the URL is empty.")
+    return Upload(clean_name(found if name in ("document", "image") else name), path, size)
 
 
 @contextmanager

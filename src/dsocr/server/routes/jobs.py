@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from contextlib import AsyncExitStack
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import Body, Query, Request, Response
@@ -15,6 +17,7 @@ from dsocr.jobs.store.listing import JobFilter
 from dsocr.jobs.submission import Submission
 from dsocr.options import change_options
 from dsocr.pipeline.pipeline import check_options
+from dsocr.server.contracts.body import stored_data
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
 from dsocr.server.download import download
 from dsocr.server.forms import max_body_bytes, model_of, options_of, validate_form
@@ -62,8 +65,12 @@ async def submit(request: Request, service: RunningService, owner: Owner) -> Res
     with service.uploads.admit(0):
         await service.jobs.check_capacity(max_body_bytes(request, limit))
         limits = FormLimits(config.max_files, limit, service.settings.server.max_form_fields)
-        async with received_form(request, service.jobs.files.incoming, limits) as form:
-            job = await service.jobs.submit(_submission(form, service, owner or "", key))
+        async with AsyncExitStack() as stack:
+            folder = service.jobs.files.incoming
+            form = await stack.enter_async_context(received_form(request, folder, limits))
+            submission = _submission(form, service, owner or "", key)
+            submission = await _with_urls(submission, form, service, stack)
+            job = await service.jobs.submit(submission)
     return JSONResponse(serialize_job(job), 202, headers={"Location": f"/api/jobs/{job.id}"})
 
 
@@ -286,7 +293,7 @@ def _submission(form: Form, service: Service, owner: str, key: str | None) -> Su
     read = options_of(fields, service.settings)
     model = model_of(fields, service)
     files = [upload for name in FILE_FIELDS for upload in form.files.get(name, [])]
-    if not files:
+    if not files and not fields.url:
         raise InvalidField("file: the file is missing")
     return Submission(
         files=files,
@@ -298,6 +305,17 @@ def _submission(form: Form, service: Service, owner: str, key: str | None) -> Su
         idempotency_key=key,
         fields=form.fields,
     )
+
+
+async def _with_urls(
+    submission: Submission, form: Form, service: Service, stack: AsyncExitStack
+) -> Submission:
+    """With the documents of the field `url`, one a line, after the files."""
+    urls = form.fields.get("url", "").split()
+    if len(urls) + len(submission.files) > service.settings.jobs.max_files:
+        raise BadRequest(f"url: at most {service.settings.jobs.max_files} files in one job.")
+    fetched = [await stored_data(url, "document", "url", service.settings, stack) for url in urls]
+    return dataclasses.replace(submission, files=[*submission.files, *fetched])
 
 
 def _changed_options(job: Job, changes: PageRetry, service: Service) -> OcrOptions:

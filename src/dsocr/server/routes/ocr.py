@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from dsocr.config import MIB, Settings
 from dsocr.errors import DsocrError, InvalidField
 from dsocr.server import problems
+from dsocr.server.contracts.body import stored_data
 from dsocr.server.deps import RunningService, Service, locked_router, unless_disconnected
 from dsocr.server.forms import (
     FORM_OVERHEAD_BYTES,
@@ -66,15 +67,19 @@ async def _open(request: Request, service: Service, stack: AsyncExitStack) -> Op
     admitted = await admit(service, max_body_bytes(request, limit + FORM_OVERHEAD_BYTES), stack)
     limits = FormLimits(1, limit, settings.server.max_form_fields)
     form = await stack.enter_async_context(received_form(request, settings.runs_dir, limits))
-    return await admitted.open(_read_request(form, service), stack)
+    return await admitted.open(await _read_request(form, service, stack), stack)
 
 
-def _read_request(form: Form, service: Service) -> ReadRequest:
-    """Raises `InvalidField` and `UnsupportedMode`."""
+async def _read_request(form: Form, service: Service, stack: AsyncExitStack) -> ReadRequest:
+    """Raises `InvalidField`, `UnsupportedMode` and what `stored_data` raises."""
     fields = validate_form(ReadForm, form, FILE_FIELDS)
     read = options_of(fields, service.settings)
     model = model_of(fields, service)
-    return ReadRequest(_uploaded_file(form), read, fields.headers, model)
+    if fields.url and not any(map(form.files.get, FILE_FIELDS)):
+        file = await stored_data(fields.url, "document", "url", service.settings, stack)
+    else:
+        file = _uploaded_file(form)
+    return ReadRequest(file, read, fields.headers, model)
 
 
 def _uploaded_file(form: Form) -> Upload:

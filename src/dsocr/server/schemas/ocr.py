@@ -68,6 +68,11 @@ class OcrForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    url: str | None = Field(
+        default=None,
+        description="In place of a file: a data URL, or an https URL of a host that the service "
+        "may fetch from",
+    )
     mode: str = Field(default=DEFAULT_MODE, description="gundam, base, small, tiny or large")
     prompt: str | None = Field(
         default=None, description="The instruction; `<image>` is prepended if it is missing"

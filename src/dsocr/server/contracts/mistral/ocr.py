@@ -95,6 +95,8 @@ class _Documents:
         if url[:5].lower() == "data:":
             return await stored_data(url, name, field, self.service.settings, self.stack)
         linked = await asyncio.to_thread(file_store(self.service).linked, url)
+        if linked is None and self.service.settings.server.url_hosts:
+            return await stored_data(url, name, field, self.service.settings, self.stack)
         if linked is None:
             raise InvalidField(
                 f"{field}: this service does not fetch URLs; send a data URL, or upload the file "

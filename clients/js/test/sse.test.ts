@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createEventParser } from './sse'
+import { createEventParser } from '../src/index.js'
 
 const STREAM = 'id: 1\nevent: page\ndata: {"a":1}\n\n: still reading\n\nid: 2\nevent: delta\ndata: x\ndata: y\n\n'
 

@@ -2345,6 +2345,11 @@ export interface operations {
                      */
                     image: string;
                     /**
+                     * Url
+                     * @description In place of a file: a data URL, or an https URL of a host that the service may fetch from
+                     */
+                    url?: string | null;
+                    /**
                      * Mode
                      * @description gundam, base, small, tiny or large
                      * @default gundam
@@ -2666,6 +2671,11 @@ export interface operations {
             content: {
                 "multipart/form-data": {
                     file: string[];
+                    /**
+                     * Url
+                     * @description In place of a file: a data URL, or an https URL of a host that the service may fetch from
+                     */
+                    url?: string | null;
                     /**
                      * Mode
                      * @description gundam, base, small, tiny or large

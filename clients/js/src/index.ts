@@ -1,0 +1,6 @@
+export { DsocrClient } from './client.js'
+export { ServiceError, ServiceUnreachable } from './errors.js'
+export type { CallOptions, ClientOptions, UploadOptions } from './http.js'
+export { DsocrRoutes, type JobQuery } from './routes.js'
+export { createEventParser, type ServerEvent } from './sse.js'
+export type * from './types.js'
