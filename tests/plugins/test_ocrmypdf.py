@@ -101,6 +101,11 @@ def test_text_layer_is_as_large_as_the_image_and_shows_nothing(tmp_path: Path) -
         )
         assert "/XObject" not in layer.resources
         assert b"3 Tr" in layer.Contents.read_bytes()
+        assert b"/F1 " in layer.Contents.read_bytes()
+        assert list(layer.Resources.Font) == ["/F1"]  # the name that OCRmyPDF looks for
+    blank = text_layer_of(document(page([])), tmp_path / "page.png")
+    with pikepdf.open(io.BytesIO(blank)) as pdf:
+        assert pdf.pages[0].Contents.read_bytes() == b""
 
 
 def test_an_image_over_the_limit_is_read_smaller(tmp_path: Path) -> None:

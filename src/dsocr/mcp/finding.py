@@ -84,7 +84,7 @@ async def tables(service: Service, job: Json, pages: str | None, max_results: in
             found.append(
                 Table(
                     page=page["pageIndex"] + 1,
-                    caption=grid.caption or _caption(page, place),
+                    caption=grid.caption or _caption(page, place, (-1, 1)),
                     boxes=boxes_of(item),
                     rows=_rows(grid),
                     html=item["text"],
@@ -109,7 +109,7 @@ async def figures(
             if picture[0] != index:
                 picture = (index, await service.page_image(job["jobId"], index))
             images.append(cropped(picture[1], box))
-            caption = _caption(page, place)
+            caption = _caption(page, place, (1, -1))
             answer.figures.append(Figure(page=index + 1, caption=caption, box=box))
     return answer, images
 
@@ -137,10 +137,11 @@ def cropped(page: bytes, box: list[float]) -> bytes:
     return out.getvalue()
 
 
-def _caption(page: Json, place: int) -> str:
-    """Of the caption block behind the figure or table, else of the one before it."""
+def _caption(page: Json, place: int, steps: tuple[int, int]) -> str:
+    """Of the first caption block beside the figure or table, which is usual before a table and
+    behind a figure."""
     items = page["layout"]["items"]
-    for other in (place + 1, place - 1):
+    for other in (place + step for step in steps):
         if 0 <= other < len(items) and items[other]["label"] in LABELS:
             return plain(items[other]["text"]).strip()
     return ""

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pikepdf
 from PIL import Image
 
 from dsocr.exports import render
 from dsocr.exports.pdf.pages import PageWriter
-from dsocr.exports.pdf.text_layer import all_text
+from dsocr.exports.pdf.text_layer import FONT, all_text
 from dsocr.types import Document
 
 MAX_UPLOAD_BYTES = 10 << 20
@@ -70,7 +71,23 @@ def text_layer_of(document: Document, image: Path) -> bytes:
     writer = PageWriter(out)
     writer.add_text(width, height, all_text(document, page))
     writer.finish("text")
-    return out.getvalue()
+    return _named_for_ocrmypdf(out)
+
+
+def _named_for_ocrmypdf(layer: io.BytesIO) -> bytes:
+    """The layer with the font name that OCRmyPDF takes over from it, and with a content: it reads
+    that of an empty page too. Texts are hexadecimal, so only the font is replaced."""
+    name = b"/" + FONT + b" "
+    with pikepdf.open(layer) as pdf:
+        page = pdf.pages[0]
+        content = page.Contents.read_bytes() if "/Contents" in page else b""
+        page.Contents = pdf.make_stream(content.replace(name, b"/F1 "))
+        page.Resources = pikepdf.Dictionary(
+            Font=pikepdf.Dictionary(F1=page.Resources.Font["/" + FONT.decode()])
+        )
+        out = io.BytesIO()
+        pdf.save(out)
+        return out.getvalue()
 
 
 def _shrunk(image: Path, max_pixels: int) -> Image.Image:
