@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dsocr.engines import registry
-from dsocr.engines.base import Engine, EngineInfo
+from dsocr.engines.base import Engine, EngineInfo, ModeSpec
 from dsocr.engines.deepseek.weights import find_weights
 from dsocr.engines.selection import EngineSelection, select_engine
 from dsocr.engines.stats import EngineStats, WorkerState
@@ -26,6 +26,7 @@ from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pipeline.pipeline import Pipeline
 from dsocr.process.progress import StartProgress
+from dsocr.types import Mode
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +110,12 @@ class EngineHost:
     def info(self) -> EngineInfo | None:
         """None until the engine is ready."""
         return self._engine.info if self._engine and self._state == "ready" else None
+
+    @property
+    def modes(self) -> Mapping[Mode, ModeSpec] | None:
+        """Of the engine, also while it starts; None before it is created."""
+        engine = self._engine or self._candidate
+        return engine.info.modes if engine is not None else None
 
     @property
     def engine(self) -> Engine:

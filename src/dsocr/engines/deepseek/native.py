@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import math
@@ -28,7 +29,7 @@ from dsocr.process.supervisor import Supervisor, Timeouts
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.device_list import ALL, parse_devices
 from dsocr.runtime.models.registry import read_family
-from dsocr.runtime.spec import ViewSpec
+from dsocr.runtime.spec import CheckpointError, ViewSpec
 from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Usage
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ class NativeEngine:
         weights = await asyncio.to_thread(find_weights, self._config.model_path)
         if weights is None:
             raise BadCheckpoint(_no_weights(self._config))
+        with contextlib.suppress(CheckpointError):  # the process says what is wrong with them
+            self._show_family(weights)
         if self._supervisor is None:
             self._supervisor = Supervisor(
                 self._worker,
@@ -75,20 +78,30 @@ class NativeEngine:
             )
         await self._supervisor.start()
 
+    def _show_family(self, weights: Path) -> None:
+        """Model and modes are known before the weights are loaded. Raises `CheckpointError`."""
+        family, spec = read_family(weights)
+        modes = mode_specs(_with_max_tiles(spec.views, self._config.max_tiles))
+        self.info = dataclasses.replace(self.info, model=family.name, modes=modes)
+
     def _on_ready(self, weights: Path, ready: dict[str, Any]) -> None:
         """A process that replaces another may have a smaller cache, and take fewer pages."""
-        family, spec = read_family(weights)
+        self._show_family(weights)
         self.stages = ready.get("stages", {})
         logger.info(
             "%s is ready on %s: %s, attention %s, loaded in %.1f s%s",
-            *(family.name, ready["device"], ready["dtype"], ready["attention"], ready["seconds"]),
+            *(
+                self.info.model,
+                ready["device"],
+                ready["dtype"],
+                ready["attention"],
+                ready["seconds"],
+            ),
             _stage_durations(self.stages),
         )
         self.info = dataclasses.replace(
             self.info,
-            model=family.name,
             device=ready["device"],
-            modes=mode_specs(_with_max_tiles(spec.views, self._config.max_tiles)),
             max_concurrency=ready["max_pages"],
             details=(
                 ("dtype", ready["dtype"]),

@@ -142,8 +142,8 @@ async def openapi(request: Request) -> Response:
 
 
 def _modes(host: EngineHost) -> Mapping[Mode, ModeSpec]:
-    """Those of the loaded engine; before it is ready, DeepSeek-OCR's."""
-    return host.info.modes if host.info else MODES
+    """Those of the engine, also while it starts; before it is created, DeepSeek-OCR's."""
+    return host.modes or MODES
 
 
 def _mode_answer(spec: ModeSpec) -> ModeAnswer:
