@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import re
 import threading
@@ -242,6 +243,21 @@ def test_ready_and_health_say_how_far_the_start_is(client: Client) -> None:
         "total": 52,
         "unit": "",
     }
+
+
+def test_modes_are_those_of_the_engine_that_starts(client: Client) -> None:
+    class Starts(FakeEngine):
+        def __init__(self) -> None:
+            super().__init__()
+            modes = {key: self.info.modes[key] for key in ("gundam", "small")}
+            self.info = dataclasses.replace(self.info, modes=modes)
+
+        async def start(self) -> None:
+            await asyncio.Event().wait()
+
+    with client(Starts()) as http:
+        wait_until(lambda: list(http.get("/api/modes").json()["modes"]) == ["gundam", "small"])
+        assert http.get("/health").json()["modelLoaded"] is False
 
 
 def num_admitted(http: TestClient) -> int:

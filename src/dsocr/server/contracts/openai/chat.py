@@ -15,7 +15,7 @@ from dsocr.server.contracts.openai.answer import Totals, pieces
 from dsocr.server.contracts.openai.content import Content, Message, content_of
 from dsocr.server.contracts.openai.errors import error_answers, openai_errors
 from dsocr.server.contracts.openai.options import OpenaiRequest
-from dsocr.server.contracts.openai.respond import respond
+from dsocr.server.contracts.openai.respond import answer_request
 from dsocr.server.deps import Owner, RunningService, locked_router
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.sse import Emit, compact_json
@@ -78,7 +78,7 @@ class ChatRequest(OpenaiRequest):
 @openai_errors
 async def complete(request: Request, service: RunningService, owner: Owner) -> Response:
     """The text of the images and files of the last message that has any."""
-    return await respond(request, service, owner, ChatRequest, _Completion, _chunk_bytes)
+    return await answer_request(request, service, owner, ChatRequest, _Completion, _chunk_bytes)
 
 
 class _Completion:

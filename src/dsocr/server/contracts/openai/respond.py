@@ -47,7 +47,7 @@ class AnswerShape(Protocol):
     def events(self, emit: Emit) -> AnswerEvents: ...
 
 
-async def respond(
+async def answer_request(
     request: Request,
     service: Service,
     owner: str | None,

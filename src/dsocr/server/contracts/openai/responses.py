@@ -15,7 +15,7 @@ from dsocr.server.contracts.openai.answer import Totals, pieces
 from dsocr.server.contracts.openai.content import Content, Message, content_of
 from dsocr.server.contracts.openai.errors import error_answers, openai_errors
 from dsocr.server.contracts.openai.options import OpenaiRequest
-from dsocr.server.contracts.openai.respond import respond
+from dsocr.server.contracts.openai.respond import answer_request
 from dsocr.server.deps import Owner, RunningService, locked_router
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.sse import Emit, compact_json
@@ -73,9 +73,9 @@ class ResponseRequest(OpenaiRequest):
 )
 @body_limit(json_body_limit)
 @openai_errors
-async def create(request: Request, service: RunningService, owner: Owner) -> Response:
+async def respond(request: Request, service: RunningService, owner: Owner) -> Response:
     """The text of the images and files of the last message that has any."""
-    return await respond(request, service, owner, ResponseRequest, _Result, _event_bytes)
+    return await answer_request(request, service, owner, ResponseRequest, _Result, _event_bytes)
 
 
 class _Result:
