@@ -411,7 +411,7 @@ export interface paths {
          * OpenAI: response
          * @description The text of the images and files of the last message that has any.
          */
-        post: operations["create_v1_responses_post"];
+        post: operations["respond_v1_responses_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4040,7 +4040,7 @@ export interface operations {
             };
         };
     };
-    create_v1_responses_post: {
+    respond_v1_responses_post: {
         parameters: {
             query?: never;
             header?: never;
