@@ -47,7 +47,14 @@ export function App() {
   const jobBytes = (modes?.limits.maxJobMb ?? 512) * MB
   const maxBytes = hasJobs ? jobBytes : imageBytes
 
+  /** Pages and password are those of one document: the next one starts without them. */
+  function takeOptions(): FormOptions {
+    setOptions((current) => ({ ...current, pages: '', password: '' }))
+    return options
+  }
+
   async function submitJob(files: File[]) {
+    const chosen = takeOptions()
     const controller = new AbortController()
     const names = files.map((file) => file.name)
     const onProgress = (fraction: number) =>
@@ -55,9 +62,10 @@ export function App() {
     onProgress(0)
     try {
       const request = { signal: controller.signal, onProgress }
-      const job = await api.submitJob(files, requestOptions(options), request)
+      const job = await api.submitJob(files, requestOptions(chosen), request)
       navigate({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })
     } catch (failure) {
+      setOptions(chosen) // for another attempt with this document
       notifyError(failure, t, t.labeled(t.errors.title, filesName(names, t)))
     }
     setUpload(null)
@@ -72,7 +80,7 @@ export function App() {
       return
     }
     if (shouldStream(accepted, hasJobs, { imageBytes, jobBytes })) {
-      recognition.start({ file: first, options: requestOptions(options, modes?.defaultPrompt) })
+      recognition.start({ file: first, options: requestOptions(takeOptions(), modes?.defaultPrompt) })
       navigate({ screen: 'result', tab: 'rendered' })
     } else {
       navigate({ screen: 'new' })

@@ -40,6 +40,10 @@ export const texts = {
     tokens: (count: string) => `${count} vision tokens`,
     speed: 'Speed',
     quality: 'Quality',
+    nextDocument: 'For the next document:',
+    withPassword: 'With a password',
+    takeOff: (label: string) => `Take off: ${label}`,
+    somePages: (read: number, all: number) => `${read} of ${all} pages`,
   },
   modes: {
     gundam: { label: 'Gundam', hint: () => 'Overview plus tiles, for dense pages, small print.' },

@@ -40,6 +40,10 @@ export const texts: Texts = {
     tokens: (count) => `${count} 个视觉 token`,
     speed: '速度',
     quality: '质量',
+    nextDocument: '仅用于下一个文档：',
+    withPassword: '使用密码',
+    takeOff: (label) => `取消：${label}`,
+    somePages: (read, all) => `${all} 页中的 ${read} 页`,
   },
   modes: {
     gundam: { label: 'Gundam', hint: () => '全图加分块，适合密集页面和小字。' },

@@ -1,4 +1,4 @@
-import { Center, Loader } from '@mantine/core'
+import { Center, Group, Loader } from '@mantine/core'
 import { IconFileOff } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useMemo } from 'react'
@@ -16,6 +16,7 @@ import { jobName } from '../job-name'
 import { retryOptions } from '../retry-options'
 import { saveFile } from '../save-file'
 import { doneState, inImageQueue, singlePageResponse } from './job-pages'
+import { JobOptions } from './job-options'
 import { JobStatus } from './job-status'
 import { isNotFound, useJob } from './use-job'
 
@@ -123,7 +124,12 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
   return (
     <Viewer
       name={marks.length > 1 && job.files.length > 1 && page.data ? `${name} · ${page.data.fileName}` : name}
-      status={<JobStatus job={job} onCancel={() => void updateJob(api.cancelJob(jobId))} />}
+      status={
+        <Group gap="sm">
+          <JobStatus job={job} onCancel={() => void updateJob(api.cancelJob(jobId))} />
+          <JobOptions job={job} modes={modes} />
+        </Group>
+      }
       marks={marks}
       pageIndex={Math.min(pageIndex, Math.max(0, marks.length - 1))}
       onPage={(index) => navigate({ ...route, page: index, tab }, 'replace')}

@@ -1,4 +1,4 @@
-import { Button, Collapse, Group, PasswordInput, Radio, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
+import { Button, Collapse, Group, PasswordInput, Pill, Radio, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
 import { IconChevronDown } from '@tabler/icons-react'
 import { useState } from 'react'
 import type { Modes, SupportedTasks } from '../../api/client'
@@ -62,6 +62,7 @@ export function OptionsForm(props: {
           {t.options.more}
         </Button>
       </Group>
+      <DocumentOptions options={options} onChange={set} />
       <Collapse expanded={expanded}>
         <Stack gap="md">
           <Textarea
@@ -96,6 +97,35 @@ export function OptionsForm(props: {
         </Stack>
       </Collapse>
     </Stack>
+  )
+}
+
+/** What applies to the next document alone; each chip can be taken off. */
+function DocumentOptions(props: {
+  options: FormOptions
+  onChange: (change: Partial<FormOptions>) => void
+}) {
+  const { t } = useTranslation()
+  const { pages, password } = props.options
+  const chips = [
+    pages.trim() !== '' && { label: t.labeled(t.options.pages, pages), off: { pages: '' } },
+    password !== '' && { label: t.options.withPassword, off: { password: '' } },
+  ].filter((chip) => chip !== false)
+  if (chips.length === 0) return null
+  return (
+    <Group gap="xs" role="group" aria-label={t.options.nextDocument}>
+      <Text size="sm">{t.options.nextDocument}</Text>
+      {chips.map(({ label, off }) => (
+        <Pill
+          key={label}
+          withRemoveButton
+          onRemove={() => props.onChange(off)}
+          removeButtonProps={{ 'aria-label': t.options.takeOff(label), 'aria-hidden': false, tabIndex: 0 }}
+        >
+          {label}
+        </Pill>
+      ))}
+    </Group>
   )
 }
 
