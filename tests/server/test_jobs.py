@@ -34,6 +34,7 @@ JOB_KEYS = {
     *("jobId", "status", "pagesTotal", "pagesDone", "pagesFailed", "files", "mode", "prompt"),
     *("engine", "createdAt", "startedAt", "finishedAt", "queuePosition", "etaSeconds", "error"),
 }
+BROWSER = {"X-Dsocr-Browser": "a secret of this browser"}
 QUICK = {"poll_seconds": 0.05, "sweep_seconds": 0.05, "min_free_mb": 1}
 
 Running = Callable[..., AbstractContextManager[TestClient]]
@@ -106,9 +107,17 @@ def exported(http: TestClient, job_id: str) -> dict[str, Any]:
     return answer
 
 
-def events(http: TestClient, job_id: str, after: str = "") -> list[tuple[str, str, dict[str, Any]]]:
+def followers_of(http: TestClient, job_id: str) -> list[Any]:
+    job = http.app.state.service.jobs._live._jobs.get(job_id)  # type: ignore[attr-defined]
+    return job.followers if job else []
+
+
+def events(
+    http: TestClient, job_id: str, after: str = "", *, live: bool = False
+) -> list[tuple[str, str, dict[str, Any]]]:
     headers = {"Last-Event-ID": after} if after else {}
-    text = http.get(f"/api/jobs/{job_id}/events", headers=headers).text
+    query = "?live=true" if live else ""
+    text = http.get(f"/api/jobs/{job_id}/events{query}", headers=headers).text
     received = []
     for part in text.strip().split("\n\n"):
         fields = dict(line.split(": ", 1) for line in part.splitlines() if line[0] != ":")
@@ -272,6 +281,43 @@ def test_events_contain_every_page_once_and_resume_after_the_last_id(running: Ru
         assert (nothing.status_code, nothing.content) == (204, b"")
         odd = http.get(f"/api/jobs/{job_id}/events", headers={"Last-Event-ID": "-1"})
         assert odd.status_code == 400
+
+
+def test_live_events_have_the_text_of_a_page_while_it_is_read(running: Running) -> None:
+    engine = Holds("held")
+    with running(engine) as http:
+        job_id = submit(http, ("a.png", png(["held"])), headers=BROWSER)["jobId"]
+        wait_until(lambda: engine.running == 0 and engine.read == ["held"])
+        with ThreadPoolExecutor(1) as pool:
+            received = pool.submit(events, http, job_id, live=True)
+            wait_until(lambda: len(followers_of(http, job_id)) == 1)
+            engine.held.clear()
+            named = [(name, data) for _, name, data in received.result()]
+        names = [name for name, _ in named]
+        assert names.index("page") < names.index("delta") < names.index("page_done")
+        text = "".join(data["text"] for name, data in named if name == "delta")
+        assert "held" in text
+        blocks = [data["block"]["text"] for name, data in named if name == "block"]
+        assert blocks == ["held"]
+        assert {name for _, name, _ in events(http, job_id)} == {"page_done", "done"}
+
+
+def test_without_keys_a_browser_lists_its_jobs_and_others_open_them_by_their_id(
+    running: Running,
+) -> None:
+    with running() as http:
+        mine = submit(http, ("a.png", png(["a"])), headers=BROWSER)["jobId"]
+        shared = submit(http, ("b.png", png(["b"])))["jobId"]
+
+        def listed(headers: dict[str, str]) -> list[str]:
+            return [job["jobId"] for job in http.get("/api/jobs", headers=headers).json()["jobs"]]
+
+        assert listed(BROWSER) == [shared, mine]
+        other = {"X-Dsocr-Browser": "another secret of a browser"}
+        assert listed(other) == listed({}) == [shared]
+        assert finished(http, mine)["status"] == "succeeded"
+        short = http.get("/api/jobs", headers={"X-Dsocr-Browser": "short"})
+        assert (short.status_code, short.json()["error"]["code"]) == (400, "bad_request")
 
 
 def test_a_cancelled_job_keeps_its_results(running: Running) -> None:

@@ -180,7 +180,9 @@ export interface paths {
          * Follow a job
          * @description Server-sent events: `page_done` for each page, `job` when the job has changed, `done` with
          *     the job when it has finished. With `Last-Event-ID` the stream resumes after that event, also
-         *     after a restart; 204 if there will be no more events.
+         *     after a restart; 204 if there will be no more events. With `live` also `page`, `delta`, `block`
+         *     and `page_reset`, as `/api/ocr` sends them: they are not stored, and are sent again from the
+         *     start of a page that is being read.
          */
         get: operations["events_api_jobs__job_id__events_get"];
         put?: never;
@@ -2441,7 +2443,10 @@ export interface operations {
                 limit?: number;
                 offset?: number;
             };
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2479,7 +2484,10 @@ export interface operations {
     submit_api_jobs_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2769,7 +2777,10 @@ export interface operations {
     };
     events_api_jobs__job_id__events_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Also the text of pages while they are read */
+                live?: boolean;
+            };
             header?: never;
             path: {
                 job_id: string;
@@ -3255,7 +3266,10 @@ export interface operations {
     retry_api_jobs__job_id__pages__index__retry_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
                 index: number;

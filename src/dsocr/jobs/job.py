@@ -11,6 +11,8 @@ from dsocr.errors import DsocrError
 from dsocr.types import OcrOptions, PageFailure, PageResult
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+BROWSER_OWNER = "browser:"
+"""Begins the owner of jobs of a browser, where there are no keys."""
 FINISHED: tuple[Status, ...] = ("succeeded", "failed", "cancelled")
 
 
@@ -72,7 +74,7 @@ class NewJob:
 
     id: str
     owner: str
-    """Fingerprint of the API key it came with; empty where there are no keys."""
+    """Fingerprint of the API key it came with; without keys of the browser, or empty."""
     options: OcrOptions
     dpi: float | None
     engine: str

@@ -23,7 +23,7 @@ from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.capacity import Capacity, capacity_of
 from dsocr.server.contracts import contract_routers
 from dsocr.server.contracts.body import IGNORED_HEADER
-from dsocr.server.deps import ApiKeys, Service
+from dsocr.server.deps import BROWSER_HEADER, ApiKeys, Service
 from dsocr.server.forms import FORM_OVERHEAD_BYTES
 from dsocr.server.middleware.access import Cors, HostMiddleware, OriginMiddleware
 from dsocr.server.middleware.body_limit import BodyLimitMiddleware
@@ -46,6 +46,7 @@ ALLOWED_HEADERS = (
     "X-Request-Id",
     "Last-Event-ID",
     "Idempotency-Key",
+    BROWSER_HEADER,
 )
 
 EXPOSED_HEADERS = (
