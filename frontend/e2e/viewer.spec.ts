@@ -1,10 +1,10 @@
 import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import { readFile } from 'node:fs/promises'
-import { respondWith, expect, upload, processPdf, processImage, test, textOf } from './fixtures'
+import { respondWith, expect, upload, processFile, test, textOf } from './fixtures'
 
 test('a box and its text are highlighted together, by pointer and by keyboard', async ({ app, image }) => {
-  await processImage(app, image)
+  await processFile(app, image)
   const block = textOf(app).locator('[data-block]').filter({ hasText: 'eleven countries' })
   const id = await block.getAttribute('data-block')
   const box = app.locator(`[data-box="${id}"]`)
@@ -22,7 +22,7 @@ test('a box and its text are highlighted together, by pointer and by keyboard', 
 })
 
 test('labels can be hidden, text found and the page zoomed', async ({ app, image }) => {
-  await processImage(app, image)
+  await processFile(app, image)
   await app.keyboard.press('/')
   await app.keyboard.type('ledger')
   await expect(app.locator('[data-box][data-found]')).toHaveCount(1)
@@ -40,7 +40,7 @@ test('labels can be hidden, text found and the page zoomed', async ({ app, image
 })
 
 test('the separator of the panes moves by keyboard and by pointer', async ({ app, image }) => {
-  await processImage(app, image)
+  await processFile(app, image)
   const bar = app.getByRole('separator', { name: 'Width of the image pane' })
   await bar.focus()
   await app.keyboard.press('ArrowLeft')
@@ -70,7 +70,7 @@ test('blocks of low confidence are marked on the page and in the text', async ({
 })
 
 test('a result has four views', async ({ app, image }) => {
-  await processImage(app, image)
+  await processFile(app, image)
   await app.keyboard.press('2')
   await expect(textOf(app).locator('pre')).toContainText('Harbour report')
   await app.keyboard.press('3')
@@ -81,7 +81,7 @@ test('a result has four views', async ({ app, image }) => {
 
 test('a correction appears in the copied text and in the downloaded file', async ({ app, pdf, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write'])
-  await processPdf(app, pdf)
+  await processFile(app, pdf)
   const block = textOf(app).locator('[data-block]').filter({ hasText: 'First page' }).first()
   await block.hover()
   await block.getByRole('button', { name: 'Edit' }).click()
@@ -115,33 +115,31 @@ async function retryInSmallMode(app: Page) {
   await app.getByRole('menuitem', { name: /Small/ }).click()
 }
 
-for (const [place, createResult] of [['on the server', processPdf], ['in the tab', processImage]] as const) {
-  test(`a correction stored ${place} is discarded only after confirmation`, async ({ app, pdf, image }) => {
-    await createResult(app, createResult === processPdf ? pdf : image)
-    await correctTitle(app)
-    await retryInSmallMode(app)
-    const dialog = app.getByRole('dialog', { name: /discards your corrections/ })
-    await expect(dialog.getByRole('button', { name: 'Discard and retry' })).toBeFocused()
-    const axe = new AxeBuilder({ page: app }).include('[role=dialog]').withTags(['wcag2a', 'wcag2aa'])
-    expect((await axe.analyze()).violations).toEqual([])
-    await app.keyboard.press('Escape')
-    await expect(dialog).toBeHidden()
-    await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
-    await retryInSmallMode(app)
-    await dialog.getByRole('button', { name: 'Discard and retry' }).click()
-    await expect(dialog).toBeHidden()
-    await expect(textOf(app).getByText('Corrected title')).toBeHidden()
-    await expect(app.getByText(/Finished in/)).toBeVisible()
-    const sent = app.waitForRequest((request) => request.method() === 'POST')
-    await retryInSmallMode(app) // without a correction there is no confirmation
-    await sent
-    await expect(dialog).toBeHidden()
-    await expect(app.getByText(/Finished in/)).toBeVisible()
-  })
-}
+test('a correction is discarded only after confirmation', async ({ app, pdf }) => {
+  await processFile(app, pdf)
+  await correctTitle(app)
+  await retryInSmallMode(app)
+  const dialog = app.getByRole('dialog', { name: /discards your corrections/ })
+  await expect(dialog.getByRole('button', { name: 'Discard and retry' })).toBeFocused()
+  const axe = new AxeBuilder({ page: app }).include('[role=dialog]').withTags(['wcag2a', 'wcag2aa'])
+  expect((await axe.analyze()).violations).toEqual([])
+  await app.keyboard.press('Escape')
+  await expect(dialog).toBeHidden()
+  await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
+  await retryInSmallMode(app)
+  await dialog.getByRole('button', { name: 'Discard and retry' }).click()
+  await expect(dialog).toBeHidden()
+  await expect(textOf(app).getByText('Corrected title')).toBeHidden()
+  await expect(app.getByText(/Finished in/)).toBeVisible()
+  const sent = app.waitForRequest((request) => request.method() === 'POST')
+  await retryInSmallMode(app) // without a correction there is no confirmation
+  await sent
+  await expect(dialog).toBeHidden()
+  await expect(app.getByText(/Finished in/)).toBeVisible()
+})
 
-test('a result that is not saved can be downloaded in every format that it can be had as', async ({ app, image }) => {
-  await processImage(app, image)
+test('an image can be downloaded in every format that it can be had as', async ({ app, image }) => {
+  await processFile(app, image)
   await app.getByRole('button', { name: 'Download' }).click()
   await expect(app.getByRole('menuitem', { name: 'Excel (tables)' })).toBeDisabled()
   const names = await app.getByRole('menuitem', { disabled: false }).allInnerTexts()
@@ -155,10 +153,10 @@ test('a result that is not saved can be downloaded in every format that it can b
 })
 
 test('a page can be retried in another mode', async ({ app, image }) => {
-  await processImage(app, image)
-  const retried = app.waitForResponse((response) => response.url().endsWith('/api/ocr'))
+  await processFile(app, image)
+  const retried = app.waitForResponse((response) => response.url().endsWith('/retry'))
   await app.getByRole('button', { name: 'Retry with' }).click()
   await app.getByRole('menuitem', { name: /Small/ }).click()
-  expect(await (await retried).text()).toContain('"mode":"small"')
+  expect((await retried).request().postDataJSON()).toMatchObject({ mode: 'small' })
   await expect(app.getByText(/Finished in/)).toBeVisible()
 })

@@ -37,6 +37,18 @@ export function setApiKey(key: string): void {
   sessionStorage.setItem(KEY_STORAGE, key)
 }
 
+const BROWSER_STORAGE = 'dsocr-browser'
+
+/** The secret of this browser: without keys, the server lists the jobs of a browser to it alone. */
+function browserSecret(): string {
+  const stored = localStorage.getItem(BROWSER_STORAGE)
+  if (stored !== null) return stored
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  const secret = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  localStorage.setItem(BROWSER_STORAGE, secret)
+  return secret
+}
+
 /** Calls `listener` for every 401 response; returns a function that unsubscribes it. */
 export function onUnauthorized(listener: () => void): () => void {
   unauthorizedListeners.add(listener)
@@ -68,8 +80,9 @@ export const job = (id: string, signal: AbortSignal) => json<Job>(`api/jobs/${id
 export const jobPage = (id: string, index: number, signal: AbortSignal) =>
   json<JobPage>(`api/jobs/${id}/pages/${index}`, { signal })
 export const cancelJob = (id: string) => json<Job>(`api/jobs/${id}/cancel`, { method: 'POST' })
-export const deleteJob = async (id: string) => {
-  await request(`api/jobs/${id}`, { method: 'DELETE' })
+/** `keepalive`: the request is completed also when the page is closed meanwhile. */
+export const deleteJob = async (id: string, keepalive = false) => {
+  await request(`api/jobs/${id}`, { method: 'DELETE', keepalive })
 }
 export const retryPage = (id: string, index: number, options: Schemas['PageRetry']) =>
   json<Job>(`api/jobs/${id}/pages/${index}/retry`, jsonBody('POST', options))
@@ -142,19 +155,20 @@ export async function submitJob(
   return JSON.parse(text) as Job
 }
 
-/** Follows a job's events until it has finished; reconnects after the last event received. */
+/** Follows a job's events after event `after` until it has finished; reconnects after the last one. */
 export async function followJob(
   id: string,
   onEvent: (event: ServerEvent) => void,
   signal: AbortSignal,
+  after = '',
 ): Promise<void> {
-  let lastEventId = ''
+  let lastEventId = after
   let finished = false
   while (!finished && !signal.aborted) {
     try {
       const headers: Record<string, string> = { Accept: 'text/event-stream' }
       if (lastEventId !== '') headers['Last-Event-ID'] = lastEventId
-      const response = await request(`api/jobs/${id}/events`, { signal, headers })
+      const response = await request(`api/jobs/${id}/events?live=true`, { signal, headers })
       if (response.status === 204) return
       for await (const event of eventsOf(response)) {
         lastEventId = event.id
@@ -192,6 +206,7 @@ async function request(path: string, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers)
   const key = sessionStorage.getItem(KEY_STORAGE)
   if (key !== null) headers.set('Authorization', `Bearer ${key}`)
+  headers.set('X-Dsocr-Browser', browserSecret())
   let response: Response
   try {
     response = await fetch(urlOf(path), { ...init, headers })
@@ -223,6 +238,7 @@ function upload(
     if (options.accept !== undefined) request.setRequestHeader('Accept', options.accept)
     const key = sessionStorage.getItem(KEY_STORAGE)
     if (key !== null) request.setRequestHeader('Authorization', `Bearer ${key}`)
+    request.setRequestHeader('X-Dsocr-Browser', browserSecret())
     request.upload.onprogress = ({ loaded, total }) => options.onProgress(loaded / total)
     request.onprogress = deliver
     request.onload = () => {

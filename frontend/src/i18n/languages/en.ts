@@ -14,9 +14,14 @@ export const texts = {
     chooseFolder: 'Choose a folder',
     takePhoto: 'Take a photo',
     dropNow: 'Drop to start',
-    imageLimits: (size: string, pages: number) => `Images: up to ${size} MB and ${pages} pages.`,
-    jobLimits: (size: string, pages: string) =>
-      `PDFs and batches: up to ${size} MB and ${pages} pages; they are queued and survive a restart.`,
+    limits: (size: string, pages: string) =>
+      `Up to ${size} MB and ${pages} pages. Documents stay in the history until you delete them or their time is over.`,
+    together: 'Several files become one document',
+    list: 'Uploads',
+    waiting: 'Waiting to upload',
+    dismiss: (name: string) => `Take off ${name}`,
+    passwordFor: (name: string) => `Password of ${name}`,
+    refused: (count: number) => (count === 1 ? '1 file was not taken' : `${count} files were not taken`),
     tooLarge: (name: string, size: string, limit: string) =>
       `${name} is too large (${size}). Choose a file of at most ${limit}.`,
     notDocument: (name: string) =>
@@ -88,7 +93,6 @@ export const texts = {
   },
   status: {
     processing: 'Processing…',
-    waitingForFirstPage: 'Waiting for the first page',
     queuedAt: (position: number) => `Queued, position ${position}`,
     queued: 'Queued',
     progress: (done: number, total: number) => `${done} of ${total} ${total === 1 ? 'page' : 'pages'}`,
@@ -97,11 +101,10 @@ export const texts = {
     finishedIn: (time: string) => `Finished in ${time}`,
     failedPages: (count: number) => (count === 1 ? '1 page failed' : `${count} pages failed`),
     cancelled: 'Cancelled. The finished pages are kept.',
-    cancelledEmpty: 'Cancelled',
     pagePending: 'This page has not been processed yet.',
     noText: 'There is no text on this page.',
-    unsavedResult: 'This result is not saved: it is lost when you close this tab.',
-    saveToHistory: 'Save to history',
+    doNotKeep: 'Do not keep',
+    notKeptHint: 'The document and its text are deleted from the server when you leave it.',
   },
   viewer: {
     pages: 'Pages',
@@ -220,7 +223,7 @@ export const texts = {
   history: {
     title: 'History',
     search: 'Search by file name',
-    empty: 'No documents yet. PDFs and batches you upload are listed here.',
+    empty: 'No documents yet. Everything you upload is listed here.',
     noMatch: 'No document name matches your search.',
     disabled: 'This server does not keep a history.',
     delete: (name: string) => `Delete ${name}`,
@@ -240,7 +243,6 @@ export const texts = {
     } as Record<string, string>,
     notFound: 'Document not found',
     notFoundHint: 'It was deleted, or its retention period is over. Upload it again.',
-    notInTab: 'Its result existed only in the tab that created it. Upload it again.',
   },
   offline: {
     title: 'The server is not responding',

@@ -16,9 +16,14 @@ export const texts: Texts = {
     chooseFolder: '选择文件夹',
     takePhoto: '拍照',
     dropNow: '松开鼠标开始识别',
-    imageLimits: (size, pages) => `图片：不超过 ${size} MB、${pages} 页。`,
-    jobLimits: (size, pages) =>
-      `PDF 和批量文件：不超过 ${size} MB、${pages} 页，将进入队列处理，服务重启后会继续。`,
+    limits: (size, pages) =>
+      `不超过 ${size} MB、${pages} 页。文档会保留在历史记录中，直到您删除或保留期满。`,
+    together: '多个文件合并为一个文档',
+    list: '上传',
+    waiting: '等待上传',
+    dismiss: (name) => `移除 ${name}`,
+    passwordFor: (name) => `${name} 的密码`,
+    refused: (count) => `${count} 个文件未被接受`,
     tooLarge: (name, size, limit) => `${name} 过大（${size}），请选择不超过 ${limit} 的文件。`,
     notDocument: (name) => `不支持 ${name} 的文件类型，请选择图片或 PDF。`,
     empty: (name) => `${name} 是空文件，请选择其他文件。`,
@@ -79,7 +84,6 @@ export const texts: Texts = {
   },
   status: {
     processing: '识别中…',
-    waitingForFirstPage: '等待第一页',
     queuedAt: (position) => `排队中，第 ${position} 位`,
     queued: '排队中',
     progress: (done, total) => `${done} / ${total} 页`,
@@ -88,11 +92,10 @@ export const texts: Texts = {
     finishedIn: (time) => `用时 ${time}`,
     failedPages: (count) => `${count} 页失败`,
     cancelled: '已取消，已完成的页面会保留。',
-    cancelledEmpty: '已取消',
     pagePending: '此页尚未识别。',
     noText: '此页没有文字。',
-    unsavedResult: '此结果尚未保存，关闭标签页后将丢失。',
-    saveToHistory: '保存到历史记录',
+    doNotKeep: '不保留',
+    notKeptHint: '离开后，文档及其文字会从服务器删除。',
   },
   viewer: {
     pages: '页面',
@@ -206,7 +209,7 @@ export const texts: Texts = {
   history: {
     title: '历史记录',
     search: '按文件名搜索',
-    empty: '暂无文档。上传的 PDF 和批量文件会显示在这里。',
+    empty: '暂无文档。上传的所有文档都会显示在这里。',
     noMatch: '没有名称匹配的文档。',
     disabled: '此服务器不保存历史记录。',
     delete: (name) => `删除 ${name}`,
@@ -226,7 +229,6 @@ export const texts: Texts = {
     },
     notFound: '找不到此文档',
     notFoundHint: '文档已被删除或已超过保留期限，请重新上传。',
-    notInTab: '结果只存在于创建它的标签页中，请重新上传。',
   },
   offline: {
     title: '服务器无响应',

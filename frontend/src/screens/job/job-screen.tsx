@@ -18,6 +18,7 @@ import { saveFile } from '../save-file'
 import { doneState, inImageQueue, singlePageResponse } from './job-pages'
 import { JobOptions } from './job-options'
 import { JobStatus } from './job-status'
+import { NotKeptButton, useNotKept } from './not-kept'
 import { isNotFound, useJob } from './use-job'
 
 type Props = {
@@ -33,7 +34,7 @@ type Props = {
 export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, navigate }: Props) {
   const { t } = useTranslation()
   const cache = useQueryClient()
-  const { job, marks, error } = useJob(jobId)
+  const { job, marks, live, error } = useJob(jobId)
   const mark = marks[pageIndex]
   const page = useQuery({
     queryKey: ['page', jobId, pageIndex],
@@ -41,6 +42,7 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
     enabled: mark !== undefined && !['waiting', 'processing'].includes(mark),
     staleTime: Infinity,
   })
+  const notKept = useNotKept(jobId)
   const available = useQuery({
     queryKey: ['formats', jobId],
     queryFn: ({ signal }) => api.jobFormats(jobId, signal),
@@ -120,6 +122,9 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
   }
 
   const name = jobName(job, t)
+  const reading = live.get(pageIndex)
+  const isRead = page.data !== undefined && !page.isFetching
+  const shown = reading !== undefined && !(reading.stored && isRead) ? reading.state : undefined
   const route = { screen: 'job', jobId } as const
   return (
     <Viewer
@@ -128,12 +133,13 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
         <Group gap="sm">
           <JobStatus job={job} onCancel={() => void updateJob(api.cancelJob(jobId))} />
           <JobOptions job={job} modes={modes} />
+          <NotKeptButton {...notKept} />
         </Group>
       }
       marks={marks}
       pageIndex={Math.min(pageIndex, Math.max(0, marks.length - 1))}
       onPage={(index) => navigate({ ...route, page: index, tab }, 'replace')}
-      state={page.data === undefined ? WAITING : doneState(page.data)}
+      state={shown ?? (page.data === undefined ? WAITING : doneState(page.data))}
       loadImage={loadImage}
       tab={tab}
       onTab={(next) => navigate({ ...route, page: pageIndex, tab: next }, 'replace')}
