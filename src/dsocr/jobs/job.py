@@ -35,6 +35,12 @@ class PageNotRead(DsocrError):
     retryable = True
 
 
+class VersionNotFound(DsocrError):
+    """The page has no such version."""
+
+    code = "not_found"
+
+
 class JobConflict(DsocrError):
     """The job is in a state in which this cannot be done."""
 
@@ -176,6 +182,18 @@ class StoredPage:
     result: PageResult
     corrections: Mapping[int, Correction]
     """By the block's index in reading order."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageVersion:
+    """A former state of a page."""
+
+    number: int
+    """Grows with each version of the page."""
+    replaced_at: float
+    options: OcrOptions
+    """It was read with."""
+    stored: StoredPage
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,13 +164,13 @@ class JobRunner:
 
     async def _store_page(self, run: _Run, result: PageResult) -> None:
         """The last page ends the job in the same transaction."""
-        lease, deadline = run.lease, run.deadline
+        lease, deadline, now = run.lease, run.deadline, time.time()
         run.pages_left -= 1
         if run.pages_left:
-            await self._write(leases.store_page, lease, result, deadline=deadline)
+            await self._write(leases.store_page, lease, result, now, deadline=deadline)
         else:
             last = leases.store_last_page
-            run.ended = await self._write(last, lease, result, time.time(), deadline=deadline)
+            run.ended = await self._write(last, lease, result, now, deadline=deadline)
 
     async def _write(
         self, work: Callable[..., T], *args: Any, deadline: Deadline | None = None

@@ -17,7 +17,7 @@ from dsocr.exports import Need, write
 from dsocr.exports.needs import missing
 from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.jobs.config import JobsConfig
-from dsocr.jobs.document import StoredDocument, document_of
+from dsocr.jobs.document import PAGES_PER_LOAD, StoredDocument, document_of, pages_with
 from dsocr.jobs.events import JobEvent, JobNotifier, follow
 from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import (
@@ -27,6 +27,7 @@ from dsocr.jobs.job import (
     JobPage,
     NewJob,
     PageNotFound,
+    PageVersion,
     StoredPage,
 )
 from dsocr.jobs.job_runner import EngineProvider
@@ -34,7 +35,7 @@ from dsocr.jobs.limits import JobLimits, job_limits
 from dsocr.jobs.live import LiveEvents
 from dsocr.jobs.maintenance import Maintenance
 from dsocr.jobs.source import JobSource
-from dsocr.jobs.store import commands, listing, queries
+from dsocr.jobs.store import commands, listing, queries, versions
 from dsocr.jobs.store.database import Database, path_of
 from dsocr.jobs.store.listing import JobFilter
 from dsocr.jobs.submission import Submission, new_job
@@ -136,14 +137,17 @@ class JobQueue:
         await self.get(job_id, owner)
         return await self._database.read(queries.page, job_id, index)
 
-    async def image(self, job_id: str, index: int, owner: str | None = None) -> bytes:
-        """The page as JPEG, also before it was read. Raises `PageNotFound`."""
+    async def image(
+        self, job_id: str, index: int, owner: str | None = None, *, width: int | None = None
+    ) -> bytes:
+        """The page as JPEG, also before it was read, at most `width` pixels wide. Raises
+        `PageNotFound`."""
         job = await self.get(job_id, owner)
         pages = await self._database.read(queries.job_pages, job_id)
         if not 0 <= index < len(pages):
             raise PageNotFound()
         source = self._source(job, pages)
-        return await self._images.jpeg(job_id, source, index, dpi=job.dpi)
+        return await self._images.jpeg(job_id, source, index, dpi=job.dpi, width=width)
 
     async def export(
         self,
@@ -254,9 +258,47 @@ class JobQueue:
     ) -> StoredPage:
         """Raises `PageNotFound`, `PageNotRead`, and `JobConflict` while the page is pending."""
         await self.get(job_id, owner)
-        await self._database.write(commands.correct, job_id, index, changes)
+        await self._database.write(commands.correct, job_id, index, changes, time.time())
         self._notifier.notify(job_id)
         return await self._database.read(queries.page, job_id, index)
+
+    async def resume(self, job_id: str, owner: str | None = None, *, followed: bool = False) -> Job:
+        """Reads the unread pages of a job that has ended. Raises `JobConflict` without any."""
+        await self.get(job_id, owner)
+        await self._database.write(commands.resume, job_id)
+        if followed:
+            self._live.expect_follower(job_id)
+        self._notifier.notify(job_id)
+        self._worker.wake()
+        return await self.get(job_id)
+
+    async def versions(
+        self, job_id: str, index: int, owner: str | None = None
+    ) -> Sequence[PageVersion]:
+        """Former states of a page, newest first. Raises `PageNotFound` and `PageNotRead`."""
+        await self.get(job_id, owner)
+        return await self._database.read(versions.of_page, job_id, index)
+
+    async def take_version(
+        self, job_id: str, index: int, number: int, owner: str | None = None
+    ) -> StoredPage:
+        """Makes a version the page. Raises what `versions.take` raises."""
+        await self.get(job_id, owner)
+        await self._database.write(versions.take, job_id, index, number, time.time())
+        self._notifier.notify(job_id)
+        return await self._database.read(queries.page, job_id, index)
+
+    async def search(
+        self, job_id: str, text: str, owner: str | None = None
+    ) -> Sequence[tuple[int, int]]:
+        """The pages with this text, and in how many of its blocks each has it."""
+        job = await self.get(job_id, owner)
+        found: list[tuple[int, int]] = []
+        for first in range(0, job.pages_total, PAGES_PER_LOAD):
+            read = queries.stored_pages
+            some = await self._database.read(read, job_id, first, first + PAGES_PER_LOAD)
+            found += await asyncio.to_thread(pages_with, text, some)
+        return found
 
     async def _accept(self, new: NewJob) -> str:
         limits = self._limits()

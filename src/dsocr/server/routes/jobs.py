@@ -163,9 +163,19 @@ async def page(job_id: str, index: int, service: RunningService, owner: Owner) -
     summary="The image of a page",
     responses=error_answers(401, 404, 413, 415, 422, 504),
 )
-async def page_image(job_id: str, index: int, service: RunningService, owner: Owner) -> Response:
+async def page_image(
+    job_id: str,
+    index: int,
+    service: RunningService,
+    owner: Owner,
+    width: Annotated[
+        int | None,
+        Query(ge=64, le=4096, description="Most pixels in a row; PDFs are rendered for it"),
+    ] = None,
+) -> Response:
     """A JPEG of the page as the engine gets it, also before the page was read."""
-    return Response(await service.jobs.image(job_id, index, owner), media_type="image/jpeg")
+    image = await service.jobs.image(job_id, index, owner, width=width)
+    return Response(image, media_type="image/jpeg")
 
 
 @router.get(
@@ -221,6 +231,21 @@ async def cancel(job_id: str, service: RunningService, owner: Owner) -> Response
     return JSONResponse(serialize_job(await service.jobs.cancel(job_id, owner)))
 
 
+@router.post(
+    "/api/jobs/{job_id}/resume",
+    status_code=202,
+    response_model=JobAnswer,
+    summary="Read the rest of a job",
+    responses=error_answers(401, 403, 404, 409, 422),
+)
+async def resume(
+    job_id: str, service: RunningService, owner: Owner, browser: Browser = None
+) -> Response:
+    """Reads the pages that a cancelled or failed job has left unread."""
+    job = await service.jobs.resume(job_id, owner, followed=browser is not None)
+    return JSONResponse(serialize_job(job), 202)
+
+
 @router.delete(
     "/api/jobs/{job_id}",
     status_code=204,
@@ -249,8 +274,8 @@ async def retry(
     changes: Annotated[PageRetry | None, Body()] = None,
     browser: Browser = None,
 ) -> Response:
-    """The new result replaces the old one and its corrections when it is complete. A page with
-    corrections is read again only with `discard_corrections`."""
+    """The new result replaces the old one and its corrections, which become a version, when it is
+    complete. A page with corrections is read again only with `discard_corrections`."""
     job = await service.jobs.get(job_id, owner)
     changed = changes or PageRetry()
     options = _changed_options(job.options, changed, service)
