@@ -115,27 +115,64 @@ async function retryInSmallMode(app: Page) {
   await app.getByRole('menuitem', { name: /Small/ }).click()
 }
 
-test('a correction is discarded only after confirmation', async ({ app, pdf }) => {
-  await processFile(app, pdf)
+test('a page read again keeps its former version, which can be compared and taken', async ({ app, image }) => {
+  await processFile(app, image)
   await correctTitle(app)
   await retryInSmallMode(app)
-  const dialog = app.getByRole('dialog', { name: /discards your corrections/ })
-  await expect(dialog.getByRole('button', { name: 'Discard and retry' })).toBeFocused()
+  await expect(textOf(app).getByText('Corrected title')).toBeHidden()
+  await app.getByRole('button', { name: 'Versions of the page' }).click()
+  const dialog = app.getByRole('dialog', { name: 'Versions of page 1' })
+  await expect(dialog.getByRole('region', { name: 'Present version' })).toContainText('Harbour report')
+  await expect(dialog.getByRole('region', { name: 'Former version' })).toContainText('Corrected title')
   const axe = new AxeBuilder({ page: app }).include('[role=dialog]').withTags(['wcag2a', 'wcag2aa'])
   expect((await axe.analyze()).violations).toEqual([])
-  await app.keyboard.press('Escape')
-  await expect(dialog).toBeHidden()
+  await dialog.getByRole('button', { name: 'Take the former version' }).click()
   await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
-  await retryInSmallMode(app)
-  await dialog.getByRole('button', { name: 'Discard and retry' }).click()
-  await expect(dialog).toBeHidden()
-  await expect(textOf(app).getByText('Corrected title')).toBeHidden()
-  await expect(app.getByText(/Finished in/)).toBeVisible()
-  const sent = app.waitForRequest((request) => request.method() === 'POST')
-  await retryInSmallMode(app) // without a correction there is no confirmation
-  await sent
-  await expect(dialog).toBeHidden()
-  await expect(app.getByText(/Finished in/)).toBeVisible()
+})
+
+test('a correction is kept on the device while the server is away, and is sent when it is back', async ({ app, image }) => {
+  await processFile(app, image)
+  await app.route(/\/pages\/0$/, (route) => (route.request().method() === 'PATCH' ? route.abort() : route.continue()))
+  await correctTitle(app)
+  await expect(app.getByText('1 correction is not stored yet')).toBeVisible()
+  await app.reload()
+  await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
+  await app.unrouteAll()
+  await expect(app.getByText('not stored yet')).toHaveCount(0)
+  const stored = await app.request.get(`/api/jobs/${/jobs\/(\w+)/.exec(app.url())?.[1]}/pages/0`)
+  expect(await stored.json()).toMatchObject({ corrections: [{ id: 0, text: '# Corrected title' }] })
+})
+
+test('typed text outlives Escape, a reload and a page change, and corrections are undone and redone', async ({ app, image }) => {
+  await processFile(app, image)
+  const block = textOf(app).locator('[data-block]').first()
+  const before = await block.innerText()
+  const editor = app.getByRole('textbox', { name: /Text of block/ })
+  await block.dblclick() // selects a word
+  await expect(editor).toHaveCount(0)
+  await block.getByRole('button', { name: 'Edit' }).click()
+  await editor.fill('Half a sen')
+  await app.keyboard.press('Escape')
+  await expect(block).toContainText('draft, not saved')
+  await expect(block.getByRole('button', { name: 'Edit' })).toBeFocused()
+  await app.reload()
+  await expect(block).toContainText('draft, not saved')
+  await block.hover()
+  await block.getByRole('button', { name: 'Edit' }).click()
+  await expect(editor).toHaveValue('Half a sen')
+  await editor.press('Control+Enter')
+  await expect(block).toContainText('Half a sen')
+  await app.keyboard.press('Control+z')
+  await expect(block).toHaveText(before)
+  await app.keyboard.press('Control+Shift+z')
+  await expect(block).toContainText('Half a sen')
+})
+
+test('a correction made elsewhere appears', async ({ app, image }) => {
+  await processFile(app, image)
+  const jobId = /jobs\/(\w+)/.exec(app.url())?.[1]
+  await app.request.patch(`/api/jobs/${jobId}/pages/0`, { data: { blocks: [{ id: 0, text: '# By another' }] } })
+  await expect(textOf(app).getByRole('heading', { name: 'By another' })).toBeVisible()
 })
 
 test('an image can be downloaded in every format that it can be had as', async ({ app, image }) => {

@@ -32,9 +32,17 @@ export class ServerUnreachable extends Error {}
 const KEY_STORAGE = 'dsocr-key'
 const unauthorizedListeners = new Set<() => void>()
 
-/** Stores the API key in the session storage of this tab; requests send it in a header. */
+/** Stores the API key in this browser; requests send it in a header. */
 export function setApiKey(key: string): void {
-  sessionStorage.setItem(KEY_STORAGE, key)
+  localStorage.setItem(KEY_STORAGE, key)
+}
+
+export function hasApiKey(): boolean {
+  return localStorage.getItem(KEY_STORAGE) !== null
+}
+
+export function forgetApiKey(): void {
+  localStorage.removeItem(KEY_STORAGE)
 }
 
 const BROWSER_STORAGE = 'dsocr-browser'
@@ -92,8 +100,21 @@ export const correctPage = (
   blocks: { id: number; text: string | null }[],
 ) => json<JobPage>(`api/jobs/${id}/pages/${index}`, jsonBody('PATCH', { blocks }))
 
-export async function pageImage(id: string, index: number, signal: AbortSignal): Promise<Blob> {
-  return (await request(`api/jobs/${id}/pages/${index}/image`, { signal })).blob()
+export const resumeJob = (id: string) => json<Job>(`api/jobs/${id}/resume`, { method: 'POST' })
+export const pageVersions = (id: string, index: number, signal: AbortSignal) =>
+  json<Schemas['PageVersions']>(`api/jobs/${id}/pages/${index}/versions`, { signal })
+export const takeVersion = (id: string, index: number, version: number) =>
+  json<JobPage>(`api/jobs/${id}/pages/${index}/versions/${version}/take`, { method: 'POST' })
+
+/** `width`: the most pixels in a row; without it the image is as the engine gets it. */
+export async function pageImage(
+  id: string,
+  index: number,
+  signal: AbortSignal,
+  width?: number,
+): Promise<Blob> {
+  const query = width === undefined ? '' : `?width=${width}`
+  return (await request(`api/jobs/${id}/pages/${index}/image${query}`, { signal })).blob()
 }
 
 export async function exportJob(id: string, format: string, signal?: AbortSignal): Promise<Blob> {
@@ -155,7 +176,10 @@ export async function submitJob(
   return JSON.parse(text) as Job
 }
 
-/** Follows a job's events after event `after` until it has finished; reconnects after the last one. */
+const WATCH_MILLISECONDS = 3000 // between two looks for changes of a finished job
+
+/** Follows a job's events after event `after`, also for corrections after its end; reconnects after
+ * the last event received. */
 export async function followJob(
   id: string,
   onEvent: (event: ServerEvent) => void,
@@ -163,13 +187,13 @@ export async function followJob(
   after = '',
 ): Promise<void> {
   let lastEventId = after
-  let finished = false
-  while (!finished && !signal.aborted) {
+  while (!signal.aborted) {
+    let finished = false
     try {
       const headers: Record<string, string> = { Accept: 'text/event-stream' }
       if (lastEventId !== '') headers['Last-Event-ID'] = lastEventId
       const response = await request(`api/jobs/${id}/events?live=true`, { signal, headers })
-      if (response.status === 204) return
+      finished = response.status === 204
       for await (const event of eventsOf(response)) {
         lastEventId = event.id
         finished ||= event.event === 'done'
@@ -179,7 +203,7 @@ export async function followJob(
       if (signal.aborted) return
       if (error instanceof ApiError && error.status < 500 && error.status !== 429) throw error
     }
-    if (!finished) await pause(1500, signal)
+    await pause(finished ? WATCH_MILLISECONDS : 1500, signal)
   }
 }
 
@@ -204,7 +228,7 @@ function jsonBody(method: string, value: unknown): RequestInit {
 
 async function request(path: string, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers)
-  const key = sessionStorage.getItem(KEY_STORAGE)
+  const key = localStorage.getItem(KEY_STORAGE)
   if (key !== null) headers.set('Authorization', `Bearer ${key}`)
   headers.set('X-Dsocr-Browser', browserSecret())
   let response: Response
@@ -236,7 +260,7 @@ function upload(
     const abort = () => request.abort()
     request.open('POST', urlOf(path))
     if (options.accept !== undefined) request.setRequestHeader('Accept', options.accept)
-    const key = sessionStorage.getItem(KEY_STORAGE)
+    const key = localStorage.getItem(KEY_STORAGE)
     if (key !== null) request.setRequestHeader('Authorization', `Bearer ${key}`)
     request.setRequestHeader('X-Dsocr-Browser', browserSecret())
     request.upload.onprogress = ({ loaded, total }) => options.onProgress(loaded / total)

@@ -12,7 +12,13 @@ type ReadingPage = { status: 'processing'; width: number; height: number; raw: s
 export type PageState =
   | { status: 'waiting' }
   | ReadingPage
-  | { status: 'done'; page: Page; corrections: Corrections }
+  | {
+      status: 'done'
+      page: Page
+      corrections: Corrections
+      /** Blocks with corrections that the server does not have, or with text in an editor. */
+      pending?: ReadonlyMap<number, 'typed' | 'saved'>
+    }
 
 /** The pages that are being read, by index, as their events tell; `stored` ones can be fetched. */
 export type LivePages = ReadonlyMap<number, { state: ReadingPage; stored: boolean }>

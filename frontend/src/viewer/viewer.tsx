@@ -6,7 +6,6 @@ import { useTranslation } from '../i18n/translation'
 import { blocksOf, type PageState } from '../lib/result'
 import { TABS, type Tab } from '../lib/route'
 import { matches } from '../lib/text-search'
-import { ConfirmDialog } from '../ui/confirm-dialog'
 import { IconButton } from '../ui/icon-button'
 import { SplitPane } from '../ui/split-pane'
 import { useShortcuts } from '../ui/use-shortcuts'
@@ -31,13 +30,19 @@ export function Viewer(props: {
   onPage: (index: number) => void
   state: PageState
   loadImage: LoadPageImage
+  loadThumbnail: LoadPageImage
   tab: Tab
   onTab: (tab: Tab) => void
   onCorrect: (id: number, text: string | null) => void
+  /** The text of a block that was typed and not saved, if any. */
+  draftOf: (id: number) => string | null | undefined
+  onType: (id: number, text: string) => void
+  onDiscard: (id: number) => void
   retryOptions: RetryOption[]
-  /** Whether a retry discards corrections; the user confirms it then. */
-  corrected: boolean
   onRetry: (option: RetryOption) => void
+  /** Reads the shown page, if it was not read and nothing reads it. */
+  onReadPage: (() => void) | undefined
+  tools: ReactNode
   copies: CopyAction[]
   downloads: DownloadAction[]
 }) {
@@ -48,7 +53,6 @@ export function Viewer(props: {
   const [search, setSearch] = useState('')
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set())
   const [editing, setEditing] = useState<number | null>(null)
-  const [unconfirmed, setUnconfirmed] = useState<RetryOption | null>(null)
   const input = useRef<HTMLInputElement>(null)
   const selection = useBlockSelection(pageIndex)
   const image = usePageImage(props.loadImage, pageIndex)
@@ -59,7 +63,6 @@ export function Viewer(props: {
     [blocks, search],
   )
   useEffect(() => setEditing(null), [pageIndex])
-  const onRetry = props.corrected ? setUnconfirmed : props.onRetry
 
   const goTo = (index: number) => {
     if (index >= 0 && index < marks.length) props.onPage(index)
@@ -126,7 +129,11 @@ export function Viewer(props: {
         editing={editing}
         onEdit={setEditing}
         onCorrect={props.onCorrect}
-        notices={<PageNotices state={state} retryOptions={props.retryOptions} onRetry={onRetry} />}
+        draftOf={props.draftOf}
+        onType={props.onType}
+        onDiscard={props.onDiscard}
+        onReadPage={props.onReadPage}
+        notices={<PageNotices state={state} retryOptions={props.retryOptions} onRetry={props.onRetry} />}
       />
     </section>
   )
@@ -142,7 +149,8 @@ export function Viewer(props: {
         {marks.length > 1 && <PageSwitch index={pageIndex} total={marks.length} onPage={goTo} />}
         {state.status === 'done' && (
           <>
-            <RetryMenu options={props.retryOptions} onRetry={onRetry} />
+            {props.tools}
+            <RetryMenu options={props.retryOptions} onRetry={props.onRetry} />
             <ExportMenus copies={props.copies} downloads={props.downloads} pages={marks.length} />
           </>
         )}
@@ -160,21 +168,11 @@ export function Viewer(props: {
       )}
       <div className={styles.body}>
         {!narrow && marks.length > 1 && (
-          <PageList marks={marks} current={pageIndex} onSelect={goTo} loadImage={props.loadImage} />
+          <PageList marks={marks} current={pageIndex} onSelect={goTo} loadImage={props.loadThumbnail} />
         )}
         {narrow && (side === 'image' ? canvas : text)}
         {!narrow && <SplitPane label={t.viewer.splitWidth} left={canvas} right={text} />}
       </div>
-      <ConfirmDialog
-        opened={unconfirmed !== null}
-        question={t.viewer.retryQuestion}
-        confirmLabel={t.viewer.retryConfirm}
-        onConfirm={() => {
-          if (unconfirmed !== null) props.onRetry(unconfirmed)
-          setUnconfirmed(null)
-        }}
-        onCancel={() => setUnconfirmed(null)}
-      />
     </div>
   )
 }

@@ -53,6 +53,7 @@ export function useJob(jobId: string) {
     return () => {
       controller.abort()
       cancelAnimationFrame(frame)
+      if (frame !== 0) publish() // these events are not sent again
     }
   }, [cache, jobId, loaded, active])
 
