@@ -148,7 +148,12 @@ function ModeCards(props: {
           const label = t.modes[key]?.label ?? spec.label
           const tokens = (props.modes.visionTokens[key] ?? []).map((count) => number(count, language))
           return (
-            <Radio.Card key={key} value={key} className={styles.mode} aria-label={label}>
+            <Radio.Card
+              key={key}
+              value={key}
+              className={styles.mode}
+              tabIndex={key === props.mode ? 0 : -1}
+            >
               <Group justify="space-between" wrap="nowrap" gap={4}>
                 <Text fw={600}>{label}</Text>
                 <Radio.Indicator size="xs" />
