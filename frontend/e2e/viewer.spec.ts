@@ -39,6 +39,34 @@ test('labels can be hidden, text found and the page zoomed', async ({ app, image
   await expect.poll(async () => (await sheet.boundingBox())?.width).toBeGreaterThan(before?.width ?? 0)
 })
 
+test('text is found on all pages, and each match is gone to', async ({ app, pdf }) => {
+  await processFile(app, pdf)
+  await app.keyboard.press('/')
+  await app.keyboard.type('page of the report')
+  const field = app.getByRole('searchbox', { name: 'Find in document' })
+  const count = app.getByRole('status').filter({ hasText: /^\d of \d$/ })
+  await expect(count).toHaveText('1 of 3')
+  await expect(app.locator('[data-box][data-found][data-active]')).toHaveCount(1)
+  await field.press('Enter')
+  await expect(textOf(app)).toContainText('Second page of')
+  await expect(count).toHaveText('2 of 3')
+  await expect(textOf(app).locator('[data-found][data-active]')).toContainText('Second page of')
+  await app.getByRole('button', { name: 'Previous match' }).click()
+  await app.getByRole('button', { name: 'Previous match' }).click()
+  await expect(count).toHaveText('3 of 3')
+  await expect(textOf(app)).toContainText('Third page of')
+})
+
+test('a zoomed page of a PDF gets a sharper picture', async ({ app, pdf }) => {
+  await processFile(app, pdf)
+  const sheet = app.locator('img[alt^="Page 1"]')
+  const width = () => sheet.evaluate((image: HTMLImageElement) => image.naturalWidth)
+  await expect.poll(width).toBeGreaterThan(0)
+  const usual = await width()
+  for (let step = 0; step < 8; step++) await app.getByRole('button', { name: 'Zoom in' }).click()
+  await expect.poll(width).toBeGreaterThan(1.5 * usual)
+})
+
 test('the separator of the panes moves by keyboard and by pointer', async ({ app, image }) => {
   await processFile(app, image)
   const bar = app.getByRole('separator', { name: 'Width of the image pane' })

@@ -100,6 +100,11 @@ export const correctPage = (
   blocks: { id: number; text: string | null }[],
 ) => json<JobPage>(`api/jobs/${id}/pages/${index}`, jsonBody('PATCH', { blocks }))
 
+/** The pages of a job with a text, and in how many of their blocks. */
+export const searchJob = async (id: string, text: string, signal: AbortSignal) => {
+  const params = new URLSearchParams({ q: text })
+  return (await json<Schemas['FoundPages']>(`api/jobs/${id}/search?${params}`, { signal })).pages
+}
 export const resumeJob = (id: string) => json<Job>(`api/jobs/${id}/resume`, { method: 'POST' })
 export const pageVersions = (id: string, index: number, signal: AbortSignal) =>
   json<Schemas['PageVersions']>(`api/jobs/${id}/pages/${index}/versions`, { signal })

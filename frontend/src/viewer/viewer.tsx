@@ -19,6 +19,7 @@ import { RetryMenu, type RetryOption } from './retry-menu'
 import { TextPane } from './text/text-pane'
 import { ExportMenus, SearchField, ViewTabs, type CopyAction, type DownloadAction } from './toolbar'
 import { useBlockSelection } from './use-block-selection'
+import { useFind, type FindPages } from './use-find'
 import styles from './viewer.module.css'
 
 /** The pages of a document beside their text. Sends no requests itself. */
@@ -31,6 +32,9 @@ export function Viewer(props: {
   state: PageState
   loadImage: LoadPageImage
   loadThumbnail: LoadPageImage
+  /** The page with more pixels, for a zoomed page. */
+  loadSharpImage: LoadPageImage
+  findPages: FindPages
   tab: Tab
   onTab: (tab: Tab) => void
   onCorrect: (id: number, text: string | null) => void
@@ -58,10 +62,20 @@ export function Viewer(props: {
   const image = usePageImage(props.loadImage, pageIndex)
   const blocks = useMemo(() => blocksOf(state), [state])
   const labels = useMemo(() => [...new Set(blocks.map((block) => block.label))], [blocks])
-  const found = useMemo(
-    () => new Set(blocks.filter((block) => matches(block.text, search)).map((block) => block.id)),
+  const matching = useMemo(
+    () => blocks.filter((block) => matches(block.text, search)).map((block) => block.id),
     [blocks, search],
   )
+  const found = useMemo(() => new Set(matching), [matching])
+  const find = useFind({
+    text: search,
+    found: matching,
+    selected: selection.selected?.id ?? null,
+    select: (id) => selection.select(id, 'key'),
+    pageIndex,
+    onPage: props.onPage,
+    findPages: props.findPages,
+  })
   useEffect(() => setEditing(null), [pageIndex])
 
   const goTo = (index: number) => {
@@ -98,6 +112,8 @@ export function Viewer(props: {
     <PageCanvas
       key={narrow ? 'narrow' : 'wide'}
       image={image}
+      pageIndex={pageIndex}
+      loadSharpImage={props.loadSharpImage}
       page={size}
       label={t.viewer.pageOf(pageIndex + 1, Math.max(1, marks.length))}
       processing={state.status === 'processing' || marks[pageIndex] === 'processing'}
@@ -116,7 +132,7 @@ export function Viewer(props: {
     <section className={styles.side} aria-label={t.viewer.result}>
       <div className={styles.views}>
         <ViewTabs tab={props.tab} onTab={props.onTab} />
-        <SearchField input={input} value={search} onChange={setSearch} count={found.size} />
+        <SearchField input={input} value={search} onChange={setSearch} place={find.place} total={find.total} onStep={find.step} />
       </div>
       <TextPane
         key={pageIndex}

@@ -68,6 +68,14 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
       }),
     [cache, jobId],
   )
+  const findPages = useCallback(
+    (text: string, signal: AbortSignal) => api.searchJob(jobId, text, signal),
+    [jobId],
+  )
+  const loadSharpImage = useCallback(
+    (index: number, signal: AbortSignal) => api.pageImage(jobId, index, signal, SHARP_WIDTH),
+    [jobId],
+  )
   const loadThumbnail = useMemo(() => thumbnailLoader(jobId), [jobId])
   const corrections = useCorrections(jobId)
   const reading = live.get(pageIndex)
@@ -159,6 +167,8 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
       state={state}
       loadImage={loadImage}
       loadThumbnail={loadThumbnail}
+      loadSharpImage={loadSharpImage}
+      findPages={findPages}
       tab={tab}
       onTab={(next) => navigate({ ...route, page: pageIndex, tab: next }, 'replace')}
       onCorrect={correct}
@@ -207,6 +217,7 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
 }
 
 const VersionsDialog = lazy(async () => ({ default: (await import('./versions-dialog')).VersionsDialog }))
+const SHARP_WIDTH = 2600 // pixels: 300 in an inch of A4
 const WAITING: PageState = { status: 'waiting' }
 
 function stem(name: string): string {
