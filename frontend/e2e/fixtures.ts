@@ -102,7 +102,9 @@ type PageOutput = { text: string; items?: Block[]; finishReason?: string; flags?
 export async function respondWith(page: Page, output: PageOutput): Promise<void> {
   const { text, items = [], finishReason = 'stop', flags = [] } = output
   await page.route(/\/api\/jobs\/\w+\/pages\/0$/, async (route) => {
-    const read = await (await route.fetch()).json()
+    const answer = await route.fetch().catch(() => null)
+    if (answer === null) return // the test has ended
+    const read = await answer.json()
     const layout = { width: 900, height: 800, items }
     await route.fulfill({ json: { ...read, text, correctedText: text, rawText: text, layout, finishReason, flags } })
   })

@@ -97,6 +97,22 @@ test('blocks of low confidence are marked on the page and in the text', async ({
   await expect(app.locator('[data-box][data-low-confidence]')).toHaveCount(1)
 })
 
+test('a table is corrected cell by cell', async ({ app, image }) => {
+  const text = '<table><tr><td>Grain</td><td>12</td></tr><tr><td colspan="2">Timber</td></tr></table>'
+  const boxes = [{ index: 0, absolute: [0, 0, 9, 9], normalized: [0.1, 0.1, 0.9, 0.2] }]
+  await respondWith(app, { text, items: [{ id: 0, label: 'table', text, confidence: 0.9, review: false, boxes }] })
+  await upload(app, image)
+  const block = textOf(app).locator('[data-block]').filter({ has: app.getByRole('table') })
+  await block.hover()
+  await block.getByRole('button', { name: 'Edit' }).click()
+  await app.getByRole('textbox', { name: 'Row 1, column 2' }).fill('13 & more')
+  const sent = app.waitForRequest((request) => request.method() === 'PATCH')
+  await app.keyboard.press('Control+Enter')
+  const [correction] = (await sent).postDataJSON().blocks
+  expect(correction.text).toContain('<td>Grain</td><td>13 &amp; more</td>')
+  expect(correction.text).toContain('<td colspan="2">Timber</td>')
+})
+
 test('a result has four views', async ({ app, image }) => {
   await processFile(app, image)
   await app.keyboard.press('2')

@@ -133,6 +133,7 @@ export function Viewer(props: {
       <div className={styles.views}>
         <ViewTabs tab={props.tab} onTab={props.onTab} />
         <SearchField input={input} value={search} onChange={setSearch} place={find.place} total={find.total} onStep={find.step} />
+        {narrow && state.status === 'done' && <Group gap={2}>{props.tools}</Group>}
       </div>
       <TextPane
         key={pageIndex}
@@ -165,7 +166,7 @@ export function Viewer(props: {
         {marks.length > 1 && <PageSwitch index={pageIndex} total={marks.length} onPage={goTo} />}
         {state.status === 'done' && (
           <>
-            {props.tools}
+            {!narrow && props.tools}
             <RetryMenu options={props.retryOptions} onRetry={props.onRetry} />
             <ExportMenus copies={props.copies} downloads={props.downloads} pages={marks.length} />
           </>

@@ -139,6 +139,8 @@ export const texts = {
     edit: 'Edit',
     save: 'Save',
     discard: 'Discard',
+    cell: (row: number, column: number) => `Row ${row}, column ${column}`,
+    tableSource: 'HTML source',
     undo: 'Undo',
     redo: 'Redo',
     typed: 'draft, not saved',

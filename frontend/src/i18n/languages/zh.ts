@@ -127,6 +127,8 @@ export const texts: Texts = {
     edit: '编辑',
     save: '保存',
     discard: '放弃',
+    cell: (row, column) => `第 ${row} 行，第 ${column} 列`,
+    tableSource: 'HTML 源码',
     undo: '撤销',
     redo: '重做',
     typed: '草稿，未保存',

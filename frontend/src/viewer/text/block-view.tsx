@@ -1,15 +1,17 @@
 import { Button, Group, Textarea } from '@mantine/core'
 import { IconArrowBackUp, IconPencil } from '@tabler/icons-react'
-import { memo, useRef, useState } from 'react'
+import { memo, useMemo, useRef, useState } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import { colorOf, isFigure, isLowConfidence } from '../../lib/block-labels'
 import { percent } from '../../lib/format'
 import type { Size } from '../../lib/geometry'
 import type { Block } from '../../lib/result'
+import { parseTable } from '../../lib/table-source'
 import { IconButton } from '../../ui/icon-button'
 import type { PageImage } from '../page/use-page-image'
 import type { BlockSelection } from '../use-block-selection'
 import styles from './block-view.module.css'
+import { CellEditor } from './cell-editor'
 import { Figure } from './figure'
 import { MarkdownView } from './markdown-view'
 
@@ -124,32 +126,39 @@ function Editor(props: {
   const { t } = useTranslation()
   const { block } = props
   const [text, setText] = useState(props.draft ?? block.text)
+  const isTable = useMemo(() => parseTable(text) !== null, [text])
+  const [asSource, setAsSource] = useState(false)
+  const change = (next: string) => {
+    setText(next)
+    props.onType(next)
+  }
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault()
         props.onSave(text)
       }}
+      onKeyDown={(event) => {
+        event.stopPropagation()
+        if (event.key === 'Escape') props.onLeave()
+        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) props.onSave(text)
+      }}
     >
-      <Textarea
-        autosize
-        minRows={1}
-        maxRows={20}
-        data-autofocus
-        autoFocus
-        dir="auto"
-        aria-label={t.viewer.blockText(block.id + 1)}
-        value={text}
-        onChange={(event) => {
-          setText(event.currentTarget.value)
-          props.onType(event.currentTarget.value)
-        }}
-        onKeyDown={(event) => {
-          event.stopPropagation()
-          if (event.key === 'Escape') props.onLeave()
-          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) props.onSave(text)
-        }}
-      />
+      {isTable && !asSource ? (
+        <CellEditor source={text} onChange={change} />
+      ) : (
+        <Textarea
+          autosize
+          minRows={1}
+          maxRows={20}
+          data-autofocus
+          autoFocus
+          dir="auto"
+          aria-label={t.viewer.blockText(block.id + 1)}
+          value={text}
+          onChange={(event) => change(event.currentTarget.value)}
+        />
+      )}
       <Group gap="xs" mt="xs">
         <Button size="xs" type="submit">
           {t.viewer.save}
@@ -157,6 +166,11 @@ function Editor(props: {
         <Button size="xs" variant="default" onClick={props.onDiscard}>
           {t.viewer.discard}
         </Button>
+        {isTable && (
+          <Button size="xs" variant="subtle" aria-pressed={asSource} onClick={() => setAsSource(!asSource)}>
+            {t.viewer.tableSource}
+          </Button>
+        )}
       </Group>
     </form>
   )
