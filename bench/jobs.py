@@ -97,7 +97,9 @@ async def measure_store(place: Path) -> None:
     )
     await database.write(_finish_all)
     [lease] = await database.write(leases.claim, ClaimRequest("me", "fake"), 0, limit=1)
-    times = [await _timed(database.write(leases.store_page, lease, _page(n))) for n in range(500)]
+    times = [
+        await _timed(database.write(leases.store_page, lease, _page(n), 0)) for n in range(500)
+    ]
     report("store a page of 10,000 characters in 40 blocks", statistics.median(times), max(times))
     await database.close()
 

@@ -1,6 +1,6 @@
 import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
-import { expect, processImage, processPdf, test, textOf } from './fixtures'
+import { expect, processFile, test, textOf } from './fixtures'
 
 async function seriousViolations(page: Page): Promise<string[]> {
   const { violations } = await new AxeBuilder({ page }).analyze()
@@ -14,13 +14,13 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await app.emulateMedia({ colorScheme })
     await expect(app.locator('html')).toHaveAttribute('data-mantine-color-scheme', colorScheme)
     expect(await seriousViolations(app)).toEqual([])
-    await processImage(app, image)
+    await processFile(app, image)
     expect(await seriousViolations(app)).toEqual([])
     await app.keyboard.press('3')
     await expect(textOf(app).getByRole('table')).toBeVisible()
     expect(await seriousViolations(app)).toEqual([])
     await app.goto('/#/')
-    await processPdf(app, pdf)
+    await processFile(app, pdf)
     expect(await seriousViolations(app)).toEqual([])
     await app.keyboard.press('?')
     await expect(app.getByRole('dialog', { name: 'Keyboard shortcuts' })).toBeVisible()
@@ -39,7 +39,7 @@ test('every screen fits into a width of 360 px', async ({ app, image }) => {
     expect.poll(() => app.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)
   await expectNoOverflow()
   await expect(app.getByRole('button', { name: 'Take a photo' })).toBeVisible()
-  await processImage(app, image)
+  await processFile(app, image)
   await expectNoOverflow()
   await app.getByText('Text', { exact: true }).click()
   await expect(textOf(app)).toContainText('harbour')
@@ -48,7 +48,7 @@ test('every screen fits into a width of 360 px', async ({ app, image }) => {
 
 test('the toolbar of a result has two rows on a phone', async ({ app, pdf }) => {
   await app.setViewportSize({ width: 360, height: 700 })
-  await processPdf(app, pdf)
+  await processFile(app, pdf)
   const top = async (name: string) => (await app.getByRole('button', { name }).first().boundingBox())?.y
   const distance = async () => Math.abs(Number(await top('Next page')) - Number(await top('Retry with')))
   await expect.poll(distance).toBeLessThan(20)

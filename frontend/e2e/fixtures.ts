@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { expect, test as base, type Browser, type Page } from '@playwright/test'
 import type { Block } from '../src/lib/result'
 
@@ -6,6 +7,8 @@ type Fixtures = {
   app: Page
   image: Document
   pdf: Document
+  /** Its password is `open`. */
+  protectedPdf: Document
 }
 export type Document = { name: string; mimeType: string; buffer: Buffer }
 
@@ -42,7 +45,12 @@ export const test = base.extend<Fixtures>({
   pdf: async ({ browser }, use) => {
     await use(await pdfOf(browser, ['First page', 'Second page', 'Third page'].map(html)))
   },
+  protectedPdf: async ({}, use) => {
+    await use({ name: 'protected.pdf', mimeType: 'application/pdf', buffer: await readFile(PROTECTED) })
+  },
 })
+
+const PROTECTED = new URL('protected.pdf', import.meta.url)
 
 /** A PDF with a page for each HTML document. */
 export async function pdfOf(browser: Browser, pages: string[]): Promise<Document> {
@@ -59,14 +67,9 @@ export async function upload(page: Page, ...files: Document[]): Promise<void> {
   await page.locator('input[type=file]').first().setInputFiles(files)
 }
 
-export async function processImage(page: Page, image: Document): Promise<void> {
-  await upload(page, image)
-  await expect(page.getByText(/Finished in/)).toBeVisible()
-}
-
-export async function processPdf(page: Page, pdf: Document): Promise<void> {
-  await upload(page, pdf)
-  await expect(page).toHaveURL(/#\/jobs\//)
+export async function processFile(page: Page, file: Document): Promise<void> {
+  await upload(page, file)
+  await expect(page).toHaveURL(/#\/jobs\/\w/)
   await expect(page.getByText(/Finished in/)).toBeVisible()
 }
 
@@ -96,14 +99,15 @@ export async function dispatchFiles(page: Page, event: 'drop' | 'paste', file: D
 type PageOutput = { text: string; items?: Block[]; finishReason?: string; flags?: string[] }
 
 /** Makes the server respond with a page as a model might output it. */
-export async function respondWith(page: Page, output: PageOutput, name = 'page.png'): Promise<void> {
+export async function respondWith(page: Page, output: PageOutput): Promise<void> {
   const { text, items = [], finishReason = 'stop', flags = [] } = output
-  const layout = { width: 900, height: 800, items }
-  const result = { pageIndex: 0, text, rawText: text, layout, lines: [], reviewShare: null, durationMs: 1, finishReason, flags, error: null }
-  const request = { mode: 'gundam', prompt: '', fileName: name, fileSize: 1, engine: 'x', model: '' }
-  const response = { ...request, text, rawText: text, durationMs: 1, layout, pages: [result] }
-  const body = `id: 1\nevent: done\ndata: ${JSON.stringify(response)}\n\n`
-  await page.route('**/api/ocr', (route) => route.fulfill({ contentType: 'text/event-stream', body }))
+  await page.route(/\/api\/jobs\/\w+\/pages\/0$/, async (route) => {
+    const answer = await route.fetch().catch(() => null)
+    if (answer === null) return // the test has ended
+    const read = await answer.json()
+    const layout = { width: 900, height: 800, items }
+    await route.fulfill({ json: { ...read, text, correctedText: text, rawText: text, layout, finishReason, flags } })
+  })
 }
 
 export function textOf(page: Page) {

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { expect, processPdf, test, textOf } from './fixtures'
+import { expect, processFile, test, textOf } from './fixtures'
 
 test('the history searches, opens and deletes documents', async ({ app, pdf }) => {
-  await processPdf(app, { ...pdf, name: 'to-be-removed.pdf' })
+  await processFile(app, { ...pdf, name: 'to-be-removed.pdf' })
   await app.getByRole('button', { name: 'History' }).click()
   await app.getByRole('searchbox', { name: 'Search by file name' }).fill('to-be-removed')
   await expect(app.getByRole('listitem')).toHaveCount(1)
@@ -18,7 +18,7 @@ test('the history searches, opens and deletes documents', async ({ app, pdf }) =
 })
 
 test('a job deleted elsewhere is reported on the next page change', async ({ app, pdf }) => {
-  await processPdf(app, pdf)
+  await processFile(app, pdf)
   const jobId = /jobs\/([\w-]+)/.exec(app.url())?.[1]
   await app.request.delete(`/api/jobs/${jobId}`)
   await app.getByRole('button', { name: 'Next page' }).click()
@@ -27,7 +27,7 @@ test('a job deleted elsewhere is reported on the next page change', async ({ app
 
 test('several documents are downloaded as one zip', async ({ app, pdf }) => {
   for (const name of ['bundled-a.pdf', 'bundled-b.pdf']) {
-    await processPdf(app, { ...pdf, name })
+    await processFile(app, { ...pdf, name })
     await app.goto('/#/')
   }
   await app.getByRole('button', { name: 'History' }).click()

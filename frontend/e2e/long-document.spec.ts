@@ -24,8 +24,18 @@ test('a document of 300 pages can be scrolled while it is processed, and can be 
   })
   expect(maxRows).toBeLessThan(20)
   await expect(list.getByRole('button', { name: `Page ${PAGES}` })).toBeVisible()
+  await expect(list.locator('[tabindex="0"]')).toHaveCount(0) // one tab stop, which is out of sight
+  const thumbnail = list.locator('img').last()
+  await expect.poll(() => thumbnail.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(192)
 
   await app.getByRole('button', { name: 'Cancel' }).click()
   await expect(app.getByText('Cancelled. The finished pages are kept.')).toBeVisible()
   await expect(textOf(app)).toContainText('Sheet 1')
+  await list.getByRole('button', { name: `Page ${PAGES}` }).click()
+  await textOf(app).getByRole('button', { name: 'Read this page' }).click()
+  await expect(textOf(app)).toContainText(`Sheet ${PAGES}`)
+  await app.getByRole('button', { name: 'Read the rest' }).click()
+  await expect(app.getByText(/pages\/s/)).toBeVisible()
+  await app.getByRole('button', { name: 'Cancel' }).click()
+  await expect(app.getByText('Cancelled. The finished pages are kept.')).toBeVisible()
 })

@@ -14,7 +14,7 @@ for (const { text, ...page } of NOTICES) {
     await upload(app, image)
     const notice = textOf(app).getByRole('status').filter({ hasText: text })
     await expect(notice).toHaveCount(1)
-    await app.unroute('**/api/ocr')
+    await app.unrouteAll()
     await notice.getByRole('button', { name: 'Retry with' }).click()
     await app.getByRole('menuitem', { name: /Small/ }).click()
     await expect(textOf(app)).toContainText('eleven countries')
@@ -39,6 +39,7 @@ test('an empty page has the notice that it is blank', async ({ app, browser }) =
 
 test('a failed page keeps its place, shows the error and can be retried', async ({ app, image }) => {
   const broken = { name: 'z-broken.png', mimeType: 'image/png', buffer: image.buffer.subarray(0, 400) }
+  await app.getByRole('checkbox', { name: 'Several files become one document' }).check()
   await upload(app, image, broken)
   await expect(app.getByText(/Finished in .* 1 page failed/)).toBeVisible()
   const pages = app.getByRole('navigation', { name: 'Pages' })

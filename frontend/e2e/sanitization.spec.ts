@@ -14,8 +14,8 @@ test('no script runs and no request leaves the origin, whatever the model output
     boxes: [{ index: 0, absolute: [0, 0, 9, 9], normalized: [0.1, 0.1, 0.9, 0.2] }],
   }))
   const output = { text: XSS_PAYLOADS.join('\n\n'), items: blocks, flags: XSS_PAYLOADS.slice(0, 1) }
-  await respondWith(app, output, XSS_PAYLOADS[0])
-  await upload(app, image)
+  await respondWith(app, output)
+  await upload(app, { ...image, name: `${XSS_PAYLOADS[0]}.png` })
   await expect(textOf(app).locator('[data-block]')).toHaveCount(XSS_PAYLOADS.length)
   for (const link of await textOf(app).locator('a[href]').all()) {
     expect(await link.getAttribute('href')).toMatch(/^(https?:|mailto:)/)

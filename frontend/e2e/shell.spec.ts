@@ -1,3 +1,4 @@
+import AxeBuilder from '@axe-core/playwright'
 import { expect, upload, test } from './fixtures'
 
 test('the page takes the language of the browser, and another one from the menu', async ({ app }) => {
@@ -43,8 +44,8 @@ test('an outage of the server is shown until it responds again', async ({ app })
   await expect(app.getByRole('alert')).toHaveCount(0)
 })
 
-test('an API key is requested, kept for the tab and sent in a header', async ({ app, image }) => {
-  await app.route('**/api/**', async (route) => {
+test('an API key is requested once a browser, sent in a header, and forgotten on request', async ({ app, context }) => {
+  await context.route('**/api/**', async (route) => {
     if ((await route.request().headerValue('authorization')) === 'Bearer open') return route.continue()
     const error = { code: 'unauthorized', message: 'A key is needed.', requestId: '1', retryable: false }
     return route.fulfill({ status: 401, json: { error, detail: error.message } })
@@ -57,6 +58,24 @@ test('an API key is requested, kept for the tab and sent in a header', async ({ 
   await dialog.getByLabel('API key', { exact: true }).fill('open')
   await dialog.getByRole('button', { name: 'Continue' }).click()
   await expect(dialog).toHaveCount(0)
-  await upload(app, image)
-  await expect(app.getByText(/Finished in/)).toBeVisible()
+  const tab = await context.newPage()
+  await tab.goto('/#/jobs')
+  await expect(tab.getByRole('heading', { name: 'History' })).toBeVisible()
+  await expect(tab.getByRole('dialog')).toHaveCount(0)
+  await tab.getByRole('button', { name: 'Forget the API key' }).click()
+  await expect(tab.getByRole('dialog', { name: 'API key required' })).toBeVisible()
+})
+
+test('messages of the server are in the language of the page', async ({ app }) => {
+  await app.getByRole('button', { name: 'Language' }).click()
+  await app.getByRole('menuitem', { name: '中文' }).click()
+  await upload(app, { name: 'broken.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.7 and no more') })
+  await expect(app.getByRole('alert')).toContainText('broken.pdf：PDF 已损坏。')
+})
+
+test('the modes are one tab stop, and the badge is named as it is labelled', async ({ app }) => {
+  await expect(app.getByRole('radio', { name: 'Tiny' })).toBeVisible()
+  await expect(app.locator('[role=radio][tabindex="0"]')).toHaveCount(1)
+  const axe = new AxeBuilder({ page: app }).options({ runOnly: ['label-content-name-mismatch'] })
+  expect((await axe.analyze()).violations).toEqual([])
 })

@@ -1,7 +1,7 @@
 import AxeBuilder from '@axe-core/playwright'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { dispatchFiles, expect, upload, processPdf, processImage, test, textOf, type Document } from './fixtures'
+import { dispatchFiles, expect, processFile, test, textOf, upload, type Document } from './fixtures'
 
 async function makeFolder(folder: string, image: Document): Promise<string> {
   await mkdir(join(folder, 'deeper'), { recursive: true })
@@ -11,10 +11,53 @@ async function makeFolder(folder: string, image: Document): Promise<string> {
   return folder
 }
 
-test('an image is processed with a streamed result', async ({ app, image }) => {
-  await processImage(app, image)
+test('an image is a document of the history, as a PDF is', async ({ app, image }) => {
+  await processFile(app, { ...image, name: 'kept-image.png' })
   await expect(textOf(app)).toContainText('harbour opened in the spring of 1887')
   await expect(app.getByRole('group', { name: 'Show boxes' }).getByRole('button').first()).toBeVisible()
+  await app.reload()
+  await expect(textOf(app)).toContainText('harbour opened in the spring of 1887')
+  await app.getByRole('button', { name: 'History' }).click()
+  await expect(app.getByRole('link', { name: 'kept-image.png' })).toBeVisible()
+})
+
+test('the text of a page is shown while it is read', async ({ app, image }) => {
+  await app.route(/\/events/, async (route) => {
+    const index = { pageIndex: 0 }
+    const events: [string, object][] = [
+      ['page', { ...index, width: 900, height: 800, pagesTotal: 1 }],
+      ['delta', { ...index, text: 'A wrong beginning' }],
+      ['page_reset', { ...index, reason: 'again' }],
+      ['delta', { ...index, text: 'Words as they come' }],
+    ]
+    const body = events.map(([name, data]) => `id: 0\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`)
+    await route.fulfill({ contentType: 'text/event-stream', body: body.join('') })
+  })
+  await upload(app, image)
+  await expect(textOf(app)).toHaveText('Words as they come')
+  await expect(app.getByRole('region', { name: 'Text', exact: true })).toHaveAttribute('aria-busy', 'true')
+})
+
+test('a document that is not kept is deleted when it is left', async ({ app, image }) => {
+  await processFile(app, { ...image, name: 'secret.png' })
+  const address = app.url()
+  await app.getByRole('button', { name: 'Do not keep' }).click()
+  await app.getByRole('button', { name: 'History' }).click()
+  await expect(app.getByRole('heading', { name: 'History' })).toBeVisible()
+  await app.goto(address)
+  await expect(app.getByRole('heading', { name: 'Document not found' })).toBeVisible()
+})
+
+test('another browser does not list a document, and opens it by its link', async ({ app, image, browser }) => {
+  await processFile(app, { ...image, name: 'mine.png' })
+  const other = await browser.newContext({ locale: 'en-US' })
+  const page = await other.newPage()
+  await page.goto(app.url())
+  await expect(textOf(page)).toContainText('eleven countries')
+  await page.keyboard.press('h')
+  await page.getByRole('searchbox').fill('mine')
+  await expect(page.getByText('No document name matches')).toBeVisible()
+  await other.close()
 })
 
 test('the first load is small, the viewer is loaded later, and scripts are compressed', async ({ app, image }) => {
@@ -35,7 +78,7 @@ test('the first load is small, the viewer is loaded later, and scripts are compr
   expect(styleBytes).toBeGreaterThan(0)
   expect(scriptBytes).toBeLessThan(220_000)
   expect(scriptBytes + styleBytes).toBeLessThanOrEqual(250_000)
-  await processImage(app, image)
+  await processFile(app, image)
   const all = await resources('.js')
   expect(all.length).toBeGreaterThan(first.length)
   expect(sum(all.map((script) => script.encodedBodySize))).toBeLessThan(
@@ -48,12 +91,12 @@ test('an image can be dropped or pasted', async ({ app, image }) => {
   await expect(textOf(app)).toContainText('eleven countries')
   await app.goto('/#/')
   await dispatchFiles(app, 'paste', image)
-  await expect(app).toHaveURL(/#\/result/)
+  await expect(app).toHaveURL(/#\/jobs\/\w/)
   await expect(textOf(app)).toContainText('eleven countries')
 })
 
 test('a PDF becomes a job that marks each finished page', async ({ app, pdf }) => {
-  await processPdf(app, pdf)
+  await processFile(app, pdf)
   const pages = app.getByRole('navigation', { name: 'Pages' })
   await expect(pages.locator('[data-mark=done]')).toHaveCount(3)
   await expect(pages.locator('img').first()).toBeVisible()
@@ -65,28 +108,35 @@ test('a PDF becomes a job that marks each finished page', async ({ app, pdf }) =
   await expect(textOf(app)).toContainText('Second page of')
 })
 
-test('several images become one job', async ({ app, image }) => {
-  await upload(app, image, { ...image, name: 'harbour2.png' })
-  await expect(app.getByRole('heading', { name: 'harbour.png and 1 more' })).toBeVisible()
-  await expect(app.getByText(/Finished in/)).toBeVisible()
+test('several files become documents of their own, or one by choice', async ({ app, image }) => {
+  const files = ['pair-1.png', 'pair-2.png'].map((name) => ({ ...image, name }))
+  await upload(app, ...files)
+  await expect(app.getByRole('heading', { name: 'History' })).toBeVisible()
+  for (const { name } of files) await expect(app.getByRole('link', { name })).toBeVisible()
+  await app.goto('/#/')
+  await app.getByRole('checkbox', { name: 'Several files become one document' }).check()
+  await upload(app, ...files)
+  await expect(app.getByRole('heading', { name: 'pair-1.png and 1 more' })).toBeVisible()
 })
 
-test('a folder becomes one job without its other files', async ({ app, image }, info) => {
+test('the files of a folder become documents, and the others are named', async ({ app, image }, info) => {
   const folder = await makeFolder(info.outputPath('letters'), image)
   await app.locator('input[webkitdirectory]').setInputFiles(folder)
-  await expect(app.getByRole('heading', { name: 'a.png and 1 more' })).toBeVisible()
-  await expect(app.getByText(/Finished in/)).toBeVisible()
+  for (const name of ['a.png', 'b.png']) await expect(app.getByRole('link', { name }).first()).toBeVisible()
+  await expect(app.getByRole('alert')).toContainText('notes.txt is not a supported file')
+  await app.getByRole('alert').getByRole('button', { name: 'Close' }).click()
+  await expect(app.getByRole('alert')).toHaveCount(0)
 })
 
 test('a folder can be dropped', async ({ app, image }, info) => {
-  const files = [await makeFolder(info.outputPath('letters'), image)]
+  const files = [await makeFolder(info.outputPath('dropped'), image)]
   const zone = await app.getByRole('group', { name: 'Drop a document' }).boundingBox()
   const browser = await app.context().newCDPSession(app)
   for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
     const position = { x: (zone?.x ?? 0) + 20, y: (zone?.y ?? 0) + 20 }
     await browser.send('Input.dispatchDragEvent', { type, ...position, data: { items: [], files, dragOperationsMask: 1 } })
   }
-  await expect(app.getByRole('heading', { name: 'a.png and 1 more' })).toBeVisible()
+  await expect(app.getByRole('link', { name: 'b.png' }).first()).toBeVisible()
 })
 
 test('a phone takes a photo and processes it', async ({ app, image }) => {
@@ -98,23 +148,29 @@ test('a phone takes a photo and processes it', async ({ app, image }) => {
   await expect(app.getByText(/Finished in/)).toBeVisible()
 })
 
-test('an upload shows its progress and leaves nothing behind when cancelled', async ({ app, image }) => {
+test('an upload is shown on every screen, and leaves nothing behind when cancelled', async ({ app, image }) => {
   const network = await app.context().newCDPSession(app)
   const slow = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 100_000 }
   await network.send('Network.emulateNetworkConditions', slow)
-  const padded = Buffer.concat([image.buffer, Buffer.alloc(4 << 20)])
-  const names = ['cancelled-1.png', 'cancelled-2.png']
-  await upload(app, ...names.map((name) => ({ ...image, name, buffer: padded })))
+  await upload(app, { ...image, name: 'cancelled.png', buffer: Buffer.concat([image.buffer, Buffer.alloc(4 << 20)]) })
+  await app.getByRole('button', { name: 'History' }).click()
+  await expect(app.getByRole('heading', { name: 'History' })).toBeVisible()
   await expect(app.getByText(/Uploading [1-9]/)).toBeVisible()
+  const question = app.waitForEvent('dialog') // of the browser: a reload would end the upload
+  const reloading = app.reload({ timeout: 3_000 }).catch(() => undefined)
+  const dialog = await question
+  expect(dialog.type()).toBe('beforeunload')
+  await dialog.dismiss()
+  await reloading
   await app.getByRole('button', { name: 'Cancel' }).click()
   await expect(app.getByText(/Uploading/)).toHaveCount(0)
   await network.send('Network.emulateNetworkConditions', { ...slow, uploadThroughput: -1 })
-  const kept = await app.request.get('/api/jobs?search=cancelled')
-  expect(await kept.json()).toMatchObject({ total: 0 })
+  await app.getByRole('searchbox').fill('cancelled')
+  await expect(app.getByText('No document name matches')).toBeVisible()
 })
 
 test('limits are shown in advance, and unsupported files are not uploaded', async ({ app }) => {
-  await expect(app.getByText('Images: up to 15 MB')).toBeVisible()
+  await expect(app.getByText('Up to 512 MB')).toBeVisible()
   let sent = 0
   app.on('request', (request) => {
     sent += request.method() === 'POST' ? 1 : 0
@@ -126,34 +182,37 @@ test('limits are shown in advance, and unsupported files are not uploaded', asyn
   expect(sent).toBe(0)
 })
 
-test('a recognition can be cancelled and started again', async ({ app, image }) => {
-  await app.route('**/api/ocr', () => undefined) // never responds
-  await upload(app, image)
-  await app.getByRole('button', { name: 'Cancel' }).click()
-  await expect(app.getByRole('heading', { name: 'Cancelled' })).toBeVisible()
-  await app.unroute('**/api/ocr')
-  await app.getByRole('button', { name: 'Try again' }).click()
-  await expect(app.getByText(/Finished in/)).toBeVisible()
-})
-
-test('a broken image is rejected with its file name', async ({ app }) => {
-  await upload(app, { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('\x89PNG\r\n') })
-  await expect(app.getByRole('heading', { name: 'Something went wrong' })).toBeVisible()
-  await expect(app.getByText(/broken\.png:/)).toBeVisible()
-})
-
-test('a broken PDF is rejected with a readable notification', async ({ app }) => {
+test('a file that fails is named with the reason until it is taken off', async ({ app }) => {
   await upload(app, { name: 'broken.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.7 and no more') })
-  const notification = app.getByRole('alert').filter({ hasText: 'Something went wrong: broken.pdf' })
-  await notification.hover() // a notification under the pointer does not close by itself
-  await expect(notification).toContainText('The PDF is broken')
-  const { violations } = await new AxeBuilder({ page: app }).withRules(['color-contrast']).analyze()
+  const failed = app.getByRole('alert').filter({ hasText: 'broken.pdf' })
+  await expect(failed).toContainText('The PDF is broken')
+  await app.getByRole('button', { name: 'History' }).click()
+  await expect(failed).toBeVisible()
+  const { violations } = await new AxeBuilder({ page: app }).include('[role=alert]').analyze()
   expect(violations).toEqual([])
-  await expect(notification).toBeVisible()
+  await failed.getByRole('button', { name: 'Take off broken.pdf' }).click()
+  await expect(failed).toHaveCount(0)
+})
+
+test('refused files are named while the others are read', async ({ app, image }) => {
+  await upload(app, { ...image, name: 'taken.png' }, { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('x') })
+  await expect(textOf(app)).toContainText('eleven countries')
+  await expect(app.getByRole('alert')).toContainText('notes.txt is not a supported file')
+})
+
+test('the password of a protected PDF is asked for, and a wrong one again', async ({ app, protectedPdf }) => {
+  await upload(app, protectedPdf)
+  const asked = app.getByLabel('Password of protected.pdf')
+  await asked.fill('wrong')
+  await app.getByRole('button', { name: 'Continue' }).click()
+  await expect(app.getByRole('alert')).toContainText('The password is wrong')
+  await asked.fill('open')
+  await app.getByRole('button', { name: 'Continue' }).click()
+  await expect(textOf(app)).toContainText('Protected words')
 })
 
 test('modes, tasks and the prompt are those of the server', async ({ app, image }) => {
-  const request = app.waitForRequest((request) => request.url().endsWith('/api/ocr'))
+  const request = app.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/api/jobs'))
   await app.getByRole('radio', { name: 'Tiny' }).click()
   await app.getByRole('combobox', { name: 'Task' }).click()
   for (const name of ['Parse a figure', 'Describe the image', 'Custom prompt'])

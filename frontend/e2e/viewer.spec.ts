@@ -1,10 +1,10 @@
 import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import { readFile } from 'node:fs/promises'
-import { respondWith, expect, upload, processPdf, processImage, test, textOf } from './fixtures'
+import { respondWith, expect, upload, processFile, test, textOf } from './fixtures'
 
 test('a box and its text are highlighted together, by pointer and by keyboard', async ({ app, image }) => {
-  await processImage(app, image)
+  await processFile(app, image)
   const block = textOf(app).locator('[data-block]').filter({ hasText: 'eleven countries' })
   const id = await block.getAttribute('data-block')
   const box = app.locator(`[data-box="${id}"]`)
@@ -22,7 +22,7 @@ test('a box and its text are highlighted together, by pointer and by keyboard', 
 })
 
 test('labels can be hidden, text found and the page zoomed', async ({ app, image }) => {
-  await processImage(app, image)
+  await processFile(app, image)
   await app.keyboard.press('/')
   await app.keyboard.type('ledger')
   await expect(app.locator('[data-box][data-found]')).toHaveCount(1)
@@ -39,8 +39,36 @@ test('labels can be hidden, text found and the page zoomed', async ({ app, image
   await expect.poll(async () => (await sheet.boundingBox())?.width).toBeGreaterThan(before?.width ?? 0)
 })
 
+test('text is found on all pages, and each match is gone to', async ({ app, pdf }) => {
+  await processFile(app, pdf)
+  await app.keyboard.press('/')
+  await app.keyboard.type('page of the report')
+  const field = app.getByRole('searchbox', { name: 'Find in document' })
+  const count = app.getByRole('status').filter({ hasText: /^\d of \d$/ })
+  await expect(count).toHaveText('1 of 3')
+  await expect(app.locator('[data-box][data-found][data-active]')).toHaveCount(1)
+  await field.press('Enter')
+  await expect(textOf(app)).toContainText('Second page of')
+  await expect(count).toHaveText('2 of 3')
+  await expect(textOf(app).locator('[data-found][data-active]')).toContainText('Second page of')
+  await app.getByRole('button', { name: 'Previous match' }).click()
+  await app.getByRole('button', { name: 'Previous match' }).click()
+  await expect(count).toHaveText('3 of 3')
+  await expect(textOf(app)).toContainText('Third page of')
+})
+
+test('a zoomed page of a PDF gets a sharper picture', async ({ app, pdf }) => {
+  await processFile(app, pdf)
+  const sheet = app.locator('img[alt^="Page 1"]')
+  const width = () => sheet.evaluate((image: HTMLImageElement) => image.naturalWidth)
+  await expect.poll(width).toBeGreaterThan(0)
+  const usual = await width()
+  for (let step = 0; step < 8; step++) await app.getByRole('button', { name: 'Zoom in' }).click()
+  await expect.poll(width).toBeGreaterThan(1.5 * usual)
+})
+
 test('the separator of the panes moves by keyboard and by pointer', async ({ app, image }) => {
-  await processImage(app, image)
+  await processFile(app, image)
   const bar = app.getByRole('separator', { name: 'Width of the image pane' })
   await bar.focus()
   await app.keyboard.press('ArrowLeft')
@@ -69,8 +97,24 @@ test('blocks of low confidence are marked on the page and in the text', async ({
   await expect(app.locator('[data-box][data-low-confidence]')).toHaveCount(1)
 })
 
+test('a table is corrected cell by cell', async ({ app, image }) => {
+  const text = '<table><tr><td>Grain</td><td>12</td></tr><tr><td colspan="2">Timber</td></tr></table>'
+  const boxes = [{ index: 0, absolute: [0, 0, 9, 9], normalized: [0.1, 0.1, 0.9, 0.2] }]
+  await respondWith(app, { text, items: [{ id: 0, label: 'table', text, confidence: 0.9, review: false, boxes }] })
+  await upload(app, image)
+  const block = textOf(app).locator('[data-block]').filter({ has: app.getByRole('table') })
+  await block.hover()
+  await block.getByRole('button', { name: 'Edit' }).click()
+  await app.getByRole('textbox', { name: 'Row 1, column 2' }).fill('13 & more')
+  const sent = app.waitForRequest((request) => request.method() === 'PATCH')
+  await app.keyboard.press('Control+Enter')
+  const [correction] = (await sent).postDataJSON().blocks
+  expect(correction.text).toContain('<td>Grain</td><td>13 &amp; more</td>')
+  expect(correction.text).toContain('<td colspan="2">Timber</td>')
+})
+
 test('a result has four views', async ({ app, image }) => {
-  await processImage(app, image)
+  await processFile(app, image)
   await app.keyboard.press('2')
   await expect(textOf(app).locator('pre')).toContainText('Harbour report')
   await app.keyboard.press('3')
@@ -81,7 +125,7 @@ test('a result has four views', async ({ app, image }) => {
 
 test('a correction appears in the copied text and in the downloaded file', async ({ app, pdf, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write'])
-  await processPdf(app, pdf)
+  await processFile(app, pdf)
   const block = textOf(app).locator('[data-block]').filter({ hasText: 'First page' }).first()
   await block.hover()
   await block.getByRole('button', { name: 'Edit' }).click()
@@ -122,33 +166,68 @@ async function retryInSmallMode(app: Page) {
   await app.getByRole('menuitem', { name: /Small/ }).click()
 }
 
-for (const [place, createResult] of [['on the server', processPdf], ['in the tab', processImage]] as const) {
-  test(`a correction stored ${place} is discarded only after confirmation`, async ({ app, pdf, image }) => {
-    await createResult(app, createResult === processPdf ? pdf : image)
-    await correctTitle(app)
-    await retryInSmallMode(app)
-    const dialog = app.getByRole('dialog', { name: /discards your corrections/ })
-    await expect(dialog.getByRole('button', { name: 'Discard and retry' })).toBeFocused()
-    const axe = new AxeBuilder({ page: app }).include('[role=dialog]').withTags(['wcag2a', 'wcag2aa'])
-    expect((await axe.analyze()).violations).toEqual([])
-    await app.keyboard.press('Escape')
-    await expect(dialog).toBeHidden()
-    await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
-    await retryInSmallMode(app)
-    await dialog.getByRole('button', { name: 'Discard and retry' }).click()
-    await expect(dialog).toBeHidden()
-    await expect(textOf(app).getByText('Corrected title')).toBeHidden()
-    await expect(app.getByText(/Finished in/)).toBeVisible()
-    const sent = app.waitForRequest((request) => request.method() === 'POST')
-    await retryInSmallMode(app) // without a correction there is no confirmation
-    await sent
-    await expect(dialog).toBeHidden()
-    await expect(app.getByText(/Finished in/)).toBeVisible()
-  })
-}
+test('a page read again keeps its former version, which can be compared and taken', async ({ app, image }) => {
+  await processFile(app, image)
+  await correctTitle(app)
+  await retryInSmallMode(app)
+  await expect(textOf(app).getByText('Corrected title')).toBeHidden()
+  await app.getByRole('button', { name: 'Versions of the page' }).click()
+  const dialog = app.getByRole('dialog', { name: 'Versions of page 1' })
+  await expect(dialog.getByRole('region', { name: 'Present version' })).toContainText('Harbour report')
+  await expect(dialog.getByRole('region', { name: 'Former version' })).toContainText('Corrected title')
+  const axe = new AxeBuilder({ page: app }).include('[role=dialog]').withTags(['wcag2a', 'wcag2aa'])
+  expect((await axe.analyze()).violations).toEqual([])
+  await dialog.getByRole('button', { name: 'Take the former version' }).click()
+  await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
+})
 
-test('a result that is not saved can be downloaded in every format that it can be had as', async ({ app, image }) => {
-  await processImage(app, image)
+test('a correction is kept on the device while the server is away, and is sent when it is back', async ({ app, image }) => {
+  await processFile(app, image)
+  await app.route(/\/pages\/0$/, (route) => (route.request().method() === 'PATCH' ? route.abort() : route.continue()))
+  await correctTitle(app)
+  await expect(app.getByText('1 correction is not stored yet')).toBeVisible()
+  await app.reload()
+  await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
+  await app.unrouteAll()
+  await expect(app.getByText('not stored yet')).toHaveCount(0)
+  const stored = await app.request.get(`/api/jobs/${/jobs\/(\w+)/.exec(app.url())?.[1]}/pages/0`)
+  expect(await stored.json()).toMatchObject({ corrections: [{ id: 0, text: '# Corrected title' }] })
+})
+
+test('typed text outlives Escape, a reload and a page change, and corrections are undone and redone', async ({ app, image }) => {
+  await processFile(app, image)
+  const block = textOf(app).locator('[data-block]').first()
+  const before = await block.innerText()
+  const editor = app.getByRole('textbox', { name: /Text of block/ })
+  await block.dblclick() // selects a word
+  await expect(editor).toHaveCount(0)
+  await block.getByRole('button', { name: 'Edit' }).click()
+  await editor.fill('Half a sen')
+  await app.keyboard.press('Escape')
+  await expect(block).toContainText('draft, not saved')
+  await expect(block.getByRole('button', { name: 'Edit' })).toBeFocused()
+  await app.reload()
+  await expect(block).toContainText('draft, not saved')
+  await block.hover()
+  await block.getByRole('button', { name: 'Edit' }).click()
+  await expect(editor).toHaveValue('Half a sen')
+  await editor.press('Control+Enter')
+  await expect(block).toContainText('Half a sen')
+  await app.keyboard.press('Control+z')
+  await expect(block).toHaveText(before)
+  await app.keyboard.press('Control+Shift+z')
+  await expect(block).toContainText('Half a sen')
+})
+
+test('a correction made elsewhere appears', async ({ app, image }) => {
+  await processFile(app, image)
+  const jobId = /jobs\/(\w+)/.exec(app.url())?.[1]
+  await app.request.patch(`/api/jobs/${jobId}/pages/0`, { data: { blocks: [{ id: 0, text: '# By another' }] } })
+  await expect(textOf(app).getByRole('heading', { name: 'By another' })).toBeVisible()
+})
+
+test('an image can be downloaded in every format that it can be had as', async ({ app, image }) => {
+  await processFile(app, image)
   await app.getByRole('button', { name: 'Download' }).click()
   await expect(app.getByRole('menuitem', { name: 'Excel (tables)' })).toBeDisabled()
   const names = await app.getByRole('menuitem', { disabled: false }).allInnerTexts()
@@ -162,10 +241,10 @@ test('a result that is not saved can be downloaded in every format that it can b
 })
 
 test('a page can be retried in another mode', async ({ app, image }) => {
-  await processImage(app, image)
-  const retried = app.waitForResponse((response) => response.url().endsWith('/api/ocr'))
+  await processFile(app, image)
+  const retried = app.waitForResponse((response) => response.url().endsWith('/retry'))
   await app.getByRole('button', { name: 'Retry with' }).click()
   await app.getByRole('menuitem', { name: /Small/ }).click()
-  expect(await (await retried).text()).toContain('"mode":"small"')
+  expect((await retried).request().postDataJSON()).toMatchObject({ mode: 'small' })
   await expect(app.getByText(/Finished in/)).toBeVisible()
 })

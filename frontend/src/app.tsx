@@ -6,24 +6,20 @@ import { lazy, Suspense, useState } from 'react'
 import * as api from './api/client'
 import styles from './app.module.css'
 import { useTranslation } from './i18n/translation'
-import { shouldStream, validateFiles, type Rejection } from './lib/files'
-import { notifyError } from './screens/error-notifications'
+import { documentsOf, validateFiles, type Rejection } from './lib/files'
 import { HistoryScreen } from './screens/history/history-screen'
-import { filesName } from './screens/job-name'
-import { useRecognition } from './screens/result/use-recognition'
 import { Header } from './screens/shell/header'
 import { KeyDialog } from './screens/shell/key-dialog'
 import { useHealth } from './screens/shell/use-health'
 import { DEFAULT_OPTIONS, type FormOptions } from './screens/upload/options-form'
-import { UploadScreen, type UploadProgress } from './screens/upload/upload-screen'
+import { UploadScreen } from './screens/upload/upload-screen'
+import { UploadTray } from './screens/upload/upload-tray'
+import { useUploads } from './screens/upload/use-uploads'
 import { ShortcutDialog } from './ui/shortcut-dialog'
 import { usePaste } from './ui/use-paste'
 import { useRoute } from './ui/use-route'
 import { useShortcuts } from './ui/use-shortcuts'
 
-const ResultScreen = lazy(async () => ({
-  default: (await import('./screens/result/result-screen')).ResultScreen,
-}))
 const JobScreen = lazy(async () => ({
   default: (await import('./screens/job/job-screen')).JobScreen,
 }))
@@ -35,49 +31,32 @@ export function App() {
   const { t } = useTranslation()
   const cache = useQueryClient()
   const { route, navigate } = useRoute()
-  const recognition = useRecognition()
   const [options, setOptions] = useState<FormOptions>(DEFAULT_OPTIONS)
+  const [together, setTogether] = useState(false)
   const [rejected, setRejected] = useState<Rejection[]>([])
-  const [upload, setUpload] = useState<UploadProgress | null>(null)
   const [shortcutsOpened, setShortcutsOpened] = useState(false)
   const { health, offline } = useHealth()
-  const { modes, hasJobs } = useServerSettings()
+  const { data: modes } = useQuery({
+    queryKey: ['modes'],
+    queryFn: ({ signal }) => api.modes(signal),
+    staleTime: 60_000,
+  })
+  const uploads = useUploads((job, { from }) => {
+    void cache.invalidateQueries({ queryKey: ['jobs'] })
+    if (window.location.hash === from) navigate({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })
+  })
   const supportedTasks = health?.engine.tasks
-  const imageBytes = (modes?.maxImageMb ?? 15) * MB
-  const jobBytes = (modes?.limits.maxJobMb ?? 512) * MB
-  const maxBytes = hasJobs ? jobBytes : imageBytes
-
-  async function submitJob(files: File[]) {
-    const controller = new AbortController()
-    const names = files.map((file) => file.name)
-    const onProgress = (fraction: number) =>
-      setUpload({ name: names.join(', '), fraction, cancel: () => controller.abort() })
-    onProgress(0)
-    try {
-      const request = { signal: controller.signal, onProgress }
-      const job = await api.submitJob(files, requestOptions(options), request)
-      navigate({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })
-    } catch (failure) {
-      notifyError(failure, t, t.labeled(t.errors.title, filesName(names, t)))
-    }
-    setUpload(null)
-  }
+  const maxBytes = (modes?.limits.maxJobMb ?? 512) * MB
 
   function addFiles(files: File[]) {
     const { accepted, rejected: refused } = validateFiles(files, maxBytes)
     setRejected(refused)
-    const [first] = accepted
-    if (first === undefined) {
-      if (files.length > 0) navigate({ screen: 'new' })
-      return
-    }
-    if (shouldStream(accepted, hasJobs, { imageBytes, jobBytes })) {
-      recognition.start({ file: first, options: requestOptions(options, modes?.defaultPrompt) })
-      navigate({ screen: 'result', tab: 'rendered' })
-    } else {
-      navigate({ screen: 'new' })
-      void submitJob(accepted)
-    }
+    if (accepted.length === 0) return
+    const documents = documentsOf(accepted, together)
+    uploads.add(documents, { ...options, pages: options.pages.trim() })
+    // Pages and password are those of one document: the next one starts without them.
+    setOptions((current) => ({ ...current, pages: '', password: '' }))
+    if (documents.length > 1) navigate({ screen: 'history' })
   }
 
   usePaste(addFiles)
@@ -108,34 +87,27 @@ export function App() {
           {t.offline.hint}
         </Alert>
       )}
+      <UploadTray
+        uploads={uploads}
+        rejected={rejected}
+        maxBytes={maxBytes}
+        onDismissRejected={() => setRejected([])}
+      />
       <main className={styles.main}>
         <Suspense fallback={<Center flex={1}><Loader /></Center>}>
           {route.screen === 'new' && (
             <UploadScreen
               modes={modes}
               supportedTasks={supportedTasks}
-              hasJobs={hasJobs}
               options={options}
               onOptions={setOptions}
               onFiles={addFiles}
-              rejected={rejected}
-              maxBytes={maxBytes}
-              upload={upload}
+              together={together}
+              onTogether={setTogether}
             />
           )}
           {route.screen === 'history' && (
             <HistoryScreen modes={modes} onNew={() => navigate({ screen: 'new' })} />
-          )}
-          {route.screen === 'result' && (
-            <ResultScreen
-              recognition={recognition}
-              modes={modes}
-              supportedTasks={supportedTasks}
-              tab={route.tab}
-              onTab={(tab) => navigate({ screen: 'result', tab }, 'replace')}
-              onNew={() => navigate({ screen: 'new' })}
-              onSave={hasJobs ? (file) => (navigate({ screen: 'new' }), void submitJob([file])) : undefined}
-            />
           )}
           {route.screen === 'job' && (
             <JobScreen
@@ -164,23 +136,4 @@ export function App() {
       <ShortcutDialog opened={shortcutsOpened} onClose={() => setShortcutsOpened(false)} />
     </div>
   )
-}
-
-/** The server's modes and limits, and whether it keeps jobs. */
-function useServerSettings() {
-  const { data: modes } = useQuery({
-    queryKey: ['modes'],
-    queryFn: ({ signal }) => api.modes(signal),
-    staleTime: 60_000,
-  })
-  const { data: jobs } = useQuery({
-    queryKey: ['jobs', '', 1],
-    queryFn: ({ signal }) => api.listJobs({ search: '', limit: 1, offset: 0 }, signal),
-    staleTime: Infinity,
-  })
-  return { modes, hasJobs: jobs !== null }
-}
-
-function requestOptions(options: FormOptions, defaultPrompt = ''): api.OcrOptions {
-  return { ...options, prompt: options.prompt || defaultPrompt, pages: options.pages.trim() }
 }

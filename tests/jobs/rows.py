@@ -51,7 +51,7 @@ async def claimed(database: Database, worker: str = "me", lost: tuple[str, ...] 
 async def finished_job(database: Database, **fields: Any) -> str:
     job_id = await accepted(database, **fields)
     lease = await claimed(database)
-    await database.write(leases.store_page, lease, read(0))
+    await database.write(leases.store_page, lease, read(0), 0)
     assert await database.write(leases.finish, lease, 1)
     return job_id
 

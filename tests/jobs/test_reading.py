@@ -80,7 +80,7 @@ async def stored_job(runs_dir: Path, pages: int) -> str:
     lease = await claimed(database)
     for index in range(pages):
         text = "words " * 6666 + "\n\n<table><tr><td>a</td><td>b</td></tr></table>"
-        await database.write(leases.store_page, lease, read(index, text))
+        await database.write(leases.store_page, lease, read(index, text), 0)
     assert await database.write(leases.finish, lease, time.time())
     await database.close()
     return job_id

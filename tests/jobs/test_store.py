@@ -89,19 +89,19 @@ def test_another_database_is_refused_with_the_form_of_the_url(url: str) -> None:
 async def test_a_lost_lease_cannot_write(database: Database) -> None:
     job_id = await accepted(database, 3)
     old = await claimed(database, "old")
-    await database.write(leases.store_page, old, read(0, "of the first worker"))
+    await database.write(leases.store_page, old, read(0, "of the first worker"), 0)
     new = await claimed(database, "new", lost=("old",))
     assert new.epoch > old.epoch
     for late in (
-        database.write(leases.store_page, old, read(0, "too late")),
-        database.write(leases.store_page, old, read(1, "too late")),
+        database.write(leases.store_page, old, read(0, "too late"), 0),
+        database.write(leases.store_page, old, read(1, "too late"), 0),
         database.write(leases.finish, old, 1),
         database.write(leases.fail, old, PageFailure("x", "y"), 1),
     ):
         with pytest.raises(LeaseLost):
             if await late is False:
                 raise LeaseLost  # finish returns False for pending pages before it checks the lease
-    await database.write(leases.store_page, new, read(1, "of the second worker"))
+    await database.write(leases.store_page, new, read(1, "of the second worker"), 0)
     job = await database.read(queries.job, job_id, 0)
     assert (job.status, job.pages_done) == ("running", 2)
     texts = [page and page.result.raw for page in await database.read(queries.stored_pages, job_id)]
@@ -117,7 +117,7 @@ async def test_a_page_of_a_cancelled_or_deleted_job_is_not_stored(database: Data
         lease = await claimed(database)
         await database.write(*end(job_id))
         with pytest.raises(LeaseLost):
-            await database.write(leases.store_page, lease, read(0))
+            await database.write(leases.store_page, lease, read(0), 0)
 
 
 async def test_a_job_of_a_live_worker_is_not_claimed(database: Database) -> None:
@@ -190,7 +190,7 @@ async def test_pages_that_are_done_make_room_for_another_job(database: Database)
     lease = await database.write(claim, request, 0)
     assert lease is not None
     assert await database.write(claim, request, 0) is None
-    await database.write(leases.store_page, lease, read(0))
+    await database.write(leases.store_page, lease, read(0), 0)
     assert await database.write(claim, request, 0)
 
 
@@ -198,7 +198,7 @@ async def test_every_change_has_its_own_seq(database: Database) -> None:
     job_id = await accepted(database, 2)
     lease = await claimed(database)
     for index in (1, 0):
-        await database.write(leases.store_page, lease, read(index))
+        await database.write(leases.store_page, lease, read(index), 0)
     await database.write(leases.finish, lease, 1)
     job, summaries, more = await database.read(queries.changes_since, job_id, 0, 0)
     assert [page.page.index for page in summaries] == [1, 0]
@@ -231,7 +231,7 @@ async def test_too_many_unfinished_jobs_are_refused(database: Database) -> None:
 
 async def test_a_page_read_again_replaces_itself_and_is_counted_once(database: Database) -> None:
     job_id = await finished_job(database)
-    await database.write(commands.correct, job_id, 0, {0: Correction("better")})
+    await database.write(commands.correct, job_id, 0, {0: Correction("better")}, 0)
     await database.write(commands.requeue_page, job_id, 0, OPTIONS, None, discard_corrections=True)
     with pytest.raises(JobConflict):
         await database.write(commands.requeue_page, job_id, 0, OPTIONS, None)
@@ -239,7 +239,7 @@ async def test_a_page_read_again_replaces_itself_and_is_counted_once(database: D
     assert (job.status, job.pages_done, job.finished_at) == ("queued", 1, None)
     lease = await claimed(database)
     failure = PageFailure("engine_crash", "It died.")
-    await database.write(leases.store_page, lease, PageResult(0, 1, 1, error=failure))
+    await database.write(leases.store_page, lease, PageResult(0, 1, 1, error=failure), 0)
     await database.write(leases.finish, lease, 2)
     job = await database.read(queries.job, job_id, 0)
     assert (job.status, job.pages_done, job.pages_failed) == ("failed", 1, 1)
@@ -249,16 +249,16 @@ async def test_a_page_read_again_replaces_itself_and_is_counted_once(database: D
 
 async def test_a_page_with_corrections_is_requeued_only_on_request(database: Database) -> None:
     job_id = await finished_job(database)
-    await database.write(commands.correct, job_id, 0, {0: Correction("better")})
+    await database.write(commands.correct, job_id, 0, {0: Correction("better")}, 0)
     with pytest.raises(JobConflict, match="has corrections"):
         await database.write(commands.requeue_page, job_id, 0, OPTIONS, None)
     assert (await database.read(queries.job, job_id, 0)).status == "succeeded"
-    await database.write(commands.correct, job_id, 0, {0: None})
+    await database.write(commands.correct, job_id, 0, {0: None}, 0)
     await database.write(commands.requeue_page, job_id, 0, OPTIONS, None)
     with pytest.raises(JobConflict, match="being read again"):
-        await database.write(commands.correct, job_id, 0, {0: Correction("too soon")})
-    await database.write(leases.store_page, await claimed(database), read(0))
-    await database.write(commands.correct, job_id, 0, {0: Correction("now")})
+        await database.write(commands.correct, job_id, 0, {0: Correction("too soon")}, 0)
+    await database.write(leases.store_page, await claimed(database), read(0), 0)
+    await database.write(commands.correct, job_id, 0, {0: Correction("now")}, 0)
     assert (await database.read(queries.page, job_id, 0)).corrections == {0: Correction("now")}
 
 
@@ -271,7 +271,7 @@ async def test_a_cancelled_job_stays_so_when_one_of_its_pages_is_read_again(
     lease = await claimed(database)
     (batch,) = await database.read(queries.pending_pages, job_id)
     assert batch.pages == (1,)
-    await database.write(leases.store_page, lease, read(1))
+    await database.write(leases.store_page, lease, read(1), 0)
     assert await database.write(leases.finish, lease, 2)
     job = await database.read(queries.job, job_id, 0)
     assert (job.status, job.pages_done) == ("cancelled", 1)
@@ -284,10 +284,10 @@ async def test_a_full_disk_refuses_writes_and_reads_go_on(database: Database) ->
     used = await database.write(pragma, "page_count")
     await database.write(pragma, f"max_page_count={used}")
     with pytest.raises(DiskFull):
-        await database.write(leases.store_page, lease, long)
+        await database.write(leases.store_page, lease, long, 0)
     assert (await database.read(queries.job, job_id, 0)).pages_done == 0
     await database.write(pragma, "max_page_count=1000000")
-    await database.write(leases.store_page, lease, long)
+    await database.write(leases.store_page, lease, long, 0)
     assert (await database.read(queries.job, job_id, 0)).pages_done == 1
     assert await database.read(pragma, "integrity_check") == "ok"
 
@@ -319,7 +319,7 @@ async def test_a_full_disk_refuses_only_the_writes_that_do_not_fit(database: Dat
     texts = ("short", "long " * 100_000, "short")
     outcomes = await asyncio.gather(
         *(
-            database.write(leases.store_page, lease, read(index, text))
+            database.write(leases.store_page, lease, read(index, text), 0)
             for index, text in enumerate(texts)
         ),
         return_exceptions=True,
@@ -355,7 +355,7 @@ async def test_the_writer_checkpoints_the_log(
     lease = await claimed(database)
     log = database.path.with_name(f"{database.path.name}-wal")
     for index in range(20):
-        await database.write(leases.store_page, lease, read(index, "word " * 4000))
+        await database.write(leases.store_page, lease, read(index, "word " * 4000), 0)
         assert log.stat().st_size < 300_000
     assert database.path.stat().st_size > 20 * 20_000
 
@@ -456,8 +456,8 @@ async def test_a_page_keeps_its_lines_in_the_store_and_under_corrections(
     await accepted(database)
     lease = await claimed(database)
     lines = (TextLine("words", Box(0.1, 0.1, 0.9, 0.2), 0.5),)
-    await database.write(leases.store_page, lease, dataclasses.replace(read(0), lines=lines))
-    await database.write(commands.correct, lease.job_id, 0, {0: Correction("better")})
+    await database.write(leases.store_page, lease, dataclasses.replace(read(0), lines=lines), 0)
+    await database.write(commands.correct, lease.job_id, 0, {0: Correction("better")}, 0)
     stored = await database.read(queries.page, lease.job_id, 0)
     assert stored.result.lines == corrected(stored).lines == lines
     (line,) = exported(stored).lines

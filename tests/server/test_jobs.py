@@ -34,6 +34,7 @@ JOB_KEYS = {
     *("jobId", "status", "pagesTotal", "pagesDone", "pagesFailed", "files", "mode", "prompt"),
     *("engine", "createdAt", "startedAt", "finishedAt", "queuePosition", "etaSeconds", "error"),
 }
+BROWSER = {"X-Dsocr-Browser": "a secret of this browser"}
 QUICK = {"poll_seconds": 0.05, "sweep_seconds": 0.05, "min_free_mb": 1}
 
 Running = Callable[..., AbstractContextManager[TestClient]]
@@ -106,9 +107,17 @@ def exported(http: TestClient, job_id: str) -> dict[str, Any]:
     return answer
 
 
-def events(http: TestClient, job_id: str, after: str = "") -> list[tuple[str, str, dict[str, Any]]]:
+def followers_of(http: TestClient, job_id: str) -> list[Any]:
+    job = http.app.state.service.jobs._live._jobs.get(job_id)  # type: ignore[attr-defined]
+    return job.followers if job else []
+
+
+def events(
+    http: TestClient, job_id: str, after: str = "", *, live: bool = False
+) -> list[tuple[str, str, dict[str, Any]]]:
     headers = {"Last-Event-ID": after} if after else {}
-    text = http.get(f"/api/jobs/{job_id}/events", headers=headers).text
+    query = "?live=true" if live else ""
+    text = http.get(f"/api/jobs/{job_id}/events{query}", headers=headers).text
     received = []
     for part in text.strip().split("\n\n"):
         fields = dict(line.split(": ", 1) for line in part.splitlines() if line[0] != ":")
@@ -274,6 +283,43 @@ def test_events_contain_every_page_once_and_resume_after_the_last_id(running: Ru
         assert odd.status_code == 400
 
 
+def test_live_events_have_the_text_of_a_page_while_it_is_read(running: Running) -> None:
+    engine = Holds("held")
+    with running(engine) as http:
+        job_id = submit(http, ("a.png", png(["held"])), headers=BROWSER)["jobId"]
+        wait_until(lambda: engine.running == 0 and engine.read == ["held"])
+        with ThreadPoolExecutor(1) as pool:
+            received = pool.submit(events, http, job_id, live=True)
+            wait_until(lambda: len(followers_of(http, job_id)) == 1)
+            engine.held.clear()
+            named = [(name, data) for _, name, data in received.result()]
+        names = [name for name, _ in named]
+        assert names.index("page") < names.index("delta") < names.index("page_done")
+        text = "".join(data["text"] for name, data in named if name == "delta")
+        assert "held" in text
+        blocks = [data["block"]["text"] for name, data in named if name == "block"]
+        assert blocks == ["held"]
+        assert {name for _, name, _ in events(http, job_id)} == {"page_done", "done"}
+
+
+def test_without_keys_a_browser_lists_its_jobs_and_others_open_them_by_their_id(
+    running: Running,
+) -> None:
+    with running() as http:
+        mine = submit(http, ("a.png", png(["a"])), headers=BROWSER)["jobId"]
+        shared = submit(http, ("b.png", png(["b"])))["jobId"]
+
+        def listed(headers: dict[str, str]) -> list[str]:
+            return [job["jobId"] for job in http.get("/api/jobs", headers=headers).json()["jobs"]]
+
+        assert listed(BROWSER) == [shared, mine]
+        other = {"X-Dsocr-Browser": "another secret of a browser"}
+        assert listed(other) == listed({}) == [shared]
+        assert finished(http, mine)["status"] == "succeeded"
+        short = http.get("/api/jobs", headers={"X-Dsocr-Browser": "short"})
+        assert (short.status_code, short.json()["error"]["code"]) == (400, "bad_request")
+
+
 def test_a_cancelled_job_keeps_its_results(running: Running) -> None:
     engine = FakeEngine()
     with running(engine) as http:
@@ -391,6 +437,101 @@ def test_a_corrected_page_is_read_again_only_with_discard_corrections(running: R
         finished(http, job_id)
         page = http.get(url).json()
         assert (page["corrections"], page["correctedText"]) == ([], "one")
+
+
+def test_readings_and_corrections_become_versions_that_can_be_taken(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.png", png(["a"])))["jobId"]
+        finished(http, job_id)
+        url = f"/api/jobs/{job_id}/pages/0"
+        assert http.get(f"{url}/versions").json() == {"versions": []}
+        http.patch(url, json={"blocks": [{"id": 0, "text": "better"}]})
+        again = {"mode": "small", "discard_corrections": True}
+        assert http.post(f"{url}/retry", json=again).status_code == 202
+        finished(http, job_id)
+        assert http.get(url).json()["correctedText"] == "a"
+        versions = http.get(f"{url}/versions").json()["versions"]
+        assert [(each["number"], each["text"]) for each in versions] == [(2, "better"), (1, "a")]
+        assert [(each["mode"], each["corrections"]) for each in versions] == [
+            ("gundam", 1),
+            ("gundam", 0),
+        ]
+        taken = http.post(f"{url}/versions/2/take").json()
+        assert taken["correctedText"] == http.get(url).json()["correctedText"] == "better"
+        versions = http.get(f"{url}/versions").json()["versions"]
+        assert [(each["number"], each["mode"]) for each in versions] == [
+            (3, "small"),
+            (1, "gundam"),
+        ]
+        missing = http.post(f"{url}/versions/2/take")
+        assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
+        http.delete(f"/api/jobs/{job_id}")
+        assert http.get(f"{url}/versions").status_code == 404
+
+
+def test_only_the_last_versions_of_a_page_are_kept(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.png", png(["a"])))["jobId"]
+        finished(http, job_id)
+        url = f"/api/jobs/{job_id}/pages/0"
+        for number in range(25):
+            http.patch(url, json={"blocks": [{"id": 0, "text": str(number)}]})
+        versions = http.get(f"{url}/versions").json()["versions"]
+        assert [each["text"] for each in versions] == [str(n) for n in range(23, 3, -1)]
+
+
+def test_a_cancelled_job_is_continued_with_its_unread_pages(running: Running) -> None:
+    engine = Holds("held")
+    with running(engine) as http:
+        job_id = submit(http, ("a.pdf", pdf([["one"], ["held"], ["three"]])))["jobId"]
+        wait_until(lambda: http.get(f"/api/jobs/{job_id}").json()["pagesDone"] == 2)
+        http.post(f"/api/jobs/{job_id}/cancel")
+        engine.held.clear()
+        continued = http.post(f"/api/jobs/{job_id}/resume")
+        assert (continued.status_code, continued.json()["status"]) == (202, "queued")
+        job = finished(http, job_id)
+        assert (job["status"], job["pagesDone"]) == ("succeeded", 3)
+        assert engine.read.count("one") == 1
+        again = http.post(f"/api/jobs/{job_id}/resume")
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
+
+
+def test_the_time_of_a_job_is_that_of_the_page_that_was_read_again(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.png", png(["a"])))["jobId"]
+        first = finished(http, job_id)
+        http.post(f"/api/jobs/{job_id}/pages/0/retry")
+        assert finished(http, job_id)["startedAt"] >= first["finishedAt"]
+
+
+def test_text_is_found_on_the_pages_of_a_job_with_its_corrections(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.pdf", pdf([["Grain"], ["Timber"], ["grain and more"]])))["jobId"]
+        finished(http, job_id)
+        http.patch(
+            f"/api/jobs/{job_id}/pages/1", json={"blocks": [{"id": 0, "text": "GRAIN\nand more"}]}
+        )
+
+        def pages(text: str) -> list[int]:
+            found = http.get(f"/api/jobs/{job_id}/search", params={"q": text}).json()["pages"]
+            return [page["pageIndex"] for page in found if page["blocks"] == 1]
+
+        assert (pages("grain"), pages("grain and"), pages("timber")) == ([0, 1, 2], [1, 2], [])
+
+
+def test_the_image_of_a_page_is_as_wide_as_asked_for(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.pdf", pdf([["a"]])))["jobId"]
+
+        def size(query: str) -> tuple[int, int]:
+            content = http.get(f"/api/jobs/{job_id}/pages/0/image{query}").content
+            return Image.open(io.BytesIO(content)).size
+
+        small, usual, sharp = size("?width=160"), size(""), size("?width=2400")
+        assert small[0] == 160
+        assert small[0] < usual[0] < sharp[0] <= 2400
+        assert abs(small[0] / small[1] - usual[0] / usual[1]) < 0.01
+        assert http.get(f"/api/jobs/{job_id}/pages/0/image?width=9").status_code == 422
 
 
 def test_the_image_of_a_page_is_available_before_the_page_was_read(running: Running) -> None:

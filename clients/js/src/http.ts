@@ -7,6 +7,8 @@ export type ClientOptions = {
   url?: string
   /** An API key, or a function that returns the one to use now. */
   key?: string | (() => string | null)
+  /** Headers of every request. */
+  headers?: () => Record<string, string>
   /** Is called for every answer with the status 401. */
   onUnauthorized?: () => void
 }
@@ -15,7 +17,11 @@ export type ClientOptions = {
 export type Retry = (attempt: number, error: unknown, call: Call) => number | null
 
 /** What every call takes beside its arguments. */
-export type CallOptions = { signal?: AbortSignal }
+export type CallOptions = {
+  signal?: AbortSignal
+  /** The request is completed also when the page is closed meanwhile. */
+  keepalive?: boolean
+}
 export type UploadOptions = CallOptions & {
   /** The part of the body that was sent, 0 to 1. Only browsers report it. */
   onUploadProgress?: (fraction: number) => void
@@ -80,7 +86,7 @@ export class Http {
   }
 
   async #request(url: URL, call: Call): Promise<Response> {
-    const { method = 'GET', body, signal, onUploadProgress } = call
+    const { method = 'GET', body, signal, keepalive, onUploadProgress } = call
     const headers = this.#headers(call)
     const isForm = body instanceof FormData
     if (isForm && onUploadProgress !== undefined && typeof XMLHttpRequest === 'function') {
@@ -88,7 +94,7 @@ export class Http {
     }
     const content = isForm || body === undefined ? body : JSON.stringify(body)
     try {
-      return await fetch(url, { method, headers, body: content, signal })
+      return await fetch(url, { method, headers, body: content, signal, keepalive })
     } catch (error) {
       if (signal?.aborted) throw error
       throw new ServiceUnreachable(undefined, { cause: error })
@@ -96,7 +102,7 @@ export class Http {
   }
 
   #headers({ body, headers: own }: Call): Headers {
-    const headers = new Headers(own)
+    const headers = new Headers({ ...this.#options.headers?.(), ...own })
     if (body !== undefined && !(body instanceof FormData)) {
       headers.set('Content-Type', 'application/json')
     }

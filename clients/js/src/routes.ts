@@ -6,12 +6,14 @@ import type {
   Document,
   ExportOptions,
   FormatAvailability,
+  FoundPage,
   Health,
   Job,
   JobList,
   JobOptions,
   JobPage,
   Modes,
+  PageVersions,
   ReadOptions,
   RetryOptions,
   Source,
@@ -19,6 +21,11 @@ import type {
 
 const RECONNECT_MS = 1500
 
+type FollowOptions = CallOptions & {
+  after?: string
+  live?: boolean
+  watchMilliseconds?: number
+}
 export type JobQuery = { status?: Job['status']; search?: string; limit?: number; offset?: number }
 
 /** The routes of one service, a method each. Events have their data as text, and failed calls are not
@@ -72,34 +79,50 @@ export class DsocrRoutes {
   }
 
   /** The events of a job until it is finished, or the signal is aborted; resumes after a lost
-   * connection. */
+   * connection. With `live` the text of its pages too, while it is written; with `watchMilliseconds`
+   * later changes, such as corrections, which are looked for at that interval. */
   async *jobEventsText(
     id: string,
-    { after = '', signal }: CallOptions & { after?: string } = {},
+    { after = '', signal, live = false, watchMilliseconds }: FollowOptions = {},
   ): AsyncGenerator<ServerEvent> {
     let lastId = after
+    const path = jobPath(id, live ? '/events?live=true' : '/events')
     while (!signal?.aborted) {
+      let finished = false
       try {
         const headers: Record<string, string> = { Accept: 'text/event-stream' }
         if (lastId !== '') headers['Last-Event-ID'] = lastId
-        const response = await this.http.send(jobPath(id, '/events'), { signal, headers })
-        if (response.status === 204) return
+        const response = await this.http.send(path, { signal, headers })
+        finished = response.status === 204
         for await (const event of eventsOf(response)) {
           lastId = event.id
           yield event
-          if (event.event === 'done') return
+          finished ||= event.event === 'done'
+          if (finished && watchMilliseconds === undefined) return
         }
       } catch (error) {
         if (signal?.aborted) return
         if (error instanceof ServiceError && error.status < 500 && error.status !== 429) throw error
       }
-      await pause(RECONNECT_MS, signal)
+      if (finished && watchMilliseconds === undefined) return
+      await pause((finished && watchMilliseconds) || RECONNECT_MS, signal)
     }
   }
 
   /** Stops a job. Pages that were read are kept. */
   cancelJob(id: string, call?: CallOptions): Promise<Job> {
     return this.http.json(jobPath(id, '/cancel'), { ...call, method: 'POST' })
+  }
+
+  /** Reads the pages that a cancelled or failed job has left. */
+  resumeJob(id: string, call?: CallOptions): Promise<Job> {
+    return this.http.json(jobPath(id, '/resume'), { ...call, method: 'POST' })
+  }
+
+  /** The pages of a job with a text, and in how many of their blocks. */
+  async searchJob(id: string, text: string, call?: CallOptions): Promise<FoundPage[]> {
+    const path = jobPath(id, `/search?${params({ q: text })}`)
+    return (await this.http.json<{ pages: FoundPage[] }>(path, call)).pages
   }
 
   /** Deletes a job with its files and pages. */
@@ -112,9 +135,25 @@ export class DsocrRoutes {
     return this.http.json(jobPath(id, `/pages/${index}`), call)
   }
 
-  /** The page as JPEG, also before it was read. */
-  pageImage(id: string, index: number, call?: CallOptions): Promise<Blob> {
-    return this.http.blob(jobPath(id, `/pages/${index}/image`), call)
+  /** The page as JPEG, also before it was read; `width`: the most pixels in a row. */
+  pageImage(
+    id: string,
+    index: number,
+    { width, ...call }: CallOptions & { width?: number | undefined } = {},
+  ): Promise<Blob> {
+    const query = width === undefined ? '' : `?${params({ width })}`
+    return this.http.blob(jobPath(id, `/pages/${index}/image${query}`), call)
+  }
+
+  /** What readings and corrections of a page have replaced. */
+  pageVersions(id: string, index: number, call?: CallOptions): Promise<PageVersions> {
+    return this.http.json(jobPath(id, `/pages/${index}/versions`), call)
+  }
+
+  /** Takes a version back; what it replaces becomes one. */
+  takeVersion(id: string, index: number, version: number, call?: CallOptions): Promise<JobPage> {
+    const path = jobPath(id, `/pages/${index}/versions/${version}/take`)
+    return this.http.json(path, { ...call, method: 'POST' })
   }
 
   /** Stores a person's text or label of blocks beside the engine's; exports use them. */

@@ -180,7 +180,9 @@ export interface paths {
          * Follow a job
          * @description Server-sent events: `page_done` for each page, `job` when the job has changed, `done` with
          *     the job when it has finished. With `Last-Event-ID` the stream resumes after that event, also
-         *     after a restart; 204 if there will be no more events.
+         *     after a restart; 204 if there will be no more events. With `live` also `page`, `delta`, `block`
+         *     and `page_reset`, as `/api/ocr` sends them: they are not stored, and are sent again from the
+         *     start of a page that is being read.
          */
         get: operations["events_api_jobs__job_id__events_get"];
         put?: never;
@@ -301,6 +303,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read the rest of a job
+         * @description Reads the pages that a cancelled or failed job has left unread.
+         */
+        post: operations["resume_api_jobs__job_id__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/pages/{index}/retry": {
         parameters: {
             query?: never;
@@ -312,10 +334,70 @@ export interface paths {
         put?: never;
         /**
          * Read a page again
-         * @description The new result replaces the old one and its corrections when it is complete. A page with
-         *     corrections is read again only with `discard_corrections`.
+         * @description The new result replaces the old one and its corrections, which become a version, when it is
+         *     complete. A page with corrections is read again only with `discard_corrections`.
          */
         post: operations["retry_api_jobs__job_id__pages__index__retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/pages/{index}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Former versions of a page
+         * @description What a reading or a correction has replaced, newest first; a page keeps the last 20.
+         */
+        get: operations["versions_api_jobs__job_id__pages__index__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/pages/{index}/versions/{number}/take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a former version of a page
+         * @description The version becomes the page; what the page was becomes a version.
+         */
+        post: operations["take_api_jobs__job_id__pages__index__versions__number__take_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find text in a job
+         * @description The pages that have it, with the number of their blocks that do, corrections included.
+         */
+        get: operations["search_api_jobs__job_id__search_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1375,6 +1457,21 @@ export interface components {
              */
             missing: string[];
         };
+        /** FoundPage */
+        FoundPage: {
+            /** Pageindex */
+            pageIndex: number;
+            /**
+             * Blocks
+             * @description With the text
+             */
+            blocks: number;
+        };
+        /** FoundPages */
+        FoundPages: {
+            /** Pages */
+            pages: components["schemas"]["FoundPage"][];
+        };
         /**
          * Health
          * @description A quick status check; 200 while the service runs. docling-serve's clients read `status`,
@@ -2125,6 +2222,40 @@ export interface components {
             discard_corrections: boolean;
         };
         /**
+         * PageVersionAnswer
+         * @description A former state of a page, as it was with its corrections.
+         */
+        PageVersionAnswer: {
+            /** Number */
+            number: number;
+            /** Replacedat */
+            replacedAt: string;
+            /** Mode */
+            mode: string;
+            /** Prompt */
+            prompt: string;
+            /**
+             * Durationms
+             * @description Of its reading
+             */
+            durationMs: number;
+            /**
+             * Corrections
+             * @description Corrected blocks
+             */
+            corrections: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * PageVersions
+         * @description Newest first.
+         */
+        PageVersions: {
+            /** Versions */
+            versions: components["schemas"]["PageVersionAnswer"][];
+        };
+        /**
          * ProgressAnswer
          * @description How far the start of the engine is.
          */
@@ -2625,7 +2756,10 @@ export interface operations {
                 limit?: number;
                 offset?: number;
             };
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2663,7 +2797,10 @@ export interface operations {
     submit_api_jobs_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2963,7 +3100,10 @@ export interface operations {
     };
     events_api_jobs__job_id__events_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Also the text of pages while they are read */
+                live?: boolean;
+            };
             header?: never;
             path: {
                 job_id: string;
@@ -3159,7 +3299,10 @@ export interface operations {
     };
     page_image_api_jobs__job_id__pages__index__image_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Most pixels in a row; PDFs are rendered for it */
+                width?: number | null;
+            };
             header?: never;
             path: {
                 job_id: string;
@@ -3524,10 +3667,83 @@ export interface operations {
             };
         };
     };
+    resume_api_jobs__job_id__resume_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                "X-Dsocr-Browser"?: string | null;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description A key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Web pages of this origin are not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The current state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     retry_api_jobs__job_id__pages__index__retry_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
                 index: number;
@@ -3608,6 +3824,177 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before the next attempt */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    versions_api_jobs__job_id__pages__index__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageVersions"];
+                };
+            };
+            /** @description A key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    take_api_jobs__job_id__pages__index__versions__number__take_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+                index: number;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPageAnswer"];
+                };
+            };
+            /** @description A key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Web pages of this origin are not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The current state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    search_api_jobs__job_id__search_get: {
+        parameters: {
+            query: {
+                /** @description Case does not count */
+                q: string;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundPages"];
+                };
+            };
+            /** @description A key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {

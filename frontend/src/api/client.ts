@@ -24,13 +24,34 @@ const KEY_STORAGE = 'dsocr-key'
 const unauthorizedListeners = new Set<() => void>()
 const client = new DsocrRoutes({
   url: new URL('.', document.baseURI).href,
-  key: () => sessionStorage.getItem(KEY_STORAGE),
+  key: () => localStorage.getItem(KEY_STORAGE),
+  headers: () => ({ 'X-Dsocr-Browser': browserSecret() }),
   onUnauthorized: () => unauthorizedListeners.forEach((listener) => listener()),
 })
 
-/** Stores the API key in the session storage of this tab; requests send it in a header. */
+/** Stores the API key in this browser; requests send it in a header. */
 export function setApiKey(key: string): void {
-  sessionStorage.setItem(KEY_STORAGE, key)
+  localStorage.setItem(KEY_STORAGE, key)
+}
+
+export function hasApiKey(): boolean {
+  return localStorage.getItem(KEY_STORAGE) !== null
+}
+
+export function forgetApiKey(): void {
+  localStorage.removeItem(KEY_STORAGE)
+}
+
+const BROWSER_STORAGE = 'dsocr-browser'
+
+/** The secret of this browser: without keys, the server lists the jobs of a browser to it alone. */
+function browserSecret(): string {
+  const stored = localStorage.getItem(BROWSER_STORAGE)
+  if (stored !== null) return stored
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  const secret = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  localStorage.setItem(BROWSER_STORAGE, secret)
+  return secret
 }
 
 /** Calls `listener` for every 401 response; returns a function that unsubscribes it. */
@@ -59,7 +80,9 @@ export const job = (id: string, signal: AbortSignal) => client.job(id, { signal 
 export const jobPage = (id: string, index: number, signal: AbortSignal) =>
   client.page(id, index, { signal })
 export const cancelJob = (id: string) => client.cancelJob(id)
-export const deleteJob = (id: string) => client.deleteJob(id)
+export const resumeJob = (id: string) => client.resumeJob(id)
+/** `keepalive`: the request is completed also when the page is closed meanwhile. */
+export const deleteJob = (id: string, keepalive = false) => client.deleteJob(id, { keepalive })
 export const retryPage = (id: string, index: number, options: components['schemas']['PageRetry']) =>
   client.retryPage(id, index, options)
 export const correctPage = (
@@ -67,8 +90,16 @@ export const correctPage = (
   index: number,
   blocks: { id: number; text: string | null }[],
 ) => client.correct(id, index, blocks)
-export const pageImage = (id: string, index: number, signal: AbortSignal) =>
-  client.pageImage(id, index, { signal })
+/** The pages of a job with a text, and in how many of their blocks. */
+export const searchJob = (id: string, text: string, signal: AbortSignal) =>
+  client.searchJob(id, text, { signal })
+export const pageVersions = (id: string, index: number, signal: AbortSignal) =>
+  client.pageVersions(id, index, { signal })
+export const takeVersion = (id: string, index: number, version: number) =>
+  client.takeVersion(id, index, version)
+/** `width`: the most pixels in a row; without it the image is as the engine gets it. */
+export const pageImage = (id: string, index: number, signal: AbortSignal, width?: number) =>
+  client.pageImage(id, index, { signal, width })
 /** `redact`: patterns of what is taken out. */
 export const exportJob = (
   id: string,
@@ -95,24 +126,19 @@ type Upload = {
   onProgress: (fraction: number) => void
 }
 
-/** Recognizes one document and passes on each event; resolves after the last one. */
-export async function recognize(
-  file: File,
-  options: OcrOptions,
-  { signal, onProgress, onEvent }: Upload & { onEvent: (event: ServerEvent) => void },
-): Promise<void> {
-  const call = { signal, onUploadProgress: onProgress }
-  for await (const event of client.streamText(file, options, call)) onEvent(event)
-}
-
 export const submitJob = (files: File[], options: OcrOptions, { signal, onProgress }: Upload) =>
   client.createJob(files, options, { signal, onUploadProgress: onProgress })
 
-/** Follows a job's events until it has finished; reconnects after the last event received. */
+const WATCH_MILLISECONDS = 3000 // between two looks for changes of a finished job
+
+/** Follows a job's events after event `after`, also for corrections after its end; reconnects after
+ * the last event received. */
 export async function followJob(
   id: string,
   onEvent: (event: ServerEvent) => void,
   signal: AbortSignal,
+  after = '',
 ): Promise<void> {
-  for await (const event of client.jobEventsText(id, { signal })) onEvent(event)
+  const live = { signal, after, live: true, watchMilliseconds: WATCH_MILLISECONDS }
+  for await (const event of client.jobEventsText(id, live)) onEvent(event)
 }

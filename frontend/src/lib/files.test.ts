@@ -1,7 +1,5 @@
 import { expect, test } from 'vitest'
-import { shouldStream, validateFiles } from './files'
-
-const LIMITS = { imageBytes: 10, jobBytes: 100 }
+import { documentsOf, validateFiles } from './files'
 
 function file(name: string, type: string, size = 5): File {
   return new File([new Uint8Array(size)], name, { type })
@@ -25,11 +23,9 @@ test('files are sorted in natural number order', () => {
   expect(accepted.map(({ name }) => name)).toEqual(['p9.png', 'p10.png'])
 })
 
-test('one image is streamed; a PDF, several images or a large image become a job', () => {
-  const png = file('a.png', 'image/png')
-  expect(shouldStream([png], true, LIMITS)).toBe(true)
-  expect(shouldStream([png, png], true, LIMITS)).toBe(false)
-  expect(shouldStream([file('a.pdf', 'application/pdf')], true, LIMITS)).toBe(false)
-  expect(shouldStream([file('a.png', 'image/png', 11)], true, LIMITS)).toBe(false)
-  expect(shouldStream([file('a.pdf', 'application/pdf')], false, LIMITS)).toBe(true)
+test('files become documents of their own, or together one', () => {
+  const [a, b] = [file('a.png', 'image/png'), file('b.pdf', 'application/pdf')]
+  expect(documentsOf([a, b], false)).toEqual([[a], [b]])
+  expect(documentsOf([a, b], true)).toEqual([[a, b]])
+  expect(documentsOf([], true)).toEqual([])
 })

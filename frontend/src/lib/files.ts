@@ -1,9 +1,7 @@
-// Which files are accepted and which are streamed, by name, type and size alone.
+// Which files are accepted, by name, type and size alone, and which documents they become.
 
 export type Rejection = { reason: 'tooLarge' | 'notDocument' | 'empty'; name: string; size: number }
-export type Limits = { imageBytes: number; jobBytes: number }
 
-const BROWSER_IMAGE = /^image\/(png|jpeg|webp|gif|bmp|avif)$/
 const EXTENSIONS =
   /\.(pdf|png|jpe?g|jfif|webp|gif|bmp|dib|tiff?|heic|heif|avif|jp2|j2k|ppm|pgm|pbm|pnm|tga|ico)$/i
 export const ACCEPT = 'image/*,application/pdf,.pdf,.tif,.tiff,.heic,.heif,.jp2,.bmp'
@@ -12,16 +10,9 @@ export function isDocument(file: File): boolean {
   return /^image\/(?!svg)/.test(file.type) || file.type === 'application/pdf' || EXTENSIONS.test(file.name)
 }
 
-/** Whether the browser can show the file itself while it is recognized. */
-export function isBrowserImage(file: File): boolean {
-  return BROWSER_IMAGE.test(file.type)
-}
-
-/** One image is recognized at once and streamed; everything else is a job, if jobs are enabled. */
-export function shouldStream(files: File[], hasJobs: boolean, limits: Limits): boolean {
-  const [first] = files
-  if (first === undefined || files.length !== 1) return false
-  return !hasJobs || (isBrowserImage(first) && first.size <= limits.imageBytes)
+/** The documents that files become: each its own, or all together one. */
+export function documentsOf(files: File[], together: boolean): File[][] {
+  return together && files.length > 0 ? [files] : files.map((file) => [file])
 }
 
 /** Splits files into accepted ones, sorted by path, and rejected ones with the reason. */

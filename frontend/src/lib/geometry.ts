@@ -4,6 +4,7 @@ export type Box = readonly [x0: number, y0: number, x1: number, y1: number]
 export type Size = { width: number; height: number }
 
 const MIN_ZOOM = 0.1
+const MIN_FIT = 0.005 // a very long image is fitted too
 const MAX_ZOOM = 8
 
 /** A box with ordered sides, clipped to the page; undefined for a box without an area. */
@@ -53,7 +54,7 @@ function backgroundOffset(start: number, length: number): number {
 export function fitZoom(page: Size, view: Size, how: 'width' | 'page'): number {
   if (page.width <= 0 || page.height <= 0) return 1
   const wide = view.width / page.width
-  return clampZoom(how === 'width' ? wide : Math.min(wide, view.height / page.height))
+  return clamp(how === 'width' ? wide : Math.min(wide, view.height / page.height), MIN_FIT, MAX_ZOOM)
 }
 
 export function clampZoom(zoom: number): number {

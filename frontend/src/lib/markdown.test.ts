@@ -1,7 +1,7 @@
 import { toText } from 'hast-util-to-text'
 import { visit } from 'unist-util-visit'
 import { describe, expect, test } from 'vitest'
-import { sanitizedTree, hasMath, plainText, tablesOf, tsv } from './markdown'
+import { gridOf, hasMath, plainText, sanitizedTree, tableHtml, tablesOf, tsv } from './markdown'
 import { XSS_PAYLOADS } from './xss-payloads'
 
 function elements(markdown: string): Map<string, Record<string, unknown>> {
@@ -29,8 +29,15 @@ test.each(XSS_PAYLOADS)('%j leaves no active content', (payload) => {
 describe('page content', () => {
   test('HTML and Markdown tables become rows', () => {
     const html = '<table><tr><td rowspan="2">a</td><td>b</td></tr><tr><td>c</td></tr></table>'
-    expect(tablesOf(html)).toEqual([[['a', 'b'], ['c']]])
+    expect(tablesOf(html).map(gridOf)).toEqual([[['a', 'b'], ['a', 'c']]])
     expect(tsv(tablesOf('|x|y|\n|-|-|\n|1|2|')[0] ?? [])).toBe('x\ty\n1\t2')
+  })
+  test('a copied table keeps its columns where cells span rows and columns', () => {
+    const html =
+      '<table><tr><th colspan="2">Sum & more</th><th rowspan="2">z</th></tr><tr><td>1</td><td>2</td></tr><tr><td>3</td></tr></table>'
+    const [table = []] = tablesOf(html)
+    expect(tsv(table)).toBe('Sum & more\tSum & more\tz\n1\t2\tz\n3\t\t')
+    expect(tableHtml(table)).toBe(html.replace('&', '&amp;'))
   })
   test('bracketed formulas are math, prices and code are not', () => {
     expect(hasMath(sanitizedTree('so \\(a^2\\) and\n\\[ b \\]'))).toBe(true)

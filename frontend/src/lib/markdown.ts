@@ -87,26 +87,66 @@ export function plainText(markdown: string): string {
   return toText(sanitizedTree(markdown)).replace(/\n{3,}/g, '\n\n').trim()
 }
 
-/** Every table as rows of cell texts; a spanning cell appears once. */
-export function tablesOf(markdown: string): string[][][] {
-  const tables: string[][][] = []
+export type Cell = { text: string; header: boolean; columns: number; rows: number }
+const MAX_SPAN = 200
+
+/** Every table as rows of cells; a spanning cell appears once. */
+export function tablesOf(markdown: string): Cell[][][] {
+  const tables: Cell[][][] = []
   visit(sanitizedTree(markdown), 'element', (table) => {
     if (table.tagName !== 'table') return
-    const rows: string[][] = []
+    const rows: Cell[][] = []
     visit(table, 'element', (row) => {
-      if (row.tagName !== 'tr') return
-      rows.push(
-        row.children.flatMap((cell) =>
-          cell.type === 'element' && /^t[dh]$/.test(cell.tagName) ? [toText(cell).trim()] : [],
-        ),
-      )
+      if (row.tagName === 'tr') rows.push(row.children.flatMap(cellsOf))
     })
     if (rows.length > 0) tables.push(rows)
   })
   return tables
 }
 
-/** Rows as tab-separated values, for pasting into a spreadsheet. */
-export function tsv(rows: string[][]): string {
+function cellsOf(cell: Element['children'][number]): Cell[] {
+  if (cell.type !== 'element' || !/^t[dh]$/.test(cell.tagName)) return []
+  const { colSpan, rowSpan } = cell.properties
+  const header = cell.tagName === 'th'
+  return [{ text: toText(cell).trim(), header, columns: spanOf(colSpan), rows: spanOf(rowSpan) }]
+}
+
+function spanOf(value: unknown): number {
+  return Math.min(MAX_SPAN, Math.max(1, Math.floor(Number(value)) || 1))
+}
+
+/** The texts at each place of a table; a spanning cell is at each of its places. */
+export function gridOf(table: Cell[][]): string[][] {
+  const grid: string[][] = table.map(() => [])
+  table.forEach((cells, top) => {
+    let left = 0
+    for (const { text, columns, rows } of cells) {
+      while (grid[top]?.[left] !== undefined) left++
+      for (const row of grid.slice(top, top + rows)) {
+        for (let place = left; place < left + columns; place++) row[place] = text
+      }
+      left += columns
+    }
+  })
+  const width = Math.max(...grid.map((row) => row.length))
+  return grid.map((row) => Array.from({ length: width }, (_, place) => row[place] ?? ''))
+}
+
+/** A table as tab-separated values, for pasting into a spreadsheet. */
+export function tsv(table: Cell[][]): string {
+  const rows = gridOf(table)
   return rows.map((row) => row.map((cell) => cell.replace(/\s+/g, ' ')).join('\t')).join('\n')
+}
+
+/** A table as HTML with its spans, for pasting where these are understood. */
+export function tableHtml(table: Cell[][]): string {
+  const rows = table.map((cells) => `<tr>${cells.map(cellHtml).join('')}</tr>`)
+  return `<table>${rows.join('')}</table>`
+}
+
+function cellHtml({ text, header, columns, rows }: Cell): string {
+  const name = header ? 'th' : 'td'
+  const escaped = text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;')
+  const spans = `${columns > 1 ? ` colspan="${columns}"` : ''}${rows > 1 ? ` rowspan="${rows}"` : ''}`
+  return `<${name}${spans}>${escaped}</${name}>`
 }

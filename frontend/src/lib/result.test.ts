@@ -1,13 +1,5 @@
 import { expect, test } from 'vitest'
-import {
-  applyEvent,
-  blocksOf,
-  correctedText,
-  EMPTY_RESULT,
-  lacks,
-  unfinishedText,
-  type Page,
-} from './result'
+import { applyLiveEvent, blocksOf, correctedText, unfinishedText, type Page } from './result'
 
 function eventOf(event: string, data: object) {
   return { id: '1', event, data: JSON.stringify(data) }
@@ -29,29 +21,32 @@ const PAGE: Page = {
   flags: [],
   error: null,
 }
-const STARTED = applyEvent(
-  EMPTY_RESULT,
-  eventOf('page', { pageIndex: 0, width: 10, height: 10, pagesTotal: 2 }),
-)
+const STARTED = applyLiveEvent(new Map(), eventOf('page', { pageIndex: 3, width: 10, height: 20, pagesTotal: 9 }))
 
-test('pages that have not started keep their positions', () => {
-  expect(STARTED.pages.map(({ status }) => status)).toEqual(['processing', 'waiting'])
+test('text and blocks of a page accumulate until a page reset', () => {
+  let pages = applyLiveEvent(STARTED, eventOf('delta', { pageIndex: 3, text: 'On' }))
+  pages = applyLiveEvent(pages, eventOf('delta', { pageIndex: 3, text: 'e' }))
+  pages = applyLiveEvent(pages, eventOf('block', { pageIndex: 3, block: BLOCK }))
+  expect(pages.get(3)?.state).toMatchObject({ width: 10, height: 20, raw: 'One', blocks: [BLOCK] })
+  pages = applyLiveEvent(pages, eventOf('page_reset', { pageIndex: 3, reason: 'repetition' }))
+  expect(pages.get(3)?.state).toMatchObject({ raw: '', blocks: [] })
 })
 
-test('text and blocks accumulate until a page reset', () => {
-  let result = applyEvent(STARTED, eventOf('delta', { pageIndex: 0, text: 'On' }))
-  result = applyEvent(result, eventOf('delta', { pageIndex: 0, text: 'e' }))
-  result = applyEvent(result, eventOf('block', { pageIndex: 0, block: BLOCK }))
-  expect(result.pages[0]).toMatchObject({ raw: 'One', blocks: [BLOCK] })
-  result = applyEvent(result, eventOf('page_reset', { pageIndex: 0, reason: 'repetition' }))
-  expect(result.pages[0]).toMatchObject({ raw: '', blocks: [] })
+test('a stored page keeps its text until it was fetched, and only the newest are kept', () => {
+  let pages = applyLiveEvent(STARTED, eventOf('delta', { pageIndex: 3, text: 'One' }))
+  pages = applyLiveEvent(pages, eventOf('page_done', { pageIndex: 3 }))
+  expect(pages.get(3)).toMatchObject({ stored: true, state: { raw: 'One' } })
+  for (let pageIndex = 10; pageIndex < 30; pageIndex++) {
+    pages = applyLiveEvent(pages, eventOf('page', { pageIndex, width: 1, height: 1 }))
+    pages = applyLiveEvent(pages, eventOf('page_done', { pageIndex }))
+  }
+  expect(pages.has(3)).toBe(false)
+  expect(pages.size).toBe(8)
 })
 
-test('an error keeps the finished pages', () => {
-  const done = applyEvent(STARTED, eventOf('page_done', PAGE))
-  const failed = applyEvent(done, eventOf('error', { error: { code: 'timeout', message: 'Too long.' } }))
-  expect(failed.failure).toEqual({ code: 'timeout', message: 'Too long.' })
-  expect(failed.pages[0]?.status).toBe('done')
+test('events of pages that were not started, and other events, change nothing', () => {
+  expect(applyLiveEvent(STARTED, eventOf('delta', { pageIndex: 0, text: 'x' }))).toBe(STARTED)
+  expect(applyLiveEvent(STARTED, eventOf('job', { jobId: 'a' }))).toBe(STARTED)
 })
 
 test('a correction replaces its own block, not another with the same text', () => {
@@ -65,13 +60,4 @@ test('unfinished text has no grounding tokens, complete or cut', () => {
   const raw = '<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\nHello wor<|re'
   expect(unfinishedText(raw)).toBe('Hello wor')
   expect(unfinishedText('<|ref|>tit')).toBe('')
-})
-
-test('a format is not offered for pages that lack what it needs', () => {
-  const line = { text: 'One', box: [0, 0, 1, 1], confidence: null, words: [] }
-  expect(lacks([PAGE], ['boxes'])).toBe(true)
-  expect(lacks([PAGE], ['tables'])).toBe(true)
-  expect(lacks([PAGE, { ...PAGE, lines: [line], text: '<table></table>' }], ['boxes', 'tables'])).toBe(false)
-  expect(lacks([PAGE], [])).toBe(false)
-  expect(lacks([{ ...PAGE, text: '' }], ['boxes'])).toBe(false)
 })

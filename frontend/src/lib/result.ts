@@ -1,86 +1,61 @@
-// The state of each page of a result, while it is streamed and after, and the user's corrections.
+// The state of each page of a document, while it is read and after, with the user's corrections.
 import type { components } from '../api/schema'
 import type { ServerEvent } from './sse'
 
 export type Page = components['schemas']['PageAnswer']
 export type Block = Page['layout']['items'][number]
 export type OcrResponse = components['schemas']['OcrAnswer']
-export type Failure = { code: string; message: string }
 /** Corrected texts by block id. */
 export type Corrections = Readonly<Record<number, string>>
 
+type ReadingPage = { status: 'processing'; width: number; height: number; raw: string; blocks: Block[] }
 export type PageState =
   | { status: 'waiting' }
-  | { status: 'processing'; width: number; height: number; raw: string; blocks: Block[] }
-  | { status: 'done'; page: Page; corrections: Corrections }
+  | ReadingPage
+  | {
+      status: 'done'
+      page: Page
+      corrections: Corrections
+      /** Blocks with corrections that the server does not have, or with text in an editor. */
+      pending?: ReadonlyMap<number, 'typed' | 'saved'>
+    }
 
-export type StreamedResult = {
-  pages: PageState[]
-  response: OcrResponse | null
-  failure: Failure | null
-}
+/** The pages that are being read, by index, as their events tell; `stored` ones can be fetched. */
+export type LivePages = ReadonlyMap<number, { state: ReadingPage; stored: boolean }>
+const MAX_STORED = 8 // of the pages that were read; further ones are dropped
 
 /** Whether a flag reports no problem: a page that was turned upright is as good as any other. */
 export function isInformational(flag: string): boolean {
   return flag.startsWith('turned_')
 }
 
-/** Whether the pages lack what a format needs; the page has the images of its document. */
-export function lacks(pages: readonly Page[], needs: readonly string[]): boolean {
-  if (!pages.some((page) => page.text !== '')) return false
-  return needs.some((need) => need !== 'images' && !pages.some((page) => has(page, need)))
-}
-
-function has(page: Page, need: string): boolean {
-  if (need === 'tables') return page.text.includes('<table')
-  return page.lines.length > 0 || page.layout.items.some((item) => item.boxes.length > 0)
-}
-
-export const EMPTY_RESULT: StreamedResult = { pages: [], response: null, failure: null }
-
-/** The result after one event of `/api/ocr`. */
-export function applyEvent(result: StreamedResult, { event, data }: ServerEvent): StreamedResult {
+/** The pages after one event of a job; the same object for an event that changes none. */
+export function applyLiveEvent(pages: LivePages, { event, data }: ServerEvent): LivePages {
   const payload: unknown = JSON.parse(data)
-  if (!isRecord(payload)) return result
-  if (event === 'done' && isOcrResponse(payload)) {
-    return { ...result, response: payload, pages: payload.pages.map(donePage) }
-  }
-  if (event === 'error') {
-    const error = isRecord(payload.error) ? payload.error : {}
-    return { ...result, failure: { code: String(error.code), message: String(error.message) } }
-  }
+  if (!isRecord(payload) || typeof payload.pageIndex !== 'number') return pages
   const index = payload.pageIndex
-  if (typeof index !== 'number') return result
   if (event === 'page') {
-    const started: PageState = {
-      status: 'processing',
-      width: Number(payload.width),
-      height: Number(payload.height),
-      raw: '',
-      blocks: [],
-    }
-    return withPage(result, index, started, Number(payload.pagesTotal))
+    const size = { width: Number(payload.width), height: Number(payload.height) }
+    return withPage(pages, index, { status: 'processing', ...size, raw: '', blocks: [] })
   }
-  if (event === 'page_done' && isPage(payload)) return withPage(result, index, donePage(payload))
-  const page = result.pages[index]
-  if (page?.status !== 'processing') return result
-  if (event === 'delta') return withPage(result, index, { ...page, raw: page.raw + payload.text })
+  const page = pages.get(index)?.state
+  if (page === undefined) return pages
+  if (event === 'page_done') return withPage(pages, index, page, true)
+  if (event === 'delta') return withPage(pages, index, { ...page, raw: page.raw + payload.text })
   if (event === 'block' && isBlock(payload.block)) {
-    return withPage(result, index, { ...page, blocks: [...page.blocks, payload.block] })
+    return withPage(pages, index, { ...page, blocks: [...page.blocks, payload.block] })
   }
-  if (event === 'page_reset') return withPage(result, index, { ...page, raw: '', blocks: [] })
-  return result
+  if (event === 'page_reset') return withPage(pages, index, { ...page, raw: '', blocks: [] })
+  return pages
 }
 
-function withPage(result: StreamedResult, index: number, page: PageState, total = 0): StreamedResult {
-  const pages = [...result.pages]
-  while (pages.length < Math.max(total, index + 1)) pages.push({ status: 'waiting' })
-  pages[index] = page
-  return { ...result, pages }
-}
-
-function donePage(page: Page): PageState {
-  return { status: 'done', page, corrections: {} }
+function withPage(pages: LivePages, index: number, state: ReadingPage, stored = false): LivePages {
+  const next = new Map(pages)
+  next.delete(index) // to the end: the order is that of the newest event
+  next.set(index, { state, stored })
+  const read = [...next].filter(([, page]) => page.stored)
+  for (const [old] of read.slice(0, -MAX_STORED)) next.delete(old)
+  return next
 }
 
 /** The page's blocks, with the corrections applied. */
@@ -91,10 +66,6 @@ export function blocksOf(state: PageState): Block[] {
     const text = state.corrections[block.id]
     return text === undefined ? block : { ...block, text }
   })
-}
-
-export function isCorrected(state: PageState): boolean {
-  return state.status === 'done' && Object.keys(state.corrections).length > 0
 }
 
 /** The page's Markdown with the corrections applied. */
@@ -111,20 +82,6 @@ export function correctedText(page: Page, corrections: Corrections): string {
   return text
 }
 
-/** The whole response with the corrections applied, for exports. */
-export function correctedResponse(response: OcrResponse, pages: PageState[]): OcrResponse {
-  const corrected = response.pages.map((page, index) => {
-    const state = pages[index]
-    if (state?.status !== 'done') return page
-    return {
-      ...page,
-      text: correctedText(page, state.corrections),
-      layout: { ...page.layout, items: blocksOf(state) },
-    }
-  })
-  return { ...response, pages: corrected, text: corrected.map((page) => page.text).join('\n\n---\n\n') }
-}
-
 /** The model output after the last complete grounding box, without grounding tokens. */
 export function unfinishedText(raw: string): string {
   const tail = raw.split('<|/det|>').at(-1) ?? ''
@@ -135,15 +92,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }
 
-// The backend sends the generated types; these guards tell them apart by a few fields.
-function isOcrResponse(value: Record<string, unknown>): value is OcrResponse {
-  return Array.isArray(value.pages) && typeof value.text === 'string'
-}
-
-function isPage(value: Record<string, unknown>): value is Page {
-  return isRecord(value.layout) && typeof value.text === 'string'
-}
-
+// The backend sends the generated types; a few fields tell a block.
 function isBlock(value: unknown): value is Block {
   return isRecord(value) && Array.isArray(value.boxes) && typeof value.label === 'string'
 }

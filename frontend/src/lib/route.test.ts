@@ -4,7 +4,6 @@ import { formatRoute, parseRoute, type Route } from './route'
 const ALL: Route[] = [
   { screen: 'new' },
   { screen: 'history' },
-  { screen: 'result', tab: 'raw' },
   { screen: 'job', jobId: 'abc123', page: 0, tab: 'rendered' },
   { screen: 'job', jobId: 'abc123', page: 6, tab: 'blocks' },
 ]
@@ -13,7 +12,7 @@ test.each(ALL)('a route survives formatting and parsing: %j', (route) => {
   expect(parseRoute(formatRoute(route))).toEqual(route)
 })
 
-test.each(['', '#', '#/nowhere', '#javascript:alert(1)'])('%j is the start screen', (hash) => {
+test.each(['', '#', '#/nowhere', '#/result', '#javascript:alert(1)'])('%j is the start screen', (hash) => {
   expect(parseRoute(hash)).toEqual({ screen: 'new' })
 })
 

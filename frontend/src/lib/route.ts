@@ -6,7 +6,6 @@ export type Tab = (typeof TABS)[number]
 export type Route =
   | { screen: 'new' }
   | { screen: 'history' }
-  | { screen: 'result'; tab: Tab }
   | { screen: 'job'; jobId: string; page: number; tab: Tab }
 
 /** An unknown fragment is the start screen. */
@@ -15,7 +14,6 @@ export function parseRoute(hash: string): Route {
   const query = new URLSearchParams(search)
   const [screen, jobId] = path.split('/')
   const tab = TABS.find((known) => known === query.get('view')) ?? 'rendered'
-  if (screen === 'result') return { screen, tab }
   if (screen !== 'jobs') return { screen: 'new' }
   if (jobId === undefined || !/^[\w-]{1,100}$/.test(jobId)) return { screen: 'history' }
   const page = Number(query.get('page') ?? '1')
@@ -26,8 +24,8 @@ export function formatRoute(route: Route): string {
   if (route.screen === 'new') return '#/'
   if (route.screen === 'history') return '#/jobs'
   const query = new URLSearchParams()
-  if (route.screen === 'job' && route.page > 0) query.set('page', String(route.page + 1))
+  if (route.page > 0) query.set('page', String(route.page + 1))
   if (route.tab !== 'rendered') query.set('view', route.tab)
-  const path = route.screen === 'job' ? `#/jobs/${route.jobId}` : '#/result'
+  const path = `#/jobs/${route.jobId}`
   return query.size > 0 ? `${path}?${query}` : path
 }

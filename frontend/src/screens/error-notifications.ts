@@ -9,9 +9,14 @@ export function errorMessage(error: unknown, t: Texts): string | null {
   if (error instanceof ApiError) {
     if (error.status === 401) return null // the key dialog opens
     if (error.status === 429) return t.errors.busy(error.retryAfter ?? 5)
-    return error.message
+    return messageOf(error, t)
   }
   return error instanceof Error ? error.message : String(error)
+}
+
+/** The server's message in the user's language, by its code; as it came where there is none. */
+export function messageOf({ code, message }: { code: string; message: string }, t: Texts): string {
+  return t.errors.codes[code] ?? message
 }
 
 export function notifyError(error: unknown, t: Texts, title = t.errors.title): void {

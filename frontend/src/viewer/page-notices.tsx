@@ -37,7 +37,7 @@ export function PageNotices(props: {
 export function noticesFor(state: PageState, t: Texts): string[] {
   if (state.status !== 'done') return []
   const { error, finishReason, flags } = state.page
-  if (error !== null) return [t.notices.failed, error.message]
+  if (error !== null) return [t.notices.failed, t.errors.codes[error.code] ?? error.message]
   const known: Record<string, string> = {
     low_confidence: t.notices.low_confidence,
     unsupported_script: t.notices.unsupported_script,

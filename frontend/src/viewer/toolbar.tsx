@@ -1,9 +1,10 @@
 import { Button, CloseButton, Group, Menu, SegmentedControl, Text, TextInput } from '@mantine/core'
-import { IconChevronDown, IconCopy, IconSearch } from '@tabler/icons-react'
+import { IconChevronDown, IconChevronUp, IconCopy, IconSearch } from '@tabler/icons-react'
 import { useState, type Ref } from 'react'
 import { useTranslation } from '../i18n/translation'
 import { TABS, type Tab } from '../lib/route'
 import { DownloadMenu, patternsOf } from '../ui/download-menu'
+import { IconButton } from '../ui/icon-button'
 
 export type ExportScope = 'page' | 'document'
 export type CopyAction = { key: string; label: string; copy: () => void }
@@ -28,42 +29,58 @@ export function ViewTabs({ tab, onTab }: { tab: Tab; onTab: (tab: Tab) => void }
   )
 }
 
-/** Searches the page's blocks and shows the number of matches. */
+/** Finds text on all pages; Enter goes to the next match, Shift and Enter to the previous one. */
 export function SearchField(props: {
   input: Ref<HTMLInputElement>
   value: string
   onChange: (value: string) => void
-  count: number
+  place: number
+  total: number
+  onStep: (direction: 1 | -1) => void
 }) {
   const { t } = useTranslation()
+  const { value, total } = props
   return (
-    <TextInput
-      ref={props.input}
-      size="xs"
-      w={{ base: 130, sm: 190 }}
-      type="search"
-      aria-label={t.viewer.search}
-      placeholder={t.viewer.search}
-      leftSection={<IconSearch size={14} />}
-      rightSectionWidth={props.value === '' ? 0 : 92}
-      rightSection={
-        props.value !== '' && (
-          <Group gap={2} wrap="nowrap" justify="flex-end" w="100%">
-            <Text size="xs" role="status">
-              {t.viewer.matches(props.count)}
-            </Text>
-            <CloseButton size="xs" aria-label={t.close} onClick={() => props.onChange('')} />
-          </Group>
-        )
-      }
-      value={props.value}
-      onChange={(event) => props.onChange(event.currentTarget.value)}
-      onKeyDown={(event) => {
-        if (event.key !== 'Escape') return
-        props.onChange('')
-        event.currentTarget.blur()
-      }}
-    />
+    <Group gap={2} wrap="nowrap">
+      <TextInput
+        ref={props.input}
+        size="xs"
+        w={{ base: 150, sm: 210 }}
+        type="search"
+        aria-label={t.viewer.search}
+        placeholder={t.viewer.search}
+        leftSection={<IconSearch size={14} />}
+        rightSectionWidth={value === '' ? 0 : 84}
+        rightSection={
+          value !== '' && (
+            <Group gap={2} wrap="nowrap" justify="flex-end" w="100%">
+              <Text size="xs" role="status">
+                {t.viewer.matches(props.place, total)}
+              </Text>
+              <CloseButton size="xs" aria-label={t.close} onClick={() => props.onChange('')} />
+            </Group>
+          )
+        }
+        value={value}
+        onChange={(event) => props.onChange(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === 'Enter') props.onStep(event.shiftKey ? -1 : 1)
+          if (event.key !== 'Escape') return
+          props.onChange('')
+          event.currentTarget.blur()
+        }}
+      />
+      {value !== '' && (
+        <>
+          <IconButton size="sm" label={t.viewer.previousMatch} disabled={total === 0} onClick={() => props.onStep(-1)}>
+            <IconChevronUp size={16} />
+          </IconButton>
+          <IconButton size="sm" label={t.viewer.nextMatch} disabled={total === 0} onClick={() => props.onStep(1)}>
+            <IconChevronDown size={16} />
+          </IconButton>
+        </>
+      )}
+    </Group>
   )
 }
 

@@ -6,7 +6,6 @@ import { useTranslation } from '../i18n/translation'
 import { blocksOf, type PageState } from '../lib/result'
 import { TABS, type Tab } from '../lib/route'
 import { matches } from '../lib/text-search'
-import { ConfirmDialog } from '../ui/confirm-dialog'
 import { IconButton } from '../ui/icon-button'
 import { SplitPane } from '../ui/split-pane'
 import { useShortcuts } from '../ui/use-shortcuts'
@@ -20,6 +19,7 @@ import { RetryMenu, type RetryOption } from './retry-menu'
 import { TextPane } from './text/text-pane'
 import { ExportMenus, SearchField, ViewTabs, type CopyAction, type DownloadAction } from './toolbar'
 import { useBlockSelection } from './use-block-selection'
+import { useFind, type FindPages } from './use-find'
 import styles from './viewer.module.css'
 
 /** The pages of a document beside their text. Sends no requests itself. */
@@ -31,13 +31,22 @@ export function Viewer(props: {
   onPage: (index: number) => void
   state: PageState
   loadImage: LoadPageImage
+  loadThumbnail: LoadPageImage
+  /** The page with more pixels, for a zoomed page. */
+  loadSharpImage: LoadPageImage
+  findPages: FindPages
   tab: Tab
   onTab: (tab: Tab) => void
   onCorrect: (id: number, text: string | null) => void
+  /** The text of a block that was typed and not saved, if any. */
+  draftOf: (id: number) => string | null | undefined
+  onType: (id: number, text: string) => void
+  onDiscard: (id: number) => void
   retryOptions: RetryOption[]
-  /** Whether a retry discards corrections; the user confirms it then. */
-  corrected: boolean
   onRetry: (option: RetryOption) => void
+  /** Reads the shown page, if it was not read and nothing reads it. */
+  onReadPage: (() => void) | undefined
+  tools: ReactNode
   copies: CopyAction[]
   downloads: DownloadAction[]
 }) {
@@ -48,18 +57,26 @@ export function Viewer(props: {
   const [search, setSearch] = useState('')
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set())
   const [editing, setEditing] = useState<number | null>(null)
-  const [unconfirmed, setUnconfirmed] = useState<RetryOption | null>(null)
   const input = useRef<HTMLInputElement>(null)
   const selection = useBlockSelection(pageIndex)
   const image = usePageImage(props.loadImage, pageIndex)
   const blocks = useMemo(() => blocksOf(state), [state])
   const labels = useMemo(() => [...new Set(blocks.map((block) => block.label))], [blocks])
-  const found = useMemo(
-    () => new Set(blocks.filter((block) => matches(block.text, search)).map((block) => block.id)),
+  const matching = useMemo(
+    () => blocks.filter((block) => matches(block.text, search)).map((block) => block.id),
     [blocks, search],
   )
+  const found = useMemo(() => new Set(matching), [matching])
+  const find = useFind({
+    text: search,
+    found: matching,
+    selected: selection.selected?.id ?? null,
+    select: (id) => selection.select(id, 'key'),
+    pageIndex,
+    onPage: props.onPage,
+    findPages: props.findPages,
+  })
   useEffect(() => setEditing(null), [pageIndex])
-  const onRetry = props.corrected ? setUnconfirmed : props.onRetry
 
   const goTo = (index: number) => {
     if (index >= 0 && index < marks.length) props.onPage(index)
@@ -95,6 +112,8 @@ export function Viewer(props: {
     <PageCanvas
       key={narrow ? 'narrow' : 'wide'}
       image={image}
+      pageIndex={pageIndex}
+      loadSharpImage={props.loadSharpImage}
       page={size}
       label={t.viewer.pageOf(pageIndex + 1, Math.max(1, marks.length))}
       processing={state.status === 'processing' || marks[pageIndex] === 'processing'}
@@ -113,7 +132,8 @@ export function Viewer(props: {
     <section className={styles.side} aria-label={t.viewer.result}>
       <div className={styles.views}>
         <ViewTabs tab={props.tab} onTab={props.onTab} />
-        <SearchField input={input} value={search} onChange={setSearch} count={found.size} />
+        <SearchField input={input} value={search} onChange={setSearch} place={find.place} total={find.total} onStep={find.step} />
+        {narrow && state.status === 'done' && <Group gap={2}>{props.tools}</Group>}
       </div>
       <TextPane
         key={pageIndex}
@@ -126,7 +146,11 @@ export function Viewer(props: {
         editing={editing}
         onEdit={setEditing}
         onCorrect={props.onCorrect}
-        notices={<PageNotices state={state} retryOptions={props.retryOptions} onRetry={onRetry} />}
+        draftOf={props.draftOf}
+        onType={props.onType}
+        onDiscard={props.onDiscard}
+        onReadPage={props.onReadPage}
+        notices={<PageNotices state={state} retryOptions={props.retryOptions} onRetry={props.onRetry} />}
       />
     </section>
   )
@@ -142,7 +166,8 @@ export function Viewer(props: {
         {marks.length > 1 && <PageSwitch index={pageIndex} total={marks.length} onPage={goTo} />}
         {state.status === 'done' && (
           <>
-            <RetryMenu options={props.retryOptions} onRetry={onRetry} />
+            {!narrow && props.tools}
+            <RetryMenu options={props.retryOptions} onRetry={props.onRetry} />
             <ExportMenus copies={props.copies} downloads={props.downloads} pages={marks.length} />
           </>
         )}
@@ -160,21 +185,11 @@ export function Viewer(props: {
       )}
       <div className={styles.body}>
         {!narrow && marks.length > 1 && (
-          <PageList marks={marks} current={pageIndex} onSelect={goTo} loadImage={props.loadImage} />
+          <PageList marks={marks} current={pageIndex} onSelect={goTo} loadImage={props.loadThumbnail} />
         )}
         {narrow && (side === 'image' ? canvas : text)}
         {!narrow && <SplitPane label={t.viewer.splitWidth} left={canvas} right={text} />}
       </div>
-      <ConfirmDialog
-        opened={unconfirmed !== null}
-        question={t.viewer.retryQuestion}
-        confirmLabel={t.viewer.retryConfirm}
-        onConfirm={() => {
-          if (unconfirmed !== null) props.onRetry(unconfirmed)
-          setUnconfirmed(null)
-        }}
-        onCancel={() => setUnconfirmed(null)}
-      />
     </div>
   )
 }

@@ -101,6 +101,23 @@ def exported(stored: StoredPage) -> PageResult:
     return dataclasses.replace(page, lines=tuple(lines))
 
 
+def pages_with(text: str, pages: Sequence[StoredPage | None]) -> list[tuple[int, int]]:
+    """The indices of the pages with this text, and in how many blocks each has it. Neither case nor
+    the kind of white space counts."""
+    wanted = _folded(text)
+    found = []
+    for stored in filter(None, pages):
+        blocks = corrected(stored).blocks
+        number = sum(wanted in _folded(block.text) for block in blocks)
+        if number:
+            found.append((stored.page.index, number))
+    return found
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
 def _corrected_blocks(
     blocks: Sequence[Block], corrections: Mapping[int, Correction]
 ) -> tuple[Block, ...]:

@@ -11,6 +11,8 @@ from dsocr.errors import DsocrError
 from dsocr.types import OcrOptions, PageFailure, PageResult
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+BROWSER_OWNER = "browser:"
+"""Begins the owner of jobs of a browser, where there are no keys."""
 FINISHED: tuple[Status, ...] = ("succeeded", "failed", "cancelled")
 
 
@@ -31,6 +33,12 @@ class PageNotRead(DsocrError):
 
     code = "page_not_read"
     retryable = True
+
+
+class VersionNotFound(DsocrError):
+    """The page has no such version."""
+
+    code = "not_found"
 
 
 class JobConflict(DsocrError):
@@ -72,7 +80,7 @@ class NewJob:
 
     id: str
     owner: str
-    """Fingerprint of the API key it came with; empty where there are no keys."""
+    """Fingerprint of the API key it came with; without keys of the browser, or empty."""
     options: OcrOptions
     dpi: float | None
     engine: str
@@ -179,6 +187,18 @@ class StoredPage:
     result: PageResult
     corrections: Mapping[int, Correction]
     """By the block's index in reading order."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageVersion:
+    """A former state of a page."""
+
+    number: int
+    """Grows with each version of the page."""
+    replaced_at: float
+    options: OcrOptions
+    """It was read with."""
+    stored: StoredPage
 
 
 @dataclass(frozen=True, slots=True)

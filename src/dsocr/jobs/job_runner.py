@@ -17,6 +17,7 @@ from dsocr.jobs.deadline import Deadline
 from dsocr.jobs.events import JobNotifier
 from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import Lease, PageBatch
+from dsocr.jobs.live import LiveEvents
 from dsocr.jobs.source import JobSource
 from dsocr.jobs.store import leases, queries
 from dsocr.jobs.store.database import Database
@@ -88,12 +89,14 @@ class JobRunner:
         database: Database,
         files: JobFiles,
         notifier: JobNotifier,
+        live: LiveEvents,
         engines: EngineProvider,
         config: JobsConfig,
     ) -> None:
         self._database = database
         self._files = files
         self._notifier = notifier
+        self._live = live
         self._engines = engines
         self._config = config
 
@@ -113,6 +116,8 @@ class JobRunner:
             log.exception("job %s failed with an unexpected error", lease.job_id)
             failure = PageFailure(DsocrError.code, "An internal error; see the log of the service.")
             await self._fail(lease, failure)
+        finally:
+            self._live.end(lease.job_id)
 
     async def _open(self, lease: Lease) -> _Run:
         read = queries.job_to_read
@@ -161,18 +166,24 @@ class JobRunner:
             await self._write(leases.set_engine, run.lease, info.name, info.model)
             run.engine = (info.name, info.model)
         await pipeline.run_in_background(
-            run.source, batch.options, store, pages=batch.pages, owner=run.owner, dpi=batch.dpi
+            run.source,
+            batch.options,
+            store,
+            pages=batch.pages,
+            owner=run.owner,
+            dpi=batch.dpi,
+            on_event=self._live.observer(run.lease.job_id),
         )
 
     async def _store_page(self, run: _Run, result: PageResult) -> None:
         """The last page ends the job in the same transaction."""
-        lease, deadline = run.lease, run.deadline
+        lease, deadline, now = run.lease, run.deadline, time.time()
         run.pages_left -= 1
         if run.pages_left:
-            await self._write(leases.store_page, lease, result, deadline=deadline)
+            await self._write(leases.store_page, lease, result, now, deadline=deadline)
         else:
             last = leases.store_last_page
-            run.ended = await self._write(last, lease, result, time.time(), deadline=deadline)
+            run.ended = await self._write(last, lease, result, now, deadline=deadline)
 
     async def _write(
         self, work: Callable[..., T], *args: Any, deadline: Deadline | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, get_args
@@ -16,15 +17,25 @@ from dsocr.exports import Need, write
 from dsocr.exports.needs import missing
 from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.jobs.config import JobsConfig
-from dsocr.jobs.document import StoredDocument, document_of
+from dsocr.jobs.document import PAGES_PER_LOAD, StoredDocument, document_of, pages_with
 from dsocr.jobs.events import JobEvent, JobNotifier, follow
 from dsocr.jobs.files import JobFiles
-from dsocr.jobs.job import Correction, Job, JobPage, NewJob, PageNotFound, StoredPage
+from dsocr.jobs.job import (
+    BROWSER_OWNER,
+    Correction,
+    Job,
+    JobPage,
+    NewJob,
+    PageNotFound,
+    PageVersion,
+    StoredPage,
+)
 from dsocr.jobs.job_runner import EngineProvider
 from dsocr.jobs.limits import JobLimits, job_limits
+from dsocr.jobs.live import LiveEvents
 from dsocr.jobs.maintenance import Maintenance
 from dsocr.jobs.source import JobSource
-from dsocr.jobs.store import commands, listing, queries
+from dsocr.jobs.store import commands, listing, queries, versions
 from dsocr.jobs.store.database import Database, path_of
 from dsocr.jobs.store.listing import JobFilter
 from dsocr.jobs.submission import Submission, new_job
@@ -32,6 +43,7 @@ from dsocr.jobs.webhooks import Callbacks
 from dsocr.jobs.worker import JobWorker
 from dsocr.jobs.worker_registry import WorkerRegistry
 from dsocr.pages.page_images import ExportImages, PageImages
+from dsocr.pipeline.events import OnEvent
 from dsocr.process.machine import this_machine
 from dsocr.types import OcrOptions
 
@@ -52,11 +64,19 @@ class JobQueue:
         )
         self._database = database = Database(path_of(url) if url else folder / "jobs.sqlite3")
         self._notifier = JobNotifier()
+        self._live = LiveEvents()
         self._images = PageImages()
         self._callbacks = Callbacks(database, config)
         self._machine = this_machine()
         self._worker = JobWorker(
-            database, self.files, registry, self._notifier, engines, config, self._limits
+            database,
+            self.files,
+            registry,
+            self._notifier,
+            self._live,
+            engines,
+            config,
+            self._limits,
         )
         self._maintenance = Maintenance(
             database, self.files, registry, self._callbacks, config, self._remove
@@ -94,6 +114,8 @@ class JobQueue:
         """
         max_pages = self._config.max_pages
         new = await new_job(submission, self._engines, self._callbacks, max_pages=max_pages)
+        if submission.followed:
+            self._live.expect_follower(new.id)
         job_id = await self._accept(new)
         self._worker.wake()
         return await self.get(job_id)
@@ -115,14 +137,17 @@ class JobQueue:
         await self.get(job_id, owner)
         return await self._database.read(queries.page, job_id, index)
 
-    async def image(self, job_id: str, index: int, owner: str | None = None) -> bytes:
-        """The page as JPEG, also before it was read. Raises `PageNotFound`."""
+    async def image(
+        self, job_id: str, index: int, owner: str | None = None, *, width: int | None = None
+    ) -> bytes:
+        """The page as JPEG, also before it was read, at most `width` pixels wide. Raises
+        `PageNotFound`."""
         job = await self.get(job_id, owner)
         pages = await self._database.read(queries.job_pages, job_id)
         if not 0 <= index < len(pages):
             raise PageNotFound()
         source = self._source(job, pages)
-        return await self._images.jpeg(job_id, source, index, dpi=job.dpi)
+        return await self._images.jpeg(job_id, source, index, dpi=job.dpi, width=width)
 
     async def export(
         self,
@@ -180,6 +205,10 @@ class JobQueue:
             poll_seconds=self._config.poll_seconds,
         )
 
+    def follow_live(self, job_id: str, on_event: OnEvent) -> AbstractContextManager[None]:
+        """Calls `on_event` with the events of pages while this process reads them."""
+        return self._live.follow(job_id, on_event)
+
     async def cancel(self, job_id: str, owner: str | None = None) -> Job:
         """Keeps what was read. Raises `JobConflict` for a finished job."""
         await self.get(job_id, owner)
@@ -200,9 +229,11 @@ class JobQueue:
         owner: str | None = None,
         *,
         discard_corrections: bool = False,
+        followed: bool = False,
     ) -> Job:
-        """Reads a page again. Raises `PageNotFound`, and `JobConflict` for a page that is pending
-        already, or has corrections without `discard_corrections`."""
+        """Reads a page again; `followed` as of a submission. Raises `PageNotFound`, and
+        `JobConflict` for a page that is pending already, or has corrections without
+        `discard_corrections`."""
         await self.get(job_id, owner)
         await self._database.write(
             commands.requeue_page,
@@ -212,6 +243,8 @@ class JobQueue:
             dpi,
             discard_corrections=discard_corrections,
         )
+        if followed:
+            self._live.expect_follower(job_id)
         self._notifier.notify(job_id)
         self._worker.wake()
         return await self.get(job_id)
@@ -225,9 +258,47 @@ class JobQueue:
     ) -> StoredPage:
         """Raises `PageNotFound`, `PageNotRead`, and `JobConflict` while the page is pending."""
         await self.get(job_id, owner)
-        await self._database.write(commands.correct, job_id, index, changes)
+        await self._database.write(commands.correct, job_id, index, changes, time.time())
         self._notifier.notify(job_id)
         return await self._database.read(queries.page, job_id, index)
+
+    async def resume(self, job_id: str, owner: str | None = None, *, followed: bool = False) -> Job:
+        """Reads the unread pages of a job that has ended. Raises `JobConflict` without any."""
+        await self.get(job_id, owner)
+        await self._database.write(commands.resume, job_id)
+        if followed:
+            self._live.expect_follower(job_id)
+        self._notifier.notify(job_id)
+        self._worker.wake()
+        return await self.get(job_id)
+
+    async def versions(
+        self, job_id: str, index: int, owner: str | None = None
+    ) -> Sequence[PageVersion]:
+        """Former states of a page, newest first. Raises `PageNotFound` and `PageNotRead`."""
+        await self.get(job_id, owner)
+        return await self._database.read(versions.of_page, job_id, index)
+
+    async def take_version(
+        self, job_id: str, index: int, number: int, owner: str | None = None
+    ) -> StoredPage:
+        """Makes a version the page. Raises what `versions.take` raises."""
+        await self.get(job_id, owner)
+        await self._database.write(versions.take, job_id, index, number, time.time())
+        self._notifier.notify(job_id)
+        return await self._database.read(queries.page, job_id, index)
+
+    async def search(
+        self, job_id: str, text: str, owner: str | None = None
+    ) -> Sequence[tuple[int, int]]:
+        """The pages with this text, and in how many of its blocks each has it."""
+        job = await self.get(job_id, owner)
+        found: list[tuple[int, int]] = []
+        for first in range(0, job.pages_total, PAGES_PER_LOAD):
+            read = queries.stored_pages
+            some = await self._database.read(read, job_id, first, first + PAGES_PER_LOAD)
+            found += await asyncio.to_thread(pages_with, text, some)
+        return found
 
     async def _accept(self, new: NewJob) -> str:
         limits = self._limits()
@@ -238,12 +309,14 @@ class JobQueue:
                 new,
                 time.time(),
                 max_unfinished=limits.unfinished.value,
-                max_of_owner=limits.per_key.value if new.owner else None,
+                max_of_owner=limits.per_key.value if _is_key(new.owner) else None,
             )
         except Exception:  # a cancellation keeps the files: the job may have been accepted
+            self._live.end(new.id)
             await asyncio.to_thread(self.files.delete, new.id)
             raise
         if accepted != new.id:
+            self._live.end(new.id)
             await asyncio.to_thread(self.files.delete, new.id)
         return accepted
 
@@ -264,3 +337,7 @@ class JobQueue:
         self._worker.stop(job_id)
         self._notifier.notify(job_id)
         self._worker.wake()
+
+
+def _is_key(owner: str) -> bool:
+    return bool(owner) and not owner.startswith(BROWSER_OWNER)

@@ -56,6 +56,8 @@ class Submission:
     """Name of the only engine or model that may read it; None: the default one."""
     callback_url: str | None = None
     idempotency_key: str | None = None
+    followed: bool = False
+    """The client follows the job at once: text is streamed from the first page on."""
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The other fields of the request, which the idempotency fingerprint includes."""
 

@@ -19,6 +19,7 @@ from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import ClaimRequest, Lease
 from dsocr.jobs.job_runner import ENGINE_WAIT_SECONDS, EngineProvider, JobRunner
 from dsocr.jobs.limits import JobLimits
+from dsocr.jobs.live import LiveEvents
 from dsocr.jobs.store import leases
 from dsocr.jobs.store.database import Database
 from dsocr.jobs.store.picking import any_to_claim
@@ -40,6 +41,7 @@ class JobWorker:
         files: JobFiles,
         registry: WorkerRegistry,
         notifier: JobNotifier,
+        live: LiveEvents,
         engines: EngineProvider,
         config: JobsConfig,
         limits: Callable[[], JobLimits],
@@ -50,7 +52,7 @@ class JobWorker:
         self._notifier = notifier
         self._engines = engines
         self._config = config
-        self._runner = JobRunner(database, files, notifier, engines, config)
+        self._runner = JobRunner(database, files, notifier, live, engines, config)
         self._monitor = HeartbeatMonitor(config.lease_seconds)
         self._running: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
         self._look_for_lost_at = 0.0

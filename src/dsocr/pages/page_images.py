@@ -16,6 +16,9 @@ from dsocr.types import PageImage, SourcePage
 
 JPEG_QUALITY = 88
 CACHE_BYTES = 32 << 20
+THUMBNAIL_WIDTH = 400
+"""Up to this width a PDF page is rendered at `THUMBNAIL_DPI`, above at `SHARP_DPI`."""
+THUMBNAIL_DPI, SHARP_DPI = 48.0, 300.0
 
 
 class RenderedPages(Protocol):
@@ -34,21 +37,33 @@ class PageImages:
     """Pages of any number of documents as JPEG; the most recently used are cached."""
 
     def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
-        self._cache: LRUCache[tuple[str, int], bytes] = LRUCache(cache_bytes, getsizeof=len)
+        self._cache: LRUCache[tuple[str, int, int | None], bytes] = LRUCache(
+            cache_bytes, getsizeof=len
+        )
         self._rendering = asyncio.Semaphore(1)  # leaves decoders free for the engine
 
     async def jpeg(
-        self, document_id: str, pages: RenderedPages, index: int, *, dpi: float | None
+        self,
+        document_id: str,
+        pages: RenderedPages,
+        index: int,
+        *,
+        dpi: float | None,
+        width: int | None = None,
     ) -> bytes:
-        """Page `index` of a document; `dpi` matters only when it is not cached. Raises what
-        rendering the page raises."""
-        key = (document_id, index)
+        """Page `index` of a document; `dpi` matters only when it is not cached. With a `width` the
+        page is rendered for it, and has at most so many pixels in a row. Raises what rendering the
+        page raises."""
+        key = (document_id, index, width)
+        if width is not None:
+            dpi = THUMBNAIL_DPI if width <= THUMBNAIL_WIDTH else SHARP_DPI
         if (found := self._cache.get(key)) is not None:
             return found
         async with self._rendering:
             if (found := self._cache.get(key)) is not None:
                 return found
-            content = await asyncio.to_thread(encode_jpeg, await pages.render_page(index, dpi=dpi))
+            page = await pages.render_page(index, dpi=dpi)
+            content = await asyncio.to_thread(encode_jpeg, page, width)
             if len(content) <= self._cache.maxsize:
                 self._cache[key] = content
             return content
@@ -101,7 +116,10 @@ class ExportImages:
             raise BadRequest(f"The document has no page {index + 1}.")
 
 
-def encode_jpeg(page: PageImage) -> bytes:
+def encode_jpeg(page: PageImage, width: int | None = None) -> bytes:
     out = io.BytesIO()
-    page.image.save(out, "JPEG", quality=JPEG_QUALITY)
+    image = page.image
+    if width is not None and image.width > width:
+        image = image.resize((width, max(1, round(image.height * width / image.width))))
+    image.save(out, "JPEG", quality=JPEG_QUALITY)
     return out.getvalue()

@@ -111,6 +111,7 @@ class Pipeline:
         pages: Sequence[int],
         owner: str,
         dpi: float | None = None,
+        on_event: OnEvent | None = None,
     ) -> None:
         """Recognizes `pages` after all `run` calls, in turns with other owners; keeps no result.
 
@@ -121,7 +122,7 @@ class Pipeline:
         async def pass_on(position: int, page: PageResult) -> None:
             await on_page(page)
 
-        await self._run(source, options, pages, pass_on, dpi=dpi, owner=owner)
+        await self._run(source, options, pages, pass_on, dpi=dpi, on_event=on_event, owner=owner)
 
     async def _run(
         self,

@@ -24,13 +24,13 @@ from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.capacity import Capacity, capacity_of
 from dsocr.server.contracts import contract_routers
 from dsocr.server.contracts.body import IGNORED_HEADER
-from dsocr.server.deps import ApiKeys, Service
+from dsocr.server.deps import BROWSER_HEADER, ApiKeys, Service
 from dsocr.server.forms import FORM_OVERHEAD_BYTES
 from dsocr.server.middleware.access import Cors, HostMiddleware, OriginMiddleware
 from dsocr.server.middleware.body_limit import BodyLimitMiddleware
 from dsocr.server.middleware.request_id import RequestIdMiddleware
 from dsocr.server.route_attributes import body_limit_of
-from dsocr.server.routes import bundle, export, jobs, metrics, ocr, system
+from dsocr.server.routes import bundle, export, jobs, metrics, ocr, system, versions
 from dsocr.server.signals import on_shutdown_signal
 
 DESCRIPTION = (
@@ -51,6 +51,7 @@ ALLOWED_HEADERS = (
     "Mcp-Session-Id",
     "Mcp-Method",
     "Mcp-Name",
+    BROWSER_HEADER,
 )
 
 EXPOSED_HEADERS = (
@@ -80,6 +81,7 @@ def create_app(settings: Settings, *, create_engine: CreateEngine | None = None)
     app.include_router(ocr.router)
     app.include_router(bundle.router)
     app.include_router(jobs.router)
+    app.include_router(versions.router)
     app.include_router(export.router)
     for router in contract_routers(settings.server.contracts):
         app.include_router(router)

@@ -9,14 +9,16 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
 from dsocr.config import Settings
+from dsocr.errors import BadRequest
 from dsocr.host import EngineHost
+from dsocr.jobs.job import BROWSER_OWNER
 from dsocr.jobs.queue import JobQueue
 from dsocr.metrics import Metrics
 from dsocr.model_hosts import ModelHosts
@@ -29,6 +31,10 @@ T = TypeVar("T")
 KEY_HEADERS = ("x-api-key", "ocp-apim-subscription-key")
 SCHEMES = ("bearer", "token")
 """Of the Authorization header; the second is what some foreign clients send."""
+
+
+BROWSER_HEADER = "X-Dsocr-Browser"
+MIN_BROWSER_CHARACTERS, MAX_BROWSER_CHARACTERS = 16, 128
 
 
 class ApiKeys:
@@ -103,7 +109,24 @@ async def _owner(request: Request) -> str | None:
 
 RunningService = Annotated[Service, Depends(_service)]
 Owner = Annotated[str | None, Depends(_owner)]
-"""The owner whose jobs a request may see; None: all jobs."""
+"""The owner whose jobs a request may open; None: all jobs, by their id."""
+Browser = Annotated[
+    str | None,
+    Header(
+        alias=BROWSER_HEADER,
+        description="A secret of the browser, 16 to 128 characters. Without keys, jobs belong to "
+        "the browser that made them: only its list has them, others need the id",
+    ),
+]
+
+
+async def _lister(request: Request, browser: Browser = None) -> str:
+    owner = service_of(request).keys.owner(request.headers)
+    return _browser_owner(browser) if owner is None else owner
+
+
+Lister = Annotated[str, Depends(_lister)]
+"""The owner of the jobs that a request makes, and whose jobs it lists beside those of no owner."""
 
 
 class LockedRoute(APIRoute):
@@ -150,6 +173,18 @@ async def disconnected(receive: Receive) -> None:
     """Returns when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _browser_owner(secret: str | None) -> str:
+    """An id from which the secret cannot be found; empty without one. Raises `BadRequest`."""
+    if secret is None:
+        return ""
+    if not MIN_BROWSER_CHARACTERS <= len(secret) <= MAX_BROWSER_CHARACTERS:
+        raise BadRequest(
+            f"{BROWSER_HEADER}: it must have {MIN_BROWSER_CHARACTERS} to "
+            f"{MAX_BROWSER_CHARACTERS} characters."
+        )
+    return BROWSER_OWNER + hashlib.sha256(b"browser" + _hash(secret)).hexdigest()[:32]
 
 
 def _hash(key: str) -> bytes:

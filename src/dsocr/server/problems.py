@@ -15,7 +15,14 @@ from starlette.responses import JSONResponse
 from dsocr import errors
 from dsocr.errors import DsocrError
 from dsocr.jobs.deadline import JobTimeout
-from dsocr.jobs.job import IdempotencyConflict, JobConflict, JobNotFound, PageNotFound, PageNotRead
+from dsocr.jobs.job import (
+    IdempotencyConflict,
+    JobConflict,
+    JobNotFound,
+    PageNotFound,
+    PageNotRead,
+    VersionNotFound,
+)
 from dsocr.jobs.webhooks import CallbackRefused
 from dsocr.server.route_attributes import ErrorInfo, error_shape_of
 from dsocr.server.url_fetch import UrlFailed, UrlRefused
@@ -111,6 +118,7 @@ STATUS: dict[type[DsocrError], int] = {
     JobNotFound: 404,
     PageNotFound: 404,
     PageNotRead: 404,
+    VersionNotFound: 404,
     JobConflict: 409,
     IdempotencyConflict: 409,
     CallbackRefused: 422,

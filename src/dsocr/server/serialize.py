@@ -8,7 +8,7 @@ from typing import Any
 from dsocr.exports.markdown import join_pages, page_text
 from dsocr.exports.running_heads import without_running_heads
 from dsocr.jobs.document import corrected
-from dsocr.jobs.job import Job, PageSummary, StoredPage
+from dsocr.jobs.job import Job, PageSummary, PageVersion, StoredPage
 from dsocr.pipeline.events import (
     BlockClosed,
     PageDone,
@@ -118,6 +118,19 @@ def serialize_stored_page(stored: StoredPage) -> dict[str, Any]:
             for block, correction in sorted(stored.corrections.items())
         ],
         "correctedText": page_text(corrected(stored)),
+    }
+
+
+def serialize_version(version: PageVersion) -> dict[str, Any]:
+    stored = version.stored
+    return {
+        "number": version.number,
+        "replacedAt": _timestamp(version.replaced_at),
+        "mode": version.options.mode,
+        "prompt": version.options.prompt,
+        "durationMs": round(stored.result.usage.seconds * 1000, 1),
+        "corrections": len(stored.corrections),
+        "text": page_text(corrected(stored)),
     }
 
 

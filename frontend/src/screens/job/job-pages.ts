@@ -1,19 +1,21 @@
 // What the job screen derives from a page of a job.
-import type { Job, JobPage, OcrResponse } from '../../api/client'
+import { pageImage, type Job, type JobPage, type OcrResponse } from '../../api/client'
+import type { Draft } from '../../lib/drafts'
 import type { PageState } from '../../lib/result'
 
-const states = new WeakMap<JobPage, PageState>()
-
-/** The state of a finished page; the same object for the same page, so that React does not
- * render it again. */
-export function doneState(page: JobPage): PageState {
-  const cached = states.get(page)
-  if (cached !== undefined) return cached
+/** The state of a page that was read, with the corrections of the server and of this device. */
+export function doneState(page: JobPage, drafts: readonly Draft[]): PageState {
   const corrections: Record<number, string> = {}
   for (const { id, text } of page.corrections) if (text !== null) corrections[id] = text
-  const state: PageState = { status: 'done', page, corrections }
-  states.set(page, state)
-  return state
+  const pending = new Map<number, 'typed' | 'saved'>()
+  for (const { page: index, block, text, phase } of drafts) {
+    if (index !== page.pageIndex) continue
+    pending.set(block, phase)
+    if (phase === 'typed') continue
+    if (text === null) delete corrections[block]
+    else corrections[block] = text
+  }
+  return { status: 'done', page, corrections, pending }
 }
 
 /** A result with this page alone, for an export whose document is the image of the page. */
@@ -41,11 +43,36 @@ export function singlePageResponse(page: JobPage, job: Job | undefined): OcrResp
   }
 }
 
-let queue: Promise<unknown> = Promise.resolve()
+const MAX_THUMBNAILS = 2 // fetched at a time
+const THUMBNAIL_WIDTH = 192
+type Waiting = { start: () => void; signal: AbortSignal }
 
-/** Fetches page images one after another: the server renders a page for each. */
-export function inImageQueue(fetchImage: () => Promise<Blob>): Promise<Blob> {
-  const next = queue.then(fetchImage, fetchImage)
-  queue = next.catch(() => undefined)
-  return next
+/** Loads thumbnails of a job: the newest request first, those out of sight not at all. */
+export function thumbnailLoader(jobId: string) {
+  const loaded = new Map<number, Blob>()
+  const waiting: Waiting[] = []
+  let running = 0
+
+  function startNext() {
+    while (running < MAX_THUMBNAILS) {
+      const next = waiting.pop()
+      if (next === undefined) return
+      if (!next.signal.aborted) next.start()
+    }
+  }
+
+  return (index: number, signal: AbortSignal): Promise<Blob> => {
+    const known = loaded.get(index)
+    if (known !== undefined) return Promise.resolve(known)
+    return new Promise((resolve, reject) => {
+      const start = () => {
+        running += 1
+        pageImage(jobId, index, signal, THUMBNAIL_WIDTH)
+          .then((image) => (loaded.set(index, image), resolve(image)), reject)
+          .finally(() => ((running -= 1), startNext()))
+      }
+      waiting.push({ start, signal })
+      startNext()
+    })
+  }
 }

@@ -1,13 +1,14 @@
-import { Center, Loader } from '@mantine/core'
-import { IconFileOff } from '@tabler/icons-react'
+import { Center, Group, Loader } from '@mantine/core'
+import { IconFileOff, IconVersions } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useCallback, useEffect, useMemo } from 'react'
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import * as api from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { fileName } from '../../lib/format'
-import type { PageState } from '../../lib/result'
+import { correctedText, type PageState } from '../../lib/result'
 import type { Tab } from '../../lib/route'
 import { FullScreenMessage } from '../../ui/full-screen-message'
+import { IconButton } from '../../ui/icon-button'
 import type { Navigate } from '../../ui/use-route'
 import { Viewer } from '../../viewer/viewer'
 import { copyActions, copyText } from '../copy-actions'
@@ -15,9 +16,13 @@ import { errorMessage, notifyError } from '../error-notifications'
 import { jobName } from '../job-name'
 import { retryOptions } from '../retry-options'
 import { saveFile } from '../save-file'
-import { doneState, inImageQueue, singlePageResponse } from './job-pages'
+import { doneState, singlePageResponse, thumbnailLoader } from './job-pages'
+import { UndoButtons, UnstoredCorrections } from './correction-tools'
+import { JobOptions } from './job-options'
 import { JobStatus } from './job-status'
-import { isNotFound, useJob } from './use-job'
+import { NotKeptButton, useNotKept } from './not-kept'
+import { useCorrections } from './use-corrections'
+import { isActive, isNotFound, useJob } from './use-job'
 
 type Props = {
   jobId: string
@@ -32,7 +37,7 @@ type Props = {
 export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, navigate }: Props) {
   const { t } = useTranslation()
   const cache = useQueryClient()
-  const { job, marks, error } = useJob(jobId)
+  const { job, marks, live, error } = useJob(jobId)
   const mark = marks[pageIndex]
   const page = useQuery({
     queryKey: ['page', jobId, pageIndex],
@@ -40,6 +45,8 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
     enabled: mark !== undefined && !['waiting', 'processing'].includes(mark),
     staleTime: Infinity,
   })
+  const notKept = useNotKept(jobId)
+  const [versionsOpened, setVersionsOpened] = useState(false)
   const available = useQuery({
     queryKey: ['formats', jobId],
     queryFn: ({ signal }) => api.jobFormats(jobId, signal),
@@ -55,14 +62,30 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
     (index: number) =>
       cache.fetchQuery({
         queryKey: ['image', jobId, index],
-        queryFn: ({ signal }) => inImageQueue(() => api.pageImage(jobId, index, signal)),
+        queryFn: ({ signal }) => api.pageImage(jobId, index, signal),
         staleTime: Infinity,
         gcTime: 60_000,
       }),
     [cache, jobId],
   )
-  const corrected = (page.data?.corrections.length ?? 0) > 0
-  const markdown = page.data?.correctedText ?? ''
+  const findPages = useCallback(
+    (text: string, signal: AbortSignal) => api.searchJob(jobId, text, signal),
+    [jobId],
+  )
+  const loadSharpImage = useCallback(
+    (index: number, signal: AbortSignal) => api.pageImage(jobId, index, signal, SHARP_WIDTH),
+    [jobId],
+  )
+  const loadThumbnail = useMemo(() => thumbnailLoader(jobId), [jobId])
+  const corrections = useCorrections(jobId)
+  const reading = live.get(pageIndex)
+  const isRead = page.data !== undefined && !page.isFetching
+  const isReading = reading !== undefined && !(reading.stored && isRead)
+  const state = useMemo<PageState>(() => {
+    if (isReading) return reading.state
+    return page.data === undefined ? WAITING : doneState(page.data, corrections.drafts)
+  }, [isReading, reading, page.data, corrections.drafts])
+  const markdown = state.status === 'done' ? correctedText(state.page, state.corrections) : ''
   const copies = useMemo(() => copyActions(markdown, t), [markdown, t])
   const copyLink = {
     key: 'link',
@@ -87,6 +110,8 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
     )
   }
 
+  const route = { screen: 'job', jobId } as const
+
   async function updateJob(request: Promise<unknown>) {
     try {
       await request
@@ -97,19 +122,20 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
   }
 
   async function retry({ mode, prompt }: Pick<api.OcrOptions, 'mode' | 'prompt'>) {
-    const options = { mode, prompt, discard_corrections: corrected }
+    // What the page has now becomes a version, its corrections too.
+    const options = { mode, prompt, discard_corrections: true }
     await updateJob(api.retryPage(jobId, pageIndex, options))
-    // The server refuses a retry if the page was corrected elsewhere: load those corrections.
-    await cache.invalidateQueries({ queryKey: ['page', jobId, pageIndex] })
   }
 
-  async function correct(id: number, text: string | null) {
-    try {
-      const updated = await api.correctPage(jobId, pageIndex, [{ id, text }])
-      cache.setQueryData(['page', jobId, pageIndex], updated)
-    } catch (failure) {
-      notifyError(failure, t)
-    }
+  function correct(block: number, text: string | null) {
+    if (state.status !== 'done') return
+    const before = state.corrections[block] ?? null
+    corrections.correct({ page: pageIndex, block, before, after: text })
+  }
+
+  function step(back: boolean) {
+    const changed = corrections.step(back)
+    if (changed !== undefined) navigate({ ...route, page: changed, tab }, 'replace')
   }
 
   async function exportFile(
@@ -123,22 +149,49 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
   }
 
   const name = jobName(job, t)
-  const route = { screen: 'job', jobId } as const
   return (
+    <>
     <Viewer
       name={marks.length > 1 && job.files.length > 1 && page.data ? `${name} · ${page.data.fileName}` : name}
-      status={<JobStatus job={job} onCancel={() => void updateJob(api.cancelJob(jobId))} />}
+      status={
+        <Group gap="sm">
+          <JobStatus
+            job={job}
+            onCancel={() => void updateJob(api.cancelJob(jobId))}
+            onResume={() => void updateJob(api.resumeJob(jobId))}
+          />
+          <UnstoredCorrections count={corrections.unstored} />
+          <JobOptions job={job} modes={modes} />
+          <NotKeptButton {...notKept} />
+        </Group>
+      }
       marks={marks}
       pageIndex={Math.min(pageIndex, Math.max(0, marks.length - 1))}
       onPage={(index) => navigate({ ...route, page: index, tab }, 'replace')}
-      state={page.data === undefined ? WAITING : doneState(page.data)}
+      state={state}
       loadImage={loadImage}
+      loadThumbnail={loadThumbnail}
+      loadSharpImage={loadSharpImage}
+      findPages={findPages}
       tab={tab}
       onTab={(next) => navigate({ ...route, page: pageIndex, tab: next }, 'replace')}
-      onCorrect={(id, text) => void correct(id, text)}
+      onCorrect={correct}
+      draftOf={(block) => corrections.drafts.find((each) => each.page === pageIndex && each.block === block)?.text}
+      onType={(block, text) => corrections.type(pageIndex, block, text)}
+      onDiscard={(block) => corrections.discard(pageIndex, block)}
       retryOptions={retryOptions({ modes, supportedTasks }, t, job.mode, job.prompt)}
-      corrected={corrected}
       onRetry={(option) => void retry(option)}
+      onReadPage={
+        isActive(job) ? undefined : () => void retry({ mode: job.mode, prompt: job.prompt })
+      }
+      tools={
+        <>
+          <UndoButtons corrections={corrections} onStep={step} />
+          <IconButton label={t.versions.title} onClick={() => setVersionsOpened(true)}>
+            <IconVersions size={18} />
+          </IconButton>
+        </>
+      }
       copies={[...copies, copyLink]}
       downloads={(modes?.formats ?? []).map(({ key, label, extension }) => ({
         key,
@@ -154,9 +207,23 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
           ),
       }))}
     />
+      {versionsOpened && (
+        <Suspense>
+          <VersionsDialog
+            jobId={jobId}
+            page={pageIndex}
+            present={markdown}
+            onTaken={(taken) => cache.setQueryData(['page', jobId, pageIndex], taken)}
+            onClose={() => setVersionsOpened(false)}
+          />
+        </Suspense>
+      )}
+    </>
   )
 }
 
+const VersionsDialog = lazy(async () => ({ default: (await import('./versions-dialog')).VersionsDialog }))
+const SHARP_WIDTH = 2600 // pixels: 300 in an inch of A4
 const WAITING: PageState = { status: 'waiting' }
 
 function stem(name: string): string {

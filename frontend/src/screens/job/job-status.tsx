@@ -3,10 +3,12 @@ import { useEffect, useState } from 'react'
 import type { Job } from '../../api/client'
 import { useTranslation, type Texts } from '../../i18n/translation'
 import { duration, number } from '../../lib/format'
+import { messageOf } from '../error-notifications'
 import { isActive } from './use-job'
 
 /** A job's progress, speed and time left; after its end, the duration or the error. */
-export function JobStatus({ job, onCancel }: { job: Job; onCancel: () => void }) {
+export function JobStatus(props: { job: Job; onCancel: () => void; onResume: () => void }) {
+  const { job } = props
   const { t, language } = useTranslation()
   const seconds = useElapsedSeconds(job.startedAt, job.finishedAt)
   const share = job.pagesTotal > 0 ? (100 * job.pagesDone) / job.pagesTotal : 0
@@ -24,10 +26,15 @@ export function JobStatus({ job, onCancel }: { job: Job; onCancel: () => void })
             style={{ flex: 1 }}
             miw={60}
           />
-          <Button size="compact-xs" variant="default" onClick={onCancel}>
+          <Button size="compact-xs" variant="default" onClick={props.onCancel}>
             {t.cancel}
           </Button>
         </>
+      )}
+      {!isActive(job) && job.pagesDone < job.pagesTotal && (
+        <Button size="compact-xs" variant="default" onClick={props.onResume}>
+          {t.status.resume}
+        </Button>
       )}
     </Group>
   )
@@ -38,13 +45,14 @@ function statusParts(job: Job, seconds: number, t: Texts, language: string): str
   if (job.status === 'queued') {
     parts.push(job.queuePosition === null ? t.status.queued : t.status.queuedAt(job.queuePosition))
   } else if (job.status === 'running') {
-    parts.push(t.status.progress(job.pagesDone, job.pagesTotal))
-    if (job.pagesDone > 0 && seconds > 0) {
-      parts.push(t.status.pagesPerSecond(number(job.pagesDone / seconds, language, 2)))
+    const left = job.pagesTotal - job.pagesDone
+    parts.push(left > 0 ? t.status.progress(job.pagesDone, job.pagesTotal) : t.status.readingAgain)
+    if (left > 0 && job.etaSeconds) {
+      parts.push(t.status.pagesPerSecond(number(left / job.etaSeconds, language, 2)))
     }
     if (job.etaSeconds !== null) parts.push(t.status.timeLeft(duration(job.etaSeconds, language)))
   } else if (job.status === 'cancelled') parts.push(t.status.cancelled)
-  else if (job.error !== null) parts.push(job.error.message)
+  else if (job.error !== null) parts.push(messageOf(job.error, t))
   else parts.push(t.status.finishedIn(duration(seconds, language)))
   if (job.pagesFailed > 0) parts.push(t.status.failedPages(job.pagesFailed))
   return parts

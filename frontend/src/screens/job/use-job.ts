@@ -1,7 +1,8 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useEffect, useMemo, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import * as api from '../../api/client'
-import { isInformational } from '../../lib/result'
+import { applyLiveEvent, isInformational, type LivePages } from '../../lib/result'
+import type { ServerEvent } from '../../lib/sse'
 import type { PageMark } from '../../viewer/page/page-list'
 
 type PageSummary = Pick<api.JobPage, 'flags' | 'error' | 'finishReason'>
@@ -17,45 +18,52 @@ export function useJob(jobId: string) {
   })
   const loaded = job !== undefined
   const active = job !== undefined && isActive(job)
+  const [live, setLive] = useState<LivePages>(new Map())
+  const followed = useRef({ summaries: new Map<number, PageSummary>(), live, after: '' })
 
   // The event stream starts with the pages that are already done. A retried page makes the job
-  // active again, and its events are followed again.
+  // active again, and its events are followed on from the last one.
   useEffect(() => {
     if (!loaded) return
     const controller = new AbortController()
-    const received = new Map<number, PageSummary>()
+    const received = followed.current
     let frame = 0
     const publish = () => {
       frame = 0
-      setSummaries(new Map(received))
+      setSummaries(new Map(received.summaries))
+      setLive(received.live)
     }
-    const followed = api.followJob(
-      jobId,
-      ({ event, data }) => {
-        if (event === 'page_done') {
-          const page: PageSummary & { pageIndex: number } = JSON.parse(data)
-          received.set(page.pageIndex, page)
-          void cache.invalidateQueries({ queryKey: ['page', jobId, page.pageIndex] })
-          if (frame === 0) frame = requestAnimationFrame(publish)
-        } else {
-          const updated: api.Job = JSON.parse(data)
-          cache.setQueryData(['job', jobId], updated)
-        }
-      },
-      controller.signal,
-    )
-    followed.catch((failure: Error) => setError(failure))
+    const onEvent = (event: ServerEvent) => {
+      received.after = event.id
+      if (event.event === 'job' || event.event === 'done') {
+        const updated: api.Job = JSON.parse(event.data)
+        cache.setQueryData(['job', jobId], updated)
+        return
+      }
+      received.live = applyLiveEvent(received.live, event)
+      if (event.event === 'page_done') {
+        const page: PageSummary & { pageIndex: number } = JSON.parse(event.data)
+        received.summaries.set(page.pageIndex, page)
+        void cache.invalidateQueries({ queryKey: ['page', jobId, page.pageIndex] })
+      }
+      if (frame === 0) frame = requestAnimationFrame(publish)
+    }
+    const ended = api.followJob(jobId, onEvent, controller.signal, received.after)
+    ended.catch((failure: Error) => setError(failure))
     return () => {
       controller.abort()
       cancelAnimationFrame(frame)
+      if (frame !== 0) publish() // these events are not sent again
     }
   }, [cache, jobId, loaded, active])
 
   const total = job?.pagesTotal ?? 0
   const marks = useMemo(() => {
-    return Array.from({ length: total }, (_, index) => markOf(summaries.get(index)))
-  }, [summaries, total])
-  return { job, marks, error: error ?? (loaded && !isNotFound(loadError) ? null : loadError) }
+    return Array.from({ length: total }, (_, index) =>
+      live.get(index)?.stored === false ? 'processing' : markOf(summaries.get(index)),
+    )
+  }, [summaries, live, total])
+  return { job, marks, live, error: error ?? (loaded && !isNotFound(loadError) ? null : loadError) }
 }
 
 export function isNotFound(error: Error | null): boolean {

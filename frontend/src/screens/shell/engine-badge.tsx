@@ -1,4 +1,4 @@
-import { Anchor, Indicator, Popover, Stack, Text, UnstyledButton } from '@mantine/core'
+import { Anchor, Indicator, Popover, Stack, Text, UnstyledButton, VisuallyHidden } from '@mantine/core'
 import type { Health } from '../../api/client'
 import { useTranslation, type Texts } from '../../i18n/translation'
 import { engineLabel, isEmbedded } from '../../lib/engines'
@@ -20,7 +20,8 @@ export function EngineBadge({ health, offline }: { health: Health | undefined; o
   return (
     <Popover width={330} position="bottom-end" shadow="md" withArrow trapFocus returnFocus>
       <Popover.Target>
-        <UnstyledButton className={styles.badge} aria-label={t.labeled(t.engine.title, `${name} ${state}`)}>
+        <UnstyledButton className={styles.badge}>
+          <VisuallyHidden>{t.labeled(t.engine.title, '')}</VisuallyHidden>
           <Indicator
             color={color}
             processing={engine?.state === 'starting' && !offline}

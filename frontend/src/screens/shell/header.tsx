@@ -1,6 +1,6 @@
 import { Menu, useComputedColorScheme, useMantineColorScheme } from '@mantine/core'
-import { IconHistory, IconKeyboard, IconLanguage, IconMoon, IconPlus, IconSun } from '@tabler/icons-react'
-import type { Health } from '../../api/client'
+import { IconHistory, IconKeyOff, IconKeyboard, IconLanguage, IconMoon, IconPlus, IconSun } from '@tabler/icons-react'
+import { forgetApiKey, hasApiKey, type Health } from '../../api/client'
 import { LANGUAGES, useTranslation } from '../../i18n/translation'
 import type { Route } from '../../lib/route'
 import { IconButton } from '../../ui/icon-button'
@@ -40,6 +40,17 @@ export function Header(props: {
         </IconButton>
       </nav>
       <EngineBadge health={props.health} offline={props.offline} />
+      {hasApiKey() && (
+        <IconButton
+          label={t.apiKey.forget}
+          onClick={() => {
+            forgetApiKey()
+            window.location.reload() // nothing that was loaded with the key stays on the screen
+          }}
+        >
+          <IconKeyOff size={20} />
+        </IconButton>
+      )}
       <LanguageMenu />
       <ColorSchemeButton />
       <IconButton label={t.shortcuts.title} onClick={props.onShortcuts}>

@@ -1,4 +1,4 @@
-import { Button, Collapse, Group, PasswordInput, Radio, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
+import { Button, Collapse, Group, PasswordInput, Pill, Radio, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
 import { IconChevronDown } from '@tabler/icons-react'
 import { useState } from 'react'
 import type { Modes, SupportedTasks } from '../../api/client'
@@ -62,6 +62,7 @@ export function OptionsForm(props: {
           {t.options.more}
         </Button>
       </Group>
+      <DocumentOptions options={options} onChange={set} />
       <Collapse expanded={expanded}>
         <Stack gap="md">
           <Textarea
@@ -99,6 +100,35 @@ export function OptionsForm(props: {
   )
 }
 
+/** What applies to the next document alone; each chip can be taken off. */
+function DocumentOptions(props: {
+  options: FormOptions
+  onChange: (change: Partial<FormOptions>) => void
+}) {
+  const { t } = useTranslation()
+  const { pages, password } = props.options
+  const chips = [
+    pages.trim() !== '' && { label: t.labeled(t.options.pages, pages), off: { pages: '' } },
+    password !== '' && { label: t.options.withPassword, off: { password: '' } },
+  ].filter((chip) => chip !== false)
+  if (chips.length === 0) return null
+  return (
+    <Group gap="xs" role="group" aria-label={t.options.nextDocument}>
+      <Text size="sm">{t.options.nextDocument}</Text>
+      {chips.map(({ label, off }) => (
+        <Pill
+          key={label}
+          withRemoveButton
+          onRemove={() => props.onChange(off)}
+          removeButtonProps={{ 'aria-label': t.options.takeOff(label), 'aria-hidden': false, tabIndex: 0 }}
+        >
+          {label}
+        </Pill>
+      ))}
+    </Group>
+  )
+}
+
 /** The resolution modes, each with its quality, its speed and its number of vision tokens. */
 function ModeCards(props: {
   modes: Modes
@@ -118,7 +148,12 @@ function ModeCards(props: {
           const label = t.modes[key]?.label ?? spec.label
           const tokens = (props.modes.visionTokens[key] ?? []).map((count) => number(count, language))
           return (
-            <Radio.Card key={key} value={key} className={styles.mode} aria-label={label}>
+            <Radio.Card
+              key={key}
+              value={key}
+              className={styles.mode}
+              tabIndex={key === props.mode ? 0 : -1}
+            >
               <Group justify="space-between" wrap="nowrap" gap={4}>
                 <Text fw={600}>{label}</Text>
                 <Radio.Indicator size="xs" />

@@ -1,32 +1,28 @@
-import { Alert, Button, Group, Paper, Progress, Stack, Text, Title } from '@mantine/core'
+import { Button, Checkbox, Group, Stack, Text, Title } from '@mantine/core'
 import { Dropzone } from '@mantine/dropzone'
-import { IconAlertTriangle, IconCamera, IconFolderOpen, IconUpload } from '@tabler/icons-react'
-import { useEffect, useRef } from 'react'
+import { IconCamera, IconFolderOpen, IconUpload } from '@tabler/icons-react'
+import { useRef } from 'react'
 import type { Modes, SupportedTasks } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
-import { ACCEPT, type Rejection } from '../../lib/files'
-import { bytes, number, percent } from '../../lib/format'
+import { ACCEPT } from '../../lib/files'
+import { number } from '../../lib/format'
 import { FilePicker } from '../../ui/file-picker'
 import { useShortcuts } from '../../ui/use-shortcuts'
 import { OptionsForm, type FormOptions } from './options-form'
 import styles from './upload.module.css'
 
-export type UploadProgress = { name: string; fraction: number; cancel: () => void }
-
 /** The start screen: files, and the options of the recognition. */
 export function UploadScreen(props: {
   modes: Modes | undefined
   supportedTasks: SupportedTasks
-  hasJobs: boolean
   options: FormOptions
   onOptions: (options: FormOptions) => void
   onFiles: (files: File[]) => void
-  rejected: Rejection[]
-  maxBytes: number
-  upload: UploadProgress | null
+  together: boolean
+  onTogether: (together: boolean) => void
 }) {
   const { t } = useTranslation()
-  const { modes, upload, hasJobs, onFiles } = props
+  const { modes, onFiles } = props
   const open = useRef<() => void>(null)
   const folder = useRef<HTMLInputElement>(null)
   const camera = useRef<HTMLInputElement>(null)
@@ -63,16 +59,19 @@ export function UploadScreen(props: {
           </div>
           <SourceButtons
             onFiles={() => open.current?.()}
-            onFolder={hasJobs ? () => folder.current?.click() : undefined}
+            onFolder={() => folder.current?.click()}
             onCamera={() => camera.current?.click()}
           />
-          {modes && <LimitsHint limits={modes.limits} hasJobs={hasJobs} />}
+          {modes && <LimitsHint limits={modes.limits} />}
         </Stack>
       </Dropzone>
       <FilePicker ref={folder} label={t.upload.chooseFolder} folder onFiles={onFiles} />
       <FilePicker ref={camera} label={t.upload.takePhoto} camera onFiles={onFiles} />
-      {upload !== null && <UploadBar {...upload} />}
-      {props.rejected.length > 0 && <RejectedFiles rejected={props.rejected} maxBytes={props.maxBytes} />}
+      <Checkbox
+        label={t.upload.together}
+        checked={props.together}
+        onChange={(event) => props.onTogether(event.currentTarget.checked)}
+      />
       {modes && (
         <OptionsForm
           modes={modes}
@@ -104,7 +103,7 @@ function Illustration() {
 /** Buttons for files, and for a whole folder or, on a narrow screen, the camera. */
 function SourceButtons(props: {
   onFiles: () => void
-  onFolder: (() => void) | undefined
+  onFolder: () => void
   onCamera: () => void
 }) {
   const { t } = useTranslation()
@@ -113,17 +112,15 @@ function SourceButtons(props: {
       <Button size="md" leftSection={<IconUpload size={18} />} onClick={props.onFiles}>
         {t.upload.chooseFiles}
       </Button>
-      {props.onFolder && (
-        <Button
-          size="md"
-          variant="default"
-          visibleFrom="sm"
-          leftSection={<IconFolderOpen size={18} />}
-          onClick={props.onFolder}
-        >
-          {t.upload.chooseFolder}
-        </Button>
-      )}
+      <Button
+        size="md"
+        variant="default"
+        visibleFrom="sm"
+        leftSection={<IconFolderOpen size={18} />}
+        onClick={props.onFolder}
+      >
+        {t.upload.chooseFolder}
+      </Button>
       <Button
         size="md"
         variant="default"
@@ -137,54 +134,11 @@ function SourceButtons(props: {
   )
 }
 
-function LimitsHint({ limits, hasJobs }: { limits: Modes['limits']; hasJobs: boolean }) {
+function LimitsHint({ limits }: { limits: Modes['limits'] }) {
   const { t, language } = useTranslation()
   return (
     <Text size="sm" c="dimmed">
-      {t.upload.imageLimits(number(limits.maxImageMb, language, 1), limits.maxPages)}{' '}
-      {hasJobs &&
-        t.upload.jobLimits(number(limits.maxJobMb, language), number(limits.maxJobPages, language))}
+      {t.upload.limits(number(limits.maxJobMb, language), number(limits.maxJobPages, language))}
     </Text>
-  )
-}
-
-function RejectedFiles({ rejected, maxBytes }: { rejected: Rejection[]; maxBytes: number }) {
-  const { t, language } = useTranslation()
-  return (
-    <Alert color="orange" icon={<IconAlertTriangle />} role="alert" c="var(--mantine-color-text)">
-      {rejected.slice(0, 8).map(({ reason, name, size }) => (
-        <div key={name}>
-          {reason === 'tooLarge'
-            ? t.upload.tooLarge(name, bytes(size, language), bytes(maxBytes, language))
-            : t.upload[reason](name)}
-        </div>
-      ))}
-    </Alert>
-  )
-}
-
-function UploadBar({ name, fraction, cancel }: UploadProgress) {
-  const { t, language } = useTranslation()
-  const bar = useRef<HTMLDivElement>(null)
-  useEffect(() => {
-    bar.current?.scrollIntoView({ block: 'nearest' })
-  }, [])
-  return (
-    <Paper ref={bar} withBorder p="md">
-      <Group justify="space-between" wrap="nowrap" mb="xs">
-        <Text truncate fw={600}>
-          {name}
-        </Text>
-        <Group gap="sm" wrap="nowrap">
-          <Text size="sm" role="status">
-            {t.upload.progress(percent(fraction, language))}
-          </Text>
-          <Button size="xs" variant="default" onClick={cancel}>
-            {t.cancel}
-          </Button>
-        </Group>
-      </Group>
-      <Progress value={fraction * 100} animated aria-label={t.upload.progress('')} />
-    </Paper>
   )
 }

@@ -7,15 +7,19 @@ import { clampZoom, fitZoom, scrollAfterZoom, type Size } from '../../lib/geomet
 import { IconButton } from '../../ui/icon-button'
 import { useShortcuts } from '../../ui/use-shortcuts'
 import styles from './page-canvas.module.css'
-import type { PageImage } from './use-page-image'
+import { usePageImage, type LoadPageImage, type PageImage } from './use-page-image'
 
 const STEP = 1.25
 const PADDING = 34 // the padding around the sheet; without it a fitted page gets scrollbars
+const BLUR = 1.15 // screen pixels for a pixel of the image, from which on a sharper one is loaded
+const NO_IMAGE: LoadPageImage = () => new Promise(() => undefined)
 type Zoom = 'page' | 'width' | number
 
 /** The image of a page, to zoom and pan, with `children` on top. */
 export function PageCanvas(props: {
   image: PageImage
+  pageIndex: number
+  loadSharpImage: LoadPageImage
   page: Size
   label: string
   processing: boolean
@@ -32,6 +36,10 @@ export function PageCanvas(props: {
   const view = { width: width - PADDING, height: height - PADDING }
   const scale = typeof zoom === 'number' ? zoom : fitZoom(page, view, zoom)
 
+  const blurred = page.width * scale * window.devicePixelRatio > BLUR * natural.width
+  const sharp = usePageImage(blurred ? props.loadSharpImage : NO_IMAGE, props.pageIndex)
+  const image = sharp.status === 'ready' ? sharp : props.image
+
   function zoomTo(next: number, at?: { x: number; y: number }) {
     const frame = scroller.current
     const zoomed = clampZoom(next)
@@ -44,6 +52,7 @@ export function PageCanvas(props: {
   }
 
   useWheelZoom(scroller, (factor, at) => zoomTo(scale * factor, at))
+  usePinchZoom(scroller, scale, zoomTo)
   useShortcuts({
     '+': () => zoomTo(scale * STEP),
     '=': () => zoomTo(scale * STEP),
@@ -69,12 +78,13 @@ export function PageCanvas(props: {
           data-processing={props.processing || undefined}
           style={{ width: page.width * scale, height: page.height * scale }}
         >
-          {props.image.status === 'ready' && (
+          {image.status === 'ready' && (
             <img
-              src={props.image.url}
+              src={image.url}
               alt={props.label}
               draggable={false}
               onLoad={({ currentTarget }) =>
+                image === props.image &&
                 setNatural({
                   width: currentTarget.naturalWidth,
                   height: currentTarget.naturalHeight,
@@ -82,7 +92,7 @@ export function PageCanvas(props: {
               }
             />
           )}
-          {props.image.status === 'failed' && (
+          {image.status === 'failed' && (
             <div className={styles.missing}>{t.viewer.noImage}</div>
           )}
           {props.children}
@@ -136,6 +146,37 @@ function useWheelZoom(
     }
     element?.addEventListener('wheel', onWheel, { passive: false }) // React's listeners are passive
     return () => element?.removeEventListener('wheel', onWheel)
+  }, [frame])
+}
+
+/** Zooms with two fingers, around the point between them. */
+function usePinchZoom(
+  frame: Frame,
+  scale: number,
+  zoomTo: (scale: number, at: { x: number; y: number }) => void,
+): void {
+  const latest = useRef({ scale, zoomTo })
+  latest.current = { scale, zoomTo }
+  useEffect(() => {
+    const element = frame.current
+    let start: { distance: number; scale: number } | null = null
+    function onTouch(event: TouchEvent) {
+      const [a, b] = event.touches
+      if (a === undefined || b === undefined) {
+        start = null
+        return
+      }
+      event.preventDefault()
+      const distance = Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)
+      start ??= { distance, scale: latest.current.scale }
+      const box = element?.getBoundingClientRect()
+      const x = (a.clientX + b.clientX) / 2 - (box?.left ?? 0)
+      const y = (a.clientY + b.clientY) / 2 - (box?.top ?? 0)
+      latest.current.zoomTo((start.scale * distance) / start.distance, { x, y })
+    }
+    const names = ['touchstart', 'touchmove', 'touchend', 'touchcancel'] as const
+    for (const name of names) element?.addEventListener(name, onTouch, { passive: false })
+    return () => names.forEach((name) => element?.removeEventListener(name, onTouch))
   }, [frame])
 }
 

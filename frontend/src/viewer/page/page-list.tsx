@@ -1,7 +1,7 @@
 import { Loader, ThemeIcon } from '@mantine/core'
 import { IconAlertTriangle, IconCheck, IconX } from '@tabler/icons-react'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useRef } from 'react'
+import { useEffect, useRef, type KeyboardEvent } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import styles from './page-list.module.css'
 import { usePageImage, type LoadPageImage } from './use-page-image'
@@ -29,8 +29,20 @@ export function PageList(props: {
   useEffect(() => {
     virtual.scrollToIndex(props.current, { align: 'auto' })
   }, [virtual, props.current])
+  /** The pages are one tab stop; the arrow keys move between them. */
+  function press(event: KeyboardEvent) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    const next = props.current + (step ?? 0)
+    if (step === undefined || next < 0 || next >= props.marks.length) return
+    event.preventDefault()
+    props.onSelect(next)
+    requestAnimationFrame(() =>
+      scroller.current?.querySelector<HTMLElement>('[aria-current=page]')?.focus(),
+    )
+  }
+
   return (
-    <nav ref={scroller} className={styles.list} aria-label={t.viewer.pages}>
+    <nav ref={scroller} onKeyDown={press} className={styles.list} aria-label={t.viewer.pages}>
       <div className={styles.inner} style={{ height: virtual.getTotalSize() }}>
         {virtual.getVirtualItems().map(({ index, start }) => (
           <button
@@ -42,6 +54,7 @@ export function PageList(props: {
             aria-current={index === props.current ? 'page' : undefined}
             data-waiting={props.marks[index] === 'waiting' || undefined}
             data-mark={props.marks[index]}
+            tabIndex={index === props.current ? 0 : -1}
             onClick={() => props.onSelect(index)}
           >
             <span className={styles.frame}>

@@ -1,26 +1,26 @@
 import { useEffect, useState } from 'react'
 
-/** Loads the image of a page; callers share one request per page. */
-export type LoadPageImage = (index: number) => Promise<Blob>
+/** Loads the image of a page; `signal` says that it is not needed any more. */
+export type LoadPageImage = (index: number, signal: AbortSignal) => Promise<Blob>
 export type PageImage = { status: 'loading' } | { status: 'failed' } | { status: 'ready'; url: string }
 
 /** The image of a page as an object URL, which is revoked on unmount and on a page change. */
 export function usePageImage(loadImage: LoadPageImage, index: number): PageImage {
   const [image, setImage] = useState<PageImage>({ status: 'loading' })
   useEffect(() => {
-    let unmounted = false
+    const controller = new AbortController()
     let url = ''
     setImage({ status: 'loading' })
-    loadImage(index).then(
+    loadImage(index, controller.signal).then(
       (blob) => {
-        if (unmounted) return
+        if (controller.signal.aborted) return
         url = URL.createObjectURL(blob)
         setImage({ status: 'ready', url })
       },
-      () => !unmounted && setImage({ status: 'failed' }),
+      () => !controller.signal.aborted && setImage({ status: 'failed' }),
     )
     return () => {
-      unmounted = true
+      controller.abort()
       if (url !== '') URL.revokeObjectURL(url)
     }
   }, [loadImage, index])

@@ -1,15 +1,17 @@
 import { Button, Group, Textarea } from '@mantine/core'
 import { IconArrowBackUp, IconPencil } from '@tabler/icons-react'
-import { memo, useState } from 'react'
+import { memo, useMemo, useRef, useState } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import { colorOf, isFigure, isLowConfidence } from '../../lib/block-labels'
 import { percent } from '../../lib/format'
 import type { Size } from '../../lib/geometry'
 import type { Block } from '../../lib/result'
+import { parseTable } from '../../lib/table-source'
 import { IconButton } from '../../ui/icon-button'
 import type { PageImage } from '../page/use-page-image'
 import type { BlockSelection } from '../use-block-selection'
 import styles from './block-view.module.css'
+import { CellEditor } from './cell-editor'
 import { Figure } from './figure'
 import { MarkdownView } from './markdown-view'
 
@@ -21,6 +23,8 @@ export const BlockView = memo(function BlockView(props: {
   active: boolean
   found: boolean
   corrected: boolean
+  /** A correction that the server does not have, or text that was typed and not saved. */
+  pending: 'typed' | 'saved' | undefined
   editing: boolean
   image: PageImage
   page: Size
@@ -28,15 +32,25 @@ export const BlockView = memo(function BlockView(props: {
   select: BlockSelection['select']
   onEdit: ((id: number | null) => void) | undefined
   onCorrect: (id: number, text: string | null) => void
+  draftOf: (id: number) => string | null | undefined
+  onType: (id: number, text: string) => void
+  onDiscard: (id: number) => void
 }) {
   const { t, language } = useTranslation()
   const { block, onEdit } = props
+  const root = useRef<HTMLDivElement>(null)
+  const close = () => {
+    onEdit?.(null)
+    // The button appears when the editor is closed.
+    requestAnimationFrame(() => root.current?.querySelector<HTMLElement>('[data-edit]')?.focus())
+  }
   const lowConfidence = isLowConfidence(block.confidence)
   const tooltip = lowConfidence
     ? t.viewer.lowConfidence(percent(block.confidence ?? 0, language))
     : undefined
   return (
     <div
+      ref={root}
       className={styles.block}
       style={{ '--color': `var(--mantine-color-${colorOf(block.label)}-filled)` }}
       data-block={block.id}
@@ -48,21 +62,30 @@ export const BlockView = memo(function BlockView(props: {
       onMouseEnter={() => props.hover(block.id)}
       onMouseLeave={() => props.hover(null)}
       onClick={() => props.select(block.id, 'text')}
-      onDoubleClick={() => onEdit?.(block.id)}
     >
       {props.editing ? (
         <Editor
           block={block}
-          onDone={(text) => {
-            if (text !== undefined && text !== block.text) props.onCorrect(block.id, text)
-            onEdit?.(null)
+          draft={props.draftOf(block.id) ?? undefined}
+          onType={(text) => props.onType(block.id, text)}
+          onSave={(text) => {
+            if (text === block.text) props.onDiscard(block.id)
+            else props.onCorrect(block.id, text)
+            close()
           }}
+          onDiscard={() => {
+            props.onDiscard(block.id)
+            close()
+          }}
+          onLeave={close}
         />
       ) : (
         <>
           {isFigure(block.label) && <Figure block={block} image={props.image} page={props.page} />}
           <MarkdownView markdown={block.text} />
-          {props.corrected && <span className={styles.corrected}>{t.viewer.corrected}</span>}
+          {props.corrected && <span className={styles.corrected}>{t.viewer.corrected} </span>}
+          {props.pending === 'typed' && <span className={styles.pending}>{t.viewer.typed} </span>}
+          {props.pending === 'saved' && <span className={styles.pending}>{t.viewer.unstored}</span>}
           {onEdit && (
             <BlockTools
               onEdit={() => onEdit(block.id)}
@@ -79,7 +102,7 @@ function BlockTools({ onEdit, onUndo }: { onEdit: () => void; onUndo: (() => voi
   const { t } = useTranslation()
   return (
     <div className={styles.tools}>
-      <IconButton size="sm" label={t.viewer.edit} onClick={onEdit}>
+      <IconButton size="sm" data-edit label={t.viewer.edit} onClick={onEdit}>
         <IconPencil size={16} />
       </IconButton>
       {onUndo && (
@@ -91,40 +114,63 @@ function BlockTools({ onEdit, onUndo }: { onEdit: () => void; onUndo: (() => voi
   )
 }
 
-/** Calls `onDone` with the new text, or without it when the edit is cancelled. */
-function Editor({ block, onDone }: { block: Block; onDone: (text?: string) => void }) {
+/** What is typed is kept as a draft at once; Escape leaves the editor and keeps it. */
+function Editor(props: {
+  block: Block
+  draft: string | undefined
+  onType: (text: string) => void
+  onSave: (text: string) => void
+  onDiscard: () => void
+  onLeave: () => void
+}) {
   const { t } = useTranslation()
-  const [text, setText] = useState(block.text)
+  const { block } = props
+  const [text, setText] = useState(props.draft ?? block.text)
+  const isTable = useMemo(() => parseTable(text) !== null, [text])
+  const [asSource, setAsSource] = useState(false)
+  const change = (next: string) => {
+    setText(next)
+    props.onType(next)
+  }
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault()
-        onDone(text)
+        props.onSave(text)
+      }}
+      onKeyDown={(event) => {
+        event.stopPropagation()
+        if (event.key === 'Escape') props.onLeave()
+        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) props.onSave(text)
       }}
     >
-      <Textarea
-        autosize
-        minRows={1}
-        maxRows={20}
-        data-autofocus
-        autoFocus
-        dir="auto"
-        aria-label={t.viewer.blockText(block.id + 1)}
-        value={text}
-        onChange={(event) => setText(event.currentTarget.value)}
-        onKeyDown={(event) => {
-          event.stopPropagation()
-          if (event.key === 'Escape') onDone()
-          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) onDone(text)
-        }}
-      />
+      {isTable && !asSource ? (
+        <CellEditor source={text} onChange={change} />
+      ) : (
+        <Textarea
+          autosize
+          minRows={1}
+          maxRows={20}
+          data-autofocus
+          autoFocus
+          dir="auto"
+          aria-label={t.viewer.blockText(block.id + 1)}
+          value={text}
+          onChange={(event) => change(event.currentTarget.value)}
+        />
+      )}
       <Group gap="xs" mt="xs">
         <Button size="xs" type="submit">
           {t.viewer.save}
         </Button>
-        <Button size="xs" variant="default" onClick={() => onDone()}>
-          {t.cancel}
+        <Button size="xs" variant="default" onClick={props.onDiscard}>
+          {t.viewer.discard}
         </Button>
+        {isTable && (
+          <Button size="xs" variant="subtle" aria-pressed={asSource} onClick={() => setAsSource(!asSource)}>
+            {t.viewer.tableSource}
+          </Button>
+        )}
       </Group>
     </form>
   )

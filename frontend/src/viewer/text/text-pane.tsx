@@ -1,4 +1,4 @@
-import { Text } from '@mantine/core'
+import { Button, Group, Text } from '@mantine/core'
 import { useEffect, useMemo, useRef, type ReactNode } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import { blocksOf, correctedText, unfinishedText, type PageState } from '../../lib/result'
@@ -23,6 +23,10 @@ export function TextPane(props: {
   editing: number | null
   onEdit: (id: number | null) => void
   onCorrect: (id: number, text: string | null) => void
+  draftOf: (id: number) => string | null | undefined
+  onType: (id: number, text: string) => void
+  onDiscard: (id: number) => void
+  onReadPage: (() => void) | undefined
   notices: ReactNode
 }) {
   const { t } = useTranslation()
@@ -51,7 +55,16 @@ export function TextPane(props: {
       aria-busy={state.status === 'processing'}
     >
       {props.notices}
-      {state.status === 'waiting' && <Text c="dimmed">{t.status.pagePending}</Text>}
+      {state.status === 'waiting' && (
+        <Group gap="sm">
+          <Text c="dimmed">{t.status.pagePending}</Text>
+          {props.onReadPage && (
+            <Button size="xs" variant="default" onClick={props.onReadPage}>
+              {t.status.readPage}
+            </Button>
+          )}
+        </Group>
+      )}
       {tab === 'rendered' && <RenderedBlocks {...props} blocks={blocks} />}
       {tab === 'rendered' &&
         state.status === 'processing' &&
@@ -82,6 +95,7 @@ function RenderedBlocks(props: Parameters<typeof TextPane>[0] & { blocks: Return
       active={selection.active === block.id}
       found={props.found.has(block.id)}
       corrected={state.status === 'done' && block.id in state.corrections}
+      pending={state.status === 'done' ? state.pending?.get(block.id) : undefined}
       editing={props.editing === block.id}
       image={props.image}
       page={page}
@@ -89,6 +103,9 @@ function RenderedBlocks(props: Parameters<typeof TextPane>[0] & { blocks: Return
       select={selection.select}
       onEdit={state.status === 'done' ? props.onEdit : undefined}
       onCorrect={props.onCorrect}
+      draftOf={props.draftOf}
+      onType={props.onType}
+      onDiscard={props.onDiscard}
     />
   ))
 }

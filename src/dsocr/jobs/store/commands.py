@@ -12,6 +12,7 @@ from sqlalchemy import Connection, case, delete, insert, select, update
 
 from dsocr.errors import QueueFull
 from dsocr.jobs.job import (
+    FINISHED,
     Correction,
     IdempotencyConflict,
     JobConflict,
@@ -20,7 +21,7 @@ from dsocr.jobs.job import (
     PageNotFound,
     StoredPage,
 )
-from dsocr.jobs.store import queries, records
+from dsocr.jobs.store import queries, records, tables, versions
 from dsocr.jobs.store.callbacks import due_at
 from dsocr.jobs.store.tables import files, jobs, pages
 from dsocr.types import OcrOptions
@@ -80,7 +81,7 @@ def remove(connection: Connection, job_id: str) -> None:
     """Deletes every row of the job. Raises `JobNotFound`."""
     if not connection.execute(delete(jobs).where(jobs.c.id == job_id)).rowcount:
         raise JobNotFound()
-    for table in (files, pages):
+    for table in (files, pages, tables.versions):
         connection.execute(delete(table).where(table.c.job_id == job_id))
 
 
@@ -111,10 +112,31 @@ def requeue_page(
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
 
 
+def resume(connection: Connection, job_id: str) -> None:
+    """Queues the unread pages of a job that has ended.
+
+    Raises `JobNotFound`, and `JobConflict` for a job that has not ended or has none.
+    """
+    status = _status(connection, job_id)
+    if status not in FINISHED:
+        raise JobConflict(f"The job is {status} already.")
+    unread = pages.c.result.is_(None)
+    again = update(pages).where(pages.c.job_id == job_id, unread).values(wanted=True)
+    if not connection.execute(again).rowcount:
+        raise JobConflict("Every page of the job has been read.")
+    values = {"seq": jobs.c.seq + 1, **_queued_again(), "error_code": None, "error_message": None}
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
+
+
 def correct(
-    connection: Connection, job_id: str, index: int, changes: Mapping[int, Correction | None]
+    connection: Connection,
+    job_id: str,
+    index: int,
+    changes: Mapping[int, Correction | None],
+    now: float,
 ) -> None:
-    """Stores corrections beside the engine's blocks; None removes one.
+    """Stores corrections beside the engine's blocks; None removes one. The former state of the page
+    becomes a version.
 
     Raises `PageNotRead`, `PageNotFound`, also for a block that does not exist, and `JobConflict`
     for a pending page: its next result would replace the corrected one.
@@ -124,6 +146,7 @@ def correct(
     if connection.scalar(pending):
         raise JobConflict("The page is being read again: correct it when that is done.")
     corrections = _merged(stored, changes)
+    versions.keep(connection, job_id, index, now)
     seq = connection.scalar(
         update(jobs).where(jobs.c.id == job_id).values(seq=jobs.c.seq + 1).returning(jobs.c.seq)
     )
@@ -225,6 +248,7 @@ def _queued_again() -> dict[str, Any]:
     ended_early = jobs.c.pages_done < jobs.c.pages_total
     return {
         "status": "queued",
+        "started_at": None,  # its time is that of the pages that are read now
         "finished_at": None,
         "error_code": case((ended_early, jobs.c.error_code), else_=None),
         "error_message": case((ended_early, jobs.c.error_message), else_=None),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Float, bindparam, delete, func, insert, select, update
 
 from dsocr.jobs.job import ClaimRequest, JobPage, Lease, Status
-from dsocr.jobs.store import queries, records
+from dsocr.jobs.store import queries, records, versions
 from dsocr.jobs.store.callbacks import due_at
 from dsocr.jobs.store.picking import JobPicker
 from dsocr.jobs.store.tables import files, jobs, pages, processes
@@ -82,6 +82,7 @@ _STORE_PAGE = (
     .where(_page)
     .values(
         wanted=False,
+        read_options=pages.c.options,
         options=None,
         dpi=None,
         seq=bindparam("page_seq"),
@@ -168,8 +169,8 @@ def set_engine(connection: Connection, lease: Lease, engine: str, model: str) ->
         raise LeaseLost()
 
 
-def store_page(connection: Connection, lease: Lease, result: PageResult) -> None:
-    """Stores the page's result; it replaces an earlier one and its corrections.
+def store_page(connection: Connection, lease: Lease, result: PageResult, now: float) -> None:
+    """Stores the page's result; an earlier one becomes a version, with its corrections.
 
     Raises `LeaseLost`.
     """
@@ -189,6 +190,8 @@ def store_page(connection: Connection, lease: Lease, result: PageResult) -> None
     )
     if seq is None:
         raise LeaseLost()
+    if was_done:
+        versions.keep(connection, lease.job_id, result.index, now)
     summary = records.summarize(JobPage(result.index, file, file_page), name, seq, result)
     stored = {
         "page_seq": seq,
@@ -201,7 +204,7 @@ def store_page(connection: Connection, lease: Lease, result: PageResult) -> None
 
 def store_last_page(connection: Connection, lease: Lease, result: PageResult, now: float) -> bool:
     """`store_page` and `finish` in one transaction: whether the job has ended."""
-    store_page(connection, lease, result)
+    store_page(connection, lease, result, now)
     return finish(connection, lease, now)
 
 

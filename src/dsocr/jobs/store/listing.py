@@ -17,7 +17,7 @@ class JobFilter:
     """Which jobs of the list."""
 
     owner: str | None = None
-    """None sees all jobs; an owner sees its own and those without an owner."""
+    """None sees all jobs; an owner sees its own and those without an owner, which "" sees alone."""
     status: Status | None = None
     search: str = ""
     """Part of a file name; case does not count."""
@@ -44,7 +44,7 @@ def _slice(wanted: JobFilter) -> Select[Any]:
     end = wanted.offset + wanted.limit
     parts = [
         _newest(_filtered(wanted, owner).add_columns(jobs.c.created_at)).limit(end).subquery()
-        for owner in (wanted.owner, "")
+        for owner in {wanted.owner, ""}
     ]
     both = union_all(*map(select, parts)).subquery()
     newest = select(both.c.id).order_by(both.c.created_at.desc(), both.c.id.desc())

@@ -24,7 +24,7 @@ from dsocr.jobs.job import (
 from dsocr.jobs.store import records
 from dsocr.jobs.store.queue_order import UNFINISHED, EtaEstimator, seconds_left
 from dsocr.jobs.store.tables import files, jobs, pages
-from dsocr.types import PageFailure
+from dsocr.types import OcrOptions, PageFailure
 
 MAX_SUMMARIES = 500
 """Of one call of `changes_since`."""
@@ -92,6 +92,14 @@ def stored_pages(
         query = query.where(pages.c.number < end)
     found = connection.execute(query.order_by(pages.c.number)).all()
     return [None if row.result is None else _stored_page(row, names) for row in found]
+
+
+def options(connection: Connection, job_id: str) -> OcrOptions:
+    """Of the job. Raises `JobNotFound`."""
+    row = connection.execute(_OPTIONS, {"job_id": job_id}).first()
+    if row is None:
+        raise JobNotFound()
+    return records.options_of(row.options)
 
 
 def pending_pages(connection: Connection, job_id: str) -> list[PageBatch]:

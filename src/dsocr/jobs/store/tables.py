@@ -65,6 +65,7 @@ pages = Table(
     Column("file_page", Integer, nullable=False),
     Column("wanted", Boolean, nullable=False),  # pending: to read, for the first time or again
     Column("options", Text),  # of the pending read, where they are not the job's
+    Column("read_options", Text),  # the same of the last read
     Column("dpi", Float),
     Column("seq", Integer),
     Column("failed", Boolean, nullable=False),
@@ -73,6 +74,18 @@ pages = Table(
     Column("corrections", Text),
 )
 Index("pages_by_seq", pages.c.job_id, pages.c.seq)
+
+versions = Table(
+    "versions",  # former states of pages
+    metadata,
+    Column("job_id", String(32), primary_key=True),
+    Column("page", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("replaced_at", Float, nullable=False),
+    Column("options", Text),
+    Column("result", Text, nullable=False),
+    Column("corrections", Text),
+)
 
 processes = Table(
     "processes",

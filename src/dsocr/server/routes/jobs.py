@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import Body, Query, Request, Response
@@ -12,13 +12,15 @@ from starlette.responses import JSONResponse
 from dsocr.config import MIB
 from dsocr.errors import BadRequest, InvalidField
 from dsocr.exports import FORMATS, format_of, public_name
+from dsocr.jobs.events import JobEvent
 from dsocr.jobs.job import Correction, Job
 from dsocr.jobs.store.listing import JobFilter
 from dsocr.jobs.submission import Submission
 from dsocr.options import change_options
+from dsocr.pipeline.events import PageDone, PageEvent
 from dsocr.pipeline.pipeline import check_options
 from dsocr.server.contracts.body import stored_data
-from dsocr.server.deps import Owner, RunningService, Service, locked_router
+from dsocr.server.deps import Browser, Lister, Owner, RunningService, Service, locked_router
 from dsocr.server.download import download
 from dsocr.server.forms import max_body_bytes, model_of, options_of, validate_form
 from dsocr.server.route_attributes import body_limit
@@ -34,7 +36,12 @@ from dsocr.server.schemas.jobs import (
     JobPageAnswer,
     PageRetry,
 )
-from dsocr.server.serialize import serialize_job, serialize_page_summary, serialize_stored_page
+from dsocr.server.serialize import (
+    EventSerializer,
+    serialize_job,
+    serialize_page_summary,
+    serialize_stored_page,
+)
 from dsocr.server.sse import Emit, EventStream
 from dsocr.server.uploads import Form, FormLimits, received_form
 from dsocr.types import OcrOptions
@@ -56,7 +63,9 @@ MAX_LISTED = 200
     openapi_extra=JOB_REQUEST_BODY,
 )
 @body_limit(lambda settings: int(settings.jobs.max_job_mb * MIB))
-async def submit(request: Request, service: RunningService, owner: Owner) -> Response:
+async def submit(
+    request: Request, service: RunningService, owner: Lister, browser: Browser = None
+) -> Response:
     """After a 202 response the job is stored and is read even if the service restarts. The same
     request with the same `Idempotency-Key` header gets the same job again."""
     config = service.settings.jobs
@@ -68,7 +77,7 @@ async def submit(request: Request, service: RunningService, owner: Owner) -> Res
         async with AsyncExitStack() as stack:
             folder = service.jobs.files.incoming
             form = await stack.enter_async_context(received_form(request, folder, limits))
-            submission = _submission(form, service, owner or "", key)
+            submission = _submission(form, service, owner, key, followed=browser is not None)
             submission = await _with_urls(submission, form, service, stack)
             job = await service.jobs.submit(submission)
     return JSONResponse(serialize_job(job), 202, headers={"Location": f"/api/jobs/{job.id}"})
@@ -82,7 +91,7 @@ async def submit(request: Request, service: RunningService, owner: Owner) -> Res
 )
 async def list_jobs(
     service: RunningService,
-    owner: Owner,
+    owner: Lister,
     status: STATUSES | None = None,
     search: Annotated[str, Query(max_length=255, description="Part of a file name")] = "",
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
@@ -109,23 +118,35 @@ async def show(job_id: str, service: RunningService, owner: Owner) -> Response:
     summary="Follow a job",
     responses=error_answers(401, 404, 422),
 )
-async def events(job_id: str, request: Request, service: RunningService, owner: Owner) -> Response:
+async def events(
+    job_id: str,
+    request: Request,
+    service: RunningService,
+    owner: Owner,
+    live: Annotated[bool, Query(description="Also the text of pages while they are read")] = False,
+) -> Response:
     """Server-sent events: `page_done` for each page, `job` when the job has changed, `done` with
     the job when it has finished. With `Last-Event-ID` the stream resumes after that event, also
-    after a restart; 204 if there will be no more events."""
+    after a restart; 204 if there will be no more events. With `live` also `page`, `delta`, `block`
+    and `page_reset`, as `/api/ocr` sends them: they are not stored, and are sent again from the
+    start of a page that is being read."""
     after = _last_event_id(request)
     job = await service.jobs.get(job_id, owner)
     if job.finished and after >= job.seq:
         return Response(status_code=204)
 
     async def work(emit: Emit) -> None:
-        async for event in service.jobs.follow(job_id, after):
-            if not isinstance(event, Job):
-                emit("page_done", serialize_page_summary(event), event.seq)
-            elif event.finished:
-                emit("done", serialize_job(event), event.seq)
-            else:
-                emit("job", serialize_job(event), event.seq)
+        pages = EventSerializer(job.pages_total)
+        last = after
+
+        def emit_live(event: PageEvent) -> None:
+            if not isinstance(event, PageDone):  # `page_done` comes when the page is stored
+                emit(*pages.serialize(event), last)
+
+        with service.jobs.follow_live(job_id, emit_live) if live else nullcontext():
+            async for event in service.jobs.follow(job_id, after):
+                last = event.seq
+                emit(*_serialize_event(event), last)
 
     return EventStream(work, heartbeat_seconds=service.settings.server.heartbeat_seconds)
 
@@ -147,9 +168,19 @@ async def page(job_id: str, index: int, service: RunningService, owner: Owner) -
     summary="The image of a page",
     responses=error_answers(401, 404, 413, 415, 422, 504),
 )
-async def page_image(job_id: str, index: int, service: RunningService, owner: Owner) -> Response:
+async def page_image(
+    job_id: str,
+    index: int,
+    service: RunningService,
+    owner: Owner,
+    width: Annotated[
+        int | None,
+        Query(ge=64, le=4096, description="Most pixels in a row; PDFs are rendered for it"),
+    ] = None,
+) -> Response:
     """A JPEG of the page as the engine gets it, also before the page was read."""
-    return Response(await service.jobs.image(job_id, index, owner), media_type="image/jpeg")
+    image = await service.jobs.image(job_id, index, owner, width=width)
+    return Response(image, media_type="image/jpeg")
 
 
 @router.get(
@@ -224,6 +255,21 @@ async def cancel(job_id: str, service: RunningService, owner: Owner) -> Response
     return JSONResponse(serialize_job(await service.jobs.cancel(job_id, owner)))
 
 
+@router.post(
+    "/api/jobs/{job_id}/resume",
+    status_code=202,
+    response_model=JobAnswer,
+    summary="Read the rest of a job",
+    responses=error_answers(401, 403, 404, 409, 422),
+)
+async def resume(
+    job_id: str, service: RunningService, owner: Owner, browser: Browser = None
+) -> Response:
+    """Reads the pages that a cancelled or failed job has left unread."""
+    job = await service.jobs.resume(job_id, owner, followed=browser is not None)
+    return JSONResponse(serialize_job(job), 202)
+
+
 @router.delete(
     "/api/jobs/{job_id}",
     status_code=204,
@@ -250,9 +296,10 @@ async def retry(
     service: RunningService,
     owner: Owner,
     changes: Annotated[PageRetry | None, Body()] = None,
+    browser: Browser = None,
 ) -> Response:
-    """The new result replaces the old one and its corrections when it is complete. A page with
-    corrections is read again only with `discard_corrections`."""
+    """The new result replaces the old one and its corrections, which become a version, when it is
+    complete. A page with corrections is read again only with `discard_corrections`."""
     job = await service.jobs.get(job_id, owner)
     changed = changes or PageRetry()
     options = _changed_options(job, changed, service)
@@ -263,6 +310,7 @@ async def retry(
         changed.dpi or job.dpi,
         owner,
         discard_corrections=changed.discard_corrections,
+        followed=browser is not None,
     )
     return JSONResponse(serialize_job(retried), 202)
 
@@ -287,7 +335,16 @@ async def correct(
     return JSONResponse(serialize_stored_page(stored))
 
 
-def _submission(form: Form, service: Service, owner: str, key: str | None) -> Submission:
+def _serialize_event(event: JobEvent) -> tuple[str, dict[str, Any]]:
+    """The name and the data of a stored event."""
+    if not isinstance(event, Job):
+        return "page_done", serialize_page_summary(event)
+    return "done" if event.finished else "job", serialize_job(event)
+
+
+def _submission(
+    form: Form, service: Service, owner: str, key: str | None, *, followed: bool
+) -> Submission:
     """The form of `POST /api/jobs` as a submission."""
     fields = validate_form(JobForm, form, FILE_FIELDS)
     read = options_of(fields, service.settings)
@@ -303,6 +360,7 @@ def _submission(form: Form, service: Service, owner: str, key: str | None) -> Su
         wanted_engine=model,
         callback_url=fields.callback,
         idempotency_key=key,
+        followed=followed,
         fields=form.fields,
     )
 

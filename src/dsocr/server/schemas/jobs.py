@@ -95,6 +95,33 @@ class JobPageAnswer(PageAnswer):
     correctedText: str = Field(description="`text` with the corrections applied")
 
 
+class PageVersionAnswer(BaseModel):
+    """A former state of a page, as it was with its corrections."""
+
+    number: int
+    replacedAt: str
+    mode: str
+    prompt: str
+    durationMs: float = Field(description="Of its reading")
+    corrections: int = Field(description="Corrected blocks")
+    text: str
+
+
+class PageVersions(BaseModel):
+    """Newest first."""
+
+    versions: list[PageVersionAnswer]
+
+
+class FoundPage(BaseModel):
+    pageIndex: int
+    blocks: int = Field(description="With the text")
+
+
+class FoundPages(BaseModel):
+    pages: list[FoundPage]
+
+
 class BlockCorrection(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

@@ -1,0 +1,105 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useCallback, useEffect, useRef, useState } from 'react'
+import * as api from '../../api/client'
+import { draftsOf, removeDraft, storeDraft, type Draft } from '../../lib/drafts'
+
+const RETRY_MILLISECONDS = 4000
+
+type Change = { page: number; block: number; before: string | null; after: string | null }
+export type Corrections = ReturnType<typeof useCorrections>
+
+/** The corrections of a job: kept on this device until the server has them, with undo and redo. */
+export function useCorrections(jobId: string) {
+  const cache = useQueryClient()
+  const [drafts, setDrafts] = useState<readonly Draft[]>([])
+  const [failed, setFailed] = useState(false)
+  const [past, setPast] = useState<readonly Change[]>([])
+  const [future, setFuture] = useState<readonly Change[]>([])
+  const sending = useRef(false)
+
+  useEffect(() => {
+    draftsOf(jobId).then(setDrafts, () => undefined) // without IndexedDB they are kept in this tab
+  }, [jobId])
+
+  const put = useCallback((draft: Draft) => {
+    setDrafts((all) => [...all.filter((each) => !isSame(each, draft)), draft])
+    storeDraft(draft).catch(() => undefined)
+  }, [])
+  const drop = useCallback((draft: Draft) => {
+    setDrafts((all) => all.filter((each) => !isSame(each, draft)))
+    removeDraft(draft).catch(() => undefined)
+  }, [])
+
+  const unsent = drafts.filter(({ phase }) => phase === 'saved')
+  const send = useCallback(
+    async (draft: Draft) => {
+      if (sending.current) return
+      sending.current = true
+      try {
+        const { page, block, text } = draft
+        const corrected = await api.correctPage(jobId, page, [{ id: block, text }])
+        cache.setQueryData(['page', jobId, page], corrected)
+        setFailed(false)
+        sending.current = false
+        // A newer change of the block is sent by the next call.
+        setDrafts((all) => all.filter((each) => each !== draft))
+        removeUnlessReplaced(draft)
+      } catch {
+        sending.current = false
+        setFailed(true)
+      }
+    },
+    [cache, jobId],
+  )
+  const next = unsent[0]
+  useEffect(() => {
+    if (next === undefined) return
+    if (!failed) void send(next)
+    const timer = setInterval(() => void send(next), RETRY_MILLISECONDS)
+    return () => clearInterval(timer)
+  }, [next, failed, send])
+
+  const save = (page: number, block: number, text: string | null) =>
+    put({ jobId, page, block, text, phase: 'saved' })
+
+  function correct(change: Change) {
+    save(change.page, change.block, change.after)
+    setPast((all) => [...all, change])
+    setFuture([])
+  }
+
+  /** Takes the last change back, or makes it again; the page that it is on. */
+  function step(back: boolean): number | undefined {
+    const change = (back ? past : future).at(-1)
+    if (change === undefined) return undefined
+    save(change.page, change.block, back ? change.before : change.after)
+    setPast((all) => (back ? all.slice(0, -1) : [...all, change]))
+    setFuture((all) => (back ? [...all, change] : all.slice(0, -1)))
+    return change.page
+  }
+
+  return {
+    drafts,
+    /** Corrections that the server does not have although they were sent. */
+    unstored: failed ? unsent.length : 0,
+    correct,
+    step,
+    canUndo: past.length > 0,
+    canRedo: future.length > 0,
+    type: (page: number, block: number, text: string) =>
+      put({ jobId, page, block, text, phase: 'typed' }),
+    discard: (page: number, block: number) =>
+      drop({ jobId, page, block, text: null, phase: 'typed' }),
+  }
+}
+
+function isSame(a: Draft, b: Draft): boolean {
+  return a.jobId === b.jobId && a.page === b.page && a.block === b.block
+}
+
+/** Another change of the block may have been stored while this one was sent. */
+async function removeUnlessReplaced(draft: Draft): Promise<void> {
+  const stored = await draftsOf(draft.jobId).catch(() => [])
+  const present = stored.find((each) => isSame(each, draft))
+  if (present?.text === draft.text && present.phase === draft.phase) await removeDraft(draft)
+}
