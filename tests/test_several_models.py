@@ -19,6 +19,7 @@ from tests.runtime.goldens import (
     golden_image,
     golden_json,
     write_reading_checkpoint,
+    write_unlimited_checkpoint,
 )
 
 tokenizers = pytest.importorskip("tokenizers")
@@ -26,9 +27,12 @@ pytest.importorskip("torch")
 
 from tests.runtime.ocr2 import golden, write_ocr2_checkpoint  # noqa: E402
 
+NAMES = {"v1": "DeepSeek-OCR", "ocr2": "DeepSeek-OCR-2", "unlimited": "Unlimited-OCR"}
+UNLIMITED = golden_json("unlimited/e2e.json")
 CASES = {
     "v1": golden_json("tiny/e2e.json")["cases"],
     "ocr2": golden("e2e")["cases"],
+    "unlimited": [{**case, "prompt": UNLIMITED["prompt"]} for case in UNLIMITED["cases"]],
 }
 """Of each model, by its name in the service."""
 
@@ -39,6 +43,7 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folders = {
         "v1": write_reading_checkpoint(folder / "one"),
         "ocr2": write_ocr2_checkpoint(folder / "two"),
+        "unlimited": write_unlimited_checkpoint(folder / "three"),
     }
     settings = Settings(
         runs_dir=folder / "runs",
@@ -53,6 +58,8 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def post(http: TestClient, model: str, case: dict[str, Any], **fields: str) -> Any:
     file = golden_image(case["image"])
     data = {"prompt": case["prompt"], "max_tokens": "40", "no_repeat_ngram": "20", **fields}
+    if "ngram" in case:
+        data |= {"max_tokens": "150", "no_repeat_ngram": f"{case['ngram']}/{case['window']}"}
     return http.post(
         "/api/ocr",
         files={"image": (file.name, file.read_bytes())},
@@ -80,19 +87,19 @@ def test_each_model_reads_by_its_name_many_pages_at_once(http: TestClient) -> No
         assert answer.status_code == 200, answer.text
         assert_text_is(
             answer.json()["rawText"],
-            case["hf_no_repeat_20"],
+            case.get("hf_no_repeat_20", case),
             lambda ids: tokenizer.decode(ids, skip_special_tokens=False),
         )
-        names = {"v1": "DeepSeek-OCR", "ocr2": "DeepSeek-OCR-2"}
-        assert answer.json()["model"] == names[model]
+        assert answer.json()["model"] == NAMES[model]
 
 
 def test_the_modes_are_those_of_each_models_weights(http: TestClient) -> None:
     models = {one["name"]: one for one in http.get("/api/modes").json()["models"]}
 
-    assert list(models) == ["v1", "ocr2", "ppocr"]
+    assert list(models) == [*NAMES, "ppocr"]
     assert set(models["v1"]["modes"]) == {"tiny", "small", "base", "large", "gundam"}
     assert set(models["ocr2"]["modes"]) == {"small", "base", "gundam"}
+    assert set(models["unlimited"]["modes"]) == {"base", "gundam"}
     assert models["ocr2"]["visionTokens"]["gundam"] == [256, 1120]
 
 

@@ -1,5 +1,6 @@
 """`dsocr batch` as a script runs it: exit statuses, messages, JSON, retries."""
 
+import itertools
 import json
 import signal
 import threading
@@ -193,7 +194,7 @@ def test_a_watched_folder_is_read_until_the_command_is_interrupted(
     monkeypatch.setattr("dsocr.batch.workspace.feed.POLL_SECONDS", 0.01)
     monkeypatch.setattr(
         "dsocr.batch.workspace.worker._Tracker.document_done",
-        _interrupting(lambda: len(fake_engine.read) == 2),
+        _interrupting(after=2),
     )
 
     ran = dsocr("batch", "run", work, "--watch", inbox)
@@ -218,9 +219,12 @@ def test_a_log_gets_lines_of_progress_while_a_page_takes_long(
     assert "0 of 3 documents, 0.00 pages/s, 0 flagged, 0 failed" in capsys.readouterr().out
 
 
-def _interrupting(when: Callable[[], bool]) -> Callable[[object], None]:
+def _interrupting(after: int) -> Callable[[object], None]:
+    """Stands in for `document_done`: interrupts once so many documents are done."""
+    documents = itertools.count(1)
+
     def done(tracker: object) -> None:
-        if when():
+        if next(documents) == after:
             signal.raise_signal(signal.SIGINT)
 
     return done

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from dsocr.config import Settings
 from dsocr.engines.ppocr.engine import PpocrEngine
 from dsocr.server.app import create_app
-from tests.server.conftest import wait_until
+from tests.waiting import wait_until
 
 DATA = Path(__file__).parents[1] / "data"
 SAMPLES = (

@@ -341,6 +341,7 @@ async def test_a_cancelled_write_that_waits_is_not_done(database: Database) -> N
     third = asyncio.ensure_future(accepted(database))
     await asyncio.sleep(0)
     second.cancel()
+    await asyncio.wait({second})  # before the writer takes what waits
     release.set()
     await asyncio.gather(first, third)
     assert second.cancelled()

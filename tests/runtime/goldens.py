@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -55,6 +56,13 @@ def write_reading_checkpoint(folder: Path) -> Path:
     """A whole model folder: the tiny weights and the genuine tokenizer."""
     write_tiny_checkpoint(folder)
     (folder / "tokenizer.json").write_bytes(genuine_tokenizer())
+    return folder
+
+
+def write_unlimited_checkpoint(folder: Path) -> Path:
+    """The weights of the tiny DeepSeek-OCR under Unlimited-OCR's config."""
+    write_reading_checkpoint(folder)
+    shutil.copy(GOLDENS / "unlimited" / "config.json", folder / "config.json")
     return folder
 
 

@@ -229,6 +229,9 @@ async def test_missing_weights_are_reported_before_a_process_is_started(
 
     with pytest.raises(BadCheckpoint, match="no weights in"):
         await NativeEngine(RuntimeConfig(model_path=tmp_path)).start()
+    (tmp_path / "model.gguf").touch()
+    with pytest.raises(BadCheckpoint, match=r"another format \(\*\.gguf\)"):
+        await NativeEngine(RuntimeConfig(model_path=tmp_path)).start()
     (tmp_path / "model.safetensors").touch()
     with pytest.raises(BadCheckpoint, match=r"incomplete: config\.json, tokenizer\.json"):
         await NativeEngine(RuntimeConfig(model_path=tmp_path)).start()

@@ -44,7 +44,7 @@ from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.check import check_folder, pixels_digest
 from dsocr.runtime.weights.loader import load_model
 from dsocr.types import NoRepeat
-from tests.runtime.goldens import GOLDENS, golden_json, golden_page, write_reading_checkpoint
+from tests.runtime.goldens import GOLDENS, golden_json, golden_page, write_unlimited_checkpoint
 from tests.runtime.plain_decode import plain_steps
 from tests.runtime.reading import graph_runtime, outputs, plain_runtime, run
 from tests.runtime.stages import Reader, distance
@@ -62,10 +62,7 @@ QUICK = (1, 2, 3)
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The weights of the tiny DeepSeek-OCR under this family's config."""
-    folder = write_reading_checkpoint(tmp_path_factory.mktemp("unlimited"))
-    (folder / "config.json").write_bytes((FOLDER / "config.json").read_bytes())
-    return folder
+    return write_unlimited_checkpoint(tmp_path_factory.mktemp("unlimited"))
 
 
 @pytest.fixture(scope="module")

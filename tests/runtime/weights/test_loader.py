@@ -242,15 +242,38 @@ def test_a_sliding_window_is_refused_in_the_language_config_too(field: str) -> N
 @pytest.mark.parametrize(
     "name",
     [
-        "UnlimitedOcrForConditionalGeneration",  # Hugging Face's own layout
-        "DeepseekOcr2ForConditionalGeneration",
         "DeepseekV2ForCausalLM",
+        "Qwen2VLForConditionalGeneration",
     ],
 )
 def test_a_folder_of_another_model_class_is_refused_by_name(tmp_path: Path, name: str) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config(architectures=[name])))
     with pytest.raises(CheckpointError, match=rf"{name}.*only DeepseekOCRForCausalLM"):
         read_spec(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["UnlimitedOcrForConditionalGeneration", "DeepseekOcr2ForConditionalGeneration"]
+)
+def test_the_layout_of_the_transformers_library_is_refused_by_name(name: str) -> None:
+    with pytest.raises(CheckpointError, match=rf"{name}.*layout of the transformers library"):
+        parse_config(config(architectures=[name]))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"quantization_config": {"quant_method": "awq", "bits": 4}}, r"awq, 4 bits"),
+        ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}, "8 bits"),
+        ({"quantization_config": {"quant_method": "fp8"}}, r"\(fp8 in"),
+        ({"quantization": {"group_size": 64, "bits": 4}}, r"\(4 bits in"),
+    ],
+)
+def test_quantized_weights_are_refused_with_how_they_are_quantized(
+    change: dict[str, object], named: str
+) -> None:
+    with pytest.raises(CheckpointError, match=f"quantized .*{named}.*EXPERT_DTYPE=int8"):
+        parse_config(config(**change))
 
 
 @pytest.mark.parametrize("named", [["DeepseekOCRForCausalLM", "Other"], "Other", {"Other": 1}])

@@ -269,5 +269,17 @@ def _no_weights(config: RuntimeConfig) -> str:
     folder = config.model_path
     if folder is not None and folder.is_dir() and any(folder.glob("*.safetensors")):
         return f"The weights in {folder} are incomplete: {', '.join(missing_files(folder))}."
+    if folder is not None and folder.is_dir() and (found := _other_formats(folder)):
+        return (
+            f"The weights in {folder} are in another format ({found}). "
+            f"Use the released *.safetensors files: `dsocr download`."
+        )
     where = "No folder is set" if folder is None else f"There are no weights in {folder}"
     return f"{where}, and {REPOSITORY} is not in the Hugging Face cache. Try `dsocr download`."
+
+
+def _other_formats(folder: Path) -> str:
+    """File types of weights that other programs load."""
+    suffixes = (".gguf", ".bin", ".pt", ".pth", ".onnx")
+    found = {path.suffix for path in folder.iterdir() if path.suffix in suffixes}
+    return ", ".join(f"*{suffix}" for suffix in sorted(found))

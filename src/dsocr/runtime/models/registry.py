@@ -80,21 +80,51 @@ FAMILIES: dict[str, Family] = {
 """Architecture name in config.json -> family."""
 
 
+QUANTIZED = ("quantization_config", "quantization", "compression_config")
+"""Fields that quantizing programs write: transformers' and vLLM's, MLX's, an older one."""
+TRANSFORMERS_LAYOUTS = frozenset(
+    {"DeepseekOcr2ForConditionalGeneration", "UnlimitedOcrForConditionalGeneration"}
+)
+"""Model classes of the transformers library: the same weights under other names and layouts."""
+
+
 def family_of(config: Config) -> Family:
     """The family of a parsed config.json. Raises `CheckpointError` for an architecture that is not
     registered: another model may have the same tensor names and sizes but compute something else.
     """
+    _check_not_quantized(config)
     named = config.get("architectures") or [DEFAULT_ARCHITECTURE]
     if not isinstance(named, str | list):
         raise CheckpointError(f"config.json has a field of the wrong kind: architectures = {named}")
     architectures = [named] if isinstance(named, str) else [str(name) for name in named]
     others = ", ".join(name for name in architectures if name not in FAMILIES)
+    if TRANSFORMERS_LAYOUTS & set(architectures):
+        raise CheckpointError(
+            f"config.json names {others}: this is the layout of the transformers library. Use the "
+            "folder that the model's authors released"
+        )
     if others or len(set(architectures)) > 1:
         raise CheckpointError(
             f"config.json names the model class {others or named} in architectures, which is not "
             f"supported (only {' or '.join(FAMILIES)} is)"
         )
     return FAMILIES[architectures[0]]
+
+
+def _check_not_quantized(config: Config) -> None:
+    field = next((name for name in QUANTIZED if config.get(name)), None)
+    if field is None:
+        return
+    details = config[field] if isinstance(config[field], dict) else {}
+    bits = details.get("bits") or next(
+        (one for one in (4, 8) if details.get(f"load_in_{one}bit")), None
+    )
+    parts = [str(details.get("quant_method") or ""), f"{bits} bits" if bits else ""]
+    how = ", ".join(part for part in parts if part)
+    raise CheckpointError(
+        f"the weights are quantized ({how or field} in config.json), which is not supported. Use "
+        "the released weights; DEEPSEEK_OCR_RUNTIME__EXPERT_DTYPE=int8 makes them smaller"
+    )
 
 
 def parse_config(config: Config) -> FamilySpec:
