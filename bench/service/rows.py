@@ -17,9 +17,9 @@ from typing import Any
 from urllib.request import urlopen
 
 from bench.service import cores
-from bench.service.client import Kind
-from bench.service.corpus import Corpus
-from bench.service.load import Clients, Load
+from bench.service.clients.client import Kind
+from bench.service.clients.load import Clients, Load
+from bench.service.documents.corpus import Corpus
 from bench.service.server import LAUNCH, Launch, Server
 from bench.service.timeline import Whereabouts, between, read_trace, whereabouts
 from bench.service.waiting import wait_until

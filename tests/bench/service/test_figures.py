@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from bench.service import cores, report
+from bench.service.clients.load import Load, merge
 from bench.service.decoding import Speed
 from bench.service.engine import Trace
-from bench.service.load import Load, merge
 from bench.service.rows import Figures
 from bench.service.timeline import PageSpan, between, read_trace, whereabouts
 from tests.fakes import page_image
