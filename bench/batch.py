@@ -27,7 +27,7 @@ from bench.pages.synthetic import HEIGHT, WIDTH, page_picture
 from dsocr.batch.workspace.layout import BatchOptions, write_options
 from dsocr.batch.workspace.planner import plan_documents
 from dsocr.batch.workspace.sources import find_files
-from dsocr.batch.workspace.store import open_store
+from dsocr.batch.workspace.stores.store import open_store
 from dsocr.batch.workspace.worker import Counts, RunConfig, run_worker
 from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.ppocr.config import PpocrConfig

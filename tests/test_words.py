@@ -14,14 +14,31 @@ RETIRED_NAMES = (
     *("Door", "KeyRing", "Envelope", "BodyGuard", "HostGuard", "OriginGuard", "TurnedAway"),
     *("Bell", "Told", "PageNews", "Presence", "Silence", "Taker", "want_again"),
     *("Places", "Flight", "Patience", "PatientRunner", "Lane", "Intake", "Preparation"),
-    *("find_room", "rehearse", "put_away", "can_be_spared", "use_quiet_moment", "told_of_the_end"),
+    *(
+        "find_room",
+        "rehearse",
+        "put_away",
+        "Whereabouts",
+        "can_be_spared",
+        "use_quiet_moment",
+        "told_of_the_end",
+    ),
     *("sum_norm", "experts_row", "experts_rows", "experts_tiles", "chunk_attention"),
     *("_bury", "_hear", "_last_words", "_in_spite_of_full_disks", "climb", "HeldResult"),
     *("EmbeddedEngine", "started_engine", "triton_language", "NgramGuard", "Tally", "_Outlook"),
 )
 RETIRED_PHRASES = (
     *("whoever", "nobody", "somebody", "anew", "by right", "in spite of", "whose affair"),
-    *("honest", "guard", "quiet moments?", "seats", "blame", "halving", "paged_attention"),
+    *(
+        "honest",
+        "guard",
+        "quiet moments?",
+        "put away",
+        "seats",
+        "blame",
+        "halving",
+        "paged_attention",
+    ),
     *("for ever", "middlest", "dearer", r"rehears\w+", "owes?", "owed", r"buri(?:ed|es)"),
 )
 

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from bench.service import report
-from bench.service.corpus import make_corpus
+from bench.service.documents.corpus import make_corpus
 from bench.service.rows import SERVER_ROWS
 from bench.service.run import Run
 from bench.service.server import Launch

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.service.clients.load import Load
 from bench.service.decoding import Speed
-from bench.service.load import Load
 from bench.service.rows import Figures
 from bench.service.timeline import PageSpan, between
 

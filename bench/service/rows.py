@@ -17,11 +17,11 @@ from typing import Any
 from urllib.request import urlopen
 
 from bench.service import cores
-from bench.service.client import Kind
-from bench.service.corpus import Corpus
-from bench.service.load import Clients, Load
+from bench.service.clients.client import Kind
+from bench.service.clients.load import Clients, Load
+from bench.service.documents.corpus import Corpus
 from bench.service.server import LAUNCH, Launch, Server
-from bench.service.timeline import Whereabouts, between, read_trace, whereabouts
+from bench.service.timeline import MeanTimes, between, mean_times, read_trace
 from bench.service.waiting import wait_until
 
 JOB_CONNECTIONS = 16
@@ -46,7 +46,7 @@ class Figures:
     failed: int
     busy: dict[str, float]
     """Cores by role, the clients' and the whole machine's too."""
-    where: Whereabouts | None
+    where: MeanTimes | None
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -174,7 +174,7 @@ def read_folder(launch: Launch, corpus: Corpus, seconds: float = ROW_SECONDS) ->
         seconds=ended - began,
         failed=sum(corpus.small.values()) - len(spans),
         busy=watch.last.cores_since(before),
-        where=whereabouts(spans, began, ended),
+        where=mean_times(spans, began, ended),
     )
 
 
@@ -241,7 +241,7 @@ def _figures(
 ) -> Figures:
     seconds = ended - load.began
     _, spans = read_trace(context.server.launch.trace)
-    where = whereabouts(between(spans, load.began, ended), load.began, ended)
+    where = mean_times(between(spans, load.began, ended), load.began, ended)
     busy = {**busy, "clients": load.cpu_seconds / seconds}
     return Figures(name, workload, pages, seconds, failed, busy, where, notes)
 

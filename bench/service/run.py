@@ -16,8 +16,8 @@ from typing import Any
 
 from bench.service import report
 from bench.service.alone import BOUNDARY, LONE
-from bench.service.corpus import Corpus
 from bench.service.decoding import decoding_pool, page_list, seconds_of_decoding
+from bench.service.documents.corpus import Corpus
 from bench.service.references import DecodingAlone, EngineAlone, Lines, Reference
 from bench.service.rows import (
     IMAGE_TIMES,

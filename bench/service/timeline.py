@@ -25,7 +25,7 @@ class PageSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class MeanTimes:
     """Means over the pages of one row, in seconds, and how busy the engine was."""
 
     rendering: float
@@ -56,12 +56,12 @@ def between(spans: Sequence[PageSpan], began: float, ended: float) -> list[PageS
     return [span for span in spans if began <= span.asked and span.done <= ended]
 
 
-def whereabouts(spans: Sequence[PageSpan], began: float, ended: float) -> Whereabouts:
+def mean_times(spans: Sequence[PageSpan], began: float, ended: float) -> MeanTimes:
     """Of the pages of a row that ran from `began` to `ended`. Raises `ValueError` without any."""
     if not spans:
         raise ValueError("no page was recognized")
     in_engine = [(span.given, span.done) for span in spans]
-    return Whereabouts(
+    return MeanTimes(
         rendering=statistics.mean(span.rendered - span.asked for span in spans),
         waiting=statistics.mean(span.given - span.rendered for span in spans),
         recognizing=statistics.mean(done - given for given, done in in_engine),

@@ -16,7 +16,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 from PIL import Image
 
-from bench.service.pdf_writer import A4, FLATE, PdfWriter
+from bench.service.documents.pdf_writer import A4, FLATE, PdfWriter
 
 Colour = tuple[float, float, float]
 Anchor = Literal["l", "m", "r"]

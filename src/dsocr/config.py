@@ -164,7 +164,7 @@ class Settings:
     `@cuda:0+cuda:1`, with devices of its own. The first is the default and starts at once, the
     others and the embedded engine with their first page. Empty: one engine."""
     model_idle_seconds: Annotated[float, Ge(0)] = 0
-    """After so long without pages a model that is not the default is put away until its next page;
+    """After so long without pages a model that is not the default is unloaded until its next page;
     0: it stays loaded."""
     pages: PagesConfig = field(default_factory=PagesConfig)
     embedded: PpocrConfig = field(default_factory=PpocrConfig)

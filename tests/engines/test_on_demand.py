@@ -1,4 +1,4 @@
-"""An engine that is put away while it has no pages."""
+"""An engine that is unloaded while it has no pages."""
 
 from __future__ import annotations
 

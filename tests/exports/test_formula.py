@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dsocr.exports.formula import ATTRIBUTES, TAGS, to_mathml
+from dsocr.exports.markup.formula import ATTRIBUTES, TAGS, to_mathml
 from tests.exports.documents import Elements
 
 

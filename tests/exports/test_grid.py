@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsocr.exports.grid import MAX_SPAN, Grid, parse_grids
+from dsocr.exports.tables.grid import MAX_SPAN, Grid, parse_grids
 
 
 def places(grid: Grid) -> list[tuple[int, int, int, int, str]]:

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsocr import exports
-from dsocr.exports import formula, markup
+from dsocr.exports.markup import formula, safe_html
 from dsocr.types import Block, Document
 from tests.exports.documents import RAW, Elements, PageImages, document, failed_page, page
 
 render = partial(exports.render, format="html")
 
 PAGE_TAGS = {"html", "head", "meta", "title", "style", "body", "section"}
-ALLOWED = PAGE_TAGS | markup.TAGS | formula.TAGS
+ALLOWED = PAGE_TAGS | safe_html.TAGS | formula.TAGS
 
 PAYLOADS = [
     "<script>alert(1)</script>",

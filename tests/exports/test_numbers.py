@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dsocr.exports.language import LanguageGuess, decimal_sign
-from dsocr.exports.numbers import Number, decimal_of, decimal_votes, to_number
+from dsocr.exports.language.guess import LanguageGuess, decimal_sign
+from dsocr.exports.tables.numbers import Number, decimal_of, decimal_votes, to_number
 
 
 @pytest.mark.parametrize(

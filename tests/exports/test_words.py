@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from dsocr.exports.lines import fitted, regions_of
-from dsocr.exports.words import direction_of, visual_order, words_of
+from dsocr.exports.layout.lines import fitted, regions_of
+from dsocr.exports.layout.words import direction_of, visual_order, words_of
 from dsocr.types import Block, Box, PageResult, TextLine
 from tests.exports.samples import ARABIC, CHINESE, first_page, line
 

@@ -20,7 +20,7 @@ from dsocr.batch.workspace.planner import plan_documents, plan_retry
 from dsocr.batch.workspace.report import Status, find_problems, pages_to_retry, read_status
 from dsocr.batch.workspace.shards import check_format
 from dsocr.batch.workspace.sources import find_files, read_list
-from dsocr.batch.workspace.store import Store, is_cloud, open_store
+from dsocr.batch.workspace.stores.store import Store, is_cloud, open_store
 from dsocr.batch.workspace.worker import LEASE_SECONDS, RunConfig, run_worker
 from dsocr.cli.batch_display import (
     BatchDisplay,

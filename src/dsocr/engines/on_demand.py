@@ -100,13 +100,13 @@ class OnDemandEngine:
             self._timer = None
 
     def _on_timer(self) -> None:
-        self._closing = asyncio.create_task(self._put_away())
+        self._closing = asyncio.create_task(self._unload())
 
-    async def _put_away(self) -> None:
+    async def _unload(self) -> None:
         async with self._lock:
             if self._num_pages or self._closed or not self._is_running:
                 return
             self._info, self._is_running = self._engine.info, False
             await self._engine.close()
             self._engine = await asyncio.to_thread(self._create)
-        logger.info("%s is put away until its next page", self._info.model)
+        logger.info("%s is unloaded until its next page", self._info.model)

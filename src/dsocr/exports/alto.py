@@ -10,11 +10,11 @@ from typing import BinaryIO
 
 from dsocr import __version__
 from dsocr.exports import Assets
-from dsocr.exports.lines import Region, regions_of
+from dsocr.exports.language.script import language_of
+from dsocr.exports.layout.lines import Region, regions_of
+from dsocr.exports.layout.words import direction_of, words_of
+from dsocr.exports.layout.xml import attributes, xml_text
 from dsocr.exports.options import DEFAULTS, ExportOptions
-from dsocr.exports.script import language_of
-from dsocr.exports.words import direction_of, words_of
-from dsocr.exports.xml import attributes, xml_text
 from dsocr.types import Box, Document, PageResult, TextLine
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"

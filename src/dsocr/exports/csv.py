@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from dsocr.exports import Assets
-from dsocr.exports.grid import Grid
-from dsocr.exports.numbers import to_number
 from dsocr.exports.options import DEFAULTS, ExportOptions
-from dsocr.exports.tables import document_tables, no_table
+from dsocr.exports.tables.document_tables import document_tables, no_table
+from dsocr.exports.tables.grid import Grid
+from dsocr.exports.tables.numbers import to_number
 from dsocr.types import Document
 
 BYTE_ORDER_MARK = "\ufeff"

@@ -14,9 +14,9 @@ from typing import BinaryIO
 
 from dsocr.exports import Assets
 from dsocr.exports.figures import crop_figures
-from dsocr.exports.formula import to_mathml
 from dsocr.exports.markdown import page_text
-from dsocr.exports.markup import ATTRIBUTES, FORMULA, TAGS, to_safe_html
+from dsocr.exports.markup.formula import to_mathml
+from dsocr.exports.markup.safe_html import ATTRIBUTES, FORMULA, TAGS, to_safe_html
 from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.types import Document, PageResult
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from dsocr.errors import BadRequest
 from dsocr.exports import Format, Need
-from dsocr.exports.tables import page_tables
+from dsocr.exports.tables.document_tables import page_tables
 from dsocr.types import Document, PageResult
 
 _REASONS: dict[Need, str] = {

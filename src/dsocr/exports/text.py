@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 from typing import BinaryIO
 
 from dsocr.exports import Assets
-from dsocr.exports.grid import Grid, GridBuilder, GridCell
 from dsocr.exports.markdown import page_text
-from dsocr.exports.markup import to_safe_html
+from dsocr.exports.markup.safe_html import to_safe_html
 from dsocr.exports.options import DEFAULTS, ExportOptions
+from dsocr.exports.tables.grid import Grid, GridBuilder, GridCell
 from dsocr.types import Document
 
 PAGE_BREAK = "\n\f"

@@ -18,13 +18,13 @@ from typing import Any, BinaryIO
 import xlsxwriter
 
 from dsocr.exports import Assets
-from dsocr.exports.direction import is_right_to_left
-from dsocr.exports.grid import GridCell
-from dsocr.exports.language import LanguageGuess, decimal_sign
+from dsocr.exports.language.direction import is_right_to_left
+from dsocr.exports.language.guess import LanguageGuess, decimal_sign
 from dsocr.exports.markdown import page_text
-from dsocr.exports.numbers import Number, decimal_of, decimal_votes, to_number
 from dsocr.exports.options import DEFAULTS, ExportOptions
-from dsocr.exports.tables import PageTable, document_tables, no_table
+from dsocr.exports.tables.document_tables import PageTable, document_tables, no_table
+from dsocr.exports.tables.grid import GridCell
+from dsocr.exports.tables.numbers import Number, decimal_of, decimal_votes, to_number
 from dsocr.types import Document
 
 MAX_NAME = 31

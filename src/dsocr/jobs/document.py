@@ -9,7 +9,7 @@ from typing import overload
 
 from dsocr.engines.deepseek.grounding import markdown_of
 from dsocr.exports import Assets
-from dsocr.exports.lines import fitted, lines_by_block, plain_block
+from dsocr.exports.layout.lines import fitted, lines_by_block, plain_block
 from dsocr.jobs.job import Correction, Job, StoredPage
 from dsocr.types import Block, Document, PageFailure, PageResult, TextLine
 

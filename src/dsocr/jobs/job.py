@@ -143,7 +143,8 @@ class ClaimRequest:
     max_jobs_of_owner: int = 1
     """An owner with this many jobs running on this worker gets no other one here."""
     few_jobs: int = 1
-    """Nor does one with this many, if at least `enough_pages` of their pages are left."""
+    """An owner with this many running gets no other one here if at least `enough_pages` of their
+    pages are left."""
     enough_pages: int | None = None
     """None: only the number of jobs counts."""
     model: str = ""

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dsocr.errors import BadRequest
 from dsocr.exports.captions import LABELS
-from dsocr.exports.grid import Grid, parse_grids
+from dsocr.exports.tables.grid import Grid, parse_grids
 from dsocr.exports.text import plain
 from dsocr.mcp.answers import Figure, Figures, Hit, Hits, Table, Tables
 from dsocr.mcp.reading import boxes_of

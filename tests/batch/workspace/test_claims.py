@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dsocr.batch.workspace.claims import Claims, Heartbeat, Leases, machine, process_start
-from dsocr.batch.workspace.store import open_store
+from dsocr.batch.workspace.stores.store import open_store
 from dsocr.errors import BadRequest
 
 

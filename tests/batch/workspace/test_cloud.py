@@ -10,7 +10,7 @@ import pytest
 
 from dsocr.batch.workspace.export import ExportJob, export_documents
 from dsocr.batch.workspace.report import find_problems, read_status
-from dsocr.batch.workspace.store import open_store
+from dsocr.batch.workspace.stores.store import open_store
 from dsocr.pages.config import PagesConfig
 from tests.batch.workspace.test_worker import run
 from tests.batch.workspace.workspaces import planned

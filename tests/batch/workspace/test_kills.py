@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dsocr.batch.workspace.report import find_problems, read_status
-from dsocr.batch.workspace.store import Store
+from dsocr.batch.workspace.stores.store import Store
 from tests.batch.workspace.workspaces import (
     finish,
     kill,

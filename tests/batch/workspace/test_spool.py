@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dsocr.batch.workspace import spool
-from dsocr.batch.workspace.spool import Spool
+from dsocr.batch.workspace.stores import spool
+from dsocr.batch.workspace.stores.spool import Spool
 
 
 def test_contents_are_read_back_in_any_order_also_from_disk(

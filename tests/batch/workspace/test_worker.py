@@ -14,7 +14,7 @@ from dsocr.batch.workspace.layout import BatchOptions, Plan, ShardFormat, write_
 from dsocr.batch.workspace.planner import plan_documents, plan_retry
 from dsocr.batch.workspace.report import find_problems, pages_to_retry, read_status
 from dsocr.batch.workspace.sources import find_files
-from dsocr.batch.workspace.store import Store, open_store
+from dsocr.batch.workspace.stores.store import Store, open_store
 from dsocr.batch.workspace.worker import Counts, RunConfig, run_worker
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.errors import BadRequest, EngineUnavailable

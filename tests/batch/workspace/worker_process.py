@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 
-from dsocr.batch.workspace.store import open_store
+from dsocr.batch.workspace.stores.store import open_store
 from dsocr.batch.workspace.worker import Counts, RunConfig, run_worker
 from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.ppocr.config import PpocrConfig

@@ -10,7 +10,7 @@ from pathlib import Path
 from dsocr.batch.workspace.layout import BatchOptions, ShardFormat, write_options
 from dsocr.batch.workspace.planner import plan_documents
 from dsocr.batch.workspace.sources import find_files
-from dsocr.batch.workspace.store import Store, open_store
+from dsocr.batch.workspace.stores.store import Store, open_store
 from tests.fakes import OPTIONS, pdf, png
 
 ROOT = Path(__file__).parents[3]

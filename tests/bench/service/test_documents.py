@@ -7,9 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from bench.service import corpus
-from bench.service.born_digital import born_digital_pdf, compressed_page, page_operators
 from bench.service.decoding import decoded, page_list, spread
+from bench.service.documents import corpus
+from bench.service.documents.born_digital import born_digital_pdf, compressed_page, page_operators
 from dsocr.pages.pdf.file import PdfFile
 from dsocr.types import PageImage
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from bench.service import cores, report
+from bench.service.clients.load import Load, merge
 from bench.service.decoding import Speed
 from bench.service.engine import Trace
-from bench.service.load import Load, merge
 from bench.service.rows import Figures
-from bench.service.timeline import PageSpan, between, read_trace, whereabouts
+from bench.service.timeline import PageSpan, between, mean_times, read_trace
 from tests.fakes import page_image
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -66,7 +66,7 @@ def test_where_pages_were_counts_overlaps_once() -> None:
         PageSpan("c", asked=4, rendered=5, given=7, done=8),
     ]
 
-    found = whereabouts(spans, 0, 10)
+    found = mean_times(spans, 0, 10)
 
     assert found.rendering == pytest.approx(4 / 3)
     assert found.waiting == pytest.approx(4 / 3)
@@ -78,7 +78,7 @@ def test_where_pages_were_counts_overlaps_once() -> None:
 
 def test_a_row_without_pages_says_so() -> None:
     with pytest.raises(ValueError, match="no page was recognized"):
-        whereabouts([], 0, 1)
+        mean_times([], 0, 1)
 
 
 def test_the_clients_of_a_row_are_one_load() -> None:

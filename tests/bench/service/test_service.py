@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bench.service import report
-from bench.service.corpus import Corpus, make_corpus
-from bench.service.load import num_processes
+from bench.service.clients.load import num_processes
+from bench.service.documents.corpus import Corpus, make_corpus
 from bench.service.rows import SERVER_ROWS, Context, lone_images, read_folder
 from bench.service.run import write_stand_in_files
 from bench.service.server import Launch, Server

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dsocr.batch.workspace.store import Store
+from dsocr.batch.workspace.stores.store import Store
 
 EPOCH_DIGITS = 6
 

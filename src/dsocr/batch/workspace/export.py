@@ -14,7 +14,7 @@ from dsocr.batch.workspace.layout import BatchOptions, Plan, PlannedDocument, is
 from dsocr.batch.workspace.results import Results
 from dsocr.batch.workspace.shards import sealed_groups
 from dsocr.batch.workspace.sources import local_copy
-from dsocr.batch.workspace.store import Store
+from dsocr.batch.workspace.stores.store import Store
 from dsocr.errors import DsocrError
 from dsocr.exports import format_of, write
 from dsocr.exports.options import DEFAULTS, ExportOptions

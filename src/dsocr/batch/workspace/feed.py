@@ -10,7 +10,7 @@ from dsocr.batch.workspace.claims import Claims
 from dsocr.batch.workspace.group import HeldGroup
 from dsocr.batch.workspace.layout import Plan, PlannedDocument, ShardFormat
 from dsocr.batch.workspace.shards import sealed_groups
-from dsocr.batch.workspace.store import Store
+from dsocr.batch.workspace.stores.store import Store
 
 POLL_SECONDS = 1.0
 """How often groups that other workers hold are looked at, once no other group is left."""

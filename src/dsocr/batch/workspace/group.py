@@ -14,8 +14,8 @@ from dsocr.batch.workspace.records import (
     document_bytes,
     parse,
 )
-from dsocr.batch.workspace.spool import Spool
-from dsocr.batch.workspace.store import Store
+from dsocr.batch.workspace.stores.spool import Spool
+from dsocr.batch.workspace.stores.store import Store
 
 MAX_TRIES = 2
 """After so many marked tries that ended their worker, the last one alone, a page is failed."""

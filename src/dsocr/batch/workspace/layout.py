@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from dsocr.batch.workspace.store import Store
+from dsocr.batch.workspace.stores.store import Store
 from dsocr.errors import BadRequest
 from dsocr.jobs.store.records import options_of, options_to_text
 from dsocr.types import OcrOptions

@@ -17,7 +17,7 @@ from dsocr.batch.workspace.layout import (
     retry_group,
 )
 from dsocr.batch.workspace.sources import FoundFile, tag_contents
-from dsocr.batch.workspace.store import Store
+from dsocr.batch.workspace.stores.store import Store
 
 MAX_GROUP = 100
 """Most documents that a worker claims at once."""

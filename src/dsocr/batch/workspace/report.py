@@ -11,7 +11,7 @@ from dsocr.batch.workspace.claims import Leases
 from dsocr.batch.workspace.layout import DOCUMENT_RECORD, Plan, PlannedDocument, is_retry
 from dsocr.batch.workspace.records import DocumentRecord, PageRecord
 from dsocr.batch.workspace.shards import read_shard, read_summary, sealed_groups
-from dsocr.batch.workspace.store import Store
+from dsocr.batch.workspace.stores.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import BinaryIO, overload
 from dsocr.batch.workspace.layout import BatchOptions, Plan, PlannedDocument, is_retry
 from dsocr.batch.workspace.records import DocumentRecord, PageRecord, parse
 from dsocr.batch.workspace.shards import open_shard
-from dsocr.batch.workspace.store import Store
+from dsocr.batch.workspace.stores.store import Store
 from dsocr.errors import BadRequest
 from dsocr.types import Document, PageResult
 

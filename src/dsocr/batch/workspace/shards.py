@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from dsocr.batch.workspace.layout import ShardFormat
 from dsocr.batch.workspace.records import Record, parse, summarize
-from dsocr.batch.workspace.store import Store
+from dsocr.batch.workspace.stores.store import Store
 from dsocr.errors import BadRequest
 
 ROWS_AT_ONCE = 500

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dsocr.batch.inputs import Input, gather
-from dsocr.batch.workspace.store import is_cloud, open_store
+from dsocr.batch.workspace.stores.store import is_cloud, open_store
 from dsocr.errors import BadRequest, DsocrError
 from dsocr.pages.signature import file_type, is_named_as_document
 
@@ -101,7 +101,7 @@ def _local(entry: Input) -> FoundFile:
 
 
 def _in_bucket(url: str) -> Iterator[FoundFile]:
-    from dsocr.batch.workspace.cloud_store import CloudStore
+    from dsocr.batch.workspace.stores.cloud_store import CloudStore
 
     prefix = url.rstrip("/")
     num_found = 0

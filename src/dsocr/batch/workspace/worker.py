@@ -17,7 +17,7 @@ from dsocr.batch.workspace.layout import PlannedDocument, read_options
 from dsocr.batch.workspace.reading import DocumentReader
 from dsocr.batch.workspace.shards import check_format, sealed_groups
 from dsocr.batch.workspace.shared_gate import SharedGate
-from dsocr.batch.workspace.store import Store
+from dsocr.batch.workspace.stores.store import Store
 from dsocr.engines.base import EngineInfo
 from dsocr.engines.selection import EngineSelection
 from dsocr.errors import DsocrError

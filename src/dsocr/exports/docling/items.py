@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dsocr.exports.grid import Grid, parse_grids
-from dsocr.exports.lines import plain_block, surrounding
+from dsocr.exports.layout.lines import plain_block, surrounding
 from dsocr.exports.structure.parts import HEADING, MARKER, Part, parts_of
 from dsocr.exports.structure.tables import grid_of_pipes
+from dsocr.exports.tables.grid import Grid, parse_grids
 from dsocr.types import Box, PageResult
 
 _LABELS = {"text": "text", "caption": "caption", "formula": "formula", "code": "code"}

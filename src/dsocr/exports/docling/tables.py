@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dsocr.exports.grid import Grid, GridCell
+from dsocr.exports.tables.grid import Grid, GridCell
 
 MAX_CELLS = 1 << 16
 """Of a table's tokens; a larger one is left out."""

@@ -14,9 +14,9 @@ from dsocr.exports.docx.package import Package
 from dsocr.exports.docx.pictures import drawing
 from dsocr.exports.docx.runs import PLAIN
 from dsocr.exports.figures import crop_figures, figure_boxes
-from dsocr.exports.language import LanguageGuess
+from dsocr.exports.language.guess import LanguageGuess
 from dsocr.exports.markdown import page_text
-from dsocr.exports.markup import to_safe_html
+from dsocr.exports.markup.safe_html import to_safe_html
 from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.types import Document, PageResult
 

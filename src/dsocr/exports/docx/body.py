@@ -12,7 +12,7 @@ from dsocr.exports.docx.inline import AddNote, inline
 from dsocr.exports.docx.package import Package
 from dsocr.exports.docx.runs import Style, paragraph_direction, runs
 from dsocr.exports.docx.tables import table_xml
-from dsocr.exports.grid import Grid, GridBuilder
+from dsocr.exports.tables.grid import Grid, GridBuilder
 
 LEVELS = 9
 """Of nested lists."""

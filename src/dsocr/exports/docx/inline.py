@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dsocr.exports.docx.footnotes import REFERENCE
 from dsocr.exports.docx.math import to_omml
 from dsocr.exports.docx.runs import Style, runs
-from dsocr.exports.markup import FORMULA
+from dsocr.exports.markup.safe_html import FORMULA
 
 AddNote = Callable[[str], int | None]
 """The id of the footnote with that label, or None if there is no such footnote."""

@@ -8,7 +8,7 @@ from html import unescape
 from xml.etree.ElementTree import Element
 
 from dsocr.exports.docx.runs import clean
-from dsocr.exports.formula import to_element
+from dsocr.exports.markup.formula import to_element
 
 _ALIGNED = re.compile(r"\\(begin|end)\{(?:aligned|split|gathered)\}")
 _NARY = frozenset("∑∏∐∫∬∭∮⋃⋂⋁⋀⨁⨂")

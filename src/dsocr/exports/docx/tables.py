@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dsocr.exports.direction import is_right_to_left
 from dsocr.exports.docx.runs import PLAIN, Style, paragraph_direction
-from dsocr.exports.grid import Grid, GridCell
-from dsocr.exports.spans import without_overlaps
+from dsocr.exports.language.direction import is_right_to_left
+from dsocr.exports.tables.grid import Grid, GridCell
+from dsocr.exports.tables.spans import without_overlaps
 
 MAX_COLUMNS = 63
 """Word opens no table with more."""

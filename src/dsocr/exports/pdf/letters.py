@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dsocr.exports.char_widths import BLANK, letter_width
+from dsocr.exports.layout.char_widths import BLANK, letter_width
 
 MAX_CODES = 0xFFFF
 _PER_BLOCK = 100

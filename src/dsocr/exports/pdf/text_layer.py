@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise, repeat
 from typing import Literal
 
-from dsocr.exports.char_widths import FULL_WIDTH
+from dsocr.exports.layout.char_widths import FULL_WIDTH
 from dsocr.exports.pdf.font import DESCENT, UNITS_PER_EM
 from dsocr.exports.pdf.letters import Letters, text_width, width_of
 from dsocr.exports.pdf.visual_order import visual_order

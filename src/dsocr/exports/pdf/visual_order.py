@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from itertools import groupby
 
-from dsocr.exports.direction import RIGHT, has_right_to_left
+from dsocr.exports.language.direction import RIGHT, has_right_to_left
 
 _NUMBERS = ("EN", "AN")
 _IN_NUMBERS = ("ES", "CS", "ET")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from dsocr.errors import BadRequest
-from dsocr.exports.lines import lines_by_block, plain_block
+from dsocr.exports.layout.lines import lines_by_block, plain_block
 from dsocr.exports.redaction.matching import Spans, covered_text, echo, find, masked, pieces
 from dsocr.exports.redaction.normal import MASK, compact
 from dsocr.exports.redaction.patterns import Searcher

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from dsocr.exports import Assets
+from dsocr.exports.layout.words import text_width, visual_order
 from dsocr.exports.redaction.pages import Covered
-from dsocr.exports.words import text_width, visual_order
 from dsocr.types import PageImage, SourcePage, TextLine
 
 JPEG_QUALITY = 90

@@ -133,21 +133,21 @@ def _by_number(headings: Sequence[Heading]) -> list[int]:
         if each.size is not None:
             sizes[each.depth].append(each.size)
     heights = {depth: fmean(found) for depth, found in sizes.items()}
-    told: dict[int, Counter[int]] = defaultdict(Counter)
+    votes: dict[int, Counter[int]] = defaultdict(Counter)
     for each in numbered:
-        told[each.level][each.depth] += 1
-    found = [each.depth or _depth_like(each, heights, told) for each in headings]
+        votes[each.level][each.depth] += 1
+    found = [each.depth or _depth_like(each, heights, votes) for each in headings]
     return [1 if base and not place else base + depth for place, depth in enumerate(found)]
 
 
-def _depth_like(heading: Heading, heights: dict[int, float], told: dict[int, Counter[int]]) -> int:
+def _depth_like(heading: Heading, heights: dict[int, float], votes: dict[int, Counter[int]]) -> int:
     if heading.size is not None and heights:
         size = heading.size
         best = min(heights, key=lambda depth: abs(heights[depth] - size))
         if min(heights[best], size) >= _ALIKE * max(heights[best], size):
             return best
-    if heading.level in told:
-        return told[heading.level].most_common(1)[0][0]
+    if heading.level in votes:
+        return votes[heading.level].most_common(1)[0][0]
     return 1
 
 

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from dsocr.exports.grid import Grid, parse_grids
 from dsocr.exports.structure.parts import Part
 from dsocr.exports.structure.repair import blank_between
+from dsocr.exports.tables.grid import Grid, parse_grids
 from dsocr.types import PageResult
 
 PageParts = tuple[PageResult, list[Part]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from dsocr.exports.grid import Grid, GridCell, parse_grids
+from dsocr.exports.tables.grid import Grid, GridCell, parse_grids
 
 _TABLE = re.compile(r"<table\b.*?(?:</table\s*>|\Z)", re.S | re.I)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from dsocr.exports.markup import FORMULA
+from dsocr.exports.markup.safe_html import FORMULA
 
 _CODE = r"(?s:```.*?(?:```|\Z)|`[^`\n]*`)"
 KEPT = re.compile(f"{FORMULA.pattern}|{_CODE}")

@@ -16,10 +16,10 @@ import pypdfium2.raw as pdfium_c
 
 from dsocr.errors import BadPdf, PasswordRequired
 from dsocr.pages.pdf.comparing import render
-from dsocr.pages.pdf.elsewhere import content_elsewhere
 from dsocr.pages.pdf.objects import PageObject, painted_objects
 from dsocr.pages.pdf.scale import scale_for_content
 from dsocr.pages.pdf.text import Characters, Frame, text_lines
+from dsocr.pages.pdf.unshown_content import unshown_content
 from dsocr.pages.pdf.visibility import hidden_characters
 from dsocr.types import HIDDEN_TEXT, Box, PageImage, RawPixels, TextLine
 
@@ -49,7 +49,7 @@ class PdfFile:
         self.num_pages = len(self._pdf)
         if self.num_pages < 1:
             raise BadPdf("The PDF has no pages.")
-        self._flags = content_elsewhere(self._pdf)
+        self._flags = unshown_content(self._pdf)
         with suppress(pdfium.PdfiumError):  # pages with a broken form can still be rendered
             self._pdf.init_forms()
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from dsocr.errors import BadRequest
-from dsocr.exports.lines import regions_of
+from dsocr.exports.layout.lines import regions_of
 from dsocr.server.contracts.body import ignored_headers, max_file_bytes
 from dsocr.server.contracts.documents import (
     READ_ERRORS,

@@ -21,7 +21,7 @@ from dsocr import __version__
 from dsocr.errors import InvalidField
 from dsocr.exports import render
 from dsocr.exports.figures import crop_figures
-from dsocr.exports.lines import surrounding
+from dsocr.exports.layout.lines import surrounding
 from dsocr.exports.options import ExportOptions
 from dsocr.jobs.job import Job, JobConflict
 from dsocr.server.contracts.body import ignored_headers, max_file_bytes

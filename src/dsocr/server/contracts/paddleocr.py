@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from dsocr.exports.figures import crop_figures
-from dsocr.exports.lines import surrounding
+from dsocr.exports.layout.lines import surrounding
 from dsocr.exports.running_heads import without_running_heads
 from dsocr.server.contracts.body import (
     ignored_headers,

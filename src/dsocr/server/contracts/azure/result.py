@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from dsocr.exports.lines import regions_of
+from dsocr.exports.layout.lines import regions_of
+from dsocr.exports.layout.words import words_of
 from dsocr.exports.markdown import join_pages
 from dsocr.exports.running_heads import without_running_heads
-from dsocr.exports.words import words_of
 from dsocr.server.contracts.reading import Reading
 from dsocr.types import Box, PageResult, TextLine
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dsocr.exports.grid import Grid, parse_grids
+from dsocr.exports.tables.grid import Grid, parse_grids
 from dsocr.types import Box, PageResult
 
 HEADERS: tuple[str, ...] = ("header",)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from dsocr.batch.workspace.local_store import LocalStore
+from dsocr.batch.workspace.stores.local_store import LocalStore
 from dsocr.errors import BadRequest
 
 CLOUD_SCHEMES = ("s3://", "gs://", "az://")
@@ -43,7 +43,7 @@ def open_store(location: str) -> Store:
     """The store at a path or a URL. Raises `BadRequest` for an unknown scheme, or without
     the extra."""
     if is_cloud(location):
-        from dsocr.batch.workspace.cloud_store import CloudStore  # needs an extra
+        from dsocr.batch.workspace.stores.cloud_store import CloudStore  # needs an extra
 
         return CloudStore(location)
     if "://" in location:

@@ -15,7 +15,7 @@ _DOCUMENTS = (*_OFFICE, *_TEXTS, ".pdf", ".tif", ".tiff", ".png", ".jpg", ".jpeg
 _MAX_ATTACHMENTS = 1000
 
 
-def content_elsewhere(pdf: pdfium.PdfDocument) -> tuple[str, ...]:
+def unshown_content(pdf: pdfium.PdfDocument) -> tuple[str, ...]:
     """The flags of a document that has more than its pages show."""
     flags = []
     if _is_xfa_alone(pdf):

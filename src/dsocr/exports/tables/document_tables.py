@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 
 from dsocr.errors import BadRequest
 from dsocr.exports.captions import is_caption, page_captions
-from dsocr.exports.grid import Grid, GridBuilder
 from dsocr.exports.markdown import page_text
-from dsocr.exports.markup import to_safe_html
-from dsocr.exports.spans import without_overlaps
+from dsocr.exports.markup.safe_html import to_safe_html
+from dsocr.exports.tables.grid import Grid, GridBuilder
+from dsocr.exports.tables.spans import without_overlaps
 from dsocr.types import Document, PageResult
 
 _BLOCKS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "blockquote", "pre", "ul", "ol"}

@@ -1,6 +1,6 @@
 """One client process: sends files to the service and says what came back.
 
-    python -m bench.service.client
+    python -m bench.service.clients.client
 
 Reads its plan, a line of JSON, from standard input and answers `ready`; starts at the next line;
 then prints its result as a line of JSON. Several clients share one row.
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.service.http_client import Answer, Connection
+from bench.service.clients.http_client import Answer, Connection
 
 Kind = Literal["ocr", "stream", "jobs"]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from PIL import Image
 
 from bench.pages.synthetic import page_picture
-from bench.service.born_digital import born_digital_pdf, compressed_page
-from bench.service.pdf_writer import A4, PdfWriter
+from bench.service.documents.born_digital import born_digital_pdf, compressed_page
+from bench.service.documents.pdf_writer import A4, PdfWriter
 
 SCAN_SIZE = (1654, 2339)
 """Pixels of an A4 page scanned at 200 dpi."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal
 
-from dsocr.exports.char_widths import BLANK, letter_width
-from dsocr.exports.direction import is_right_to_left
+from dsocr.exports.language.direction import is_right_to_left
+from dsocr.exports.layout.char_widths import BLANK, letter_width
 from dsocr.types import Box, TextLine
 
 Direction = Literal["ltr", "rtl"]

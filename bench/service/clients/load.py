@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.service.client import Kind
+from bench.service.clients.client import Kind
 
 START_SECONDS = 120
 """Of a client."""
@@ -125,7 +125,7 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> None:
 
 def _start(plan: dict[str, Any]) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.service.client"],
+        [sys.executable, "-m", "bench.service.clients.client"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

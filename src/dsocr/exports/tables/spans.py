@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dsocr.exports.grid import Grid, GridCell
+from dsocr.exports.tables.grid import Grid, GridCell
 
 
 def without_overlaps(grid: Grid) -> Grid:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from dsocr.exports.layout.words import text_width
 from dsocr.exports.text import plain
-from dsocr.exports.words import text_width
 from dsocr.types import FIGURE_LABEL, Block, Box, PageResult, TextLine
 
 _MARKUP = re.compile(r"[\\<>&*_`#\[\]|~!$]")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from PIL import ImageFont
 
-from bench.service.pdf_writer import A4, FLATE, PdfWriter
+from bench.service.documents.pdf_writer import A4, FLATE, PdfWriter
 
 WIDTH, HEIGHT = A4
 MARGIN = 48.0

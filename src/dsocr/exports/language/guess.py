@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from dsocr.exports.script import SCRIPTS
+from dsocr.exports.language.script import SCRIPTS
 
 MIN_WORDS = 3
 """Fewer known words say nothing."""

@@ -1,0 +1,1 @@
+"""Client processes that send documents to the service."""

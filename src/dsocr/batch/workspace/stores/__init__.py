@@ -1,0 +1,1 @@
+"""Where a workspace keeps its objects: a local folder or a bucket."""

@@ -1,0 +1,1 @@
+"""The language, script and direction of a text."""

@@ -1,0 +1,1 @@
+"""The tables of a document: their grid, spans and numbers, for all formats."""
