@@ -70,6 +70,11 @@ def test_a_typed_letter_and_a_receipt_are_no_code() -> None:
     assert code_blocks(typed(receipt)) == []
 
 
+def test_numbered_items_that_end_in_semicolons_are_no_code() -> None:
+    claims = "1. the sum of 4.318,56;\n2. the interest of 97,03;\n3. the costs:\n     fees: 120,00"
+    assert code_blocks(typed(claims)) == []
+
+
 def test_letters_of_different_widths_have_no_pitch() -> None:
     text = "till it fell\nmammoth woods\nfill in the list\nwarm brown moss\nlittle fir tilts"
     assert character_pitch(typed(text)) == pytest.approx(PITCH)

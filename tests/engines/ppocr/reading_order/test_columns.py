@@ -96,3 +96,17 @@ def test_a_heading_above_the_right_column_stays_with_its_text_and_list() -> None
     order = order_of([heading, *left, *text, *goods])
 
     assert order.index("Repairs") == len(left)
+
+
+def test_a_heading_over_a_line_across_stands_below_both_columns() -> None:
+    fields = column("a", 0, 0, 3) + column("b", 340, 0, 3)
+    heading = line("HEAD", 0, 100, 90, 26)
+    across = line("TEXT across both of the columns of the form", 0, 140, 640)
+    assert order_of([*fields, heading, across])[-3:] == ["b2", "HEAD", "TEXT"]
+
+
+def test_the_last_row_of_a_longer_column_stays_in_it() -> None:
+    longer = column("a", 0, 0, 4) + column("b", 340, 0, 3)
+    across = line("TEXT across both of the columns of the page", 0, 140, 640)
+    order = order_of([*longer, across])
+    assert order.index("a3") < order.index("b0")

@@ -62,3 +62,13 @@ def test_two_rows_of_four_that_happen_to_be_equally_long_make_no_paragraph() -> 
         for number, (text, x1) in enumerate(zip(texts, (240, 210, 262, 258), strict=True))
     ]
     assert keeps_breaks(rows)
+
+
+@pytest.mark.parametrize("colon", ["\uff1a", ":"])
+def test_rows_of_several_chinese_keys_keep_their_breaks(colon: str) -> None:
+    texts = (
+        "\u5355\u53f7:XS-20260318-0047 \u65e5\u671f:2026\u5e743\u670818\u65e5",
+        "\u5ba2\u6237:\u676d\u5dde\u6668\u5149\u6587\u5177 \u7535\u8bdd:0571-88234167",
+    )
+    (paragraph,) = split_paragraphs(rows(*(text.replace(":", colon) for text in texts)))
+    assert not paragraph.flowing

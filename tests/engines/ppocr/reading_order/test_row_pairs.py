@@ -86,3 +86,14 @@ def test_what_stands_beside_lines_in_their_rows_is_found() -> None:
 
     assert bound_beside(GOODS, prices) == prices
     assert bound_beside(prices, GOODS) == GOODS
+
+
+def test_dates_belong_to_entries_that_go_on_in_further_rows() -> None:
+    dates = stack("02.03.", "05.03.", "16.03.", pitch=80)
+    texts = stack("Rent", "Harbour Ltd", "Card", "Grocer", "Power", "Mandate M-77", x=200)
+    amounts = [
+        Line(amount, Rect(700, 80 * i, 800, 80 * i + 20), 1.0)
+        for i, amount in enumerate(("845.00 -", "63.48 -", "112.00 -"))
+    ]
+    assert belong_by_rows(dates, [*texts, *amounts])
+    assert not belong_by_rows(dates, texts)

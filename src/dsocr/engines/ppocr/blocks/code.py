@@ -43,6 +43,8 @@ _TERMINAL = re.compile(
     | (?:^|\s)/\w[\w.-]*(?:/[\w.-]*)* | \b(?:ERROR|WARN|WARNING|INFO|DEBUG|FATAL)\b | ^Traceback""",
     re.VERBOSE,
 )
+_ITEM = re.compile(r"^(?:\d{1,3}|[a-z])[.)]\s+[^\W\d_]{2,}")
+"""An item of a list, which may end in a semicolon as statements do."""
 _PROSE = re.compile(r"(?:[^\W\d_]+[,.;:]?\s+){7}")
 _KEY = re.compile(r"^(?:- )?[a-z][\w.-]*:(?:\s|$)|^- \S")
 
@@ -66,7 +68,13 @@ def _text(row: Row) -> str:
 
 def _is_evidence(row: Row) -> bool:
     text = _text(row)
-    return bool(_CODE.search(text) or _TERMINAL.search(text) or _KEY.search(text))
+    return _is_sure(text) or bool(_KEY.search(text))
+
+
+def _is_sure(text: str) -> bool:
+    if _ITEM.match(text):
+        text = text.rstrip(" ;")
+    return bool(_CODE.search(text) or _TERMINAL.search(text))
 
 
 def _runs(rows: Sequence[Row]) -> list[list[Row]]:
@@ -136,7 +144,7 @@ def character_pitch(lines: Sequence[Line]) -> float | None:
 def _is_code(run: Sequence[Row], pitch: float) -> bool:
     """Whether enough rows look like it; rows of keys count only where they are indented."""
     texts = [_text(row) for row in run]
-    sure = sum(bool(_CODE.search(text) or _TERMINAL.search(text)) for text in texts)
+    sure = sum(map(_is_sure, texts))
     if sure >= _MIN_EVIDENCE * len(run):
         return True
     keys = sum(bool(_KEY.search(text)) for text in texts)

@@ -24,6 +24,8 @@ from dsocr.engines.ppocr.reading_order.items import FRAME, Column, LayoutItem, l
 _CELL_GAP = 2.5  # of a line's height, between rows of slides
 _TITLE = 1.5  # of a line's height
 _HEAD = 1.15  # of the usual height: a heading
+_HEADINGS = ("title", "table_caption")
+_FAR_ABOVE = 1.5  # of the gap below a heading
 _MIN_ENTRIES = 4
 _ENTRY = 18  # characters
 _MAX_INDENT = 3.0  # of a line's height
@@ -119,7 +121,8 @@ def _groups(strips: list[Items], height: float) -> list[list[Items]]:
     current: list[Interval] = []
     for index, strip in enumerate(strips):
         firm = _firm_gutters(index, strips, gutters, height)
-        if groups and not _begins_cells(groups[-1], strip, height):
+        is_head = bool(groups) and _heads_next(groups[-1], strips[index : index + 2], current)
+        if groups and not is_head and not _begins_cells(groups[-1], strip, height):
             last = groups[-1][-1]
             together = [item for part in groups[-1] for item in part] + strip
             merged = gutters_between(together, height)
@@ -132,6 +135,26 @@ def _groups(strips: list[Items], height: float) -> list[list[Items]]:
         groups.append([strip])
         current = firm
     return groups
+
+
+def _heads_next(
+    group: Sequence[Items], strips: Sequence[Items], gutters: Sequence[Interval]
+) -> bool:
+    """Whether the first strip is the heading of the second, which runs across the columns."""
+    if len(strips) < 2 or not gutters or len(strips[0]) != 1 or len(strips[0][0].lines) != 1:
+        return False
+    above = [item for part in group for item in part]
+    if any(_meets_any(g, gutters_between(above + strips[1], 0.0)) for g in gutters):
+        return False
+    heading, usual = strips[0][0], _usual_height(above)
+    if heading.label in _HEADINGS or heading.lines[0].height > _HEAD * usual:
+        return True
+    before = heading.rect.y0 - max(item.rect.y1 for item in above)
+    return before > _FAR_ABOVE * (min(item.rect.y0 for item in strips[1]) - heading.rect.y1)
+
+
+def _usual_height(items: Items) -> float:
+    return median([line.height for item in items for line in item.lines] or [float("inf")])
 
 
 def _firm_gutters(

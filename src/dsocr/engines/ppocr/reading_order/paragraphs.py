@@ -49,6 +49,8 @@ _ENTRY = re.compile(
     r"\d{1,2}[.:]\d{2}\b|\d{1,4}[./-]\d{1,2}[./-](?:\d{2,4})?|[^\W\d][^.:;!?]{1,24}:(?:\s|$)"
 )
 
+_CJK_KEY = re.compile(r"[\u4e00-\u9fff]{1,8}\s?[:\uff1a]")
+
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
@@ -277,11 +279,13 @@ def _flows(rows: Sequence[Line], column: Edges) -> bool:
 
 
 def _all_begin_entries(rows: Sequence[Line], column: Edges) -> bool:
-    """Whether every row begins with a time, a date, or a short key and its colon.
+    """Whether every row begins with a time, a date, or a short key, or holds several keys.
 
     A sentence with a colon may begin so by chance: its rows are long and end where the next word
     did not fit.
     """
+    if all(len(_CJK_KEY.findall(row.text)) > 1 for row in rows):
+        return True
     if not all(_begins_entry(row.text) for row in rows):
         return False
     is_long = median(_text_width(row.text) for row in rows) > _LONG

@@ -20,6 +20,7 @@ _MIN_ROWS = 3
 _MIN_PAIRS = 2
 _MAX_ENTRY_ROWS = 15  # rows of words: more are an index or a directory set in columns
 _MOST = 0.6  # of the lines of one side
+_ENTRIES = 0.8  # of the numbers before entries
 _MIN_SHARE = 0.3  # of the lines next to a gutter
 _SHARED_ROW = 0.5  # of the lower line's height
 _ALIGNED = 0.35  # of a line's height, between the ends of lines
@@ -52,6 +53,8 @@ def belong_by_rows(left: Sequence[Line], right: Sequence[Line]) -> bool:
         return False
     if _share([value for _, value in pairs], is_key) >= _MOST or _are_running_text(labels):
         return False
+    if _are_entry_numbers(labels, right_rows):
+        return True
     return _are_numbers(pairs, labels, values) or _are_words(pairs, labels, values)
 
 
@@ -150,6 +153,19 @@ def _are_numbers(pairs: Sides, labels: Sequence[Line], values: Sequence[Line]) -
         return True
     numbers = _share([label for label, _ in pairs], lambda line: is_value(line.text))
     return numbers >= _MOST and len(pairs) >= 0.8 * max(len(labels), len(values))
+
+
+def _are_entry_numbers(labels: Sequence[Line], rows: Sequence[Row]) -> bool:
+    """Whether dates or numbers stand before rows that end in amounts, as in a ledger.
+
+    An entry's text may go on in further rows, which have neither.
+    """
+    numbers = [label for label in labels if is_value(label.text)]
+    starts = [row[0] for row in rows if len(row) > 1 and is_value(row[-1].text)]
+    if len(numbers) < max(_MIN_ROWS, _MOST * len(labels)):
+        return False
+    before = [n for n in numbers if any(_shared_height(n, s) > _SHARED_ROW for s in starts)]
+    return len(before) >= _ENTRIES * max(len(numbers), _MOST * len(starts))
 
 
 def _are_words(pairs: Sides, labels: Sequence[Line], values: Sequence[Line]) -> bool:
