@@ -17,6 +17,8 @@ from dsocr.exports.redaction.normal import folded
 
 MAX_PATTERNS = 100
 MAX_CHARACTERS = 500
+MIN_SPACED = 4
+"""Letters of words from which on they are also found with blanks between the letters."""
 SEARCH_SECONDS = 1.0
 """Of one search in the text of one page."""
 BASE_SECONDS, PAGE_SECONDS = 30.0, 0.5
@@ -86,7 +88,12 @@ def _expression(pattern: str, number: int) -> str:
     words = folded(pattern)
     if not words:
         raise InvalidField(f"redact: pattern {number} has no letters")
-    return bounded(" ?".join(map(re.escape, words.split())), words)
+    plain = " ?".join(map(re.escape, words.split()))
+    letters = words.replace(" ", "")
+    if len(letters) < MIN_SPACED:
+        return bounded(plain, words)
+    spaced = " ?".join(map(re.escape, letters))  # does not find the two letters of a ligature
+    return bounded(f"(?:{plain}|{spaced})", words)
 
 
 def _may_have_email(text: str) -> bool:
