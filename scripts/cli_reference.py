@@ -10,6 +10,8 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from typer.models import ArgumentInfo
+
 from dsocr.cli import app
 
 INTRODUCTION = """\
@@ -47,7 +49,7 @@ def _section(name: str, function: Callable[..., Any]) -> Iterator[str]:
 
 
 def _row(parameter: inspect.Parameter, kind: Any, option: Any) -> str:
-    is_argument = parameter.default is inspect.Parameter.empty
+    is_argument = isinstance(option, ArgumentInfo)
     # In an annotation typer takes the first flag for the default, as it is the first argument.
     declared = [flag for flag in (option.default, *(option.param_decls or ())) if flag is not ...]
     flags = declared or [f"--{parameter.name.replace('_', '-')}"]

@@ -43,6 +43,6 @@ def test_a_cell_that_a_spreadsheet_would_run_has_an_apostrophe(text: str) -> Non
     assert as_text(text) == "'" + text
 
 
-@pytest.mark.parametrize("text", ["-1.5", "-1,5", "a=1", "(5)", "", "1.000,00"])
+@pytest.mark.parametrize("text", ["-1.5", "-1,5", "a=1", "(5)", "", "1.000,00", "-", "+"])
 def test_numbers_and_words_stay_as_they_were_printed(text: str) -> None:
     assert as_text(text) == text

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from dsocr.exports import render
-from tests.exports.samples import CHINESE, report
+from tests.exports.documents import document
+from tests.exports.samples import CHINESE, block, made, report
 
 LOAD = """
 import sys
@@ -54,6 +55,17 @@ def test_the_body_lists_every_item_in_reading_order(docling: Any) -> None:
     assert labels == ["title", *page, "section_header", *page]
     assert docling["schema_name"] == "DoclingDocument" and len(docling["pages"]) == 3
     assert items[8]["text"] == CHINESE
+
+
+def test_a_numbered_list_after_bullets_is_a_list_of_its_own() -> None:
+    pages = document(made(block("list", "- one\n- two\n1. first\n2. second", 0.1, 0.3)))
+    groups = json.loads(render(pages, "docling"))["groups"]
+    assert [(each["label"], len(each["children"])) for each in groups] == [
+        ("list", 2),
+        ("ordered_list", 2),
+    ]
+    tags = render(pages, "doctags").decode()
+    assert tags.index("</unordered_list>") < tags.index("<ordered_list>")
 
 
 def test_references_lead_to_the_items_that_name_them(docling: Any) -> None:

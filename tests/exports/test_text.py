@@ -14,6 +14,15 @@ def test_markup_goes_and_words_stay() -> None:
     assert plain(markdown) == "Title\n\nSome words and code.\n\none\ntwo\n\nEnd"
 
 
+def test_numbered_items_keep_their_numbers() -> None:
+    assert plain("3. three\n4. four\n\nEnd") == "3. three\n4. four\n\nEnd"
+    assert plain("- one\n  1. a\n  2. b\n- two") == "one\n1. a\n2. b\ntwo"
+
+
+def test_nested_lists_have_no_empty_lines() -> None:
+    assert plain("- one\n  - nested\n- two\n\nEnd") == "one\nnested\ntwo\n\nEnd"
+
+
 def test_a_table_becomes_lines_of_cells_parted_by_tabs() -> None:
     table = "<table><tr><td>a &lt; b</td><td>c</td></tr><tr><td>d</td><td>e</td></tr></table>"
     assert plain(table) == "a < b\tc\nd\te"

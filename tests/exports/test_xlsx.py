@@ -42,7 +42,7 @@ def test_numbers_are_numbers_and_everything_else_stays_text() -> None:
         ["2024-02-01", 5, "123456789012345678"],
     ]
     formats = [sheet[at].number_format for at in ("B2", "C2", "B3", "B4")]
-    assert formats == ["#,##0.00", "0.0%", "#,##0", '"$ "0.00']
+    assert formats == ["#,##0.00", "0.0%", "#,##0;(#,##0)", '"$ "0.00']
 
 
 def test_a_cell_that_begins_like_a_formula_is_text() -> None:
@@ -85,6 +85,12 @@ def test_the_decimal_sign_is_that_of_the_table_then_of_the_document_then_of_its_
     point = "<table><tr><td>1.234</td><td>0.5</td><td>2.75</td></tr></table>"
     assert rows(sheets(german + point)[0]) == [[1.234, 0.5, 2.75]]
     assert [rows(sheet) for sheet in sheets(cell, point)] == [[[1.234]], [[1.234, 0.5, 2.75]]]
+
+
+def test_a_negative_number_in_brackets_is_shown_in_brackets() -> None:
+    (sheet,) = sheets("<table><tr><td>(12.5)</td><td>-3</td></tr></table>")
+    assert rows(sheet) == [[-12.5, -3]]
+    assert [cell.number_format for cell in sheet[1]] == ["0.0;(0.0)", "0"]
 
 
 def test_spans_that_overlap_and_run_past_the_end_are_cut() -> None:

@@ -92,7 +92,7 @@ FiguresOption = Annotated[
     str,
     choice(
         CHOICES["figures"],
-        help="Figures of markdown: links to files, or images inside the text.",
+        help="Figures of markdown: links to files that only zip has, or images inside the text.",
         default="linked",
     ),
 ]

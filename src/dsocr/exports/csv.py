@@ -57,6 +57,8 @@ def _rows(grid: Grid) -> Iterator[list[str]]:
 
 
 def as_text(text: str) -> str:
-    """The text, unless a spreadsheet would run it as a formula."""
+    """The text, unless a spreadsheet would run it as a formula. A sign alone is none."""
+    if text in ("+", "-"):
+        return text
     is_number = any(to_number(text, decimal) is not None for decimal in ",.")
     return APOSTROPHE + text if text.startswith(FORMULA_STARTS) and not is_number else text

@@ -1,7 +1,9 @@
-"""A document as plain text: no markup, cells separated by tabs, formulas as LaTeX."""
+"""A document as plain text: no markup but the numbers of lists, cells separated by tabs, formulas
+as LaTeX."""
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from typing import BinaryIO
 
@@ -17,6 +19,7 @@ PAGE_BREAK = "\n\f"
 
 _PARAGRAPHS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "blockquote", "pre", "table"}
 _LINES = {"li", "br", "hr"}
+_LISTS = {"ul", "ol"}
 
 
 def write(
@@ -50,6 +53,9 @@ class _TextParser(HTMLParser):
         self._table: GridBuilder | None = None
         self._table_depth = 0
         self._preformatted = False
+        self._lists: list[int | None] = []
+        """The open lists: the number of the next item, None for a list with bullets."""
+        self._marker = ""  # to write before the next words
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "table":
@@ -60,6 +66,10 @@ class _TextParser(HTMLParser):
         else:
             self._preformatted = self._preformatted or tag == "pre"
             self._break(tag)
+            if tag in _LISTS:
+                self._lists.append(_first_number(attrs) if tag == "ol" else None)
+            elif tag == "li":
+                self._number_item()
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "table":
@@ -69,6 +79,8 @@ class _TextParser(HTMLParser):
                 self._table.end_tag(tag)
         else:
             self._preformatted = self._preformatted and tag != "pre"
+            if tag in _LISTS and self._lists:
+                self._lists.pop()
             self._break(tag)
 
     def handle_data(self, data: str) -> None:
@@ -98,14 +110,27 @@ class _TextParser(HTMLParser):
             self._break("table")
 
     def _write(self, words: str) -> None:
-        self._parts += ["\n" * self._newlines, words]
-        self._newlines = 0
+        self._parts += ["\n" * self._newlines, self._marker, words]
+        self._newlines, self._marker = 0, ""
 
     def _break(self, tag: str) -> None:
-        if tag in _PARAGRAPHS:
+        is_nested = tag in _LISTS and bool(self._lists)
+        if tag in _PARAGRAPHS and not is_nested:
             self._newlines = 2
-        elif tag in _LINES:
+        elif tag in _LINES or is_nested:
             self._newlines = max(self._newlines, 1)
+        if self._newlines and self._parts:
+            self._parts[-1] = self._parts[-1].rstrip("\n")  # layout of the HTML
+
+    def _number_item(self) -> None:
+        if self._lists and (number := self._lists[-1]) is not None:
+            self._marker = f"{number}. "
+            self._lists[-1] = number + 1
+
+
+def _first_number(attrs: list[tuple[str, str | None]]) -> int:
+    start = dict(attrs).get("start") or ""
+    return int(start) if re.fullmatch(r"\d{1,9}", start, re.A) else 1
 
 
 def grid_text(grid: Grid) -> str:

@@ -152,7 +152,8 @@ def _number_format(number: Number | None) -> str:
         number.decimals
     )
     code = digits + "%" * number.percent
-    return _literal(number.before) + code + _literal(number.after)
+    shown = _literal(number.before) + code + _literal(number.after)
+    return f"{shown};({shown})" if number.in_brackets else shown
 
 
 def _literal(text: str) -> str:

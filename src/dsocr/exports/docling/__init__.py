@@ -168,15 +168,20 @@ class _PageWriter:
 
 
 def _runs(items: Sequence[Item]) -> Iterator[tuple[int, list[Item]]]:
-    """The items one by one with their places, those of one list together."""
+    """The items one by one with their places; those of one list together, with numbers or
+    without."""
     place = 0
     while place < len(items):
         end = place + 1
         if items[place].label == "list_item":
-            while end < len(items) and items[end].label == "list_item":
+            while end < len(items) and _continues_list(items[place], items[end]):
                 end += 1
         yield place, list(items[place:end])
         place = end
+
+
+def _continues_list(first: Item, item: Item) -> bool:
+    return item.label == "list_item" and item.is_enumerated == first.is_enumerated
 
 
 def _new_file() -> BinaryIO:

@@ -37,9 +37,9 @@ def write(
 def _tags(items: Sequence[Item]) -> Iterator[str]:
     taken: set[int] = set()
     numbered = list(enumerate(items))
-    for in_list, run in groupby(numbered, lambda each: each[1].label == "list_item"):
-        if in_list:
-            yield _list([item for _, item in run])
+    for kind, run in groupby(numbered, lambda each: _list_kind(each[1])):
+        if kind:
+            yield _list(kind, [item for _, item in run])
             continue
         for place, item in run:
             if place not in taken:
@@ -56,8 +56,14 @@ def _caption(items: Sequence[Item], place: int, taken: set[int]) -> str:
     return _tag(items[after])
 
 
-def _list(items: Sequence[Item]) -> str:
-    name = "ordered_list" if items[0].is_enumerated else "unordered_list"
+def _list_kind(item: Item) -> str:
+    """The tag of the list that the item belongs to; empty for what is not in a list."""
+    if item.label != "list_item":
+        return ""
+    return "ordered_list" if item.is_enumerated else "unordered_list"
+
+
+def _list(name: str, items: Sequence[Item]) -> str:
     return f"<{name}>" + "\n".join(map(_tag, items)) + f"</{name}>"
 
 

@@ -17,13 +17,20 @@ from dsocr.exports.redaction.normal import folded
 
 MAX_PATTERNS = 100
 MAX_CHARACTERS = 500
+MIN_SPACED = 4
+"""Letters of words from which on they are also found with blanks between the letters."""
 SEARCH_SECONDS = 1.0
 """Of one search in the text of one page."""
 BASE_SECONDS, PAGE_SECONDS = 30.0, 0.5
 """Of all searches in one document, and more for each of its pages."""
 
+_DOT = r"(?:\(dot\)|\[dot\])"
+_NO_SENTENCE = r"(?:(?-i:\p{Ll})[\w-]{0,62}|(?-i:[A-Z]{2,63})(?!\w))"
+"""A part of a domain after a dot with a blank, as recognition writes some: not the first word of
+the next sentence."""
 CLASSES = {
-    "email": r"(?<![\w.%+'-])[\w.%+'-]++ ?(?:@|\(at\)|\[at\]) ?[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
+    "email": rf"(?<![\w.%+'-])[\w.%+'-]++(?:{_DOT}[\w.%+'-]++){{0,4}}+ ?(?:@|\(at\)|\[at\]) ?"
+    rf"[\w-]{{1,63}}(?:(?:\.[\w-]{{1,63}}){{1,8}}|(?: ?(?:\.|{_DOT}) ?{_NO_SENTENCE}){{1,8}})",
     "number": r"(?<!\d)\d++(?:[ .,:/'-]\d+)*",
     "iban": r"(?<!\w)[A-Z]{2} ?\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)"
     r"|(?<!\w)[A-Z]{2} ?\d{2}(?:[ -]?\d){10,26}",
@@ -81,7 +88,12 @@ def _expression(pattern: str, number: int) -> str:
     words = folded(pattern)
     if not words:
         raise InvalidField(f"redact: pattern {number} has no letters")
-    return bounded(" ?".join(map(re.escape, words.split())), words)
+    plain = " ?".join(map(re.escape, words.split()))
+    letters = words.replace(" ", "")
+    if len(letters) < MIN_SPACED:
+        return bounded(plain, words)
+    spaced = " ?".join(map(re.escape, letters))  # does not find the two letters of a ligature
+    return bounded(f"(?:{plain}|{spaced})", words)
 
 
 def _may_have_email(text: str) -> bool:

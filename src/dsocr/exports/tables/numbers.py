@@ -27,6 +27,8 @@ class Number:
     before: str = ""
     """A currency with its blank, as printed."""
     after: str = ""
+    in_brackets: bool = False
+    """Negative by brackets, as in accounts, not by a sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class _Written:
     percent: bool
     before: str
     after: str
+    in_brackets: bool
 
 
 def decimal_votes(texts: Iterable[str]) -> dict[str, int]:
@@ -81,6 +84,7 @@ def to_number(text: str, decimal: str | None) -> Number | None:
         percent=written.percent,
         before=written.before,
         after=written.after,
+        in_brackets=written.in_brackets,
     )
 
 
@@ -96,7 +100,12 @@ def _written(text: str) -> _Written | None:
         return None
     negative = bool(found[1] or money[1] or accounting)
     return _Written(
-        found[2].strip(), negative, bool(found[3]), before=money[2] or "", after=money[4] or ""
+        found[2].strip(),
+        negative,
+        bool(found[3]),
+        before=money[2] or "",
+        after=money[4] or "",
+        in_brackets=accounting is not None,
     )
 
 
