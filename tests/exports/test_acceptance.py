@@ -25,8 +25,8 @@ from PIL import Image
 
 from dsocr.exports import FORMATS, write
 from dsocr.exports.options import ExportOptions
+from dsocr.server.received.uploaded_result import document_of
 from dsocr.server.schemas.uploaded_result import UploadedResult
-from dsocr.server.uploaded_result import document_of
 from dsocr.types import Document, PageImage, SourcePage
 from tests.exports.test_layout_formats import alto_schema
 from tests.golden.compare import read_golden

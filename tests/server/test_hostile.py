@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dsocr.server.middleware.body_limit import BodyLimitMiddleware
-from dsocr.server.uploads import clean_name
+from dsocr.server.received.uploads import clean_name
 from tests.fakes import FakeEngine, pdf, png
 from tests.server.conftest import Client, Serve, Served
 from tests.waiting import Clock, wait_until

@@ -15,7 +15,7 @@ from dsocr.server.admission import AdmissionRefused
 from dsocr.server.deps import Service
 from dsocr.server.problems import PageFailed
 from dsocr.server.read_now import ReadRequest, admit
-from dsocr.server.uploads import Upload
+from dsocr.server.received.uploads import Upload
 from dsocr.types import Document, OcrOptions, ReadOptions
 from tests.fakes import OPTIONS, pdf
 from tests.server.conftest import Client

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from dsocr.exports import format_of
-from dsocr.server.uploads import disk_error
+from dsocr.server.received.uploads import disk_error
 
 MEMORY_BYTES = 4 << 20
 """A larger file is kept on the disk, without a name, until it is sent."""

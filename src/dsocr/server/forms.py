@@ -14,8 +14,8 @@ from dsocr.engines.registry import canonical_name
 from dsocr.errors import InvalidField
 from dsocr.options import build_options
 from dsocr.server.deps import Service
+from dsocr.server.received.uploads import Form
 from dsocr.server.schemas.ocr import OcrForm
-from dsocr.server.uploads import Form
 from dsocr.types import ReadOptions
 
 FormT = TypeVar("FormT", bound=OcrForm)

@@ -24,8 +24,8 @@ from dsocr.jobs.job import (
     VersionNotFound,
 )
 from dsocr.jobs.webhooks import CallbackRefused
+from dsocr.server.received.url_fetch import UrlFailed, UrlRefused
 from dsocr.server.route_attributes import ErrorInfo, error_shape_of
-from dsocr.server.url_fetch import UrlFailed, UrlRefused
 from dsocr.types import PageFailure
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from dsocr.pipeline.pipeline import Pipeline, check_options
 from dsocr.server.admission import Ticket
 from dsocr.server.deps import Service
 from dsocr.server.problems import PageFailed
-from dsocr.server.uploads import Upload
+from dsocr.server.received.uploads import Upload
 from dsocr.types import Document, Headers, ReadOptions
 
 

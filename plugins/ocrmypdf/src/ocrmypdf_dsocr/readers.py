@@ -22,8 +22,8 @@ from dsocr.errors import BadRequest, DsocrError, EngineUnavailable
 from dsocr.host import EngineHost
 from dsocr.options import build_options
 from dsocr.pages.source import open_document
+from dsocr.server.received.uploaded_result import document_of
 from dsocr.server.schemas.uploaded_result import UploadedResult
-from dsocr.server.uploaded_result import document_of
 from dsocr.types import Document
 from ocrmypdf_dsocr.files import image_size, smaller_image, upload_of
 

@@ -19,8 +19,8 @@ from pydantic import BaseModel, ValidationError
 from dsocr.config import MIB, Settings
 from dsocr.errors import InvalidField, TooLarge
 from dsocr.server.problems import ClientDisconnected, EncodedBody
-from dsocr.server.uploads import Upload, clean_name, disk_error
-from dsocr.server.url_fetch import UrlFailed, fetch, is_url
+from dsocr.server.received.uploads import Upload, clean_name, disk_error
+from dsocr.server.received.url_fetch import UrlFailed, fetch, is_url
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

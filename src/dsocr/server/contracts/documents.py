@@ -23,7 +23,14 @@ from dsocr.server.deps import Service, unless_disconnected
 from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
 from dsocr.server.problems import ClientDisconnected, EncodedBody
 from dsocr.server.read_now import ReadRequest
-from dsocr.server.uploads import Form, FormLimits, Upload, clean_name, disk_error, received_form
+from dsocr.server.received.uploads import (
+    Form,
+    FormLimits,
+    Upload,
+    clean_name,
+    disk_error,
+    received_form,
+)
 from dsocr.types import OcrOptions, PageResult
 
 OptionsT = TypeVar("OptionsT", bound="ForeignOptions")

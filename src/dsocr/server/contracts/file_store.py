@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from dsocr.server.contracts.body import private_folder
 from dsocr.server.problems import NotFound
-from dsocr.server.uploads import Upload
+from dsocr.server.received.uploads import Upload
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LINK = re.compile(r"/v1/files/([0-9a-f-]{36})/content")

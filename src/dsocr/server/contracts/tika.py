@@ -24,11 +24,11 @@ from dsocr.server.contracts.documents import (
 )
 from dsocr.server.contracts.reading import Reading
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
-from dsocr.server.multipart import file_name
 from dsocr.server.read_now import ReadRequest
+from dsocr.server.received.multipart import file_name
+from dsocr.server.received.uploads import Upload
 from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from dsocr.server.schemas import errors as schemas
-from dsocr.server.uploads import Upload
 from dsocr.types import ReadOptions
 
 router = locked_router("tika")

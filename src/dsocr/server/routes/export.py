@@ -17,12 +17,12 @@ from dsocr.pages.source import open_document
 from dsocr.server.deps import RunningService, locked_router
 from dsocr.server.download import download
 from dsocr.server.forms import FORM_OVERHEAD_BYTES, max_body_bytes
+from dsocr.server.received.uploaded_result import document_of
+from dsocr.server.received.uploads import Form, FormLimits, received_form
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas.errors import error_answers
 from dsocr.server.schemas.export import ExportFields
 from dsocr.server.schemas.uploaded_result import EXPORT_REQUEST_BODY, UploadedResult
-from dsocr.server.uploaded_result import document_of
-from dsocr.server.uploads import Form, FormLimits, received_form
 
 router = locked_router("reading")
 

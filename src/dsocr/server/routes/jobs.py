@@ -23,6 +23,7 @@ from dsocr.server.contracts.body import stored_data
 from dsocr.server.deps import Browser, Lister, Owner, RunningService, Service, locked_router
 from dsocr.server.download import download
 from dsocr.server.forms import max_body_bytes, model_of, options_of, validate_form
+from dsocr.server.received.uploads import Form, FormLimits, received_form
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas.errors import error_answers
 from dsocr.server.schemas.export import AvailableFormats, ExportQuery
@@ -43,7 +44,6 @@ from dsocr.server.serialize import (
     serialize_stored_page,
 )
 from dsocr.server.sse import Emit, EventStream
-from dsocr.server.uploads import Form, FormLimits, received_form
 from dsocr.types import OcrOptions
 
 router = locked_router("jobs")

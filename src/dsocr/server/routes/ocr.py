@@ -21,12 +21,12 @@ from dsocr.server.forms import (
     validate_form,
 )
 from dsocr.server.read_now import OpenedRead, ReadRequest, admit
+from dsocr.server.received.uploads import Form, FormLimits, Upload, received_form
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas.errors import error_answers
 from dsocr.server.schemas.ocr import OCR_REQUEST_BODY, OcrAnswer, ReadForm
 from dsocr.server.serialize import EventSerializer, serialize_document
 from dsocr.server.sse import Emit, EventStream, Work
-from dsocr.server.uploads import Form, FormLimits, Upload, received_form
 from dsocr.types import Document
 
 router = locked_router("reading")

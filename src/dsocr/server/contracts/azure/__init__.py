@@ -35,9 +35,9 @@ from dsocr.server.contracts.tasks import (
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
 from dsocr.server.download import download
 from dsocr.server.problems import NotFound
+from dsocr.server.received.uploads import Upload
 from dsocr.server.route_attributes import ErrorInfo, body_limit, error_shape
 from dsocr.server.schemas import errors as schemas
-from dsocr.server.uploads import Upload
 
 router = locked_router("azure")
 

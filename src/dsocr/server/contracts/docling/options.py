@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from dsocr.errors import InvalidField
 from dsocr.server.contracts.documents import ForeignOptions
 from dsocr.server.contracts.tasks import shape_of_detail
+from dsocr.server.received.uploads import Form
 from dsocr.server.route_attributes import ErrorInfo, error_shape
-from dsocr.server.uploads import Form
 
 OutputFormat = Literal["md", "json", "html", "text", "doctags"]
 Target = Literal["inbody", "zip"]

@@ -30,7 +30,7 @@ from dsocr.server.contracts.documents import (
     validated,
 )
 from dsocr.server.deps import Service
-from dsocr.server.uploads import Upload
+from dsocr.server.received.uploads import Upload
 from dsocr.types import OcrOptions
 
 

@@ -16,8 +16,8 @@ from dsocr.server.contracts.file_store import KEEP_SECONDS, FileStore, StoredFil
 from dsocr.server.contracts.mistral.errors import error_answers, mistral_errors
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
 from dsocr.server.forms import max_body_bytes
+from dsocr.server.received.uploads import Form, FormLimits, Upload, disk_error, received_form
 from dsocr.server.route_attributes import body_limit
-from dsocr.server.uploads import Form, FormLimits, Upload, disk_error, received_form
 
 router = locked_router("mistral")
 

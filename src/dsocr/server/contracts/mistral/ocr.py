@@ -26,8 +26,8 @@ from dsocr.server.contracts.mistral.request import DocumentUrl, FileId, OcrReque
 from dsocr.server.contracts.reading import DocumentReader, Read
 from dsocr.server.deps import Owner, RunningService, Service, locked_router, unless_disconnected
 from dsocr.server.read_now import ReadRequest
+from dsocr.server.received.uploads import Upload
 from dsocr.server.route_attributes import body_limit
-from dsocr.server.uploads import Upload
 from dsocr.types import ReadOptions
 
 router = locked_router("mistral")

@@ -17,7 +17,7 @@ from dsocr.server.contracts.page_texts import PageTexts
 from dsocr.server.contracts.reading import DocumentReader, Read
 from dsocr.server.deps import Service
 from dsocr.server.read_now import ReadRequest
-from dsocr.server.uploads import Upload
+from dsocr.server.received.uploads import Upload
 from dsocr.types import PageResult, ReadOptions
 
 _PARAGRAPHS = re.compile(r"(?<=\n\n)")

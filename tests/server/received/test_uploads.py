@@ -10,7 +10,7 @@ import pytest
 from fastapi import Request
 from starlette.types import Message
 
-from dsocr.server.uploads import FormLimits, received_form
+from dsocr.server.received.uploads import FormLimits, received_form
 
 LIMITS = FormLimits(max_files=300, max_file_bytes=3 << 20, max_fields=4)
 

@@ -15,8 +15,8 @@ import pytest
 
 from dsocr.config import ServerConfig
 from dsocr.errors import TooLarge
-from dsocr.server import url_fetch
-from dsocr.server.url_fetch import UrlFailed, UrlRefused, fetch
+from dsocr.server.received import url_fetch
+from dsocr.server.received.url_fetch import UrlFailed, UrlRefused, fetch
 from tests.fakes import pdf, png
 from tests.server.conftest import Client
 

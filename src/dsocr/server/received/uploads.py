@@ -21,8 +21,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from dsocr.errors import BadRequest, DiskFull, InvalidField, TooLarge
-from dsocr.server.multipart import Preamble, file_name
 from dsocr.server.problems import ClientDisconnected, EncodedBody
+from dsocr.server.received.multipart import Preamble, file_name
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

@@ -1,6 +1,6 @@
 import pytest
 
-from dsocr.server.multipart import Preamble, file_name
+from dsocr.server.received.multipart import Preamble, file_name
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])

@@ -1,0 +1,1 @@
+"""What a request sends: forms and their files, documents of URLs, uploaded results."""
