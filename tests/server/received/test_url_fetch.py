@@ -20,7 +20,7 @@ from dsocr.server.received.url_fetch import UrlFailed, UrlRefused, fetch
 from tests.fakes import pdf, png
 from tests.server.conftest import Client
 
-TLS = Path(__file__).parents[1] / "data" / "tls"
+TLS = Path(__file__).parents[2] / "data" / "tls"
 CONFIG = ServerConfig(url_hosts=("hooks.example",), url_private=True, url_mb=0.01, url_seconds=5)
 
 
