@@ -287,6 +287,7 @@ export const texts = {
     title: 'Something went wrong',
     offline: 'The server is not responding. Try again in a moment.',
     busy: (seconds: number) => `The server is busy. Try again in ${seconds} s.`,
+    wrongPassword: 'The password is wrong. Try another one.',
     /** By the server's code; its own messages are English. */
     codes: {} as Record<string, string>,
   },
