@@ -31,6 +31,8 @@ export const texts = {
   },
   options: {
     title: 'Options',
+    model: 'Model',
+    unavailableModels: 'The greyed-out models cannot read at present.',
     mode: 'Resolution',
     task: 'Task',
     prompt: 'Prompt',

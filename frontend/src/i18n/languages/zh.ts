@@ -31,6 +31,8 @@ export const texts: Texts = {
   },
   options: {
     title: '识别选项',
+    model: '模型',
+    unavailableModels: '灰色的模型暂时无法使用。',
     mode: '分辨率',
     task: '任务',
     prompt: '提示词',
