@@ -5,11 +5,11 @@ import type { Block } from '../src/lib/result'
 type Fixtures = {
   /** The page, opened on the start screen; uncaught errors and CSP violations fail the test. */
   app: Page
-  image: Document
-  pdf: Document
   /** Its password is `open`. */
   protectedPdf: Document
 }
+/** Made once for all tests of a worker. */
+type Documents = { image: Document; pdf: Document }
 export type Document = { name: string; mimeType: string; buffer: Buffer }
 
 const PARAGRAPHS = [
@@ -23,7 +23,7 @@ function html(title: string): string {
   return `<body style="font:28px/1.5 serif;margin:60px;width:760px"><h1>${title}</h1>${body}</body>`
 }
 
-export const test = base.extend<Fixtures>({
+export const test = base.extend<Fixtures, Documents>({
   app: async ({ page }, use) => {
     const problems: string[] = []
     page.on('pageerror', (error) => problems.push(error.message))
@@ -35,16 +35,22 @@ export const test = base.extend<Fixtures>({
     await use(page)
     expect(problems).toEqual([])
   },
-  image: async ({ browser }, use) => {
-    const page = await browser.newPage({ viewport: { width: 900, height: 800 } })
-    await page.setContent(html('Harbour report'))
-    const buffer = await page.screenshot()
-    await page.close()
-    await use({ name: 'harbour.png', mimeType: 'image/png', buffer })
-  },
-  pdf: async ({ browser }, use) => {
-    await use(await pdfOf(browser, ['First page', 'Second page', 'Third page'].map(html)))
-  },
+  image: [
+    async ({ browser }, use) => {
+      const page = await browser.newPage({ viewport: { width: 900, height: 800 } })
+      await page.setContent(html('Harbour report'))
+      const buffer = await page.screenshot()
+      await page.close()
+      await use({ name: 'harbour.png', mimeType: 'image/png', buffer })
+    },
+    { scope: 'worker' },
+  ],
+  pdf: [
+    async ({ browser }, use) => {
+      await use(await pdfOf(browser, ['First page', 'Second page', 'Third page'].map(html)))
+    },
+    { scope: 'worker' },
+  ],
   protectedPdf: async ({}, use) => {
     await use({ name: 'protected.pdf', mimeType: 'application/pdf', buffer: await readFile(PROTECTED) })
   },

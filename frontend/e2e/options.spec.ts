@@ -1,4 +1,4 @@
-import { expect, processFile, test, textOf } from './fixtures'
+import { expect, processFile, test, textOf, upload } from './fixtures'
 
 test('pages are chosen for one document, are shown on it, and do not apply to the next', async ({ app, pdf }) => {
   await app.getByRole('button', { name: 'More options' }).click()
@@ -15,4 +15,31 @@ test('pages are chosen for one document, are shown on it, and do not apply to th
   await processFile(app, { ...pdf, name: 'all-pages.pdf' })
   await expect(app.getByText('1 / 3')).toBeVisible()
   await expect(chips).toHaveText('Gundam')
+})
+
+test('a model is chosen where the server has several, and its modes and tasks are offered', async ({ app, image }) => {
+  await app.route(/\/api\/modes$/, async (route) => {
+    const answer = await (await route.fetch()).json()
+    const [first] = answer.models
+    const second = { ...first, name: 'second', model: 'Second-OCR', default: false, modes: ['base'], tasks: ['text'] }
+    const broken = { ...second, name: 'broken', reason: 'The weights are missing.' }
+    await route.fulfill({ json: { ...answer, models: [first, second, broken] } })
+  })
+  await app.reload()
+  await app.getByRole('combobox', { name: 'Model' }).click()
+  await expect(app.getByRole('option', { name: 'broken' })).toBeDisabled()
+  await app.getByRole('option', { name: 'second (Second-OCR)' }).click()
+  await expect(app.getByRole('radio')).toHaveCount(1)
+  await expect(app.getByRole('radio', { name: 'Base' })).toBeChecked()
+  await app.getByRole('combobox', { name: 'Task' }).click()
+  await expect(app.getByRole('option', { name: 'Document to Markdown' })).toBeDisabled()
+  await app.keyboard.press('Escape')
+  const sent = new Promise<string>((resolve) =>
+    app.route(/\/api\/jobs$/, async (route) => {
+      resolve(route.request().postDataBuffer()?.toString('latin1') ?? '')
+      await route.abort()
+    }),
+  )
+  await upload(app, image)
+  expect(await sent).toMatch(/name="model"\s+second\s/)
 })

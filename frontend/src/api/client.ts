@@ -18,7 +18,14 @@ export type { FormatAvailability, Health, Job, JobList, JobPage, Modes }
 export type OcrResponse = Document
 /** Tasks the engine supports; undefined until /health answers, and then every task is offered. */
 export type SupportedTasks = Health['engine']['tasks'] | undefined
-export type OcrOptions = { mode: string; prompt: string; pages?: string; password?: string }
+export type OcrOptions = {
+  /** The default one where it is empty. */
+  model?: string
+  mode: string
+  prompt: string
+  pages?: string
+  password?: string
+}
 
 const KEY_STORAGE = 'dsocr-key'
 const unauthorizedListeners = new Set<() => void>()

@@ -31,6 +31,8 @@ export const texts = {
   },
   options: {
     title: 'Options',
+    model: 'Model',
+    unavailableModels: 'The greyed-out models cannot read at present.',
     mode: 'Resolution',
     task: 'Task',
     prompt: 'Prompt',
@@ -287,6 +289,7 @@ export const texts = {
     title: 'Something went wrong',
     offline: 'The server is not responding. Try again in a moment.',
     busy: (seconds: number) => `The server is busy. Try again in ${seconds} s.`,
+    wrongPassword: 'The password is wrong. Try another one.',
     /** By the server's code; its own messages are English. */
     codes: {} as Record<string, string>,
   },

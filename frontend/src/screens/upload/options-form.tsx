@@ -4,15 +4,16 @@ import { useState } from 'react'
 import type { Modes, SupportedTasks } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { number } from '../../lib/format'
+import { chosenModel, knownTasks, modelLabel, type Model } from '../../lib/models'
 import styles from './upload.module.css'
 
-/** The options of a new document; an empty prompt is the default one. */
-export type FormOptions = { mode: string; prompt: string; pages: string; password: string }
-export const DEFAULT_OPTIONS: FormOptions = { mode: 'gundam', prompt: '', pages: '', password: '' }
+/** The options of a new document; an empty model or prompt is the default one. */
+export type FormOptions = { model: string; mode: string; prompt: string; pages: string; password: string }
+export const DEFAULT_OPTIONS: FormOptions = { model: '', mode: 'gundam', prompt: '', pages: '', password: '' }
 
 const CUSTOM = 'custom'
 
-/** Mode, task, prompt, pages and password; modes and tasks are those of the server. */
+/** Model, mode, task, prompt, pages and password; modes and tasks are those of the model. */
 export function OptionsForm(props: {
   modes: Modes
   supportedTasks: SupportedTasks
@@ -26,8 +27,9 @@ export function OptionsForm(props: {
   const set = (change: Partial<FormOptions>) => props.onOptions({ ...options, ...change })
   const prompt = options.prompt || modes.defaultPrompt
   const task = custom ? undefined : modes.tasks.find((known) => known.prompt === prompt)
-  const isUnsupported = (key: string) =>
-    props.supportedTasks != null && !props.supportedTasks.includes(key)
+  const model = chosenModel(modes, options.model)
+  const supportedTasks = options.model === '' ? props.supportedTasks : knownTasks(model)
+  const isUnsupported = (key: string) => supportedTasks != null && !supportedTasks.includes(key)
   const tasks = [
     ...modes.tasks.map(({ key, label }) => ({ value: key, label: t.tasks[key] ?? label })),
     { value: CUSTOM, label: t.options.customPrompt },
@@ -42,8 +44,9 @@ export function OptionsForm(props: {
 
   return (
     <Stack component="section" gap="md" aria-label={t.options.title}>
-      <ModeCards modes={modes} mode={options.mode} onMode={(mode) => set({ mode })} />
+      <ModeCards modes={modes} model={model} mode={options.mode} onMode={(mode) => set({ mode })} />
       <Group align="end" gap="md">
+        {modes.models.length > 1 && <ModelSelect modes={modes} model={model} onChange={set} mode={options.mode} />}
         <Select
           label={t.options.task}
           w={{ base: '100%', xs: 260 }}
@@ -100,6 +103,40 @@ export function OptionsForm(props: {
   )
 }
 
+/** The model of the service that reads; those that cannot read at present are greyed out. */
+function ModelSelect(props: {
+  modes: Modes
+  model: Model | undefined
+  mode: string
+  onChange: (change: Partial<FormOptions>) => void
+}) {
+  const { t } = useTranslation()
+  const { models } = props.modes
+
+  function select(name: string | null) {
+    const model = models.find((known) => known.name === name)
+    if (model === undefined) return
+    const mode = model.modes.includes(props.mode) ? props.mode : (model.modes[0] ?? props.mode)
+    props.onChange({ model: model.default ? '' : model.name, mode })
+  }
+
+  return (
+    <Select
+      label={t.options.model}
+      w={{ base: '100%', xs: 260 }}
+      allowDeselect={false}
+      value={props.model?.name ?? null}
+      data={models.map((model) => ({
+        value: model.name,
+        label: modelLabel(model),
+        disabled: model.reason !== '',
+      }))}
+      description={models.some(({ reason }) => reason !== '') ? t.options.unavailableModels : undefined}
+      onChange={select}
+    />
+  )
+}
+
 /** What applies to the next document alone; each chip can be taken off. */
 function DocumentOptions(props: {
   options: FormOptions
@@ -132,10 +169,15 @@ function DocumentOptions(props: {
 /** The resolution modes, each with its quality, its speed and its number of vision tokens. */
 function ModeCards(props: {
   modes: Modes
+  model: Model | undefined
   mode: string
   onMode: (mode: string) => void
 }) {
   const { t, language } = useTranslation()
+  const offered = Object.entries(props.modes.modes).filter(
+    ([key]) => props.model === undefined || props.model.modes.includes(key),
+  )
+  const visionTokens = props.model?.visionTokens ?? props.modes.visionTokens
   return (
     <Radio.Group
       label={t.options.mode}
@@ -144,9 +186,9 @@ function ModeCards(props: {
       styles={{ label: { marginBottom: 8, fontWeight: 600 } }}
     >
       <div className={styles.modes}>
-        {Object.entries(props.modes.modes).map(([key, spec]) => {
+        {offered.map(([key, spec]) => {
           const label = t.modes[key]?.label ?? spec.label
-          const tokens = (props.modes.visionTokens[key] ?? []).map((count) => number(count, language))
+          const tokens = (visionTokens[key] ?? []).map((count) => number(count, language))
           return (
             <Radio.Card
               key={key}

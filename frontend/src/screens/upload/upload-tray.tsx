@@ -76,6 +76,8 @@ function FailedUpload(props: {
   const { error, files } = props.upload
   const name = filesName(files.map((file) => file.name), t)
   const isProtected = error instanceof ApiError && error.code === 'password_required'
+  const isWrong = isProtected && Boolean(props.upload.options.password)
+  const message = isWrong ? t.errors.wrongPassword : errorMessage(error, t)
   return (
     <Alert
       color={isProtected ? 'blue' : 'red'}
@@ -84,17 +86,19 @@ function FailedUpload(props: {
       p="xs"
       c="var(--mantine-color-text)"
     >
-      <Group gap="sm">
-        <Text size="sm" flex={1} miw="12rem">
-          {t.labeled(name, errorMessage(error, t) ?? t.errors.title)}
-        </Text>
-        {isProtected ? (
-          <PasswordForm name={name} onPassword={props.onRetry} />
-        ) : (
-          <Button size="compact-sm" variant="default" onClick={() => props.onRetry()}>
-            {t.tryAgain}
-          </Button>
-        )}
+      <Group gap="sm" wrap="nowrap" align="flex-start">
+        <Group gap="sm" flex={1}>
+          <Text size="sm" flex={1} miw="12rem">
+            {t.labeled(name, message ?? t.errors.title)}
+          </Text>
+          {isProtected ? (
+            <PasswordForm name={name} onPassword={props.onRetry} />
+          ) : (
+            <Button size="compact-sm" variant="default" onClick={() => props.onRetry()}>
+              {t.tryAgain}
+            </Button>
+          )}
+        </Group>
         <CloseButton aria-label={t.upload.dismiss(name)} onClick={props.onClose} />
       </Group>
     </Alert>
