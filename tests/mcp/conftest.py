@@ -27,10 +27,15 @@ class McpService(NamedTuple):
 
 @pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[McpService]:
-    """With keys, and a folder whose files `/mcp` may read."""
+    """With keys, a folder whose files `/mcp` may read, and a host whose URLs are fetched."""
     folder = tmp_path_factory.mktemp("mcp")
     (folder / "shared").mkdir()
-    settings = settings_with(folder / "runs", api_keys=KEYS, mcp_root=folder / "shared")
+    settings = settings_with(
+        folder / "runs",
+        api_keys=KEYS,
+        mcp_root=folder / "shared",
+        url_hosts=("files.example",),
+    )
     engine = FakeEngine()
     app = create_app(settings, create_engine=lambda name, config: engine)
     server = uvicorn.Server(uvicorn_config(app, settings.server, host="127.0.0.1", port=0))

@@ -191,3 +191,20 @@ async def test_page_of_the_service_that_is_gone_is_said() -> None:
     async with httpx.AsyncClient(base_url="http://127.0.0.1:9") as http:
         with pytest.raises(Exception, match="no answer from http://127.0.0.1:9"):
             await Service(http).job("0123456789abcdef")
+
+
+async def test_document_of_a_url_is_fetched_by_the_service(
+    service: McpService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(url: str, path: Path, config: Any) -> str:
+        assert url == "https://files.example/a.pdf"
+        path.write_bytes(pdf(PAGES))
+        return "a.pdf"
+
+    monkeypatch.setattr("dsocr.server.contracts.body.fetch", fetch)
+    async with http_client(service) as client:
+        url = "https://files.example/a.pdf"
+        read = await called(client, "read_document", source=url, pages="2")
+        assert [page["text"] for page in read["pages"]] == ["page two"]
+        refused = await refusal(client, "read_document", source="file:///etc/passwd")
+        assert "configured folder" in refused

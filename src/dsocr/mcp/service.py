@@ -36,9 +36,10 @@ class Service:
 
     async def submit(self, file: File, fields: Mapping[str, str]) -> Json:
         """A new job for the file."""
-        files = {"file": (file.name, file.content)} if file.content is not None else None
-        given = {**fields, **({"url": file.url} if file.url else {})}
-        return await self._json("POST", "/api/jobs", files=files, data=given)
+        given: Any = {"url": (None, file.url)}  # without a file name it is a field of the form
+        if file.content is not None:
+            given = {"file": (file.name, file.content)}
+        return await self._json("POST", "/api/jobs", files=given, data=dict(fields))
 
     async def job(self, job_id: str) -> Json:
         return await self._json("GET", f"/api/jobs/{checked_id(job_id)}")

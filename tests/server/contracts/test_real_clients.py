@@ -1,15 +1,19 @@
-"""The real clients, each in an environment of its own, against the embedded engine.
+"""The real clients, in environments of their own, against one service with the embedded engine.
 
-Every one of them reads the same photo and the same PDF, and gets the words of `/api/ocr`.
+Every one of them reads the same photo and the same PDF, and gets the words of `/api/ocr`. Each is
+tried in its newest version and in an older one. A failed installation fails the tests that need it.
 """
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +32,37 @@ CLIENTS = Path(__file__).parent / "clients"
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 PHOTO, PDF = SAMPLES / "sroie_018.jpg", SAMPLES / "edgar.pdf"
 KEY = "secret"
-READ_SECONDS = 300.0
+READ_SECONDS, INSTALL_SECONDS = 300.0, 900.0
+
+ENVIRONMENTS = {
+    "newest": (
+        "openai",
+        "mistralai",
+        "langchain-openai",
+        "langchain-mistralai",
+        "azure-ai-documentintelligence",
+        "tika",
+        "docling-client",
+        "websockets",
+        "liteparse",
+    ),
+    "older": (
+        "openai==1.109.1",
+        "mistralai==1.9.11",
+        "langchain-openai==1.0.0",
+        "langchain-mistralai==1.0.0",
+        "azure-ai-documentintelligence==1.0.0",
+        "tika==3.1.0",
+        "liteparse==2.8.1",
+        "websockets==15.0.1",
+    ),
+    "newest litellm": ("litellm",),
+    "older litellm": ("litellm==1.80.0",),
+    "older docling": ("docling-client==2.126.0",),
+}
+"""Packages that pin versions of others have an environment of their own."""
+BOTH = pytest.mark.parametrize("environment", ["newest", "older"])
+Run = Callable[[str, str], Any]
 
 
 @pytest.fixture(scope="module")
@@ -64,53 +98,127 @@ def own_answer(base: str, path: Path) -> Any:
     return answer.json()
 
 
-def run_client(folder: Path, package: str, program: str, base: str) -> Any:
-    """The output of a program in a new environment that has the package."""
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+@pytest.fixture(scope="module")
+def run(base: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """`run("openai", "older")` is what `clients/openai_client.py` prints in that environment."""
+    pythons: dict[str, Path] = {}
+
+    def output(client: str, environment: str) -> Any:
+        if environment not in pythons:
+            folder = tmp_path_factory.mktemp("environment")
+            pythons[environment] = new_environment(folder, ENVIRONMENTS[environment])
+        done = subprocess.run(
+            [pythons[environment], CLIENTS / f"{client}_client.py", base, KEY, PHOTO, PDF],
+            capture_output=True,
+            text=True,
+            timeout=READ_SECONDS,
+        )
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        print(client, found["version"])
+        return found
+
+    return output
+
+
+def new_environment(folder: Path, packages: tuple[str, ...]) -> Path:
+    """The interpreter of a new environment with the packages."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=INSTALL_SECONDS)
     python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", package], check=True)
-    done = subprocess.run(
-        [python, CLIENTS / program, base, KEY, PHOTO, PDF],
-        check=True,
-        stdout=subprocess.PIPE,
-        timeout=READ_SECONDS,
-    )
-    return json.loads(done.stdout)
+    command = [python, "-m", "pip", "install", "--quiet", *packages]
+    subprocess.run(command, check=True, timeout=INSTALL_SECONDS)
+    return python
 
 
-@pytest.mark.parametrize("package", ["openai", "openai==1.109.1"])
-def test_openai_package(tmp_path: Path, package: str, base: str, expected: Any) -> None:
-    found = run_client(tmp_path / "venv", package, "openai_client.py", base)
+def words(text: str) -> list[str]:
+    """The words of markdown, HTML or plain text, without marks of their form."""
+    return re.findall(r"\w+", html.unescape(re.sub(r"<[^>]*>", " ", text)))
+
+
+def share_of(expected: str, found: str) -> float:
+    """The share of the expected words that were found, wherever they are."""
+    wanted, given = Counter(words(expected)), Counter(words(found))
+    return (wanted & given).total() / wanted.total()
+
+
+@BOTH
+def test_openai_package(run: Run, environment: str, expected: Any) -> None:
+    found = run("openai", environment)
     pdf = expected["pdf"]["text"]
     assert found["models"][0] == "deepseek-ocr"
-    assert found["image"]["text"] == found["response"]["text"] == expected["photo"]
+    assert found["photo"]["text"] == found["response"]["text"] == expected["photo"]
     assert found["pdf"]["text"] == found["stream"]["text"] == pdf
     assert found["response stream"] == {"text": pdf, "deltas": pdf}
     assert found["errors"] == {"url": [422, "invalid_field"], "key": [401, "unauthorized"]}
 
 
-@pytest.mark.parametrize("package", ["mistralai", "mistralai==1.9.11"])
-def test_mistralai_package(tmp_path: Path, package: str, base: str, expected: Any) -> None:
-    found = run_client(tmp_path / "venv", package, "mistral_client.py", base)
+@BOTH
+def test_mistralai_package(run: Run, environment: str, expected: Any) -> None:
+    found = run("mistral", environment)
     pages = [[page["pageIndex"], page["text"]] for page in expected["pdf"]["pages"]]
-    assert found["image"]["pages"] == [[0, expected["photo"]]]
-    assert [index for index, _ in found["pages"]["pages"]] == [0]
+    assert found["photo"]["pages"] == [[0, expected["photo"]]]
+    assert [index for index, _ in found["pdf"]["pages"]] == [0]
+    assert words(found["pdf"]["pages"][0][1]) == words(pages[0][1])
     assert found["file"]["by link"]["pages"] == found["file"]["by id"]["pages"]
     assert [index for index, _ in found["file"]["by id"]["pages"]] == [n for n, _ in pages]
     assert found["file"]["deleted"] is True
     assert found["errors"]["annotation"] == ["HTTPValidationError", 422]
 
 
-@pytest.mark.parametrize("package", ["litellm", "litellm==1.80.0"])
-def test_litellm_package(tmp_path: Path, package: str, base: str, expected: Any) -> None:
-    found = run_client(tmp_path / "venv", package, "litellm_client.py", base)
-    assert found["image"] == expected["photo"]
+@pytest.mark.parametrize("environment", ["newest litellm", "older litellm"])
+def test_litellm_package(run: Run, environment: str, expected: Any) -> None:
+    found = run("litellm", environment)
+    assert found["photo"] == expected["photo"]
     assert found["stream"] == expected["pdf"]["text"]
     assert len(found["ocr"]) == len(expected["pdf"]["pages"])
 
 
-@pytest.mark.parametrize("package", ["langchain-openai", "langchain-openai==1.0.0"])
-def test_langchain_package(tmp_path: Path, package: str, base: str, expected: Any) -> None:
-    found = run_client(tmp_path / "venv", package, "langchain_client.py", base)
-    assert found["image"] == expected["photo"]
+@BOTH
+@pytest.mark.parametrize("client", ["langchain", "langchain_mistral"])
+def test_langchain_packages(run: Run, client: str, environment: str, expected: Any) -> None:
+    found = run(client, environment)
+    assert found["photo"] == expected["photo"]
     assert found["pdf"] == found["stream"] == expected["pdf"]["text"]
+
+
+@BOTH
+def test_tika_package(run: Run, environment: str, expected: Any) -> None:
+    found = run("tika", environment)
+    for name, text in (("photo", expected["photo"]), ("pdf", expected["pdf"]["text"])):
+        assert words(found[name]["text"]) == words(found[name]["plain"]) == words(text)
+        assert found[name]["pages"] == "1"
+
+
+@BOTH
+def test_azure_sdk_as_paperless_calls_it(run: Run, environment: str, expected: Any) -> None:
+    found = run("azure", environment)
+    for name, text in (("photo", expected["photo"]), ("pdf", expected["pdf"]["text"])):
+        assert found[name]["text"].split() == found[name]["words"]
+        assert Counter(words(found[name]["text"])) == Counter(words(text))
+        assert found[name]["searchable"] == "%PDF"
+
+
+@pytest.mark.parametrize("environment", ["newest", "older docling"])
+def test_docling_client(run: Run, environment: str, expected: Any) -> None:
+    found = run("docling", environment)
+    assert found["health"] == "ok"
+    for name, text in (("photo", expected["photo"]), ("pdf", expected["pdf"]["text"])):
+        assert Counter(words(" ".join(found[name]))) == Counter(words(text))
+    assert share_of(" ".join(found["chunks"]), expected["pdf"]["text"]) == 1.0
+
+
+@BOTH
+def test_websockets_package_with_doclings_tasks(run: Run, environment: str, expected: Any) -> None:
+    found = run("socket", environment)
+    assert found["photo state"] == found["pdf state"] == "success"
+    assert words(found["photo"]) == words(expected["photo"])
+    assert words(found["pdf"]) == words(expected["pdf"]["text"])
+    assert found["without a key"] == 403
+
+
+@BOTH
+def test_liteparse_package(run: Run, environment: str, expected: Any) -> None:
+    """It draws the pages itself, and takes the text layer of the PDF before recognized words."""
+    found = run("liteparse", environment)
+    assert share_of(expected["photo"], found["photo"]) > 0.95
+    assert share_of(expected["pdf"]["text"], found["pdf"]) > 0.95

@@ -203,6 +203,11 @@ def test_urls_and_data_urls_are_read_by_the_api_by_jobs_and_by_contracts(
         document = {"type": "document_url", "document_url": url}
         pages = http.post("/v1/ocr", json={"model": "m", "document": document}).json()["pages"]
         assert pages[0]["markdown"] == "Invoice"
+        sources = {"sources": [{"kind": "http", "url": url}]}
+        converted = http.post("/v1/convert/source", json=sources).json()["document"]
+        assert (converted["md_content"], converted["filename"]) == ("Invoice", "a.png")
+        analyze = "/documentintelligence/documentModels/prebuilt-read:analyze"
+        assert http.post(analyze, json={"urlSource": url}).status_code == 202
 
 
 def test_a_service_without_hosts_refuses_urls_and_takes_data_urls(client: Client) -> None:

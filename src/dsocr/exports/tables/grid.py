@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 MAX_SPAN = 100
 """Rows or columns. A larger span is a mistake of the model."""
 
 Attributes = list[tuple[str, str | None]]
+
+_OpenCell = tuple[int, int, int, int, bool]
+"""Row, column, their spans, and whether it is a header, of a cell whose text is being read."""
 
 _LINE_TAGS = {"br", "p", "li", "div", "tr", "hr"}
 
@@ -68,7 +71,7 @@ class GridBuilder:
     _column: int = 0
     _reserved: dict[int, int] = field(default_factory=dict)
     """Column -> first row below the cells above, where one reaches past this row."""
-    _open: GridCell | None = None
+    _open: _OpenCell | None = None
     _text: list[str] = field(default_factory=list)
     _caption: list[str] | None = None
     _caption_text: str = ""
@@ -108,15 +111,18 @@ class GridBuilder:
         self._row = max(self._row, 0)
         while self._reserved.get(self._column, 0) > self._row:
             self._column += 1
-        row_span, column_span = (_span(attributes.get(name)) for name in ("rowspan", "colspan"))
-        self._open = GridCell(self._row, self._column, row_span, column_span, "", is_header)
+        row_span = _span(attributes.get("rowspan"))
+        column_span = _span(attributes.get("colspan"))
+        self._open = self._row, self._column, row_span, column_span, is_header
         for column in range(self._column, self._column + column_span):
             self._reserved[column] = self._row + row_span
         self._column += column_span
 
     def _end_cell(self) -> None:
         if self._open is not None:
-            self._cells.append(replace(self._open, text=_trimmed(self._text)))
+            row, column, row_span, column_span, is_header = self._open
+            text = _trimmed(self._text)
+            self._cells.append(GridCell(row, column, row_span, column_span, text, is_header))
             self._open, self._text = None, []
 
 
@@ -155,7 +161,10 @@ class _TablesParser(HTMLParser):
 
 
 def _trimmed(parts: list[str]) -> str:
-    lines = (line.strip() for line in "".join(parts).split("\n"))
+    text = "".join(parts)
+    if "\n" not in text:
+        return text.strip()
+    lines = (line.strip() for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
 
 

@@ -1,6 +1,6 @@
 """What a program does with the `langchain-openai` package; prints what it gets, as JSON.
 
-Runs in an environment of its own: python langchain_client.py BASE_URL KEY FILE.png FILE.pdf
+Runs in an environment of its own: python langchain_client.py BASE_URL KEY PHOTO.jpg FILE.pdf
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from langchain_openai import ChatOpenAI
 
 def main(base: str, key: str, image: str, document: str) -> None:
     model: Any = ChatOpenAI(model="deepseek-ocr", base_url=f"{base}/v1", api_key=key, max_retries=0)
-    picture = {"type": "image_url", "image_url": {"url": _data_url(image, "image/png")}}
+    picture = {"type": "image_url", "image_url": {"url": _data_url(image, "image/jpeg")}}
     data = _data_url(document, "application/pdf")
     pdf = {"type": "file", "file": {"filename": "a.pdf", "file_data": data}}
     found: dict[str, Any] = {
         "version": importlib.metadata.version("langchain-openai"),
-        "image": model.invoke([HumanMessage(content=[picture])]).content,
+        "photo": model.invoke([HumanMessage(content=[picture])]).content,
         "pdf": model.invoke([HumanMessage(content=[pdf])]).content,
         "stream": "".join(part.content for part in model.stream([HumanMessage(content=[pdf])])),
     }

@@ -1,6 +1,6 @@
 """What a program does with the `litellm` package; prints what it gets, as JSON.
 
-Runs in an environment of its own: python litellm_client.py BASE_URL KEY FILE.png FILE.pdf
+Runs in an environment of its own: python litellm_client.py BASE_URL KEY PHOTO.jpg FILE.pdf
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import litellm
 
 def main(base: str, key: str, image: str, document: str) -> None:
     server = {"api_base": f"{base}/v1", "api_key": key}
-    picture, pdf = _data_url(image, "image/png"), _data_url(document, "application/pdf")
+    picture, pdf = _data_url(image, "image/jpeg"), _data_url(document, "application/pdf")
     found: dict[str, Any] = {"version": importlib.metadata.version("litellm")}
     answer: Any = litellm.completion(
         model="openai/deepseek-ocr",
@@ -28,7 +28,7 @@ def main(base: str, key: str, image: str, document: str) -> None:
         ],
         **server,
     )
-    found["image"] = answer.choices[0].message.content
+    found["photo"] = answer.choices[0].message.content
     chunks: Any = litellm.completion(
         model="openai/deepseek-ocr",
         messages=[{"role": "user", "content": [{"type": "file", "file": {"file_data": pdf}}]}],

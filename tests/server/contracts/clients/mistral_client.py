@@ -1,6 +1,6 @@
 """What a program does with the `mistralai` package; prints what it gets, as JSON.
 
-Runs in an environment of its own: python mistral_client.py BASE_URL KEY FILE.png FILE.pdf
+Runs in an environment of its own: python mistral_client.py BASE_URL KEY PHOTO.jpg FILE.pdf
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ except ImportError:
 
 def main(base: str, key: str, image: str, document: str) -> None:
     client = Mistral(api_key=key, server_url=base)
-    picture = {"type": "image_url", "image_url": _data_url(image, "image/png")}
+    picture = {"type": "image_url", "image_url": _data_url(image, "image/jpeg")}
     file = {"type": "document_url", "document_url": _data_url(document, "application/pdf")}
     found: dict[str, Any] = {
         "version": importlib.metadata.version("mistralai"),
-        "image": _ocr(client, picture),
-        "pages": _ocr(client, file, pages=[0]),
+        "photo": _ocr(client, picture),
+        "pdf": _ocr(client, file, pages=[0]),
         "file": _file(client, Path(document)),
         "errors": _errors(client, file),
     }

@@ -1,6 +1,6 @@
 """What a program does with the `openai` package; prints what it gets, as JSON.
 
-Runs in an environment of its own: python openai_client.py BASE_URL KEY FILE.png FILE.pdf
+Runs in an environment of its own: python openai_client.py BASE_URL KEY PHOTO.jpg FILE.pdf
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import openai
 
 def main(base: str, key: str, image: str, document: str) -> None:
     client = openai.OpenAI(base_url=f"{base}/v1", api_key=key, max_retries=0)
-    picture = _data_url(image, "image/png")
+    picture = _data_url(image, "image/jpeg")
     file = {"filename": "a.pdf", "file_data": _data_url(document, "application/pdf")}
     prompt = "<image>\n<|grounding|>Convert the document to markdown."
     photo: Any = [
@@ -27,7 +27,7 @@ def main(base: str, key: str, image: str, document: str) -> None:
     found: dict[str, Any] = {
         "version": openai.__version__,
         "models": [model.id for model in client.models.list()],
-        "image": _chat(client, photo),
+        "photo": _chat(client, photo),
         "pdf": _chat(client, pdf),
         "stream": _stream(client, pdf),
         "response": _response(client, [{"type": "input_image", "image_url": picture}]),

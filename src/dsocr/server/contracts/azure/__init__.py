@@ -197,11 +197,13 @@ async def _received(request: Request, service: Service, stack: AsyncExitStack) -
     if media_type != "application/json":
         return await received_raw(request, "document", service.settings, stack, limit)
     body = await received_json(request, AnalyzeRequest)
-    if body.urlSource:
+    if body.urlSource and not service.settings.server.url_hosts:
         raise InvalidField("urlSource: this service does not fetch URLs; send base64Source")
-    if not body.base64Source:
+    text = body.urlSource or body.base64Source
+    if not text:
         raise InvalidField("base64Source: the document is missing")
-    return await stored_data(body.base64Source, "document", "base64Source", service.settings, stack)
+    field = "urlSource" if body.urlSource else "base64Source"
+    return await stored_data(text, "document", field, service.settings, stack)
 
 
 async def _operation(

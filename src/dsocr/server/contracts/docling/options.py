@@ -118,6 +118,8 @@ class Source(BaseModel):
     kind: str = "file"
     base64_string: str | None = None
     filename: Annotated[str, Field(max_length=1000)] = "document"
+    url: str | None = None
+    headers: dict[str, Any] = {}
 
 
 class TargetChoice(BaseModel):
@@ -134,19 +136,25 @@ class SourceRequest(BaseModel):
     include_converted_doc: bool = False
     sources: list[Source] = []
     file_sources: list[Source] = []
-    http_sources: list[dict[str, Any]] = []
+    http_sources: list[Source] = []
     target: TargetChoice = TargetChoice()
 
-    def files(self) -> list[tuple[str, str]]:
-        """The name and the base64 of each document. Raises `InvalidField`."""
-        sources = [*self.sources, *self.file_sources]
-        if self.http_sources or any(source.kind != "file" for source in sources):
+    def files(self, *, fetches_urls: bool) -> list[tuple[str, str]]:
+        """The name and the base64, or the URL, of each document. Raises `InvalidField`."""
+        urls = [source for source in self.sources if source.kind != "file"] + self.http_sources
+        if any(source.kind not in ("file", "http") for source in self.sources):
+            raise InvalidField("sources: kind must be file or http")
+        if urls and not fetches_urls:
             raise InvalidField(
                 "sources: this service does not fetch documents; send them with kind=file"
             )
-        if not sources:
+        if any(source.headers or not source.url for source in urls):
+            raise InvalidField("sources: kind=http needs a url, and no headers can be sent to it")
+        files = [source for source in self.sources if source.kind == "file"] + self.file_sources
+        if not urls and not files:
             raise InvalidField("sources: the document is missing")
-        return [(source.filename, source.base64_string or "") for source in sources]
+        named = [(source.filename, source.base64_string or "") for source in files]
+        return [*named, *((source.filename, source.url or "") for source in urls)]
 
 
 def target_of(kind: str, field: str) -> Target:

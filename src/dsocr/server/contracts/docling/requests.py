@@ -74,7 +74,7 @@ async def received_json_conversion(
     request: Request, service: Service, stack: AsyncExitStack, *, chunks: bool, for_job: bool
 ) -> Conversion:
     body = await received_json(request, SourceRequest)
-    files = body.files()
+    files = body.files(fetches_urls=bool(service.settings.server.url_hosts))
     if len(files) > service.settings.jobs.max_files:
         raise InvalidField(f"sources: at most {service.settings.jobs.max_files} in one request")
     uploads = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ HEADERS: tuple[str, ...] = ("header",)
 FOOTERS: tuple[str, ...] = ("footer", "page_number")
 
 _TABLE = re.compile(r"<table\b.*?(?:</table>|\Z)", re.DOTALL | re.IGNORECASE)
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "\\|", "\n": "<br>"})
 TableFormat = Literal["markdown", "html"]
 
 
@@ -90,5 +90,4 @@ def _pipe_table(grid: Grid) -> str:
 
 
 def _cell(text: str) -> str:
-    escaped = html.escape(text, quote=False).replace("|", "\\|")
-    return escaped.replace("\n", "<br>")
+    return text.translate(_ESCAPES)

@@ -33,6 +33,14 @@ class _Image(BaseModel):
     file_id: str | None = None
 
 
+class _DocumentUrl(BaseModel):
+    """The file of a chat with Mistral."""
+
+    type: Literal["document_url"]
+    document_url: str
+    document_name: str | None = None
+
+
 class _FileFields(BaseModel):
     file_data: str | None = None
     file_id: str | None = None
@@ -49,7 +57,8 @@ class _InputFile(_FileFields):
     type: Literal["input_file"]
 
 
-Part = Annotated[_Text | _Refusal | _Image | _File | _InputFile, Discriminator("type")]
+_FilePart = _Image | _DocumentUrl | _File | _InputFile
+Part = Annotated[_Text | _Refusal | _FilePart, Discriminator("type")]
 
 
 class Message(BaseModel):
@@ -113,15 +122,16 @@ def _texts(message: Message) -> list[str]:
 def _files(message: Message) -> list[FileSource]:
     if not isinstance(message.content, list):
         return []
-    return [
-        _source(part) for part in message.content if isinstance(part, _Image | _File | _InputFile)
-    ]
+    return [_source(part) for part in message.content if isinstance(part, _FilePart)]
 
 
-def _source(part: _Image | _File | _InputFile) -> FileSource:
+def _source(part: _FilePart) -> FileSource:
     if isinstance(part, _Image):
         url = part.image_url.url if isinstance(part.image_url, _ImageUrl) else part.image_url
         return _checked(FileSource("image_url", url, part.file_id, "image"))
+    if isinstance(part, _DocumentUrl):
+        name = part.document_name or "document"
+        return _checked(FileSource("document_url", part.document_url, name=name))
     fields = part.file if isinstance(part, _File) else part
     data = fields.file_data or fields.file_url
     name = fields.filename or "document"
