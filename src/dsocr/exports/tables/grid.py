@@ -153,6 +153,10 @@ class _TablesParser(HTMLParser):
         if self._depth:
             self._builder.data(data)
 
+    def updatepos(self, i: int, j: int) -> int:
+        """Lines are not counted: nothing asks for the place of a tag, and it takes time."""
+        return j
+
     def close(self) -> None:
         super().close()
         if self._depth:  # the model was cut off inside the table
