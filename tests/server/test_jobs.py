@@ -613,7 +613,7 @@ def test_options_of_an_export_are_fields_of_its_query_form_and_body(running: Run
         finished(http, job_id)
         url = f"/api/jobs/{job_id}/export"
         assert http.get(f"{url}?frontmatter=true").text.startswith("---\ntitle: ")
-        for wrong in ("tables=csv", "chunk_size=1", "join=perhaps"):
+        for wrong in ("tables=csv", "chunk_size=1", "join=perhaps", "tocc=true"):
             answer = http.get(f"{url}?{wrong}")
             assert answer.status_code == 422
             assert wrong.split("=")[0] in answer.json()["error"]["message"]

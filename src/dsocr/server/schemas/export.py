@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from dsocr.exports.options import (
     MAX_CHUNK,
@@ -63,6 +63,8 @@ class ExportFields(BaseModel):
 
 
 class ExportQuery(ExportFields):
+    model_config = ConfigDict(extra="forbid")  # a mistyped option would change nothing
+
     format: str = Field(
         default="markdown", description="The key of a format, see `formats` of `/api/modes`"
     )
