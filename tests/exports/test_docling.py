@@ -52,9 +52,11 @@ def test_the_body_lists_every_item_in_reading_order(docling: Any) -> None:
     items = [resolved(docling, each) for each in docling["body"]["children"]]
     labels = [item["label"] for item in items]
     page = ["text", "list", "formula", "table", "picture", "caption", "text", "text"]
-    assert labels == ["title", *page, "section_header", *page]
+    failed = ["text"]  # the last page says why it was not read
+    assert labels == ["title", *page, "section_header", *page, *failed]
     assert docling["schema_name"] == "DoclingDocument" and len(docling["pages"]) == 3
     assert items[8]["text"] == CHINESE
+    assert items[-1]["text"].startswith("Page 3 could not be read: ")
 
 
 def test_a_numbered_list_after_bullets_is_a_list_of_its_own() -> None:

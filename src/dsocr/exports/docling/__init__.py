@@ -38,7 +38,7 @@ def write(
         lists = _Lists(stack)
         has_title = False
         for page in document.pages:
-            items = [] if page.error else list(items_of(page, has_title=has_title))
+            items = list(items_of(page, has_title=has_title))
             has_title = has_title or any(item.label == "title" for item in items)
             _PageWriter(lists, page).write(items)
         out.write(_json(_head(document))[:-1])

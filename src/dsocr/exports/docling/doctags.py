@@ -23,11 +23,11 @@ def write(
     assets: Assets | None = None,
     options: ExportOptions = DEFAULTS,
 ) -> None:
-    """UTF-8; the pages in order, `<page_break>` between them. A page that failed is empty."""
+    """UTF-8; the pages in order, `<page_break>` between them. A page that failed says why."""
     out.write(b"<doctag>")
     has_title = False
     for number, page in enumerate(document.pages):
-        items = [] if page.error else list(items_of(page, has_title=has_title))
+        items = list(items_of(page, has_title=has_title))
         has_title = has_title or any(item.label == "title" for item in items)
         text = "\n".join(_tags(items))
         out.write((("\n<page_break>\n" if number else "") + text).encode())

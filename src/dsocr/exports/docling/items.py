@@ -36,7 +36,10 @@ class Item:
 
 def items_of(page: PageResult, *, has_title: bool) -> Iterator[Item]:
     """The items in reading order. `has_title`: whether a page before has the title; a first
-    heading of level 1 is one."""
+    heading of level 1 is one. A page that failed has one item, which says why."""
+    if page.error is not None:
+        yield Item("text", f"Page {page.index + 1} could not be read: {page.error.message}")
+        return
     for part in parts_of(page):
         box = surrounding(part.boxes) if part.boxes else None
         if part.kind == "heading":
