@@ -16,9 +16,10 @@ from tests.served import served
 KEY = "open-sesame"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a service that requires `KEY`."""
+    """The URL of a service that requires `KEY`. It ends with the file: other files count the child
+    processes of this one."""
     settings = Settings(
         engine="ppocr",
         runs_dir=tmp_path_factory.mktemp("runs"),

@@ -236,9 +236,8 @@ def test_the_released_config_is_the_known_spec() -> None:
 @pytest.mark.parametrize(
     "architecture",
     [
-        "DeepseekOcr2ForConditionalGeneration",  # Hugging Face's own layout
-        "UnlimitedOcrForConditionalGeneration",
         "DeepseekOCR3ForCausalLM",
+        "Qwen2VLForConditionalGeneration",
     ],
 )
 def test_other_classes_are_refused_by_name(tmp_path: Path, architecture: str) -> None:

@@ -133,6 +133,7 @@ class _CommonOptions(TypedDict, total=False):
     max_tokens: int
     temperature: float
     no_repeat_ngram: str
+    model: str
     engine: str
     languages: str
 
