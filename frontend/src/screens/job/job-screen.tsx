@@ -123,6 +123,7 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
 
   async function retry({ mode, prompt }: Pick<api.OcrOptions, 'mode' | 'prompt'>) {
     // What the page has now becomes a version, its corrections too.
+    await corrections.stored(pageIndex)
     const options = { mode, prompt, discard_corrections: true }
     await updateJob(api.retryPage(jobId, pageIndex, options))
   }

@@ -4,6 +4,7 @@ import * as api from '../../api/client'
 import { draftsOf, removeDraft, storeDraft, type Draft } from '../../lib/drafts'
 
 const RETRY_MILLISECONDS = 4000
+const POLL_MILLISECONDS = 50
 
 type Change = { page: number; block: number; before: string | null; after: string | null }
 export type Corrections = ReturnType<typeof useCorrections>
@@ -16,6 +17,10 @@ export function useCorrections(jobId: string) {
   const [past, setPast] = useState<readonly Change[]>([])
   const [future, setFuture] = useState<readonly Change[]>([])
   const sending = useRef(false)
+  const latest = useRef(drafts)
+  useEffect(() => {
+    latest.current = drafts
+  }, [drafts])
 
   useEffect(() => {
     draftsOf(jobId).then(setDrafts, () => undefined) // without IndexedDB they are kept in this tab
@@ -78,8 +83,17 @@ export function useCorrections(jobId: string) {
     return change.page
   }
 
+  /** Resolves when the server has all corrections of the page. */
+  async function stored(page: number): Promise<void> {
+    const isWaiting = (draft: Draft) => draft.page === page && draft.phase === 'saved'
+    while (latest.current.some(isWaiting)) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS))
+    }
+  }
+
   return {
     drafts,
+    stored,
     /** Corrections that the server does not have although they were sent. */
     unstored: failed ? unsent.length : 0,
     correct,
