@@ -1,5 +1,5 @@
 import { Button, Group, Loader, Modal, Radio, SimpleGrid, Stack, Text } from '@mantine/core'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import * as api from '../../api/client'
 import { useTranslation, type Texts } from '../../i18n/translation'
@@ -23,7 +23,9 @@ export function VersionsDialog(props: {
   const { jobId, page } = props
   const [chosen, setChosen] = useState<number>()
   const { data } = useQuery({
-    queryKey: ['versions', jobId, page],
+    // A new reading or correction, which changes the present text, makes a version.
+    queryKey: ['versions', jobId, page, props.present],
+    placeholderData: keepPreviousData,
     queryFn: ({ signal }) => api.pageVersions(jobId, page, signal),
     staleTime: 0,
   })
