@@ -108,9 +108,8 @@ type PageOutput = { text: string; items?: Block[]; finishReason?: string; flags?
 export async function respondWith(page: Page, output: PageOutput): Promise<void> {
   const { text, items = [], finishReason = 'stop', flags = [] } = output
   await page.route(/\/api\/jobs\/\w+\/pages\/0$/, async (route) => {
-    const answer = await route.fetch().catch(() => null)
-    if (answer === null) return // the test has ended
-    const read = await answer.json()
+    const read = await route.fetch().then((answer) => answer.json()).catch(() => null)
+    if (read === null) return // the test has ended
     const layout = { width: 900, height: 800, items }
     await route.fulfill({ json: { ...read, text, correctedText: text, rawText: text, layout, finishReason, flags } })
   })
