@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -122,19 +122,33 @@ async def run_batch_on(
     observer.engine_ready(info, host.selection)
     reader = _DocumentReader(pipeline, host.sandbox, job, observer, Summary())
     writer = OrderedWriter(write_document)
+    await read_all(
+        inputs, targets, reader.read, writer, lambda: host.engine.info.max_concurrency + 1
+    )
+    return reader.summary
+
+
+async def read_all(
+    inputs: Sequence[Input],
+    targets: Sequence[Path] | None,
+    read: Callable[[Input, Path | None], Awaitable[bytes | None]],
+    writer: OrderedWriter,
+    num_at_once: Callable[[], int],
+) -> None:
+    """Reads the documents, so many at once. `read` writes to a target; without `targets` the
+    writer gets what it returns, in the order of `inputs`."""
     upcoming = iter(enumerate(inputs))
 
     async def read_next() -> bool:
         position, entry = next(upcoming, (0, None))
         if entry is None:
             return False
-        content = await reader.read(entry, targets[position] if targets else None)
+        content = await read(entry, targets[position] if targets else None)
         if targets is None:
             await writer.write(position, content)
         return True
 
-    await run_workers(read_next, lambda: min(len(inputs), host.engine.info.max_concurrency + 1))
-    return reader.summary
+    await run_workers(read_next, lambda: min(len(inputs), num_at_once()))
 
 
 @dataclass(frozen=True, slots=True)

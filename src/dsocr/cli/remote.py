@@ -18,6 +18,7 @@ from dsocr.batch.runner import (
     WriteDocument,
     check_readable,
     is_expected,
+    read_all,
     write_target,
 )
 from dsocr.cli.service import Service
@@ -34,7 +35,6 @@ from dsocr.client import (
     Unauthorized,
 )
 from dsocr.errors import BadRequest, DsocrError
-from dsocr.pipeline.workers import run_workers
 
 MAX_JOBS = 4
 """Documents at once: while one is uploaded or exported, the service reads others."""
@@ -54,18 +54,7 @@ async def read_remotely(
     async with AsyncClient(service.url, service.key) as client:
         reader = _RemoteReader(client, service, job, observer, Summary())
         writer = OrderedWriter(write_document)
-        upcoming = iter(enumerate(inputs))
-
-        async def read_next() -> bool:
-            position, entry = next(upcoming, (0, None))
-            if entry is None:
-                return False
-            content = await reader.read(entry, targets[position] if targets else None)
-            if targets is None:
-                await writer.write(position, content)
-            return True
-
-        await run_workers(read_next, lambda: min(len(inputs), MAX_JOBS))
+        await read_all(inputs, targets, reader.read, writer, lambda: MAX_JOBS)
         return reader.summary
 
 
