@@ -1,6 +1,6 @@
 """The pages' pictures with what is redacted covered, encoded again without any metadata.
 
-A line has the box of the whole line. Its words are told apart by the white between them; where
+A line has the box of the whole line. Its words are separated by the white gaps between them; where
 their number and widths do not agree with the text, the whole line is covered.
 """
 
