@@ -1,4 +1,5 @@
 import AxeBuilder from '@axe-core/playwright'
+import type { Page } from '@playwright/test'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { dispatchFiles, expect, processFile, test, textOf, upload, type Document } from './fixtures'
@@ -110,6 +111,7 @@ test('a PDF becomes a job that marks each finished page', async ({ app, pdf }) =
 
 test('several files become documents of their own, or one by choice', async ({ app, image }) => {
   const files = ['pair-1.png', 'pair-2.png'].map((name) => ({ ...image, name }))
+  await holdFirstList(app, files.length)
   await upload(app, ...files)
   await expect(app.getByRole('heading', { name: 'History' })).toBeVisible()
   for (const { name } of files) await expect(app.getByRole('link', { name })).toBeVisible()
@@ -118,6 +120,20 @@ test('several files become documents of their own, or one by choice', async ({ a
   await upload(app, ...files)
   await expect(app.getByRole('heading', { name: 'pair-1.png and 1 more' })).toBeVisible()
 })
+
+/** Holds the first list of jobs, requested before the uploads have ended, until they have. */
+async function holdFirstList(app: Page, uploads: number): Promise<void> {
+  const isUpload = (url: string, method: string) => method === 'POST' && url.endsWith('/api/jobs')
+  let ended = 0
+  const allEnded = app.waitForResponse(
+    (response) => isUpload(response.url(), response.request().method()) && ++ended === uploads,
+  )
+  await app.route(/\/api\/jobs\?/, async (route) => {
+    const response = await route.fetch()
+    await allEnded
+    await route.fulfill({ response }).catch(() => undefined) // the page asks again
+  }, { times: 1 })
+}
 
 test('the files of a folder become documents, and the others are named', async ({ app, image }, info) => {
   const folder = await makeFolder(info.outputPath('letters'), image)

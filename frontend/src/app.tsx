@@ -8,6 +8,7 @@ import styles from './app.module.css'
 import { useTranslation } from './i18n/translation'
 import { documentsOf, validateFiles, type Rejection } from './lib/files'
 import { HistoryScreen } from './screens/history/history-screen'
+import { refreshJobs } from './screens/refresh'
 import { Header } from './screens/shell/header'
 import { KeyDialog } from './screens/shell/key-dialog'
 import { useHealth } from './screens/shell/use-health'
@@ -42,7 +43,7 @@ export function App() {
     staleTime: 60_000,
   })
   const uploads = useUploads((job, { from }) => {
-    void cache.invalidateQueries({ queryKey: ['jobs'] })
+    void refreshJobs(cache)
     if (window.location.hash === from) navigate({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })
   })
   const supportedTasks = health?.engine.tasks

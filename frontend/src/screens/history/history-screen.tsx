@@ -10,6 +10,7 @@ import { FullScreenMessage } from '../../ui/full-screen-message'
 import { errorMessage, notifyError } from '../error-notifications'
 import { isActive } from '../job/use-job'
 import { jobName } from '../job-name'
+import { refreshJobs } from '../refresh'
 import { HistoryRow } from './history-row'
 import { SelectionBar } from './selection-bar'
 
@@ -45,7 +46,7 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
     } catch (failure) {
       notifyError(failure, t)
     }
-    await cache.invalidateQueries({ queryKey: ['jobs'] })
+    await refreshJobs(cache)
   }
 
   const message = error ? errorMessage(error, t) : null

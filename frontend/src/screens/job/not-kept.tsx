@@ -4,6 +4,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import { deleteJob } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
+import { refreshJobs } from '../refresh'
 
 type NotKept = { notKept: boolean; setNotKept: (notKept: boolean) => void }
 
@@ -15,7 +16,7 @@ export function useNotKept(jobId: string): NotKept {
   latest.current = notKept
   useEffect(() => {
     const leave = () => {
-      if (latest.current) void deleteJob(jobId, true).then(() => cache.invalidateQueries({ queryKey: ['jobs'] }))
+      if (latest.current) void deleteJob(jobId, true).then(() => refreshJobs(cache))
     }
     window.addEventListener('pagehide', leave)
     return () => {

@@ -4,6 +4,7 @@ import * as api from '../../api/client'
 import { applyLiveEvent, isInformational, type LivePages } from '../../lib/result'
 import type { ServerEvent } from '../../lib/sse'
 import type { PageMark } from '../../viewer/page/page-list'
+import { refresh } from '../refresh'
 
 type PageSummary = Pick<api.JobPage, 'flags' | 'error' | 'finishReason'>
 
@@ -44,7 +45,7 @@ export function useJob(jobId: string) {
       if (event.event === 'page_done') {
         const page: PageSummary & { pageIndex: number } = JSON.parse(event.data)
         received.summaries.set(page.pageIndex, page)
-        void cache.invalidateQueries({ queryKey: ['page', jobId, page.pageIndex] })
+        void refresh(cache, ['page', jobId, page.pageIndex])
       }
       if (frame === 0) frame = requestAnimationFrame(publish)
     }

@@ -6,6 +6,7 @@ import { useTranslation, type Texts } from '../../i18n/translation'
 import { duration, moment } from '../../lib/format'
 import { MarkdownView } from '../../viewer/text/markdown-view'
 import { notifyError } from '../error-notifications'
+import { refresh } from '../refresh'
 import styles from './versions-dialog.module.css'
 
 type Version = Awaited<ReturnType<typeof api.pageVersions>>['versions'][number]
@@ -35,7 +36,7 @@ export function VersionsDialog(props: {
   async function take(version: Version) {
     try {
       props.onTaken(await api.takeVersion(jobId, page, version.number))
-      await cache.invalidateQueries({ queryKey: ['versions', jobId, page] })
+      await refresh(cache, ['versions', jobId, page])
       props.onClose()
     } catch (failure) {
       notifyError(failure, t)

@@ -1,0 +1,13 @@
+import type { QueryClient, QueryKey } from '@tanstack/react-query'
+
+/**
+ * Fetches again what has changed on the server. A first fetch under way is started again too: it may
+ * have been responded to before the change, and `invalidateQueries` alone takes its data for current.
+ */
+export async function refresh(cache: QueryClient, queryKey: QueryKey): Promise<void> {
+  await cache.cancelQueries({ queryKey })
+  await cache.invalidateQueries({ queryKey })
+}
+
+/** Fetches the lists of jobs again. */
+export const refreshJobs = (cache: QueryClient) => refresh(cache, ['jobs'])
