@@ -8,7 +8,7 @@ import styles from './app.module.css'
 import { useTranslation } from './i18n/translation'
 import { documentsOf, validateFiles, type Rejection } from './lib/files'
 import { HistoryScreen } from './screens/history/history-screen'
-import { refreshJobs } from './screens/refresh'
+import { refresh, refreshJobs } from './screens/refresh'
 import { Header } from './screens/shell/header'
 import { KeyDialog } from './screens/shell/key-dialog'
 import { useHealth } from './screens/shell/use-health'
@@ -133,7 +133,7 @@ export function App() {
           </Center>
         </Dropzone.FullScreen>
       )}
-      <KeyDialog onKey={() => void cache.invalidateQueries()} />
+      <KeyDialog onKey={() => void refresh(cache, [])} />
       <ShortcutDialog opened={shortcutsOpened} onClose={() => setShortcutsOpened(false)} />
     </div>
   )

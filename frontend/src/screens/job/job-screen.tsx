@@ -14,6 +14,7 @@ import { Viewer } from '../../viewer/viewer'
 import { copyActions, copyText } from '../copy-actions'
 import { errorMessage, notifyError } from '../error-notifications'
 import { jobName } from '../job-name'
+import { show } from '../refresh'
 import { retryOptions } from '../retry-options'
 import { saveFile } from '../save-file'
 import { doneState, singlePageResponse, thumbnailLoader } from './job-pages'
@@ -214,7 +215,7 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
             jobId={jobId}
             page={pageIndex}
             present={markdown}
-            onTaken={(taken) => cache.setQueryData(['page', jobId, pageIndex], taken)}
+            onTaken={(taken) => show(cache, ['page', jobId, pageIndex], taken)}
             onClose={() => setVersionsOpened(false)}
           />
         </Suspense>
