@@ -20,6 +20,7 @@ from dsocr.pipeline.pipeline import Pipeline
 from dsocr.process.inflight import Suspicion, WorkerLost
 from dsocr.types import OcrOptions, PageImage, PageResult
 from tests.fakes import OPTIONS, FakeEngine, FakeSource, page_image
+from tests.waiting import DEADLINE_SECONDS
 
 HANG, WORDS = ["@hang"], ["one", "two", "three"]
 
@@ -92,7 +93,7 @@ async def until(condition: Callable[[], bool]) -> None:
         while not condition():
             await asyncio.sleep(0)
 
-    await asyncio.wait_for(wait(), 10)
+    await asyncio.wait_for(wait(), DEADLINE_SECONDS)
 
 
 async def started(*members: Member) -> EnginePool:
