@@ -15,8 +15,8 @@ from dsocr.engines.deepseek.grounding import (
     compose_raw,
     markdown_of,
     parse,
+    references,
 )
-from dsocr.engines.deepseek.references import references
 from dsocr.types import Block, Box
 
 GOLDENS = json.loads((Path(__file__).parents[2] / "data" / "grammar.json").read_text("utf-8"))

@@ -103,6 +103,11 @@ class BlockStream:
         return closed
 
 
+def references(raw: str) -> list[Reference]:
+    """All references, left to right, as the authors' pattern finds them."""
+    return [reference for _, reference in Scanner().feed(raw)]
+
+
 def parse(raw: str, *, confidences: Sequence[float | None] | None = None) -> list[Block]:
     """Raw output to blocks in reading order; `confidences` belong to the references, in order.
 

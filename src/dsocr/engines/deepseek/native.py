@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dsocr.engines.base import EngineInfo, OnText
-from dsocr.engines.deepseek.grounding import parse, result_of_blocks
+from dsocr.engines.deepseek.grounding import parse, references, result_of_blocks
 from dsocr.engines.deepseek.modes import MODES, mode_specs
 from dsocr.engines.deepseek.prompts import TASKS
-from dsocr.engines.deepseek.references import references
 from dsocr.engines.deepseek.review import review_share, reviewed
 from dsocr.engines.deepseek.text_lines import born_digital_lines
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files

@@ -142,10 +142,5 @@ class Scanner:
         return self._buffer
 
 
-def references(raw: str) -> list[Reference]:
-    """All references, left to right, as the authors' pattern finds them."""
-    return [reference for _, reference in Scanner().feed(raw)]
-
-
 def _fraction(coordinate: float) -> float:
     return min(1.0, max(0.0, coordinate / SCALE))
