@@ -40,20 +40,19 @@ def graph_runtime(
         num_tokens=model.spec.decoder.max_positions,
         max_num_seqs=8,
         special=tokenizer.special,
-        digits=kinds_of(tokenizer).digits,
+        digits=_kinds(tokenizer).digits,
         make_steps=make_steps,
     )
     return _runtime(runner, tokenizer, lookahead=1, **settings)
 
 
 def _runtime(runner: ModelRunner, tokenizer: Tokenizer, **settings: Any) -> Runtime:
-    processor = InputProcessor(runner.model, tokenizer, kinds_of(tokenizer))
+    processor = InputProcessor(runner.model, tokenizer, _kinds(tokenizer))
     return Runtime(runner, processor, **settings)
 
 
 @cache
-def kinds_of(tokenizer: Tokenizer) -> TokenKinds:
-    """`token_kinds`, computed once: it goes through the whole vocabulary."""
+def _kinds(tokenizer: Tokenizer) -> TokenKinds:
     return token_kinds(tokenizer)
 
 

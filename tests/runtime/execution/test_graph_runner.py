@@ -32,12 +32,13 @@ from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.scheduler import Limits, ScheduledStep
 from dsocr.runtime.scheduling.sequence import SamplingParams
+from dsocr.runtime.text.repetition import token_kinds
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
 from dsocr.types import NoRepeat
 from tests.runtime.goldens import golden_mode, golden_page
 from tests.runtime.plain_decode import plain_steps
-from tests.runtime.reading import graph_runtime, kinds_of, outputs, plain_runtime, run
+from tests.runtime.reading import graph_runtime, outputs, plain_runtime, run
 from tests.runtime.reference import golden
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -211,7 +212,7 @@ def test_repetition_ends_pages_where_the_host_alone_would(
     events = run(runtime)
 
     assert runtime.load.preemptions > 0
-    found = alarm(kinds_of(tokenizer), line)
+    found = alarm(token_kinds(tokenizer), line)
     assert found is not None
     done = [one for one in events if isinstance(one, Done)]
     assert [one.finish_reason for one in done] == ["repetition"] * 3
