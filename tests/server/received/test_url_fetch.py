@@ -21,7 +21,7 @@ from tests.fakes import pdf, png
 from tests.server.conftest import Client
 
 TLS = Path(__file__).parents[2] / "data" / "tls"
-CONFIG = ServerConfig(url_hosts=("hooks.example",), url_private=True, url_mb=0.01, url_seconds=5)
+CONFIG = ServerConfig(url_hosts=("hooks.example",), url_private=True, url_mb=0.01, url_seconds=60)
 
 
 class Host(http.server.BaseHTTPRequestHandler):
