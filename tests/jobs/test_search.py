@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Connection
 
@@ -14,14 +11,6 @@ from dsocr.jobs.store.database import Database
 from dsocr.jobs.store.search import TextQuery
 from dsocr.types import Block, PageResult
 from tests.jobs.rows import accepted, claimed, read
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(tmp_path / "search.sqlite3")
-    await database.open()
-    yield database
-    await database.close()
 
 
 async def stored(database: Database, *texts: str, **fields: object) -> Lease:
@@ -100,7 +89,8 @@ async def test_a_deleted_job_leaves_nothing_in_the_index(database: Database) -> 
     await database.write(commands.remove, lease.job_id)
 
     def rest(connection: Connection) -> list[object]:
-        tables = ("page_texts", "page_words_docsize")
+        is_sqlite = connection.dialect.name == "sqlite"  # whose FTS5 counts its own rows apart
+        tables = ("page_texts", "page_words_docsize" if is_sqlite else "page_words")
         return [connection.exec_driver_sql(f"select count(*) from {t}").scalar() for t in tables]
 
     assert await database.read(rest) == [0, 0]

@@ -39,7 +39,7 @@ from dsocr.jobs.live import LiveEvents
 from dsocr.jobs.maintenance import Maintenance
 from dsocr.jobs.source import JobSource
 from dsocr.jobs.store import commands, listing, queries, search, versions
-from dsocr.jobs.store.database import Database, path_of
+from dsocr.jobs.store.database import Database, parse_url
 from dsocr.jobs.store.listing import JobFilter
 from dsocr.jobs.store.search import TextQuery
 from dsocr.jobs.submission import Submission, new_job
@@ -66,7 +66,7 @@ class JobQueue:
         self.files = JobFiles(
             folder, registry.id, quota_mb=config.quota_mb, min_free_mb=config.min_free_mb
         )
-        self._database = database = Database(path_of(url) if url else folder / "jobs.sqlite3")
+        self._database = database = Database(parse_url(url) if url else folder / "jobs.sqlite3")
         self._notifier = JobNotifier()
         self._live = LiveEvents()
         self._images = PageImages()

@@ -116,6 +116,7 @@ STATUS: dict[type[DsocrError], int] = {
     errors.EngineCrashed: 503,
     errors.BadCheckpoint: 503,
     errors.DiskFull: 507,
+    errors.StoreUnavailable: 503,
     JobNotFound: 404,
     PageNotFound: 404,
     PageNotRead: 404,

@@ -1,13 +1,14 @@
 """Full-text search in the pages of all jobs.
 
-`page_texts` has the words of each page that was read. What a database needs to find them fast is
-made by the migration `r0004_search` and asked by `_having`: on SQLite it is the FTS5 table
-`page_words`, which triggers on `page_texts` keep up to date.
+`page_texts` has the words of each page that was read. The migration `r0004_search` makes the index
+`page_words`: on SQLite an FTS5 table, which triggers on `page_texts` keep up to date; on PostgreSQL
+a table of text vectors, whose words are split here and not by the server, so that its locale does
+not matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from sqlalchemy import (
     literal_column,
     select,
     table,
+    text,
 )
 
 from dsocr.jobs.job import Correction, FoundText
@@ -34,6 +36,13 @@ _INSERT = insert(page_texts)
 _DELETE = delete(page_texts).where(
     page_texts.c.job_id == bindparam("job"), page_texts.c.page == bindparam("index")
 )
+_INSERT_VECTOR = text(
+    "INSERT INTO page_words (id, vector) SELECT id, CAST(:vector AS tsvector) FROM page_texts "
+    "WHERE job_id = :job AND page = :index"
+)
+_MATCHING_VECTORS = text(
+    "SELECT id FROM page_words WHERE vector @@ CAST(:query AS tsquery)"
+).columns(literal_column("id"))
 _READ = select(pages.c.job_id, pages.c.number, pages.c.result, pages.c.corrections).where(
     pages.c.result.is_not(None)
 )
@@ -62,6 +71,9 @@ def index_page(
     words = search_text.indexed("\n".join(_block_texts(result, corrections or {})))
     if words.strip():
         connection.execute(_INSERT, {"job_id": job_id, "page": index, "words": words})
+        if connection.dialect.name == "postgresql":
+            vector = search_text.vector(words)
+            connection.execute(_INSERT_VECTOR, {"job": job_id, "index": index, "vector": vector})
 
 
 def index_all(connection: Connection) -> None:
@@ -78,11 +90,12 @@ def find(connection: Connection, query: TextQuery) -> tuple[list[FoundText], boo
     wanted = search_text.terms(query.text)
     if not wanted:
         return [], False
-    rows = connection.execute(_found(query, wanted)).all()
+    condition = _having(wanted, connection.dialect.name)
+    rows = connection.execute(_found(query, condition)).all()
     return [_excerpt_of(row, query.text) for row in rows[: query.limit]], len(rows) > query.limit
 
 
-def _found(query: TextQuery, wanted: Sequence[str]) -> Select[Any]:
+def _found(query: TextQuery, condition: ColumnElement[bool]) -> Select[Any]:
     found = (
         select(
             *(pages.c.job_id, pages.c.number, pages.c.result, pages.c.corrections),
@@ -91,7 +104,7 @@ def _found(query: TextQuery, wanted: Sequence[str]) -> Select[Any]:
         .join(page_texts, _same_page(page_texts.c.job_id, page_texts.c.page))
         .join(jobs, jobs.c.id == pages.c.job_id)
         .join(files, (files.c.job_id == pages.c.job_id) & (files.c.number == pages.c.file))
-        .where(_having(wanted))
+        .where(condition)
         .order_by(jobs.c.created_at.desc(), jobs.c.id.desc(), pages.c.number)
         .limit(query.limit + 1)
         .offset(query.offset)
@@ -104,9 +117,13 @@ def _same_page(job_id: Any, page: Any) -> ColumnElement[bool]:
     return condition
 
 
-def _having(wanted: Iterable[str]) -> ColumnElement[bool]:
-    """Whether a row of `page_texts` has all terms, as FTS5 finds them. A term ends anywhere in a
-    word: it may still be typed."""
+def _having(wanted: Sequence[str], dialect: str) -> ColumnElement[bool]:
+    """Whether a row of `page_texts` has all terms. A term ends anywhere in a word: it may still be
+    typed."""
+    if dialect == "postgresql":
+        return page_texts.c.id.in_(
+            _MATCHING_VECTORS.bindparams(query=search_text.vector_query(wanted))
+        )
     phrases = ('"' + search_text.indexed(term).replace('"', " ") + '" *' for term in wanted)
     index = table("page_words")
     matching: Select[Any] = select(literal_column("rowid")).select_from(index)

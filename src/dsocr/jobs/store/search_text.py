@@ -18,6 +18,10 @@ EXCERPT_CHARACTERS = 60
 MAX_TERMS = 16
 """Of a query; further ones are left out."""
 
+MAX_WORD = 500
+"""Characters of a word of a vector; PostgreSQL allows 2 kB."""
+
+_WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile(
     "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff])"
@@ -39,6 +43,22 @@ def terms(query: str) -> list[str]:
     """The parts of a query that a page must have; none without a letter or digit."""
     words = unicodedata.normalize("NFKC", query).split()
     return [word for word in words if any(map(str.isalnum, word))][:MAX_TERMS]
+
+
+def vector(text: str) -> str:
+    """The words of an indexed text with their places, as a PostgreSQL `tsvector` is written."""
+    return " ".join(f"'{word}':{place}" for place, word in enumerate(_words(text), 1))
+
+
+def vector_query(wanted: Sequence[str]) -> str:
+    """All terms, each a phrase whose last word may go on, as a PostgreSQL `tsquery` is written."""
+    phrases = (" <-> ".join(f"'{word}'" for word in _words(indexed(term))) for term in wanted)
+    return " & ".join(f"({phrase}:*)" for phrase in phrases)
+
+
+def _words(text: str) -> list[str]:
+    """Runs of letters and digits in lower case without accents, as FTS5 splits them."""
+    return [word[:MAX_WORD] for word in _WORD.findall(_folded(text)[0])]
 
 
 def excerpt(text: str, query: str) -> tuple[TextPart, ...]:

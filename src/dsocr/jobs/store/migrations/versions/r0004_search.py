@@ -18,6 +18,12 @@ FTS5 = (
     "INSERT INTO page_words(page_words, rowid, words) VALUES ('delete', old.id, old.words); END",
 )
 
+VECTORS = (
+    "CREATE TABLE page_words (id integer PRIMARY KEY REFERENCES page_texts ON DELETE CASCADE, "
+    "vector tsvector NOT NULL)",
+    "CREATE INDEX page_words_by_word ON page_words USING gin (vector)",
+)
+
 
 def upgrade() -> None:
     op.create_table(
@@ -28,7 +34,6 @@ def upgrade() -> None:
         sa.Column("words", sa.Text, nullable=False),
     )
     op.create_index("page_texts_by_page", "page_texts", ["job_id", "page"], unique=True)
-    if op.get_bind().dialect.name == "sqlite":
-        for statement in FTS5:
-            op.execute(statement)
+    for statement in FTS5 if op.get_bind().dialect.name == "sqlite" else VECTORS:
+        op.execute(statement)
     index_all(op.get_bind())
