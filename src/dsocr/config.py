@@ -28,6 +28,7 @@ from dsocr.engines.registry import ENGINES, canonical_name
 from dsocr.errors import DsocrError
 from dsocr.host import HostConfig
 from dsocr.jobs.config import JobsConfig
+from dsocr.jobs.files.storage import CLOUD_SCHEMES
 from dsocr.model_hosts import ModelsConfig, NamedModel, models_config, parse_models
 from dsocr.options import OptionLimits, parse_no_repeat
 from dsocr.pages.config import PagesConfig
@@ -62,6 +63,7 @@ FIXED_NAMES = {
     ("server", "api_keys"): "DEEPSEEK_OCR_API_KEYS",
     ("server", "contracts"): "DEEPSEEK_OCR_CONTRACTS",
     ("jobs", "database_url"): "DEEPSEEK_OCR_DATABASE_URL",
+    ("jobs", "storage_url"): "DEEPSEEK_OCR_STORAGE_URL",
 }
 """Section and field -> variable, for names that do not follow the rule."""
 
@@ -300,6 +302,10 @@ def _convert(variable: Variable, text: str) -> Any:
             raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
         if variable.field == "database_url" and not text.startswith(DATABASE_SCHEMES):
             raise ValueError("write sqlite:///path or postgresql+psycopg://user@host/database")
+        if variable.field == "storage_url" and not text.startswith(CLOUD_SCHEMES):
+            raise ValueError(
+                "write s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
+            )
         if variable.field == "device":
             return ",".join(parse_devices(text))
         if variable.field == "default_prompt":

@@ -400,6 +400,11 @@ def test_heartbeats_expire_by_the_clock_of_the_observer() -> None:
     assert monitor.expired({"a": 8, "b": 2}) == set()
     now = 110.0
     assert monitor.expired({"a": 8, "b": 2}) == {"a"}
+    monitor.restart()
+    now = 120.0
+    assert monitor.expired({"a": 8, "b": 2}) == set()
+    now = 125.0
+    assert monitor.expired({"a": 8, "b": 2}) == {"a", "b"}
 
 
 @pytest.mark.parametrize("search", ["", "scan", "scan 1", "SCAN 12.", "%", "none"])

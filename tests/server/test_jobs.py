@@ -41,7 +41,7 @@ Running = Callable[..., AbstractContextManager[TestClient]]
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Running:
+def running(tmp_path: Path, database_url: str) -> Running:
     """`with running(max_pages=2) as http:` is a service with these settings of jobs."""
 
     @contextlib.contextmanager
@@ -50,7 +50,7 @@ def running(tmp_path: Path) -> Running:
     ) -> Iterator[TestClient]:
         settings = dataclasses.replace(
             settings_with(tmp_path / "runs", **(server or {})),
-            jobs=JobsConfig(**{**QUICK, **jobs}),
+            jobs=JobsConfig(**{**QUICK, "database_url": database_url, **jobs}),
         )
         app = create_app(settings, create_engine=lambda name, config: engine or FakeEngine())
         with TestClient(app, raise_server_exceptions=False) as http:
@@ -923,10 +923,11 @@ def test_a_running_job_has_an_eta(running: Running) -> None:
         assert 0 < soon < later
 
 
+@pytest.mark.parametrize("database_url", [""])  # SQLite can be told that its disk is full
 def test_a_job_waits_while_the_disk_is_full(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsocr.jobs.job_runner.FULL_DISK_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("dsocr.jobs.job_runner.STORE_PAUSE_SECONDS", 0.05)
     engine = Holds("p9")
     with running(engine) as http:
         database = http.app.state.service.jobs._database  # type: ignore[attr-defined]

@@ -262,6 +262,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/export/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A link to a job as a file
+         * @description As the export, written into the object storage of the service and downloaded from there: the
+         *     link needs no key and expires. 400 where files are stored in a folder.
+         */
+        get: operations["export_link_api_jobs__job_id__export_link_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/formats": {
         parameters: {
             query?: never;
@@ -396,27 +417,6 @@ export interface paths {
          * @description The pages that have it, with the number of their blocks that do, corrections included.
          */
         get: operations["search_api_jobs__job_id__search_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/search": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Find text in all jobs
-         * @description The pages of the jobs in the list of `GET /api/jobs` that have all words, corrections
-         *     included, each with an excerpt in which the words are marked.
-         */
-        get: operations["search_all_api_search_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1348,15 +1348,15 @@ export interface components {
              */
             retryable: boolean;
         };
-        /** ExcerptPart */
-        ExcerptPart: {
-            /** Text */
-            text: string;
-            /**
-             * Match
-             * @description Whether it is what was searched for
-             */
-            match: boolean;
+        /**
+         * ExportLink
+         * @description Where an export can be downloaded without a key.
+         */
+        ExportLink: {
+            /** Url */
+            url: string;
+            /** Expiresseconds */
+            expiresSeconds: number;
         };
         /** ExportQuery */
         ExportQuery: {
@@ -1504,43 +1504,6 @@ export interface components {
             pages: components["schemas"]["FoundPage"][];
         };
         /**
-         * FoundText
-         * @description A page that has the words.
-         */
-        FoundText: {
-            /** Jobid */
-            jobId: string;
-            /** Filename */
-            fileName: string;
-            /**
-             * Createdat
-             * @description Of the job
-             */
-            createdAt: string;
-            /** Pageindex */
-            pageIndex: number;
-            /**
-             * Block
-             * @description The block that the excerpt is from
-             */
-            block: number | null;
-            /** Excerpt */
-            excerpt: components["schemas"]["ExcerptPart"][];
-        };
-        /**
-         * FoundTexts
-         * @description Of the newest job first.
-         */
-        FoundTexts: {
-            /** Found */
-            found: components["schemas"]["FoundText"][];
-            /**
-             * More
-             * @description Whether there are more after these
-             */
-            more: boolean;
-        };
-        /**
          * Health
          * @description A quick status check; 200 while the service runs. docling-serve's clients read `status`,
          *     MinerU's the fields with underscores, PaddleOCR's `errorCode` and `errorMsg`.
@@ -1596,7 +1559,6 @@ export interface components {
          * @description A job and its progress.
          * @example {
          *       "createdAt": "2026-01-31T12:00:00.000Z",
-         *       "editable": true,
          *       "engine": "ppocr",
          *       "etaSeconds": 214.5,
          *       "files": [
@@ -1661,11 +1623,6 @@ export interface components {
              */
             etaSeconds: number | null;
             error: components["schemas"]["PageError"] | null;
-            /**
-             * Editable
-             * @description Whether the caller may change, cancel and delete it
-             */
-            editable: boolean;
         };
         /** JobFileAnswer */
         JobFileAnswer: {
@@ -2831,7 +2788,7 @@ export interface operations {
                 offset?: number;
             };
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
                 "X-Dsocr-Browser"?: string | null;
             };
             path?: never;
@@ -2872,7 +2829,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
                 "X-Dsocr-Browser"?: string | null;
             };
             path?: never;
@@ -3070,10 +3027,7 @@ export interface operations {
     show_api_jobs__job_id__get: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
-                "X-Dsocr-Browser"?: string | null;
-            };
+            header?: never;
             path: {
                 job_id: string;
             };
@@ -3122,10 +3076,7 @@ export interface operations {
     delete_api_jobs__job_id__delete: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
-                "X-Dsocr-Browser"?: string | null;
-            };
+            header?: never;
             path: {
                 job_id: string;
             };
@@ -3184,10 +3135,7 @@ export interface operations {
                 /** @description Also the text of pages while they are read */
                 live?: boolean;
             };
-            header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
-                "X-Dsocr-Browser"?: string | null;
-            };
+            header?: never;
             path: {
                 job_id: string;
             };
@@ -3284,10 +3232,7 @@ export interface operations {
     correct_api_jobs__job_id__pages__index__patch: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
-                "X-Dsocr-Browser"?: string | null;
-            };
+            header?: never;
             path: {
                 job_id: string;
                 index: number;
@@ -3637,6 +3582,117 @@ export interface operations {
             };
         };
     };
+    export_link_api_jobs__job_id__export_link_get: {
+        parameters: {
+            query?: {
+                /** @description Running heads that repeat over the pages: `omit` leaves them out of the text */
+                headers?: "omit" | "keep";
+                /** @description Formulas in markdown: between `\(` or between `$` */
+                math?: "brackets" | "dollars";
+                /** @description Tables in markdown */
+                tables?: "html" | "markdown";
+                /** @description Figures of markdown: links, or images inside the text */
+                figures?: "linked" | "embedded";
+                /** @description Between the pages of markdown: a rule, a comment with the page's number, none */
+                breaks?: "rule" | "comment" | "none";
+                /** @description Begin markdown with YAML front matter */
+                frontmatter?: boolean;
+                /** @description Begin the text with a table of contents */
+                toc?: boolean;
+                /** @description Join paragraphs and tables that run over a page's end */
+                join?: boolean;
+                /** @description Repair line breaks and broken lists */
+                repair?: boolean;
+                /** @description Make levels of headings consistent */
+                headings?: boolean;
+                /** @description Put captions beside figures and tables */
+                captions?: boolean;
+                /** @description Undo double escapes */
+                unescape?: boolean;
+                /** @description Most characters of a chunk */
+                chunk_size?: number;
+                /** @description Most characters that a chunk repeats of the one before */
+                chunk_overlap?: number;
+                /** @description What is taken out of text and pictures: words, `/regular expressions/`, or `email`, `number`, `iban`, `phone`, `card` */
+                redact?: string[];
+                /** @description The key of a format, see `formats` of `/api/modes` */
+                format?: string;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportLink"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The disk is full */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     formats_api_jobs__job_id__formats_get: {
         parameters: {
             query?: never;
@@ -3689,10 +3745,7 @@ export interface operations {
     cancel_api_jobs__job_id__cancel_post: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
-                "X-Dsocr-Browser"?: string | null;
-            };
+            header?: never;
             path: {
                 job_id: string;
             };
@@ -3760,7 +3813,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
                 "X-Dsocr-Browser"?: string | null;
             };
             path: {
@@ -3830,7 +3883,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
                 "X-Dsocr-Browser"?: string | null;
             };
             path: {
@@ -3974,10 +4027,7 @@ export interface operations {
     take_api_jobs__job_id__pages__index__versions__number__take_post: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
-                "X-Dsocr-Browser"?: string | null;
-            };
+            header?: never;
             path: {
                 job_id: string;
                 index: number;
@@ -4077,52 +4127,6 @@ export interface operations {
             };
             /** @description Not found */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-            /** @description A field, or the document, is not valid */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorAnswer"];
-                };
-            };
-        };
-    };
-    search_all_api_search_get: {
-        parameters: {
-            query: {
-                /** @description Words; see docs/jobs.md */
-                q: string;
-                limit?: number;
-                offset?: number;
-            };
-            header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
-                "X-Dsocr-Browser"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FoundTexts"];
-                };
-            };
-            /** @description A key is required */
-            401: {
                 headers: {
                     [name: string]: unknown;
                 };

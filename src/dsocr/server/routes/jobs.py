@@ -21,12 +21,12 @@ from dsocr.pipeline.events import PageDone, PageEvent
 from dsocr.pipeline.pipeline import check_options
 from dsocr.server.contracts.body import stored_data
 from dsocr.server.deps import Browser, Lister, Owner, RunningService, Service, locked_router
-from dsocr.server.download import download
+from dsocr.server.download import download, file_name_of
 from dsocr.server.forms import max_body_bytes, model_of, options_of, validate_form
 from dsocr.server.received.uploads import Form, FormLimits, received_form
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas.errors import error_answers
-from dsocr.server.schemas.export import AvailableFormats, ExportQuery
+from dsocr.server.schemas.export import AvailableFormats, ExportLink, ExportQuery
 from dsocr.server.schemas.jobs import (
     JOB_REQUEST_BODY,
     STATUSES,
@@ -213,6 +213,31 @@ async def export_by_body(
 ) -> Response:
     """As `GET`. A query may be logged on its way: send what is to be redacted in a body."""
     return await _exported(job_id, service, owner, fields)
+
+
+@router.get(
+    "/api/jobs/{job_id}/export/link",
+    response_model=ExportLink,
+    summary="A link to a job as a file",
+    responses=error_answers(400, 401, 404, 422, 503, 507),
+)
+async def export_link(
+    job_id: str,
+    service: RunningService,
+    owner: Owner,
+    query: Annotated[ExportQuery, Query()],
+) -> Response:
+    """As the export, written into the object storage of the service and downloaded from there: the
+    link needs no key and expires. 400 where files are stored in a folder."""
+    format_of(query.format)
+    options = query.options()
+    job = await service.jobs.get(job_id, owner)
+    name = file_name_of(public_name(job.name, options), query.format)
+    seconds = service.settings.jobs.link_seconds
+    url = await service.jobs.export_link(
+        job_id, query.format, name, owner, options=options, seconds=seconds
+    )
+    return JSONResponse({"url": url, "expiresSeconds": seconds})
 
 
 async def _exported(
