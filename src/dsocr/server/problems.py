@@ -114,6 +114,7 @@ STATUS: dict[type[DsocrError], int] = {
     errors.EngineUnavailable: 503,
     errors.EngineCrashed: 503,
     errors.BadCheckpoint: 503,
+    errors.RemoteFailed: 502,
     errors.DiskFull: 507,
     JobNotFound: 404,
     PageNotFound: 404,
