@@ -22,6 +22,7 @@ from annotated_types import Ge, Gt
 from pydantic import TypeAdapter, ValidationError
 
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
+from dsocr.engines.deepseek.remote.config import RemoteConfig, parse_urls
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.ppocr.scripts.languages import parse_languages
 from dsocr.engines.registry import ENGINES, canonical_name
@@ -58,6 +59,9 @@ FIXED_NAMES = {
     ("runtime", "dtype"): "DEEPSEEK_OCR_DTYPE",
     ("runtime", "max_tiles"): "DEEPSEEK_OCR_MAX_TILES",
     ("runtime", "kernel_cache"): "DEEPSEEK_OCR_KERNEL_CACHE",
+    ("remote", "urls"): "DEEPSEEK_OCR_REMOTE_URLS",
+    ("remote", "model"): "DEEPSEEK_OCR_REMOTE_MODEL",
+    ("remote", "api_key"): "DEEPSEEK_OCR_REMOTE_API_KEY",
     ("server", "max_image_mb"): "DEEPSEEK_MAX_IMAGE_MB",
     ("server", "allowed_origins"): "DEEPSEEK_ALLOWED_ORIGINS",
     ("server", "api_keys"): "DEEPSEEK_OCR_API_KEYS",
@@ -173,6 +177,7 @@ class Settings:
     pages: PagesConfig = field(default_factory=PagesConfig)
     embedded: PpocrConfig = field(default_factory=PpocrConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    remote: RemoteConfig = field(default_factory=RemoteConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
 
@@ -211,7 +216,11 @@ class Settings:
     def _host_config(self) -> HostConfig:
         return HostConfig(
             engine=self.engine,
-            engine_configs={"native": self.runtime, "ppocr": self.embedded},
+            engine_configs={
+                "native": self.runtime,
+                "ppocr": self.embedded,
+                "remote": self.remote,
+            },
             model_path=self.runtime.model_path,
             pages=self.pages,
             retry=self.retry,
@@ -296,6 +305,8 @@ def _convert(variable: Variable, text: str) -> Any:
             return parse_no_repeat(text)
         if variable.field == "languages":
             return parse_languages(text)
+        if variable.field == "urls":
+            return parse_urls(text)
         if variable.field == "models":
             return tuple(map(_full_model, parse_models(text)))
         if variable.field == "engine" and canonical_name(text) not in ("auto", *ENGINES):
