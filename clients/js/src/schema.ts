@@ -1050,6 +1050,18 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AutoMode
+         * @description What `mode` takes beside `modes`: the mode is chosen for each page.
+         */
+        AutoMode: {
+            /** Key */
+            key: string;
+            /** Label */
+            label: string;
+            /** Description */
+            description: string;
+        };
+        /**
          * AvailableFormats
          * @description The formats, and which of them a result can be had as.
          */
@@ -1649,6 +1661,11 @@ export interface components {
              */
             reviewShare?: number | null;
             error: components["schemas"]["PageError"] | null;
+            /**
+             * Mode
+             * @description The mode that the page was read in
+             */
+            mode?: string | null;
             /** Filename */
             fileName: string;
             /** Fileindex */
@@ -1935,6 +1952,7 @@ export interface components {
             visionTokens: {
                 [key: string]: number[];
             };
+            autoMode: components["schemas"]["AutoMode"];
             /** Maximagemb */
             maxImageMb: number;
             /** Tasks */
@@ -2035,6 +2053,7 @@ export interface components {
          *               "text": "Invoice 4711"
          *             }
          *           ],
+         *           "mode": "gundam",
          *           "pageIndex": 0,
          *           "rawText": "<|ref|>title<|/ref|><|det|>[[96, 44, 407, 83]]<|/det|>\n# Invoice 4711\n",
          *           "reviewShare": 0,
@@ -2154,6 +2173,11 @@ export interface components {
              */
             reviewShare?: number | null;
             error: components["schemas"]["PageError"] | null;
+            /**
+             * Mode
+             * @description The mode that the page was read in
+             */
+            mode?: string | null;
         };
         /** PageError */
         PageError: {
@@ -2482,7 +2506,7 @@ export interface operations {
                     url?: string | null;
                     /**
                      * Mode
-                     * @description gundam, base, small, tiny or large
+                     * @description gundam, base, small, tiny or large; auto chooses for each page
                      * @default gundam
                      */
                     mode?: string;
@@ -2815,7 +2839,7 @@ export interface operations {
                     url?: string | null;
                     /**
                      * Mode
-                     * @description gundam, base, small, tiny or large
+                     * @description gundam, base, small, tiny or large; auto chooses for each page
                      * @default gundam
                      */
                     mode?: string;
