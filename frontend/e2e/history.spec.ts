@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { expect, processFile, test, textOf } from './fixtures'
+import { expect, processFile, secretOf, test, textOf } from './fixtures'
 
 test('the history searches, opens and deletes documents', async ({ app, pdf }) => {
   await processFile(app, { ...pdf, name: 'to-be-removed.pdf' })
@@ -20,7 +20,7 @@ test('the history searches, opens and deletes documents', async ({ app, pdf }) =
 test('a job deleted elsewhere is reported on the next page change', async ({ app, pdf }) => {
   await processFile(app, pdf)
   const jobId = /jobs\/([\w-]+)/.exec(app.url())?.[1]
-  await app.request.delete(`/api/jobs/${jobId}`)
+  await app.request.delete(`/api/jobs/${jobId}`, { headers: await secretOf(app) })
   await app.getByRole('button', { name: 'Next page' }).click()
   await expect(app.getByRole('heading', { name: 'Document not found' })).toBeVisible()
 })

@@ -1,7 +1,7 @@
 import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import { readFile } from 'node:fs/promises'
-import { respondWith, expect, upload, processFile, test, textOf } from './fixtures'
+import { respondWith, expect, upload, processFile, secretOf, test, textOf } from './fixtures'
 
 test('a box and its text are highlighted together, by pointer and by keyboard', async ({ app, image }) => {
   await processFile(app, image)
@@ -222,7 +222,8 @@ test('typed text outlives Escape, a reload and a page change, and corrections ar
 test('a correction made elsewhere appears', async ({ app, image }) => {
   await processFile(app, image)
   const jobId = /jobs\/(\w+)/.exec(app.url())?.[1]
-  await app.request.patch(`/api/jobs/${jobId}/pages/0`, { data: { blocks: [{ id: 0, text: '# By another' }] } })
+  const data = { blocks: [{ id: 0, text: '# By another' }] }
+  await app.request.patch(`/api/jobs/${jobId}/pages/0`, { data, headers: await secretOf(app) })
   await expect(textOf(app).getByRole('heading', { name: 'By another' })).toBeVisible()
 })
 

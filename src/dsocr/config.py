@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 MIB = 1 << 20
 
+DATABASE_SCHEMES = ("sqlite:///", "postgresql+psycopg://")
+
 FIXED_NAMES = {
     ("", "engine"): "DEEPSEEK_OCR_ENGINE",
     ("", "default_prompt"): "DEEPSEEK_OCR_DEFAULT_PROMPT",
@@ -310,8 +312,8 @@ def _convert(variable: Variable, text: str) -> Any:
             return tuple(map(_full_model, parse_models(text)))
         if variable.field == "engine" and canonical_name(text) not in ("auto", *ENGINES):
             raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
-        if variable.field == "database_url" and not text.startswith("sqlite:///"):
-            raise ValueError("only SQLite is supported; write sqlite:///path")
+        if variable.field == "database_url" and not text.startswith(DATABASE_SCHEMES):
+            raise ValueError("write sqlite:///path or postgresql+psycopg://user@host/database")
         if variable.field == "device":
             return ",".join(parse_devices(text))
         if variable.field == "default_prompt":

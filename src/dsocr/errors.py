@@ -132,6 +132,13 @@ class DiskFull(DsocrError):
     retryable = True
 
 
+class StoreUnavailable(DsocrError):
+    """The database or the storage of jobs cannot be reached now."""
+
+    code = "store_unavailable"
+    retryable = True
+
+
 class CannotListen(DsocrError):
     """The service cannot listen on that address."""
 

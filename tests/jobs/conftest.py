@@ -1,4 +1,4 @@
-"""Servers that can be killed, stopped and restarted on the same store."""
+"""Stores in both databases, and servers that can be killed, stopped and restarted on one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,54 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
 
+from dsocr.jobs.store.database import Database
 from tests.fakes import pdf
+from tests.postgres import PostgresServer, postgres_server
 from tests.processes import reserved_port
 from tests.waiting import DEADLINE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
+STORES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=STORES)
+def store_place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """An empty place for a store: a file, or the URL of a database."""
+    if request.param == "sqlite":
+        return tmp_path / "commands.sqlite3"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture
+async def database(store_place: Path | str) -> AsyncIterator[Database]:
+    """An open store of each kind."""
+    database = Database(store_place)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
+    """An open store in SQLite, for what is specific to it."""
+    database = Database(tmp_path / "commands.sqlite3")
+    await database.open()
+    yield database
+    await database.close()
 
 
 def numbered(count: int, *commands: str) -> bytes:

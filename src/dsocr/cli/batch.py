@@ -326,7 +326,7 @@ def export(
             (known.key for known in FORMATS),
             "--format",
             "-f",
-            help="Output format. html, docx, pdf, zip and embedded figures need the input files.",
+            help="Output format. html, docx, pdf, zip and figures need the input files.",
             default="markdown",
         ),
     ] = "markdown",

@@ -74,7 +74,7 @@ def read(
     ] = None,
     format: Annotated[
         str | None,
-        format_option("Output format. markdown links to figures; zip and html contain them."),
+        format_option("Output format. markdown links to its figures; zip and html contain them."),
     ] = None,
     pages: Annotated[
         str | None,
@@ -165,6 +165,8 @@ def read(
     standard error, with a progress bar on a terminal. A document that cannot be read is reported
     and the others are read. In folders, hidden files and files that are not documents, neither by
     their content nor by their extension, are skipped.
+
+    Figures that markdown links are written into a folder beside it: `scan-images` for `scan.md`.
 
     Existing outputs are replaced, completely or not at all, and keep their mode and owner; a file
     with other hard links is overwritten. Links, pipes and devices are written to, not replaced:

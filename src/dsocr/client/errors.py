@@ -94,6 +94,7 @@ _BY_CODE: dict[str, type[ServiceError]] = {
     "timeout": Unavailable,
     "internal": Unavailable,
     "disk_full": Unavailable,
+    "store_unavailable": Unavailable,
     "too_large": RequestTooLarge,
     "too_many_pixels": RequestTooLarge,
     "too_many_pages": RequestTooLarge,

@@ -122,7 +122,8 @@ Browser = Annotated[
     Header(
         alias=BROWSER_HEADER,
         description="A secret of the browser, 16 to 128 characters. Without keys, jobs belong to "
-        "the browser that made them: only its list has them, others need the id",
+        "the browser that made them: only its list has them, and others, who need the id, cannot "
+        "change them",
     ),
 ]
 
@@ -133,7 +134,8 @@ async def _lister(request: Request, browser: Browser = None) -> str:
 
 
 Lister = Annotated[str, Depends(_lister)]
-"""The owner of the jobs that a request makes, and whose jobs it lists beside those of no owner."""
+"""The owner of the jobs that a request makes, whose jobs it lists beside those of no owner, and
+whose jobs it may change beside these."""
 
 
 class LockedRoute(APIRoute):

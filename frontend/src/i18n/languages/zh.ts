@@ -302,6 +302,7 @@ export const texts: Texts = {
       engine_crash: '识别此页时引擎崩溃。',
       bad_checkpoint: '模型权重不完整或不匹配。',
       disk_full: '磁盘空间不足。',
+      store_unavailable: '任务存储暂时无法访问。',
       not_found: '找不到所请求的内容。',
       page_not_read: '此页尚未识别。',
       conflict: '当前状态不允许此操作，请刷新后重试。',
