@@ -5,6 +5,7 @@ const PAGES = 300
 test('a document of 300 pages can be scrolled while it is processed, and can be cancelled', async ({ app, browser }) => {
   const pages = Array.from({ length: PAGES }, (_, index) => `<h1>Sheet ${index + 1}</h1><p>Of the long ledger.</p>`)
   const ledger = await pdfOf(browser, pages)
+  await app.getByRole('button', { name: 'More options' }).click()
   await app.getByRole('radio', { name: 'Tiny' }).click()
   await upload(app, { ...ledger, name: 'ledger.pdf' })
   await expect(app.getByText(`1 / ${PAGES}`)).toBeVisible()

@@ -14,7 +14,7 @@ test('pages are chosen for one document, are shown on it, and do not apply to th
   await app.goto('/#/')
   await processFile(app, { ...pdf, name: 'all-pages.pdf' })
   await expect(app.getByText('1 / 3')).toBeVisible()
-  await expect(chips).toHaveText('Gundam')
+  await expect(chips).toHaveText(/^Auto · \w+$/)
 })
 
 test('a model is chosen where the server has several, and its modes and tasks are offered', async ({ app, image }) => {
@@ -26,11 +26,12 @@ test('a model is chosen where the server has several, and its modes and tasks ar
     await route.fulfill({ json: { ...answer, models: [first, second, broken] } })
   })
   await app.reload()
+  await app.getByRole('button', { name: 'More options' }).click()
   await app.getByRole('combobox', { name: 'Model' }).click()
   await expect(app.getByRole('option', { name: 'broken' })).toBeDisabled()
   await app.getByRole('option', { name: 'second (Second-OCR)' }).click()
-  await expect(app.getByRole('radio')).toHaveCount(1)
-  await expect(app.getByRole('radio', { name: 'Base' })).toBeChecked()
+  await expect(app.getByRole('radiogroup', { name: 'Resolution' }).getByRole('radio')).toHaveCount(1)
+  await expect(app.getByRole('radio', { name: 'Auto' })).toBeChecked()
   await app.getByRole('combobox', { name: 'Task' }).click()
   await expect(app.getByRole('option', { name: 'Document to Markdown' })).toBeDisabled()
   await app.keyboard.press('Escape')

@@ -65,6 +65,7 @@ FIXED_NAMES = {
     ("server", "max_image_mb"): "DEEPSEEK_MAX_IMAGE_MB",
     ("server", "allowed_origins"): "DEEPSEEK_ALLOWED_ORIGINS",
     ("server", "api_keys"): "DEEPSEEK_OCR_API_KEYS",
+    ("server", "keys_file"): "DEEPSEEK_OCR_KEYS_FILE",
     ("server", "contracts"): "DEEPSEEK_OCR_CONTRACTS",
     ("jobs", "database_url"): "DEEPSEEK_OCR_DATABASE_URL",
     ("jobs", "storage_url"): "DEEPSEEK_OCR_STORAGE_URL",
@@ -84,6 +85,9 @@ class ServerConfig:
 
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     """Accepted keys, comma separated; empty: open to everyone who can reach the service."""
+    keys_file: Path | None = None
+    """File of the hashes of further keys, which `dsocr keys` adds and revokes while the service
+    runs; unset: `keys.json` in the runs folder. Where it exists, the service is not open."""
     allowed_origins: tuple[str, ...] = ("*",)
     """Origins of web pages that may call it (CORS), comma separated. With a list, requests of other
     pages that change something are refused."""
@@ -194,6 +198,16 @@ class Settings:
         values["runtime"].setdefault("model_path", default_model_path())
         sections = {name: _sections()[name](**values[name]) for name in values if name}
         return Settings(**values[""], **sections)
+
+    @property
+    def keys_path(self) -> Path:
+        """The file of `dsocr keys`; it need not exist."""
+        return self.server.keys_file or self.runs_dir / "keys.json"
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether the service asks for a key, as far as that is known before it runs."""
+        return bool(self.server.api_keys) or self.keys_path.exists()
 
     def option_limits(self) -> OptionLimits:
         """Defaults and limits of a request's options."""

@@ -1071,6 +1071,18 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AutoMode
+         * @description What `mode` takes beside `modes`: the mode is chosen for each page.
+         */
+        AutoMode: {
+            /** Key */
+            key: string;
+            /** Label */
+            label: string;
+            /** Description */
+            description: string;
+        };
+        /**
          * AvailableFormats
          * @description The formats, and which of them a result can be had as.
          */
@@ -1680,6 +1692,11 @@ export interface components {
              */
             reviewShare?: number | null;
             error: components["schemas"]["PageError"] | null;
+            /**
+             * Mode
+             * @description The mode that the page was read in
+             */
+            mode?: string | null;
             /** Filename */
             fileName: string;
             /** Fileindex */
@@ -1966,6 +1983,7 @@ export interface components {
             visionTokens: {
                 [key: string]: number[];
             };
+            autoMode: components["schemas"]["AutoMode"];
             /** Maximagemb */
             maxImageMb: number;
             /** Tasks */
@@ -2066,6 +2084,7 @@ export interface components {
          *               "text": "Invoice 4711"
          *             }
          *           ],
+         *           "mode": "gundam",
          *           "pageIndex": 0,
          *           "rawText": "<|ref|>title<|/ref|><|det|>[[96, 44, 407, 83]]<|/det|>\n# Invoice 4711\n",
          *           "reviewShare": 0,
@@ -2185,6 +2204,11 @@ export interface components {
              */
             reviewShare?: number | null;
             error: components["schemas"]["PageError"] | null;
+            /**
+             * Mode
+             * @description The mode that the page was read in
+             */
+            mode?: string | null;
         };
         /** PageError */
         PageError: {
@@ -2513,7 +2537,7 @@ export interface operations {
                     url?: string | null;
                     /**
                      * Mode
-                     * @description gundam, base, small, tiny or large
+                     * @description gundam, base, small, tiny or large; auto chooses for each page
                      * @default gundam
                      */
                     mode?: string;
@@ -2846,7 +2870,7 @@ export interface operations {
                     url?: string | null;
                     /**
                      * Mode
-                     * @description gundam, base, small, tiny or large
+                     * @description gundam, base, small, tiny or large; auto chooses for each page
                      * @default gundam
                      */
                     mode?: string;

@@ -38,6 +38,7 @@ from dsocr.host import started_host
 from dsocr.model_hosts import NamedModel
 from dsocr.process.machine import memory_bytes, num_cores, raise_open_files, this_machine
 from dsocr.server.capacity import capacity_of
+from dsocr.server.key_file import read_keys
 from dsocr.types import OcrOptions, ReadOptions
 
 State = Literal["ok", "note", "bad"]
@@ -270,10 +271,10 @@ def _folder(runs: Path) -> Finding:
 
 
 def _keys(settings: Settings) -> Finding:
-    keys = len(settings.server.api_keys)
-    if keys:
+    keys = len(settings.server.api_keys) + len(read_keys(settings.keys_path))
+    if keys or settings.needs_key:
         return Finding("access", "ok", f"{keys} {'key' if keys == 1 else 'keys'} set")
-    message = "no key: fine on 127.0.0.1; set DEEPSEEK_OCR_API_KEYS before serve --host 0.0.0.0"
+    message = "no key: fine on 127.0.0.1; run dsocr keys add NAME before serve --host 0.0.0.0"
     return Finding("access", "note", message)
 
 

@@ -39,7 +39,7 @@ from dsocr.cli.options import (
 )
 from dsocr.cli.output import format_of_file, is_stdout
 from dsocr.cli.progress import display
-from dsocr.engines.deepseek.modes import MODES
+from dsocr.engines.deepseek.modes import MODE_CHOICES
 from dsocr.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def submit(
     paths: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Files of the job, in this order.")
     ],
-    mode: Annotated[str | None, choice(MODES, help="Resolution mode.", default="gundam")] = None,
+    mode: Annotated[
+        str | None, choice(MODE_CHOICES, help="Resolution mode.", default="gundam")
+    ] = None,
     prompt: Annotated[
         str | None, typer.Option(help="Prompt for the model.", show_default="the default prompt")
     ] = None,

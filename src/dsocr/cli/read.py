@@ -43,7 +43,7 @@ from dsocr.cli.output import Plan, json_line, plan, planned_format
 from dsocr.cli.progress import Display, DisplayObserver, counted, display, summary_line
 from dsocr.cli.service import Service
 from dsocr.config import Settings
-from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
+from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODE_CHOICES, MODES
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.errors import BadRequest
 from dsocr.options import OptionLimits, build_options, prompt_for_task
@@ -86,10 +86,10 @@ def read(
     mode: Annotated[
         str,
         choice(
-            MODES,
+            MODE_CHOICES,
             help="Resolution mode, as speed and quality: "
             + ", ".join(f"{spec.key} {spec.speed}/{spec.quality}" for spec in MODES.values())
-            + ".",
+            + "; auto chooses for each page.",
             default=DEFAULT_MODE,
         ),
     ] = DEFAULT_MODE,

@@ -37,7 +37,7 @@ def serialize_document(
     document = without_running_heads(document, headers)
     pages = [serialize_page(page) for page in document.pages]
     return {
-        "mode": document.options.mode,
+        "mode": document.mode,
         "prompt": document.options.prompt,
         "text": join_pages(page_text(page) for page in document.pages),
         "rawText": RAW_PAGE_BREAK.join(page.raw for page in document.pages),

@@ -29,6 +29,14 @@ export const texts = {
     empty: (name: string) => `${name} is empty. Choose another file.`,
     progress: (percent: string) => `Uploading ${percent}`,
   },
+  start: {
+    detail: 'Level of detail',
+    auto: { label: 'Auto', hint: 'Chosen for each page' },
+    accurate: { label: 'Accurate', hint: 'Small print and dense pages' },
+    fast: { label: 'Fast', hint: 'Ordinary pages' },
+    recent: 'Recent documents',
+    all: 'All documents',
+  },
   options: {
     title: 'Options',
     model: 'Model',

@@ -29,6 +29,14 @@ export const texts: Texts = {
     empty: (name) => `${name} 是空文件，请选择其他文件。`,
     progress: (percent) => `正在上传 ${percent}`,
   },
+  start: {
+    detail: '精细程度',
+    auto: { label: '自动', hint: '按页面选择' },
+    accurate: { label: '精确', hint: '小字和密集页面' },
+    fast: { label: '快速', hint: '普通页面' },
+    recent: '最近的文档',
+    all: '全部文档',
+  },
   options: {
     title: '识别选项',
     model: '模型',

@@ -162,7 +162,7 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
             onResume={() => void updateJob(api.resumeJob(jobId))}
           />
           <UnstoredCorrections count={corrections.unstored} />
-          <JobOptions job={job} modes={modes} />
+          <JobOptions job={job} modes={modes} pageMode={page.data?.mode} />
           <NotKeptButton {...notKept} />
         </Group>
       }
