@@ -16,9 +16,9 @@ export function JobOptions({ job, modes }: { job: Job; modes: Modes | undefined 
   )
 }
 
-/** The mode, the task where it is not the default one, and a selection of pages. */
+/** The mode, the model, the task where it is not the default one, and a selection of pages. */
 export function optionChips(job: Job, modes: Modes | undefined, t: Texts): string[] {
-  const chips = [t.modes[job.mode]?.label ?? job.mode]
+  const chips = [t.modes[job.mode]?.label ?? job.mode, job.model || job.engine]
   const inFiles = job.files.reduce((sum, file) => sum + file.pages, 0)
   if (job.pagesTotal < inFiles) chips.push(t.options.somePages(job.pagesTotal, inFiles))
   if (modes !== undefined && job.prompt !== modes.defaultPrompt) {
