@@ -425,6 +425,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find text in all jobs
+         * @description The pages of the jobs in the list of `GET /api/jobs` that have all words, corrections
+         *     included, each with an excerpt in which the words are marked.
+         */
+        get: operations["search_all_api_search_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/export": {
         parameters: {
             query?: never;
@@ -1360,6 +1381,16 @@ export interface components {
              */
             retryable: boolean;
         };
+        /** ExcerptPart */
+        ExcerptPart: {
+            /** Text */
+            text: string;
+            /**
+             * Match
+             * @description Whether it is what was searched for
+             */
+            match: boolean;
+        };
         /**
          * ExportLink
          * @description Where an export can be downloaded without a key.
@@ -1516,6 +1547,43 @@ export interface components {
             pages: components["schemas"]["FoundPage"][];
         };
         /**
+         * FoundText
+         * @description A page that has the words.
+         */
+        FoundText: {
+            /** Jobid */
+            jobId: string;
+            /** Filename */
+            fileName: string;
+            /**
+             * Createdat
+             * @description Of the job
+             */
+            createdAt: string;
+            /** Pageindex */
+            pageIndex: number;
+            /**
+             * Block
+             * @description The block that the excerpt is from
+             */
+            block: number | null;
+            /** Excerpt */
+            excerpt: components["schemas"]["ExcerptPart"][];
+        };
+        /**
+         * FoundTexts
+         * @description Of the newest job first.
+         */
+        FoundTexts: {
+            /** Found */
+            found: components["schemas"]["FoundText"][];
+            /**
+             * More
+             * @description Whether there are more after these
+             */
+            more: boolean;
+        };
+        /**
          * Health
          * @description A quick status check; 200 while the service runs. docling-serve's clients read `status`,
          *     MinerU's the fields with underscores, PaddleOCR's `errorCode` and `errorMsg`.
@@ -1571,6 +1639,7 @@ export interface components {
          * @description A job and its progress.
          * @example {
          *       "createdAt": "2026-01-31T12:00:00.000Z",
+         *       "editable": true,
          *       "engine": "ppocr",
          *       "etaSeconds": 214.5,
          *       "files": [
@@ -1635,6 +1704,11 @@ export interface components {
              */
             etaSeconds: number | null;
             error: components["schemas"]["PageError"] | null;
+            /**
+             * Editable
+             * @description Whether the caller may change, cancel and delete it
+             */
+            editable: boolean;
         };
         /** JobFileAnswer */
         JobFileAnswer: {
@@ -2812,7 +2886,7 @@ export interface operations {
                 offset?: number;
             };
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
                 "X-Dsocr-Browser"?: string | null;
             };
             path?: never;
@@ -2853,7 +2927,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
                 "X-Dsocr-Browser"?: string | null;
             };
             path?: never;
@@ -3051,7 +3125,10 @@ export interface operations {
     show_api_jobs__job_id__get: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3100,7 +3177,10 @@ export interface operations {
     delete_api_jobs__job_id__delete: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3159,7 +3239,10 @@ export interface operations {
                 /** @description Also the text of pages while they are read */
                 live?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3256,7 +3339,10 @@ export interface operations {
     correct_api_jobs__job_id__pages__index__patch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
                 index: number;
@@ -3769,7 +3855,10 @@ export interface operations {
     cancel_api_jobs__job_id__cancel_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3837,7 +3926,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
                 "X-Dsocr-Browser"?: string | null;
             };
             path: {
@@ -3907,7 +3996,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
                 "X-Dsocr-Browser"?: string | null;
             };
             path: {
@@ -4051,7 +4140,10 @@ export interface operations {
     take_api_jobs__job_id__pages__index__versions__number__take_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
                 index: number;
@@ -4151,6 +4243,52 @@ export interface operations {
             };
             /** @description Not found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    search_all_api_search_get: {
+        parameters: {
+            query: {
+                /** @description Words; see docs/jobs.md */
+                q: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundTexts"];
+                };
+            };
+            /** @description A key is required */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

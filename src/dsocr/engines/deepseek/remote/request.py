@@ -52,7 +52,7 @@ def prompt_text(prompt: str, kind: ServerKind) -> str:
 def picture_url(page: PageImage, options: OcrOptions, image_format: ImageFormat) -> str:
     """The page as a data URL, reduced in the modes that need it. Blocks while it encodes."""
     picture = page.image
-    longest = MAX_SIDES.get(options.mode)
+    longest = None if options.mode == "auto" else MAX_SIDES.get(options.mode)
     if longest is not None and max(picture.size) > longest:
         picture = picture.copy()
         picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
