@@ -1,12 +1,12 @@
 import { Alert, Center, Loader } from '@mantine/core'
-import { Dropzone } from '@mantine/dropzone'
 import { IconPlugConnectedX } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { lazy, Suspense, useState } from 'react'
+import { lazy, Suspense, useRef, useState } from 'react'
 import * as api from './api/client'
 import styles from './app.module.css'
 import { useTranslation } from './i18n/translation'
-import { documentsOf, validateFiles, type Rejection } from './lib/files'
+import { ACCEPT, documentsOf, validateFiles, type Rejection } from './lib/files'
+import { chosenModel } from './lib/models'
 import { HistoryScreen } from './screens/history/history-screen'
 import { refresh, refreshJobs } from './screens/refresh'
 import { Header } from './screens/shell/header'
@@ -16,7 +16,9 @@ import { DEFAULT_OPTIONS, type FormOptions } from './screens/upload/options-form
 import { UploadScreen } from './screens/upload/upload-screen'
 import { UploadTray } from './screens/upload/upload-tray'
 import { useUploads } from './screens/upload/use-uploads'
+import { FilePicker } from './ui/file-picker'
 import { ShortcutDialog } from './ui/shortcut-dialog'
+import { useFileDrop } from './ui/use-file-drop'
 import { usePaste } from './ui/use-paste'
 import { useRoute } from './ui/use-route'
 import { useShortcuts } from './ui/use-shortcuts'
@@ -26,13 +28,15 @@ const JobScreen = lazy(async () => ({
 }))
 
 const MB = 1 << 20
+const MODE_STORAGE = 'dsocr-mode'
 
 /** The current screen, and what all screens share: the server's state, the options, new files. */
 export function App() {
   const { t } = useTranslation()
   const cache = useQueryClient()
   const { route, navigate } = useRoute()
-  const [options, setOptions] = useState<FormOptions>(DEFAULT_OPTIONS)
+  const [options, setOptions] = useState<FormOptions>(storedOptions)
+  const picker = useRef<HTMLInputElement>(null)
   const [together, setTogether] = useState(false)
   const [rejected, setRejected] = useState<Rejection[]>([])
   const [shortcutsOpened, setShortcutsOpened] = useState(false)
@@ -47,6 +51,8 @@ export function App() {
     if (window.location.hash === from) navigate({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })
   })
   const supportedTasks = health?.engine.tasks
+  const offered = modes && chosenModel(modes, options.model)?.modes
+  const mode = offered?.includes(options.mode) ? options.mode : 'auto' // one that is gone is not asked for
   const maxBytes = (modes?.limits.maxJobMb ?? 512) * MB
 
   function addFiles(files: File[]) {
@@ -54,13 +60,19 @@ export function App() {
     setRejected(refused)
     if (accepted.length === 0) return
     const documents = documentsOf(accepted, together)
-    uploads.add(documents, { ...options, pages: options.pages.trim() })
+    uploads.add(documents, { ...options, mode, pages: options.pages.trim() })
     // Pages and password are those of one document: the next one starts without them.
     setOptions((current) => ({ ...current, pages: '', password: '' }))
     if (documents.length > 1) navigate({ screen: 'history' })
   }
 
+  function changeOptions(changed: FormOptions) {
+    localStorage.setItem(MODE_STORAGE, changed.mode)
+    setOptions(changed)
+  }
+
   usePaste(addFiles)
+  const dragging = useFileDrop(addFiles)
   useShortcuts({
     '?': () => setShortcutsOpened(true),
     g: () => navigate({ screen: 'new' }),
@@ -69,6 +81,7 @@ export function App() {
 
   return (
     <div className={styles.shell}>
+      <FilePicker ref={picker} label={t.upload.chooseFiles} accept={ACCEPT} onFiles={addFiles} />
       <Header
         health={health}
         offline={offline}
@@ -100,9 +113,10 @@ export function App() {
             <UploadScreen
               modes={modes}
               supportedTasks={supportedTasks}
-              options={options}
-              onOptions={setOptions}
+              options={{ ...options, mode }}
+              onOptions={changeOptions}
               onFiles={addFiles}
+              onChoose={() => picker.current?.click()}
               together={together}
               onTogether={setTogether}
             />
@@ -116,6 +130,7 @@ export function App() {
               jobId={route.jobId}
               pageIndex={route.page}
               tab={route.tab}
+              target={route}
               modes={modes}
               supportedTasks={supportedTasks}
               navigate={navigate}
@@ -123,18 +138,18 @@ export function App() {
           )}
         </Suspense>
       </main>
-      {route.screen !== 'new' && (
-        <Dropzone.FullScreen
-          onDrop={addFiles}
-          onReject={(rejections) => addFiles(rejections.map(({ file }) => file))}
-        >
-          <Center h="60vh" fz="h2" fw={600} style={{ pointerEvents: 'none' }}>
-            {t.upload.dropNow}
-          </Center>
-        </Dropzone.FullScreen>
+      {dragging && (
+        <div className={styles.drop}>
+          <p>{t.upload.dropNow}</p>
+        </div>
       )}
       <KeyDialog onKey={() => void refresh(cache, [])} />
       <ShortcutDialog opened={shortcutsOpened} onClose={() => setShortcutsOpened(false)} />
     </div>
   )
+}
+
+/** The default options, with the mode that was used last. */
+function storedOptions(): FormOptions {
+  return { ...DEFAULT_OPTIONS, mode: localStorage.getItem(MODE_STORAGE) ?? DEFAULT_OPTIONS.mode }
 }

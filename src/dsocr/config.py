@@ -22,12 +22,14 @@ from annotated_types import Ge, Gt
 from pydantic import TypeAdapter, ValidationError
 
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
+from dsocr.engines.deepseek.remote.config import RemoteConfig, parse_urls
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.ppocr.scripts.languages import parse_languages
 from dsocr.engines.registry import ENGINES, canonical_name
 from dsocr.errors import DsocrError
 from dsocr.host import HostConfig
 from dsocr.jobs.config import JobsConfig
+from dsocr.jobs.files.storage import CLOUD_SCHEMES
 from dsocr.model_hosts import ModelsConfig, NamedModel, models_config, parse_models
 from dsocr.options import OptionLimits, parse_no_repeat
 from dsocr.pages.config import PagesConfig
@@ -39,6 +41,8 @@ from dsocr.types import NoRepeat
 logger = logging.getLogger(__name__)
 
 MIB = 1 << 20
+
+DATABASE_SCHEMES = ("sqlite:///", "postgresql+psycopg://")
 
 FIXED_NAMES = {
     ("", "engine"): "DEEPSEEK_OCR_ENGINE",
@@ -55,11 +59,16 @@ FIXED_NAMES = {
     ("runtime", "dtype"): "DEEPSEEK_OCR_DTYPE",
     ("runtime", "max_tiles"): "DEEPSEEK_OCR_MAX_TILES",
     ("runtime", "kernel_cache"): "DEEPSEEK_OCR_KERNEL_CACHE",
+    ("remote", "urls"): "DEEPSEEK_OCR_REMOTE_URLS",
+    ("remote", "model"): "DEEPSEEK_OCR_REMOTE_MODEL",
+    ("remote", "api_key"): "DEEPSEEK_OCR_REMOTE_API_KEY",
     ("server", "max_image_mb"): "DEEPSEEK_MAX_IMAGE_MB",
     ("server", "allowed_origins"): "DEEPSEEK_ALLOWED_ORIGINS",
     ("server", "api_keys"): "DEEPSEEK_OCR_API_KEYS",
+    ("server", "keys_file"): "DEEPSEEK_OCR_KEYS_FILE",
     ("server", "contracts"): "DEEPSEEK_OCR_CONTRACTS",
     ("jobs", "database_url"): "DEEPSEEK_OCR_DATABASE_URL",
+    ("jobs", "storage_url"): "DEEPSEEK_OCR_STORAGE_URL",
 }
 """Section and field -> variable, for names that do not follow the rule."""
 
@@ -76,6 +85,9 @@ class ServerConfig:
 
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     """Accepted keys, comma separated; empty: open to everyone who can reach the service."""
+    keys_file: Path | None = None
+    """File of the hashes of further keys, which `dsocr keys` adds and revokes while the service
+    runs; unset: `keys.json` in the runs folder. Where it exists, the service is not open."""
     allowed_origins: tuple[str, ...] = ("*",)
     """Origins of web pages that may call it (CORS), comma separated. With a list, requests of other
     pages that change something are refused."""
@@ -169,6 +181,7 @@ class Settings:
     pages: PagesConfig = field(default_factory=PagesConfig)
     embedded: PpocrConfig = field(default_factory=PpocrConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    remote: RemoteConfig = field(default_factory=RemoteConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
 
@@ -185,6 +198,16 @@ class Settings:
         values["runtime"].setdefault("model_path", default_model_path())
         sections = {name: _sections()[name](**values[name]) for name in values if name}
         return Settings(**values[""], **sections)
+
+    @property
+    def keys_path(self) -> Path:
+        """The file of `dsocr keys`; it need not exist."""
+        return self.server.keys_file or self.runs_dir / "keys.json"
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether the service asks for a key, as far as that is known before it runs."""
+        return bool(self.server.api_keys) or self.keys_path.exists()
 
     def option_limits(self) -> OptionLimits:
         """Defaults and limits of a request's options."""
@@ -207,7 +230,11 @@ class Settings:
     def _host_config(self) -> HostConfig:
         return HostConfig(
             engine=self.engine,
-            engine_configs={"native": self.runtime, "ppocr": self.embedded},
+            engine_configs={
+                "native": self.runtime,
+                "ppocr": self.embedded,
+                "remote": self.remote,
+            },
             model_path=self.runtime.model_path,
             pages=self.pages,
             retry=self.retry,
@@ -292,12 +319,18 @@ def _convert(variable: Variable, text: str) -> Any:
             return parse_no_repeat(text)
         if variable.field == "languages":
             return parse_languages(text)
+        if variable.field == "urls":
+            return parse_urls(text)
         if variable.field == "models":
             return tuple(map(_full_model, parse_models(text)))
         if variable.field == "engine" and canonical_name(text) not in ("auto", *ENGINES):
             raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
-        if variable.field == "database_url" and not text.startswith("sqlite:///"):
-            raise ValueError("only SQLite is supported; write sqlite:///path")
+        if variable.field == "database_url" and not text.startswith(DATABASE_SCHEMES):
+            raise ValueError("write sqlite:///path or postgresql+psycopg://user@host/database")
+        if variable.field == "storage_url" and not text.startswith(CLOUD_SCHEMES):
+            raise ValueError(
+                "write s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
+            )
         if variable.field == "device":
             return ",".join(parse_devices(text))
         if variable.field == "default_prompt":

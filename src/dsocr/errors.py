@@ -119,6 +119,13 @@ class EngineCrashed(DsocrError):
     retryable = True
 
 
+class RemoteFailed(DsocrError):
+    """The servers of the model failed to read this page."""
+
+    code = "remote_failed"
+    retryable = True
+
+
 class BadCheckpoint(DsocrError):
     """The weights folder is incomplete or not a DeepSeek-OCR checkpoint."""
 
@@ -129,6 +136,13 @@ class DiskFull(DsocrError):
     """There is no disk space left to store this."""
 
     code = "disk_full"
+    retryable = True
+
+
+class StoreUnavailable(DsocrError):
+    """The database or the storage of jobs cannot be reached now."""
+
+    code = "store_unavailable"
     retryable = True
 
 

@@ -82,6 +82,7 @@ class PageAnswer(BaseModel):
         default=None, description="Share of the words to compare with the page, 0-1"
     )
     error: PageError | None
+    mode: str | None = Field(default=None, description="The mode that the page was read in")
 
 
 class DocumentPage(PageAnswer):
@@ -169,6 +170,7 @@ def serialize_page(page: PageResult) -> Wire:
         "flags": list(page.flags),
         "reviewShare": page.review_share,
         "error": serialize_failure(page.error) if page.error else None,
+        "mode": page.mode,
     }
 
 

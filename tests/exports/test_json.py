@@ -31,6 +31,7 @@ def test_a_page_has_the_promised_keys() -> None:
         "flags",
         "reviewShare",
         "error",
+        "mode",
     ]
     assert wire["text"] == "# LORA: LOW-RANK ADAPTATION OF LARGE LANGUAGE MODELS"
     assert wire["rawText"] == RAW["issue75_title"]

@@ -1,4 +1,4 @@
-"""Servers that can be killed, stopped and restarted on the same store."""
+"""Stores in both databases, and servers that can be killed, stopped and restarted on one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,43 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
 
+from dsocr.jobs.store.database import Database
 from tests.fakes import pdf
 from tests.processes import reserved_port
 from tests.waiting import DEADLINE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def store_place(database_url: str, tmp_path: Path) -> Path | str:
+    """An empty place for a store: a file, or the URL of a database."""
+    return database_url or tmp_path / "commands.sqlite3"
+
+
+@pytest.fixture
+async def database(store_place: Path | str) -> AsyncIterator[Database]:
+    """An open store of each kind."""
+    database = Database(store_place)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
+    """An open store in SQLite, for what is specific to it."""
+    database = Database(tmp_path / "commands.sqlite3")
+    await database.open()
+    yield database
+    await database.close()
 
 
 def numbered(count: int, *commands: str) -> bytes:
@@ -29,8 +54,13 @@ def numbered(count: int, *commands: str) -> bytes:
 class Server:
     """One process of the service."""
 
-    def __init__(self, runs_dir: Path, *, seconds: float = 0.0, **settings: Any) -> None:
+    def __init__(
+        self, runs_dir: Path, *, seconds: float = 0.0, database_url: str = "", **settings: Any
+    ) -> None:
         self.runs_dir = runs_dir
+        self.store: Path | str = database_url or runs_dir / "jobs" / "jobs.sqlite3"
+        if database_url:
+            settings["jobs"] = {"database_url": database_url, **settings.get("jobs", {})}
         self._log = runs_dir.with_suffix(".log")
         self._reservation = reserved_port()
         self.port: int = self._reservation.getsockname()[1]
@@ -117,15 +147,30 @@ NewServer = Callable[..., Server]
 @pytest.fixture
 def new_server(tmp_path: Path) -> Iterator[NewServer]:
     """`new_server(seconds=0.02)` starts a process on the store of this test."""
+    with started_servers(tmp_path / "runs") as make:
+        yield make
+
+
+@pytest.fixture
+def new_server_on_each(tmp_path: Path, database_url: str) -> Iterator[NewServer]:
+    """`new_server` with a store in each database."""
+    with started_servers(tmp_path / "runs", database_url=database_url) as make:
+        yield make
+
+
+@contextlib.contextmanager
+def started_servers(runs_dir: Path, **always: Any) -> Iterator[NewServer]:
     servers: list[Server] = []
 
     def make(**settings: Any) -> Server:
-        servers.append(Server(tmp_path / "runs", **settings))
+        servers.append(Server(runs_dir, **always, **settings))
         return servers[-1].start()
 
-    yield make
-    for server in servers:
-        server.close()
+    try:
+        yield make
+    finally:
+        for server in servers:
+            server.close()
 
 
 def children(pid: int) -> list[int]:

@@ -262,6 +262,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/export/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A link to a job as a file
+         * @description As the export, written into the object storage of the service and downloaded from there: the
+         *     link needs no key and expires. 400 where files are stored in a folder.
+         */
+        get: operations["export_link_api_jobs__job_id__export_link_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/formats": {
         parameters: {
             query?: never;
@@ -396,6 +417,27 @@ export interface paths {
          * @description The pages that have it, with the number of their blocks that do, corrections included.
          */
         get: operations["search_api_jobs__job_id__search_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find text in all jobs
+         * @description The pages of the jobs in the list of `GET /api/jobs` that have all words, corrections
+         *     included, each with an excerpt in which the words are marked.
+         */
+        get: operations["search_all_api_search_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1050,6 +1092,18 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AutoMode
+         * @description What `mode` takes beside `modes`: the mode is chosen for each page.
+         */
+        AutoMode: {
+            /** Key */
+            key: string;
+            /** Label */
+            label: string;
+            /** Description */
+            description: string;
+        };
+        /**
          * AvailableFormats
          * @description The formats, and which of them a result can be had as.
          */
@@ -1327,6 +1381,26 @@ export interface components {
              */
             retryable: boolean;
         };
+        /** ExcerptPart */
+        ExcerptPart: {
+            /** Text */
+            text: string;
+            /**
+             * Match
+             * @description Whether it is what was searched for
+             */
+            match: boolean;
+        };
+        /**
+         * ExportLink
+         * @description Where an export can be downloaded without a key.
+         */
+        ExportLink: {
+            /** Url */
+            url: string;
+            /** Expiresseconds */
+            expiresSeconds: number;
+        };
         /** ExportQuery */
         ExportQuery: {
             /**
@@ -1473,6 +1547,43 @@ export interface components {
             pages: components["schemas"]["FoundPage"][];
         };
         /**
+         * FoundText
+         * @description A page that has the words.
+         */
+        FoundText: {
+            /** Jobid */
+            jobId: string;
+            /** Filename */
+            fileName: string;
+            /**
+             * Createdat
+             * @description Of the job
+             */
+            createdAt: string;
+            /** Pageindex */
+            pageIndex: number;
+            /**
+             * Block
+             * @description The block that the excerpt is from
+             */
+            block: number | null;
+            /** Excerpt */
+            excerpt: components["schemas"]["ExcerptPart"][];
+        };
+        /**
+         * FoundTexts
+         * @description Of the newest job first.
+         */
+        FoundTexts: {
+            /** Found */
+            found: components["schemas"]["FoundText"][];
+            /**
+             * More
+             * @description Whether there are more after these
+             */
+            more: boolean;
+        };
+        /**
          * Health
          * @description A quick status check; 200 while the service runs. docling-serve's clients read `status`,
          *     MinerU's the fields with underscores, PaddleOCR's `errorCode` and `errorMsg`.
@@ -1528,6 +1639,7 @@ export interface components {
          * @description A job and its progress.
          * @example {
          *       "createdAt": "2026-01-31T12:00:00.000Z",
+         *       "editable": true,
          *       "engine": "ppocr",
          *       "etaSeconds": 214.5,
          *       "files": [
@@ -1592,6 +1704,11 @@ export interface components {
              */
             etaSeconds: number | null;
             error: components["schemas"]["PageError"] | null;
+            /**
+             * Editable
+             * @description Whether the caller may change, cancel and delete it
+             */
+            editable: boolean;
         };
         /** JobFileAnswer */
         JobFileAnswer: {
@@ -1649,6 +1766,11 @@ export interface components {
              */
             reviewShare?: number | null;
             error: components["schemas"]["PageError"] | null;
+            /**
+             * Mode
+             * @description The mode that the page was read in
+             */
+            mode?: string | null;
             /** Filename */
             fileName: string;
             /** Fileindex */
@@ -1935,6 +2057,7 @@ export interface components {
             visionTokens: {
                 [key: string]: number[];
             };
+            autoMode: components["schemas"]["AutoMode"];
             /** Maximagemb */
             maxImageMb: number;
             /** Tasks */
@@ -2035,6 +2158,7 @@ export interface components {
          *               "text": "Invoice 4711"
          *             }
          *           ],
+         *           "mode": "gundam",
          *           "pageIndex": 0,
          *           "rawText": "<|ref|>title<|/ref|><|det|>[[96, 44, 407, 83]]<|/det|>\n# Invoice 4711\n",
          *           "reviewShare": 0,
@@ -2154,6 +2278,11 @@ export interface components {
              */
             reviewShare?: number | null;
             error: components["schemas"]["PageError"] | null;
+            /**
+             * Mode
+             * @description The mode that the page was read in
+             */
+            mode?: string | null;
         };
         /** PageError */
         PageError: {
@@ -2482,7 +2611,7 @@ export interface operations {
                     url?: string | null;
                     /**
                      * Mode
-                     * @description gundam, base, small, tiny or large
+                     * @description gundam, base, small, tiny or large; auto chooses for each page
                      * @default gundam
                      */
                     mode?: string;
@@ -2757,7 +2886,7 @@ export interface operations {
                 offset?: number;
             };
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
                 "X-Dsocr-Browser"?: string | null;
             };
             path?: never;
@@ -2798,7 +2927,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
                 "X-Dsocr-Browser"?: string | null;
             };
             path?: never;
@@ -2815,7 +2944,7 @@ export interface operations {
                     url?: string | null;
                     /**
                      * Mode
-                     * @description gundam, base, small, tiny or large
+                     * @description gundam, base, small, tiny or large; auto chooses for each page
                      * @default gundam
                      */
                     mode?: string;
@@ -2996,7 +3125,10 @@ export interface operations {
     show_api_jobs__job_id__get: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3045,7 +3177,10 @@ export interface operations {
     delete_api_jobs__job_id__delete: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3104,7 +3239,10 @@ export interface operations {
                 /** @description Also the text of pages while they are read */
                 live?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3201,7 +3339,10 @@ export interface operations {
     correct_api_jobs__job_id__pages__index__patch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
                 index: number;
@@ -3551,6 +3692,117 @@ export interface operations {
             };
         };
     };
+    export_link_api_jobs__job_id__export_link_get: {
+        parameters: {
+            query?: {
+                /** @description Running heads that repeat over the pages: `omit` leaves them out of the text */
+                headers?: "omit" | "keep";
+                /** @description Formulas in markdown: between `\(` or between `$` */
+                math?: "brackets" | "dollars";
+                /** @description Tables in markdown */
+                tables?: "html" | "markdown";
+                /** @description Figures of markdown: links, or images inside the text */
+                figures?: "linked" | "embedded";
+                /** @description Between the pages of markdown: a rule, a comment with the page's number, none */
+                breaks?: "rule" | "comment" | "none";
+                /** @description Begin markdown with YAML front matter */
+                frontmatter?: boolean;
+                /** @description Begin the text with a table of contents */
+                toc?: boolean;
+                /** @description Join paragraphs and tables that run over a page's end */
+                join?: boolean;
+                /** @description Repair line breaks and broken lists */
+                repair?: boolean;
+                /** @description Make levels of headings consistent */
+                headings?: boolean;
+                /** @description Put captions beside figures and tables */
+                captions?: boolean;
+                /** @description Undo double escapes */
+                unescape?: boolean;
+                /** @description Most characters of a chunk */
+                chunk_size?: number;
+                /** @description Most characters that a chunk repeats of the one before */
+                chunk_overlap?: number;
+                /** @description What is taken out of text and pictures: words, `/regular expressions/`, or `email`, `number`, `iban`, `phone`, `card` */
+                redact?: string[];
+                /** @description The key of a format, see `formats` of `/api/modes` */
+                format?: string;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportLink"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The disk is full */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     formats_api_jobs__job_id__formats_get: {
         parameters: {
             query?: never;
@@ -3603,7 +3855,10 @@ export interface operations {
     cancel_api_jobs__job_id__cancel_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3671,7 +3926,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
                 "X-Dsocr-Browser"?: string | null;
             };
             path: {
@@ -3741,7 +3996,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
                 "X-Dsocr-Browser"?: string | null;
             };
             path: {
@@ -3885,7 +4140,10 @@ export interface operations {
     take_api_jobs__job_id__pages__index__versions__number__take_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
                 index: number;
@@ -3985,6 +4243,52 @@ export interface operations {
             };
             /** @description Not found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    search_all_api_search_get: {
+        parameters: {
+            query: {
+                /** @description Words; see docs/jobs.md */
+                q: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundTexts"];
+                };
+            };
+            /** @description A key is required */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -13,6 +13,7 @@ export type JobList = Schemas['JobList']
 export type JobPage = Schemas['JobPageAnswer']
 export type FormatAvailability = Schemas['FormatAvailability']
 export type FoundPage = Schemas['FoundPage']
+export type FoundTexts = Schemas['FoundTexts']
 export type PageVersions = Schemas['PageVersions']
 export type RetryOptions = Partial<Schemas['PageRetry']>
 export type BlockCorrection = Schemas['BlockCorrection']

@@ -52,7 +52,7 @@ from dsocr.cli.options import (
 )
 from dsocr.cli.progress import counted
 from dsocr.config import Settings
-from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
+from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODE_CHOICES
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.errors import BadRequest
 from dsocr.exports import FORMATS
@@ -114,7 +114,7 @@ def plan(
         typer.Option(help="Pages of each document, from 1: `1-3,7`.", show_default=False),
     ] = None,
     mode: Annotated[
-        str, choice(MODES, help="Resolution mode.", default=DEFAULT_MODE)
+        str, choice(MODE_CHOICES, help="Resolution mode.", default=DEFAULT_MODE)
     ] = DEFAULT_MODE,
     task: Annotated[str | None, choice(TASKS, help="Task.", default="markdown")] = None,
     dpi: Annotated[
@@ -326,7 +326,7 @@ def export(
             (known.key for known in FORMATS),
             "--format",
             "-f",
-            help="Output format. html, docx, pdf, zip and embedded figures need the input files.",
+            help="Output format. html, docx, pdf, zip and figures need the input files.",
             default="markdown",
         ),
     ] = "markdown",

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from dsocr.engines.base import EngineInfo, OnText, PoolMember
 from dsocr.engines.pool_member import Member
+from dsocr.engines.retry_budget import RetryBudget
 from dsocr.engines.stats import EngineStats, merge_stats
 from dsocr.errors import EngineCrashed, EngineUnavailable, QueueFull
 from dsocr.process.inflight import Suspicion, WorkerLost
@@ -50,11 +51,15 @@ class EnginePool:
     pages in flight, as well.
     """
 
-    def __init__(self, members: Sequence[PoolMember]) -> None:
-        """Raises `ValueError` without members. Their order decides between equal loads."""
+    def __init__(
+        self, members: Sequence[PoolMember], *, retry_budget: RetryBudget | None = None
+    ) -> None:
+        """Raises `ValueError` without members. Their order decides between equal loads. Without a
+        `retry_budget` every page that may be sent again is."""
         if not members:
             raise ValueError("a pool needs at least one engine")
         self._members = [Member(engine) for engine in members]
+        self._retry_budget = retry_budget
         self._start_tasks: list[asyncio.Task[None]] = []
         self._num_retries = 0
         self._closed = False
@@ -127,17 +132,19 @@ class EnginePool:
         stream = TextStream(on_text)
         request = _Request(page, options, None if on_text is None else stream.add)
         suspicion, avoided, was_refused = Suspicion(), list[Member](), False
+        if self._retry_budget is not None:
+            self._retry_budget.add_page()
         while True:
             member = await self._select_member(suspicion, avoided)
             try:
                 return await self._recognize_on(member, request, suspicion)
             except WorkerLost as error:
-                if self._closed:
+                if self._closed or not self._may_retry():
                     raise
                 suspicion = error.suspicion
             except (EngineUnavailable, QueueFull) as error:
                 is_last = not any(one is not member for one in self._healthy())
-                if self._closed or was_refused or is_last:
+                if self._closed or was_refused or is_last or not self._may_retry():
                     raise
                 logger.warning("page %d goes to another engine: %s", page.index, error.message)
                 self._num_retries += 1
@@ -151,6 +158,9 @@ class EnginePool:
         self._wake_suspects()
         await self._cancel_starts()
         await asyncio.gather(*(member.engine.close() for member in self._members))
+
+    def _may_retry(self) -> bool:
+        return self._retry_budget is None or self._retry_budget.take()
 
     async def _recognize_on(
         self, member: Member, request: _Request, suspicion: Suspicion

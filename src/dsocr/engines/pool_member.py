@@ -52,12 +52,15 @@ class Member:
     def state(self) -> WorkerState:
         reason = self.unhealthy_reason
         failed = bool(self.start_problem) and self.error is not None
+        stats = self.engine.stats()
         return WorkerState(
             self.engine.info.device,
             "failed" if failed else "starting" if reason else "ready",
             reason,
             pages=self.num_pages,
-            restarts=sum(self.engine.stats().restarts.values()),
+            restarts=sum(stats.restarts.values()),
+            outcomes=stats.outcomes,
+            ejections=stats.ejections,
         )
 
     async def start(self) -> None:

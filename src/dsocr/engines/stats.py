@@ -29,6 +29,10 @@ class WorkerState:
     """In flight: being recognized, or waiting for it."""
     restarts: int = 0
     """Processes that were replaced."""
+    outcomes: Mapping[str, int] | None = None
+    """Requests to a remote server by how they ended; None for other workers."""
+    ejections: int = 0
+    """How often a remote server got no more pages because it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,9 @@ class EngineStats:
     `cache_used` (0-1), and since the process started `preemptions` and `out_of_memory`."""
     workers: tuple[WorkerState, ...] = ()
     """Of an engine with several."""
+    outcomes: Mapping[str, int] | None = None
+    """Requests to remote servers by how they ended; None for other engines."""
+    ejections: int = 0
 
 
 def stats_of(supervisor: Supervisor | None) -> EngineStats:
@@ -70,9 +77,11 @@ def merge_stats(parts: Iterable[EngineStats], *, retries: int = 0) -> EngineStat
     """Sums over several engines, and `retries` more; `cache_used` is the mean."""
     parts = list(parts)
     restarts: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     loads: dict[str, list[float]] = {}
     for part in parts:
         restarts.update(part.restarts)
+        outcomes.update(part.outcomes or {})
         for name, value in part.load.items():
             loads.setdefault(name, []).append(value)
     return EngineStats(
@@ -84,4 +93,6 @@ def merge_stats(parts: Iterable[EngineStats], *, retries: int = 0) -> EngineStat
             name: fmean(values) if name == "cache_used" else sum(values)
             for name, values in loads.items()
         },
+        outcomes=dict(outcomes) if any(part.outcomes is not None for part in parts) else None,
+        ejections=sum(part.ejections for part in parts),
     )

@@ -1,6 +1,7 @@
 """The interface of this package: everything that can be done with jobs. Imports no HTTP.
 
 `owner` is the fingerprint of the caller's API key; None, where there are no keys, sees every job.
+An `editor` is the same for a change: where there are no keys, the caller's browser, or "".
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, get_args
 
-from dsocr.exports import Need, write
+from dsocr.exports import Need, format_of, write
 from dsocr.exports.needs import missing
 from dsocr.exports.options import DEFAULTS, ExportOptions
+from dsocr.jobs.broadcast import Broadcast
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.document import PAGES_PER_LOAD, StoredDocument, document_of, pages_with
 from dsocr.jobs.events import JobEvent, JobNotifier, follow
@@ -23,8 +25,10 @@ from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import (
     BROWSER_OWNER,
     Correction,
+    FoundText,
     Job,
     JobPage,
+    JobReadOnly,
     NewJob,
     PageNotFound,
     PageVersion,
@@ -35,9 +39,10 @@ from dsocr.jobs.limits import JobLimits, job_limits
 from dsocr.jobs.live import LiveEvents
 from dsocr.jobs.maintenance import Maintenance
 from dsocr.jobs.source import JobSource
-from dsocr.jobs.store import commands, listing, queries, versions
-from dsocr.jobs.store.database import Database, path_of
+from dsocr.jobs.store import commands, listing, queries, search, versions
+from dsocr.jobs.store.database import Database, parse_url
 from dsocr.jobs.store.listing import JobFilter
+from dsocr.jobs.store.search import TextQuery
 from dsocr.jobs.submission import Submission, new_job
 from dsocr.jobs.webhooks import Callbacks
 from dsocr.jobs.worker import JobWorker
@@ -60,12 +65,16 @@ class JobQueue:
         self._engines = engines
         self._registry = registry = WorkerRegistry(folder / "processes")
         self.files = JobFiles(
-            folder, registry.id, quota_mb=config.quota_mb, min_free_mb=config.min_free_mb
+            folder,
+            registry.id,
+            quota_mb=config.quota_mb,
+            min_free_mb=config.min_free_mb,
+            url=config.storage_url,
         )
-        self._database = database = Database(path_of(url) if url else folder / "jobs.sqlite3")
+        self._database = database = Database(parse_url(url) if url else folder / "jobs.sqlite3")
         self._notifier = JobNotifier()
         self._live = LiveEvents()
-        self._images = PageImages()
+        self._images = PageImages(store=self.files if config.storage_url else None)
         self._callbacks = Callbacks(database, config)
         self._machine = this_machine()
         self._worker = JobWorker(
@@ -78,6 +87,7 @@ class JobQueue:
             config,
             self._limits,
         )
+        self._broadcast = Broadcast(database, self._notifier, self._worker.wake)
         self._maintenance = Maintenance(
             database, self.files, registry, self._callbacks, config, self._remove
         )
@@ -86,6 +96,7 @@ class JobQueue:
         self._registry.register()
         self.files.open()
         await self._database.open()
+        self._broadcast.start()
         self._worker.start()
         self._maintenance.start()
 
@@ -94,6 +105,8 @@ class JobQueue:
         self.close_event_streams()
         await self._maintenance.close()
         await self._worker.close()
+        self._broadcast.announce()  # for the jobs that the worker has released
+        await self._broadcast.close()
         await self._database.close()
         self.files.close()
         self._registry.unregister()
@@ -117,7 +130,7 @@ class JobQueue:
         if submission.followed:
             self._live.expect_follower(new.id)
         job_id = await self._accept(new)
-        self._worker.wake()
+        self._wake_workers()
         return await self.get(job_id)
 
     async def list(self, wanted: JobFilter) -> tuple[list[Job], int]:
@@ -131,6 +144,14 @@ class JobQueue:
     async def get(self, job_id: str, owner: str | None = None) -> Job:
         """Raises `JobNotFound`, as all methods below."""
         return await self._database.read(queries.job, job_id, time.time(), owner)
+
+    async def editable(self, job_id: str, editor: str | None) -> Job:
+        """The job, if the caller may change it. Raises `JobReadOnly`."""
+        is_key = editor is not None and _is_key(editor)
+        job = await self.get(job_id, editor if is_key else None)
+        if not job.is_editable(editor):
+            raise JobReadOnly()
+        return job
 
     async def page(self, job_id: str, index: int, owner: str | None = None) -> StoredPage:
         """Raises `PageNotFound` and `PageNotRead`."""
@@ -163,6 +184,28 @@ class JobQueue:
         """
         stored = await self.stored_document(job_id, owner)
         await asyncio.to_thread(write, stored.document, format, out, stored.assets, options)
+
+    async def export_link(
+        self,
+        job_id: str,
+        format: str,
+        name: str,
+        owner: str | None = None,
+        *,
+        options: ExportOptions = DEFAULTS,
+        seconds: int,
+    ) -> str:
+        """A URL into the object storage to the job as a file of that name, which expires. Raises
+        `NoObjectStorage`, and what `export` raises."""
+        stored = await self.stored_document(job_id, owner)
+
+        def write_export(out: BinaryIO) -> None:
+            write(stored.document, format, out, stored.assets, options)
+
+        media_type = format_of(format).media_type
+        return await asyncio.to_thread(
+            self.files.link, job_id, write_export, name, media_type, seconds
+        )
 
     async def missing_needs(self, job_id: str, owner: str | None = None) -> set[Need]:
         """What formats need and the job lacks; looks at its first pages alone. What a later page
@@ -209,15 +252,15 @@ class JobQueue:
         """Calls `on_event` with the events of pages while this process reads them."""
         return self._live.follow(job_id, on_event)
 
-    async def cancel(self, job_id: str, owner: str | None = None) -> Job:
+    async def cancel(self, job_id: str, editor: str | None = None) -> Job:
         """Keeps what was read. Raises `JobConflict` for a finished job."""
-        await self.get(job_id, owner)
+        await self.editable(job_id, editor)
         await self._database.write(commands.cancel, job_id, time.time())
         self._on_ended(job_id)
         return await self.get(job_id)
 
-    async def delete(self, job_id: str, owner: str | None = None) -> None:
-        await self.get(job_id, owner)
+    async def delete(self, job_id: str, editor: str | None = None) -> None:
+        await self.editable(job_id, editor)
         await self._remove(job_id)
 
     async def retry(
@@ -226,7 +269,7 @@ class JobQueue:
         index: int,
         options: OcrOptions,
         dpi: float | None,
-        owner: str | None = None,
+        editor: str | None = None,
         *,
         discard_corrections: bool = False,
         followed: bool = False,
@@ -234,7 +277,7 @@ class JobQueue:
         """Reads a page again; `followed` as of a submission. Raises `PageNotFound`, and
         `JobConflict` for a page that is pending already, or has corrections without
         `discard_corrections`."""
-        await self.get(job_id, owner)
+        await self.editable(job_id, editor)
         await self._database.write(
             commands.requeue_page,
             job_id,
@@ -246,7 +289,7 @@ class JobQueue:
         if followed:
             self._live.expect_follower(job_id)
         self._notifier.notify(job_id)
-        self._worker.wake()
+        self._wake_workers()
         return await self.get(job_id)
 
     async def correct(
@@ -254,22 +297,24 @@ class JobQueue:
         job_id: str,
         index: int,
         changes: Mapping[int, Correction | None],
-        owner: str | None = None,
+        editor: str | None = None,
     ) -> StoredPage:
         """Raises `PageNotFound`, `PageNotRead`, and `JobConflict` while the page is pending."""
-        await self.get(job_id, owner)
+        await self.editable(job_id, editor)
         await self._database.write(commands.correct, job_id, index, changes, time.time())
         self._notifier.notify(job_id)
         return await self._database.read(queries.page, job_id, index)
 
-    async def resume(self, job_id: str, owner: str | None = None, *, followed: bool = False) -> Job:
+    async def resume(
+        self, job_id: str, editor: str | None = None, *, followed: bool = False
+    ) -> Job:
         """Reads the unread pages of a job that has ended. Raises `JobConflict` without any."""
-        await self.get(job_id, owner)
+        await self.editable(job_id, editor)
         await self._database.write(commands.resume, job_id)
         if followed:
             self._live.expect_follower(job_id)
         self._notifier.notify(job_id)
-        self._worker.wake()
+        self._wake_workers()
         return await self.get(job_id)
 
     async def versions(
@@ -280,10 +325,10 @@ class JobQueue:
         return await self._database.read(versions.of_page, job_id, index)
 
     async def take_version(
-        self, job_id: str, index: int, number: int, owner: str | None = None
+        self, job_id: str, index: int, number: int, editor: str | None = None
     ) -> StoredPage:
         """Makes a version the page. Raises what `versions.take` raises."""
-        await self.get(job_id, owner)
+        await self.editable(job_id, editor)
         await self._database.write(versions.take, job_id, index, number, time.time())
         self._notifier.notify(job_id)
         return await self._database.read(queries.page, job_id, index)
@@ -299,6 +344,10 @@ class JobQueue:
             some = await self._database.read(read, job_id, first, first + PAGES_PER_LOAD)
             found += await asyncio.to_thread(pages_with, text, some)
         return found
+
+    async def find(self, query: TextQuery) -> tuple[Sequence[FoundText], bool]:
+        """The pages of all jobs that have the words, and whether there are more."""
+        return await self._database.read(search.find, query)
 
     async def _accept(self, new: NewJob) -> str:
         limits = self._limits()
@@ -333,10 +382,14 @@ class JobQueue:
         self._images.forget(job_id)
         await asyncio.to_thread(self.files.delete, job_id)
 
+    def _wake_workers(self) -> None:
+        self._worker.wake()
+        self._broadcast.announce()
+
     def _on_ended(self, job_id: str) -> None:
         self._worker.stop(job_id)
         self._notifier.notify(job_id)
-        self._worker.wake()
+        self._wake_workers()
 
 
 def _is_key(owner: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Protocol
 from dsocr.engines.base import Engine, EngineInfo
 from dsocr.errors import BadRequest, DsocrError, UnsupportedMode, UnsupportedTask
 from dsocr.metrics import Metrics, NoMetrics
+from dsocr.pipeline.auto_mode import choose_mode
 from dsocr.pipeline.event_emitter import PageEventEmitter
 from dsocr.pipeline.events import OnEvent, PageDone, PageEvent, PageStarted
 from dsocr.pipeline.fair_queue import FairQueue
@@ -25,7 +26,7 @@ from dsocr.pipeline.page_order import PageOrder
 from dsocr.pipeline.retry import is_incomplete, retry_page
 from dsocr.pipeline.workers import run_workers
 from dsocr.process.supervisor import max_inflight_bytes
-from dsocr.types import Document, OcrOptions, PageFailure, PageImage, PageResult, Usage
+from dsocr.types import Document, Mode, OcrOptions, PageFailure, PageImage, PageResult, Usage
 
 log = logging.getLogger(__name__)
 
@@ -191,12 +192,22 @@ class Pipeline:
         run.emit(PageStarted(page.index, page.width, page.height, page.dpi))
         started = time.monotonic()
         try:
-            return await self._recognize_with_retries(page, run)
+            mode = await self._mode_of(page, run.options)
+            options = dataclasses.replace(run.options, mode=mode)
+            result = await self._recognize_with_retries(page, options, run)
         except Exception as error:
             return _failed(error, page.index, started, size=(page.width, page.height))
+        return dataclasses.replace(result, mode=mode)
 
-    async def _recognize_with_retries(self, page: PageImage, run: _Run) -> PageResult:
-        engine, options = self._engine, run.options
+    async def _mode_of(self, page: PageImage, options: OcrOptions) -> Mode:
+        if options.mode != "auto":
+            return options.mode
+        return await asyncio.to_thread(choose_mode, page, self._engine.info.modes)
+
+    async def _recognize_with_retries(
+        self, page: PageImage, options: OcrOptions, run: _Run
+    ) -> PageResult:
+        engine = self._engine
         emitter = PageEventEmitter(page.index, run.emit)
         on_text = None if run.on_event is None else emitter.add_text
 
@@ -252,7 +263,7 @@ def check_options(options: OcrOptions, info: EngineInfo) -> None:
         requested = "free prompts" if options.task == "custom" else f"the task {options.task}"
         can = ", ".join(info.tasks)
         raise UnsupportedTask(f"The {info.name} engine cannot do {requested}. It can do: {can}.")
-    if options.mode not in info.modes:
+    if options.mode != "auto" and options.mode not in info.modes:
         can = ", ".join(info.modes)
         raise UnsupportedMode(f"There is no mode {options.mode!r} here; there is: {can}.")
 

@@ -94,14 +94,14 @@ class McpResponse(Response):
         await self._endpoint.handle(scope, receive, send)
 
 
-def check_browser(headers: Headers, config: ServerConfig) -> None:
+def check_browser(headers: Headers, config: ServerConfig, *, needs_key: bool) -> None:
     """Refuses other web pages, also those that reach this machine by a name of their own.
 
     The protocol demands it. Where a key is required, the service's rule for origins is enough: a
     page that has no key is refused. Raises `ForeignOrigin` and `UnknownHost`.
     """
     origin = headers.get("origin")
-    if origin is None or config.api_keys:
+    if origin is None or needs_key:
         return
     host = headers.get("host", "")
     if origin not in config.allowed_origins and origin.partition("://")[2] != host:

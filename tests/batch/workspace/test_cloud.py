@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,36 +9,13 @@ import pytest
 from dsocr.batch.workspace.export import ExportJob, export_documents
 from dsocr.batch.workspace.report import find_problems, read_status
 from dsocr.batch.workspace.stores.store import open_store
+from dsocr.errors import BadRequest
 from dsocr.pages.config import PagesConfig
 from tests.batch.workspace.test_worker import run
 from tests.batch.workspace.workspaces import planned
 from tests.fakes import png
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    values = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-    }
-    for variable, value in values.items():
-        monkeypatch.setenv(variable, value)
-    import boto3
-
-    client = boto3.client("s3", endpoint_url=values["AWS_ENDPOINT_URL"])
-    name = f"bucket-{uuid.uuid4().hex}"
-    client.create_bucket(Bucket=name)
-    client.close()
-    yield f"s3://{name}"
-    server.stop()
 
 
 async def test_documents_of_a_bucket_are_read_in_a_workspace_there(
@@ -70,3 +45,11 @@ def test_an_object_of_a_bucket_is_created_once(bucket: str) -> None:
     assert store.get("claims/g.000001") == b"1"
     store.delete(["claims/g.000001", "claims/none"])
     assert store.keys("claims/") == []
+
+
+def test_a_bucket_that_is_not_there_is_named(bucket: str) -> None:
+    with pytest.raises(BadRequest, match="There is no bucket 'none-of-that-name'"):
+        open_store("s3://none-of-that-name/work").get("batch.json")
+    with pytest.raises(BadRequest, match="There is no bucket"):
+        list(open_store("s3://none-of-that-name/work").keys("plan/"))
+    assert open_store(f"{bucket}/work").get("batch.json") is None

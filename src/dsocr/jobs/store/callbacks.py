@@ -41,6 +41,7 @@ def claim(connection: Connection, now: float) -> DueCallback | None:
         .where(jobs.c.callback_due_at <= now)
         .order_by(jobs.c.callback_due_at)
         .limit(1)
+        .with_for_update(skip_locked=True)
     ).first()
     if row is None:
         return None

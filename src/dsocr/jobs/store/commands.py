@@ -21,8 +21,9 @@ from dsocr.jobs.job import (
     PageNotFound,
     StoredPage,
 )
-from dsocr.jobs.store import queries, records, tables, versions
+from dsocr.jobs.store import queries, records, search, tables, versions
 from dsocr.jobs.store.callbacks import due_at
+from dsocr.jobs.store.locks import ACCEPTING, lock, lock_job
 from dsocr.jobs.store.tables import files, jobs, pages
 from dsocr.types import OcrOptions
 
@@ -42,6 +43,7 @@ def accept(
 
     Raises `IdempotencyConflict` and `QueueFull`.
     """
+    lock(connection, ACCEPTING)
     if new.idempotency_key is not None:
         first = queries.idempotent(connection, new.owner, new.idempotency_key)
         if first is not None:
@@ -73,7 +75,7 @@ def cancel(connection: Connection, job_id: str, now: float) -> None:
         .returning(jobs.c.seq)
     )
     if seq is None:
-        raise JobConflict(f"The job is {_status(connection, job_id)} already.")
+        raise JobConflict(f"The job is {_locked_status(connection, job_id)} already.")
     connection.execute(update(pages).where(pages.c.job_id == job_id).values(wanted=False))
 
 
@@ -81,7 +83,7 @@ def remove(connection: Connection, job_id: str) -> None:
     """Deletes every row of the job. Raises `JobNotFound`."""
     if not connection.execute(delete(jobs).where(jobs.c.id == job_id)).rowcount:
         raise JobNotFound()
-    for table in (files, pages, tables.versions):
+    for table in (files, pages, tables.versions, tables.page_texts):
         connection.execute(delete(table).where(table.c.job_id == job_id))
 
 
@@ -99,7 +101,7 @@ def requeue_page(
     Raises `JobNotFound`, `PageNotFound`, and `JobConflict` for a page that is pending already or
     has corrections, which belong to the result that the new one replaces.
     """
-    status = _status(connection, job_id)
+    status = _locked_status(connection, job_id)
     _check_requeue(connection, job_id, index, discard_corrections)
     connection.execute(
         update(pages)
@@ -117,7 +119,7 @@ def resume(connection: Connection, job_id: str) -> None:
 
     Raises `JobNotFound`, and `JobConflict` for a job that has not ended or has none.
     """
-    status = _status(connection, job_id)
+    status = _locked_status(connection, job_id)
     if status not in FINISHED:
         raise JobConflict(f"The job is {status} already.")
     unread = pages.c.result.is_(None)
@@ -141,6 +143,7 @@ def correct(
     Raises `PageNotRead`, `PageNotFound`, also for a block that does not exist, and `JobConflict`
     for a pending page: its next result would replace the corrected one.
     """
+    lock_job(connection, job_id)
     stored = queries.page(connection, job_id, index)
     pending = select(pages.c.wanted).where(pages.c.job_id == job_id, pages.c.number == index)
     if connection.scalar(pending):
@@ -161,6 +164,7 @@ def correct(
             news=records.summary_to_text(summary),
         )
     )
+    search.index_page(connection, job_id, index, stored.result, corrections)
 
 
 def _insert(connection: Connection, new: NewJob, now: float) -> None:
@@ -268,8 +272,9 @@ def _merged(stored: StoredPage, changes: Mapping[int, Correction | None]) -> dic
     return corrections
 
 
-def _status(connection: Connection, job_id: str) -> str:
-    status: str | None = connection.scalar(select(jobs.c.status).where(jobs.c.id == job_id))
+def _locked_status(connection: Connection, job_id: str) -> str:
+    """Raises `JobNotFound`."""
+    status = lock_job(connection, job_id)
     if status is None:
         raise JobNotFound()
     return status

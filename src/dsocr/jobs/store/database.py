@@ -1,54 +1,25 @@
-"""Connections to the store: one thread that writes, a few that read. Imports no table.
+"""The database of a store: SQLite in a file, or PostgreSQL.
 
-Versions of SQLite up to 3.51.2 can corrupt a WAL database when two connections write or checkpoint
-at the same instant. So all writes and checkpoints are on one connection a process, under a lock on
-a file beside the database that processes share; all other connections are read-only.
+Everything above this module is the same on both. `work` is a function of a connection that runs
+plain SQL; it is one transaction.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import fcntl
-import os
-import sqlite3
-import urllib.parse
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy import Connection
 
-from dsocr.errors import DiskFull, DsocrError
+from dsocr.errors import DsocrError
+from dsocr.jobs.store.backends.postgres import PostgresBackend
+from dsocr.jobs.store.backends.sqlite import SqliteBackend
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CHECKPOINT_BYTES = 4 << 20
-"""The write-ahead log is checkpointed when it is larger than this."""
-READERS = 4
-MAX_WRITES = 64
-"""That share a commit: other processes wait for it."""
-BUSY_SECONDS = 30
-
-
-@dataclass(slots=True, eq=False)
-class _Write:
-    work: Callable[[Connection], Any]
-    done: Future[Any] = field(default_factory=Future)
-
-    def resolve(self, result: Any, error: BaseException | None) -> None:
-        if error is None:
-            self.done.set_result(result)
-        else:
-            self.done.set_exception(error)
+POSTGRES_SCHEME = "postgresql+psycopg://"
 
 
 class UnsupportedStore(DsocrError):
@@ -57,196 +28,81 @@ class UnsupportedStore(DsocrError):
     code = "bad_setting"
 
 
+class _Backend(Protocol):
+    @property
+    def has_channel(self) -> bool: ...
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+    async def write(self, work: Callable[[Connection], T]) -> T: ...
+    async def read(self, work: Callable[[Connection], T]) -> T: ...
+    async def announce(self, messages: Collection[str]) -> None: ...
+    async def listen(self, on_message: Callable[[str], None]) -> None: ...
+
+
 class Database:
-    """Runs functions of a connection, each as if in its own transaction, in threads.
+    """Runs functions of a connection in threads, each as if in its own transaction."""
 
-    `write` runs one at a time, in the order of the calls; each is durable when it returns. Those
-    that wait together share a commit, which waits for the disk.
-    """
+    def __init__(self, place: Path | str) -> None:
+        """The file of a SQLite database, or the URL of a PostgreSQL one. Raises `UnsupportedStore`
+        when the driver is not installed."""
+        self.place = place
+        self._backend = _backend(place)
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
-        self._waiting: deque[_Write] = deque()
-        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
-        self._engine = _writer(path)
-        self._readers = _readers(path)
-        self._wal = path.with_name(f"{path.name}-wal")
-        self._write_lock = -1
+    @property
+    def has_channel(self) -> bool:
+        """Whether `announce` and `listen` reach the other processes at this store."""
+        return self._backend.has_channel
 
     async def open(self) -> None:
-        """Creates the database, or applies the migrations it lacks."""
-        await asyncio.get_running_loop().run_in_executor(self._writing, self._open)
+        """Creates the tables, or applies the migrations that they lack. Raises
+        `StoreUnavailable`, as all methods."""
+        await self._backend.open()
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._writing, self._close)
-        await asyncio.to_thread(self._writing.shutdown)
-        await asyncio.to_thread(self._reading.shutdown)
-        self._readers.dispose()
+        await self._backend.close()
 
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Raises `DiskFull`, and what `work` raises; then the transaction is rolled back."""
-
-        write = _Write(lambda connection: work(connection, *args, **kwargs))
-        self._waiting.append(write)
-        self._writing.submit(self._write_waiting)
-        result: T = await asyncio.wrap_future(write.done)
-        return result
+        """What `work` wrote is durable when this returns. Raises `DiskFull`, and what `work`
+        raises; then the transaction is rolled back."""
+        return await self._backend.write(lambda connection: work(connection, *args, **kwargs))
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        def run() -> T:
-            with self._readers.connect() as connection:
-                return work(connection, *args, **kwargs)
+        """All that `work` reads is one snapshot."""
+        return await self._backend.read(lambda connection: work(connection, *args, **kwargs))
 
-        return await asyncio.get_running_loop().run_in_executor(self._reading, run)
+    async def announce(self, messages: Collection[str]) -> None:
+        """Sends short messages to every process that listens, this one too. They may be lost."""
+        await self._backend.announce(messages)
 
-    def _write_waiting(self) -> None:
-        """Runs what waits, as far as no earlier call has done so already."""
-        num_writes = min(len(self._waiting), MAX_WRITES)
-        writes = [self._waiting.popleft() for _ in range(num_writes)]
-        writes = [write for write in writes if write.done.set_running_or_notify_cancel()]
-        if len(writes) < 2 or not self._write_together(writes):
-            for write in writes:
-                self._write_alone(write)
-
-    def _write_together(self, writes: Sequence[_Write]) -> bool:
-        """One transaction, with a savepoint for each. False, and nothing is written, if it fails
-        as a whole."""
-        try:
-            with self._exclusive(), self._engine.begin() as connection:
-                outcomes = [_outcome(write, connection) for write in writes]
-        except Exception:
-            return False
-        for write, (result, error) in zip(writes, outcomes, strict=True):
-            write.resolve(result, error)
-        with self._exclusive(), contextlib.suppress(OperationalError):  # after the next write then
-            self._checkpoint()
-        return True
-
-    def _write_alone(self, write: _Write) -> None:
-        try:
-            with _raising_disk_full(), self._exclusive():
-                with self._engine.begin() as connection:
-                    result = write.work(connection)
-                self._checkpoint()
-        except BaseException as error:
-            write.resolve(None, error)
-        else:
-            write.resolve(result, None)
-
-    def _open(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self.path.with_name(f"{self.path.name}-turn")
-        self._write_lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with _raising_disk_full(), self._exclusive(), self._engine.begin() as connection:
-            migrate(connection)
-        self.path.chmod(0o600)
-
-    def _close(self) -> None:
-        if self._write_lock < 0:
-            return
-        with self._exclusive():  # the last process to close the store checkpoints it
-            self._engine.dispose()
-        os.close(self._write_lock)
-        self._write_lock = -1
-
-    @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """Holds the write lock; the kernel releases it when the process dies."""
-        fcntl.flock(self._write_lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._write_lock, fcntl.LOCK_UN)
-
-    def _checkpoint(self) -> None:
-        if self._wal.exists() and self._wal.stat().st_size > CHECKPOINT_BYTES:
-            with self._engine.connect() as connection:
-                driver = connection.connection.driver_connection
-                assert driver is not None
-                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    async def listen(self, on_message: Callable[[str], None]) -> None:
+        """Calls `on_message` with each message until it is cancelled or the connection is lost."""
+        await self._backend.listen(on_message)
 
 
-def _outcome(write: _Write, connection: Connection) -> tuple[Any, BaseException | None]:
-    """The result, or the error after which the savepoint is rolled back. Raises `OperationalError`,
-    after which the transaction cannot go on."""
-    connection.exec_driver_sql("SAVEPOINT one_write")
-    try:
-        result = write.work(connection)
-    except OperationalError:
-        raise
-    except BaseException as error:
-        connection.exec_driver_sql("ROLLBACK TO one_write")
-        return None, error
-    connection.exec_driver_sql("RELEASE one_write")
-    return result, None
-
-
-def path_of(url: str) -> Path:
-    """The file that a `sqlite:///` URL names. Raises `UnsupportedStore`."""
+def parse_url(url: str) -> Path | str:
+    """The file that a `sqlite:///` URL names, or the URL of a PostgreSQL database. Raises
+    `UnsupportedStore`."""
+    if url.startswith(POSTGRES_SCHEME):
+        return url
     scheme, _, path = url.partition(":///")
     if scheme not in ("sqlite", "sqlite+pysqlite") or not path or path == ":memory:":
-        raise UnsupportedStore("Jobs are stored in SQLite: set the URL to sqlite:///path.")
+        raise UnsupportedStore(
+            "Jobs are stored in SQLite or PostgreSQL: set the URL to sqlite:///path or "
+            f"{POSTGRES_SCHEME}user:password@host/database."
+        )
     return Path(path)
 
 
-def migrate(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _writer(path: Path) -> Engine:
-    engine = create_engine(
-        f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False}
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(driver: sqlite3.Connection, record: Any) -> None:
-        driver.isolation_level = None  # transactions begin at the "begin" event below
-        for pragma in (
-            f"busy_timeout={BUSY_SECONDS * 1000}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "wal_autocheckpoint=0",
-        ):
-            driver.execute(f"PRAGMA {pragma}").fetchall()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _readers(path: Path) -> Engine:
-    def connect() -> sqlite3.Connection:
-        uri = f"file:{urllib.parse.quote(str(path))}?mode=ro"
-        driver = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
-        driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}").fetchall()
-        driver.execute("PRAGMA wal_autocheckpoint=0").fetchall()
-        return driver
-
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=READERS)
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")  # one snapshot for all reads of a transaction
-
-    return engine
-
-
-@contextlib.contextmanager
-def _raising_disk_full() -> Iterator[None]:
+def _backend(place: Path | str) -> _Backend:
+    if isinstance(place, Path):
+        return SqliteBackend(place)
     try:
-        yield
-    except OperationalError as error:
-        # SQLITE_FULL; and SQLITE_IOERR, which some calls return on a full disk.
-        if "full" in str(error.orig) or "disk I/O" in str(error.orig):
-            raise DiskFull() from error
-        raise
+        return PostgresBackend(place)
+    except ImportError as error:
+        raise UnsupportedStore(
+            "PostgreSQL needs the extra postgres; install it with: pip install 'dsocr[postgres]'"
+        ) from error

@@ -10,16 +10,18 @@ from __future__ import annotations
 from sqlalchemy import Connection, Float, bindparam, delete, func, insert, select, update
 
 from dsocr.jobs.job import ClaimRequest, JobPage, Lease, Status
-from dsocr.jobs.store import queries, records, versions
+from dsocr.jobs.store import queries, records, search, versions
 from dsocr.jobs.store.callbacks import due_at
+from dsocr.jobs.store.locks import CLAIMING, lock, lock_job
 from dsocr.jobs.store.picking import JobPicker
+from dsocr.jobs.store.queue_order import UNFINISHED
 from dsocr.jobs.store.tables import files, jobs, pages, processes
 from dsocr.types import PageFailure, PageResult
 
 # Made once: a new statement costs more time than its execution.
 _CLAIM = (
     update(jobs)
-    .where(jobs.c.id == bindparam("job"))
+    .where(jobs.c.id == bindparam("job"), jobs.c.status.in_(UNFINISHED))
     .values(
         status="running",
         leased_by=bindparam("worker"),
@@ -131,6 +133,7 @@ def leases_of(connection: Connection, worker: str) -> dict[str, int]:
 
 def claim(connection: Connection, request: ClaimRequest, now: float, *, limit: int) -> list[Lease]:
     """Leases on the jobs that `JobPicker` picks, at most `limit`."""
+    lock(connection, CLAIMING)
     picker = JobPicker(connection, request, limit)
     by = {
         "worker": request.worker,
@@ -141,8 +144,8 @@ def claim(connection: Connection, request: ClaimRequest, now: float, *, limit: i
     found: list[Lease] = []
     while len(found) < limit and (job_id := picker.next()) is not None:
         epoch = connection.scalar(_CLAIM, {"job": job_id, **by})
-        assert epoch is not None
-        found.append(Lease(job_id, epoch))
+        if epoch is not None:  # it was not cancelled meanwhile
+            found.append(Lease(job_id, epoch))
     return found
 
 
@@ -157,6 +160,7 @@ def release_job(connection: Connection, lease: Lease) -> None:
 
 def release_worker(connection: Connection, worker: str) -> None:
     """Frees all jobs of a worker and forgets its heartbeats."""
+    lock(connection, CLAIMING)
     connection.execute(update(jobs).where(jobs.c.leased_by == worker).values(leased_by=None))
     connection.execute(delete(processes).where(processes.c.id == worker))
 
@@ -200,6 +204,7 @@ def store_page(connection: Connection, lease: Lease, result: PageResult, now: fl
         "page_result": records.result_to_text(result),
     }
     connection.execute(_STORE_PAGE, key | stored)
+    search.index_page(connection, lease.job_id, result.index, result)
 
 
 def store_last_page(connection: Connection, lease: Lease, result: PageResult, now: float) -> bool:
@@ -213,6 +218,7 @@ def finish(connection: Connection, lease: Lease, now: float) -> bool:
 
     Raises `LeaseLost`.
     """
+    lock_job(connection, lease.job_id)  # so that no page becomes pending meanwhile
     if connection.scalar(_FIRST_PENDING, {"job": lease.job_id}) is not None:
         return False
     status, error = _outcome(connection, lease.job_id)

@@ -162,7 +162,7 @@ def count_by_status(connection: Connection) -> dict[str, int]:
 
 def num_bytes(connection: Connection) -> int:
     """Bytes of the files of all jobs."""
-    return connection.scalar(select(func.coalesce(func.sum(jobs.c.bytes), 0))) or 0
+    return int(connection.scalar(select(func.coalesce(func.sum(jobs.c.bytes), 0))) or 0)
 
 
 def finished_before(connection: Connection, moment: float, limit: int = 100) -> Sequence[str]:

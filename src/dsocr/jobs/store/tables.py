@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table
+
+from dsocr.jobs.store.text_type import String, Text
 
 metadata = MetaData()
+Bytes = Integer().with_variant(BigInteger(), "postgresql")
+"""SQLite's integers have 8 bytes in any case."""
 
 jobs = Table(
     "jobs",
@@ -13,7 +17,7 @@ jobs = Table(
     Column("owner", String(64), nullable=False),
     Column("status", String(16), nullable=False),
     Column("names", Text, nullable=False),  # of its files, lower case, for the search
-    Column("bytes", Integer, nullable=False),
+    Column("bytes", Bytes, nullable=False),
     Column("options", Text, nullable=False),
     Column("dpi", Float),
     Column("wanted_engine", String(32)),
@@ -38,6 +42,7 @@ jobs = Table(
     Column("callback_tries", Integer, nullable=False),
     Column("callback_due_at", Float),
 )
+# PostgreSQL has a trigram index of `names` under this name, and `jobs_by_age` for the order.
 Index("jobs_by_name", jobs.c.created_at, jobs.c.id, jobs.c.owner, jobs.c.status, jobs.c.names)
 Index("jobs_by_status", jobs.c.status, jobs.c.created_at, jobs.c.id)
 Index("jobs_by_owner", jobs.c.owner, jobs.c.created_at, jobs.c.id)
@@ -51,7 +56,7 @@ files = Table(
     Column("job_id", String(32), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("size", Integer, nullable=False),
+    Column("size", Bytes, nullable=False),
     Column("num_pages", Integer, nullable=False),
     Column("password", Text),
 )
@@ -86,6 +91,16 @@ versions = Table(
     Column("result", Text, nullable=False),
     Column("corrections", Text),
 )
+
+page_texts = Table(
+    "page_texts",  # for the search
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", String(32), nullable=False),
+    Column("page", Integer, nullable=False),
+    Column("words", Text, nullable=False),
+)
+Index("page_texts_by_page", page_texts.c.job_id, page_texts.c.page, unique=True)
 
 processes = Table(
     "processes",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from dsocr.jobs.job import JobConflict, PageVersion, StoredPage, VersionNotFound
-from dsocr.jobs.store import queries, records
+from dsocr.jobs.store import queries, records, search
+from dsocr.jobs.store.locks import lock_job
 from dsocr.jobs.store.tables import jobs, pages, versions
 
 MAX_VERSIONS = 20
@@ -71,6 +72,7 @@ def take(connection: Connection, job_id: str, index: int, number: int, now: floa
     Raises `PageNotFound`, `PageNotRead`, `VersionNotFound`, and `JobConflict` for a page that is
     being read again.
     """
+    lock_job(connection, job_id)
     stored = queries.page(connection, job_id, index)
     key = {"job": job_id, "index": index}
     if connection.scalar(select(pages.c.wanted).where(_page), key):
@@ -103,3 +105,4 @@ def take(connection: Connection, job_id: str, index: int, number: int, now: floa
             corrections=row.corrections,
         )
     )
+    search.index_page(connection, job_id, index, result, records.corrections_of(row.corrections))

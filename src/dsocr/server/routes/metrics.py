@@ -15,6 +15,8 @@ from dsocr.server.problems import MetricsOff
 from dsocr.server.schemas.errors import error_answers
 
 router = locked_router("system")
+OUTCOMES = ("ok", "busy", "cancelled", "failed", "lost", "refused", "timeout")
+"""How a request to a remote server can end."""
 
 
 @router.get(
@@ -80,6 +82,9 @@ def worker_samples(engine: str, workers: Sequence[WorkerState]) -> Iterator[Samp
     for number, worker in enumerate(workers):
         device = worker.device.partition(" ")[0]  # the model of a GPU follows once it is ready
         labels = {"engine": engine, "worker": str(number), "device": device}
+        if worker.outcomes is not None:
+            remote = {"engine": engine, "endpoint": str(number + 1)}
+            yield from remote_samples(remote, worker)
         up = float(worker.state == "ready")
         yield Sample("dsocr_engine_worker_up", "1 while the worker is ready", up, labels)
         yield Sample("dsocr_engine_worker_pages", "Pages in flight", worker.pages, labels)
@@ -90,6 +95,27 @@ def worker_samples(engine: str, workers: Sequence[WorkerState]) -> Iterator[Samp
             labels,
             "counter",
         )
+
+
+def remote_samples(labels: Mapping[str, str], worker: WorkerState) -> Iterator[Sample]:
+    """Of a server of the engine `remote`. The label `endpoint` is its place in the settings."""
+    for outcome in OUTCOMES:
+        yield Sample(
+            "dsocr_remote_requests_total",
+            "Requests to servers of the model, by how they ended",
+            (worker.outcomes or {}).get(outcome, 0),
+            {**labels, "outcome": outcome},
+            "counter",
+        )
+    ejected = float(worker.state != "ready")
+    yield Sample("dsocr_remote_ejected", "1 while the server gets no pages", ejected, labels)
+    yield Sample(
+        "dsocr_remote_ejections_total",
+        "How often the server got no more pages because it failed",
+        worker.ejections,
+        labels,
+        "counter",
+    )
 
 
 def _runtime_samples(labels: Mapping[str, str], load: Mapping[str, float]) -> Iterator[Sample]:

@@ -57,6 +57,7 @@ EXAMPLE_ANSWER: dict[str, Any] = {
             "flags": [],
             "reviewShare": 0.0,
             "error": None,
+            "mode": "gundam",
         }
     ],
     "requestId": "5f2c6f0e9b1d4b7d8f0a4c7e2a913b55",
@@ -73,7 +74,10 @@ class OcrForm(BaseModel):
         description="In place of a file: a data URL, or an https URL of a host that the service "
         "may fetch from",
     )
-    mode: str = Field(default=DEFAULT_MODE, description="gundam, base, small, tiny or large")
+    mode: str = Field(
+        default=DEFAULT_MODE,
+        description="gundam, base, small, tiny or large; auto chooses for each page",
+    )
     prompt: str | None = Field(
         default=None, description="The instruction; `<image>` is prepended if it is missing"
     )

@@ -1,4 +1,4 @@
-"""What alembic runs; the connection comes from `database.migrate`."""
+"""What alembic runs; the connection comes from `upgrade.migrate`."""
 
 from alembic import context
 

@@ -6,6 +6,8 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+Bytes = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -14,7 +16,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.String(64), nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("names", sa.Text, nullable=False),
-        sa.Column("bytes", sa.Integer, nullable=False),
+        sa.Column("bytes", Bytes, nullable=False),
         sa.Column("options", sa.Text, nullable=False),
         sa.Column("dpi", sa.Float),
         sa.Column("wanted_engine", sa.String(32)),
@@ -50,7 +52,7 @@ def upgrade() -> None:
         sa.Column("job_id", sa.String(32), primary_key=True),
         sa.Column("number", sa.Integer, primary_key=True),
         sa.Column("name", sa.Text, nullable=False),
-        sa.Column("size", sa.Integer, nullable=False),
+        sa.Column("size", Bytes, nullable=False),
         sa.Column("num_pages", sa.Integer, nullable=False),
         sa.Column("password", sa.Text),
     )

@@ -1,0 +1,162 @@
+"""A store in PostgreSQL: any number of hosts write at once. Needs the extra `postgres`.
+
+Transactions are READ COMMITTED. What two processes must not do at once is under a lock:
+`locks.py` has the advisory ones, and each command locks the row of its job first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.exc import DBAPIError
+
+from dsocr.errors import DiskFull, StoreUnavailable
+from dsocr.jobs.store.locks import MIGRATING, lock
+from dsocr.jobs.store.migrations.upgrade import migrate
+
+T = TypeVar("T")
+
+WRITERS = 4
+READERS = 4
+CHANNEL = "dsocr_jobs"
+CONNECT_SECONDS = 5
+STOPPED_SECONDS = 10
+"""The server ends a transaction of a process that stops in its midst for this long: its locks
+block others."""
+ATTEMPTS = 5
+"""Of a write that the server rolls back because of a deadlock."""
+_DEADLOCK = ("40P01", "40001")
+_FULL = ("53100",)
+_SESSION = (
+    f"SET idle_in_transaction_session_timeout = '{STOPPED_SECONDS}s'",
+    "SET tcp_keepalives_idle = 10",
+    "SET tcp_keepalives_interval = 5",
+    "SET tcp_keepalives_count = 3",
+)
+
+
+class PostgresBackend:
+    """Each write is a transaction of its own; the server joins commits that come together."""
+
+    has_channel = True
+
+    def __init__(self, url: str) -> None:
+        """Connects with the first call. Raises `ImportError` without the driver."""
+        self._url = make_url(url)
+        self._writers = _engine(url, WRITERS)
+        self._readers = _engine(
+            url, READERS, isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        self._writing = ThreadPoolExecutor(WRITERS, thread_name_prefix="store-writer")
+        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+
+    async def open(self) -> None:
+        await self.write(_migrate_alone)
+
+    async def close(self) -> None:
+        for threads in (self._writing, self._reading):
+            await asyncio.to_thread(threads.shutdown)
+        self._writers.dispose()
+        self._readers.dispose()
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writing, self._write, work)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        def run() -> T:
+            with _raising(), self._readers.begin() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, run)
+
+    async def announce(self, messages: Collection[str]) -> None:
+        def send(connection: Connection) -> None:
+            for message in messages:
+                connection.execute(select(func.pg_notify(CHANNEL, message)))
+
+        await self.write(send)
+
+    async def listen(self, on_message: Callable[[str], None]) -> None:
+        import psycopg
+
+        connect = functools.partial(psycopg.AsyncConnection.connect, autocommit=True)
+        _, arguments = self._writers.dialect.create_connect_args(self._url)
+        try:
+            async with await connect(**{**_connect_args(), **arguments}) as connection:
+                await connection.execute(f"LISTEN {CHANNEL}")
+                async for notification in connection.notifies():
+                    on_message(notification.payload)
+        except psycopg.Error as error:
+            raise StoreUnavailable() from error
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._write_once(work)
+            except _RolledBack:
+                continue
+        return self._write_once(work)
+
+    def _write_once(self, work: Callable[[Connection], T]) -> T:
+        with _raising(), self._writers.begin() as connection:
+            return work(connection)
+
+
+class _RolledBack(StoreUnavailable):
+    """The database ended this write because of others at the same time."""
+
+
+def _engine(url: str, size: int, **options: Any) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args=_connect_args(),
+        execution_options=options,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(driver: Any, record: Any) -> None:
+        for statement in _SESSION:
+            driver.execute(statement)
+        driver.commit()
+
+    return engine
+
+
+def _connect_args() -> dict[str, Any]:
+    return {
+        "connect_timeout": CONNECT_SECONDS,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+
+
+def _migrate_alone(connection: Connection) -> None:
+    lock(connection, MIGRATING)
+    migrate(connection)
+
+
+@contextlib.contextmanager
+def _raising() -> Iterator[None]:
+    """`DiskFull` and `StoreUnavailable` for what is no error of a statement."""
+    try:
+        yield
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None)
+        if state in _FULL:
+            raise DiskFull() from error
+        if state in _DEADLOCK:
+            raise _RolledBack() from error
+        if error.connection_invalidated or state is None or state[:2] in ("08", "53", "57"):
+            raise StoreUnavailable() from error
+        raise
