@@ -130,7 +130,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
 
   async function updateJob(request: Promise<api.Job>) {
     try {
-      cache.setQueryData(['job', jobId], await request)
+      show(cache, ['job', jobId], await request)
       await cache.invalidateQueries({ queryKey: ['job', jobId] })
     } catch (failure) {
       notifyError(failure, t)
