@@ -2603,7 +2603,12 @@ export interface operations {
                      * Format: binary
                      * @description An image or a PDF
                      */
-                    image: string;
+                    image?: string;
+                    /**
+                     * Format: binary
+                     * @description Another name of `image`
+                     */
+                    file?: string;
                     /**
                      * Url
                      * @description In place of a file: a data URL, or an https URL of a host that the service may fetch from
@@ -2673,7 +2678,21 @@ export interface operations {
                      * @enum {string}
                      */
                     headers?: "omit" | "keep";
-                };
+                } & ({
+                    /**
+                     * Format: binary
+                     * @description An image or a PDF
+                     */
+                    image: string;
+                } | {
+                    /**
+                     * Format: binary
+                     * @description Another name of `image`
+                     */
+                    file: string;
+                } | {
+                    url: string;
+                });
             };
         };
         responses: {
