@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from dsocr.pipeline.events import OnEvent, PageDone, PageEvent, PageStarted
 from dsocr.pipeline.fair_queue import FairQueue
 from dsocr.pipeline.image_memory import ImageMemory
 from dsocr.pipeline.page_order import PageOrder
+from dsocr.pipeline.page_timer import PageTimer
 from dsocr.pipeline.retry import is_incomplete, retry_page
 from dsocr.pipeline.workers import run_workers
 from dsocr.process.supervisor import max_inflight_bytes
@@ -168,34 +169,48 @@ class Pipeline:
                 await slots.enter_async_context(
                     self._images.slot(is_first=first, background=run.owner)
                 )
-            rendered = await _render(run, index)
+            timer = PageTimer(self._metrics, self._engine.info, run.options)
+            slots.enter_context(_counted_if_cancelled(timer))
+            with timer.stage("render"):
+                rendered = await _render(run, index)
             num_bytes = rendered.num_bytes if isinstance(rendered, PageImage) else 0
             slots.enter_context(self._images.hold(num_bytes))
-            async with run.order.turn(position):
-                if isinstance(rendered, PageImage):
-                    await slots.enter_async_context(
-                        self._engine_slots.slot(is_first=first, background=run.owner)
-                    )
+            with timer.queue():
+                async with run.order.turn(position):
+                    if isinstance(rendered, PageImage):
+                        await slots.enter_async_context(
+                            self._engine_slots.slot(is_first=first, background=run.owner)
+                        )
             if isinstance(rendered, PageImage):
-                result = await self._recognize_page(rendered, run)
+                result = await self._recognize_page(rendered, run, timer)
             else:
                 run.emit(PageStarted(index))
                 result = rendered
-        await run.on_result(position, result)
-        self._metrics.count_page(self._engine.info.name, result.finish_reason)
+        with timer.stage("store"):
+            await run.on_result(position, result)
+        timer.finish(result)
         run.emit(PageDone(result))
         return True
 
-    async def _recognize_page(self, page: PageImage, run: _Run) -> PageResult:
+    async def _recognize_page(self, page: PageImage, run: _Run, timer: PageTimer) -> PageResult:
         """The page's result, or the failure in its place."""
         run.emit(PageStarted(page.index, page.width, page.height, page.dpi))
         started = time.monotonic()
         try:
-            return await self._recognize_with_retries(page, run)
+            with timer.engine() as span:
+                result = await self._recognize_with_retries(page, run, timer)
+                span.set(
+                    gen_ai__response__finish_reasons=result.finish_reason,
+                    gen_ai__usage__input_tokens=result.usage.prompt_tokens,
+                    gen_ai__usage__output_tokens=result.usage.completion_tokens,
+                )
+            return result
         except Exception as error:
             return _failed(error, page.index, started, size=(page.width, page.height))
 
-    async def _recognize_with_retries(self, page: PageImage, run: _Run) -> PageResult:
+    async def _recognize_with_retries(
+        self, page: PageImage, run: _Run, timer: PageTimer
+    ) -> PageResult:
         engine, options = self._engine, run.options
         emitter = PageEventEmitter(page.index, run.emit)
         on_text = None if run.on_event is None else emitter.add_text
@@ -206,7 +221,8 @@ class Pipeline:
             emitter.reset(f"the page is recognized again: {step}")
             return await engine.recognize(page, options, on_text=on_text if stream else None)
 
-        result = _flagged(await engine.recognize(page, options, on_text=on_text))
+        timed = timer.on_text(on_text)
+        result = _flagged(await engine.recognize(page, options, on_text=timed))
         if self._retry and is_incomplete(result, options):
             again = await retry_page(result, page, options, engine.info, recognize_again)
             result = _flagged(again)
@@ -244,6 +260,15 @@ class _Run:
     def emit(self, event: PageEvent) -> None:
         if self.on_event is not None:
             self.on_event(event)
+
+
+@contextmanager
+def _counted_if_cancelled(timer: PageTimer) -> Iterator[None]:
+    try:
+        yield
+    except asyncio.CancelledError:
+        timer.cancel()
+        raise
 
 
 def check_options(options: OcrOptions, info: EngineInfo) -> None:
