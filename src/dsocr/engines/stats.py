@@ -55,6 +55,8 @@ class EngineStats:
     outcomes: Mapping[str, int] | None = None
     """Requests to remote servers by how they ended; None for other engines."""
     ejections: int = 0
+    breaker_open: bool = False
+    """Whether restarts pause because processes only crash."""
 
 
 def stats_of(supervisor: Supervisor | None) -> EngineStats:
@@ -70,6 +72,7 @@ def stats_of(supervisor: Supervisor | None) -> EngineStats:
         restarts=dict(supervisor.restarts),
         retries=supervisor.num_retries,
         load=load,
+        breaker_open=supervisor.breaker_open,
     )
 
 
@@ -95,4 +98,5 @@ def merge_stats(parts: Iterable[EngineStats], *, retries: int = 0) -> EngineStat
         },
         outcomes=dict(outcomes) if any(part.outcomes is not None for part in parts) else None,
         ejections=sum(part.ejections for part in parts),
+        breaker_open=any(part.breaker_open for part in parts),
     )
