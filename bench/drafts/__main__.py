@@ -13,9 +13,10 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bench.drafts.acceptance import PROBE_MS, Count, grammar_of, page_count, with_errors
-from bench.drafts.lookup import Grammar
+from bench.drafts.acceptance import PROBE_MS, Count, page_count, with_errors
 from bench.drafts.pages import TruePage, own_pages, sample_pages
+from dsocr.runtime.text.draft_lookup import Grammar
+from dsocr.runtime.text.drafter import output_grammar
 from dsocr.runtime.text.tokenizer import Tokenizer
 
 LENGTHS = tuple(PROBE_MS)
@@ -25,7 +26,7 @@ Layer = Callable[[TruePage], Sequence[str]]
 class Bench:
     def __init__(self, tokenizer: Tokenizer, pages: Sequence[TruePage]) -> None:
         self._tokenizer, self._pages = tokenizer, pages
-        self._grammar = grammar_of(tokenizer)
+        self._grammar = output_grammar(tokenizer)
 
     def total(self, pages: Iterable[TruePage], layer: Layer, **how: int | bool) -> Count:
         whole = Count()

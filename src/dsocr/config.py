@@ -53,6 +53,7 @@ FIXED_NAMES = {
     ("runtime", "attn_impl"): "DEEPSEEK_ATTN_IMPL",
     ("runtime", "device"): "DEEPSEEK_OCR_DEVICE",
     ("runtime", "dtype"): "DEEPSEEK_OCR_DTYPE",
+    ("runtime", "drafts"): "DEEPSEEK_OCR_DRAFTS",
     ("runtime", "max_tiles"): "DEEPSEEK_OCR_MAX_TILES",
     ("runtime", "kernel_cache"): "DEEPSEEK_OCR_KERNEL_CACHE",
     ("server", "max_image_mb"): "DEEPSEEK_MAX_IMAGE_MB",

@@ -18,7 +18,7 @@ from dsocr.engines.deepseek.grounding import parse, references, result_of_blocks
 from dsocr.engines.deepseek.modes import MODES, mode_specs
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.deepseek.review import review_share, reviewed
-from dsocr.engines.deepseek.text_lines import born_digital_lines
+from dsocr.engines.deepseek.text_lines import born_digital_lines, text_layer
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
@@ -142,7 +142,7 @@ class NativeEngine:
         assert self._supervisor is not None
         began = time.monotonic()
         response = await self._supervisor.request(
-            _request(page, options, self._prompts),
+            _request(page, options, self._prompts, drafts=self._config.drafts != "off"),
             page.rgb,
             num_bytes=page.num_bytes,
             on_text=on_text,
@@ -217,7 +217,9 @@ def tasks_of(prompts: Mapping[str, str]) -> tuple[Task, ...]:
     return tuple(task for task in TASKS if not prompts or task in prompts)
 
 
-def _request(page: PageImage, options: OcrOptions, prompts: Mapping[str, str]) -> dict[str, Any]:
+def _request(
+    page: PageImage, options: OcrOptions, prompts: Mapping[str, str], *, drafts: bool = False
+) -> dict[str, Any]:
     return {
         "size": [page.width, page.height],
         "prompt": prompts.get(options.task, options.prompt),
@@ -226,6 +228,7 @@ def _request(page: PageImage, options: OcrOptions, prompts: Mapping[str, str]) -
         "temperature": options.temperature,
         "top_p": options.top_p,
         "no_repeat": _no_repeat(options.no_repeat_ngram),
+        "text_layer": text_layer(page) if drafts else [],
     }
 
 
@@ -257,6 +260,8 @@ def _result(page: PageImage, response: dict[str, Any], seconds: float) -> PageRe
             prompt_tokens=response["prompt_tokens"],
             completion_tokens=len(logprobs),
             seconds=seconds,
+            drafted_tokens=response["drafted_tokens"],
+            accepted_tokens=response["accepted_tokens"],
         ),
     )
 
