@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.drafts.pages import Block, TruePage
 from dsocr.runtime.text.draft_lookup import DraftLookup, Grammar
-from dsocr.runtime.text.drafter import spellings
+from dsocr.runtime.text.drafter import Drafter, spellings
 from dsocr.runtime.text.tokenizer import Tokenizer
 
 PROBE_MS = {4: 9.57, 8: 11.6, 16: 16.6, 32: 27.1}
@@ -53,6 +53,23 @@ def count_passes(lookup: DraftLookup, target: Sequence[int], k: int) -> Count:
             right += 1
         for token in target[place : place + right + 1]:
             lookup.push(token)
+        place += right + 1
+        count.passes += 1
+        count.drafted += len(draft)
+        count.empty += not draft
+    return count
+
+
+def count_drafter(drafter: Drafter, target: Sequence[int]) -> Count:
+    """The same for drafts whose length follows what was accepted."""
+    count, place = Count(tokens=len(target)), 0
+    while place < len(target):
+        draft = drafter.propose(target[:place], len(target) - place - 1)
+        right = 0
+        while right < len(draft) and draft[right] == target[place + right]:
+            right += 1
+        if draft:
+            drafter.record(len(draft), right)
         place += right + 1
         count.passes += 1
         count.drafted += len(draft)

@@ -15,7 +15,8 @@ from dsocr.runtime.text.tokenizer import Tokenizer
 MAX_DRAFT = 16
 """Most tokens of a draft."""
 FIRST_DRAFT = 8
-MIN_DRAFT = 2
+MIN_DRAFT = 4
+"""By `bench.drafts` this rule accepts more than a fixed length of 8 and drafts as few."""
 MAX_CHARACTERS = 32_768
 """Of a text layer; a page's context holds fewer tokens."""
 
