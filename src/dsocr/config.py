@@ -60,6 +60,7 @@ FIXED_NAMES = {
     ("runtime", "attn_impl"): "DEEPSEEK_ATTN_IMPL",
     ("runtime", "device"): "DEEPSEEK_OCR_DEVICE",
     ("runtime", "dtype"): "DEEPSEEK_OCR_DTYPE",
+    ("runtime", "drafts"): "DEEPSEEK_OCR_DRAFTS",
     ("runtime", "max_tiles"): "DEEPSEEK_OCR_MAX_TILES",
     ("runtime", "kernel_cache"): "DEEPSEEK_OCR_KERNEL_CACHE",
     ("remote", "urls"): "DEEPSEEK_OCR_REMOTE_URLS",

@@ -160,8 +160,10 @@ def _runtime_samples(labels: Mapping[str, str], load: Mapping[str, float]) -> It
     for name, key, help in (
         ("dsocr_preemptions_total", "preemptions", "Sequences whose cache blocks were taken away"),
         ("dsocr_oom_steps_total", "out_of_memory", "Steps that were split to fit into memory"),
+        ("dsocr_draft_tokens_total", "drafted", "Tokens that were drafted"),
+        ("dsocr_draft_tokens_accepted_total", "accepted", "Drafted tokens that became output"),
     ):
-        yield Sample(name, help, load[key], labels, "counter")
+        yield Sample(name, help, load.get(key, 0.0), labels, "counter")
 
 
 def job_samples(counts: Mapping[str, int], gauges: JobGauges) -> Iterator[Sample]:

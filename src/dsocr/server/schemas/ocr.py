@@ -56,6 +56,7 @@ EXAMPLE_ANSWER: dict[str, Any] = {
             "finishReason": "stop",
             "flags": [],
             "reviewShare": 0.0,
+            "usage": None,
             "error": None,
             "mode": "gundam",
         }
