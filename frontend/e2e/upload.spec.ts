@@ -55,6 +55,9 @@ test('another browser does not list a document, and opens it by its link', async
   const page = await other.newPage()
   await page.goto(app.url())
   await expect(textOf(page)).toContainText('eleven countries')
+  await expect(page.getByText('Read only')).toBeVisible() // the browser that made it alone changes it
+  await textOf(page).locator('[data-block]').first().hover()
+  await expect(page.getByRole('button', { name: /^(Edit|Undo|Retry with…|Do not keep|Versions of the page)$/ })).toHaveCount(0)
   await page.keyboard.press('h')
   await page.getByRole('searchbox').fill('mine')
   await expect(page.getByText('No document name matches')).toBeVisible()

@@ -132,9 +132,20 @@ test('a correction appears in the copied text and in the downloaded file', async
   await app.getByRole('textbox', { name: /Text of block/ }).fill('# Corrected title')
   await app.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
-  await app.getByRole('button', { name: 'Copy' }).click()
+  await app.getByRole('button', { name: 'Copy', exact: true }).click()
   await app.getByRole('menuitem', { name: 'Markdown' }).click()
-  await expect.poll(() => app.evaluate(() => navigator.clipboard.readText())).toContain('# Corrected title')
+  const copied = expect.poll(() => app.evaluate(() => navigator.clipboard.readText()))
+  await copied.toContain('# Corrected title')
+  const other = textOf(app).locator('[data-block]').filter({ hasText: 'eleven countries' })
+  await other.hover()
+  await other.getByRole('button', { name: 'Copy block' }).click()
+  await copied.toMatch(/Ships from eleven countries .*timber\.$/)
+  await other.getByRole('button', { name: 'Copy link to block' }).click()
+  await copied.toMatch(/#\/jobs\/\w+\?block=\d+$/)
+  await app.getByRole('button', { name: 'Copy', exact: true }).click()
+  await app.getByRole('menuitem', { name: 'Show as curl' }).click()
+  await expect(app.getByRole('dialog')).toContainText("-F 'file=@harbour.pdf' --form-string 'mode=gundam'")
+  await app.keyboard.press('Escape')
   await app.getByRole('button', { name: 'Download' }).click()
   const download = app.waitForEvent('download')
   await app.getByRole('menuitem', { name: 'Markdown', exact: true }).first().click()
@@ -215,6 +226,8 @@ test('typed text outlives Escape, a reload and a page change, and corrections ar
   await expect(block).toContainText('Half a sen')
   await app.keyboard.press('Control+z')
   await expect(block).toHaveText(before)
+  await app.reload()
+  await expect(block).toHaveText(before)
   await app.keyboard.press('Control+Shift+z')
   await expect(block).toContainText('Half a sen')
 })
@@ -241,8 +254,27 @@ test('an image can be downloaded in every format that it can be had as', async (
   }
 })
 
-test('a page can be retried in another mode', async ({ app, image }) => {
-  await processFile(app, image)
+/** Records the notifications of a tab that is not looked at. */
+async function recordNotifications(app: Page): Promise<() => Promise<string[]>> {
+  await app.addInitScript(() => {
+    const told: string[] = []
+    class Recorded {
+      static permission = 'granted'
+      constructor(title: string, { body }: NotificationOptions) {
+        told.push(`${title}: ${body}`)
+      }
+    }
+    Object.defineProperty(document, 'hidden', { get: () => true })
+    Object.assign(window, { Notification: Recorded, told })
+  })
+  await app.reload()
+  return () => app.evaluate(() => Reflect.get(window, 'told'))
+}
+
+test('a page can be retried in another mode, and a tab in the background tells when it is done', async ({ app, image }) => {
+  const told = await recordNotifications(app)
+  await processFile(app, { ...image, name: 'again.png' })
+  await expect.poll(told).toEqual(['again.png: The document is read.'])
   const retried = app.waitForResponse((response) => response.url().endsWith('/retry'))
   await app.getByRole('button', { name: 'Retry with' }).click()
   await app.getByRole('menuitem', { name: /Small/ }).click()

@@ -130,6 +130,7 @@ export function App() {
               jobId={route.jobId}
               pageIndex={route.page}
               tab={route.tab}
+              target={route}
               modes={modes}
               supportedTasks={supportedTasks}
               navigate={navigate}

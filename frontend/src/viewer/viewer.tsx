@@ -1,21 +1,21 @@
-import { Group, SegmentedControl, Text, Title } from '@mantine/core'
+import { Group, SegmentedControl, Title } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
-import { IconChevronLeft, IconChevronRight } from '@tabler/icons-react'
 import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
 import { useTranslation } from '../i18n/translation'
-import { blocksOf, type PageState } from '../lib/result'
+import { blocksOf, type Block, type PageState } from '../lib/result'
 import { TABS, type Tab } from '../lib/route'
 import { matches } from '../lib/text-search'
-import { IconButton } from '../ui/icon-button'
 import { SplitPane } from '../ui/split-pane'
 import { useShortcuts } from '../ui/use-shortcuts'
 import { PageNotices } from './page-notices'
+import { PageSwitch } from './page-switch'
 import { BlockBoxes } from './page/block-boxes'
 import { LabelFilter } from './page/label-filter'
 import { PageCanvas } from './page/page-canvas'
 import { PageList, type PageMark } from './page/page-list'
 import { usePageImage, type LoadPageImage } from './page/use-page-image'
 import { RetryMenu, type RetryOption } from './retry-menu'
+import type { BlockActions } from './text/block-view'
 import { TextPane } from './text/text-pane'
 import { ExportMenus, SearchField, ViewTabs, type CopyAction, type DownloadAction } from './toolbar'
 import { useBlockSelection } from './use-block-selection'
@@ -35,6 +35,10 @@ export function Viewer(props: {
   /** The page with more pixels, for a zoomed page. */
   loadSharpImage: LoadPageImage
   findPages: FindPages
+  /** The block to select and the text to find at first. */
+  target: { block?: number | undefined; find?: string | undefined }
+  blockActions: BlockActions
+  editable: boolean
   tab: Tab
   onTab: (tab: Tab) => void
   onCorrect: (id: number, text: string | null) => void
@@ -54,7 +58,7 @@ export function Viewer(props: {
   const { state, pageIndex, marks } = props
   const narrow = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false })
   const [side, setSide] = useState<'image' | 'text'>('image')
-  const [search, setSearch] = useState('')
+  const [search, setSearch] = useState(props.target.find ?? '')
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set())
   const [editing, setEditing] = useState<number | null>(null)
   const input = useRef<HTMLInputElement>(null)
@@ -77,6 +81,7 @@ export function Viewer(props: {
     findPages: props.findPages,
   })
   useEffect(() => setEditing(null), [pageIndex])
+  useTarget(props.target.block, blocks, (id) => selection.select(id, 'key'))
 
   const goTo = (index: number) => {
     if (index >= 0 && index < marks.length) props.onPage(index)
@@ -89,10 +94,12 @@ export function Viewer(props: {
   useShortcuts({
     ArrowRight: () => goTo(pageIndex + 1),
     ArrowLeft: () => goTo(pageIndex - 1),
+    Home: () => goTo(0),
+    End: () => goTo(marks.length - 1),
     j: () => moveSelection(1),
     k: () => moveSelection(-1),
     e: () => {
-      if (selection.selected === null || state.status !== 'done') return
+      if (selection.selected === null || state.status !== 'done' || !props.editable) return
       props.onTab('rendered')
       setSide('text')
       setEditing(selection.selected.id)
@@ -144,7 +151,8 @@ export function Viewer(props: {
         selection={selection}
         image={image}
         editing={editing}
-        onEdit={setEditing}
+        onEdit={props.editable ? setEditing : undefined}
+        actions={props.blockActions}
         onCorrect={props.onCorrect}
         draftOf={props.draftOf}
         onType={props.onType}
@@ -167,7 +175,7 @@ export function Viewer(props: {
         {state.status === 'done' && (
           <>
             {!narrow && props.tools}
-            <RetryMenu options={props.retryOptions} onRetry={props.onRetry} />
+            {props.editable && <RetryMenu options={props.retryOptions} onRetry={props.onRetry} />}
             <ExportMenus copies={props.copies} downloads={props.downloads} pages={marks.length} />
           </>
         )}
@@ -194,20 +202,12 @@ export function Viewer(props: {
   )
 }
 
-function PageSwitch(props: { index: number; total: number; onPage: (index: number) => void }) {
-  const { t } = useTranslation()
-  const { index, total, onPage } = props
-  return (
-    <Group gap={2} wrap="nowrap">
-      <IconButton label={t.viewer.previous} disabled={index === 0} onClick={() => onPage(index - 1)}>
-        <IconChevronLeft size={18} />
-      </IconButton>
-      <Text size="sm" style={{ fontVariantNumeric: 'tabular-nums' }}>
-        {index + 1} / {total}
-      </Text>
-      <IconButton label={t.viewer.next} disabled={index >= total - 1} onClick={() => onPage(index + 1)}>
-        <IconChevronRight size={18} />
-      </IconButton>
-    </Group>
-  )
+/** Selects the block that a link leads to, once its page is there. */
+function useTarget(target: number | undefined, blocks: Block[], select: (id: number) => void): void {
+  const latest = useRef(select)
+  latest.current = select
+  const isThere = blocks.some(({ id }) => id === target)
+  useEffect(() => {
+    if (target !== undefined && isThere) latest.current(target)
+  }, [target, isThere])
 }

@@ -259,7 +259,7 @@ export const texts = {
   },
   history: {
     title: 'History',
-    search: 'Search by file name',
+    search: 'Search names and texts',
     empty: 'No documents yet. Everything you upload is listed here.',
     noMatch: 'No document name matches your search.',
     disabled: 'This server does not keep a history.',
@@ -315,5 +315,19 @@ export const texts = {
     history: 'New document, history',
     copy: 'Copy the page as Markdown',
     leave: 'Close, leave a field',
+  },
+  find: {
+    inTexts: 'In the texts',
+    noText: 'No document has all these words.',
+  },
+  reading: {
+    pageNumber: 'Page number',
+    curl: 'Show as curl',
+    notify: 'Tell me when it is done',
+    notification: 'The document is read.',
+    copyBlock: 'Copy block',
+    copyBlockLink: 'Copy link to block',
+    readOnly: 'Read only',
+    readOnlyHint: 'The browser that made this document can change it.',
   },
 }

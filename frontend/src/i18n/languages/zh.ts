@@ -242,7 +242,7 @@ export const texts: Texts = {
   },
   history: {
     title: '历史记录',
-    search: '按文件名搜索',
+    search: '搜索文件名和正文',
     empty: '暂无文档。上传的所有文档都会显示在这里。',
     noMatch: '没有名称匹配的文档。',
     disabled: '此服务器不保存历史记录。',
@@ -305,6 +305,7 @@ export const texts: Texts = {
       store_unavailable: '任务存储暂时无法访问。',
       not_found: '找不到所请求的内容。',
       page_not_read: '此页尚未识别。',
+      read_only: '只有创建此文档的浏览器可以修改它。',
       conflict: '当前状态不允许此操作，请刷新后重试。',
       slow_upload: '上传速度过慢，请重试。',
       unauthorized: '需要有效的 API 密钥。',
@@ -327,5 +328,19 @@ export const texts: Texts = {
     history: '新建文档、历史记录',
     copy: '将本页复制为 Markdown',
     leave: '关闭、离开输入框',
+  },
+  find: {
+    inTexts: '正文中的结果',
+    noText: '没有文档包含所有这些词。',
+  },
+  reading: {
+    pageNumber: '页码',
+    curl: '显示 curl 命令',
+    notify: '完成后通知我',
+    notification: '文档识别完成。',
+    copyBlock: '复制区块',
+    copyBlockLink: '复制区块链接',
+    readOnly: '只读',
+    readOnlyHint: '只有创建此文档的浏览器可以修改它。',
   },
 }

@@ -17,9 +17,9 @@ export function JobOptions(props: { job: Job; modes: Modes | undefined; pageMode
   )
 }
 
-/** The mode, the task where it is not the default one, and a selection of pages. */
+/** The mode, the model, the task where it is not the default one, and a selection of pages. */
 export function optionChips(job: Job, modes: Modes | undefined, t: Texts, pageMode?: string | null): string[] {
-  const chips = [modeLabel(job.mode, t)]
+  const chips = [modeLabel(job.mode, t), job.model || job.engine]
   if (job.mode === 'auto' && pageMode != null) chips[0] += ` · ${modeLabel(pageMode, t)}`
   const inFiles = job.files.reduce((sum, file) => sum + file.pages, 0)
   if (job.pagesTotal < inFiles) chips.push(t.options.somePages(job.pagesTotal, inFiles))

@@ -7,7 +7,7 @@ import { scrollIntoView } from '../../ui/scroll'
 import type { PageImage } from '../page/use-page-image'
 import type { BlockSelection } from '../use-block-selection'
 import { BlockTable } from './block-table'
-import { BlockView } from './block-view'
+import { BlockView, type BlockActions } from './block-view'
 import { MarkdownView } from './markdown-view'
 import styles from './text-pane.module.css'
 import { useHighlight } from './use-highlight'
@@ -21,7 +21,9 @@ export function TextPane(props: {
   selection: BlockSelection
   image: PageImage
   editing: number | null
-  onEdit: (id: number | null) => void
+  /** Undefined where nothing can be corrected. */
+  onEdit: ((id: number | null) => void) | undefined
+  actions: BlockActions
   onCorrect: (id: number, text: string | null) => void
   draftOf: (id: number) => string | null | undefined
   onType: (id: number, text: string) => void
@@ -101,6 +103,7 @@ function RenderedBlocks(props: Parameters<typeof TextPane>[0] & { blocks: Return
       page={page}
       hover={selection.hover}
       select={selection.select}
+      actions={state.status === 'done' ? props.actions : undefined}
       onEdit={state.status === 'done' ? props.onEdit : undefined}
       onCorrect={props.onCorrect}
       draftOf={props.draftOf}
