@@ -5,6 +5,7 @@ import { useTranslation } from '../i18n/translation'
 import { blocksOf, type Block, type PageState } from '../lib/result'
 import { TABS, type Tab } from '../lib/route'
 import { matches } from '../lib/text-search'
+import { InBar } from '../ui/bar'
 import { SplitPane } from '../ui/split-pane'
 import { useShortcuts } from '../ui/use-shortcuts'
 import { PageNotices } from './page-notices'
@@ -164,6 +165,7 @@ export function Viewer(props: {
   )
   return (
     <div className={styles.viewer}>
+      <InBar>
       <div className={styles.bar}>
         <div className={styles.name}>
           <Title order={1} size="h5" lineClamp={1} title={props.name}>
@@ -180,6 +182,7 @@ export function Viewer(props: {
           </>
         )}
       </div>
+      </InBar>
       {narrow && (
         <SegmentedControl
           radius={0}

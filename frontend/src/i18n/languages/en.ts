@@ -1,6 +1,5 @@
-export const name = 'English'
 export const texts = {
-  nav: { new: 'New', history: 'History', main: 'Main' },
+  nav: { new: 'New', history: 'History', main: 'Main', settings: 'Settings' },
   language: 'Language',
   theme: { dark: 'Switch to dark mode', light: 'Switch to light mode' },
   close: 'Close',

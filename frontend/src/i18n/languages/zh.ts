@@ -1,8 +1,7 @@
 import type { Texts } from '../translation'
 
-export const name = '中文'
 export const texts: Texts = {
-  nav: { new: '新建', history: '历史记录', main: '主导航' },
+  nav: { new: '新建', history: '历史记录', main: '主导航', settings: '设置' },
   language: '语言',
   theme: { dark: '切换到深色模式', light: '切换到浅色模式' },
   close: '关闭',
