@@ -16,11 +16,13 @@ import { DEFAULT_OPTIONS, type FormOptions } from './screens/upload/options-form
 import { UploadScreen } from './screens/upload/upload-screen'
 import { UploadTray } from './screens/upload/upload-tray'
 import { useUploads } from './screens/upload/use-uploads'
+import { BarContext } from './ui/bar'
 import { FilePicker } from './ui/file-picker'
 import { ShortcutDialog } from './ui/shortcut-dialog'
 import { useFileDrop } from './ui/use-file-drop'
 import { usePaste } from './ui/use-paste'
 import { useRoute } from './ui/use-route'
+import { useSharedFiles } from './ui/use-shared-files'
 import { useShortcuts } from './ui/use-shortcuts'
 
 const JobScreen = lazy(async () => ({
@@ -36,6 +38,7 @@ export function App() {
   const cache = useQueryClient()
   const { route, navigate } = useRoute()
   const [options, setOptions] = useState<FormOptions>(storedOptions)
+  const [bar, setBar] = useState<HTMLElement | null>(null)
   const picker = useRef<HTMLInputElement>(null)
   const [together, setTogether] = useState(false)
   const [rejected, setRejected] = useState<Rejection[]>([])
@@ -73,6 +76,7 @@ export function App() {
 
   usePaste(addFiles)
   const dragging = useFileDrop(addFiles)
+  useSharedFiles(modes !== undefined, addFiles)
   useShortcuts({
     '?': () => setShortcutsOpened(true),
     g: () => navigate({ screen: 'new' }),
@@ -88,6 +92,7 @@ export function App() {
         screen={route.screen}
         navigate={navigate}
         onShortcuts={() => setShortcutsOpened(true)}
+        bar={setBar}
       />
       {offline && (
         <Alert
@@ -107,6 +112,7 @@ export function App() {
         maxBytes={maxBytes}
         onDismissRejected={() => setRejected([])}
       />
+      <BarContext value={bar}>
       <main className={styles.main}>
         <Suspense fallback={<Center flex={1}><Loader /></Center>}>
           {route.screen === 'new' && (
@@ -138,6 +144,7 @@ export function App() {
           )}
         </Suspense>
       </main>
+      </BarContext>
       {dragging && (
         <div className={styles.drop}>
           <p>{t.upload.dropNow}</p>

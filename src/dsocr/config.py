@@ -30,6 +30,7 @@ from dsocr.errors import DsocrError
 from dsocr.host import HostConfig
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.files.storage import CLOUD_SCHEMES
+from dsocr.logs import LogFormat
 from dsocr.model_hosts import ModelsConfig, NamedModel, models_config, parse_models
 from dsocr.options import OptionLimits, parse_no_repeat
 from dsocr.pages.config import PagesConfig
@@ -46,6 +47,8 @@ DATABASE_SCHEMES = ("sqlite:///", "postgresql+psycopg://")
 
 FIXED_NAMES = {
     ("", "engine"): "DEEPSEEK_OCR_ENGINE",
+    ("", "log_format"): "DEEPSEEK_OCR_LOG_FORMAT",
+    ("", "traces_url"): "DEEPSEEK_OCR_TRACES_URL",
     ("", "default_prompt"): "DEEPSEEK_OCR_DEFAULT_PROMPT",
     ("", "runs_dir"): "DEEPSEEK_OCR_RUNS_DIR",
     ("", "no_repeat_ngram"): "DEEPSEEK_OCR_NO_REPEAT_NGRAM",
@@ -57,6 +60,7 @@ FIXED_NAMES = {
     ("runtime", "attn_impl"): "DEEPSEEK_ATTN_IMPL",
     ("runtime", "device"): "DEEPSEEK_OCR_DEVICE",
     ("runtime", "dtype"): "DEEPSEEK_OCR_DTYPE",
+    ("runtime", "drafts"): "DEEPSEEK_OCR_DRAFTS",
     ("runtime", "max_tiles"): "DEEPSEEK_OCR_MAX_TILES",
     ("runtime", "kernel_cache"): "DEEPSEEK_OCR_KERNEL_CACHE",
     ("remote", "urls"): "DEEPSEEK_OCR_REMOTE_URLS",
@@ -178,6 +182,12 @@ class Settings:
     model_idle_seconds: Annotated[float, Ge(0)] = 0
     """After so long without pages a model that is not the default is unloaded until its next page;
     0: it stays loaded."""
+    log_format: LogFormat = "text"
+    """The log of `dsocr serve`: lines for people, or one JSON object a line with request and trace
+    ids, and a line for each request."""
+    traces_url: str = ""
+    """An OTLP collector that gets traces, such as `http://host:4318/v1/traces`; empty: none. Needs
+    the extra `otel`."""
     pages: PagesConfig = field(default_factory=PagesConfig)
     embedded: PpocrConfig = field(default_factory=PpocrConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)

@@ -201,6 +201,10 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    drafted_tokens: int = 0
+    """Tokens that were guessed before the model computed them."""
+    accepted_tokens: int = 0
+    """Of these, the ones that it wrote: each saved a step of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,16 +23,23 @@ def plain_runtime(
     tokenizer: Tokenizer,
     *,
     cache_dtype: torch.dtype | None = None,
+    drafting: Any = None,
     **settings: Any,
 ) -> Runtime:
-    """Its cache holds one context."""
+    """Its cache holds one context. `drafting` makes the drafters of pages."""
     context = model.spec.decoder.max_positions
     runner = ModelRunner(model, num_tokens=context, cache_dtype=cache_dtype)
-    return _runtime(runner, tokenizer, **settings)
+    return _runtime(runner, tokenizer, drafting, **settings)
 
 
 def graph_runtime(
-    model: DeepseekOcr, tokenizer: Tokenizer, make_steps: MakeSteps, **settings: Any
+    model: DeepseekOcr,
+    tokenizer: Tokenizer,
+    make_steps: MakeSteps,
+    *,
+    drafting: Any = None,
+    lookahead: int = 1,
+    **settings: Any,
 ) -> Runtime:
     """One that chooses tokens on the device, a step ahead; 8 pages at most."""
     runner = GraphRunner(
@@ -43,11 +50,13 @@ def graph_runtime(
         digits=_kinds(tokenizer).digits,
         make_steps=make_steps,
     )
-    return _runtime(runner, tokenizer, lookahead=1, **settings)
+    return _runtime(runner, tokenizer, drafting, lookahead=lookahead, **settings)
 
 
-def _runtime(runner: ModelRunner, tokenizer: Tokenizer, **settings: Any) -> Runtime:
-    processor = InputProcessor(runner.model, tokenizer, _kinds(tokenizer))
+def _runtime(
+    runner: ModelRunner, tokenizer: Tokenizer, drafting: Any = None, **settings: Any
+) -> Runtime:
+    processor = InputProcessor(runner.model, tokenizer, _kinds(tokenizer), drafting=drafting)
     return Runtime(runner, processor, **settings)
 
 

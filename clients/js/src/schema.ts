@@ -1765,6 +1765,8 @@ export interface components {
              * @description Share of the words to compare with the page, 0-1
              */
             reviewShare?: number | null;
+            /** @description null where the engine counts no tokens */
+            usage?: components["schemas"]["PageUsage"] | null;
             error: components["schemas"]["PageError"] | null;
             /**
              * Mode
@@ -2277,6 +2279,8 @@ export interface components {
              * @description Share of the words to compare with the page, 0-1
              */
             reviewShare?: number | null;
+            /** @description null where the engine counts no tokens */
+            usage?: components["schemas"]["PageUsage"] | null;
             error: components["schemas"]["PageError"] | null;
             /**
              * Mode
@@ -2349,6 +2353,34 @@ export interface components {
              * @default false
              */
             discard_corrections: boolean;
+        };
+        /**
+         * PageUsage
+         * @description Tokens of a page, those of all attempts together.
+         */
+        PageUsage: {
+            /**
+             * Visiontokens
+             * @description Of the image, in the prompt
+             */
+            visionTokens: number;
+            /** Prompttokens */
+            promptTokens: number;
+            /**
+             * Completiontokens
+             * @description Written by the model
+             */
+            completionTokens: number;
+            /**
+             * Draftedtokens
+             * @description Guessed before the model computed them
+             */
+            draftedTokens: number;
+            /**
+             * Acceptedtokens
+             * @description Guesses that the model wrote
+             */
+            acceptedTokens: number;
         };
         /**
          * PageVersionAnswer
@@ -2603,7 +2635,12 @@ export interface operations {
                      * Format: binary
                      * @description An image or a PDF
                      */
-                    image: string;
+                    image?: string;
+                    /**
+                     * Format: binary
+                     * @description Another name of `image`
+                     */
+                    file?: string;
                     /**
                      * Url
                      * @description In place of a file: a data URL, or an https URL of a host that the service may fetch from
@@ -2673,7 +2710,21 @@ export interface operations {
                      * @enum {string}
                      */
                     headers?: "omit" | "keep";
-                };
+                } & ({
+                    /**
+                     * Format: binary
+                     * @description An image or a PDF
+                     */
+                    image: string;
+                } | {
+                    /**
+                     * Format: binary
+                     * @description Another name of `image`
+                     */
+                    file: string;
+                } | {
+                    url: string;
+                });
             };
         };
         responses: {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -52,14 +53,19 @@ class EnginePool:
     """
 
     def __init__(
-        self, members: Sequence[PoolMember], *, retry_budget: RetryBudget | None = None
+        self,
+        members: Sequence[PoolMember],
+        *,
+        retry_budget: RetryBudget | None = None,
+        by_duration: bool = False,
     ) -> None:
         """Raises `ValueError` without members. Their order decides between equal loads. Without a
-        `retry_budget` every page that may be sent again is."""
+        `retry_budget` every page that may be sent again is. `by_duration`: members may differ in
+        speed, and one that takes longer for a page counts as more loaded."""
         if not members:
             raise ValueError("a pool needs at least one engine")
         self._members = [Member(engine) for engine in members]
-        self._retry_budget = retry_budget
+        self._retry_budget, self._by_duration = retry_budget, by_duration
         self._start_tasks: list[asyncio.Task[None]] = []
         self._num_retries = 0
         self._closed = False
@@ -166,6 +172,7 @@ class EnginePool:
         self, member: Member, request: _Request, suspicion: Suspicion
     ) -> PageResult:
         member.num_pages += 1
+        began = time.monotonic()
         on_text = request.on_text
         if suspicion.is_suspect:
             member.suspect = request
@@ -179,6 +186,7 @@ class EnginePool:
             else:
                 result = await self._unless_another_recovers(member, recognizing, suspicion)
             member.on_probation = False
+            member.add_duration(time.monotonic() - began)
             return result
         except (WorkerLost, EngineCrashed):
             member.on_probation = True
@@ -257,10 +265,17 @@ class EnginePool:
             if suspicion.is_suspect:
                 members = [one for one in members if one.suspect is None]
             if members:
-                return min(members, key=lambda member: member.load)
+                return min(members, key=self._load)
             await self._suspect_ended.wait()
             if self._closed:
                 raise EngineUnavailable("The engine was shut down.")
+
+    def _load(self, member: Member) -> float:
+        """Relative to the fastest member where durations count."""
+        if not (self._by_duration and member.mean_seconds):
+            return member.load
+        fastest = min(one.mean_seconds for one in self._members if one.mean_seconds)
+        return member.load * member.mean_seconds / fastest
 
     def _usable(self, avoided: Sequence[Member]) -> Sequence[Member]:
         """Members for a page: those that are healthy, not `avoided`, and open; if there are none,

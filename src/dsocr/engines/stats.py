@@ -49,12 +49,15 @@ class EngineStats:
     """Pages that were sent again after a process or a member was lost."""
     load: Mapping[str, float] = field(default_factory=dict)
     """What the engine's process reports of itself; of the native engine: `running`, `waiting`,
-    `cache_used` (0-1), and since the process started `preemptions` and `out_of_memory`."""
+    `cache_used` (0-1), and since the process started `preemptions`, `out_of_memory`, and the tokens
+    `drafted` and `accepted`."""
     workers: tuple[WorkerState, ...] = ()
     """Of an engine with several."""
     outcomes: Mapping[str, int] | None = None
     """Requests to remote servers by how they ended; None for other engines."""
     ejections: int = 0
+    breaker_open: bool = False
+    """Whether restarts pause because processes only crash."""
 
 
 def stats_of(supervisor: Supervisor | None) -> EngineStats:
@@ -70,6 +73,7 @@ def stats_of(supervisor: Supervisor | None) -> EngineStats:
         restarts=dict(supervisor.restarts),
         retries=supervisor.num_retries,
         load=load,
+        breaker_open=supervisor.breaker_open,
     )
 
 
@@ -95,4 +99,5 @@ def merge_stats(parts: Iterable[EngineStats], *, retries: int = 0) -> EngineStat
         },
         outcomes=dict(outcomes) if any(part.outcomes is not None for part in parts) else None,
         ejections=sum(part.ejections for part in parts),
+        breaker_open=any(part.breaker_open for part in parts),
     )

@@ -41,6 +41,7 @@ from dsocr.jobs.maintenance import Maintenance
 from dsocr.jobs.source import JobSource
 from dsocr.jobs.store import commands, listing, queries, search, versions
 from dsocr.jobs.store.database import Database, parse_url
+from dsocr.jobs.store.gauges import JobGauges, job_gauges
 from dsocr.jobs.store.listing import JobFilter
 from dsocr.jobs.store.search import TextQuery
 from dsocr.jobs.submission import Submission, new_job
@@ -140,6 +141,10 @@ class JobQueue:
     async def count_by_status(self) -> dict[str, int]:
         """Jobs in the store, by status; every status is there."""
         return await self._database.read(queries.count_by_status)
+
+    async def gauges(self) -> JobGauges:
+        """Numbers of the jobs that are not finished."""
+        return await self._database.read(job_gauges, time.time())
 
     async def get(self, job_id: str, owner: str | None = None) -> Job:
         """Raises `JobNotFound`, as all methods below."""

@@ -1,8 +1,7 @@
 import type { Texts } from '../translation'
 
-export const name = '中文'
 export const texts: Texts = {
-  nav: { new: '新建', history: '历史记录', main: '主导航' },
+  nav: { new: '新建', history: '历史记录', main: '主导航', settings: '设置' },
   language: '语言',
   theme: { dark: '切换到深色模式', light: '切换到浅色模式' },
   close: '关闭',
@@ -343,5 +342,13 @@ export const texts: Texts = {
     copyBlockLink: '复制区块链接',
     readOnly: '只读',
     readOnlyHint: '只有创建此文档的浏览器可以修改它。',
+    doubtful: '待核对的文字',
+    toCheck: (here, pages) => (pages > 0 ? `${here} 处待核对，另有 ${pages} 页` : `${here} 处待核对`),
+    nextDoubtful: '下一处待核对',
+    accept: '正确无误',
+    checked: '已核对',
+    view: '阅读整个文档',
+    copyDocument: '复制整个文档',
+    nextPage: '下一页',
   },
 }

@@ -16,6 +16,7 @@ from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.deepseek.modes import MODES, mode_specs
 from dsocr.engines.deepseek.page_result import page_result
 from dsocr.engines.deepseek.prompts import TASKS
+from dsocr.engines.deepseek.text_lines import text_layer
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
@@ -139,7 +140,7 @@ class NativeEngine:
         assert self._supervisor is not None
         began = time.monotonic()
         response = await self._supervisor.request(
-            _request(page, options, self._prompts),
+            _request(page, options, self._prompts, drafts=self._config.drafts != "off"),
             page.rgb,
             num_bytes=page.num_bytes,
             on_text=on_text,
@@ -190,7 +191,9 @@ def tasks_of(prompts: Mapping[str, str]) -> tuple[Task, ...]:
     return tuple(task for task in TASKS if not prompts or task in prompts)
 
 
-def _request(page: PageImage, options: OcrOptions, prompts: Mapping[str, str]) -> dict[str, Any]:
+def _request(
+    page: PageImage, options: OcrOptions, prompts: Mapping[str, str], *, drafts: bool = False
+) -> dict[str, Any]:
     return {
         "size": [page.width, page.height],
         "prompt": prompts.get(options.task, options.prompt),
@@ -199,6 +202,7 @@ def _request(page: PageImage, options: OcrOptions, prompts: Mapping[str, str]) -
         "temperature": options.temperature,
         "top_p": options.top_p,
         "no_repeat": _no_repeat(options.no_repeat_ngram),
+        "text_layer": text_layer(page) if drafts else [],
     }
 
 
@@ -223,6 +227,8 @@ def _result(page: PageImage, response: dict[str, Any], seconds: float) -> PageRe
             prompt_tokens=response["prompt_tokens"],
             completion_tokens=len(logprobs),
             seconds=seconds,
+            drafted_tokens=response["drafted_tokens"],
+            accepted_tokens=response["accepted_tokens"],
         ),
     )
 

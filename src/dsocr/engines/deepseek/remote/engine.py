@@ -18,7 +18,8 @@ def create_engine(config: RemoteConfig) -> Engine:
         raise BadCheckpoint("No server is named. Set DEEPSEEK_OCR_REMOTE_URLS=http://host:8000/v1.")
     urls = parse_urls(",".join(config.urls))
     members = [RemoteServer(number, url, config) for number, url in enumerate(urls, 1)]
-    return EnginePool(members, retry_budget=RetryBudget(config.retry_share))
+    budget = RetryBudget(config.retry_share)
+    return EnginePool(members, retry_budget=budget, by_duration=True)
 
 
 async def examine_server(url: str, config: RemoteConfig) -> tuple[bool, str]:

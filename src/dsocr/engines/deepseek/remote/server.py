@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from dsocr import __version__
+from dsocr import __version__, tracing
 from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.deepseek.page_result import page_result
 from dsocr.engines.deepseek.prompts import TASKS
@@ -146,6 +146,12 @@ class RemoteServer:
         picture = await asyncio.to_thread(picture_url, page, options, self._config.image_format)
         body = chat_body(kind, model, picture, options, self._config)
         deadline = time.monotonic() + self._config.page_seconds
+        with tracing.span("ocr.remote", kind="client", dsocr__endpoint=self._number):
+            return await self._stream(body, on_text, deadline)
+
+    async def _stream(
+        self, body: dict[str, Any], on_text: OnText | None, deadline: float
+    ) -> Answer:
         async with self._response(body) as response:
             reader = AnswerReader(on_text)
             async for data in response.aiter_bytes():
@@ -160,7 +166,9 @@ class RemoteServer:
         server stops generating."""
         assert self._client is not None
         try:
-            async with self._client.stream("POST", "/v1/chat/completions", json=body) as response:
+            async with self._client.stream(
+                "POST", "/v1/chat/completions", json=body, headers=tracing.outgoing_headers()
+            ) as response:
                 if response.status_code != 200:
                     text = await _error_text(response)
                     raise failure_of(response.status_code, response.headers, text)
