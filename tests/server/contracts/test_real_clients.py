@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -222,3 +223,22 @@ def test_liteparse_package(run: Run, environment: str, expected: Any) -> None:
     found = run("liteparse", environment)
     assert share_of(expected["photo"], found["photo"]) > 0.95
     assert share_of(expected["pdf"]["text"], found["pdf"]) > 0.95
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
+@pytest.mark.parametrize("version", ["latest", "2.9.0"])
+def test_liteparse_command_of_npm(
+    version: str, base: str, tmp_path: Path, expected: dict[str, Any]
+) -> None:
+    """As the Python package, which has the same code inside."""
+    package = f"@llamaindex/liteparse@{version}"
+    install = ["npm", "install", "--prefix", tmp_path, "--no-audit", "--no-fund", package]
+    subprocess.run(install, check=True, timeout=INSTALL_SECONDS)
+    for path, text in ((PHOTO, expected["photo"]), (PDF, expected["pdf"]["text"])):
+        command = [tmp_path / "node_modules" / ".bin" / "lit", "parse", "--quiet", path]
+        server = ["--ocr-server-url", f"{base}/ocr", "--ocr-server-header", f"X-Api-Key: {KEY}"]
+        done = subprocess.run(
+            [*command, *server], capture_output=True, text=True, timeout=READ_SECONDS
+        )
+        assert done.returncode == 0, done.stderr
+        assert share_of(text, done.stdout) > 0.95
