@@ -60,6 +60,7 @@ ENVIRONMENTS = {
     "newest litellm": ("litellm",),
     "older litellm": ("litellm==1.80.0",),
     "older docling": ("docling-client==2.126.0",),
+    "langchain docling": ("langchain-docling>=3",),
 }
 """Packages that pin versions of others have an environment of their own."""
 BOTH = pytest.mark.parametrize("environment", ["newest", "older"])
@@ -206,6 +207,13 @@ def test_docling_client(run: Run, environment: str, expected: Any) -> None:
     for name, text in (("photo", expected["photo"]), ("pdf", expected["pdf"]["text"])):
         assert Counter(words(" ".join(found[name]))) == Counter(words(text))
     assert share_of(" ".join(found["chunks"]), expected["pdf"]["text"]) == 1.0
+
+
+def test_langchain_docling_package(run: Run, expected: Any) -> None:
+    """Its version 3 is the first that takes docling's client; the loader writes the markdown."""
+    found = run("langchain_docling", "langchain docling")
+    for name, text in (("photo", expected["photo"]), ("pdf", expected["pdf"]["text"])):
+        assert share_of(text, found[name]) > 0.95
 
 
 @BOTH
