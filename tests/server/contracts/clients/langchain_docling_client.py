@@ -1,6 +1,7 @@
 """What a program does with LangChain's loader for docling-serve; prints what it gets, as JSON.
 
-Runs in an environment of its own: python langchain_docling_client.py BASE_URL KEY PHOTO.jpg FILE.pdf
+Runs in an environment of its own:
+python langchain_docling_client.py BASE_URL KEY PHOTO.jpg FILE.pdf
 """
 
 from __future__ import annotations
