@@ -1,13 +1,16 @@
 import { Group, SegmentedControl, Title } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
-import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
 import { useTranslation } from '../i18n/translation'
-import { blocksOf, type Block, type PageState } from '../lib/result'
+import { blockAt, blocksOf, type Block, type PageState } from '../lib/result'
 import { TABS, type Tab } from '../lib/route'
+import type { Line } from '../lib/text-lines'
 import { matches } from '../lib/text-search'
 import { InBar } from '../ui/bar'
+import { scrollIntoView } from '../ui/scroll'
 import { SplitPane } from '../ui/split-pane'
 import { useShortcuts } from '../ui/use-shortcuts'
+import { DoubtfulBar } from './doubtful-bar'
 import { PageNotices } from './page-notices'
 import { PageSwitch } from './page-switch'
 import { BlockBoxes } from './page/block-boxes'
@@ -20,6 +23,7 @@ import type { BlockActions } from './text/block-view'
 import { TextPane } from './text/text-pane'
 import { ExportMenus, SearchField, ViewTabs, type CopyAction, type DownloadAction } from './toolbar'
 import { useBlockSelection } from './use-block-selection'
+import { useDoubtful } from './use-doubtful'
 import { useFind, type FindPages } from './use-find'
 import styles from './viewer.module.css'
 
@@ -40,6 +44,8 @@ export function Viewer(props: {
   target: { block?: number | undefined; find?: string | undefined }
   blockActions: BlockActions
   editable: boolean
+  /** Pages with words to compare with the page. */
+  doubtful: ReadonlySet<number>
   tab: Tab
   onTab: (tab: Tab) => void
   onCorrect: (id: number, text: string | null) => void
@@ -81,6 +87,13 @@ export function Viewer(props: {
     onPage: props.onPage,
     findPages: props.findPages,
   })
+  const doubtful = useDoubtful({
+    ...{ state, pageIndex, pages: props.doubtful },
+    selected: selection.selected?.id ?? null,
+    select: (id) => selection.select(id, 'key'),
+    onPage: props.onPage,
+    onCorrect: props.onCorrect,
+  })
   useEffect(() => setEditing(null), [pageIndex])
   useTarget(props.target.block, blocks, (id) => selection.select(id, 'key'))
 
@@ -116,20 +129,39 @@ export function Viewer(props: {
       : state.status === 'done'
         ? state.page.layout
         : { width: 0, height: 0 }
+  const shown = useMemo(() => blocks.filter((block) => !hidden.has(block.label)), [blocks, hidden])
+  const loaders = useMemo(
+    () => ({ image: props.loadImage, thumbnail: props.loadThumbnail, sharp: props.loadSharpImage }),
+    [props.loadImage, props.loadThumbnail, props.loadSharpImage],
+  )
+  /** The text is in step with the picture: the block beside what is looked at is shown. */
+  const shownAt = useRef<number>(undefined)
+  const showTextAt = useCallback(
+    (y: number) => {
+      const id = blockAt(blocks, y)
+      if (id === undefined || id === shownAt.current) return
+      shownAt.current = id
+      scrollIntoView(document.querySelector(`[data-block="${id}"]`), 'center')
+    },
+    [blocks],
+  )
   const canvas = (
     <PageCanvas
       key={narrow ? 'narrow' : 'wide'}
-      image={image}
+      total={marks.length}
       pageIndex={pageIndex}
-      loadSharpImage={props.loadSharpImage}
+      onPage={props.onPage}
+      onScrolledTo={showTextAt}
+      loaders={loaders}
       page={size}
-      label={t.viewer.pageOf(pageIndex + 1, Math.max(1, marks.length))}
-      processing={state.status === 'processing' || marks[pageIndex] === 'processing'}
+      isProcessing={(index) => marks[index] === 'processing' || (index === pageIndex && state.status === 'processing')}
       initialZoom={narrow ? 'width' : 'page'}
       tools={<LabelFilter labels={labels} hidden={hidden} onHide={setHidden} />}
     >
       <BlockBoxes
-        blocks={blocks.filter((block) => !hidden.has(block.label))}
+        blocks={shown}
+        lines={state.status === 'done' ? state.page.lines : NO_LINES}
+        page={size}
         found={found}
         selection={selection}
         streaming={state.status === 'processing'}
@@ -141,6 +173,7 @@ export function Viewer(props: {
       <div className={styles.views}>
         <ViewTabs tab={props.tab} onTab={props.onTab} />
         <SearchField input={input} value={search} onChange={setSearch} place={find.place} total={find.total} onStep={find.step} />
+        {props.editable && <DoubtfulBar doubtful={doubtful} />}
         {narrow && state.status === 'done' && <Group gap={2}>{props.tools}</Group>}
       </div>
       <TextPane
@@ -159,6 +192,7 @@ export function Viewer(props: {
         onType={props.onType}
         onDiscard={props.onDiscard}
         onReadPage={props.onReadPage}
+        onNextPage={pageIndex + 1 < marks.length ? () => goTo(pageIndex + 1) : undefined}
         notices={<PageNotices state={state} retryOptions={props.retryOptions} onRetry={props.onRetry} />}
       />
     </section>
@@ -204,6 +238,8 @@ export function Viewer(props: {
     </div>
   )
 }
+
+const NO_LINES: readonly Line[] = []
 
 /** Selects the block that a link leads to, once its page is there. */
 function useTarget(target: number | undefined, blocks: Block[], select: (id: number) => void): void {

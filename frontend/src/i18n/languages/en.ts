@@ -328,5 +328,14 @@ export const texts = {
     copyBlockLink: 'Copy link to block',
     readOnly: 'Read only',
     readOnlyHint: 'The browser that made this document can change it.',
+    doubtful: 'Doubtful text',
+    toCheck: (here: number, pages: number) =>
+      pages > 0 ? `${here} to check, and ${pages} more ${pages === 1 ? 'page' : 'pages'}` : `${here} to check`,
+    nextDoubtful: 'Next doubtful',
+    accept: 'It is right',
+    checked: 'checked',
+    view: 'Read the whole document',
+    copyDocument: 'Copy the document',
+    nextPage: 'Next page',
   },
 }

@@ -341,5 +341,13 @@ export const texts: Texts = {
     copyBlockLink: '复制区块链接',
     readOnly: '只读',
     readOnlyHint: '只有创建此文档的浏览器可以修改它。',
+    doubtful: '待核对的文字',
+    toCheck: (here, pages) => (pages > 0 ? `${here} 处待核对，另有 ${pages} 页` : `${here} 处待核对`),
+    nextDoubtful: '下一处待核对',
+    accept: '正确无误',
+    checked: '已核对',
+    view: '阅读整个文档',
+    copyDocument: '复制整个文档',
+    nextPage: '下一页',
   },
 }

@@ -1,5 +1,5 @@
 import { Badge, Center, Group, Loader } from '@mantine/core'
-import { IconFileOff } from '@tabler/icons-react'
+import { IconBook, IconFileOff } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import * as api from '../../api/client'
@@ -8,6 +8,7 @@ import { fileName } from '../../lib/format'
 import { correctedText, type PageState } from '../../lib/result'
 import { formatRoute, type Route, type Tab } from '../../lib/route'
 import { FullScreenMessage } from '../../ui/full-screen-message'
+import { IconButton } from '../../ui/icon-button'
 import type { Navigate } from '../../ui/use-route'
 import { Viewer } from '../../viewer/viewer'
 import { copyActions, copyBlock, copyText } from '../copy-actions'
@@ -15,7 +16,7 @@ import { errorMessage, notifyError } from '../error-notifications'
 import { jobName } from '../job-name'
 import { retryOptions } from '../retry-options'
 import { saveFile } from '../save-file'
-import { doneState, singlePageResponse, thumbnailLoader } from './job-pages'
+import { doneState, pageImageLoader, singlePageResponse, thumbnailLoader } from './job-pages'
 import { EditTools, UnstoredCorrections } from './correction-tools'
 import { JobOptions } from './job-options'
 import { JobStatus } from './job-status'
@@ -40,7 +41,7 @@ type Props = {
 export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks, navigate }: Props) {
   const { t } = useTranslation()
   const cache = useQueryClient()
-  const { job, marks, live, error } = useJob(jobId)
+  const { job, marks, live, doubtful, error } = useJob(jobId)
   const mark = marks[pageIndex]
   const page = useQuery({
     queryKey: ['page', jobId, pageIndex],
@@ -49,7 +50,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
     staleTime: Infinity,
   })
   const notKept = useNotKept(jobId)
-  const [dialog, setDialog] = useState<'versions' | 'curl' | null>(null)
+  const [dialog, setDialog] = useState<'versions' | 'curl' | 'reading' | null>(null)
   const available = useQuery({
     queryKey: ['formats', jobId],
     queryFn: ({ signal }) => api.jobFormats(jobId, signal),
@@ -61,16 +62,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
     // The job may have been deleted in the meantime; no event reports that.
     if (pageNotFound) void cache.invalidateQueries({ queryKey: ['job', jobId] })
   }, [cache, pageNotFound, jobId])
-  const loadImage = useCallback(
-    (index: number) =>
-      cache.fetchQuery({
-        queryKey: ['image', jobId, index],
-        queryFn: ({ signal }) => api.pageImage(jobId, index, signal),
-        staleTime: Infinity,
-        gcTime: 60_000,
-      }),
-    [cache, jobId],
-  )
+  const loadImage = useMemo(() => pageImageLoader(jobId), [jobId])
   const findPages = useCallback(
     (text: string, signal: AbortSignal) => api.searchJob(jobId, text, signal),
     [jobId],
@@ -161,7 +153,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
     redact: string[],
   ): Promise<File> {
     if (scope === 'document' || page.data === undefined) return api.exportJob(jobId, format, redact)
-    const image = new File([await loadImage(pageIndex)], 'page.jpg', { type: 'image/jpeg' })
+    const image = new File([await loadImage(pageIndex, new AbortController().signal)], 'page.jpg', { type: 'image/jpeg' })
     return api.exportResult(singlePageResponse(page.data, job), format, image, { redact })
   }
 
@@ -194,6 +186,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
       target={target}
       blockActions={blockActions}
       editable={editable}
+      doubtful={doubtful}
       tab={tab}
       onTab={(next) => navigate({ ...route, page: pageIndex, tab: next }, 'replace')}
       onCorrect={correct}
@@ -206,9 +199,14 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
         isActive(job) || !editable ? undefined : () => void retry({ mode: job.mode, prompt: job.prompt })
       }
       tools={
-        editable && (
-          <EditTools corrections={corrections} onStep={step} onVersions={() => setDialog('versions')} />
-        )
+        <>
+          {editable && (
+            <EditTools corrections={corrections} onStep={step} onVersions={() => setDialog('versions')} />
+          )}
+          <IconButton label={t.reading.view} onClick={() => setDialog('reading')}>
+            <IconBook size={18} />
+          </IconButton>
+        </>
       }
       copies={[...copies, ...links]}
       downloads={(modes?.formats ?? []).map(({ key, label, extension }) => ({
@@ -235,6 +233,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
             onClose={() => setDialog(null)}
           />
         )}
+        {dialog === 'reading' && <ReadingView job={job} name={name} onClose={() => setDialog(null)} />}
         {dialog === 'curl' && <CurlDialog job={job} onClose={() => setDialog(null)} />}
       </Suspense>
     </>
@@ -242,6 +241,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
 }
 
 const VersionsDialog = lazy(async () => ({ default: (await import('./versions-dialog')).VersionsDialog }))
+const ReadingView = lazy(async () => ({ default: (await import('./reading-view')).ReadingView }))
 const CurlDialog = lazy(async () => ({ default: (await import('./curl-dialog')).CurlDialog }))
 const SHARP_WIDTH = 2600 // pixels: 300 in an inch of A4
 const WAITING: PageState = { status: 'waiting' }

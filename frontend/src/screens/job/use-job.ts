@@ -6,7 +6,7 @@ import type { ServerEvent } from '../../lib/sse'
 import type { PageMark } from '../../viewer/page/page-list'
 import { refresh } from '../refresh'
 
-type PageSummary = Pick<api.JobPage, 'flags' | 'error' | 'finishReason'>
+type PageSummary = Pick<api.JobPage, 'flags' | 'error' | 'finishReason' | 'reviewShare'>
 
 /** A job and the mark of each of its pages, kept up to date by the job's events. */
 export function useJob(jobId: string) {
@@ -64,7 +64,11 @@ export function useJob(jobId: string) {
       live.get(index)?.stored === false ? 'processing' : markOf(summaries.get(index)),
     )
   }, [summaries, live, total])
-  return { job, marks, live, error: error ?? (loaded && !isNotFound(loadError) ? null : loadError) }
+  const doubtful = useMemo(
+    () => new Set([...summaries].filter(([, page]) => (page.reviewShare ?? 0) > 0).map(([index]) => index)),
+    [summaries],
+  )
+  return { job, marks, live, doubtful, error: error ?? (loaded && !isNotFound(loadError) ? null : loadError) }
 }
 
 export function isNotFound(error: Error | null): boolean {

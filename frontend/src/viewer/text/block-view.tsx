@@ -24,7 +24,7 @@ export const BlockView = memo(function BlockView(props: {
   block: Block
   active: boolean
   found: boolean
-  corrected: boolean
+  corrected: 'corrected' | 'checked' | undefined
   /** A correction that the server does not have, or text that was typed and not saved. */
   pending: 'typed' | 'saved' | undefined
   editing: boolean
@@ -86,7 +86,11 @@ export const BlockView = memo(function BlockView(props: {
         <>
           {isFigure(block.label) && <Figure block={block} image={props.image} page={props.page} />}
           <MarkdownView markdown={block.text} />
-          {props.corrected && <span className={styles.corrected}>{t.viewer.corrected} </span>}
+          {props.corrected && (
+            <span className={styles.corrected}>
+              {props.corrected === 'checked' ? t.reading.checked : t.viewer.corrected}{' '}
+            </span>
+          )}
           {props.pending === 'typed' && <span className={styles.pending}>{t.viewer.typed} </span>}
           {props.pending === 'saved' && <span className={styles.pending}>{t.viewer.unstored}</span>}
           {actions && (
