@@ -12,7 +12,7 @@ test.beforeAll(async () => {
 test.afterAll(() => gallery.close())
 
 test('every state of the page is photographed, without an accessibility finding in light and dark', async ({ page }, info) => {
-  test.setTimeout(180_000)
+  test.setTimeout(240_000)
   const address = gallery.resolvedUrls?.local[0] ?? ''
   const findings: string[] = []
   for (const name of Object.keys(STATES)) {
@@ -22,7 +22,9 @@ test('every state of the page is photographed, without an accessibility finding 
       await page.emulateMedia({ colorScheme })
       await expect(page.locator('html')).toHaveAttribute('data-mantine-color-scheme', colorScheme)
       await page.screenshot({ path: info.outputPath(`${name}-${colorScheme}.png`) })
-      const { violations } = await new AxeBuilder({ page }).analyze()
+      // The rest does not depend on the colors.
+      const axe = new AxeBuilder({ page }).options(colorScheme === 'dark' ? { runOnly: ['color-contrast'] } : {})
+      const { violations } = await axe.analyze()
       findings.push(
         ...violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${name} ${colorScheme} ${id}: ${html.slice(0, 160)}`)),
       )

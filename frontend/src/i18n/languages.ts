@@ -4,6 +4,10 @@ type Direction = 'ltr' | 'rtl'
 export const LANGUAGES: Record<string, { name: string; dir: Direction }> = {
   en: { name: 'English', dir: 'ltr' },
   zh: { name: '中文', dir: 'ltr' },
+  ja: { name: '日本語', dir: 'ltr' },
+  de: { name: 'Deutsch', dir: 'ltr' },
+  fr: { name: 'Français', dir: 'ltr' },
+  es: { name: 'Español', dir: 'ltr' },
 }
 
 /** The first of codes such as `zh-CN` whose language is available; else English. */

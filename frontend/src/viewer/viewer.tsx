@@ -10,6 +10,7 @@ import { InBar } from '../ui/bar'
 import { scrollIntoView } from '../ui/scroll'
 import { SplitPane } from '../ui/split-pane'
 import { useShortcuts } from '../ui/use-shortcuts'
+import { BlockSheet } from './block-sheet'
 import { DoubtfulBar } from './doubtful-bar'
 import { PageNotices } from './page-notices'
 import { PageSwitch } from './page-switch'
@@ -22,7 +23,7 @@ import { RetryMenu, type RetryOption } from './retry-menu'
 import type { BlockActions } from './text/block-view'
 import { TextPane } from './text/text-pane'
 import { ExportMenus, SearchField, ViewTabs, type CopyAction, type DownloadAction } from './toolbar'
-import { useBlockSelection } from './use-block-selection'
+import { useBlockSelection, type BlockSelection } from './use-block-selection'
 import { useDoubtful } from './use-doubtful'
 import { useFind, type FindPages } from './use-find'
 import styles from './viewer.module.css'
@@ -72,6 +73,11 @@ export function Viewer(props: {
   const selection = useBlockSelection(pageIndex)
   const image = usePageImage(props.loadImage, pageIndex)
   const blocks = useMemo(() => blocksOf(state), [state])
+  const [closed, setClosed] = useState<BlockSelection['selected']>(null)
+  const tapped =
+    narrow && side === 'image' && selection.selected?.from === 'box' && selection.selected !== closed
+      ? blocks.find(({ id }) => id === selection.selected?.id)
+      : undefined
   const labels = useMemo(() => [...new Set(blocks.map((block) => block.label))], [blocks])
   const matching = useMemo(
     () => blocks.filter((block) => matches(block.text, search)).map((block) => block.id),
@@ -233,6 +239,9 @@ export function Viewer(props: {
           <PageList marks={marks} current={pageIndex} onSelect={goTo} loadImage={props.loadThumbnail} />
         )}
         {narrow && (side === 'image' ? canvas : text)}
+        {tapped && (
+          <BlockSheet block={tapped} onShow={() => setSide('text')} onClose={() => setClosed(selection.selected)} />
+        )}
         {!narrow && <SplitPane label={t.viewer.splitWidth} left={canvas} right={text} />}
       </div>
     </div>

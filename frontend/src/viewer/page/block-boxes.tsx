@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useRef, type ClipboardEvent, type KeyboardEvent } from 'react'
 import { useTranslation } from '../../i18n/translation'
+import { percent } from '../../lib/format'
 import { boxOf, boxStyle, stackOrder, type Size } from '../../lib/geometry'
 import { colorOf, isFigure, isLowConfidence } from '../../lib/block-labels'
 import type { Block } from '../../lib/result'
@@ -19,7 +20,7 @@ export function BlockBoxes(props: {
   selection: BlockSelection
   streaming: boolean
 }) {
-  const { t } = useTranslation()
+  const { t, language } = useTranslation()
   const { blocks, lines, page, selection } = props
   const byBox = useMemo(() => linesByBox(blocks, lines), [blocks, lines])
   const layer = useRef<HTMLDivElement>(null)
@@ -76,6 +77,7 @@ export function BlockBoxes(props: {
                 aria-current={selection.active === block.id || undefined}
                 tabIndex={block.id === tabStop && index === 0 ? 0 : -1}
                 data-box={block.id}
+                data-chip={chipOf(label, block.confidence, language)}
                 data-active={selection.active === block.id || undefined}
                 data-found={props.found.has(block.id) || undefined}
                 data-low-confidence={isLowConfidence(block.confidence) || undefined}
@@ -99,3 +101,8 @@ export function BlockBoxes(props: {
 }
 
 const NO_LINES: readonly never[] = []
+
+/** Such as "Text · 98%". */
+function chipOf(label: string, confidence: number | null, language: string): string {
+  return confidence === null ? label : `${label} · ${percent(confidence, language)}`
+}
