@@ -14,18 +14,22 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pikepdf
 import pypdfium2
 import pytest
 from PIL import Image
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from dsocr.engines.base import Engine
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.store import leases, queries
 from dsocr.server.app import create_app
+from dsocr.server.problems import ClientDisconnected
+from dsocr.server.routes.jobs import page_image
 from tests.fakes import FakeEngine, commands_of, pdf, png
 from tests.server.conftest import settings_with
 from tests.waiting import wait_until
@@ -571,6 +575,26 @@ def test_the_image_of_a_page_is_as_wide_as_asked_for(running: Running) -> None:
         assert small[0] < usual[0] < sharp[0] <= 2400
         assert abs(small[0] / small[1] - usual[0] / usual[1]) < 0.01
         assert http.get(f"/api/jobs/{job_id}/pages/0/image?width=9").status_code == 422
+
+
+async def test_the_image_of_a_page_is_not_rendered_for_a_client_that_has_left() -> None:
+    cancelled = asyncio.Event()
+
+    async def image(*args: Any, **kwargs: Any) -> bytes:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        return b""
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {"type": "http.disconnect"}
+
+    service: Any = SimpleNamespace(jobs=SimpleNamespace(image=image))
+    with pytest.raises(ClientDisconnected):
+        await page_image("a", 0, Request({"type": "http"}, receive), service, None)
+    assert cancelled.is_set()
 
 
 def test_the_image_of_a_page_is_available_before_the_page_was_read(running: Running) -> None:

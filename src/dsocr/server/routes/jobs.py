@@ -20,7 +20,15 @@ from dsocr.options import change_options
 from dsocr.pipeline.events import PageDone, PageEvent
 from dsocr.pipeline.pipeline import check_options
 from dsocr.server.contracts.body import stored_data
-from dsocr.server.deps import Browser, Lister, Owner, RunningService, Service, locked_router
+from dsocr.server.deps import (
+    Browser,
+    Lister,
+    Owner,
+    RunningService,
+    Service,
+    locked_router,
+    unless_disconnected,
+)
 from dsocr.server.download import download, file_name_of
 from dsocr.server.forms import max_body_bytes, model_of, options_of, validate_form
 from dsocr.server.received.uploads import Form, FormLimits, received_form
@@ -173,6 +181,7 @@ async def page(job_id: str, index: int, service: RunningService, owner: Owner) -
 async def page_image(
     job_id: str,
     index: int,
+    request: Request,
     service: RunningService,
     owner: Owner,
     width: Annotated[
@@ -181,7 +190,10 @@ async def page_image(
     ] = None,
 ) -> Response:
     """A JPEG of the page as the engine gets it, also before the page was read."""
-    image = await service.jobs.image(job_id, index, owner, width=width)
+    rendered = service.jobs.image(job_id, index, owner, width=width)
+    image = await unless_disconnected(
+        request.receive, rendered
+    )  # a page scrolled past is not needed
     return Response(image, media_type="image/jpeg")
 
 
