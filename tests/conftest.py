@@ -15,6 +15,10 @@ from tests.s3 import environment, new_bucket, s3_server
 if not Path("/dev/nvidia0").exists():
     # kernels are defined by this when they are imported: without a GPU they are interpreted
     os.environ.setdefault("TRITON_INTERPRET", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # there is a test process for each core: more threads in each only wait for one another
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

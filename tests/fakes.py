@@ -6,6 +6,7 @@ A command is a line on the page, in a PDF's text layer or hidden in a PNG's pixe
     @oom      it runs out of memory      @slow=5   it takes 5 seconds
     @loop     it repeats itself          @html=…   it returns this text
     @n=…      it returns this number, so that pages can be told apart
+    @figure   it finds a figure
 
 A page without commands is echoed, one block a line. No setting selects this engine.
 """
@@ -26,7 +27,17 @@ from dsocr.engines.stats import EngineStats
 from dsocr.errors import EngineCrashed, UnsupportedTask
 from dsocr.process.inflight import Suspicion
 from dsocr.process.progress import StartProgress
-from dsocr.types import Block, Box, OcrOptions, PageImage, PageResult, TextLine, Usage
+from dsocr.types import (
+    FIGURE_LABEL,
+    Block,
+    Box,
+    OcrOptions,
+    PageImage,
+    PageResult,
+    TextLine,
+    Usage,
+    figure_path,
+)
 
 OPTIONS = OcrOptions(
     task="markdown",
@@ -100,7 +111,7 @@ class FakeEngine:
             index=page.index,
             width=page.width,
             height=page.height,
-            markdown="\n\n".join(words),
+            markdown="\n\n".join(_markdown_of(page.index, output.blocks)),
             blocks=output.blocks,
             raw=output.raw,
             finish_reason="repetition" if output.looped else "stop",
@@ -131,6 +142,16 @@ class FakeEngine:
         return _Output(tuple(lines_out), looped)
 
 
+def _markdown_of(page: int, blocks: Sequence[Block]) -> Iterator[str]:
+    num_figures = 0
+    for block in blocks:
+        if block.label == FIGURE_LABEL:
+            yield f"![]({figure_path(page, num_figures)})"
+            num_figures += 1
+        else:
+            yield block.text
+
+
 @dataclass(frozen=True)
 class _Output:
     lines: tuple[TextLine, ...]
@@ -138,7 +159,12 @@ class _Output:
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        return tuple(Block("text", line.text.strip(), (line.box,)) for line in self.lines)
+        return tuple(
+            Block(FIGURE_LABEL, "", (line.box,))
+            if line.text == "@figure"
+            else Block("text", line.text.strip(), (line.box,))
+            for line in self.lines
+        )
 
     @property
     def raw(self) -> str:

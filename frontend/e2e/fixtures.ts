@@ -115,6 +115,11 @@ export async function respondWith(page: Page, output: PageOutput): Promise<void>
   })
 }
 
+/** What requests need to change a job of this browser. */
+export async function secretOf(page: Page): Promise<Record<string, string>> {
+  return { 'X-Dsocr-Browser': (await page.evaluate(() => localStorage.getItem('dsocr-browser'))) ?? '' }
+}
+
 export function textOf(page: Page) {
   return page.getByRole('region', { name: 'Text', exact: true })
 }

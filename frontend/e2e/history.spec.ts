@@ -1,11 +1,19 @@
 import { readFile } from 'node:fs/promises'
-import { expect, processFile, test, textOf } from './fixtures'
+import { expect, processFile, secretOf, test, textOf } from './fixtures'
 
 test('the history searches, opens and deletes documents', async ({ app, pdf }) => {
   await processFile(app, { ...pdf, name: 'to-be-removed.pdf' })
   await app.getByRole('button', { name: 'History' }).click()
-  await app.getByRole('searchbox', { name: 'Search by file name' }).fill('to-be-removed')
+  await app.getByRole('searchbox', { name: 'Search names and texts' }).fill('to-be-removed')
   await expect(app.getByRole('listitem')).toHaveCount(1)
+  await app.getByRole('searchbox').fill('third page harbour')
+  const found = app.getByRole('region', { name: 'In the texts' })
+  await expect(found.locator('mark').filter({ hasText: 'Third' }).first()).toBeVisible()
+  await found.getByRole('link', { name: 'to-be-removed.pdf · Page 3' }).click()
+  await expect(textOf(app).locator('[data-block][data-active]')).toContainText('Third page of')
+  await expect(app.getByRole('searchbox', { name: 'Find in document' })).toHaveValue('Third')
+  await app.goBack()
+  await app.getByRole('searchbox').fill('to-be-removed')
   await app.getByRole('link', { name: 'to-be-removed.pdf' }).click()
   await expect(textOf(app)).toContainText('First page')
   const address = app.url()
@@ -20,7 +28,7 @@ test('the history searches, opens and deletes documents', async ({ app, pdf }) =
 test('a job deleted elsewhere is reported on the next page change', async ({ app, pdf }) => {
   await processFile(app, pdf)
   const jobId = /jobs\/([\w-]+)/.exec(app.url())?.[1]
-  await app.request.delete(`/api/jobs/${jobId}`)
+  await app.request.delete(`/api/jobs/${jobId}`, { headers: await secretOf(app) })
   await app.getByRole('button', { name: 'Next page' }).click()
   await expect(app.getByRole('heading', { name: 'Document not found' })).toBeVisible()
 })
@@ -31,7 +39,7 @@ test('several documents are downloaded as one zip', async ({ app, pdf }) => {
     await app.goto('/#/')
   }
   await app.getByRole('button', { name: 'History' }).click()
-  await app.getByRole('searchbox', { name: 'Search by file name' }).fill('bundled-')
+  await app.getByRole('searchbox', { name: 'Search names and texts' }).fill('bundled-')
   await expect(app.getByRole('listitem')).toHaveCount(2)
   for (const name of ['bundled-a.pdf', 'bundled-b.pdf']) {
     await app.getByRole('checkbox', { name: `Select ${name}` }).check()

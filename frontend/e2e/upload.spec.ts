@@ -55,6 +55,9 @@ test('another browser does not list a document, and opens it by its link', async
   const page = await other.newPage()
   await page.goto(app.url())
   await expect(textOf(page)).toContainText('eleven countries')
+  await expect(page.getByText('Read only')).toBeVisible() // the browser that made it alone changes it
+  await textOf(page).locator('[data-block]').first().hover()
+  await expect(page.getByRole('button', { name: /^(Edit|Undo|Retry with…|Do not keep|Versions of the page)$/ })).toHaveCount(0)
   await page.keyboard.press('h')
   await page.getByRole('searchbox').fill('mine')
   await expect(page.getByText('No document name matches')).toBeVisible()
@@ -186,6 +189,7 @@ test('an upload is shown on every screen, and leaves nothing behind when cancell
 })
 
 test('limits are shown in advance, and unsupported files are not uploaded', async ({ app }) => {
+  await app.getByRole('button', { name: 'More options' }).click()
   await expect(app.getByText('Up to 512 MB')).toBeVisible()
   let sent = 0
   app.on('request', (request) => {
@@ -229,13 +233,13 @@ test('the password of a protected PDF is asked for, and a wrong one again', asyn
 
 test('modes, tasks and the prompt are those of the server', async ({ app, image }) => {
   const request = app.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/api/jobs'))
+  await app.getByRole('button', { name: 'More options' }).click()
   await app.getByRole('radio', { name: 'Tiny' }).click()
   await app.getByRole('combobox', { name: 'Task' }).click()
   for (const name of ['Parse a figure', 'Describe the image', 'Custom prompt'])
     await expect(app.getByRole('option', { name })).toBeDisabled() // the embedded engine does not support it
   await expect(app.getByRole('option', { name: 'Locate in the image' })).toBeEnabled()
   await app.getByRole('option', { name: 'Plain text' }).click()
-  await app.getByRole('button', { name: 'More options' }).click()
   await expect(app.getByRole('textbox', { name: 'Prompt' })).toHaveValue('<image>\nFree OCR.')
   await upload(app, image)
   await request

@@ -1,7 +1,7 @@
 import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import { readFile } from 'node:fs/promises'
-import { respondWith, expect, upload, processFile, test, textOf } from './fixtures'
+import { respondWith, expect, upload, processFile, secretOf, test, textOf } from './fixtures'
 
 test('a box and its text are highlighted together, by pointer and by keyboard', async ({ app, image }) => {
   await processFile(app, image)
@@ -55,10 +55,29 @@ test('text is found on all pages, and each match is gone to', async ({ app, pdf 
   await app.getByRole('button', { name: 'Previous match' }).click()
   await expect(count).toHaveText('3 of 3')
   await expect(textOf(app)).toContainText('Third page of')
+  await app.getByRole('button', { name: 'Read the whole document' }).click()
+  const whole = app.getByRole('dialog', { name: 'harbour.pdf' })
+  await expect(whole.getByRole('region', { name: 'Page 1' })).toContainText('First page of')
+  await whole.getByRole('region', { name: 'Page 3' }).scrollIntoViewIfNeeded()
+  await expect(whole.getByRole('region', { name: 'Page 3' })).toContainText('Third page of')
 })
 
-test('a zoomed page of a PDF gets a sharper picture', async ({ app, pdf }) => {
+test('pages scroll on with their text in step, words are selected on them, and a zoomed one is sharper', async ({ app, pdf }) => {
   await processFile(app, pdf)
+  const number = app.getByRole('textbox', { name: 'Page number' })
+  await app.locator('img[alt^="Page 1"]').hover()
+  await app.mouse.wheel(0, 700)
+  await expect(number).toHaveValue('2')
+  await expect(textOf(app)).toContainText('Second page')
+  const line = await app.locator('[data-page="1"] svg text').filter({ hasText: 'eleven countries' }).boundingBox()
+  if (line === null) throw new Error('no line of text')
+  await app.mouse.move(line.x + 1, line.y + line.height / 2)
+  await app.mouse.down()
+  await app.mouse.move(line.x + line.width - 1, line.y + line.height / 2, { steps: 4 })
+  await app.mouse.up()
+  expect(await app.evaluate(() => getSelection()?.toString())).toContain('eleven countries')
+  await app.keyboard.press('Home')
+  await expect(number).toHaveValue('1')
   const sheet = app.locator('img[alt^="Page 1"]')
   const width = () => sheet.evaluate((image: HTMLImageElement) => image.naturalWidth)
   await expect.poll(width).toBeGreaterThan(0)
@@ -95,6 +114,15 @@ test('blocks of low confidence are marked on the page and in the text', async ({
   await upload(app, image)
   await expect(textOf(app).locator('[data-block][data-low-confidence]')).toHaveText(/Faint words/)
   await expect(app.locator('[data-box][data-low-confidence]')).toHaveCount(1)
+  const queue = app.getByRole('group', { name: 'Doubtful text' })
+  await expect(queue).toContainText('1 to check')
+  await app.keyboard.press('n')
+  await expect(textOf(app).locator('[data-block][data-active]')).toContainText('Faint words')
+  const sent = app.waitForRequest((request) => request.method() === 'PATCH')
+  await queue.getByRole('button', { name: 'It is right' }).click()
+  expect((await sent).postDataJSON()).toEqual({ blocks: [{ id: 1, text: 'Faint words.' }] })
+  await expect(textOf(app).locator('[data-block]').nth(1)).toContainText('checked')
+  await expect(queue).toHaveCount(0)
 })
 
 test('a table is corrected cell by cell', async ({ app, image }) => {
@@ -132,9 +160,20 @@ test('a correction appears in the copied text and in the downloaded file', async
   await app.getByRole('textbox', { name: /Text of block/ }).fill('# Corrected title')
   await app.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
-  await app.getByRole('button', { name: 'Copy' }).click()
+  await app.getByRole('button', { name: 'Copy', exact: true }).click()
   await app.getByRole('menuitem', { name: 'Markdown' }).click()
-  await expect.poll(() => app.evaluate(() => navigator.clipboard.readText())).toContain('# Corrected title')
+  const copied = expect.poll(() => app.evaluate(() => navigator.clipboard.readText()))
+  await copied.toContain('# Corrected title')
+  const other = textOf(app).locator('[data-block]').filter({ hasText: 'eleven countries' })
+  await other.hover()
+  await other.getByRole('button', { name: 'Copy block' }).click()
+  await copied.toMatch(/Ships from eleven countries .*timber\.$/)
+  await other.getByRole('button', { name: 'Copy link to block' }).click()
+  await copied.toMatch(/#\/jobs\/\w+\?block=\d+$/)
+  await app.getByRole('button', { name: 'Copy', exact: true }).click()
+  await app.getByRole('menuitem', { name: 'Show as curl' }).click()
+  await expect(app.getByRole('dialog')).toContainText("-F 'file=@harbour.pdf' --form-string 'mode=gundam'")
+  await app.keyboard.press('Escape')
   await app.getByRole('button', { name: 'Download' }).click()
   const download = app.waitForEvent('download')
   await app.getByRole('menuitem', { name: 'Markdown', exact: true }).first().click()
@@ -215,6 +254,8 @@ test('typed text outlives Escape, a reload and a page change, and corrections ar
   await expect(block).toContainText('Half a sen')
   await app.keyboard.press('Control+z')
   await expect(block).toHaveText(before)
+  await app.reload()
+  await expect(block).toHaveText(before)
   await app.keyboard.press('Control+Shift+z')
   await expect(block).toContainText('Half a sen')
 })
@@ -222,7 +263,8 @@ test('typed text outlives Escape, a reload and a page change, and corrections ar
 test('a correction made elsewhere appears', async ({ app, image }) => {
   await processFile(app, image)
   const jobId = /jobs\/(\w+)/.exec(app.url())?.[1]
-  await app.request.patch(`/api/jobs/${jobId}/pages/0`, { data: { blocks: [{ id: 0, text: '# By another' }] } })
+  const data = { blocks: [{ id: 0, text: '# By another' }] }
+  await app.request.patch(`/api/jobs/${jobId}/pages/0`, { data, headers: await secretOf(app) })
   await expect(textOf(app).getByRole('heading', { name: 'By another' })).toBeVisible()
 })
 
@@ -240,8 +282,27 @@ test('an image can be downloaded in every format that it can be had as', async (
   }
 })
 
-test('a page can be retried in another mode', async ({ app, image }) => {
-  await processFile(app, image)
+/** Records the notifications of a tab that is not looked at. */
+async function recordNotifications(app: Page): Promise<() => Promise<string[]>> {
+  await app.addInitScript(() => {
+    const told: string[] = []
+    class Recorded {
+      static permission = 'granted'
+      constructor(title: string, { body }: NotificationOptions) {
+        told.push(`${title}: ${body}`)
+      }
+    }
+    Object.defineProperty(document, 'hidden', { get: () => true })
+    Object.assign(window, { Notification: Recorded, told })
+  })
+  await app.reload()
+  return () => app.evaluate(() => Reflect.get(window, 'told'))
+}
+
+test('a page can be retried in another mode, and a tab in the background tells when it is done', async ({ app, image }) => {
+  const told = await recordNotifications(app)
+  await processFile(app, { ...image, name: 'again.png' })
+  await expect.poll(told).toEqual(['again.png: The document is read.'])
   const retried = app.waitForResponse((response) => response.url().endsWith('/retry'))
   await app.getByRole('button', { name: 'Retry with' }).click()
   await app.getByRole('menuitem', { name: /Small/ }).click()

@@ -1,14 +1,14 @@
 import { Alert, Center, Loader } from '@mantine/core'
-import { Dropzone } from '@mantine/dropzone'
 import { IconPlugConnectedX } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { lazy, Suspense, useState } from 'react'
+import { lazy, Suspense, useRef, useState } from 'react'
 import * as api from './api/client'
 import styles from './app.module.css'
 import { useTranslation } from './i18n/translation'
-import { documentsOf, validateFiles, type Rejection } from './lib/files'
+import { ACCEPT, documentsOf, validateFiles, type Rejection } from './lib/files'
+import { chosenModel } from './lib/models'
 import { HistoryScreen } from './screens/history/history-screen'
-import { refreshJobs } from './screens/refresh'
+import { refresh, refreshJobs } from './screens/refresh'
 import { Header } from './screens/shell/header'
 import { KeyDialog } from './screens/shell/key-dialog'
 import { useHealth } from './screens/shell/use-health'
@@ -16,9 +16,13 @@ import { DEFAULT_OPTIONS, type FormOptions } from './screens/upload/options-form
 import { UploadScreen } from './screens/upload/upload-screen'
 import { UploadTray } from './screens/upload/upload-tray'
 import { useUploads } from './screens/upload/use-uploads'
+import { BarContext } from './ui/bar'
+import { FilePicker } from './ui/file-picker'
 import { ShortcutDialog } from './ui/shortcut-dialog'
+import { useFileDrop } from './ui/use-file-drop'
 import { usePaste } from './ui/use-paste'
 import { useRoute } from './ui/use-route'
+import { useSharedFiles } from './ui/use-shared-files'
 import { useShortcuts } from './ui/use-shortcuts'
 
 const JobScreen = lazy(async () => ({
@@ -26,13 +30,16 @@ const JobScreen = lazy(async () => ({
 }))
 
 const MB = 1 << 20
+const MODE_STORAGE = 'dsocr-mode'
 
 /** The current screen, and what all screens share: the server's state, the options, new files. */
 export function App() {
   const { t } = useTranslation()
   const cache = useQueryClient()
   const { route, navigate } = useRoute()
-  const [options, setOptions] = useState<FormOptions>(DEFAULT_OPTIONS)
+  const [options, setOptions] = useState<FormOptions>(storedOptions)
+  const [bar, setBar] = useState<HTMLElement | null>(null)
+  const picker = useRef<HTMLInputElement>(null)
   const [together, setTogether] = useState(false)
   const [rejected, setRejected] = useState<Rejection[]>([])
   const [shortcutsOpened, setShortcutsOpened] = useState(false)
@@ -47,6 +54,8 @@ export function App() {
     if (window.location.hash === from) navigate({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })
   })
   const supportedTasks = health?.engine.tasks
+  const offered = modes && chosenModel(modes, options.model)?.modes
+  const mode = offered?.includes(options.mode) ? options.mode : 'auto' // one that is gone is not asked for
   const maxBytes = (modes?.limits.maxJobMb ?? 512) * MB
 
   function addFiles(files: File[]) {
@@ -54,13 +63,20 @@ export function App() {
     setRejected(refused)
     if (accepted.length === 0) return
     const documents = documentsOf(accepted, together)
-    uploads.add(documents, { ...options, pages: options.pages.trim() })
+    uploads.add(documents, { ...options, mode, pages: options.pages.trim() })
     // Pages and password are those of one document: the next one starts without them.
     setOptions((current) => ({ ...current, pages: '', password: '' }))
     if (documents.length > 1) navigate({ screen: 'history' })
   }
 
+  function changeOptions(changed: FormOptions) {
+    localStorage.setItem(MODE_STORAGE, changed.mode)
+    setOptions(changed)
+  }
+
   usePaste(addFiles)
+  const dragging = useFileDrop(addFiles)
+  useSharedFiles(modes !== undefined, addFiles)
   useShortcuts({
     '?': () => setShortcutsOpened(true),
     g: () => navigate({ screen: 'new' }),
@@ -69,12 +85,14 @@ export function App() {
 
   return (
     <div className={styles.shell}>
+      <FilePicker ref={picker} label={t.upload.chooseFiles} accept={ACCEPT} onFiles={addFiles} />
       <Header
         health={health}
         offline={offline}
         screen={route.screen}
         navigate={navigate}
         onShortcuts={() => setShortcutsOpened(true)}
+        bar={setBar}
       />
       {offline && (
         <Alert
@@ -94,15 +112,17 @@ export function App() {
         maxBytes={maxBytes}
         onDismissRejected={() => setRejected([])}
       />
+      <BarContext value={bar}>
       <main className={styles.main}>
         <Suspense fallback={<Center flex={1}><Loader /></Center>}>
           {route.screen === 'new' && (
             <UploadScreen
               modes={modes}
               supportedTasks={supportedTasks}
-              options={options}
-              onOptions={setOptions}
+              options={{ ...options, mode }}
+              onOptions={changeOptions}
               onFiles={addFiles}
+              onChoose={() => picker.current?.click()}
               together={together}
               onTogether={setTogether}
             />
@@ -116,6 +136,7 @@ export function App() {
               jobId={route.jobId}
               pageIndex={route.page}
               tab={route.tab}
+              target={route}
               modes={modes}
               supportedTasks={supportedTasks}
               navigate={navigate}
@@ -123,18 +144,19 @@ export function App() {
           )}
         </Suspense>
       </main>
-      {route.screen !== 'new' && (
-        <Dropzone.FullScreen
-          onDrop={addFiles}
-          onReject={(rejections) => addFiles(rejections.map(({ file }) => file))}
-        >
-          <Center h="60vh" fz="h2" fw={600} style={{ pointerEvents: 'none' }}>
-            {t.upload.dropNow}
-          </Center>
-        </Dropzone.FullScreen>
+      </BarContext>
+      {dragging && (
+        <div className={styles.drop}>
+          <p>{t.upload.dropNow}</p>
+        </div>
       )}
-      <KeyDialog onKey={() => void cache.invalidateQueries()} />
+      <KeyDialog onKey={() => void refresh(cache, [])} />
       <ShortcutDialog opened={shortcutsOpened} onClose={() => setShortcutsOpened(false)} />
     </div>
   )
+}
+
+/** The default options, with the mode that was used last. */
+function storedOptions(): FormOptions {
+  return { ...DEFAULT_OPTIONS, mode: localStorage.getItem(MODE_STORAGE) ?? DEFAULT_OPTIONS.mode }
 }

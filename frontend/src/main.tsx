@@ -1,15 +1,14 @@
 import '@mantine/core/styles.css'
-import '@mantine/dropzone/styles.css'
 import '@mantine/notifications/styles.css'
 import './base.css'
 import { MantineProvider } from '@mantine/core'
 import { Notifications } from '@mantine/notifications'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
-import { StrictMode } from 'react'
+import { StrictMode, type ReactNode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { ApiError } from './api/client'
 import { App } from './app'
-import { TranslationProvider } from './i18n/translation'
+import { loadLanguage, storedLanguage, TranslationProvider } from './i18n/translation'
 import { theme, variables } from './theme'
 
 const queryClient = new QueryClient({
@@ -24,18 +23,33 @@ const queryClient = new QueryClient({
   },
 })
 
-const root = document.getElementById('root')
-if (root !== null) {
+/** What is shown: the page, or in development with `?gallery` all its states. */
+async function content(): Promise<ReactNode> {
+  if (import.meta.env.DEV && new URLSearchParams(window.location.search).has('gallery')) {
+    const { Gallery } = await import('./gallery/gallery')
+    return <Gallery />
+  }
+  return <App />
+}
+
+async function start(root: HTMLElement): Promise<void> {
+  const [initial, shown] = await Promise.all([loadLanguage(storedLanguage()), content()])
   createRoot(root).render(
     <StrictMode>
-      <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto">
-        <QueryClientProvider client={queryClient}>
-          <TranslationProvider>
+      <TranslationProvider initial={initial}>
+        <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto">
+          <QueryClientProvider client={queryClient}>
             <Notifications position="bottom-center" />
-            <App />
-          </TranslationProvider>
-        </QueryClientProvider>
-      </MantineProvider>
+            {shown}
+          </QueryClientProvider>
+        </MantineProvider>
+      </TranslationProvider>
     </StrictMode>,
   )
 }
+
+const root = document.getElementById('root')
+if (root !== null) void start(root)
+// It needs HTTPS or localhost; elsewhere the page works without it.
+if (import.meta.env.PROD && 'serviceWorker' in navigator)
+  navigator.serviceWorker.register('./sw.js').catch(() => undefined)

@@ -1,24 +1,39 @@
 import { createTheme, type CSSVariablesResolver } from '@mantine/core'
+import { ACCENT, DARK, DARK_MODE, FONT, GRAY, LIGHT, MONOSPACE, SHARED } from './tokens'
 
 export const theme = createTheme({
-  primaryColor: 'indigo',
-  primaryShade: { light: 7, dark: 7 }, // enough contrast for white text
+  colors: { accent: ACCENT, gray: GRAY, dark: DARK },
+  primaryColor: 'accent',
+  primaryShade: { light: 7, dark: 6 }, // enough contrast for white text
   defaultRadius: 'md',
+  radius: { sm: SHARED['--radius-s'], md: SHARED['--radius-m'], lg: SHARED['--radius-l'] },
   cursorType: 'pointer',
   autoContrast: true,
   respectReducedMotion: true,
-  fontFamily:
-    'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif',
-  headings: { fontWeight: '650' },
+  fontFamily: FONT,
+  fontFamilyMonospace: MONOSPACE,
+  headings: { fontWeight: '640' },
   components: {
     // Mantine's default grey has a contrast of 3.3 on white.
     Notification: { styles: { description: { color: 'var(--mantine-color-dimmed)' } } },
   },
 })
 
-/** Darker than Mantine's dimmed text, whose contrast is too low on tinted backgrounds. */
+/** The tokens as variables, and Mantine's own that follow from them. */
 export const variables: CSSVariablesResolver = () => ({
-  variables: {},
-  light: { '--mantine-color-dimmed': '#545b62' },
-  dark: { '--mantine-color-dimmed': '#adb1b5' },
+  variables: SHARED,
+  light: { ...LIGHT, ...mantineOf(LIGHT) },
+  dark: { ...DARK_MODE, ...mantineOf(DARK_MODE) },
 })
+
+function mantineOf(tokens: typeof LIGHT): Record<string, string> {
+  return {
+    '--mantine-color-body': tokens['--surface'],
+    '--mantine-color-text': tokens['--ink'],
+    '--mantine-color-dimmed': tokens['--ink-muted'],
+    '--mantine-color-placeholder': tokens['--ink-muted'],
+    '--mantine-color-default-border': tokens['--line'],
+    '--mantine-shadow-xs': tokens['--shadow-1'],
+    '--mantine-shadow-md': tokens['--shadow-2'],
+  }
+}

@@ -22,6 +22,7 @@ from annotated_types import Ge, Gt
 from pydantic import TypeAdapter, ValidationError
 
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
+from dsocr.engines.deepseek.remote.config import RemoteConfig, parse_urls
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.ppocr.scripts.languages import parse_languages
 from dsocr.engines.registry import ENGINES, canonical_name
@@ -29,6 +30,7 @@ from dsocr.errors import DsocrError
 from dsocr.host import HostConfig
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.files.storage import is_cloud_url
+from dsocr.logs import LogFormat
 from dsocr.model_hosts import ModelsConfig, NamedModel, models_config, parse_models
 from dsocr.options import OptionLimits, parse_no_repeat
 from dsocr.pages.config import PagesConfig
@@ -45,6 +47,8 @@ DATABASE_SCHEMES = ("sqlite:///", "postgresql+psycopg://")
 
 FIXED_NAMES = {
     ("", "engine"): "DEEPSEEK_OCR_ENGINE",
+    ("", "log_format"): "DEEPSEEK_OCR_LOG_FORMAT",
+    ("", "traces_url"): "DEEPSEEK_OCR_TRACES_URL",
     ("", "default_prompt"): "DEEPSEEK_OCR_DEFAULT_PROMPT",
     ("", "runs_dir"): "DEEPSEEK_OCR_RUNS_DIR",
     ("", "no_repeat_ngram"): "DEEPSEEK_OCR_NO_REPEAT_NGRAM",
@@ -56,11 +60,16 @@ FIXED_NAMES = {
     ("runtime", "attn_impl"): "DEEPSEEK_ATTN_IMPL",
     ("runtime", "device"): "DEEPSEEK_OCR_DEVICE",
     ("runtime", "dtype"): "DEEPSEEK_OCR_DTYPE",
+    ("runtime", "drafts"): "DEEPSEEK_OCR_DRAFTS",
     ("runtime", "max_tiles"): "DEEPSEEK_OCR_MAX_TILES",
     ("runtime", "kernel_cache"): "DEEPSEEK_OCR_KERNEL_CACHE",
+    ("remote", "urls"): "DEEPSEEK_OCR_REMOTE_URLS",
+    ("remote", "model"): "DEEPSEEK_OCR_REMOTE_MODEL",
+    ("remote", "api_key"): "DEEPSEEK_OCR_REMOTE_API_KEY",
     ("server", "max_image_mb"): "DEEPSEEK_MAX_IMAGE_MB",
     ("server", "allowed_origins"): "DEEPSEEK_ALLOWED_ORIGINS",
     ("server", "api_keys"): "DEEPSEEK_OCR_API_KEYS",
+    ("server", "keys_file"): "DEEPSEEK_OCR_KEYS_FILE",
     ("server", "contracts"): "DEEPSEEK_OCR_CONTRACTS",
     ("jobs", "database_url"): "DEEPSEEK_OCR_DATABASE_URL",
     ("jobs", "storage_url"): "DEEPSEEK_OCR_STORAGE_URL",
@@ -80,6 +89,9 @@ class ServerConfig:
 
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     """Accepted keys, comma separated; empty: open to everyone who can reach the service."""
+    keys_file: Path | None = None
+    """File of the hashes of further keys, which `dsocr keys` adds and revokes while the service
+    runs; unset: `keys.json` in the runs folder. Where it exists, the service is not open."""
     allowed_origins: tuple[str, ...] = ("*",)
     """Origins of web pages that may call it (CORS), comma separated. With a list, requests of other
     pages that change something are refused."""
@@ -170,9 +182,16 @@ class Settings:
     model_idle_seconds: Annotated[float, Ge(0)] = 0
     """After so long without pages a model that is not the default is unloaded until its next page;
     0: it stays loaded."""
+    log_format: LogFormat = "text"
+    """The log of `dsocr serve`: lines for people, or one JSON object a line with request and trace
+    ids, and a line for each request."""
+    traces_url: str = ""
+    """An OTLP collector that gets traces, such as `http://host:4318/v1/traces`; empty: none. Needs
+    the extra `otel`."""
     pages: PagesConfig = field(default_factory=PagesConfig)
     embedded: PpocrConfig = field(default_factory=PpocrConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    remote: RemoteConfig = field(default_factory=RemoteConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
 
@@ -189,6 +208,16 @@ class Settings:
         values["runtime"].setdefault("model_path", default_model_path())
         sections = {name: _sections()[name](**values[name]) for name in values if name}
         return Settings(**values[""], **sections)
+
+    @property
+    def keys_path(self) -> Path:
+        """The file of `dsocr keys`; it need not exist."""
+        return self.server.keys_file or self.runs_dir / "keys.json"
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether the service asks for a key, as far as that is known before it runs."""
+        return bool(self.server.api_keys) or self.keys_path.exists()
 
     def option_limits(self) -> OptionLimits:
         """Defaults and limits of a request's options."""
@@ -211,7 +240,11 @@ class Settings:
     def _host_config(self) -> HostConfig:
         return HostConfig(
             engine=self.engine,
-            engine_configs={"native": self.runtime, "ppocr": self.embedded},
+            engine_configs={
+                "native": self.runtime,
+                "ppocr": self.embedded,
+                "remote": self.remote,
+            },
             model_path=self.runtime.model_path,
             pages=self.pages,
             retry=self.retry,
@@ -296,6 +329,8 @@ def _convert(variable: Variable, text: str) -> Any:
             return parse_no_repeat(text)
         if variable.field == "languages":
             return parse_languages(text)
+        if variable.field == "urls":
+            return parse_urls(text)
         if variable.field == "models":
             return tuple(map(_full_model, parse_models(text)))
         if variable.field == "engine" and canonical_name(text) not in ("auto", *ENGINES):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Mode = Literal["gundam", "base", "small", "tiny", "large"]
+ModeChoice = Mode | Literal["auto"]
+"""What a request names: a mode, or `auto` for one that is chosen for each page."""
 Task = Literal["markdown", "text", "ocr", "figure", "describe", "locate", "custom"]
 Headers = Literal["omit", "keep"]
 """What a document's text does with running heads, footers and page numbers."""
@@ -166,7 +169,8 @@ class OcrOptions:
     """How to recognize a page. `prompt` is the model's input; `task` is its meaning."""
 
     task: Task
-    mode: Mode
+    mode: ModeChoice
+    """Engines get a mode; the pipeline replaces `auto`."""
     prompt: str
     max_tokens: int | None = None
     """Maximum of tokens to generate for one page; None: what the context allows."""
@@ -197,6 +201,10 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    drafted_tokens: int = 0
+    """Tokens that were guessed before the model computed them."""
+    accepted_tokens: int = 0
+    """Of these, the ones that it wrote: each saved a step of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +251,9 @@ class PageResult:
     was measured."""
     usage: Usage = field(default_factory=Usage)
     error: PageFailure | None = None
+    mode: Mode | None = None
+    """The mode it was read in; None for a page that failed, and where it is not known. A retry in
+    another mode is in `flags`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,3 +268,11 @@ class Document:
     """In order; those of a stored document may be loaded on access."""
     page_names: tuple[str, ...] = ()
     """The file of each page, where there are several; empty: all from `name`."""
+
+    @property
+    def mode(self) -> ModeChoice:
+        """The requested mode; for `auto`, the one that most pages were read in."""
+        if self.options.mode != "auto":
+            return self.options.mode
+        modes = Counter(page.mode for page in self.pages if page.mode is not None)
+        return modes.most_common(1)[0][0] if modes else "auto"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
 from itertools import islice
 
@@ -19,6 +20,7 @@ from tests.fakes import FakeEngine
 
 def test_bench_prints_pages_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys.modules[generate_pages.__module__], "HEIGHT", 400)  # few lines
     result = CliRunner().invoke(
         app, ["bench", "--engine", "ppocr", "--mode", "tiny", "--in-flight", "1", "--pages", "2"]
     )

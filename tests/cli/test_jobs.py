@@ -36,7 +36,7 @@ def test_files_are_submitted_watched_listed_and_exported(
     dsocr: Dsocr, serving: Serving, tmp_path: Path
 ) -> None:
     serving(server={"api_keys": ["open-sesame"]})
-    (tmp_path / "book.pdf").write_bytes(pdf([["one"], ["@crash"], ["three"]]))
+    (tmp_path / "book.pdf").write_bytes(pdf([["one"], ["@crash"], ["three", "@figure"]]))
     (tmp_path / "photo.png").write_bytes(png(["four"]))
     key = ("--key", "open-sesame")
     ran = dsocr("jobs", "submit", tmp_path / "book.pdf", tmp_path / "photo.png", "--watch", *key)
@@ -50,6 +50,9 @@ def test_files_are_submitted_watched_listed_and_exported(
     written = tmp_path / "out" / "book.html"
     assert dsocr("jobs", "export", job_id, "-o", written, *key).status == 0
     assert "three" in written.read_text()
+    assert dsocr("jobs", "export", job_id, "-o", tmp_path / "book.md", *key).status == 0
+    assert "](book-images/" in (tmp_path / "book.md").read_text()
+    assert len(list((tmp_path / "book-images").iterdir())) == 1
     unknown = dsocr("jobs", "export", job_id, "-o", tmp_path / "book.rtf", *key)
     assert unknown.status == 2 and ".html" in unknown.err
     text = dsocr("jobs", "export", job_id, "-f", "text", *key).out.decode()

@@ -397,3 +397,37 @@ def test_a_page_that_loops_is_read_again_unless_retries_are_off(
     ran = dsocr("read", file, "--format", "json")
     (page,) = json.loads(ran.out)["pages"]
     assert (ran.status, page["finishReason"], page["flags"][-1]) == (0, "repetition", last)
+
+
+def test_figures_of_markdown_are_files_beside_it(dsocr: Dsocr, tmp_path: Path) -> None:
+    scan, out = tmp_path / "my scan.pdf", tmp_path / "out"
+    scan.write_bytes(pdf([["one"], ["two", "@figure"]]))
+
+    assert dsocr("read", scan, "-o", out / "my scan.md").status == 0
+
+    text = (out / "my scan.md").read_text()
+    assert text == "one\n\n---\n\ntwo\n\n![](my%20scan-images/1_0.jpg)\n"
+    assert (out / "my scan-images" / "1_0.jpg").read_bytes().startswith(b"\xff\xd8")
+    dsocr("read", scan, "-o", out / "embedded.md", "--figures", "embedded")
+    assert "](data:image/jpeg;base64," in (out / "embedded.md").read_text()
+    assert dsocr("read", scan).out.endswith(b"![](images/1_0.jpg)\n")
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("embedded.md", "my scan-images", "my scan.md"),
+    ]
+
+
+def test_an_input_in_the_place_of_figures_is_not_overwritten(dsocr: Dsocr, tmp_path: Path) -> None:
+    figure = tmp_path / "a-images" / "0_0.png"
+    figure.parent.mkdir()
+    figure.write_bytes(png(["x"]))
+    ran = dsocr("read", figure, "-o", tmp_path / "a.md")
+    assert ran.status == 2 and "choose another output" in ran.err
+
+
+def test_the_name_of_a_failed_file_is_one_line(dsocr: Dsocr, tmp_path: Path) -> None:
+    for name in (b"a\nb.png", b"a\x1b[31m.png", b"caf\xe9.png"):
+        (tmp_path / os.fsdecode(name)).write_bytes(b"no image")
+    ran = dsocr("read", tmp_path, "-o", tmp_path / "out")
+    assert ran.status == 1
+    for shown in (r"a\nb.png: ", r"a\x1b[31m.png: ", r"caf\xe9.png: "):
+        assert shown in ran.err

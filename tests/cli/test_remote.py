@@ -50,6 +50,15 @@ def test_documents_of_a_folder_are_read_elsewhere_and_written_here(
     assert "Engine:" not in ran.err
 
 
+def test_figures_are_files_beside_the_markdown(
+    dsocr: Dsocr, at: tuple[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "scan.png").write_bytes(png(["one", "@figure"]))
+    assert dsocr("read", tmp_path / "scan.png", "-o", tmp_path / "out.md", *at).status == 0
+    assert (tmp_path / "out.md").read_text().endswith("](out-images/0_0.jpg)\n")
+    assert [path.name for path in (tmp_path / "out-images").iterdir()] == ["0_0.jpg"]
+
+
 def test_documents_reach_standard_output_in_the_order_of_the_arguments(
     dsocr: Dsocr, at: tuple[str, str], tmp_path: Path
 ) -> None:

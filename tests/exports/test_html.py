@@ -14,7 +14,7 @@ from tests.exports.documents import RAW, Elements, PageImages, document, failed_
 
 render = partial(exports.render, format="html")
 
-PAGE_TAGS = {"html", "head", "meta", "title", "style", "body", "section"}
+PAGE_TAGS = {"html", "head", "meta", "title", "style", "body", "section", "aside"}
 ALLOWED = PAGE_TAGS | safe_html.TAGS | formula.TAGS
 
 PAYLOADS = [
@@ -178,3 +178,13 @@ def test_a_failed_page_says_why_in_its_place() -> None:
 )
 def test_a_hostile_page_ends(unit: str) -> None:
     assert render(document(page(unit * (60_000 // len(unit)))))
+
+
+def test_footnotes_are_links_to_their_notes_at_the_end_of_the_page() -> None:
+    text = "One[^1] and two[^*], again[^1], none[^9].\n\n[^1]: A *note*.\n[^*]: Ibid."
+    made = render(document(page(text))).decode()
+    assert made.count('<a href="#page-1-note-1">1</a></sup>') == 2
+    assert made.count('id="page-1-ref-1"') == made.count('id="page-1-note-1"') == 1
+    assert '<a href="#page-1-ref-1">1</a></sup> <p>A <em>note</em>.</p>' in made
+    assert '<a href="#page-1-ref-2">*</a></sup> <p>Ibid.</p>' in made
+    assert "none[^9]" in made and "[^1]" not in made

@@ -174,6 +174,8 @@ def test_a_table_over_a_page_end_is_joined_without_its_repeated_header() -> None
     text = markdown(one, join=True)
     assert text.count("<table>") == 1 and text.count("Year") == 1 and text.count("2023") == 2
     assert "<!-- page 2 -->" in text
+    pipes = markdown(one, join=True, tables="markdown")
+    assert pipes.count("| --- | --- |") == 1 and "\n| <!-- page 2 --> " in pipes
 
 
 def test_a_paragraph_over_all_pages_does_not_hold_them_all() -> None:

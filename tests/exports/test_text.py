@@ -57,3 +57,8 @@ def test_line_breaks_of_the_page_stay() -> None:
 
 def test_pages_are_parted_by_form_feeds() -> None:
     assert render(document(page("a"), page("b", 1))) == b"a\n\x0cb\n"
+
+
+def test_footnotes_of_one_word_stay_where_they_are() -> None:
+    text = "One[^1] and two.\n\n[^1]: Ibid."
+    assert render(document(page(text))) == b"One[^1] and two.\n\n[^1]: Ibid.\n"

@@ -52,6 +52,7 @@ async def test_the_migrations_make_the_tables_of_the_code(database: Database) ->
     def shape(connection: Connection) -> dict[str, set[str]]:
         inspector = inspect(connection)
         tables = set(inspector.get_table_names()) - {"alembic_version"}
+        tables = {name for name in tables if not name.startswith("page_words")}  # the search's
         return {
             table: {column["name"] for column in inspector.get_columns(table)} for table in tables
         }

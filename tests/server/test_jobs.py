@@ -320,6 +320,32 @@ def test_without_keys_a_browser_lists_its_jobs_and_others_open_them_by_their_id(
         assert (short.status_code, short.json()["error"]["code"]) == (400, "bad_request")
 
 
+def test_without_keys_a_link_to_a_job_of_a_browser_only_reads_it(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.png", png(["a"])), headers=BROWSER)["jobId"]
+        finished(http, job_id)
+        path = f"/api/jobs/{job_id}"
+        other = {"X-Dsocr-Browser": "another secret of a browser"}
+        changes = [
+            ("DELETE", path, None),
+            ("POST", f"{path}/cancel", None),
+            ("POST", f"{path}/resume", None),
+            ("POST", f"{path}/pages/0/retry", {}),
+            ("POST", f"{path}/pages/0/versions/1/take", None),
+            ("PATCH", f"{path}/pages/0", {"blocks": [{"id": 0, "text": "b"}]}),
+        ]
+        for headers in ({}, other):
+            assert http.get(path, headers=headers).json()["editable"] is False
+            for method, url, body in changes:
+                answer = http.request(method, url, json=body, headers=headers)
+                assert (answer.status_code, answer.json()["error"]["code"]) == (403, "read_only")
+        assert http.get(path, headers=BROWSER).json()["editable"] is True
+        blocks = {"blocks": [{"id": 0, "text": "b"}]}
+        assert http.patch(f"{path}/pages/0", json=blocks, headers=BROWSER).status_code == 200
+        assert http.get(f"{path}/pages/0", headers=other).json()["correctedText"] == "b"
+        assert http.delete(path, headers=BROWSER).status_code == 204
+
+
 def test_a_cancelled_job_keeps_its_results(running: Running) -> None:
     engine = FakeEngine()
     with running(engine) as http:
@@ -517,6 +543,19 @@ def test_text_is_found_on_the_pages_of_a_job_with_its_corrections(running: Runni
             return [page["pageIndex"] for page in found if page["blocks"] == 1]
 
         assert (pages("grain"), pages("grain and"), pages("timber")) == ([0, 1, 2], [1, 2], [])
+
+
+def test_text_is_found_in_all_jobs_of_the_list_and_in_no_other(running: Running) -> None:
+    with running() as http:
+        for headers in (BROWSER, {}, {"X-Dsocr-Browser": "another secret of a browser"}):
+            finished(http, submit(http, ("a.png", png(["港口的货物"])), headers=headers)["jobId"])
+        answer = http.get("/api/search", params={"q": "货物", "limit": 1}, headers=BROWSER).json()
+        (found,) = answer["found"]
+        assert (answer["more"], found["fileName"], found["pageIndex"]) == (True, "a.png", 0)
+        assert {"text": "货物", "match": True} in found["excerpt"]
+        everything = http.get("/api/search", params={"q": "货物"}, headers=BROWSER).json()
+        assert (len(everything["found"]), everything["more"]) == (2, False)
+        assert http.get("/api/search").status_code == 422
 
 
 def test_the_image_of_a_page_is_as_wide_as_asked_for(running: Running) -> None:

@@ -344,3 +344,12 @@ def test_without_retries_a_page_is_read_once(tmp_path: Path) -> None:
 
     assert (page["finishReason"], page["flags"]) == ("repetition", ["repetition"])
     assert engine.read == ["@loop"]
+
+
+def test_the_mode_auto_is_answered_with_the_mode_that_was_chosen(client: Client) -> None:
+    with client() as http:
+        answer = http.post("/api/ocr", files=IMAGE, data={"mode": "auto"}).json()
+        modes = http.get("/api/modes").json()
+    assert answer["mode"] in modes["modes"]
+    assert [page["mode"] for page in answer["pages"]] == [answer["mode"]]
+    assert modes["autoMode"]["key"] == "auto" and "auto" not in modes["modes"]

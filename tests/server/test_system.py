@@ -305,7 +305,8 @@ def test_openapi_describes_every_response(client: Client) -> None:
 
     operation = document["paths"]["/api/ocr"]["post"]
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert form["required"] == ["image"]
+    [documents] = form["allOf"]
+    assert [each["required"] for each in documents["anyOf"]] == [["image"], ["file"], ["url"]]
     assert {"image", "mode", "prompt", "pages", "no_repeat_ngram"} <= set(form["properties"])
     assert {"200", "401", "413", "415", "422", "429", "503", "504"} <= set(operation["responses"])
     assert operation["security"] == [{"HTTPBearer": []}, {"APIKeyHeader": []}]
@@ -384,6 +385,7 @@ def test_the_docs_list_every_error_with_its_status() -> None:
     left = {kind.code for kind in _kinds(DsocrError)} - {code for _, code in raised}
     # Errors that are only printed on a terminal, and errors that only a job can have.
     terminal = {"bad_setting", "cannot_listen", "unreachable", "download_failed", "too_many_errors"}
+    terminal |= {"bad_key_file"}
     assert left <= terminal
     assert "`job_timeout`" in written
 

@@ -7,6 +7,7 @@ import type {
   ExportOptions,
   FormatAvailability,
   FoundPage,
+  FoundTexts,
   Health,
   Job,
   JobList,
@@ -123,6 +124,11 @@ export class DsocrRoutes {
   async searchJob(id: string, text: string, call?: CallOptions): Promise<FoundPage[]> {
     const path = jobPath(id, `/search?${params({ q: text })}`)
     return (await this.http.json<{ pages: FoundPage[] }>(path, call)).pages
+  }
+
+  /** The pages of all listed jobs that have the words, of the newest job first. */
+  search(text: string, query: { limit?: number; offset?: number } = {}, call?: CallOptions): Promise<FoundTexts> {
+    return this.http.json(`api/search?${params({ q: text, ...query })}`, call)
   }
 
   /** Deletes a job with its files and pages. */

@@ -425,6 +425,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find text in all jobs
+         * @description The pages of the jobs in the list of `GET /api/jobs` that have all words, corrections
+         *     included, each with an excerpt in which the words are marked.
+         */
+        get: operations["search_all_api_search_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/export": {
         parameters: {
             query?: never;
@@ -1071,6 +1092,18 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AutoMode
+         * @description What `mode` takes beside `modes`: the mode is chosen for each page.
+         */
+        AutoMode: {
+            /** Key */
+            key: string;
+            /** Label */
+            label: string;
+            /** Description */
+            description: string;
+        };
+        /**
          * AvailableFormats
          * @description The formats, and which of them a result can be had as.
          */
@@ -1348,6 +1381,16 @@ export interface components {
              */
             retryable: boolean;
         };
+        /** ExcerptPart */
+        ExcerptPart: {
+            /** Text */
+            text: string;
+            /**
+             * Match
+             * @description Whether it is what was searched for
+             */
+            match: boolean;
+        };
         /**
          * ExportLink
          * @description Where an export can be downloaded without a key.
@@ -1504,6 +1547,43 @@ export interface components {
             pages: components["schemas"]["FoundPage"][];
         };
         /**
+         * FoundText
+         * @description A page that has the words.
+         */
+        FoundText: {
+            /** Jobid */
+            jobId: string;
+            /** Filename */
+            fileName: string;
+            /**
+             * Createdat
+             * @description Of the job
+             */
+            createdAt: string;
+            /** Pageindex */
+            pageIndex: number;
+            /**
+             * Block
+             * @description The block that the excerpt is from
+             */
+            block: number | null;
+            /** Excerpt */
+            excerpt: components["schemas"]["ExcerptPart"][];
+        };
+        /**
+         * FoundTexts
+         * @description Of the newest job first.
+         */
+        FoundTexts: {
+            /** Found */
+            found: components["schemas"]["FoundText"][];
+            /**
+             * More
+             * @description Whether there are more after these
+             */
+            more: boolean;
+        };
+        /**
          * Health
          * @description A quick status check; 200 while the service runs. docling-serve's clients read `status`,
          *     MinerU's the fields with underscores, PaddleOCR's `errorCode` and `errorMsg`.
@@ -1559,6 +1639,7 @@ export interface components {
          * @description A job and its progress.
          * @example {
          *       "createdAt": "2026-01-31T12:00:00.000Z",
+         *       "editable": true,
          *       "engine": "ppocr",
          *       "etaSeconds": 214.5,
          *       "files": [
@@ -1623,6 +1704,11 @@ export interface components {
              */
             etaSeconds: number | null;
             error: components["schemas"]["PageError"] | null;
+            /**
+             * Editable
+             * @description Whether the caller may change, cancel and delete it
+             */
+            editable: boolean;
         };
         /** JobFileAnswer */
         JobFileAnswer: {
@@ -1679,7 +1765,14 @@ export interface components {
              * @description Share of the words to compare with the page, 0-1
              */
             reviewShare?: number | null;
+            /** @description null where the engine counts no tokens */
+            usage?: components["schemas"]["PageUsage"] | null;
             error: components["schemas"]["PageError"] | null;
+            /**
+             * Mode
+             * @description The mode that the page was read in
+             */
+            mode?: string | null;
             /** Filename */
             fileName: string;
             /** Fileindex */
@@ -1966,6 +2059,7 @@ export interface components {
             visionTokens: {
                 [key: string]: number[];
             };
+            autoMode: components["schemas"]["AutoMode"];
             /** Maximagemb */
             maxImageMb: number;
             /** Tasks */
@@ -2066,6 +2160,7 @@ export interface components {
          *               "text": "Invoice 4711"
          *             }
          *           ],
+         *           "mode": "gundam",
          *           "pageIndex": 0,
          *           "rawText": "<|ref|>title<|/ref|><|det|>[[96, 44, 407, 83]]<|/det|>\n# Invoice 4711\n",
          *           "reviewShare": 0,
@@ -2184,7 +2279,14 @@ export interface components {
              * @description Share of the words to compare with the page, 0-1
              */
             reviewShare?: number | null;
+            /** @description null where the engine counts no tokens */
+            usage?: components["schemas"]["PageUsage"] | null;
             error: components["schemas"]["PageError"] | null;
+            /**
+             * Mode
+             * @description The mode that the page was read in
+             */
+            mode?: string | null;
         };
         /** PageError */
         PageError: {
@@ -2251,6 +2353,34 @@ export interface components {
              * @default false
              */
             discard_corrections: boolean;
+        };
+        /**
+         * PageUsage
+         * @description Tokens of a page, those of all attempts together.
+         */
+        PageUsage: {
+            /**
+             * Visiontokens
+             * @description Of the image, in the prompt
+             */
+            visionTokens: number;
+            /** Prompttokens */
+            promptTokens: number;
+            /**
+             * Completiontokens
+             * @description Written by the model
+             */
+            completionTokens: number;
+            /**
+             * Draftedtokens
+             * @description Guessed before the model computed them
+             */
+            draftedTokens: number;
+            /**
+             * Acceptedtokens
+             * @description Guesses that the model wrote
+             */
+            acceptedTokens: number;
         };
         /**
          * PageVersionAnswer
@@ -2505,7 +2635,12 @@ export interface operations {
                      * Format: binary
                      * @description An image or a PDF
                      */
-                    image: string;
+                    image?: string;
+                    /**
+                     * Format: binary
+                     * @description Another name of `image`
+                     */
+                    file?: string;
                     /**
                      * Url
                      * @description In place of a file: a data URL, or an https URL of a host that the service may fetch from
@@ -2513,7 +2648,7 @@ export interface operations {
                     url?: string | null;
                     /**
                      * Mode
-                     * @description gundam, base, small, tiny or large
+                     * @description gundam, base, small, tiny or large; auto chooses for each page
                      * @default gundam
                      */
                     mode?: string;
@@ -2575,7 +2710,21 @@ export interface operations {
                      * @enum {string}
                      */
                     headers?: "omit" | "keep";
-                };
+                } & ({
+                    /**
+                     * Format: binary
+                     * @description An image or a PDF
+                     */
+                    image: string;
+                } | {
+                    /**
+                     * Format: binary
+                     * @description Another name of `image`
+                     */
+                    file: string;
+                } | {
+                    url: string;
+                });
             };
         };
         responses: {
@@ -2788,7 +2937,7 @@ export interface operations {
                 offset?: number;
             };
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
                 "X-Dsocr-Browser"?: string | null;
             };
             path?: never;
@@ -2829,7 +2978,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
                 "X-Dsocr-Browser"?: string | null;
             };
             path?: never;
@@ -2846,7 +2995,7 @@ export interface operations {
                     url?: string | null;
                     /**
                      * Mode
-                     * @description gundam, base, small, tiny or large
+                     * @description gundam, base, small, tiny or large; auto chooses for each page
                      * @default gundam
                      */
                     mode?: string;
@@ -3027,7 +3176,10 @@ export interface operations {
     show_api_jobs__job_id__get: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3076,7 +3228,10 @@ export interface operations {
     delete_api_jobs__job_id__delete: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3135,7 +3290,10 @@ export interface operations {
                 /** @description Also the text of pages while they are read */
                 live?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3232,7 +3390,10 @@ export interface operations {
     correct_api_jobs__job_id__pages__index__patch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
                 index: number;
@@ -3745,7 +3906,10 @@ export interface operations {
     cancel_api_jobs__job_id__cancel_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3813,7 +3977,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
                 "X-Dsocr-Browser"?: string | null;
             };
             path: {
@@ -3883,7 +4047,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, others need the id */
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
                 "X-Dsocr-Browser"?: string | null;
             };
             path: {
@@ -4027,7 +4191,10 @@ export interface operations {
     take_api_jobs__job_id__pages__index__versions__number__take_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
             path: {
                 job_id: string;
                 index: number;
@@ -4127,6 +4294,52 @@ export interface operations {
             };
             /** @description Not found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    search_all_api_search_get: {
+        parameters: {
+            query: {
+                /** @description Words; see docs/jobs.md */
+                q: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundTexts"];
+                };
+            };
+            /** @description A key is required */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

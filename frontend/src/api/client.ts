@@ -5,6 +5,7 @@ import {
   type components,
   type Document,
   type FormatAvailability,
+  type FoundTexts,
   type Health,
   type Job,
   type JobList,
@@ -27,10 +28,12 @@ export type OcrOptions = {
   password?: string
 }
 
+export const serviceUrl = () => new URL('.', document.baseURI).href
+
 const KEY_STORAGE = 'dsocr-key'
 const unauthorizedListeners = new Set<() => void>()
 const client = new DsocrRoutes({
-  url: new URL('.', document.baseURI).href,
+  url: serviceUrl(),
   key: () => localStorage.getItem(KEY_STORAGE),
   headers: () => ({ 'X-Dsocr-Browser': browserSecret() }),
   onUnauthorized: () => unauthorizedListeners.forEach((listener) => listener()),
@@ -100,6 +103,10 @@ export const correctPage = (
 /** The pages of a job with a text, and in how many of their blocks. */
 export const searchJob = (id: string, text: string, signal: AbortSignal) =>
   client.searchJob(id, text, { signal })
+export type FoundText = FoundTexts['found'][number]
+/** The pages of all listed jobs that have the words. */
+export const searchTexts = (text: string, query: { limit: number; offset: number }, signal: AbortSignal) =>
+  client.search(text, query, { signal })
 export const pageVersions = (id: string, index: number, signal: AbortSignal) =>
   client.pageVersions(id, index, { signal })
 export const takeVersion = (id: string, index: number, version: number) =>

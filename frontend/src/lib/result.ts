@@ -68,6 +68,17 @@ export function blocksOf(state: PageState): Block[] {
   })
 }
 
+/** The block nearest to a height of the page, 0 to 1. */
+export function blockAt(blocks: readonly Block[], y: number): number | undefined {
+  const distance = ({ boxes }: Block) =>
+    Math.min(...boxes.map(({ normalized: [, top = 0, , bottom = 0] }) => Math.max(top - y, y - bottom, 0)))
+  let nearest: Block | undefined
+  for (const block of blocks) {
+    if (block.boxes.length > 0 && (nearest === undefined || distance(block) < distance(nearest))) nearest = block
+  }
+  return nearest?.id
+}
+
 /** The page's Markdown with the corrections applied. */
 export function correctedText(page: Page, corrections: Corrections): string {
   let text = page.text

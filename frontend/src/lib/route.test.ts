@@ -6,6 +6,7 @@ const ALL: Route[] = [
   { screen: 'history' },
   { screen: 'job', jobId: 'abc123', page: 0, tab: 'rendered' },
   { screen: 'job', jobId: 'abc123', page: 6, tab: 'blocks' },
+  { screen: 'job', jobId: 'abc123', page: 6, tab: 'rendered', block: 0, find: '记录 & more' },
 ]
 
 test.each(ALL)('a route survives formatting and parsing: %j', (route) => {

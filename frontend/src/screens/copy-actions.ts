@@ -17,6 +17,13 @@ export function copyActions(markdown: string, t: Texts): CopyAction[] {
   ]
 }
 
+/** Copies the text of a block: a table as TSV and HTML, other text as it reads. */
+export function copyBlock(markdown: string, t: Texts): Promise<void> {
+  const [table, ...others] = tablesOf(markdown)
+  const isTable = table !== undefined && others.length === 0 && /^\s*<table[\s>]/i.test(markdown)
+  return isTable ? copyText(tsv(table), t, tableHtml(table)) : copyText(plainText(markdown), t)
+}
+
 /** `html`: the same for where it is understood. */
 export async function copyText(text: string, t: Texts, html?: string): Promise<void> {
   if (!(await writeClipboard(text, html))) return

@@ -1,17 +1,20 @@
-import type { Modes, SupportedTasks } from '../api/client'
+import type { Job, Modes, SupportedTasks } from '../api/client'
 import type { Texts } from '../i18n/translation'
+import { knownTasks } from '../lib/models'
 import type { RetryOption } from '../viewer/retry-menu'
 
-/** The ways to retry a page: every mode with the current prompt, every other supported task with
- * the current mode. */
+/** The ways to retry a page: every mode of the job's model with the current prompt, every other task of
+ * it with the current mode. */
 export function retryOptions(
   { modes, supportedTasks }: { modes: Modes | undefined; supportedTasks: SupportedTasks },
   t: Texts,
-  mode: string,
-  prompt: string,
+  { mode, prompt, engine, model: readBy }: Pick<Job, 'mode' | 'prompt' | 'engine' | 'model'>,
 ): RetryOption[] {
   if (modes === undefined) return []
-  const byMode = Object.entries(modes.modes).map(([key, spec]) => ({
+  const model = modes.models.find(({ name, model }) => name === engine || model === readBy)
+  const known = Object.entries(modes.modes).filter(([key]) => model === undefined || model.modes.includes(key))
+  const tasks = knownTasks(model) ?? supportedTasks
+  const byMode = known.map(([key, spec]) => ({
     key: `mode-${key}`,
     label: t.modes[key]?.label ?? spec.label,
     hint: t.modes[key]?.hint(spec.image_size) ?? spec.description,
@@ -20,7 +23,7 @@ export function retryOptions(
   }))
   const byTask = modes.tasks
     .filter((task) => task.key !== 'locate' && task.prompt !== prompt)
-    .filter((task) => supportedTasks == null || supportedTasks.includes(task.key))
+    .filter((task) => tasks == null || tasks.includes(task.key))
     .map((task) => ({
       key: `task-${task.key}`,
       label: t.tasks[task.key] ?? task.label,

@@ -8,6 +8,7 @@ export function FilePicker(props: {
   label: string
   folder?: boolean
   camera?: boolean
+  accept?: string
   onFiles: (files: File[]) => void
 }) {
   const own = useRef<HTMLInputElement>(null)
@@ -23,7 +24,7 @@ export function FilePicker(props: {
         aria-hidden
         aria-label={props.label}
         multiple={!props.camera}
-        accept={props.camera ? 'image/*' : undefined}
+        accept={props.camera ? 'image/*' : props.accept}
         capture={props.camera ? 'environment' : undefined}
         onChange={({ currentTarget }) => {
           const files = Array.from(currentTarget.files ?? [])

@@ -1,6 +1,6 @@
 /** Scrolls an element into view: smoothly, unless the user prefers reduced motion. */
-export function scrollIntoView(element: Element | null | undefined): void {
+export function scrollIntoView(element: Element | null | undefined, block: ScrollLogicalPosition = 'nearest'): void {
   const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches
   const behavior = still ? 'instant' : 'smooth'
-  element?.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior })
+  element?.scrollIntoView({ block, inline: 'nearest', behavior })
 }

@@ -14,6 +14,8 @@ export function ShortcutDialog({ opened, onClose }: { opened: boolean; onClose: 
     [text.blocks, ['j', 'k']],
     [text.edit, ['e']],
     [text.copy, ['c']],
+    [t.reading.nextDoubtful, ['n']],
+    [t.reading.accept, ['a']],
     [text.search, ['/']],
     [text.zoom, ['+', '-', '0']],
     [text.tabs, ['1', '2', '3', '4']],

@@ -27,7 +27,7 @@ export function PageNotices(props: {
         {notices.map((notice) => (
           <span key={notice}>{notice}</span>
         ))}
-        <RetryMenu options={props.retryOptions} onRetry={props.onRetry} />
+        {props.retryOptions.length > 0 && <RetryMenu options={props.retryOptions} onRetry={props.onRetry} />}
       </Stack>
     </Alert>
   )

@@ -1,24 +1,29 @@
-import { Group, SegmentedControl, Text, Title } from '@mantine/core'
+import { Group, SegmentedControl, Title } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
-import { IconChevronLeft, IconChevronRight } from '@tabler/icons-react'
-import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
 import { useTranslation } from '../i18n/translation'
-import { blocksOf, type PageState } from '../lib/result'
+import { blockAt, blocksOf, type Block, type PageState } from '../lib/result'
 import { TABS, type Tab } from '../lib/route'
+import type { Line } from '../lib/text-lines'
 import { matches } from '../lib/text-search'
-import { IconButton } from '../ui/icon-button'
+import { InBar } from '../ui/bar'
+import { scrollIntoView } from '../ui/scroll'
 import { SplitPane } from '../ui/split-pane'
 import { useShortcuts } from '../ui/use-shortcuts'
+import { DoubtfulBar } from './doubtful-bar'
 import { PageNotices } from './page-notices'
+import { PageSwitch } from './page-switch'
 import { BlockBoxes } from './page/block-boxes'
 import { LabelFilter } from './page/label-filter'
 import { PageCanvas } from './page/page-canvas'
 import { PageList, type PageMark } from './page/page-list'
 import { usePageImage, type LoadPageImage } from './page/use-page-image'
 import { RetryMenu, type RetryOption } from './retry-menu'
+import type { BlockActions } from './text/block-view'
 import { TextPane } from './text/text-pane'
 import { ExportMenus, SearchField, ViewTabs, type CopyAction, type DownloadAction } from './toolbar'
 import { useBlockSelection } from './use-block-selection'
+import { useDoubtful } from './use-doubtful'
 import { useFind, type FindPages } from './use-find'
 import styles from './viewer.module.css'
 
@@ -35,6 +40,12 @@ export function Viewer(props: {
   /** The page with more pixels, for a zoomed page. */
   loadSharpImage: LoadPageImage
   findPages: FindPages
+  /** The block to select and the text to find at first. */
+  target: { block?: number | undefined; find?: string | undefined }
+  blockActions: BlockActions
+  editable: boolean
+  /** Pages with words to compare with the page. */
+  doubtful: ReadonlySet<number>
   tab: Tab
   onTab: (tab: Tab) => void
   onCorrect: (id: number, text: string | null) => void
@@ -54,7 +65,7 @@ export function Viewer(props: {
   const { state, pageIndex, marks } = props
   const narrow = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false })
   const [side, setSide] = useState<'image' | 'text'>('image')
-  const [search, setSearch] = useState('')
+  const [search, setSearch] = useState(props.target.find ?? '')
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set())
   const [editing, setEditing] = useState<number | null>(null)
   const input = useRef<HTMLInputElement>(null)
@@ -76,7 +87,15 @@ export function Viewer(props: {
     onPage: props.onPage,
     findPages: props.findPages,
   })
+  const doubtful = useDoubtful({
+    ...{ state, pageIndex, pages: props.doubtful },
+    selected: selection.selected?.id ?? null,
+    select: (id) => selection.select(id, 'key'),
+    onPage: props.onPage,
+    onCorrect: props.onCorrect,
+  })
   useEffect(() => setEditing(null), [pageIndex])
+  useTarget(props.target.block, blocks, (id) => selection.select(id, 'key'))
 
   const goTo = (index: number) => {
     if (index >= 0 && index < marks.length) props.onPage(index)
@@ -89,10 +108,12 @@ export function Viewer(props: {
   useShortcuts({
     ArrowRight: () => goTo(pageIndex + 1),
     ArrowLeft: () => goTo(pageIndex - 1),
+    Home: () => goTo(0),
+    End: () => goTo(marks.length - 1),
     j: () => moveSelection(1),
     k: () => moveSelection(-1),
     e: () => {
-      if (selection.selected === null || state.status !== 'done') return
+      if (selection.selected === null || state.status !== 'done' || !props.editable) return
       props.onTab('rendered')
       setSide('text')
       setEditing(selection.selected.id)
@@ -108,20 +129,39 @@ export function Viewer(props: {
       : state.status === 'done'
         ? state.page.layout
         : { width: 0, height: 0 }
+  const shown = useMemo(() => blocks.filter((block) => !hidden.has(block.label)), [blocks, hidden])
+  const loaders = useMemo(
+    () => ({ image: props.loadImage, thumbnail: props.loadThumbnail, sharp: props.loadSharpImage }),
+    [props.loadImage, props.loadThumbnail, props.loadSharpImage],
+  )
+  /** The text is in step with the picture: the block beside what is looked at is shown. */
+  const shownAt = useRef<number>(undefined)
+  const showTextAt = useCallback(
+    (y: number) => {
+      const id = blockAt(blocks, y)
+      if (id === undefined || id === shownAt.current) return
+      shownAt.current = id
+      scrollIntoView(document.querySelector(`[data-block="${id}"]`), 'center')
+    },
+    [blocks],
+  )
   const canvas = (
     <PageCanvas
       key={narrow ? 'narrow' : 'wide'}
-      image={image}
+      total={marks.length}
       pageIndex={pageIndex}
-      loadSharpImage={props.loadSharpImage}
+      onPage={props.onPage}
+      onScrolledTo={showTextAt}
+      loaders={loaders}
       page={size}
-      label={t.viewer.pageOf(pageIndex + 1, Math.max(1, marks.length))}
-      processing={state.status === 'processing' || marks[pageIndex] === 'processing'}
+      isProcessing={(index) => marks[index] === 'processing' || (index === pageIndex && state.status === 'processing')}
       initialZoom={narrow ? 'width' : 'page'}
       tools={<LabelFilter labels={labels} hidden={hidden} onHide={setHidden} />}
     >
       <BlockBoxes
-        blocks={blocks.filter((block) => !hidden.has(block.label))}
+        blocks={shown}
+        lines={state.status === 'done' ? state.page.lines : NO_LINES}
+        page={size}
         found={found}
         selection={selection}
         streaming={state.status === 'processing'}
@@ -133,6 +173,7 @@ export function Viewer(props: {
       <div className={styles.views}>
         <ViewTabs tab={props.tab} onTab={props.onTab} />
         <SearchField input={input} value={search} onChange={setSearch} place={find.place} total={find.total} onStep={find.step} />
+        {props.editable && <DoubtfulBar doubtful={doubtful} />}
         {narrow && state.status === 'done' && <Group gap={2}>{props.tools}</Group>}
       </div>
       <TextPane
@@ -144,18 +185,21 @@ export function Viewer(props: {
         selection={selection}
         image={image}
         editing={editing}
-        onEdit={setEditing}
+        onEdit={props.editable ? setEditing : undefined}
+        actions={props.blockActions}
         onCorrect={props.onCorrect}
         draftOf={props.draftOf}
         onType={props.onType}
         onDiscard={props.onDiscard}
         onReadPage={props.onReadPage}
+        onNextPage={pageIndex + 1 < marks.length ? () => goTo(pageIndex + 1) : undefined}
         notices={<PageNotices state={state} retryOptions={props.retryOptions} onRetry={props.onRetry} />}
       />
     </section>
   )
   return (
     <div className={styles.viewer}>
+      <InBar>
       <div className={styles.bar}>
         <div className={styles.name}>
           <Title order={1} size="h5" lineClamp={1} title={props.name}>
@@ -167,11 +211,12 @@ export function Viewer(props: {
         {state.status === 'done' && (
           <>
             {!narrow && props.tools}
-            <RetryMenu options={props.retryOptions} onRetry={props.onRetry} />
+            {props.editable && <RetryMenu options={props.retryOptions} onRetry={props.onRetry} />}
             <ExportMenus copies={props.copies} downloads={props.downloads} pages={marks.length} />
           </>
         )}
       </div>
+      </InBar>
       {narrow && (
         <SegmentedControl
           radius={0}
@@ -194,20 +239,14 @@ export function Viewer(props: {
   )
 }
 
-function PageSwitch(props: { index: number; total: number; onPage: (index: number) => void }) {
-  const { t } = useTranslation()
-  const { index, total, onPage } = props
-  return (
-    <Group gap={2} wrap="nowrap">
-      <IconButton label={t.viewer.previous} disabled={index === 0} onClick={() => onPage(index - 1)}>
-        <IconChevronLeft size={18} />
-      </IconButton>
-      <Text size="sm" style={{ fontVariantNumeric: 'tabular-nums' }}>
-        {index + 1} / {total}
-      </Text>
-      <IconButton label={t.viewer.next} disabled={index >= total - 1} onClick={() => onPage(index + 1)}>
-        <IconChevronRight size={18} />
-      </IconButton>
-    </Group>
-  )
+const NO_LINES: readonly Line[] = []
+
+/** Selects the block that a link leads to, once its page is there. */
+function useTarget(target: number | undefined, blocks: Block[], select: (id: number) => void): void {
+  const latest = useRef(select)
+  latest.current = select
+  const isThere = blocks.some(({ id }) => id === target)
+  useEffect(() => {
+    if (target !== undefined && isThere) latest.current(target)
+  }, [target, isThere])
 }

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsocr.batch.names import printable
 from dsocr.errors import BadRequest
 
 STDIN = "-"
@@ -37,7 +38,7 @@ class Input:
         return str(self.path) == STDIN
 
     def __str__(self) -> str:
-        return self.label or str(self.path)
+        return printable(self.label or str(self.path))
 
 
 def gather(paths: Sequence[str], *, leave_out: Path | None = None) -> list[Input]:

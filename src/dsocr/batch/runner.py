@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from dsocr.batch.figures import has_figure_files, write_with_figures
 from dsocr.batch.inputs import Input
 from dsocr.batch.notes import notes_of
 from dsocr.batch.storage import descriptor_named, is_stream, write_output, write_stream
@@ -43,6 +45,12 @@ class ReadJob:
     format: str
     """The key of the export format."""
     export: ExportOptions = DEFAULTS
+
+    def has_figure_files(self, target: Path | None, content: bytes) -> bool:
+        """Whether an export in this format has figures that go beside `target`."""
+        return target is not None and has_figure_files(
+            self.format, self.export, target, io.BytesIO(content)
+        )
 
 
 @dataclass(slots=True)
@@ -163,9 +171,9 @@ class _DocumentReader:
         """The document's export, written to `target` if there is one; None if it failed."""
         began = time.monotonic()
         try:
-            document, content = await self._export(entry)
+            document, content, archive = await self._export(entry, target)
             if target is not None:
-                await write_target(target, content)
+                await write_target(target, content, archive)
         except DsocrError as error:
             if isinstance(error, NotADocument) and not is_expected(entry):
                 self.summary.skipped += 1
@@ -184,7 +192,10 @@ class _DocumentReader:
             self.observer.document_written(entry, target, len(document.pages), seconds)
         return content
 
-    async def _export(self, entry: Input) -> tuple[Document, bytes]:
+    async def _export(
+        self, entry: Input, target: Path | None
+    ) -> tuple[Document, bytes, bytes | None]:
+        """The document, its export, and the zip of the figures that go beside `target`."""
         try:
             check_readable(entry.path)
             source = await open_document(
@@ -199,12 +210,16 @@ class _DocumentReader:
         try:
             document = await self._read_pages(source)
             images = ExportImages(source, self.job.read.dpi, asyncio.get_running_loop())
-            content = await asyncio.to_thread(
-                render, document, self.job.format, images, self.job.export
-            )
-            return document, content
+            content = await self._rendered(document, self.job.format, images)
+            archive = None
+            if self.job.has_figure_files(target, content):
+                archive = await self._rendered(document, "zip", images)
+            return document, content, archive
         finally:
             await source.close()
+
+    async def _rendered(self, document: Document, format: str, images: ExportImages) -> bytes:
+        return await asyncio.to_thread(render, document, format, images, self.job.export)
 
     async def _read_pages(self, source: PageSource) -> Document:
         read = self.job.read
@@ -237,8 +252,13 @@ class _DocumentReader:
         self.observer.failed(message)
 
 
-async def write_target(target: Path, content: bytes) -> None:
-    """`write_output`, which waits for the reader of a named pipe."""
+async def write_target(target: Path, content: bytes, archive: bytes | None = None) -> None:
+    """`write_output`, which waits for the reader of a named pipe. With a zip export as `archive`
+    its figures are written beside `target`."""
+    if archive is not None:
+        lines, figures = io.BytesIO(content), io.BytesIO(archive)
+        await asyncio.to_thread(write_with_figures, target, lines, figures)
+        return
     if descriptor_named(target) is not None or not is_stream(target):
         await asyncio.to_thread(write_output, target, content)
         return

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from dsocr.batch.names import printable
 from dsocr.errors import BadRequest, DiskFull
 
 MAX_LINKS = 40
@@ -100,9 +101,10 @@ def _errors_of(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        name = printable(str(path))
         if error.errno == errno.ENOSPC:
-            raise DiskFull(f"There is no space left for {path}.") from error
-        raise BadRequest(f"{path} cannot be written: {error.strerror or error}.") from error
+            raise DiskFull(f"There is no space left for {name}.") from error
+        raise BadRequest(f"{name} cannot be written: {error.strerror or error}.") from error
 
 
 def _fill(out: BinaryIO, content: Content) -> None:

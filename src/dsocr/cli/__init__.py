@@ -14,6 +14,7 @@ from dsocr.cli.bench import bench
 from dsocr.cli.doctor import doctor
 from dsocr.cli.download import download
 from dsocr.cli.jobs import jobs
+from dsocr.cli.keys import keys
 from dsocr.cli.mcp import mcp
 from dsocr.cli.read import read
 from dsocr.cli.serve import serve
@@ -30,6 +31,7 @@ app = typer.Typer(
 for command in (read, serve, mcp, doctor, download, warm, bench):
     app.command()(command)
 app.add_typer(jobs)
+app.add_typer(keys)
 app.add_typer(batch)
 
 

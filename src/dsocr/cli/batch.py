@@ -52,7 +52,7 @@ from dsocr.cli.options import (
 )
 from dsocr.cli.progress import counted
 from dsocr.config import Settings
-from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
+from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODE_CHOICES
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.errors import BadRequest
 from dsocr.exports import FORMATS
@@ -64,6 +64,10 @@ from dsocr.types import OcrOptions
 WITH_FAILURES = 3
 OVER_BUDGET = 4
 INCOMPLETE = 5
+HOW_TO_MEND = (
+    "dsocr: Run the batch for what is not sealed. Where a shard is broken, or lacks or repeats "
+    "records, delete shards/GROUP.* and done/GROUP.json first; its documents are read again."
+)
 
 batch = typer.Typer(
     name="batch",
@@ -114,7 +118,7 @@ def plan(
         typer.Option(help="Pages of each document, from 1: `1-3,7`.", show_default=False),
     ] = None,
     mode: Annotated[
-        str, choice(MODES, help="Resolution mode.", default=DEFAULT_MODE)
+        str, choice(MODE_CHOICES, help="Resolution mode.", default=DEFAULT_MODE)
     ] = DEFAULT_MODE,
     task: Annotated[str | None, choice(TASKS, help="Task.", default="markdown")] = None,
     dpi: Annotated[
@@ -308,6 +312,8 @@ def verify(workspace: WorkspaceArgument, as_json: JsonOption = False) -> None:
         print(json.dumps({"complete": not problems, "problems": problems}))
     else:
         print("\n".join(problems) or "Complete: every page is recorded once.")
+        if problems:
+            print(HOW_TO_MEND, file=sys.stderr)
     raise typer.Exit(INCOMPLETE if problems else _exit_code(read_status(store)))
 
 
@@ -326,7 +332,7 @@ def export(
             (known.key for known in FORMATS),
             "--format",
             "-f",
-            help="Output format. html, docx, pdf, zip and embedded figures need the input files.",
+            help="Output format. html, docx, pdf, zip and figures need the input files.",
             default="markdown",
         ),
     ] = "markdown",

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from dsocr.batch.names import printable
 from dsocr.batch.workspace.report import Failure, Status
 from dsocr.batch.workspace.worker import Counts
 from dsocr.cli.progress import counted, duration, engine_line
@@ -127,7 +128,7 @@ def status_lines(status: Status) -> Iterator[str]:
 
 def failure_line(failure: Failure) -> str:
     place = "" if failure.page is None else f": page {failure.page + 1}"
-    return f"{failure.document.uri}{place}: {failure.code}: {failure.message}"
+    return f"{printable(failure.document.uri)}{place}: {failure.code}: {failure.message}"
 
 
 def _failure_values(failure: Failure) -> dict[str, Any]:

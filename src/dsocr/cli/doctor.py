@@ -27,6 +27,7 @@ from dsocr.cli.progress import DisplayObserver, Lines
 from dsocr.config import MIB, BadSetting, Settings, check_runs_dir
 from dsocr.engines.deepseek.modes import DEFAULT_MODE
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
+from dsocr.engines.deepseek.remote.engine import examine_server
 from dsocr.engines.deepseek.weights import find_weights, missing_files
 from dsocr.engines.ppocr.scripts.installed import missing_reason
 from dsocr.engines.ppocr.scripts.languages import LANGUAGES
@@ -37,6 +38,7 @@ from dsocr.host import started_host
 from dsocr.model_hosts import NamedModel
 from dsocr.process.machine import memory_bytes, num_cores, raise_open_files, this_machine
 from dsocr.server.capacity import capacity_of
+from dsocr.server.key_file import read_keys
 from dsocr.types import OcrOptions, ReadOptions
 
 State = Literal["ok", "note", "bad"]
@@ -117,6 +119,7 @@ def _findings(settings: Settings, *, quick: bool) -> Iterator[Finding]:
     yield _folder(settings.runs_dir)
     yield _keys(settings)
     yield from map(_named_model, settings.models)
+    yield from _servers(settings)
     host = settings.host_config()
     selection = select_engine(host.engine, host.model_path)
     yield Finding("engine", "ok", f"{selection.name}, because {selection.reason}")
@@ -202,6 +205,20 @@ def _named_model(model: NamedModel) -> Finding:
     return Finding("model", "ok", f"{model.name}: {where}")
 
 
+def _servers(settings: Settings) -> Iterator[Finding]:
+    """Each server of the engine `remote`. One that does not answer prevents no reading while
+    others do."""
+    urls = settings.remote.urls
+    if urls and settings.engine != "remote":
+        yield Finding("server", "note", "not used: set DEEPSEEK_OCR_ENGINE=remote to read by it")
+        return
+    examined = [asyncio.run(examine_server(url, settings.remote)) for url in urls]
+    any_ready = any(ready for ready, _ in examined)
+    for number, (url, (ready, text)) in enumerate(zip(urls, examined, strict=True), 1):
+        state: State = "ok" if ready else "note" if any_ready else "bad"
+        yield Finding("server", state, f"{number}: {url}: {text}")
+
+
 def _checkpoint(folder: Path) -> Iterator[Finding]:
     """Compares the files with what the runtime needs."""
     if any(_version(package) is None for package in NATIVE_PACKAGES):
@@ -254,10 +271,10 @@ def _folder(runs: Path) -> Finding:
 
 
 def _keys(settings: Settings) -> Finding:
-    keys = len(settings.server.api_keys)
-    if keys:
+    keys = len(settings.server.api_keys) + len(read_keys(settings.keys_path))
+    if keys or settings.needs_key:
         return Finding("access", "ok", f"{keys} {'key' if keys == 1 else 'keys'} set")
-    message = "no key: fine on 127.0.0.1; set DEEPSEEK_OCR_API_KEYS before serve --host 0.0.0.0"
+    message = "no key: fine on 127.0.0.1; run dsocr keys add NAME before serve --host 0.0.0.0"
     return Finding("access", "note", message)
 
 

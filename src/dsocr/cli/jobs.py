@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dsocr.batch.figures import has_figure_files, write_with_figures
 from dsocr.batch.storage import write_output
 from dsocr.cli.options import (
     LOCAL_URL,
@@ -37,7 +39,7 @@ from dsocr.cli.options import (
 )
 from dsocr.cli.output import format_of_file, is_stdout
 from dsocr.cli.progress import display
-from dsocr.engines.deepseek.modes import MODES
+from dsocr.engines.deepseek.modes import MODE_CHOICES
 from dsocr.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -60,7 +62,9 @@ def submit(
     paths: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Files of the job, in this order.")
     ],
-    mode: Annotated[str | None, choice(MODES, help="Resolution mode.", default="gundam")] = None,
+    mode: Annotated[
+        str | None, choice(MODE_CHOICES, help="Resolution mode.", default="gundam")
+    ] = None,
     prompt: Annotated[
         str | None, typer.Option(help="Prompt for the model.", show_default="the default prompt")
     ] = None,
@@ -193,13 +197,17 @@ def export(
         options = export_options(locals())
     except BadRequest as error:
         raise typer.BadParameter(error.message) from error
+    chosen = cast("ExportOptions", options.changed())
     with _client(url, key) as client:
-        content = client.export(job, wanted.key, **cast("ExportOptions", options.changed()))
-    if output is None or is_stdout(str(output)):
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    else:
-        write_output(output, content)
+        content = client.export(job, wanted.key, **chosen)
+        if output is None or is_stdout(str(output)):
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        elif has_figure_files(wanted.key, options, output, io.BytesIO(content)):
+            archive = client.export(job, "zip", **chosen)
+            write_with_figures(output, io.BytesIO(content), io.BytesIO(archive))
+        else:
+            write_output(output, content)
 
 
 def _client(url: str, key: str | None) -> Client:

@@ -110,11 +110,15 @@ async def _embedded(engine: str | None) -> AsyncIterator[Service]:
     from dsocr.server.app import create_app
 
     settings = Settings.from_environment()
-    server = dataclasses.replace(
-        settings.server, api_keys=(), allowed_hosts=(), contracts=("none",)
-    )
-    settings = dataclasses.replace(settings, engine=engine or settings.engine, server=server)
     with tempfile.TemporaryDirectory(prefix="dsocr-") as folder:
+        server = dataclasses.replace(
+            settings.server,
+            api_keys=(),
+            keys_file=Path(folder, "keys.json"),
+            allowed_hosts=(),
+            contracts=("none",),
+        )
+        settings = dataclasses.replace(settings, engine=engine or settings.engine, server=server)
         if settings.runs_dir == Settings().runs_dir:
             settings = dataclasses.replace(settings, runs_dir=Path(folder))
         check_runs_dir(settings.runs_dir)

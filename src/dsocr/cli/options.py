@@ -92,7 +92,8 @@ FiguresOption = Annotated[
     str,
     choice(
         CHOICES["figures"],
-        help="Figures of markdown: links to files that only zip has, or images inside the text.",
+        help="Figures of markdown: files in a folder beside the output, `scan-images` for "
+        "`scan.md`, or images inside the text. Standard output has the links alone.",
         default="linked",
     ),
 ]

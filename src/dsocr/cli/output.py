@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsocr.batch.figures import folder_of
 from dsocr.batch.inputs import STDIN, Input, gather, plan_outputs
 from dsocr.batch.storage import descriptor_named, make_writable, make_writable_folder
 from dsocr.errors import BadRequest
@@ -43,6 +45,8 @@ def plan(paths: list[str], output: str | None, key: str | None, *, skip_existing
     if str(output).endswith("/"):
         make_writable_folder(folder)
     targets = plan_outputs(inputs, folder, kind.extension)
+    if kind.key == "markdown":
+        _check_figure_folders(inputs, targets)
     if targets == [folder]:
         format_of_file(key, folder)
         make_writable(folder)
@@ -87,6 +91,18 @@ def json_line(content: bytes) -> bytes:
 def _format_by_extension(path: Path) -> Format | None:
     extension = path.suffix.lstrip(".").lower()
     return next((known for known in FORMATS if extension in (known.extension, known.key)), None)
+
+
+def _check_figure_folders(inputs: list[Input], targets: list[Path]) -> None:
+    """Raises `BadRequest` if a figure might be written over an input."""
+    folders = {os.path.realpath(folder_of(target)) for target in targets}
+    for entry in inputs:
+        parent = os.path.dirname(os.path.realpath(entry.path))
+        if parent in folders:
+            raise BadRequest(
+                f"{entry} is in {parent}, which is for the figures of an output; choose another "
+                "output."
+            )
 
 
 def _to_stdout(inputs: list[Input], kind: Format, *, skip_existing: bool) -> Plan:

@@ -43,7 +43,7 @@ from dsocr.cli.output import Plan, json_line, plan, planned_format
 from dsocr.cli.progress import Display, DisplayObserver, counted, display, summary_line
 from dsocr.cli.service import Service
 from dsocr.config import Settings
-from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODES
+from dsocr.engines.deepseek.modes import DEFAULT_MODE, MODE_CHOICES, MODES
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.errors import BadRequest
 from dsocr.options import OptionLimits, build_options, prompt_for_task
@@ -74,7 +74,7 @@ def read(
     ] = None,
     format: Annotated[
         str | None,
-        format_option("Output format. markdown links to figures; zip and html contain them."),
+        format_option("Output format. markdown links to its figures; zip and html contain them."),
     ] = None,
     pages: Annotated[
         str | None,
@@ -86,10 +86,10 @@ def read(
     mode: Annotated[
         str,
         choice(
-            MODES,
+            MODE_CHOICES,
             help="Resolution mode, as speed and quality: "
             + ", ".join(f"{spec.key} {spec.speed}/{spec.quality}" for spec in MODES.values())
-            + ".",
+            + "; auto chooses for each page.",
             default=DEFAULT_MODE,
         ),
     ] = DEFAULT_MODE,
@@ -165,6 +165,8 @@ def read(
     standard error, with a progress bar on a terminal. A document that cannot be read is reported
     and the others are read. In folders, hidden files and files that are not documents, neither by
     their content nor by their extension, are skipped.
+
+    Figures that markdown links are written into a folder beside it: `scan-images` for `scan.md`.
 
     Existing outputs are replaced, completely or not at all, and keep their mode and owner; a file
     with other hard links is overwritten. Links, pipes and devices are written to, not replaced:

@@ -70,9 +70,9 @@ class _RemoteReader:
         """The document's export, written to `target` if there is one; None if it failed."""
         began = time.monotonic()
         try:
-            job, content = await self._export(entry)
+            job, content, archive = await self._export(entry, target)
             if target is not None:
-                await write_target(target, content)
+                await write_target(target, content, archive)
         except (ServiceUnreachable, Unauthorized):
             raise
         except DsocrError as error:
@@ -85,7 +85,8 @@ class _RemoteReader:
             self.observer.document_written(entry, target, job.pagesTotal, seconds)
         return content
 
-    async def _export(self, entry: Input) -> tuple[Job, bytes]:
+    async def _export(self, entry: Input, target: Path | None) -> tuple[Job, bytes, bytes | None]:
+        """The job, its export, and the zip of the figures that go beside `target`."""
         try:
             check_readable(entry.path)
             submitted = await self.client.create_job(
@@ -98,7 +99,11 @@ class _RemoteReader:
         try:
             job = await self._followed(entry, submitted.jobId)
             options = cast(ExportOptions, self.job.export.changed())
-            return job, await self.client.export(job.jobId, self.job.format, **options)
+            content = await self.client.export(job.jobId, self.job.format, **options)
+            archive = None
+            if self.job.has_figure_files(target, content):
+                archive = await self.client.export(job.jobId, "zip", **options)
+            return job, content, archive
         finally:
             with contextlib.suppress(ClientError):
                 await self.client.delete(submitted.jobId)

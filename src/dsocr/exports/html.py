@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import dataclass, field
 from html import escape
 from html.parser import HTMLParser
 from typing import BinaryIO
@@ -15,6 +16,7 @@ from typing import BinaryIO
 from dsocr.exports import Assets
 from dsocr.exports.figures import crop_figures
 from dsocr.exports.markdown import page_text
+from dsocr.exports.markup.footnotes import REFERENCE, split_footnotes
 from dsocr.exports.markup.formula import to_mathml
 from dsocr.exports.markup.safe_html import ATTRIBUTES, FORMULA, TAGS, to_safe_html
 from dsocr.exports.options import DEFAULTS, ExportOptions
@@ -26,6 +28,8 @@ body { margin: 0 auto; max-width: 50rem; padding: 2rem 1.25rem; overflow-wrap: b
   font: 1rem/1.6 system-ui, sans-serif; }
 section + section { margin-top: 3rem; border-top: 1px solid #8886; padding-top: 1.5rem; }
 .number { color: #777; font-size: .8rem; margin: 0; }
+.note { font-size: .85rem; margin: .5rem 0; }
+.note p { display: inline; }
 .failed { border-left: 3px solid #c33; padding-left: .75rem; }
 img { max-width: 100%; height: auto; }
 pre { overflow-x: auto; }
@@ -50,7 +54,8 @@ def write(
     assets: Assets | None = None,
     options: ExportOptions = DEFAULTS,
 ) -> None:
-    """UTF-8; a section a page, figures as `data:` images, formulas as MathML."""
+    """UTF-8; a section a page, figures as `data:` images, formulas as MathML, footnotes at the
+    end of their page."""
     out.write(_head(document.name).encode())
     for page in document.pages:
         out.write(f"{_section(page, assets)}\n".encode())
@@ -73,10 +78,11 @@ def _head(title: str) -> str:
 
 
 def _section(page: PageResult, assets: Assets | None) -> str:
-    writer = _Writer(crop_figures(page, assets))
-    writer.feed(to_safe_html(page_text(page)))
-    writer.close()
     number = page.index + 1
+    text, notes = split_footnotes(page_text(page))
+    writer = _Writer(crop_figures(page, assets), _Notes(number, notes))
+    writer.write(text)
+    writer.write_notes()
     failed = ' class="failed"' if page.error else ""
     return (
         f'<section id="page-{number}"{failed}>\n<p class="number">Page {number}</p>\n'
@@ -84,12 +90,40 @@ def _section(page: PageResult, assets: Assets | None) -> str:
     )
 
 
-class _Writer(HTMLParser):
-    """Rewrites a sanitised fragment: known tags, escaped text, figures as data URLs, MathML."""
+@dataclass(slots=True)
+class _Notes:
+    """The footnotes of a page by their labels, and the places of those that are referred to."""
 
-    def __init__(self, figures: dict[str, bytes]) -> None:
+    page: int
+    texts: dict[str, str]
+    places: dict[str, int] = field(default_factory=dict)
+    """From 1, in the order of their first references."""
+
+    def reference(self, label: str) -> str:
+        """A link to the footnote; the first one is where its own link leads back to."""
+        id = ""
+        if label not in self.places:
+            self.places[label] = len(self.places) + 1
+            id = f' id="{self._anchor("ref", label)}"'
+        return f'<sup{id}><a href="#{self._anchor("note", label)}">{escape(label)}</a></sup>'
+
+    def start(self, label: str) -> str:
+        """The start of its element, with a link back to the text."""
+        back = f'<a href="#{self._anchor("ref", label)}">{escape(label)}</a>'
+        return f'<aside class="note" id="{self._anchor("note", label)}"><sup>{back}</sup> '
+
+    def _anchor(self, kind: str, label: str) -> str:
+        return f"page-{self.page}-{kind}-{self.places[label]}"
+
+
+class _Writer(HTMLParser):
+    """Rewrites a sanitised fragment: known tags, escaped text, figures as data URLs, MathML, and
+    links of footnotes."""
+
+    def __init__(self, figures: dict[str, bytes], notes: _Notes) -> None:
         super().__init__(convert_charrefs=True)
         self._figures = figures
+        self._notes = notes
         self._parts: list[str] = []
         self._code = 0
 
@@ -116,9 +150,32 @@ class _Writer(HTMLParser):
         at = 0
         for found in FORMULA.finditer(data):
             mathml = to_mathml(found[1] or found[2], block=found[2] is not None)
-            self._parts += [escape(data[at : found.start()]), mathml or escape(found[0])]
+            self._parts += [self._text(data[at : found.start()]), mathml or escape(found[0])]
             at = found.end()
-        self._parts.append(escape(data[at:]))
+        self._parts.append(self._text(data[at:]))
+
+    def write(self, markdown: str) -> None:
+        self.feed(to_safe_html(markdown))
+        self.close()
+        self.reset()
+
+    def write_notes(self) -> None:
+        """The footnotes that were referred to, also by footnotes before them."""
+        written = 0
+        while labels := list(self._notes.places)[written:]:
+            self._parts.append(self._notes.start(labels[0]))
+            self.write(self._notes.texts[labels[0]])
+            self._parts.append("</aside>\n")
+            written += 1
+
+    def _text(self, data: str) -> str:
+        parts: list[str] = []
+        at = 0
+        for found in REFERENCE.finditer(data):
+            if found[1] in self._notes.texts:
+                parts += [escape(data[at : found.start()]), self._notes.reference(found[1])]
+                at = found.end()
+        return "".join([*parts, escape(data[at:])])
 
     def html(self) -> str:
         return "".join(self._parts)

@@ -27,7 +27,7 @@ def write(
         "fileName": document.name,
         "engine": document.engine,
         "model": document.model,
-        "mode": document.options.mode,
+        "mode": document.mode,
         "prompt": document.options.prompt,
     }
     out.write(_to_text(head).removesuffix("\n}").encode() + b',\n  "text": "')

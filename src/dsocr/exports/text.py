@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from dsocr.exports import Assets
 from dsocr.exports.markdown import page_text
+from dsocr.exports.markup.footnotes import footnotes_as_text
 from dsocr.exports.markup.safe_html import to_safe_html
 from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.exports.tables.grid import Grid, GridBuilder, GridCell
@@ -31,7 +32,8 @@ def write(
     """UTF-8; the pages in order, separated by form feeds, or by an empty line (`breaks=none`)."""
     between = "\n\n" if options.breaks == "none" else PAGE_BREAK
     for number, page in enumerate(document.pages):
-        out.write(((between if number else "") + plain(page_text(page))).encode())
+        text = plain(footnotes_as_text(page_text(page)))
+        out.write(((between if number else "") + text).encode())
     out.write(b"\n")
 
 

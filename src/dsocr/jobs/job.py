@@ -41,6 +41,12 @@ class VersionNotFound(DsocrError):
     code = "not_found"
 
 
+class JobReadOnly(DsocrError):
+    """Only the browser that made this document can change it; open it there."""
+
+    code = "read_only"
+
+
 class JobConflict(DsocrError):
     """The job is in a state in which this cannot be done."""
 
@@ -126,6 +132,11 @@ class Job:
     def finished(self) -> bool:
         return self.status in FINISHED
 
+    def is_editable(self, owner: str | None) -> bool:
+        """Whether a caller who may open it may change it too. Without keys, everyone may open the
+        job of a browser and that browser alone may change it."""
+        return owner in (None, self.owner) or not self.owner.startswith(BROWSER_OWNER)
+
     @property
     def name(self) -> str:
         return self.files[0].name if self.files else "document"
@@ -200,6 +211,29 @@ class PageVersion:
     options: OcrOptions
     """It was read with."""
     stored: StoredPage
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A piece of an excerpt; `match` where it is what was searched for."""
+
+    text: str
+    match: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundText:
+    """A page that has the words of a search."""
+
+    job_id: str
+    file_name: str
+    created_at: float
+    """Of the job."""
+    page: int
+    """From 0 over all pages of the job."""
+    block: int | None
+    """The block that the excerpt is from; None for a page without blocks."""
+    excerpt: tuple[TextPart, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The interface of this package: everything that can be done with jobs. Imports no HTTP.
 
 `owner` is the fingerprint of the caller's API key; None, where there are no keys, sees every job.
+An `editor` is the same for a change: where there are no keys, the caller's browser, or "".
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from dsocr.jobs.files import JobFiles
 from dsocr.jobs.job import (
     BROWSER_OWNER,
     Correction,
+    FoundText,
     Job,
     JobPage,
+    JobReadOnly,
     NewJob,
     PageNotFound,
     PageVersion,
@@ -36,9 +39,11 @@ from dsocr.jobs.limits import JobLimits, job_limits
 from dsocr.jobs.live import LiveEvents
 from dsocr.jobs.maintenance import Maintenance
 from dsocr.jobs.source import JobSource
-from dsocr.jobs.store import commands, listing, queries, versions
+from dsocr.jobs.store import commands, listing, queries, search, versions
 from dsocr.jobs.store.database import Database, parse_url
+from dsocr.jobs.store.gauges import JobGauges, job_gauges
 from dsocr.jobs.store.listing import JobFilter
+from dsocr.jobs.store.search import TextQuery
 from dsocr.jobs.submission import Submission, new_job
 from dsocr.jobs.webhooks import Callbacks
 from dsocr.jobs.worker import JobWorker
@@ -137,9 +142,21 @@ class JobQueue:
         """Jobs in the store, by status; every status is there."""
         return await self._database.read(queries.count_by_status)
 
+    async def gauges(self) -> JobGauges:
+        """Numbers of the jobs that are not finished."""
+        return await self._database.read(job_gauges, time.time())
+
     async def get(self, job_id: str, owner: str | None = None) -> Job:
         """Raises `JobNotFound`, as all methods below."""
         return await self._database.read(queries.job, job_id, time.time(), owner)
+
+    async def editable(self, job_id: str, editor: str | None) -> Job:
+        """The job, if the caller may change it. Raises `JobReadOnly`."""
+        is_key = editor is not None and _is_key(editor)
+        job = await self.get(job_id, editor if is_key else None)
+        if not job.is_editable(editor):
+            raise JobReadOnly()
+        return job
 
     async def page(self, job_id: str, index: int, owner: str | None = None) -> StoredPage:
         """Raises `PageNotFound` and `PageNotRead`."""
@@ -240,15 +257,15 @@ class JobQueue:
         """Calls `on_event` with the events of pages while this process reads them."""
         return self._live.follow(job_id, on_event)
 
-    async def cancel(self, job_id: str, owner: str | None = None) -> Job:
+    async def cancel(self, job_id: str, editor: str | None = None) -> Job:
         """Keeps what was read. Raises `JobConflict` for a finished job."""
-        await self.get(job_id, owner)
+        await self.editable(job_id, editor)
         await self._database.write(commands.cancel, job_id, time.time())
         self._on_ended(job_id)
         return await self.get(job_id)
 
-    async def delete(self, job_id: str, owner: str | None = None) -> None:
-        await self.get(job_id, owner)
+    async def delete(self, job_id: str, editor: str | None = None) -> None:
+        await self.editable(job_id, editor)
         await self._remove(job_id)
 
     async def retry(
@@ -257,7 +274,7 @@ class JobQueue:
         index: int,
         options: OcrOptions,
         dpi: float | None,
-        owner: str | None = None,
+        editor: str | None = None,
         *,
         discard_corrections: bool = False,
         followed: bool = False,
@@ -265,7 +282,7 @@ class JobQueue:
         """Reads a page again; `followed` as of a submission. Raises `PageNotFound`, and
         `JobConflict` for a page that is pending already, or has corrections without
         `discard_corrections`."""
-        await self.get(job_id, owner)
+        await self.editable(job_id, editor)
         await self._database.write(
             commands.requeue_page,
             job_id,
@@ -285,17 +302,19 @@ class JobQueue:
         job_id: str,
         index: int,
         changes: Mapping[int, Correction | None],
-        owner: str | None = None,
+        editor: str | None = None,
     ) -> StoredPage:
         """Raises `PageNotFound`, `PageNotRead`, and `JobConflict` while the page is pending."""
-        await self.get(job_id, owner)
+        await self.editable(job_id, editor)
         await self._database.write(commands.correct, job_id, index, changes, time.time())
         self._notifier.notify(job_id)
         return await self._database.read(queries.page, job_id, index)
 
-    async def resume(self, job_id: str, owner: str | None = None, *, followed: bool = False) -> Job:
+    async def resume(
+        self, job_id: str, editor: str | None = None, *, followed: bool = False
+    ) -> Job:
         """Reads the unread pages of a job that has ended. Raises `JobConflict` without any."""
-        await self.get(job_id, owner)
+        await self.editable(job_id, editor)
         await self._database.write(commands.resume, job_id)
         if followed:
             self._live.expect_follower(job_id)
@@ -311,10 +330,10 @@ class JobQueue:
         return await self._database.read(versions.of_page, job_id, index)
 
     async def take_version(
-        self, job_id: str, index: int, number: int, owner: str | None = None
+        self, job_id: str, index: int, number: int, editor: str | None = None
     ) -> StoredPage:
         """Makes a version the page. Raises what `versions.take` raises."""
-        await self.get(job_id, owner)
+        await self.editable(job_id, editor)
         await self._database.write(versions.take, job_id, index, number, time.time())
         self._notifier.notify(job_id)
         return await self._database.read(queries.page, job_id, index)
@@ -330,6 +349,10 @@ class JobQueue:
             some = await self._database.read(read, job_id, first, first + PAGES_PER_LOAD)
             found += await asyncio.to_thread(pages_with, text, some)
         return found
+
+    async def find(self, query: TextQuery) -> tuple[Sequence[FoundText], bool]:
+        """The pages of all jobs that have the words, and whether there are more."""
+        return await self._database.read(search.find, query)
 
     async def _accept(self, new: NewJob) -> str:
         limits = self._limits()

@@ -28,7 +28,7 @@ STRICT_NO_REPEAT = NoRepeat(20, 400)
 MIN_TEXT_SHARE = 0.5
 """A complete result with less than this share of the text of an incomplete one has lost text."""
 
-_OTHER_MODE: dict[Mode, Mode] = {
+_OTHER_MODE: dict[str, Mode] = {
     "gundam": "base",
     "base": "gundam",
     "large": "gundam",

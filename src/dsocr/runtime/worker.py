@@ -306,6 +306,7 @@ def _request(header: Header, pixels: Received) -> Request:
             top_p=header["top_p"],
             no_repeat=None if ngram is None else NoRepeat(*ngram),
         ),
+        text_layer=tuple(header["text_layer"]),
     )
 
 
@@ -327,6 +328,8 @@ def _event_frame(event: Event) -> Header:
                 "image_tokens": event.num_image_tokens,
                 "logprobs": pack_floats([round(logprob, 4) for logprob in event.logprobs]),
                 "text_ends": pack_counts(event.text_ends),
+                "drafted_tokens": event.num_drafted,
+                "accepted_tokens": event.num_accepted,
             }
 
 

@@ -26,6 +26,7 @@ from dsocr.server.contracts import contract_routers
 from dsocr.server.contracts.body import IGNORED_HEADER
 from dsocr.server.deps import BROWSER_HEADER, ApiKeys, Service
 from dsocr.server.forms import FORM_OVERHEAD_BYTES
+from dsocr.server.key_file import KeyFile
 from dsocr.server.middleware.access import Cors, HostMiddleware, OriginMiddleware
 from dsocr.server.middleware.body_limit import BodyLimitMiddleware
 from dsocr.server.middleware.request_id import RequestIdMiddleware
@@ -125,7 +126,7 @@ def _service(settings: Settings, models: ModelHosts, queue: JobQueue, counters: 
 
     return Service(
         settings=settings,
-        keys=ApiKeys(settings.server.api_keys),
+        keys=ApiKeys(settings.server.api_keys, KeyFile(settings.keys_path)),
         admission=AdmissionLimiter(
             max_requests=lambda: capacity().requests.value,
             max_bytes=lambda: capacity().queue_bytes.value,

@@ -24,6 +24,7 @@ from dsocr.metrics import Metrics
 from dsocr.model_hosts import ModelHosts
 from dsocr.server.admission import AdmissionLimiter
 from dsocr.server.capacity import Capacity
+from dsocr.server.key_file import KeyFile, hash_of
 from dsocr.server.problems import ClientDisconnected, Unauthorized
 
 T = TypeVar("T")
@@ -38,14 +39,19 @@ MIN_BROWSER_CHARACTERS, MAX_BROWSER_CHARACTERS = 16, 128
 
 
 class ApiKeys:
-    """The accepted keys, as hashes. Without keys the service is open."""
+    """The accepted keys, as hashes: those of the settings, and those of a file that may change.
+    Without keys and without the file the service is open."""
 
-    def __init__(self, keys: tuple[str, ...]) -> None:
-        self._hashes = tuple(_hash(key) for key in keys)
+    def __init__(self, keys: tuple[str, ...], file: KeyFile | None = None) -> None:
+        self._fixed = tuple(hash_of(key) for key in keys)
+        self._file = file
 
     @property
     def open(self) -> bool:
-        return not self._hashes
+        return not self._hashes() and not (self._file is not None and self._file.exists)
+
+    def _hashes(self) -> tuple[bytes, ...]:
+        return self._fixed if self._file is None else (*self._fixed, *self._file.hashes())
 
     def check(self, headers: Headers) -> None:
         """Raises `Unauthorized`. Keys are accepted in headers only: URLs are logged."""
@@ -62,11 +68,12 @@ class ApiKeys:
         scheme, _, credentials = headers.get("authorization", "").partition(" ")
         if scheme.lower() in SCHEMES:
             given.append(credentials.strip())
+        known_hashes = self._hashes()
         # All pairs are compared, so that the time does not depend on which key matches.
         matches = [
-            (hmac.compare_digest(_hash(key), known), known)
+            (hmac.compare_digest(hash_of(key), known), known)
             for key in given
-            for known in self._hashes
+            for known in known_hashes
         ]
         return [known for equal, known in matches if equal]
 
@@ -115,7 +122,8 @@ Browser = Annotated[
     Header(
         alias=BROWSER_HEADER,
         description="A secret of the browser, 16 to 128 characters. Without keys, jobs belong to "
-        "the browser that made them: only its list has them, others need the id",
+        "the browser that made them: only its list has them, and others, who need the id, cannot "
+        "change them",
     ),
 ]
 
@@ -126,7 +134,8 @@ async def _lister(request: Request, browser: Browser = None) -> str:
 
 
 Lister = Annotated[str, Depends(_lister)]
-"""The owner of the jobs that a request makes, and whose jobs it lists beside those of no owner."""
+"""The owner of the jobs that a request makes, whose jobs it lists beside those of no owner, and
+whose jobs it may change beside these."""
 
 
 class LockedRoute(APIRoute):
@@ -184,8 +193,4 @@ def _browser_owner(secret: str | None) -> str:
             f"{BROWSER_HEADER}: it must have {MIN_BROWSER_CHARACTERS} to "
             f"{MAX_BROWSER_CHARACTERS} characters."
         )
-    return BROWSER_OWNER + hashlib.sha256(b"browser" + _hash(secret)).hexdigest()[:32]
-
-
-def _hash(key: str) -> bytes:
-    return hashlib.sha256(key.encode(errors="surrogateescape")).digest()
+    return BROWSER_OWNER + hashlib.sha256(b"browser" + hash_of(secret)).hexdigest()[:32]

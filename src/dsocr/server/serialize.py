@@ -8,7 +8,7 @@ from typing import Any
 from dsocr.exports.markdown import join_pages, page_text
 from dsocr.exports.running_heads import without_running_heads
 from dsocr.jobs.document import corrected
-from dsocr.jobs.job import Job, PageSummary, PageVersion, StoredPage
+from dsocr.jobs.job import FoundText, Job, PageSummary, PageVersion, StoredPage
 from dsocr.pipeline.events import (
     BlockClosed,
     PageDone,
@@ -37,7 +37,7 @@ def serialize_document(
     document = without_running_heads(document, headers)
     pages = [serialize_page(page) for page in document.pages]
     return {
-        "mode": document.options.mode,
+        "mode": document.mode,
         "prompt": document.options.prompt,
         "text": join_pages(page_text(page) for page in document.pages),
         "rawText": RAW_PAGE_BREAK.join(page.raw for page in document.pages),
@@ -83,7 +83,7 @@ class EventSerializer:
         return serialize_block(event.block, number, *self._sizes[event.index])
 
 
-def serialize_job(job: Job) -> dict[str, Any]:
+def serialize_job(job: Job, *, editable: bool = True) -> dict[str, Any]:
     return {
         "jobId": job.id,
         "status": job.status,
@@ -104,6 +104,18 @@ def serialize_job(job: Job) -> dict[str, Any]:
         "queuePosition": job.queue_position,
         "etaSeconds": None if job.eta_seconds is None else round(job.eta_seconds, 1),
         "error": serialize_failure(job.error) if job.error else None,
+        "editable": editable,
+    }
+
+
+def serialize_found(found: FoundText) -> dict[str, Any]:
+    return {
+        "jobId": found.job_id,
+        "fileName": found.file_name,
+        "createdAt": _timestamp(found.created_at),
+        "pageIndex": found.page,
+        "block": found.block,
+        "excerpt": [{"text": part.text, "match": part.match} for part in found.excerpt],
     }
 
 

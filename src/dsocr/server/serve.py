@@ -42,10 +42,10 @@ def run(settings: Settings, host: str, port: int) -> None:
     """
     check_runs_dir(settings.runs_dir)
     app = create_app(settings)
-    if not settings.server.api_keys and not is_loopback(host):
+    if not settings.needs_key and not is_loopback(host):
         logger.warning(
             "listening on %s without a key: anyone who can reach this port can use the service. "
-            "Set DEEPSEEK_OCR_API_KEYS to require a key.",
+            "Make one with `dsocr keys add NAME`, or set DEEPSEEK_OCR_API_KEYS.",
             host,
         )
     listener = listen(host, port)

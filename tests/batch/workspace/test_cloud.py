@@ -9,6 +9,7 @@ import pytest
 from dsocr.batch.workspace.export import ExportJob, export_documents
 from dsocr.batch.workspace.report import find_problems, read_status
 from dsocr.batch.workspace.stores.store import open_store
+from dsocr.errors import BadRequest
 from dsocr.pages.config import PagesConfig
 from tests.batch.workspace.test_worker import run
 from tests.batch.workspace.workspaces import planned
@@ -44,3 +45,11 @@ def test_an_object_of_a_bucket_is_created_once(bucket: str) -> None:
     assert store.get("claims/g.000001") == b"1"
     store.delete(["claims/g.000001", "claims/none"])
     assert store.keys("claims/") == []
+
+
+def test_a_bucket_that_is_not_there_is_named(bucket: str) -> None:
+    with pytest.raises(BadRequest, match="There is no bucket 'none-of-that-name'"):
+        open_store("s3://none-of-that-name/work").get("batch.json")
+    with pytest.raises(BadRequest, match="There is no bucket"):
+        list(open_store("s3://none-of-that-name/work").keys("plan/"))
+    assert open_store(f"{bucket}/work").get("batch.json") is None

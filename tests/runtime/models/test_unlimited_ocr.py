@@ -46,7 +46,7 @@ from dsocr.runtime.weights.loader import load_model
 from dsocr.types import NoRepeat
 from tests.runtime.goldens import GOLDENS, golden_json, golden_page, write_unlimited_checkpoint
 from tests.runtime.plain_decode import plain_steps
-from tests.runtime.reading import graph_runtime, outputs, plain_runtime, run
+from tests.runtime.reading import encode_once, graph_runtime, outputs, plain_runtime, run
 from tests.runtime.stages import Reader, distance
 from tests.runtime.test_generation import Restricted, assert_equal_while_safe, generate
 
@@ -70,6 +70,7 @@ def model(checkpoint: Path) -> DeepseekOcr:
     model: Any = load_model(
         checkpoint, device=torch.device("cpu"), dtype=torch.float32, attention="sdpa"
     )
+    encode_once(model)
     return model
 
 

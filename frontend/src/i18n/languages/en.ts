@@ -1,6 +1,5 @@
-export const name = 'English'
 export const texts = {
-  nav: { new: 'New', history: 'History', main: 'Main' },
+  nav: { new: 'New', history: 'History', main: 'Main', settings: 'Settings' },
   language: 'Language',
   theme: { dark: 'Switch to dark mode', light: 'Switch to light mode' },
   close: 'Close',
@@ -28,6 +27,14 @@ export const texts = {
       `${name} is not a supported file. Choose an image or a PDF.`,
     empty: (name: string) => `${name} is empty. Choose another file.`,
     progress: (percent: string) => `Uploading ${percent}`,
+  },
+  start: {
+    detail: 'Level of detail',
+    auto: { label: 'Auto', hint: 'Chosen for each page' },
+    accurate: { label: 'Accurate', hint: 'Small print and dense pages' },
+    fast: { label: 'Fast', hint: 'Ordinary pages' },
+    recent: 'Recent documents',
+    all: 'All documents',
   },
   options: {
     title: 'Options',
@@ -251,7 +258,7 @@ export const texts = {
   },
   history: {
     title: 'History',
-    search: 'Search by file name',
+    search: 'Search names and texts',
     empty: 'No documents yet. Everything you upload is listed here.',
     noMatch: 'No document name matches your search.',
     disabled: 'This server does not keep a history.',
@@ -307,5 +314,28 @@ export const texts = {
     history: 'New document, history',
     copy: 'Copy the page as Markdown',
     leave: 'Close, leave a field',
+  },
+  find: {
+    inTexts: 'In the texts',
+    noText: 'No document has all these words.',
+  },
+  reading: {
+    pageNumber: 'Page number',
+    curl: 'Show as curl',
+    notify: 'Tell me when it is done',
+    notification: 'The document is read.',
+    copyBlock: 'Copy block',
+    copyBlockLink: 'Copy link to block',
+    readOnly: 'Read only',
+    readOnlyHint: 'The browser that made this document can change it.',
+    doubtful: 'Doubtful text',
+    toCheck: (here: number, pages: number) =>
+      pages > 0 ? `${here} to check, and ${pages} more ${pages === 1 ? 'page' : 'pages'}` : `${here} to check`,
+    nextDoubtful: 'Next doubtful',
+    accept: 'It is right',
+    checked: 'checked',
+    view: 'Read the whole document',
+    copyDocument: 'Copy the document',
+    nextPage: 'Next page',
   },
 }

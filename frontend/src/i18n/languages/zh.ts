@@ -1,8 +1,7 @@
 import type { Texts } from '../translation'
 
-export const name = '中文'
 export const texts: Texts = {
-  nav: { new: '新建', history: '历史记录', main: '主导航' },
+  nav: { new: '新建', history: '历史记录', main: '主导航', settings: '设置' },
   language: '语言',
   theme: { dark: '切换到深色模式', light: '切换到浅色模式' },
   close: '关闭',
@@ -28,6 +27,14 @@ export const texts: Texts = {
     notDocument: (name) => `不支持 ${name} 的文件类型，请选择图片或 PDF。`,
     empty: (name) => `${name} 是空文件，请选择其他文件。`,
     progress: (percent) => `正在上传 ${percent}`,
+  },
+  start: {
+    detail: '精细程度',
+    auto: { label: '自动', hint: '按页面选择' },
+    accurate: { label: '精确', hint: '小字和密集页面' },
+    fast: { label: '快速', hint: '普通页面' },
+    recent: '最近的文档',
+    all: '全部文档',
   },
   options: {
     title: '识别选项',
@@ -234,7 +241,7 @@ export const texts: Texts = {
   },
   history: {
     title: '历史记录',
-    search: '按文件名搜索',
+    search: '搜索文件名和正文',
     empty: '暂无文档。上传的所有文档都会显示在这里。',
     noMatch: '没有名称匹配的文档。',
     disabled: '此服务器不保存历史记录。',
@@ -292,11 +299,13 @@ export const texts: Texts = {
       queue_full: '等待的请求过多，请稍后重试。',
       engine_unavailable: '引擎正在启动或暂不可用。',
       engine_crash: '识别此页时引擎崩溃。',
+      remote_failed: '模型服务器未能识别此页。',
       bad_checkpoint: '模型权重不完整或不匹配。',
       disk_full: '磁盘空间不足。',
       store_unavailable: '任务存储暂时无法访问。',
       not_found: '找不到所请求的内容。',
       page_not_read: '此页尚未识别。',
+      read_only: '只有创建此文档的浏览器可以修改它。',
       conflict: '当前状态不允许此操作，请刷新后重试。',
       slow_upload: '上传速度过慢，请重试。',
       unauthorized: '需要有效的 API 密钥。',
@@ -319,5 +328,27 @@ export const texts: Texts = {
     history: '新建文档、历史记录',
     copy: '将本页复制为 Markdown',
     leave: '关闭、离开输入框',
+  },
+  find: {
+    inTexts: '正文中的结果',
+    noText: '没有文档包含所有这些词。',
+  },
+  reading: {
+    pageNumber: '页码',
+    curl: '显示 curl 命令',
+    notify: '完成后通知我',
+    notification: '文档识别完成。',
+    copyBlock: '复制区块',
+    copyBlockLink: '复制区块链接',
+    readOnly: '只读',
+    readOnlyHint: '只有创建此文档的浏览器可以修改它。',
+    doubtful: '待核对的文字',
+    toCheck: (here, pages) => (pages > 0 ? `${here} 处待核对，另有 ${pages} 页` : `${here} 处待核对`),
+    nextDoubtful: '下一处待核对',
+    accept: '正确无误',
+    checked: '已核对',
+    view: '阅读整个文档',
+    copyDocument: '复制整个文档',
+    nextPage: '下一页',
   },
 }

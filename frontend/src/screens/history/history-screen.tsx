@@ -11,6 +11,7 @@ import { errorMessage, notifyError } from '../error-notifications'
 import { isActive } from '../job/use-job'
 import { jobName } from '../job-name'
 import { refreshJobs } from '../refresh'
+import { FoundTexts } from './found-texts'
 import { HistoryRow } from './history-row'
 import { SelectionBar } from './selection-bar'
 
@@ -95,6 +96,7 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
             {t.history.more}
           </Button>
         )}
+        <FoundTexts query={query} />
       </Stack>
       <ConfirmDialog
         opened={toDelete !== null}

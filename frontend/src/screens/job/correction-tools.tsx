@@ -1,12 +1,17 @@
 import { Badge } from '@mantine/core'
-import { IconArrowBackUp, IconArrowForwardUp } from '@tabler/icons-react'
+import { IconArrowBackUp, IconArrowForwardUp, IconVersions } from '@tabler/icons-react'
 import { useEffect, useRef } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import { IconButton } from '../../ui/icon-button'
 import type { Corrections } from './use-corrections'
 
-/** Undo and redo of corrections; Ctrl+Z and Ctrl+Shift+Z, except in a field. */
-export function UndoButtons({ corrections, onStep }: { corrections: Corrections; onStep: (back: boolean) => void }) {
+/** Undo and redo of corrections, and the versions of the page; Ctrl+Z and Ctrl+Shift+Z, except in a field. */
+export function EditTools(props: {
+  corrections: Corrections
+  onStep: (back: boolean) => void
+  onVersions: () => void
+}) {
+  const { corrections, onStep } = props
   const { t } = useTranslation()
   const latest = useRef(onStep)
   latest.current = onStep
@@ -27,6 +32,9 @@ export function UndoButtons({ corrections, onStep }: { corrections: Corrections;
       </IconButton>
       <IconButton label={t.viewer.redo} disabled={!corrections.canRedo} onClick={() => onStep(false)}>
         <IconArrowForwardUp size={18} />
+      </IconButton>
+      <IconButton label={t.versions.title} onClick={props.onVersions}>
+        <IconVersions size={18} />
       </IconButton>
     </>
   )

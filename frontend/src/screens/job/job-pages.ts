@@ -43,22 +43,34 @@ export function singlePageResponse(page: JobPage, job: Job | undefined): OcrResp
   }
 }
 
-const MAX_THUMBNAILS = 2 // fetched at a time
 const THUMBNAIL_WIDTH = 192
 type Waiting = { start: () => void; signal: AbortSignal }
 
-/** Loads thumbnails of a job: the newest request first, those out of sight not at all. */
-export function thumbnailLoader(jobId: string) {
+export const thumbnailLoader = (jobId: string) => imageLoader(jobId, { width: THUMBNAIL_WIDTH, atOnce: 2 })
+/** Full images are kept for the pages that were looked at last. */
+export const pageImageLoader = (jobId: string) => imageLoader(jobId, { atOnce: 3, kept: 12 })
+
+type LoaderOptions = { width?: number; atOnce: number; kept?: number }
+
+/** Loads images of a job's pages: the newest request first, those out of sight not at all. */
+function imageLoader(jobId: string, { width, atOnce, kept = Infinity }: LoaderOptions) {
   const loaded = new Map<number, Blob>()
   const waiting: Waiting[] = []
   let running = 0
 
   function startNext() {
-    while (running < MAX_THUMBNAILS) {
+    while (running < atOnce) {
       const next = waiting.pop()
       if (next === undefined) return
       if (!next.signal.aborted) next.start()
     }
+  }
+
+  function keep(index: number, image: Blob): Blob {
+    loaded.set(index, image)
+    const [oldest] = loaded.keys()
+    if (loaded.size > kept && oldest !== undefined) loaded.delete(oldest)
+    return image
   }
 
   return (index: number, signal: AbortSignal): Promise<Blob> => {
@@ -67,8 +79,8 @@ export function thumbnailLoader(jobId: string) {
     return new Promise((resolve, reject) => {
       const start = () => {
         running += 1
-        pageImage(jobId, index, signal, THUMBNAIL_WIDTH)
-          .then((image) => (loaded.set(index, image), resolve(image)), reject)
+        pageImage(jobId, index, signal, width)
+          .then((image) => resolve(keep(index, image)), reject)
           .finally(() => ((running -= 1), startNext()))
       }
       waiting.push({ start, signal })

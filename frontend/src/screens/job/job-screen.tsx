@@ -1,43 +1,48 @@
-import { Center, Group, Loader } from '@mantine/core'
-import { IconFileOff, IconVersions } from '@tabler/icons-react'
+import { Badge, Center, Group, Loader } from '@mantine/core'
+import { IconBook, IconFileOff } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import * as api from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { fileName } from '../../lib/format'
 import { correctedText, type PageState } from '../../lib/result'
-import type { Tab } from '../../lib/route'
+import { formatRoute, type Route, type Tab } from '../../lib/route'
 import { FullScreenMessage } from '../../ui/full-screen-message'
 import { IconButton } from '../../ui/icon-button'
 import type { Navigate } from '../../ui/use-route'
 import { Viewer } from '../../viewer/viewer'
-import { copyActions, copyText } from '../copy-actions'
+import { copyActions, copyBlock, copyText } from '../copy-actions'
 import { errorMessage, notifyError } from '../error-notifications'
 import { jobName } from '../job-name'
+import { show } from '../refresh'
 import { retryOptions } from '../retry-options'
 import { saveFile } from '../save-file'
-import { doneState, singlePageResponse, thumbnailLoader } from './job-pages'
-import { UndoButtons, UnstoredCorrections } from './correction-tools'
+import { doneState, pageImageLoader, singlePageResponse, thumbnailLoader } from './job-pages'
+import { EditTools, UnstoredCorrections } from './correction-tools'
 import { JobOptions } from './job-options'
 import { JobStatus } from './job-status'
 import { NotKeptButton, useNotKept } from './not-kept'
+import { NotifyButton } from './notify-button'
 import { useCorrections } from './use-corrections'
 import { isActive, isNotFound, useJob } from './use-job'
+import { useNotification, usePageTitle } from './use-page-title'
 
 type Props = {
   jobId: string
   pageIndex: number
   tab: Tab
+  /** What the link leads to. */
+  target: Pick<Extract<Route, { screen: 'job' }>, 'block' | 'find'>
   modes: api.Modes | undefined
   supportedTasks: api.SupportedTasks
   navigate: Navigate
 }
 
 /** A job: its progress while it runs, and the result of each page. */
-export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, navigate }: Props) {
+export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks, navigate }: Props) {
   const { t } = useTranslation()
   const cache = useQueryClient()
-  const { job, marks, live, error } = useJob(jobId)
+  const { job, marks, live, doubtful, error } = useJob(jobId)
   const mark = marks[pageIndex]
   const page = useQuery({
     queryKey: ['page', jobId, pageIndex],
@@ -46,7 +51,7 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
     staleTime: Infinity,
   })
   const notKept = useNotKept(jobId)
-  const [versionsOpened, setVersionsOpened] = useState(false)
+  const [dialog, setDialog] = useState<'versions' | 'curl' | 'reading' | null>(null)
   const available = useQuery({
     queryKey: ['formats', jobId],
     queryFn: ({ signal }) => api.jobFormats(jobId, signal),
@@ -58,16 +63,7 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
     // The job may have been deleted in the meantime; no event reports that.
     if (pageNotFound) void cache.invalidateQueries({ queryKey: ['job', jobId] })
   }, [cache, pageNotFound, jobId])
-  const loadImage = useCallback(
-    (index: number) =>
-      cache.fetchQuery({
-        queryKey: ['image', jobId, index],
-        queryFn: ({ signal }) => api.pageImage(jobId, index, signal),
-        staleTime: Infinity,
-        gcTime: 60_000,
-      }),
-    [cache, jobId],
-  )
+  const loadImage = useMemo(() => pageImageLoader(jobId), [jobId])
   const findPages = useCallback(
     (text: string, signal: AbortSignal) => api.searchJob(jobId, text, signal),
     [jobId],
@@ -87,11 +83,23 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
   }, [isReading, reading, page.data, corrections.drafts])
   const markdown = state.status === 'done' ? correctedText(state.page, state.corrections) : ''
   const copies = useMemo(() => copyActions(markdown, t), [markdown, t])
-  const copyLink = {
-    key: 'link',
-    label: t.export.copyLink,
-    copy: () => void copyText(window.location.href, t),
-  }
+  const links = [
+    { key: 'link', label: t.export.copyLink, copy: () => void copyText(window.location.href, t) },
+    { key: 'curl', label: t.reading.curl, copy: () => setDialog('curl') },
+  ]
+  const blockActions = useMemo(
+    () => ({
+      copy: (text: string) => void copyBlock(text, t),
+      link: (block: number) => {
+        const place = { screen: 'job', jobId, page: pageIndex, tab: 'rendered', block } as const
+        void copyText(new URL(formatRoute(place), window.location.href).href, t)
+      },
+    }),
+    [jobId, pageIndex, t],
+  )
+  const name = job === undefined ? '' : jobName(job, t)
+  usePageTitle(job, name)
+  useNotification(job, name, t)
   if (error !== null) {
     return (
       <FullScreenMessage
@@ -112,9 +120,9 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
 
   const route = { screen: 'job', jobId } as const
 
-  async function updateJob(request: Promise<unknown>) {
+  async function updateJob(request: Promise<api.Job>) {
     try {
-      await request
+      show(cache, ['job', jobId], await request)
       await cache.invalidateQueries({ queryKey: ['job', jobId] })
     } catch (failure) {
       notifyError(failure, t)
@@ -124,6 +132,7 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
   async function retry({ mode, prompt }: Pick<api.OcrOptions, 'mode' | 'prompt'>) {
     // What the page has now becomes a version, its corrections too.
     await corrections.stored(pageIndex)
+    corrections.forget(pageIndex)
     const options = { mode, prompt, discard_corrections: true }
     await updateJob(api.retryPage(jobId, pageIndex, options))
   }
@@ -145,11 +154,11 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
     redact: string[],
   ): Promise<File> {
     if (scope === 'document' || page.data === undefined) return api.exportJob(jobId, format, redact)
-    const image = new File([await loadImage(pageIndex)], 'page.jpg', { type: 'image/jpeg' })
+    const image = new File([await loadImage(pageIndex, new AbortController().signal)], 'page.jpg', { type: 'image/jpeg' })
     return api.exportResult(singlePageResponse(page.data, job), format, image, { redact })
   }
 
-  const name = jobName(job, t)
+  const { editable } = job
   return (
     <>
     <Viewer
@@ -158,12 +167,13 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
         <Group gap="sm">
           <JobStatus
             job={job}
-            onCancel={() => void updateJob(api.cancelJob(jobId))}
-            onResume={() => void updateJob(api.resumeJob(jobId))}
+            onCancel={editable ? () => void updateJob(api.cancelJob(jobId)) : undefined}
+            onResume={editable ? () => void updateJob(api.resumeJob(jobId)) : undefined}
           />
+          {isActive(job) && <NotifyButton />}
           <UnstoredCorrections count={corrections.unstored} />
-          <JobOptions job={job} modes={modes} />
-          <NotKeptButton {...notKept} />
+          <JobOptions job={job} modes={modes} pageMode={page.data?.mode} />
+          {editable ? <NotKeptButton {...notKept} /> : <ReadOnlyBadge />}
         </Group>
       }
       marks={marks}
@@ -174,26 +184,32 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
       loadThumbnail={loadThumbnail}
       loadSharpImage={loadSharpImage}
       findPages={findPages}
+      target={target}
+      blockActions={blockActions}
+      editable={editable}
+      doubtful={doubtful}
       tab={tab}
       onTab={(next) => navigate({ ...route, page: pageIndex, tab: next }, 'replace')}
       onCorrect={correct}
       draftOf={(block) => corrections.drafts.find((each) => each.page === pageIndex && each.block === block)?.text}
       onType={(block, text) => corrections.type(pageIndex, block, text)}
       onDiscard={(block) => corrections.discard(pageIndex, block)}
-      retryOptions={retryOptions({ modes, supportedTasks }, t, job.mode, job.prompt)}
+      retryOptions={editable ? retryOptions({ modes, supportedTasks }, t, job) : []}
       onRetry={(option) => void retry(option)}
       onReadPage={
-        isActive(job) ? undefined : () => void retry({ mode: job.mode, prompt: job.prompt })
+        isActive(job) || !editable ? undefined : () => void retry({ mode: job.mode, prompt: job.prompt })
       }
       tools={
         <>
-          <UndoButtons corrections={corrections} onStep={step} />
-          <IconButton label={t.versions.title} onClick={() => setVersionsOpened(true)}>
-            <IconVersions size={18} />
+          {editable && (
+            <EditTools corrections={corrections} onStep={step} onVersions={() => setDialog('versions')} />
+          )}
+          <IconButton label={t.reading.view} onClick={() => setDialog('reading')}>
+            <IconBook size={18} />
           </IconButton>
         </>
       }
-      copies={[...copies, copyLink]}
+      copies={[...copies, ...links]}
       downloads={(modes?.formats ?? []).map(({ key, label, extension }) => ({
         key,
         label: t.export.formats[key] ?? label,
@@ -208,24 +224,37 @@ export function JobScreen({ jobId, pageIndex, tab, modes, supportedTasks, naviga
           ),
       }))}
     />
-      {versionsOpened && (
-        <Suspense>
+      <Suspense>
+        {dialog === 'versions' && (
           <VersionsDialog
             jobId={jobId}
             page={pageIndex}
             present={markdown}
-            onTaken={(taken) => cache.setQueryData(['page', jobId, pageIndex], taken)}
-            onClose={() => setVersionsOpened(false)}
+            onTaken={(taken) => show(cache, ['page', jobId, pageIndex], taken)}
+            onClose={() => setDialog(null)}
           />
-        </Suspense>
-      )}
+        )}
+        {dialog === 'reading' && <ReadingView job={job} name={name} onClose={() => setDialog(null)} />}
+        {dialog === 'curl' && <CurlDialog job={job} onClose={() => setDialog(null)} />}
+      </Suspense>
     </>
   )
 }
 
 const VersionsDialog = lazy(async () => ({ default: (await import('./versions-dialog')).VersionsDialog }))
+const ReadingView = lazy(async () => ({ default: (await import('./reading-view')).ReadingView }))
+const CurlDialog = lazy(async () => ({ default: (await import('./curl-dialog')).CurlDialog }))
 const SHARP_WIDTH = 2600 // pixels: 300 in an inch of A4
 const WAITING: PageState = { status: 'waiting' }
+
+function ReadOnlyBadge() {
+  const { t } = useTranslation()
+  return (
+    <Badge variant="default" tt="none" title={t.reading.readOnlyHint}>
+      {t.reading.readOnly}
+    </Badge>
+  )
+}
 
 function stem(name: string): string {
   return name.replace(/\.[A-Za-z0-9]{1,5}$/, '')

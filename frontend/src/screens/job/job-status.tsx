@@ -7,7 +7,12 @@ import { messageOf } from '../error-notifications'
 import { isActive } from './use-job'
 
 /** A job's progress, speed and time left; after its end, the duration or the error. */
-export function JobStatus(props: { job: Job; onCancel: () => void; onResume: () => void }) {
+export function JobStatus(props: {
+  job: Job
+  /** Undefined where the job cannot be changed. */
+  onCancel: (() => void) | undefined
+  onResume: (() => void) | undefined
+}) {
   const { job } = props
   const { t, language } = useTranslation()
   const seconds = useElapsedSeconds(job.startedAt, job.finishedAt)
@@ -26,12 +31,14 @@ export function JobStatus(props: { job: Job; onCancel: () => void; onResume: () 
             style={{ flex: 1 }}
             miw={60}
           />
-          <Button size="compact-xs" variant="default" onClick={props.onCancel}>
-            {t.cancel}
-          </Button>
+          {props.onCancel && (
+            <Button size="compact-xs" variant="default" onClick={props.onCancel}>
+              {t.cancel}
+            </Button>
+          )}
         </>
       )}
-      {!isActive(job) && job.pagesDone < job.pagesTotal && (
+      {!isActive(job) && job.pagesDone < job.pagesTotal && props.onResume && (
         <Button size="compact-xs" variant="default" onClick={props.onResume}>
           {t.status.resume}
         </Button>

@@ -2,11 +2,12 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import * as api from '../../api/client'
 import { draftsOf, removeDraft, storeDraft, type Draft } from '../../lib/drafts'
+import { stepped, storedHistory, storeHistory, withChange, type Change, type UndoHistory } from '../../lib/undo-history'
+import { show } from '../refresh'
 
 const RETRY_MILLISECONDS = 4000
 const POLL_MILLISECONDS = 50
 
-type Change = { page: number; block: number; before: string | null; after: string | null }
 export type Corrections = ReturnType<typeof useCorrections>
 
 /** The corrections of a job: kept on this device until the server has them, with undo and redo. */
@@ -14,8 +15,7 @@ export function useCorrections(jobId: string) {
   const cache = useQueryClient()
   const [drafts, setDrafts] = useState<readonly Draft[]>([])
   const [failed, setFailed] = useState(false)
-  const [past, setPast] = useState<readonly Change[]>([])
-  const [future, setFuture] = useState<readonly Change[]>([])
+  const [history, setHistory] = useState(() => storedHistory(jobId))
   const sending = useRef(false)
   const latest = useRef(drafts)
   useEffect(() => {
@@ -43,7 +43,7 @@ export function useCorrections(jobId: string) {
       try {
         const { page, block, text } = draft
         const corrected = await api.correctPage(jobId, page, [{ id: block, text }])
-        cache.setQueryData(['page', jobId, page], corrected)
+        show(cache, ['page', jobId, page], corrected)
         setFailed(false)
         sending.current = false
         // A newer change of the block is sent by the next call.
@@ -67,20 +67,29 @@ export function useCorrections(jobId: string) {
   const save = (page: number, block: number, text: string | null) =>
     put({ jobId, page, block, text, phase: 'saved' })
 
+  function keepHistory(next: UndoHistory) {
+    setHistory(next)
+    storeHistory(jobId, next)
+  }
+
   function correct(change: Change) {
     save(change.page, change.block, change.after)
-    setPast((all) => [...all, change])
-    setFuture([])
+    keepHistory(withChange(history, change))
   }
 
   /** Takes the last change back, or makes it again; the page that it is on. */
   function step(back: boolean): number | undefined {
-    const change = (back ? past : future).at(-1)
+    const [change, after] = stepped(history, back)
     if (change === undefined) return undefined
     save(change.page, change.block, back ? change.before : change.after)
-    setPast((all) => (back ? all.slice(0, -1) : [...all, change]))
-    setFuture((all) => (back ? [...all, change] : all.slice(0, -1)))
+    keepHistory(after)
     return change.page
+  }
+
+  /** Changes of a page that is read again cannot be taken back: its blocks are others. */
+  function forget(page: number) {
+    const isOther = (change: Change) => change.page !== page
+    keepHistory({ past: history.past.filter(isOther), future: history.future.filter(isOther) })
   }
 
   /** Resolves when the server has all corrections of the page. */
@@ -98,8 +107,9 @@ export function useCorrections(jobId: string) {
     unstored: failed ? unsent.length : 0,
     correct,
     step,
-    canUndo: past.length > 0,
-    canRedo: future.length > 0,
+    forget,
+    canUndo: history.past.length > 0,
+    canRedo: history.future.length > 0,
     type: (page: number, block: number, text: string) =>
       put({ jobId, page, block, text, phase: 'typed' }),
     discard: (page: number, block: number) =>

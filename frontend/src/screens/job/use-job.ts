@@ -4,9 +4,9 @@ import * as api from '../../api/client'
 import { applyLiveEvent, isInformational, type LivePages } from '../../lib/result'
 import type { ServerEvent } from '../../lib/sse'
 import type { PageMark } from '../../viewer/page/page-list'
-import { refresh } from '../refresh'
+import { refresh, show } from '../refresh'
 
-type PageSummary = Pick<api.JobPage, 'flags' | 'error' | 'finishReason'>
+type PageSummary = Pick<api.JobPage, 'flags' | 'error' | 'finishReason' | 'reviewShare'>
 
 /** A job and the mark of each of its pages, kept up to date by the job's events. */
 export function useJob(jobId: string) {
@@ -38,7 +38,7 @@ export function useJob(jobId: string) {
       received.after = event.id
       if (event.event === 'job' || event.event === 'done') {
         const updated: api.Job = JSON.parse(event.data)
-        cache.setQueryData(['job', jobId], updated)
+        show(cache, ['job', jobId], updated)
         return
       }
       received.live = applyLiveEvent(received.live, event)
@@ -64,7 +64,11 @@ export function useJob(jobId: string) {
       live.get(index)?.stored === false ? 'processing' : markOf(summaries.get(index)),
     )
   }, [summaries, live, total])
-  return { job, marks, live, error: error ?? (loaded && !isNotFound(loadError) ? null : loadError) }
+  const doubtful = useMemo(
+    () => new Set([...summaries].filter(([, page]) => (page.reviewShare ?? 0) > 0).map(([index]) => index)),
+    [summaries],
+  )
+  return { job, marks, live, doubtful, error: error ?? (loaded && !isNotFound(loadError) ? null : loadError) }
 }
 
 export function isNotFound(error: Error | null): boolean {

@@ -1,15 +1,15 @@
-import { Button, Collapse, Group, PasswordInput, Pill, Radio, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
+import { Button, Checkbox, Collapse, Group, Paper, PasswordInput, Pill, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
 import { IconChevronDown } from '@tabler/icons-react'
 import { useState } from 'react'
 import type { Modes, SupportedTasks } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { number } from '../../lib/format'
 import { chosenModel, knownTasks, modelLabel, type Model } from '../../lib/models'
-import styles from './upload.module.css'
+import { ExactModes, ModeChoice } from './mode-choice'
 
 /** The options of a new document; an empty model or prompt is the default one. */
 export type FormOptions = { model: string; mode: string; prompt: string; pages: string; password: string }
-export const DEFAULT_OPTIONS: FormOptions = { model: '', mode: 'gundam', prompt: '', pages: '', password: '' }
+export const DEFAULT_OPTIONS: FormOptions = { model: '', mode: 'auto', prompt: '', pages: '', password: '' }
 
 const CUSTOM = 'custom'
 
@@ -19,8 +19,10 @@ export function OptionsForm(props: {
   supportedTasks: SupportedTasks
   options: FormOptions
   onOptions: (options: FormOptions) => void
+  together: boolean
+  onTogether: (together: boolean) => void
 }) {
-  const { t } = useTranslation()
+  const { t, language } = useTranslation()
   const { modes, options } = props
   const [custom, setCustom] = useState(false)
   const [expanded, setExpanded] = useState(false)
@@ -42,22 +44,19 @@ export function OptionsForm(props: {
     if (selected !== undefined) set({ prompt: selected.prompt })
   }
 
+  const choice = { modes, model, mode: options.mode, onMode: (mode: string) => set({ mode }) }
   return (
-    <Stack component="section" gap="md" aria-label={t.options.title}>
-      <ModeCards modes={modes} model={model} mode={options.mode} onMode={(mode) => set({ mode })} />
-      <Group align="end" gap="md">
-        {modes.models.length > 1 && <ModelSelect modes={modes} model={model} onChange={set} mode={options.mode} />}
-        <Select
-          label={t.options.task}
-          w={{ base: '100%', xs: 260 }}
-          allowDeselect={false}
-          value={task?.key ?? CUSTOM}
-          data={tasks}
-          description={tasks.some((entry) => entry.disabled) ? t.options.unsupported : undefined}
-          onChange={selectTask}
+    <Stack component="section" gap="sm" aria-label={t.options.title}>
+      <ModeChoice {...choice} />
+      <Group justify="space-between" gap="xs">
+        <Checkbox
+          label={t.upload.together}
+          checked={props.together}
+          onChange={(event) => props.onTogether(event.currentTarget.checked)}
         />
         <Button
           variant="subtle"
+          size="compact-sm"
           aria-expanded={expanded}
           rightSection={<IconChevronDown size={16} style={{ rotate: expanded ? '180deg' : undefined }} />}
           onClick={() => setExpanded(!expanded)}
@@ -67,37 +66,54 @@ export function OptionsForm(props: {
       </Group>
       <DocumentOptions options={options} onChange={set} />
       <Collapse expanded={expanded}>
-        <Stack gap="md">
-          <Textarea
-            label={t.options.prompt}
-            description={t.options.promptHint}
-            autosize
-            minRows={2}
-            maxRows={8}
-            maxLength={modes.limits.maxPromptBytes}
-            value={prompt}
-            onChange={(event) => {
-              setCustom(true)
-              set({ prompt: event.currentTarget.value })
-            }}
-            styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
-          />
-          <Group grow>
-            <TextInput
-              label={t.options.pages}
-              placeholder={t.options.pagesHint}
-              value={options.pages}
-              onChange={(event) => set({ pages: event.currentTarget.value })}
+        <Paper withBorder p="md">
+          <Stack gap="md">
+            <ExactModes {...choice} />
+            <Group align="end" grow>
+              {modes.models.length > 1 && <ModelSelect modes={modes} model={model} onChange={set} mode={options.mode} />}
+              <Select
+                label={t.options.task}
+                allowDeselect={false}
+                value={task?.key ?? CUSTOM}
+                data={tasks}
+                description={tasks.some((entry) => entry.disabled) ? t.options.unsupported : undefined}
+                onChange={selectTask}
+              />
+            </Group>
+            <Textarea
+              label={t.options.prompt}
+              description={t.options.promptHint}
+              autosize
+              minRows={2}
+              maxRows={8}
+              maxLength={modes.limits.maxPromptBytes}
+              value={prompt}
+              onChange={(event) => {
+                setCustom(true)
+                set({ prompt: event.currentTarget.value })
+              }}
+              styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
             />
-            <PasswordInput
-              label={t.options.password}
-              placeholder={t.options.passwordHint}
-              autoComplete="off"
-              value={options.password}
-              onChange={(event) => set({ password: event.currentTarget.value })}
-            />
-          </Group>
-        </Stack>
+            <Group grow align="start">
+              <TextInput
+                label={t.options.pages}
+                placeholder={t.options.pagesHint}
+                value={options.pages}
+                onChange={(event) => set({ pages: event.currentTarget.value })}
+              />
+              <PasswordInput
+                label={t.options.password}
+                placeholder={t.options.passwordHint}
+                autoComplete="off"
+                value={options.password}
+                onChange={(event) => set({ password: event.currentTarget.value })}
+              />
+            </Group>
+            <Text size="sm" c="dimmed">
+              {t.upload.limits(number(modes.limits.maxJobMb, language), number(modes.limits.maxJobPages, language))}
+            </Text>
+          </Stack>
+        </Paper>
       </Collapse>
     </Stack>
   )
@@ -116,14 +132,13 @@ function ModelSelect(props: {
   function select(name: string | null) {
     const model = models.find((known) => known.name === name)
     if (model === undefined) return
-    const mode = model.modes.includes(props.mode) ? props.mode : (model.modes[0] ?? props.mode)
+    const mode = ['auto', ...model.modes].includes(props.mode) ? props.mode : 'auto'
     props.onChange({ model: model.default ? '' : model.name, mode })
   }
 
   return (
     <Select
       label={t.options.model}
-      w={{ base: '100%', xs: 260 }}
       allowDeselect={false}
       value={props.model?.name ?? null}
       data={models.map((model) => ({
@@ -163,57 +178,5 @@ function DocumentOptions(props: {
         </Pill>
       ))}
     </Group>
-  )
-}
-
-/** The resolution modes, each with its quality, its speed and its number of vision tokens. */
-function ModeCards(props: {
-  modes: Modes
-  model: Model | undefined
-  mode: string
-  onMode: (mode: string) => void
-}) {
-  const { t, language } = useTranslation()
-  const offered = Object.entries(props.modes.modes).filter(
-    ([key]) => props.model === undefined || props.model.modes.includes(key),
-  )
-  const visionTokens = props.model?.visionTokens ?? props.modes.visionTokens
-  return (
-    <Radio.Group
-      label={t.options.mode}
-      value={props.mode}
-      onChange={props.onMode}
-      styles={{ label: { marginBottom: 8, fontWeight: 600 } }}
-    >
-      <div className={styles.modes}>
-        {offered.map(([key, spec]) => {
-          const label = t.modes[key]?.label ?? spec.label
-          const tokens = (visionTokens[key] ?? []).map((count) => number(count, language))
-          return (
-            <Radio.Card
-              key={key}
-              value={key}
-              className={styles.mode}
-              tabIndex={key === props.mode ? 0 : -1}
-            >
-              <Group justify="space-between" wrap="nowrap" gap={4}>
-                <Text fw={600}>{label}</Text>
-                <Radio.Indicator size="xs" />
-              </Group>
-              <Text size="xs" c="dimmed" mt={4} mih="2.9em">
-                {t.modes[key]?.hint(spec.image_size) ?? spec.description}
-              </Text>
-              <Text size="xs" mt={6}>
-                {t.labeled(t.options.quality, t.qualities[spec.quality] ?? spec.quality)}
-                <br />
-                {t.labeled(t.options.speed, t.speeds[spec.speed] ?? spec.speed)}
-                <br />
-                {t.options.tokens(tokens.join('–'))}
-              </Text>
-            </Radio.Card>
-          )
-        })}
-      </div>
-    </Radio.Group>
   )
 }

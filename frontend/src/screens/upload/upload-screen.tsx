@@ -1,85 +1,54 @@
-import { Button, Checkbox, Group, Stack, Text, Title } from '@mantine/core'
-import { Dropzone } from '@mantine/dropzone'
+import { Button, Group, Stack, Text, Title } from '@mantine/core'
 import { IconCamera, IconFolderOpen, IconUpload } from '@tabler/icons-react'
 import { useRef } from 'react'
 import type { Modes, SupportedTasks } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
-import { ACCEPT } from '../../lib/files'
-import { number } from '../../lib/format'
 import { FilePicker } from '../../ui/file-picker'
 import { useShortcuts } from '../../ui/use-shortcuts'
 import { OptionsForm, type FormOptions } from './options-form'
+import { RecentJobs } from './recent-jobs'
 import styles from './upload.module.css'
 
-/** The start screen: files, and the options of the recognition. */
+/** The start screen: the document first, then how it is read, then the newest documents. */
 export function UploadScreen(props: {
   modes: Modes | undefined
   supportedTasks: SupportedTasks
   options: FormOptions
   onOptions: (options: FormOptions) => void
   onFiles: (files: File[]) => void
+  /** Opens the dialog of the browser. */
+  onChoose: () => void
   together: boolean
   onTogether: (together: boolean) => void
 }) {
   const { t } = useTranslation()
-  const { modes, onFiles } = props
-  const open = useRef<() => void>(null)
-  const folder = useRef<HTMLInputElement>(null)
-  const camera = useRef<HTMLInputElement>(null)
-  useShortcuts({ o: () => open.current?.() })
+  const { modes, onChoose } = props
+  useShortcuts({ o: onChoose })
   return (
     <div className={styles.screen}>
-      <Dropzone
+      <div
         className={styles.drop}
-        openRef={open}
-        onDrop={onFiles}
-        onReject={(rejections) => onFiles(rejections.map(({ file }) => file))}
-        activateOnClick={false}
-        activateOnKeyboard={false}
-        enablePointerEvents
-        tabIndex={-1}
         role="group"
         aria-label={t.upload.title}
-        inputProps={{ 'aria-label': t.upload.title, accept: ACCEPT, 'aria-hidden': true }}
         onClick={(event) => {
-          if (event.target instanceof Element && !event.target.closest('button, input')) {
-            open.current?.()
-          }
+          if (event.target instanceof Element && !event.target.closest('button')) onChoose()
         }}
       >
         <Stack align="center" gap="md" ta="center">
           <Illustration />
           <div>
-            <Title order={1} size="h2">
+            <Title order={1} className={styles.title}>
               {t.upload.title}
             </Title>
-            <Text c="dimmed" mt={4}>
+            <Text c="dimmed" mt={6}>
               {t.upload.hint}
             </Text>
           </div>
-          <SourceButtons
-            onFiles={() => open.current?.()}
-            onFolder={() => folder.current?.click()}
-            onCamera={() => camera.current?.click()}
-          />
-          {modes && <LimitsHint limits={modes.limits} />}
+          <SourceButtons onFiles={props.onFiles} onChoose={onChoose} />
         </Stack>
-      </Dropzone>
-      <FilePicker ref={folder} label={t.upload.chooseFolder} folder onFiles={onFiles} />
-      <FilePicker ref={camera} label={t.upload.takePhoto} camera onFiles={onFiles} />
-      <Checkbox
-        label={t.upload.together}
-        checked={props.together}
-        onChange={(event) => props.onTogether(event.currentTarget.checked)}
-      />
-      {modes && (
-        <OptionsForm
-          modes={modes}
-          supportedTasks={props.supportedTasks}
-          options={props.options}
-          onOptions={props.onOptions}
-        />
-      )}
+      </div>
+      {modes && <OptionsForm {...props} modes={modes} />}
+      <RecentJobs />
     </div>
   )
 }
@@ -101,15 +70,13 @@ function Illustration() {
 }
 
 /** Buttons for files, and for a whole folder or, on a narrow screen, the camera. */
-function SourceButtons(props: {
-  onFiles: () => void
-  onFolder: () => void
-  onCamera: () => void
-}) {
+function SourceButtons({ onFiles, onChoose }: { onFiles: (files: File[]) => void; onChoose: () => void }) {
   const { t } = useTranslation()
+  const folder = useRef<HTMLInputElement>(null)
+  const camera = useRef<HTMLInputElement>(null)
   return (
     <Group justify="center" gap="sm">
-      <Button size="md" leftSection={<IconUpload size={18} />} onClick={props.onFiles}>
+      <Button size="md" leftSection={<IconUpload size={18} />} onClick={onChoose}>
         {t.upload.chooseFiles}
       </Button>
       <Button
@@ -117,7 +84,7 @@ function SourceButtons(props: {
         variant="default"
         visibleFrom="sm"
         leftSection={<IconFolderOpen size={18} />}
-        onClick={props.onFolder}
+        onClick={() => folder.current?.click()}
       >
         {t.upload.chooseFolder}
       </Button>
@@ -126,19 +93,12 @@ function SourceButtons(props: {
         variant="default"
         hiddenFrom="sm"
         leftSection={<IconCamera size={18} />}
-        onClick={props.onCamera}
+        onClick={() => camera.current?.click()}
       >
         {t.upload.takePhoto}
       </Button>
+      <FilePicker ref={folder} label={t.upload.chooseFolder} folder onFiles={onFiles} />
+      <FilePicker ref={camera} label={t.upload.takePhoto} camera onFiles={onFiles} />
     </Group>
-  )
-}
-
-function LimitsHint({ limits }: { limits: Modes['limits'] }) {
-  const { t, language } = useTranslation()
-  return (
-    <Text size="sm" c="dimmed">
-      {t.upload.limits(number(limits.maxJobMb, language), number(limits.maxJobPages, language))}
-    </Text>
   )
 }

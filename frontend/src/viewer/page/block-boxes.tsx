@@ -1,22 +1,27 @@
-import { useEffect, useRef, type KeyboardEvent } from 'react'
+import { useEffect, useMemo, useRef, type ClipboardEvent, type KeyboardEvent } from 'react'
 import { useTranslation } from '../../i18n/translation'
-import { boxOf, boxStyle, stackOrder } from '../../lib/geometry'
+import { boxOf, boxStyle, stackOrder, type Size } from '../../lib/geometry'
 import { colorOf, isFigure, isLowConfidence } from '../../lib/block-labels'
 import type { Block } from '../../lib/result'
+import { linesByBox, selectedText, type Line } from '../../lib/text-lines'
 import { scrollIntoView } from '../../ui/scroll'
 import styles from './block-boxes.module.css'
 import type { BlockSelection } from '../use-block-selection'
+import { LineText } from './line-text'
 
-/** The boxes of the blocks over the page image. They share one tab stop; the arrow keys move between
- * them in reading order. */
+/** The boxes of the blocks over the page image, with the text of their lines to select. They share one
+ * tab stop; the arrow keys move between them in reading order. */
 export function BlockBoxes(props: {
   blocks: Block[]
+  lines: readonly Line[]
+  page: Size
   found: ReadonlySet<number>
   selection: BlockSelection
   streaming: boolean
 }) {
   const { t } = useTranslation()
-  const { blocks, selection } = props
+  const { blocks, lines, page, selection } = props
+  const byBox = useMemo(() => linesByBox(blocks, lines), [blocks, lines])
   const layer = useRef<HTMLDivElement>(null)
   const tabStop = blocks.some((block) => block.id === selection.active) ? selection.active : blocks[0]?.id
 
@@ -27,6 +32,11 @@ export function BlockBoxes(props: {
   }, [selection.selected])
 
   function press(event: KeyboardEvent) {
+    if (event.key === 'Enter' || event.key === ' ') {
+      event.preventDefault()
+      if (tabStop != null) selection.select(tabStop, 'box')
+      return
+    }
     const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key]
     if (step === undefined) return
     event.preventDefault()
@@ -38,17 +48,24 @@ export function BlockBoxes(props: {
     layer.current?.querySelector<HTMLElement>(`[data-box="${next.id}"]`)?.focus()
   }
 
+  function copy(event: ClipboardEvent) {
+    const selected = window.getSelection()
+    if (layer.current === null || selected === null || selected.isCollapsed) return
+    event.clipboardData.setData('text/plain', selectedText(selected, layer.current.querySelectorAll('text')))
+    event.preventDefault()
+  }
+
   return (
-    <div ref={layer} onKeyDown={press} role="group" aria-label={t.viewer.boxes}>
+    <div ref={layer} onKeyDown={press} onCopy={copy} role="group" aria-label={t.viewer.boxes}>
       {blocks.flatMap((block) =>
         block.boxes.map(({ index, normalized }) => {
           const box = boxOf(normalized)
           const label = t.labels[block.label] ?? block.label
           return (
             box && (
-              <button
+              <div
                 key={`${block.id}-${index}`}
-                type="button"
+                role="button"
                 className={styles.box}
                 style={{
                   ...boxStyle(box),
@@ -66,8 +83,13 @@ export function BlockBoxes(props: {
                 data-streaming={props.streaming || undefined}
                 onMouseEnter={() => selection.hover(block.id)}
                 onMouseLeave={() => selection.hover(null)}
-                onClick={() => selection.select(block.id, 'box')}
-              />
+                onClick={() => window.getSelection()?.isCollapsed !== false && selection.select(block.id, 'box')}
+              >
+                <LineText
+                  lines={byBox.get(`${block.id}-${index}`) ?? NO_LINES}
+                  size={{ width: (box[2] - box[0]) * page.width, height: (box[3] - box[1]) * page.height }}
+                />
+              </div>
             )
           )
         }),
@@ -75,3 +97,5 @@ export function BlockBoxes(props: {
     </div>
   )
 }
+
+const NO_LINES: readonly never[] = []

@@ -1,101 +1,100 @@
 import { useElementSize, useMergedRef } from '@mantine/hooks'
 import { IconArrowAutofitWidth, IconMaximize, IconMinus, IconPlus } from '@tabler/icons-react'
-import { useEffect, useRef, useState, type PointerEvent, type ReactNode } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import { percent } from '../../lib/format'
-import { clampZoom, fitZoom, scrollAfterZoom, type Size } from '../../lib/geometry'
+import { clampZoom, type Size } from '../../lib/geometry'
+import { GAP } from '../../lib/page-layout'
 import { IconButton } from '../../ui/icon-button'
 import { useShortcuts } from '../../ui/use-shortcuts'
 import styles from './page-canvas.module.css'
-import { usePageImage, type LoadPageImage, type PageImage } from './use-page-image'
+import { Sheet, type Loaders } from './sheet'
+import { usePan, usePinchZoom, useWheelZoom, type Point } from './use-gestures'
+import { usePageScroll, type Zoom } from './use-page-scroll'
 
 const STEP = 1.25
-const PADDING = 34 // the padding around the sheet; without it a fitted page gets scrollbars
-const BLUR = 1.15 // screen pixels for a pixel of the image, from which on a sharper one is loaded
-const NO_IMAGE: LoadPageImage = () => new Promise(() => undefined)
-type Zoom = 'page' | 'width' | number
+const PADDING = 2 * GAP + 2 // around a page; without it a fitted page gets scrollbars
+const UNKNOWN: Size = { width: 800, height: 1100 }
 
-/** The image of a page, to zoom and pan, with `children` on top. */
+/** The images of all pages below each other, to scroll, zoom and pan, with `children` on the current
+ * one. Only the pages that can be seen are rendered. */
 export function PageCanvas(props: {
-  image: PageImage
+  total: number
   pageIndex: number
-  loadSharpImage: LoadPageImage
+  onPage: (index: number) => void
+  onScrolledTo: (y: number) => void
+  loaders: Loaders
+  /** Of the current page. */
   page: Size
-  label: string
-  processing: boolean
+  isProcessing: (index: number) => boolean
   tools?: ReactNode
   initialZoom: 'page' | 'width'
   children: ReactNode
 }) {
   const { t, language } = useTranslation()
+  const { total, pageIndex } = props
   const [zoom, setZoom] = useState<Zoom>(props.initialZoom)
-  const [natural, setNatural] = useState<Size>({ width: 800, height: 1100 })
   const { ref: measured, width, height } = useElementSize<HTMLDivElement>()
-  const scroller = useRef<HTMLDivElement>(null)
-  const page = props.page.width > 0 ? props.page : natural
+  const frame = useRef<HTMLDivElement>(null)
+  const { sizes, onSize } = usePageSizes(total, pageIndex, props.page)
   const view = { width: width - PADDING, height: height - PADDING }
-  const scale = typeof zoom === 'number' ? zoom : fitZoom(page, view, zoom)
+  const { layout, first, last, onScroll, hold } = usePageScroll({
+    ...{ frame, sizes, zoom, view, pageIndex },
+    onPage: props.onPage,
+    onScrolledTo: props.onScrolledTo,
+  })
+  const scale = layout.scales[pageIndex] ?? 1
 
-  const blurred = page.width * scale * window.devicePixelRatio > BLUR * natural.width
-  const sharp = usePageImage(blurred ? props.loadSharpImage : NO_IMAGE, props.pageIndex)
-  const image = sharp.status === 'ready' ? sharp : props.image
-
-  function zoomTo(next: number, at?: { x: number; y: number }) {
-    const frame = scroller.current
-    const zoomed = clampZoom(next)
-    setZoom(zoomed)
-    if (frame === null) return
-    const { x, y } = at ?? { x: frame.clientWidth / 2, y: frame.clientHeight / 2 }
-    const left = scrollAfterZoom(frame.scrollLeft, x, zoomed / scale)
-    const top = scrollAfterZoom(frame.scrollTop, y, zoomed / scale)
-    requestAnimationFrame(() => frame.scrollTo({ left, top, behavior: 'instant' }))
+  function zoomTo(next: number, at?: Point) {
+    const element = frame.current
+    if (element === null) return
+    hold(at ?? { x: element.clientWidth / 2, y: element.clientHeight / 2 })
+    setZoom(clampZoom(next))
   }
 
-  useWheelZoom(scroller, (factor, at) => zoomTo(scale * factor, at))
-  usePinchZoom(scroller, scale, zoomTo)
+  useWheelZoom(frame, (factor, at) => zoomTo(scale * factor, at))
+  usePinchZoom(frame, scale, zoomTo)
   useShortcuts({
     '+': () => zoomTo(scale * STEP),
     '=': () => zoomTo(scale * STEP),
     '-': () => zoomTo(scale / STEP),
     '0': () => setZoom('page'),
   })
-  const { pan, panning } = usePan(scroller)
-  const ref = useMergedRef(measured, scroller)
+  const { pan, panning } = usePan(frame)
+  const ref = useMergedRef(measured, frame)
+  const labelOf = (index: number) => t.viewer.pageOf(index + 1, Math.max(1, total))
+  const pages = Array.from({ length: Math.min(last, total - 1) - first + 1 }, (_, place) => first + place)
 
   return (
-    <section className={styles.canvas} aria-label={props.label}>
+    <section className={styles.canvas} aria-label={labelOf(pageIndex)}>
       <div
         ref={ref}
         className={styles.scroller}
         data-panning={panning || undefined}
         tabIndex={0}
         role="region"
-        aria-label={props.label}
+        aria-label={labelOf(pageIndex)}
+        onScroll={onScroll}
         {...pan}
       >
-        <div
-          className={styles.sheet}
-          data-processing={props.processing || undefined}
-          style={{ width: page.width * scale, height: page.height * scale }}
-        >
-          {image.status === 'ready' && (
-            <img
-              src={image.url}
-              alt={props.label}
-              draggable={false}
-              onLoad={({ currentTarget }) =>
-                image === props.image &&
-                setNatural({
-                  width: currentTarget.naturalWidth,
-                  height: currentTarget.naturalHeight,
-                })
-              }
-            />
-          )}
-          {image.status === 'failed' && (
-            <div className={styles.missing}>{t.viewer.noImage}</div>
-          )}
-          {props.children}
+        <div className={styles.pages} style={{ minWidth: layout.width, height: layout.height }}>
+          {pages.map((index) => (
+            <Sheet
+              key={index}
+              index={index}
+              label={labelOf(index)}
+              top={layout.tops[index] ?? 0}
+              width={layout.widths[index] ?? 0}
+              height={layout.heights[index] ?? 0}
+              pixels={sizes[index]?.width ?? UNKNOWN.width}
+              current={index === pageIndex}
+              processing={props.isProcessing(index)}
+              loaders={props.loaders}
+              onSize={onSize}
+            >
+              {index === pageIndex && props.children}
+            </Sheet>
+          ))}
         </div>
       </div>
       <div className={styles.tools} role="toolbar" aria-label={t.viewer.image}>
@@ -106,18 +105,10 @@ export function PageCanvas(props: {
         <IconButton label={t.viewer.zoomIn} onClick={() => zoomTo(scale * STEP)}>
           <IconPlus size={18} />
         </IconButton>
-        <IconButton
-          label={t.viewer.fitWidth}
-          pressed={zoom === 'width'}
-          onClick={() => setZoom('width')}
-        >
+        <IconButton label={t.viewer.fitWidth} pressed={zoom === 'width'} onClick={() => setZoom('width')}>
           <IconArrowAutofitWidth size={18} />
         </IconButton>
-        <IconButton
-          label={t.viewer.fitPage}
-          pressed={zoom === 'page'}
-          onClick={() => setZoom('page')}
-        >
+        <IconButton label={t.viewer.fitPage} pressed={zoom === 'page'} onClick={() => setZoom('page')}>
           <IconMaximize size={18} />
         </IconButton>
         {props.tools}
@@ -126,90 +117,20 @@ export function PageCanvas(props: {
   )
 }
 
-type Frame = React.RefObject<HTMLDivElement | null>
-
-/** Zooms on the wheel with Ctrl or Cmd; browsers report a touchpad pinch as the wheel with Ctrl. */
-function useWheelZoom(
-  frame: Frame,
-  onZoom: (factor: number, at: { x: number; y: number }) => void,
-): void {
-  const latest = useRef(onZoom)
-  latest.current = onZoom
+/** The size of each page; a page that was not seen yet counts as large as the first one that was. */
+function usePageSizes(total: number, pageIndex: number, page: Size) {
+  const [known, setKnown] = useState<ReadonlyMap<number, Size>>(new Map())
+  const onSize = useCallback((index: number, size: Size) => {
+    setKnown((all) => (isSame(all.get(index), size) ? all : new Map(all).set(index, size)))
+  }, [])
   useEffect(() => {
-    const element = frame.current
-    function onWheel(event: WheelEvent) {
-      if (!event.ctrlKey && !event.metaKey) return
-      event.preventDefault()
-      const box = element?.getBoundingClientRect()
-      const at = { x: event.clientX - (box?.left ?? 0), y: event.clientY - (box?.top ?? 0) }
-      latest.current(Math.exp(-event.deltaY / 250), at)
-    }
-    element?.addEventListener('wheel', onWheel, { passive: false }) // React's listeners are passive
-    return () => element?.removeEventListener('wheel', onWheel)
-  }, [frame])
+    if (page.width > 0) onSize(pageIndex, page)
+  }, [pageIndex, page.width, page.height, onSize])
+  const sizes = useMemo(() => {
+    const usual = known.values().next().value ?? UNKNOWN
+    return Array.from({ length: Math.max(1, total) }, (_, index) => known.get(index) ?? usual)
+  }, [known, total])
+  return { sizes, onSize }
 }
 
-/** Zooms with two fingers, around the point between them. */
-function usePinchZoom(
-  frame: Frame,
-  scale: number,
-  zoomTo: (scale: number, at: { x: number; y: number }) => void,
-): void {
-  const latest = useRef({ scale, zoomTo })
-  latest.current = { scale, zoomTo }
-  useEffect(() => {
-    const element = frame.current
-    let start: { distance: number; scale: number } | null = null
-    function onTouch(event: TouchEvent) {
-      const [a, b] = event.touches
-      if (a === undefined || b === undefined) {
-        start = null
-        return
-      }
-      event.preventDefault()
-      const distance = Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)
-      start ??= { distance, scale: latest.current.scale }
-      const box = element?.getBoundingClientRect()
-      const x = (a.clientX + b.clientX) / 2 - (box?.left ?? 0)
-      const y = (a.clientY + b.clientY) / 2 - (box?.top ?? 0)
-      latest.current.zoomTo((start.scale * distance) / start.distance, { x, y })
-    }
-    const names = ['touchstart', 'touchmove', 'touchend', 'touchcancel'] as const
-    for (const name of names) element?.addEventListener(name, onTouch, { passive: false })
-    return () => names.forEach((name) => element?.removeEventListener(name, onTouch))
-  }, [frame])
-}
-
-/** Pans by dragging with the mouse; touch scrolls natively. */
-function usePan(frame: Frame) {
-  const from = useRef<{ x: number; y: number } | null>(null)
-  const [panning, setPanning] = useState(false)
-  const stop = () => {
-    from.current = null
-    requestAnimationFrame(() => setPanning(false))
-  }
-  return {
-    panning,
-    pan: {
-      onPointerDown: (event: PointerEvent) => {
-        if (event.pointerType === 'mouse' && event.button < 2) {
-          from.current = { x: event.clientX, y: event.clientY }
-        }
-      },
-      onPointerMove: (event: PointerEvent) => {
-        const start = from.current
-        if (start === null) return
-        const moved = { x: event.clientX - start.x, y: event.clientY - start.y }
-        if (!panning && Math.hypot(moved.x, moved.y) < 5) return
-        setPanning(true)
-        frame.current?.scrollBy({ left: -moved.x, top: -moved.y, behavior: 'instant' })
-        from.current = { x: event.clientX, y: event.clientY }
-      },
-      onPointerUp: stop,
-      onPointerLeave: stop,
-      onClickCapture: (event: React.MouseEvent) => {
-        if (panning) event.stopPropagation() // the end of a drag must not select a box
-      },
-    },
-  }
-}
+const isSame = (a: Size | undefined, b: Size) => a?.width === b.width && a.height === b.height

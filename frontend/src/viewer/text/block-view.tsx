@@ -1,5 +1,5 @@
 import { Button, Group, Textarea } from '@mantine/core'
-import { IconArrowBackUp, IconPencil } from '@tabler/icons-react'
+import { IconArrowBackUp, IconCopy, IconLink, IconPencil } from '@tabler/icons-react'
 import { memo, useMemo, useRef, useState } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import { colorOf, isFigure, isLowConfidence } from '../../lib/block-labels'
@@ -15,6 +15,8 @@ import { CellEditor } from './cell-editor'
 import { Figure } from './figure'
 import { MarkdownView } from './markdown-view'
 
+/** What can be done with the text of a block, and with its place. */
+export type BlockActions = { copy: (text: string) => void; link: (id: number) => void }
 const SMALL_PRINT = ['header', 'footer', 'page_number', 'footnote']
 
 /** The text of one block: highlights its box on hover, and can be corrected in place. */
@@ -22,7 +24,7 @@ export const BlockView = memo(function BlockView(props: {
   block: Block
   active: boolean
   found: boolean
-  corrected: boolean
+  corrected: 'corrected' | 'checked' | undefined
   /** A correction that the server does not have, or text that was typed and not saved. */
   pending: 'typed' | 'saved' | undefined
   editing: boolean
@@ -30,6 +32,7 @@ export const BlockView = memo(function BlockView(props: {
   page: Size
   hover: BlockSelection['hover']
   select: BlockSelection['select']
+  actions: BlockActions | undefined
   onEdit: ((id: number | null) => void) | undefined
   onCorrect: (id: number, text: string | null) => void
   draftOf: (id: number) => string | null | undefined
@@ -37,7 +40,7 @@ export const BlockView = memo(function BlockView(props: {
   onDiscard: (id: number) => void
 }) {
   const { t, language } = useTranslation()
-  const { block, onEdit } = props
+  const { block, onEdit, actions } = props
   const root = useRef<HTMLDivElement>(null)
   const close = () => {
     onEdit?.(null)
@@ -83,13 +86,19 @@ export const BlockView = memo(function BlockView(props: {
         <>
           {isFigure(block.label) && <Figure block={block} image={props.image} page={props.page} />}
           <MarkdownView markdown={block.text} />
-          {props.corrected && <span className={styles.corrected}>{t.viewer.corrected} </span>}
+          {props.corrected && (
+            <span className={styles.corrected}>
+              {props.corrected === 'checked' ? t.reading.checked : t.viewer.corrected}{' '}
+            </span>
+          )}
           {props.pending === 'typed' && <span className={styles.pending}>{t.viewer.typed} </span>}
           {props.pending === 'saved' && <span className={styles.pending}>{t.viewer.unstored}</span>}
-          {onEdit && (
+          {actions && (
             <BlockTools
-              onEdit={() => onEdit(block.id)}
-              onUndo={props.corrected ? () => props.onCorrect(block.id, null) : undefined}
+              onCopy={() => actions.copy(block.text)}
+              onLink={() => actions.link(block.id)}
+              onEdit={onEdit && (() => onEdit(block.id))}
+              onUndo={props.corrected && onEdit ? () => props.onCorrect(block.id, null) : undefined}
             />
           )}
         </>
@@ -98,12 +107,26 @@ export const BlockView = memo(function BlockView(props: {
   )
 })
 
-function BlockTools({ onEdit, onUndo }: { onEdit: () => void; onUndo: (() => void) | undefined }) {
+function BlockTools(props: {
+  onCopy: () => void
+  onLink: () => void
+  onEdit: (() => void) | undefined
+  onUndo: (() => void) | undefined
+}) {
   const { t } = useTranslation()
+  const { onEdit, onUndo } = props
   return (
     <div className={styles.tools}>
-      <IconButton size="sm" data-edit label={t.viewer.edit} onClick={onEdit}>
-        <IconPencil size={16} />
+      {onEdit && (
+        <IconButton size="sm" data-edit label={t.viewer.edit} onClick={onEdit}>
+          <IconPencil size={16} />
+        </IconButton>
+      )}
+      <IconButton size="sm" label={t.reading.copyBlock} onClick={props.onCopy}>
+        <IconCopy size={16} />
+      </IconButton>
+      <IconButton size="sm" label={t.reading.copyBlockLink} onClick={props.onLink}>
+        <IconLink size={16} />
       </IconButton>
       {onUndo && (
         <IconButton size="sm" label={t.viewer.undoCorrection} onClick={onUndo}>

@@ -1,13 +1,13 @@
 import { Button, Group, Text } from '@mantine/core'
 import { useEffect, useMemo, useRef, type ReactNode } from 'react'
 import { useTranslation } from '../../i18n/translation'
-import { blocksOf, correctedText, unfinishedText, type PageState } from '../../lib/result'
+import { blocksOf, correctedText, unfinishedText, type Block, type PageState } from '../../lib/result'
 import type { Tab } from '../../lib/route'
 import { scrollIntoView } from '../../ui/scroll'
 import type { PageImage } from '../page/use-page-image'
 import type { BlockSelection } from '../use-block-selection'
 import { BlockTable } from './block-table'
-import { BlockView } from './block-view'
+import { BlockView, type BlockActions } from './block-view'
 import { MarkdownView } from './markdown-view'
 import styles from './text-pane.module.css'
 import { useHighlight } from './use-highlight'
@@ -21,12 +21,15 @@ export function TextPane(props: {
   selection: BlockSelection
   image: PageImage
   editing: number | null
-  onEdit: (id: number | null) => void
+  /** Undefined where nothing can be corrected. */
+  onEdit: ((id: number | null) => void) | undefined
+  actions: BlockActions
   onCorrect: (id: number, text: string | null) => void
   draftOf: (id: number) => string | null | undefined
   onType: (id: number, text: string) => void
   onDiscard: (id: number) => void
   onReadPage: (() => void) | undefined
+  onNextPage: (() => void) | undefined
   notices: ReactNode
 }) {
   const { t } = useTranslation()
@@ -80,6 +83,11 @@ export function TextPane(props: {
       {tab === 'source' && <pre className={styles.source}>{markdown || unfinished}</pre>}
       {tab === 'raw' && <pre className={styles.source}>{rawTextOf(state)}</pre>}
       {tab === 'blocks' && <BlockTable blocks={blocks} selection={selection} />}
+      {props.onNextPage && state.status === 'done' && (
+        <Button mt="lg" size="xs" variant="subtle" onClick={props.onNextPage}>
+          {t.reading.nextPage}
+        </Button>
+      )}
     </div>
   )
 }
@@ -94,13 +102,14 @@ function RenderedBlocks(props: Parameters<typeof TextPane>[0] & { blocks: Return
       block={block}
       active={selection.active === block.id}
       found={props.found.has(block.id)}
-      corrected={state.status === 'done' && block.id in state.corrections}
+      corrected={correctionOf(state, block)}
       pending={state.status === 'done' ? state.pending?.get(block.id) : undefined}
       editing={props.editing === block.id}
       image={props.image}
       page={page}
       hover={selection.hover}
       select={selection.select}
+      actions={state.status === 'done' ? props.actions : undefined}
       onEdit={state.status === 'done' ? props.onEdit : undefined}
       onCorrect={props.onCorrect}
       draftOf={props.draftOf}
@@ -108,6 +117,12 @@ function RenderedBlocks(props: Parameters<typeof TextPane>[0] & { blocks: Return
       onDiscard={props.onDiscard}
     />
   ))
+}
+
+/** Whether a person has changed the text of a block, or has compared it with the page. */
+function correctionOf(state: PageState, block: Block): 'corrected' | 'checked' | undefined {
+  if (state.status !== 'done' || !(block.id in state.corrections)) return undefined
+  return state.page.layout.items[block.id]?.text === block.text ? 'checked' : 'corrected'
 }
 
 const NO_SIZE = { width: 0, height: 0 }

@@ -8,14 +8,17 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from dsocr.batch.figures import has_figure_files, write_with_figures
+from dsocr.batch.names import printable
 from dsocr.batch.storage import write_output
 from dsocr.batch.workspace.layout import BatchOptions, Plan, PlannedDocument, is_retry, read_options
 from dsocr.batch.workspace.results import Results
 from dsocr.batch.workspace.shards import sealed_groups
 from dsocr.batch.workspace.sources import local_copy
 from dsocr.batch.workspace.stores.store import Store
-from dsocr.errors import DsocrError
+from dsocr.errors import BadRequest, DsocrError
 from dsocr.exports import format_of, write
 from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.pages.config import PagesConfig
@@ -81,7 +84,7 @@ async def export_documents(
                         exported.written += 1
                     except DsocrError as error:
                         exported.failed += 1
-                        on_failure(f"{entry.uri}: {error.message}")
+                        on_failure(f"{printable(entry.uri)}: {error.message}")
         finally:
             await sandbox.close()
     return exported
@@ -95,15 +98,51 @@ async def _write(
     sandbox: Sandbox,
 ) -> None:
     target = job.folder / f"{entry.name}.{format_of(job.format).extension}"
-    images: ExportImages | None = None
     async with contextlib.AsyncExitStack() as stack:
-        if job.needs_sources:
-            path = await asyncio.to_thread(stack.enter_context, local_copy(entry.uri))
-            source = await open_document(
-                path, name=document.name, sandbox=sandbox, password=job.password
-            )
-            stack.push_async_callback(source.close)
-            images = ExportImages(source, batch.dpi, asyncio.get_running_loop())
+        opened = _Source(stack, entry, job, batch, sandbox)
+        images = await opened.images() if job.needs_sources else None
         with tempfile.TemporaryFile() as file:
             await asyncio.to_thread(write, document, job.format, file, images, job.options)
-            await asyncio.to_thread(write_output, target, file)
+            file.seek(0)
+            if has_figure_files(job.format, job.options, target, file):
+                await _write_with_figures(document, target, job, file, opened)
+            else:
+                await asyncio.to_thread(write_output, target, file)
+
+
+async def _write_with_figures(
+    document: Document, target: Path, job: ExportJob, markdown: BinaryIO, opened: _Source
+) -> None:
+    """Raises `BadRequest` where the source has no figures any more; the text is written."""
+    with tempfile.TemporaryFile() as archive:
+        try:
+            images = await opened.images()
+            await asyncio.to_thread(write, document, "zip", archive, images, job.options)
+        except DsocrError as error:
+            await asyncio.to_thread(write_output, target, markdown)
+            message = f"its text was written without its figures: {error.message}"
+            raise BadRequest(message) from error
+        markdown.seek(0)
+        await asyncio.to_thread(write_with_figures, target, markdown, archive)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The input file of a document; once it is opened, `stack` closes it."""
+
+    stack: contextlib.AsyncExitStack
+    entry: PlannedDocument
+    job: ExportJob
+    batch: BatchOptions
+    sandbox: Sandbox
+
+    async def images(self) -> ExportImages:
+        """The images of its pages. Raises `DsocrError` if it cannot be opened."""
+        copy = local_copy(self.entry.uri)
+        path = await asyncio.to_thread(self.stack.enter_context, copy)
+        name = self.entry.name.rpartition("/")[2]
+        source = await open_document(
+            path, name=name, sandbox=self.sandbox, password=self.job.password
+        )
+        self.stack.push_async_callback(source.close)
+        return ExportImages(source, self.batch.dpi, asyncio.get_running_loop())

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from dsocr.batch.names import printable
 from dsocr.batch.workspace.budget import ErrorBudget
 from dsocr.batch.workspace.claims import Claims, Heartbeat
 from dsocr.batch.workspace.feed import GroupFeed, Scan
@@ -149,10 +150,10 @@ class _Tracker:
             self.counts.flagged += bool(result.flags)
         self.observer.page_done(self.counts)
         if result.error is not None:
-            self._failed(f"{entry.uri}: page {result.index + 1}: {result.error.message}")
+            self._failed(f"{printable(entry.uri)}: page {result.index + 1}: {result.error.message}")
 
     def document_failed(self, entry: PlannedDocument, failure: PageFailure) -> None:
-        self._failed(f"{entry.uri}: {failure.message}")
+        self._failed(f"{printable(entry.uri)}: {failure.message}")
 
     def document_done(self) -> None:
         self.counts.documents += 1

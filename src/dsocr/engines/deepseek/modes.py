@@ -8,7 +8,7 @@ from dsocr.engines.base import ModeSpec
 from dsocr.errors import UnsupportedMode
 from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
 from dsocr.runtime.spec import Resolution, ViewSpec
-from dsocr.types import Mode
+from dsocr.types import Mode, ModeChoice
 
 DEFAULT_MODE: Mode = "gundam"
 """Of a request without a mode: every family has it."""
@@ -33,6 +33,11 @@ _TEXTS: dict[Mode, _Text] = {
 }
 
 
+MODE_CHOICES: tuple[ModeChoice, ...] = (*_TEXTS, "auto")
+"""What a request may name."""
+AUTO_DESCRIPTION = "Chosen for each page by its size, its ink and the size of its text."
+
+
 def mode_specs(views: ViewSpec) -> dict[Mode, ModeSpec]:
     """The modes of a family, with its sizes. Modes of other names cannot be requested."""
     return {
@@ -42,12 +47,13 @@ def mode_specs(views: ViewSpec) -> dict[Mode, ModeSpec]:
     }
 
 
-def mode_of(name: str) -> Mode:
-    """The mode of that name; `UnsupportedMode` lists the names there are."""
-    for key in _TEXTS:
+def mode_of(name: str) -> ModeChoice:
+    """The mode of that name, or `auto`; `UnsupportedMode` lists the names there are."""
+    for key in MODE_CHOICES:
         if key == name:
             return key
-    raise UnsupportedMode(f"There is no mode {name[:40]!r}. Choose one of: {', '.join(_TEXTS)}.")
+    known = ", ".join(MODE_CHOICES)
+    raise UnsupportedMode(f"There is no mode {name[:40]!r}. Choose one of: {known}.")
 
 
 def _mode_spec(key: Mode, text: _Text, sizes: Resolution, views: ViewSpec) -> ModeSpec:

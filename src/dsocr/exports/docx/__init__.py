@@ -8,7 +8,6 @@ from typing import BinaryIO
 from dsocr.exports import Assets
 from dsocr.exports.captions import is_caption, page_captions
 from dsocr.exports.docx.body import Body
-from dsocr.exports.docx.footnotes import split_footnotes
 from dsocr.exports.docx.inline import inline
 from dsocr.exports.docx.package import Package
 from dsocr.exports.docx.pictures import drawing
@@ -16,6 +15,7 @@ from dsocr.exports.docx.runs import PLAIN
 from dsocr.exports.figures import crop_figures, figure_boxes
 from dsocr.exports.language.guess import LanguageGuess
 from dsocr.exports.markdown import page_text
+from dsocr.exports.markup.footnotes import split_footnotes
 from dsocr.exports.markup.safe_html import to_safe_html
 from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.types import Document, PageResult

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from dsocr.exports.docx.footnotes import REFERENCE
 from dsocr.exports.docx.math import to_omml
 from dsocr.exports.docx.runs import Style, runs
+from dsocr.exports.markup.footnotes import REFERENCE
 from dsocr.exports.markup.safe_html import FORMULA
 
 AddNote = Callable[[str], int | None]

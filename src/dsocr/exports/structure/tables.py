@@ -4,14 +4,18 @@ place, and the others are empty."""
 from __future__ import annotations
 
 import re
+from html import escape
 
 from dsocr.exports.tables.grid import Grid, GridCell, parse_grids
 
+_MARKED_ROW = re.compile(r"(<!-- page \d+ -->)\s*(<tr\b[^>]*>\s*<t[dh]\b[^>]*>)", re.I)
+"""The row after the place where a page ends in a table that was joined."""
 _TABLE = re.compile(r"<table\b.*?(?:</table\s*>|\Z)", re.S | re.I)
 
 
 def with_pipe_tables(markdown: str) -> str:
-    """The text with each HTML table as one of markdown; its first row is the header."""
+    """The text with each HTML table as one of markdown; its first row is the header. The mark of a
+    page's end stands in the first cell after it: between rows it would end the table."""
     if "<table" not in markdown.lower():
         return markdown
     return _TABLE.sub(lambda found: _converted(found[0]), markdown)
@@ -30,7 +34,8 @@ def pipe_table(grid: Grid) -> str:
 
 
 def _converted(html: str) -> str:
-    grids = parse_grids(html)
+    marked = _MARKED_ROW.sub(lambda found: f"{found[2]}{escape(found[1])} ", html)
+    grids = parse_grids(marked)
     tables = [part for grid in grids for part in (grid.caption, pipe_table(grid)) if part]
     return "\n\n".join(tables) if tables else html
 

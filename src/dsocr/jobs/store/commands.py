@@ -21,7 +21,7 @@ from dsocr.jobs.job import (
     PageNotFound,
     StoredPage,
 )
-from dsocr.jobs.store import queries, records, tables, versions
+from dsocr.jobs.store import queries, records, search, tables, versions
 from dsocr.jobs.store.callbacks import due_at
 from dsocr.jobs.store.locks import ACCEPTING, lock, lock_job
 from dsocr.jobs.store.tables import files, jobs, pages
@@ -83,7 +83,7 @@ def remove(connection: Connection, job_id: str) -> None:
     """Deletes every row of the job. Raises `JobNotFound`."""
     if not connection.execute(delete(jobs).where(jobs.c.id == job_id)).rowcount:
         raise JobNotFound()
-    for table in (files, pages, tables.versions):
+    for table in (files, pages, tables.versions, tables.page_texts):
         connection.execute(delete(table).where(table.c.job_id == job_id))
 
 
@@ -164,6 +164,7 @@ def correct(
             news=records.summary_to_text(summary),
         )
     )
+    search.index_page(connection, job_id, index, stored.result, corrections)
 
 
 def _insert(connection: Connection, new: NewJob, now: float) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Float, bindparam, delete, func, insert, select, update
 
 from dsocr.jobs.job import ClaimRequest, JobPage, Lease, Status
-from dsocr.jobs.store import queries, records, versions
+from dsocr.jobs.store import queries, records, search, versions
 from dsocr.jobs.store.callbacks import due_at
 from dsocr.jobs.store.locks import CLAIMING, lock, lock_job
 from dsocr.jobs.store.picking import JobPicker
@@ -204,6 +204,7 @@ def store_page(connection: Connection, lease: Lease, result: PageResult, now: fl
         "page_result": records.result_to_text(result),
     }
     connection.execute(_STORE_PAGE, key | stored)
+    search.index_page(connection, lease.job_id, result.index, result)
 
 
 def store_last_page(connection: Connection, lease: Lease, result: PageResult, now: float) -> bool:

@@ -92,6 +92,16 @@ versions = Table(
     Column("corrections", Text),
 )
 
+page_texts = Table(
+    "page_texts",  # for the search
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", String(32), nullable=False),
+    Column("page", Integer, nullable=False),
+    Column("words", Text, nullable=False),
+)
+Index("page_texts_by_page", page_texts.c.job_id, page_texts.c.page, unique=True)
+
 processes = Table(
     "processes",
     metadata,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from dsocr.jobs.job import JobConflict, PageVersion, StoredPage, VersionNotFound
-from dsocr.jobs.store import queries, records
+from dsocr.jobs.store import queries, records, search
 from dsocr.jobs.store.locks import lock_job
 from dsocr.jobs.store.tables import jobs, pages, versions
 
@@ -105,3 +105,4 @@ def take(connection: Connection, job_id: str, index: int, number: int, now: floa
             corrections=row.corrections,
         )
     )
+    search.index_page(connection, job_id, index, result, records.corrections_of(row.corrections))

@@ -31,7 +31,7 @@ router.lifespan_context = _lifespan
 @router.post("/mcp", include_in_schema=False)
 @body_limit(json_body_limit)
 async def mcp(request: Request, service: RunningService) -> Response:
-    check_browser(request.headers, service.settings.server)
+    check_browser(request.headers, service.settings.server, needs_key=not service.keys.open)
     state = request.app.state
     if not hasattr(state, "mcp"):
         state.mcp = McpEndpoint(request.app, service.settings)

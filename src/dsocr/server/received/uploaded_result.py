@@ -46,6 +46,7 @@ def _page(page: UploadedPage) -> PageResult:
         review_share=page.reviewShare,
         usage=Usage(seconds=page.durationMs / 1000),
         error=PageFailure(error.code, error.message, error.retryable) if error else None,
+        mode=page.mode,
     )
 
 

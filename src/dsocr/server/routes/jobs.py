@@ -108,8 +108,9 @@ async def list_jobs(
     summary="A job and its progress",
     responses=error_answers(401, 404, 422),
 )
-async def show(job_id: str, service: RunningService, owner: Owner) -> Response:
-    return JSONResponse(serialize_job(await service.jobs.get(job_id, owner)))
+async def show(job_id: str, service: RunningService, owner: Owner, editor: Lister) -> Response:
+    job = await service.jobs.get(job_id, owner)
+    return JSONResponse(serialize_job(job, editable=job.is_editable(editor)))
 
 
 @router.get(
@@ -123,6 +124,7 @@ async def events(
     request: Request,
     service: RunningService,
     owner: Owner,
+    editor: Lister,
     live: Annotated[bool, Query(description="Also the text of pages while they are read")] = False,
 ) -> Response:
     """Server-sent events: `page_done` for each page, `job` when the job has changed, `done` with
@@ -146,7 +148,7 @@ async def events(
         with service.jobs.follow_live(job_id, emit_live) if live else nullcontext():
             async for event in service.jobs.follow(job_id, after):
                 last = event.seq
-                emit(*_serialize_event(event), last)
+                emit(*_serialize_event(event, editor), last)
 
     return EventStream(work, heartbeat_seconds=service.settings.server.heartbeat_seconds)
 
@@ -275,9 +277,9 @@ async def formats(job_id: str, service: RunningService, owner: Owner) -> Respons
     summary="Cancel a job",
     responses=error_answers(401, 403, 404, 409, 422),
 )
-async def cancel(job_id: str, service: RunningService, owner: Owner) -> Response:
+async def cancel(job_id: str, service: RunningService, editor: Lister) -> Response:
     """Pages that were read are kept and can be exported."""
-    return JSONResponse(serialize_job(await service.jobs.cancel(job_id, owner)))
+    return JSONResponse(serialize_job(await service.jobs.cancel(job_id, editor)))
 
 
 @router.post(
@@ -288,10 +290,10 @@ async def cancel(job_id: str, service: RunningService, owner: Owner) -> Response
     responses=error_answers(401, 403, 404, 409, 422),
 )
 async def resume(
-    job_id: str, service: RunningService, owner: Owner, browser: Browser = None
+    job_id: str, service: RunningService, editor: Lister, browser: Browser = None
 ) -> Response:
     """Reads the pages that a cancelled or failed job has left unread."""
-    job = await service.jobs.resume(job_id, owner, followed=browser is not None)
+    job = await service.jobs.resume(job_id, editor, followed=browser is not None)
     return JSONResponse(serialize_job(job), 202)
 
 
@@ -302,9 +304,9 @@ async def resume(
     summary="Delete a job",
     responses=error_answers(401, 403, 404, 422),
 )
-async def delete(job_id: str, service: RunningService, owner: Owner) -> Response:
+async def delete(job_id: str, service: RunningService, editor: Lister) -> Response:
     """Deletes its files and pages too. A running job is cancelled first."""
-    await service.jobs.delete(job_id, owner)
+    await service.jobs.delete(job_id, editor)
     return Response(status_code=204)
 
 
@@ -319,13 +321,13 @@ async def retry(
     job_id: str,
     index: int,
     service: RunningService,
-    owner: Owner,
+    editor: Lister,
     changes: Annotated[PageRetry | None, Body()] = None,
     browser: Browser = None,
 ) -> Response:
     """The new result replaces the old one and its corrections, which become a version, when it is
     complete. A page with corrections is read again only with `discard_corrections`."""
-    job = await service.jobs.get(job_id, owner)
+    job = await service.jobs.editable(job_id, editor)
     changed = changes or PageRetry()
     options = _changed_options(job, changed, service)
     retried = await service.jobs.retry(
@@ -333,7 +335,7 @@ async def retry(
         index,
         options,
         changed.dpi or job.dpi,
-        owner,
+        editor,
         discard_corrections=changed.discard_corrections,
         followed=browser is not None,
     )
@@ -347,7 +349,7 @@ async def retry(
     responses=error_answers(400, 401, 403, 404, 408, 409, 413, 422),
 )
 async def correct(
-    job_id: str, index: int, corrections: Corrections, service: RunningService, owner: Owner
+    job_id: str, index: int, corrections: Corrections, service: RunningService, editor: Lister
 ) -> Response:
     """The engine's text is kept; exports use the correction."""
     changes = {
@@ -356,15 +358,17 @@ async def correct(
         else Correction(block.text, block.label)
         for block in corrections.blocks
     }
-    stored = await service.jobs.correct(job_id, index, changes, owner)
+    stored = await service.jobs.correct(job_id, index, changes, editor)
     return JSONResponse(serialize_stored_page(stored))
 
 
-def _serialize_event(event: JobEvent) -> tuple[str, dict[str, Any]]:
+def _serialize_event(event: JobEvent, editor: str) -> tuple[str, dict[str, Any]]:
     """The name and the data of a stored event."""
     if not isinstance(event, Job):
         return "page_done", serialize_page_summary(event)
-    return "done" if event.finished else "job", serialize_job(event)
+    return "done" if event.finished else "job", serialize_job(
+        event, editable=event.is_editable(editor)
+    )
 
 
 def _submission(

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from dsocr import __version__
 from dsocr.config import MIB
 from dsocr.engines.base import ModeSpec
-from dsocr.engines.deepseek.modes import MODES
+from dsocr.engines.deepseek.modes import AUTO_DESCRIPTION, MODES
 from dsocr.engines.deepseek.prompts import TASKS
 from dsocr.engines.registry import ENGINES
 from dsocr.errors import EngineUnavailable
@@ -24,6 +24,7 @@ from dsocr.server.capacity import Capacity
 from dsocr.server.deps import RunningService, Service, locked_router
 from dsocr.server.schemas.errors import error_answers
 from dsocr.server.schemas.system import (
+    AutoMode,
     EngineAnswer,
     EngineState,
     EngineWorker,
@@ -115,6 +116,7 @@ async def modes(service: RunningService) -> Modes:
         defaultPrompt=settings.default_prompt,
         modes={key: _mode_answer(spec) for key, spec in specs.items()},
         visionTokens={key: list(spec.vision_tokens) for key, spec in specs.items()},
+        autoMode=AutoMode(key="auto", label="Auto", description=AUTO_DESCRIPTION),
         maxImageMb=_number(limits.max_image_mb),
         tasks=[TaskAnswer(**dataclasses.asdict(spec)) for spec in TASKS.values()],
         formats=[

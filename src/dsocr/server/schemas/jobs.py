@@ -28,6 +28,7 @@ EXAMPLE_JOB: dict[str, Any] = {
     "queuePosition": None,
     "etaSeconds": 214.5,
     "error": None,
+    "editable": True,
 }
 
 
@@ -67,6 +68,7 @@ class JobAnswer(BaseModel):
     queuePosition: int | None = Field(description="From 1, while it is queued")
     etaSeconds: float | None = Field(description="Estimated time until it is done")
     error: PageError | None
+    editable: bool = Field(description="Whether the caller may change, cancel and delete it")
 
 
 class JobList(BaseModel):
@@ -120,6 +122,29 @@ class FoundPage(BaseModel):
 
 class FoundPages(BaseModel):
     pages: list[FoundPage]
+
+
+class ExcerptPart(BaseModel):
+    text: str
+    match: bool = Field(description="Whether it is what was searched for")
+
+
+class FoundText(BaseModel):
+    """A page that has the words."""
+
+    jobId: str
+    fileName: str
+    createdAt: str = Field(description="Of the job")
+    pageIndex: int
+    block: int | None = Field(description="The block that the excerpt is from")
+    excerpt: list[ExcerptPart]
+
+
+class FoundTexts(BaseModel):
+    """Of the newest job first."""
+
+    found: list[FoundText]
+    more: bool = Field(description="Whether there are more after these")
 
 
 class BlockCorrection(BaseModel):

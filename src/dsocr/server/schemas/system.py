@@ -116,6 +116,14 @@ class ModeAnswer(BaseModel):
     quality: str
 
 
+class AutoMode(BaseModel):
+    """What `mode` takes beside `modes`: the mode is chosen for each page."""
+
+    key: str
+    label: str
+    description: str
+
+
 class TaskAnswer(BaseModel):
     key: str
     label: str
@@ -171,6 +179,7 @@ class Modes(BaseModel):
     visionTokens: dict[str, list[int]] = Field(
         description="Vision tokens of a page by mode: one number, or the fewest and the most"
     )
+    autoMode: AutoMode
     maxImageMb: int | float
     tasks: list[TaskAnswer]
     formats: list[FormatAnswer]

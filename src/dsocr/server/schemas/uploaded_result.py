@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from dsocr.schema import Layout, PageError, PageLine
 from dsocr.server.schemas.export import ExportFields
 from dsocr.server.schemas.jobs import FILE_PROPERTY, multipart_body
+from dsocr.types import Mode
 
 
 class UploadedPage(BaseModel):
@@ -25,6 +26,7 @@ class UploadedPage(BaseModel):
     reviewShare: float | None = None
     error: PageError | None = None
     fileName: str | None = None
+    mode: Mode | None = None
 
 
 class UploadedResult(BaseModel):

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from dsocr.batch.workspace.stores.cloud_errors import is_missing_bucket, message_of
 from dsocr.errors import BadRequest
 
 
@@ -46,7 +47,8 @@ class CloudStore:
         with self._errors():
             try:
                 return bytes(self._obstore.get(self._store, key).bytes())
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                self._check_bucket(error)
                 return None
 
     def open(self, key: str) -> BinaryIO | None:
@@ -54,7 +56,8 @@ class CloudStore:
         with self._errors():
             try:
                 found = self._obstore.get(self._store, key)
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                self._check_bucket(error)
                 return None
             with contextlib.ExitStack() as stack:
                 file = stack.enter_context(tempfile.TemporaryFile())
@@ -94,6 +97,11 @@ class CloudStore:
             if keys:
                 self._obstore.delete(self._store, list(keys))
 
+    def _check_bucket(self, error: FileNotFoundError) -> None:
+        """Raises `BadRequest` if the bucket is missing, not the object."""
+        if is_missing_bucket(error):
+            raise BadRequest(message_of(self._url, error)) from error
+
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         from obstore.exceptions import BaseError
@@ -101,5 +109,4 @@ class CloudStore:
         try:
             yield
         except (BaseError, ValueError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise BadRequest(f"{self._url} cannot be used: {reason}") from error
+            raise BadRequest(message_of(self._url, error)) from error

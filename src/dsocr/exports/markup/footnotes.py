@@ -11,6 +11,12 @@ _DEFINITION = re.compile(
 )
 
 
+def footnotes_as_text(markdown: str) -> str:
+    """The markdown with its footnotes as paragraphs where they stand; markdown takes the note
+    `[^1]: Ibid.` for the target of a link."""
+    return _DEFINITION.sub(lambda found: "\\" + found[0], markdown)
+
+
 def split_footnotes(markdown: str) -> tuple[str, dict[str, str]]:
     """The markdown without the footnotes that it refers to, and these by their labels. One without
     a reference stays in the text."""
