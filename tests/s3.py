@@ -34,7 +34,7 @@ def environment(endpoint: str) -> dict[str, str]:
 
 def new_bucket(endpoint: str) -> str:
     """The URL of an empty one. The environment has the variables of the server."""
-    import boto3
+    import boto3  # type: ignore[import-untyped]
 
     client = boto3.client("s3", endpoint_url=endpoint)
     name = f"bucket-{uuid.uuid4().hex}"

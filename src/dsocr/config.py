@@ -29,7 +29,7 @@ from dsocr.engines.registry import ENGINES, canonical_name
 from dsocr.errors import DsocrError
 from dsocr.host import HostConfig
 from dsocr.jobs.config import JobsConfig
-from dsocr.jobs.files.storage import CLOUD_SCHEMES
+from dsocr.jobs.files.storage import is_cloud_url
 from dsocr.logs import LogFormat
 from dsocr.model_hosts import ModelsConfig, NamedModel, models_config, parse_models
 from dsocr.options import OptionLimits, parse_no_repeat
@@ -337,7 +337,7 @@ def _convert(variable: Variable, text: str) -> Any:
             raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
         if variable.field == "database_url" and not text.startswith(DATABASE_SCHEMES):
             raise ValueError("write sqlite:///path or postgresql+psycopg://user@host/database")
-        if variable.field == "storage_url" and not text.startswith(CLOUD_SCHEMES):
+        if variable.field == "storage_url" and not is_cloud_url(text):
             raise ValueError(
                 "write s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
             )

@@ -14,7 +14,7 @@ from dsocr.errors import BadRequest, StoreUnavailable
 from dsocr.jobs.files.cloud import RECEIVING_SECONDS, CloudStorage
 from dsocr.jobs.files.copies import UNUSED_SECONDS, LocalCopies
 from dsocr.jobs.files.job_files import JobFiles
-from dsocr.jobs.files.storage import ORPHAN_SECONDS, NoObjectStorage
+from dsocr.jobs.files.storage import ORPHAN_SECONDS, NoObjectStorage, is_cloud_url
 
 Host = Callable[[str], CloudStorage]
 
@@ -151,3 +151,19 @@ def test_a_copy_that_could_not_be_fetched_leaves_nothing(tmp_path: Path) -> None
     with pytest.raises(StoreUnavailable):
         copies.get("job", 0, fail)
     assert list((tmp_path / "copies" / "job").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "is_cloud"),
+    [
+        ("s3://files", True),
+        ("gs://files/a/b", True),
+        ("az://files/", True),
+        ("s3://", False),
+        ("s3:///a", False),
+        ("ftp://files", False),
+        ("files", False),
+    ],
+)
+def test_the_url_of_a_storage_names_a_bucket(url: str, is_cloud: bool) -> None:
+    assert is_cloud_url(url) is is_cloud

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,8 +13,15 @@ ORPHAN_SECONDS = 3600
 """Files without a job belong to one that is about to be accepted, unless they are this old."""
 CLOUD_SCHEMES = ("s3://", "gs://", "az://")
 
+_CLOUD_URL = re.compile(rf"(?:{'|'.join(CLOUD_SCHEMES)})[^/\s]+(?:/\S*)?")
+
 PictureKey = tuple[str, int, int | None]
 """Job, page from 0, and most pixels in a row."""
+
+
+def is_cloud_url(url: str) -> bool:
+    """Whether it has a known scheme and the name of a bucket."""
+    return _CLOUD_URL.fullmatch(url) is not None
 
 
 class NoObjectStorage(DsocrError):
