@@ -36,6 +36,7 @@ SECTIONS = {  # titles of the sections of `Settings`
     "embedded": "The embedded engine (`ppocr`)",
     "runtime": "The native engine",
     "remote": "Servers of the model (`remote`)",
+    "ray": "A Ray cluster (`ray`)",
     "server": "The HTTP service",
     "jobs": "Jobs",
 }

@@ -25,6 +25,7 @@ from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
 from dsocr.engines.deepseek.remote.config import RemoteConfig, parse_urls
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.ppocr.scripts.languages import parse_languages
+from dsocr.engines.ray.config import RayConfig, RayEngineConfig
 from dsocr.engines.registry import ENGINES, canonical_name
 from dsocr.errors import DsocrError
 from dsocr.host import HostConfig
@@ -192,6 +193,7 @@ class Settings:
     embedded: PpocrConfig = field(default_factory=PpocrConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     remote: RemoteConfig = field(default_factory=RemoteConfig)
+    ray: RayConfig = field(default_factory=RayConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
 
@@ -237,12 +239,17 @@ class Settings:
         """The host of the default model, which commands use."""
         return self.models_config().default
 
+    def ray_config(self) -> RayEngineConfig:
+        """The settings of the engine `ray`, with those of what its replicas run."""
+        return RayEngineConfig(self.ray, {"native": self.runtime, "ppocr": self.embedded})
+
     def _host_config(self) -> HostConfig:
         return HostConfig(
             engine=self.engine,
             engine_configs={
                 "native": self.runtime,
                 "ppocr": self.embedded,
+                "ray": self.ray_config(),
                 "remote": self.remote,
             },
             model_path=self.runtime.model_path,
