@@ -25,7 +25,6 @@ from bench.drafts.pages import own_pages
 from bench.gpu.harness import Bench
 from dsocr.runtime import loop
 from dsocr.runtime.cache.kv_cache import KVCache
-from dsocr.runtime.config import DraftsName
 from dsocr.runtime.execution import model_runner
 from dsocr.runtime.execution.decode_graph import DecodeOps, DecodeState
 from dsocr.runtime.execution.decoder_weights import DeepseekMoeModel
@@ -36,7 +35,7 @@ from dsocr.runtime.loop import Done, Runtime
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.scheduling.sequence import Sequence as Page
-from dsocr.types import NoRepeat
+from dsocr.types import DraftsName, NoRepeat
 
 RAISED = 1e4
 """Added to the score of a page's next token; a token that a rule bans stays banned."""
@@ -127,7 +126,7 @@ def _lines(bench: Bench, setting: DraftsName, pages: list[Request]) -> Iterator[
         while runtime.run_idle_work():
             pass
         longest = max(pages, key=lambda page: len(texts[page.request_id]))
-        yield _measure(runtime, setting, "alone, 1,000 tokens", [longest] * 3, 1, LONE_TOKENS)
+        yield _measure(runtime, setting, "alone", [longest] * 3, 1, LONE_TOKENS)
         for count in bench.in_flight:
             if bench.seconds_left > 0 and count <= plan.max_num_seqs:
                 yield _measure(runtime, setting, "mixed", pages, count)
