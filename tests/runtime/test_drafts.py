@@ -22,7 +22,7 @@ from dsocr.runtime.cache.block_allocator import BlockAllocator
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.execution.model_runner import ModelRunner
-from dsocr.runtime.loop import Done, Event, Failed
+from dsocr.runtime.loop import Done, Event, Failed, drafts_in
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.models.deepseek_ocr2 import DeepseekOcr2
 from dsocr.runtime.scheduling.inputs import Request
@@ -31,7 +31,7 @@ from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
 from dsocr.runtime.text.drafter import Drafter, Drafting
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
-from dsocr.types import NoRepeat
+from dsocr.types import DraftsName, NoRepeat
 from tests.runtime.plain_decode import plain_steps
 from tests.runtime.reading import graph_runtime, outputs, plain_runtime, run
 from tests.runtime.reference import golden
@@ -438,3 +438,16 @@ def test_a_sequence_has_no_draft_while_its_newest_token_is_sampled(tokenizer: To
     assert one.draft(4) == (2, 3, 4, 5)
     one.num_pending = 1
     assert one.draft(4) == ()
+
+
+@pytest.mark.parametrize(
+    ("setting", "dtype", "expected"),
+    [
+        ("off", torch.float32, False),
+        ("exact", torch.float32, True),
+        ("exact", torch.bfloat16, False),
+        ("fast", torch.bfloat16, True),
+    ],
+)
+def test_exact_drafts_need_float32(setting: DraftsName, dtype: torch.dtype, expected: bool) -> None:
+    assert drafts_in(setting, dtype) is expected
