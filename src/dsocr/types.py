@@ -17,6 +17,8 @@ ModeChoice = Mode | Literal["auto"]
 Task = Literal["markdown", "text", "ocr", "figure", "describe", "locate", "custom"]
 Headers = Literal["omit", "keep"]
 """What a document's text does with running heads, footers and page numbers."""
+DraftsName = Literal["off", "exact", "fast"]
+"""Whether tokens are guessed before the model computes them (`RuntimeConfig.drafts`)."""
 FinishReason = Literal["stop", "length", "repetition", "error"]
 
 HIDDEN_TEXT = "hidden_text"

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,15 +20,18 @@ from torch import Tensor
 from dsocr.runtime.cache.batch import Batch
 from dsocr.runtime.cache.block_allocator import BlockAllocator
 from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.execution.model_runner import ModelRunner
-from dsocr.runtime.loop import Done, Event, Failed
+from dsocr.runtime.loop import Done, Event, Failed, drafts_in
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
+from dsocr.runtime.models.deepseek_ocr2 import DeepseekOcr2
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.scheduler import Limits, Scheduler
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
 from dsocr.runtime.text.drafter import Drafter, Drafting
 from dsocr.runtime.text.tokenizer import Tokenizer
-from dsocr.types import NoRepeat
+from dsocr.runtime.weights.loader import load_model
+from dsocr.types import DraftsName, NoRepeat
 from tests.runtime.plain_decode import plain_steps
 from tests.runtime.reading import graph_runtime, outputs, plain_runtime, run
 from tests.runtime.reference import golden
@@ -380,6 +384,42 @@ def test_a_foreign_text_layer_changes_nothing(
     assert runtime.load.accepted == found.num_accepted
 
 
+def test_another_familys_pages_have_the_same_tokens_with_drafts(
+    ocr2_model: DeepseekOcr2, tokenizer: Tokenizer
+) -> None:
+    model: Any = ocr2_model
+    without = done([*plain_runtime(model, tokenizer).generate(asked(max_tokens=30))])
+    scripts = Scripts(right_at_first, without.output_ids)
+    found = plain_runtime(model, tokenizer, drafting=scripts).generate(asked(max_tokens=30))
+    assert done([*found]).output_ids == without.output_ids
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("turn", range(len(RULES)))
+def test_kernels_with_drafts_become_the_released_codes_tokens(
+    tiny_checkpoint: Path, tokenizer: Tokenizer, turn: int
+) -> None:
+    model: Any = load_model(
+        tiny_checkpoint,
+        device=torch.device("cuda"),
+        dtype=torch.float32,
+        attention="sdpa",
+        kernels=True,
+    )
+    special = replace(tokenizer.special, eos=-1)
+    runner = GraphRunner(model, num_tokens=4096, max_num_seqs=16, special=special)
+    cases = [one for one in DECODER["generations"] if "whitelist" not in one["params"]]
+    pages = [sequence(DECODER["input_ids"], case, tokenizer) for case in cases]
+    for number, (page, case) in enumerate(zip(pages, cases, strict=True), turn):
+        if rule := RULES[number % len(RULES)]:
+            page.drafter = Scripted(rule, case["output_ids"])  # type: ignore[assignment]
+
+    generate(runner, pages)
+
+    for page, case in zip(pages, cases, strict=True):
+        assert_equal_while_safe(page.output_ids, case)
+
+
 def test_drafts_in_flight_are_bounded(
     tiny_model: DeepseekOcr, tokenizer: Tokenizer, written: Done
 ) -> None:
@@ -398,3 +438,16 @@ def test_a_sequence_has_no_draft_while_its_newest_token_is_sampled(tokenizer: To
     assert one.draft(4) == (2, 3, 4, 5)
     one.num_pending = 1
     assert one.draft(4) == ()
+
+
+@pytest.mark.parametrize(
+    ("setting", "dtype", "expected"),
+    [
+        ("off", torch.float32, False),
+        ("exact", torch.float32, True),
+        ("exact", torch.bfloat16, False),
+        ("fast", torch.bfloat16, True),
+    ],
+)
+def test_exact_drafts_need_float32(setting: DraftsName, dtype: torch.dtype, expected: bool) -> None:
+    assert drafts_in(setting, dtype) is expected

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Gt, Le
 
+from dsocr.types import DraftsName
+
 AttentionName = Literal["flash_attention_2", "sdpa", "eager"]
 DtypeName = Literal["auto", "bfloat16", "float16", "float32"]
 CacheDtypeName = Literal["auto", "fp8"]
-DraftsName = Literal["off", "exact", "fast"]
 ExpertDtypeName = Literal["auto", "int8"]
 
 

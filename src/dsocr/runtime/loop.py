@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 
 from dsocr.process.machine import num_cores
-from dsocr.runtime.config import DraftsName, RuntimeConfig
+from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import make_current
 from dsocr.runtime.execution.decode_step import can_decode
 from dsocr.runtime.execution.graph_runner import GraphRunner
@@ -39,6 +39,7 @@ from dsocr.runtime.text.drafter import Drafting
 from dsocr.runtime.text.prompt import PromptError, PromptTooLong
 from dsocr.runtime.text.repetition import TokenKinds, token_kinds
 from dsocr.runtime.text.tokenizer import Detokenizer, Tokenizer
+from dsocr.types import DraftsName
 
 MAX_PREPARED = 16
 """Requests that are prepared and waiting: one group to encode. As many more are being prepared."""
