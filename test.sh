@@ -23,6 +23,7 @@ esac
 
 make_venv
 install dev -e '.[dev,metrics]'
+[ -z "$slow" ] || install slow -e '.[slow]'
 install_scripts
 install_native
 
