@@ -1,4 +1,4 @@
-"""What the engine `ray` costs the front end a page. Needs no GPU: `python -m bench.fleet.ray_engine`.
+"""What the engine `ray` costs the front end: `python -m bench.fleet.ray_engine`. Needs no GPU.
 
 A cluster of this machine with one replica, whose engine answers at once. The same pages are read by
 that engine in this process, and the difference is Ray's.
