@@ -90,3 +90,18 @@ def test_named_models_are_listed_and_one_without_weights_fails_the_check(
     assert ran.status == 1
     assert f"ok model      one: {good} on cpu" in text
     assert "NO model      two: " in text and "missing: config.json" in text
+
+
+def test_remote_servers_are_listed_and_one_that_does_not_answer_is_named(
+    dsocr: Dsocr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_OCR_REMOTE_URLS", "http://127.0.0.1:9/v1")
+    assert (
+        "-- server     not used: set DEEPSEEK_OCR_ENGINE=remote"
+        in dsocr("doctor", "--quick").out.decode()
+    )
+
+    monkeypatch.setenv("DEEPSEEK_OCR_ENGINE", "remote")
+    ran = dsocr("doctor", "--quick")
+    assert ran.status == 1
+    assert "NO server     1: http://127.0.0.1:9: there is no connection" in ran.out.decode()

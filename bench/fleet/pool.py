@@ -1,7 +1,7 @@
 """The engine `remote` on stand-ins: what three servers give more than one, and with one failing.
 
-`python -m bench.pool` needs no GPU. Each stand-in is a process of its own, reads `SLOTS` pages at a
-time and takes `SECONDS` for one, so that what is measured is the pool and not the servers.
+`python -m bench.fleet.pool` needs no GPU. Each stand-in is a process of its own that reads `SLOTS`
+pages at a time and takes `SECONDS` for one, so that the pool is measured and not the servers.
 """
 
 from __future__ import annotations

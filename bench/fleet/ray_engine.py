@@ -1,4 +1,4 @@
-"""What the engine `ray` costs the front end a page: `python -m bench.ray_engine`. Needs no GPU.
+"""What the engine `ray` costs the front end: `python -m bench.fleet.ray_engine`. Needs no GPU.
 
 A cluster of this machine with one replica, whose engine answers at once. The same pages are read by
 that engine in this process, and the difference is Ray's.
@@ -18,7 +18,7 @@ from PIL import Image
 from dsocr.engines.base import Engine
 from dsocr.engines.ray.config import RayConfig, RayEngineConfig
 from dsocr.engines.ray.engine import create_engine
-from dsocr.types import OcrOptions, PageImage, RawPixels
+from dsocr.types import Box, OcrOptions, PageImage, RawPixels, TextLine
 from tests.engines.ray_replica import create
 
 PAGES = 60
@@ -26,7 +26,9 @@ SIZE = (1200, 1600)
 OPTIONS = OcrOptions(
     "markdown", "gundam", "<image>\n<|grounding|>Convert the document to markdown."
 )
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
+LINES = (TextLine("words", Box(0.1, 0.1, 0.9, 0.2)),)
+"""The engine echoes them and looks at no pixels."""
 ENVIRONMENT = {
     "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}",  # of the replica
     "RAY_raylet_start_wait_time_s": "300",
@@ -40,7 +42,7 @@ async def milliseconds(engine: Engine, *, at_once: int) -> tuple[float, float]:
 
     async def read(number: int) -> None:
         async with slots:
-            page = PageImage(number, RawPixels(*SIZE, white), *SIZE, text_lines=())
+            page = PageImage(number, RawPixels(*SIZE, white), *SIZE, text_lines=LINES)
             began = time.monotonic()
             await engine.recognize(page, OPTIONS)
             seconds.append(time.monotonic() - began)
