@@ -117,3 +117,15 @@ def test_box_characters_of_the_layer_become_marks() -> None:
     marked = with_box_marks([line("\u2610 Yes \u2611 No", 100, 300)], [])
 
     assert [found.text for found in marked] == ["[ ] Yes [x] No"]
+
+
+@pytest.mark.parametrize("height", [14.0, 15.0, 16.0, 17.0, 18.0, 19.0])
+def test_small_boxes_stay_in_their_place_whatever_the_height_of_the_text(height: float) -> None:
+    picture = np.full((60, 120, 3), 255, np.uint8)
+    picture[20:32, 30:42] = 0
+    picture[21:31, 31:41] = 255
+
+    (box,) = find_check_boxes(picture, height)
+
+    assert not box.is_ticked
+    assert box.rect.x0 == pytest.approx(30, abs=0.5)

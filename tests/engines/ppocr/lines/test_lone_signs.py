@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from dsocr.engines.ppocr.geometry import Line
-from dsocr.engines.ppocr.lines.lone_signs import lone_signs
+from dsocr.engines.ppocr.geometry import Line, Rect
+from dsocr.engines.ppocr.lines.lone_signs import lone_signs, with_bars
 from dsocr.engines.ppocr.networks.network import Networks
 from dsocr.engines.ppocr.networks.ocr import Ocr
 
@@ -73,3 +73,14 @@ def test_signs_far_from_any_text_are_left_alone(ocr: Ocr) -> None:
     write(picture, 800, 700, "7")
 
     assert found(picture, ocr) == []
+
+
+def test_a_bar_that_was_taken_for_a_one_is_a_bar() -> None:
+    picture = np.full((60, 80, 3), 255, np.uint8)
+    picture[15:40, 19:21] = 0
+    one = picture.copy()
+    one[17:20, 14:19] = 0
+    read = [Line("1", Rect(8, 8, 32, 48), 0.9)]
+
+    assert with_bars(picture, read)[0].text == "|"
+    assert with_bars(one, read) == read

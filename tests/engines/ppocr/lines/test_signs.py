@@ -28,6 +28,7 @@ from dsocr.engines.ppocr.lines.signs import with_signs
         ("Europe, neuf", "Europe, neuf"),
         ("5I of oil, 39 U/I", "5l of oil, 39 U/l"),
         ("120 Ifm", "120 lfm"),
+        ("1 I, a box", "1 l, a box"),
         ("Officine S.r.I.", "Officine S.r.l."),
         ("Order-No 7, I am", "Order-No 7, I am"),
     ],

@@ -22,6 +22,7 @@ Ink = NDArray[np.uint8]
 _SIDES = (0.56, 1.9)  # of a line's height
 _STROKE = 0.22  # of the side, at most
 _UNEVEN = 0.2  # of the side: how far edges may differ
+_OBLONG = 0.15  # of the side
 _SHORTEST = 0.7  # of the side: an edge between round corners
 _BAR = 0.6  # of the side: the strokes of a cross are shorter where they meet
 _COVERED = 0.9  # of an edge
@@ -75,7 +76,13 @@ def find_check_boxes(image: Pixels, line_height: float) -> list[CheckBox]:
     rings = [ring for ring in _rings(ink, height) if _stands_free(ring, ink, height, _CLEAR_RING)]
     boxes = [CheckBox(_scaled(rect, scale), _is_ticked(rect, ink)) for rect in squares]
     boxes += [CheckBox(_scaled(r, scale), _has_dot(r, ink)) for r in _of_one_size(rings)]
+    boxes = [box for box in boxes if not (box.is_ticked and _is_oblong(box.rect))]
     return sorted(boxes, key=lambda box: (box.rect.y0, box.rect.x0))
+
+
+def _is_oblong(rect: Rect) -> bool:
+    """Whether it is no square: a letter with a stroke inside."""
+    return abs(rect.width - rect.height) > max(1.0, _OBLONG * rect.width)
 
 
 def _scaled(rect: Rect, scale: float) -> Rect:
@@ -110,7 +117,8 @@ def _squares(ink: Ink, height: float) -> list[Rect]:
 def _level_strokes(ink: Ink, least: float, most: float) -> NDArray[np.int32]:
     """Sides (N, 4) of thin level strokes as long as a box is wide, top to bottom."""
     shortest = _SHORTEST * least
-    kernel = np.ones((1, max(5, round(shortest))), np.uint8)
+    # An even length would move what is opened by a pixel, and an edge would look like a tick.
+    kernel = np.ones((1, max(5, round(shortest) | 1)), np.uint8)
     level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, kernel)
     count, _, stats, _ = cv2.connectedComponentsWithStats(level, connectivity=8)
     if count > _MAX_STROKES:

@@ -40,6 +40,8 @@ _MIN_LINES = 3
 _MIN_SCORE = 0.85
 _MAX_CHARACTERS = 3
 _MIN_SLASH = 8  # pixels
+_MIN_BAR = 12  # pixels
+_BAR_WIDTH = 0.18  # of its height
 _STROKE = 0.5  # of its width: a level stroke, as of 7 and Z, is wider
 _LEAN = 0.6  # of its width
 _STRAIGHT = 0.98
@@ -78,6 +80,30 @@ def lone_signs(
     sized = zip(read, found, strict=True)
     lines = [_by_shape(line, area, mark, ink, scale) for line, (area, mark) in sized]
     return [line for line in lines if _is_sign(line, has_ideographs=has_ideographs)]
+
+
+def with_bars(image: Pixels, lines: Sequence[Line]) -> list[Line]:
+    """The lines; an upright stroke alone that was taken for a 1 is the bar that it shows."""
+    return [
+        line.with_text("|") if line.text.strip() == "1" and _is_bar(image, line.rect) else line
+        for line in lines
+    ]
+
+
+def _is_bar(image: Pixels, rect: Rect) -> bool:
+    """Whether it is one straight stroke: a 1 has a flag or a foot."""
+    y0, y1, x0, x1 = (max(0, round(side)) for side in (rect.y0, rect.y1, rect.x0, rect.x1))
+    window = image[y0:y1, x0:x1]
+    if min(window.shape[:2]) < _MIN_SLASH:
+        return False
+    ink, _ = _ink(window, 1.0)
+    rows = np.flatnonzero(ink.any(axis=1))
+    columns = np.flatnonzero(ink.any(axis=0))
+    if len(rows) < _MIN_BAR or len(columns) > max(2, _BAR_WIDTH * len(rows)):
+        return False
+    inner = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    starts, ends = inner.argmax(axis=1), inner[:, ::-1].argmax(axis=1)
+    return bool(inner.any(axis=1).all() and max(np.ptp(starts), np.ptp(ends)) <= 1)
 
 
 def _is_level(quad: Quad) -> bool:

@@ -14,7 +14,7 @@ from dsocr.engines.ppocr.lines.curvature import MIN_CURVES, bend_of, unbent
 from dsocr.engines.ppocr.lines.gutters import separate_overlapping, split_at_gutters
 from dsocr.engines.ppocr.lines.inverse_words import with_dark_words
 from dsocr.engines.ppocr.lines.layer.box_labels import split_at_boxes, with_box_marks, without_boxes
-from dsocr.engines.ppocr.lines.lone_signs import lone_signs
+from dsocr.engines.ppocr.lines.lone_signs import lone_signs, with_bars
 from dsocr.engines.ppocr.lines.orientation import MIN_CHARACTERS, OrientationSearch
 from dsocr.engines.ppocr.lines.overlaid_text import OverlaidText
 from dsocr.engines.ppocr.lines.quality import (
@@ -44,6 +44,7 @@ DETAILS = {
 
 _SMALLER_SIDES = (960, 736)
 """Detection at a high resolution misses a short line on a wide page; these find it."""
+_LETTERS_OF_TEXT = 30  # percentile of the heights of boxes
 _MIN_SCORE = 0.5
 _MIN_IDEOGRAPHS = 10  # on a page; fewer may be misread
 
@@ -114,7 +115,7 @@ class LineRecognizer:
         if only_certain:
             certain = [pair for pair in zip(lines, quads, strict=True) if is_certain(pair[0])]
             lines, quads = [line for line, _ in certain], [quad for _, quad in certain]
-        text = _with_text(lines)
+        text = with_bars(clean, _with_text(lines))
         if not only_certain:
             text = self._with_lone_signs(clean, quads, boxes, text, poll)
         flags = quality_flags(text, legibility(lines, quads), detected=quads)
@@ -157,7 +158,9 @@ class LineRecognizer:
 
 def _check_boxes(image: Pixels, quads: Sequence[Quad]) -> list[CheckBox]:
     heights = [size[1] for size in map(size_of, quads) if size[0] > size[1]]
-    return find_check_boxes(image, LETTERS * float(np.median(heights))) if heights else []
+    # Boxes of short text are often taller than their letters.
+    height = LETTERS * float(np.percentile(heights, _LETTERS_OF_TEXT)) if heights else 0.0
+    return find_check_boxes(image, height) if heights else []
 
 
 def _with_text(lines: Sequence[Line]) -> list[Line]:

@@ -32,7 +32,7 @@ _LIGATURES = (
 """French words, where the page has no letters of the North."""
 _LITRES = (
     (re.compile(r"(?<=\d)I(?=\s|$|[),;/])|(?<=\d [mdch])I\b|(?<=/[mdnp])I\b|(?<=/)I\b"), "l"),
-    (re.compile(r"(?<=\d )I(?=fm\b|bs?\b|tr\b)"), "l"),
+    (re.compile(r"(?<=\d )I(?=fm\b|bs?\b|tr\b|,)"), "l"),
     (re.compile(r"(?<=\bS\.r\.)I(?=\.)"), "l"),
 )
 """A capital I where only a small l is a unit."""
