@@ -250,7 +250,11 @@ class Runtime:
         for (sequence, _, _, samples, drafts), result in zip(step.chunks, results, strict=True):
             if not samples or sequence.ended:
                 continue
-            if isinstance(result, SampledRun):
+            if isinstance(result, SampledToken):  # of most chunks: handled without another call
+                sequence.append(*result)
+                if sequence.finish_reason is not None:
+                    events += self._finish(sequence, sequence.finish_reason)
+            elif isinstance(result, SampledRun):
                 self._count_drafts(sequence, len(drafts), len(result.results) - 1)
                 events += self._receive(sequence, result.results)
             else:
