@@ -99,6 +99,8 @@ export function usePageScroll(props: {
     const isLookedAt = mainPage(layout, element.scrollTop, element.clientHeight) === pageIndex
     if (isNewPage && !(byUser.current && isLookedAt)) {
       byUser.current = false
+      clearTimeout(idle.current) // the page that the scrolling ended on is not wanted any more
+      settling.current = null
       element.scrollTo({ top: offsetOf(layout, pageIndex, element.clientHeight), behavior: 'instant' })
       anchor.current = null
     } else if (anchor.current !== null) {
