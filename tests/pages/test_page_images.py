@@ -27,6 +27,19 @@ class Pages:
         return PageImage(index, image, 60, 40, dpi)
 
 
+class SlowPages(Pages):
+    """Renders when `go_on` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def render_page(self, index: int, *, dpi: float) -> PageImage:
+        self.begun.set()
+        await self.go_on.wait()
+        return await super().render_page(index, dpi=dpi)
+
+
 async def jpeg_size() -> int:
     return len(encode_jpeg(await Pages().render_page(0, dpi=72)))
 
@@ -62,6 +75,20 @@ async def test_a_forgotten_document_leaves_the_others_cached() -> None:
     for document in ("a", "b"):
         await images.jpeg(document, pages, 0, dpi=72)
     assert pages.rendered == [0, 0, 0]
+
+
+async def test_a_cancelled_caller_renders_nothing_and_does_not_stop_a_rendering() -> None:
+    images, pages = PageImages(), SlowPages()
+    first, second = (asyncio.ensure_future(images.jpeg("a", pages, i, dpi=72)) for i in (0, 1))
+    await pages.begun.wait()
+    await asyncio.sleep(0)
+    for caller in (first, second):
+        caller.cancel()
+    await asyncio.wait([first, second])
+    pages.go_on.set()
+    assert await images.jpeg("a", pages, 2, dpi=72)  # after the first has ended
+    assert await images.jpeg("a", pages, 0, dpi=72)
+    assert pages.rendered == [0, 2]
 
 
 async def test_an_export_gets_the_bytes_of_the_viewer_from_the_same_cache() -> None:

@@ -62,20 +62,32 @@ class PageImages:
         width: int | None = None,
     ) -> bytes:
         """Page `index` of a document; `dpi` matters only when it is not cached. With a `width` the
-        page is rendered for it, and has at most so many pixels in a row. Raises what rendering the
-        page raises."""
+        page is rendered for it, and has at most so many pixels in a row. A caller that is
+        cancelled while it waits renders nothing. Raises what rendering the page raises."""
         key = (document_id, index, width)
         if width is not None:
             dpi = THUMBNAIL_DPI if width <= THUMBNAIL_WIDTH else SHARP_DPI
         if (found := self._cache.get(key)) is not None:
             return found
-        async with self._rendering:
-            if (found := self._cache.get(key)) is not None:
-                return found
-            content = await self._stored_or_rendered(key, pages, dpi)
-            if len(content) <= self._cache.maxsize:
-                self._cache[key] = content
-            return content
+        await self._rendering.acquire()
+        rendering = asyncio.ensure_future(self._rendered(key, pages, dpi))
+        rendering.add_done_callback(self._on_rendered)
+        return await asyncio.shield(rendering)  # cancelling it would end the process that renders
+
+    async def _rendered(
+        self, key: tuple[str, int, int | None], pages: RenderedPages, dpi: float | None
+    ) -> bytes:
+        if (found := self._cache.get(key)) is not None:
+            return found
+        content = await self._stored_or_rendered(key, pages, dpi)
+        if len(content) <= self._cache.maxsize:
+            self._cache[key] = content
+        return content
+
+    def _on_rendered(self, rendering: asyncio.Future[bytes]) -> None:
+        self._rendering.release()
+        if not rendering.cancelled():
+            rendering.exception()  # its caller may have left
 
     async def _stored_or_rendered(
         self, key: tuple[str, int, int | None], pages: RenderedPages, dpi: float | None
