@@ -6,7 +6,9 @@ import { STATES } from '../src/gallery/states'
 let gallery: ViteDevServer
 
 test.beforeAll(async () => {
-  gallery = await createServer({ root: new URL('..', import.meta.url).pathname, server: { port: 0 }, logLevel: 'error' })
+  const root = new URL('..', import.meta.url).pathname
+  const server = { port: 0, hmr: false as const, watch: null } // a page is not loaded again meanwhile
+  gallery = await createServer({ root, server, logLevel: 'error' })
   await gallery.listen()
 })
 test.afterAll(() => gallery.close())
