@@ -27,6 +27,8 @@ install_scripts
 install_native
 
 bin=.venv/bin
+# Without compiled files each of the many child processes of the tests would compile what it imports.
+unset PYTHONDONTWRITEBYTECODE
 if [ -n "$only_pytest" ]; then
   exec $bin/pytest "$@"
 fi
@@ -63,7 +65,7 @@ if [ -n "$page_pid" ]; then
   cat "$page_log" >&2
   [ -z "$page_failed" ] || die "the web page's checks failed"
 fi
-say "pytest";       $bin/pytest -n auto --dist loadfile $slow
+say "pytest";       $bin/pytest -n auto --dist worksteal $slow
 
 # What cannot be had is skipped with a message on a developer's machine and is a failure in CI.
 skip() {

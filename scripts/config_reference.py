@@ -35,6 +35,8 @@ SECTIONS = {  # titles of the sections of `Settings`
     "pages": "Decoding files (`pages`)",
     "embedded": "The embedded engine (`ppocr`)",
     "runtime": "The native engine",
+    "remote": "Servers of the model (`remote`)",
+    "ray": "A Ray cluster (`ray`)",
     "server": "The HTTP service",
     "jobs": "Jobs",
 }

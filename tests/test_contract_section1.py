@@ -30,7 +30,7 @@ DEFAULT_PROMPT = "<image>\n<|grounding|>Convert the document to markdown."
 SEVEN_KEYS = {"mode", "prompt", "text", "rawText", "durationMs", "fileName", "fileSize"}
 BESIDE_THEM = {"engine", "model", "layout", "pages", "requestId"}
 PAGE_KEYS = ["pageIndex", "text", "rawText", "layout", "lines", "durationMs", "finishReason"]
-PAGE_KEYS += ["flags", "reviewShare", "error", "mode"]
+PAGE_KEYS += ["flags", "reviewShare", "usage", "error", "mode"]
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dsocr import metrics
-from dsocr.metrics import NoMetrics, PrometheusMetrics, Sample
+from dsocr.metrics import NoMetrics, PageMeasure, PrometheusMetrics, Sample
 
 
 def values_of(rendered: bytes) -> dict[str, float]:
@@ -18,7 +18,7 @@ def test_counters_and_histograms_are_rendered_with_their_labels() -> None:
     counted.observe_request("/api/jobs/{job_id}", "GET", 404, 0.02)
     counted.count_rejection("queue_full")
     counted.count_rejection("queue_full")
-    counted.count_page("ppocr", "stop")
+    counted.observe_page(PageMeasure("ppocr", "gundam", "stop"))
     values = values_of(counted.render())
     labels = 'method="GET",route="/api/jobs/{job_id}",status="404"'
     assert values[f"dsocr_http_request_duration_seconds_count{{{labels}}}"] == 1
@@ -28,7 +28,7 @@ def test_counters_and_histograms_are_rendered_with_their_labels() -> None:
 
 def test_samples_are_rendered_with_the_counters() -> None:
     counted = PrometheusMetrics()
-    counted.count_page("ppocr", "stop")
+    counted.observe_page(PageMeasure("ppocr", "gundam", "stop"))
     rendered = counted.render([Sample("dsocr_requests_waiting", "Waiting", 3)])
     values = values_of(rendered)
     assert values["dsocr_requests_waiting"] == 3
@@ -48,7 +48,7 @@ def test_samples_of_one_name_are_one_family_with_a_type() -> None:
 
 def test_two_services_in_one_process_count_apart() -> None:
     one, other = PrometheusMetrics(), PrometheusMetrics()
-    one.count_page("native", "stop")
+    one.observe_page(PageMeasure("native", "gundam", "stop"))
     assert "dsocr_pages_total{" not in other.render().decode()
 
 

@@ -13,9 +13,17 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bench.drafts.acceptance import PROBE_MS, Count, grammar_of, page_count, with_errors
-from bench.drafts.lookup import Grammar
+from bench.drafts.acceptance import (
+    PROBE_MS,
+    Count,
+    count_drafter,
+    page_count,
+    with_errors,
+    written,
+)
 from bench.drafts.pages import TruePage, own_pages, sample_pages
+from dsocr.runtime.text.draft_lookup import Grammar
+from dsocr.runtime.text.drafter import Drafting, output_grammar
 from dsocr.runtime.text.tokenizer import Tokenizer
 
 LENGTHS = tuple(PROBE_MS)
@@ -25,7 +33,7 @@ Layer = Callable[[TruePage], Sequence[str]]
 class Bench:
     def __init__(self, tokenizer: Tokenizer, pages: Sequence[TruePage]) -> None:
         self._tokenizer, self._pages = tokenizer, pages
-        self._grammar = grammar_of(tokenizer)
+        self._grammar = output_grammar(tokenizer)
 
     def total(self, pages: Iterable[TruePage], layer: Layer, **how: int | bool) -> Count:
         whole = Count()
@@ -77,6 +85,17 @@ class Bench:
         cells = ", ".join(f"n = {n}: {one.tokens_a_pass:.2f}" for n, one in counts.items())
         print(f"\nBy the longest match: {cells}")
 
+    def print_engine(self) -> None:
+        """With the engine's own rule for the length of a draft."""
+        drafting = Drafting(self._tokenizer)
+        for name, boxes in (("with boxes", True), ("without", False)):
+            whole = Count()
+            for page in self._pages:
+                text = self._tokenizer.encode_once(written(page.blocks, boxes=boxes))
+                whole.add(count_drafter(drafting.drafter(page.lines), text))
+            drafted = whole.drafted / whole.passes
+            print(f"As the engine drafts, {name}: {whole.tokens_a_pass:.2f}, {drafted:.2f} drafted")
+
     def print_speed(self) -> None:
         print("\n| k | tokens a pass | gundam pages/s by the probe, 256 in flight |")
         print("| --- | --- | --- |")
@@ -109,6 +128,7 @@ def main() -> None:
     bench.print_kinds()
     bench.print_layers()
     bench.print_matches()
+    bench.print_engine()
     bench.print_speed()
 
 

@@ -6,8 +6,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.drafts.lookup import DraftLookup, Grammar
 from bench.drafts.pages import Block, TruePage
+from dsocr.runtime.text.draft_lookup import DraftLookup, Grammar
+from dsocr.runtime.text.drafter import Drafter, spellings
 from dsocr.runtime.text.tokenizer import Tokenizer
 
 PROBE_MS = {4: 9.57, 8: 11.6, 16: 16.6, 32: 27.1}
@@ -59,22 +60,21 @@ def count_passes(lookup: DraftLookup, target: Sequence[int], k: int) -> Count:
     return count
 
 
-def grammar_of(tokenizer: Tokenizer) -> Grammar:
-    """Ids of the grammar that a page with boxes is written in."""
-    bracket, line_break = tokenizer.encode("[["), tokenizer.encode("\n")
-    box_start, box_end, reference_end, cell, cell_end = (
-        tokenizer.encode(word)[0] for word in ("<|det|>", "<|/det|>", "<|/ref|>", "<td>", "</td>")
-    )
-    return Grammar(
-        box_start,
-        box_end,
-        follows={
-            reference_end: (box_start, *bracket),
-            box_end: tuple(line_break),
-            cell_end: (cell,),
-        },
-        starts=frozenset({*line_break, cell}),
-    )
+def count_drafter(drafter: Drafter, target: Sequence[int]) -> Count:
+    """The same for drafts whose length follows what was accepted."""
+    count, place = Count(tokens=len(target)), 0
+    while place < len(target):
+        draft = drafter.propose(target[:place], len(target) - place - 1)
+        right = 0
+        while right < len(draft) and draft[right] == target[place + right]:
+            right += 1
+        if draft:
+            drafter.record(len(draft), right)
+        place += right + 1
+        count.passes += 1
+        count.drafted += len(draft)
+        count.empty += not draft
+    return count
 
 
 def written(blocks: Sequence[Block], *, boxes: bool, seed: int = 0) -> str:
@@ -87,12 +87,6 @@ def written(blocks: Sequence[Block], *, boxes: bool, seed: int = 0) -> str:
         box = ", ".join(str(dice.randrange(1000)) for _ in range(4))
         parts.append(f"<|ref|>{block.label}<|/ref|><|det|>[[{box}]]<|/det|>\n{block.text}\n")
     return "\n".join(parts)
-
-
-def spellings(lines: Sequence[str]) -> list[str]:
-    """A layer with its line ends as breaks, and as blanks, where divided words are joined."""
-    joined = " ".join(lines).replace("- ", "")
-    return ["\n".join(lines), joined]
 
 
 def with_errors(lines: Sequence[str], share: float, dice: random.Random) -> list[str]:
@@ -114,6 +108,6 @@ def page_count(
     longest: int = 3,
     boxes: bool = True,
 ) -> Count:
-    references = [tokenizer.encode(text) for text in spellings(layer)] if layer else []
+    references = [tokenizer.encode_once(text) for text in spellings(layer)]
     lookup = DraftLookup(references, grammar=grammar, longest=longest)
     return count_passes(lookup, tokenizer.encode(written(page.blocks, boxes=boxes)), k)

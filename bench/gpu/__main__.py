@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.gpu.drafts import drafts_row
 from bench.gpu.families import ocr2_row, unlimited_row
 from bench.gpu.harness import Bench, start
 from bench.gpu.peers import PEERS
@@ -53,6 +54,7 @@ ROWS: dict[str, Callable[[Bench], Iterator[dict[str, Any]]]] = {
     "small": small_row,
     "ocr2": ocr2_row,
     "unlimited": unlimited_row,
+    "drafts": drafts_row,
     "start": start_row,
     "engine": engine_row,
 }

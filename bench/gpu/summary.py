@@ -29,6 +29,9 @@ def summarize(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         through_engine = figure("engine", "a page s", min, mode=mode, **{"in flight": 1})
         return through_engine or figure("lone", "seconds", min, mode=mode)
 
+    def drafted(pages: str, column: str, **same: Any) -> Any:
+        return figure("drafts", column, max, pages=pages, drafts="fast", **same)
+
     named = {
         "single-stream decode tok/s": figure("decode", "tokens/s", max, pages=1),
         "decode B=256 tok/s": figure("decode", "tokens/s", max, pages=256),
@@ -38,6 +41,14 @@ def summarize(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         "gundam page alone s, 1,000 tokens": alone("gundam"),
         "start to first token s, warm": figure(
             "start", "first token", statistics.median, **{"kernel caches": "warm"}
+        ),
+        "drafts: gundam pages/s, 256 in flight": drafted("mixed", "pages/s", **{"in flight": 256}),
+        "drafts: gundam pages/s, 32 in flight": drafted("mixed", "pages/s", **{"in flight": 32}),
+        "drafts: lone gundam page s, 1,000 tokens": drafted("alone", "s a page"),
+        "drafts: single-stream tok/s": drafted("alone", "tokens/s"),
+        "drafts: loss in % where nothing can be drafted": _loss(
+            drafted("nothing to draft", "tokens/s"),
+            figure("drafts", "tokens/s", max, pages="nothing to draft", drafts="off"),
         ),
     }
     peers = dict.fromkeys(line["row"] for line in lines if line["row"].startswith("peer"))
@@ -54,6 +65,13 @@ def summarize(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for goal in goals()
         if named[goal["figure"]] is not None
     ]
+
+
+def _loss(rate: float | None, rate_without: float | None) -> float | None:
+    """Per cent of the rate without drafts."""
+    if rate is None or rate_without is None:
+        return None
+    return round(100 * (1 - rate / rate_without), 1)
 
 
 def goals() -> list[dict[str, Any]]:

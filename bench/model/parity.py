@@ -39,7 +39,8 @@ from dsocr.runtime.models.registry import read_config
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.tokenizer import Tokenizer
-from dsocr.runtime.weights.loader import INDEX, check_checkpoint, load_model
+from dsocr.runtime.weights.headers import INDEX
+from dsocr.runtime.weights.loader import check_checkpoint, load_model
 from tests.runtime.goldens import (
     GOLDENS,
     genuine_tokenizer,

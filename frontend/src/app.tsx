@@ -8,7 +8,7 @@ import { useTranslation } from './i18n/translation'
 import { ACCEPT, documentsOf, validateFiles, type Rejection } from './lib/files'
 import { chosenModel } from './lib/models'
 import { HistoryScreen } from './screens/history/history-screen'
-import { refreshJobs } from './screens/refresh'
+import { refresh, refreshJobs } from './screens/refresh'
 import { Header } from './screens/shell/header'
 import { KeyDialog } from './screens/shell/key-dialog'
 import { useHealth } from './screens/shell/use-health'
@@ -150,7 +150,7 @@ export function App() {
           <p>{t.upload.dropNow}</p>
         </div>
       )}
-      <KeyDialog onKey={() => void cache.invalidateQueries()} />
+      <KeyDialog onKey={() => void refresh(cache, [])} />
       <ShortcutDialog opened={shortcutsOpened} onClose={() => setShortcutsOpened(false)} />
     </div>
   )

@@ -22,12 +22,16 @@ from annotated_types import Ge, Gt
 from pydantic import TypeAdapter, ValidationError
 
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
+from dsocr.engines.deepseek.remote.config import RemoteConfig, parse_urls
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.ppocr.scripts.languages import parse_languages
+from dsocr.engines.ray.config import RayConfig, RayEngineConfig
 from dsocr.engines.registry import ENGINES, canonical_name
 from dsocr.errors import DsocrError
 from dsocr.host import HostConfig
 from dsocr.jobs.config import JobsConfig
+from dsocr.jobs.files.storage import is_cloud_url
+from dsocr.logs import LogFormat
 from dsocr.model_hosts import ModelsConfig, NamedModel, models_config, parse_models
 from dsocr.options import OptionLimits, parse_no_repeat
 from dsocr.pages.config import PagesConfig
@@ -44,6 +48,8 @@ DATABASE_SCHEMES = ("sqlite:///", "postgresql+psycopg://")
 
 FIXED_NAMES = {
     ("", "engine"): "DEEPSEEK_OCR_ENGINE",
+    ("", "log_format"): "DEEPSEEK_OCR_LOG_FORMAT",
+    ("", "traces_url"): "DEEPSEEK_OCR_TRACES_URL",
     ("", "default_prompt"): "DEEPSEEK_OCR_DEFAULT_PROMPT",
     ("", "runs_dir"): "DEEPSEEK_OCR_RUNS_DIR",
     ("", "no_repeat_ngram"): "DEEPSEEK_OCR_NO_REPEAT_NGRAM",
@@ -55,14 +61,19 @@ FIXED_NAMES = {
     ("runtime", "attn_impl"): "DEEPSEEK_ATTN_IMPL",
     ("runtime", "device"): "DEEPSEEK_OCR_DEVICE",
     ("runtime", "dtype"): "DEEPSEEK_OCR_DTYPE",
+    ("runtime", "drafts"): "DEEPSEEK_OCR_DRAFTS",
     ("runtime", "max_tiles"): "DEEPSEEK_OCR_MAX_TILES",
     ("runtime", "kernel_cache"): "DEEPSEEK_OCR_KERNEL_CACHE",
+    ("remote", "urls"): "DEEPSEEK_OCR_REMOTE_URLS",
+    ("remote", "model"): "DEEPSEEK_OCR_REMOTE_MODEL",
+    ("remote", "api_key"): "DEEPSEEK_OCR_REMOTE_API_KEY",
     ("server", "max_image_mb"): "DEEPSEEK_MAX_IMAGE_MB",
     ("server", "allowed_origins"): "DEEPSEEK_ALLOWED_ORIGINS",
     ("server", "api_keys"): "DEEPSEEK_OCR_API_KEYS",
     ("server", "keys_file"): "DEEPSEEK_OCR_KEYS_FILE",
     ("server", "contracts"): "DEEPSEEK_OCR_CONTRACTS",
     ("jobs", "database_url"): "DEEPSEEK_OCR_DATABASE_URL",
+    ("jobs", "storage_url"): "DEEPSEEK_OCR_STORAGE_URL",
 }
 """Section and field -> variable, for names that do not follow the rule."""
 
@@ -172,9 +183,17 @@ class Settings:
     model_idle_seconds: Annotated[float, Ge(0)] = 0
     """After so long without pages a model that is not the default is unloaded until its next page;
     0: it stays loaded."""
+    log_format: LogFormat = "text"
+    """The log of `dsocr serve`: lines for people, or one JSON object a line with request and trace
+    ids, and a line for each request."""
+    traces_url: str = ""
+    """An OTLP collector that gets traces, such as `http://host:4318/v1/traces`; empty: none. Needs
+    the extra `otel`."""
     pages: PagesConfig = field(default_factory=PagesConfig)
     embedded: PpocrConfig = field(default_factory=PpocrConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    remote: RemoteConfig = field(default_factory=RemoteConfig)
+    ray: RayConfig = field(default_factory=RayConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
 
@@ -220,10 +239,19 @@ class Settings:
         """The host of the default model, which commands use."""
         return self.models_config().default
 
+    def ray_config(self) -> RayEngineConfig:
+        """The settings of the engine `ray`, with those of what its replicas run."""
+        return RayEngineConfig(self.ray, {"native": self.runtime, "ppocr": self.embedded})
+
     def _host_config(self) -> HostConfig:
         return HostConfig(
             engine=self.engine,
-            engine_configs={"native": self.runtime, "ppocr": self.embedded},
+            engine_configs={
+                "native": self.runtime,
+                "ppocr": self.embedded,
+                "ray": self.ray_config(),
+                "remote": self.remote,
+            },
             model_path=self.runtime.model_path,
             pages=self.pages,
             retry=self.retry,
@@ -308,12 +336,18 @@ def _convert(variable: Variable, text: str) -> Any:
             return parse_no_repeat(text)
         if variable.field == "languages":
             return parse_languages(text)
+        if variable.field == "urls":
+            return parse_urls(text)
         if variable.field == "models":
             return tuple(map(_full_model, parse_models(text)))
         if variable.field == "engine" and canonical_name(text) not in ("auto", *ENGINES):
             raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
         if variable.field == "database_url" and not text.startswith(DATABASE_SCHEMES):
             raise ValueError("write sqlite:///path or postgresql+psycopg://user@host/database")
+        if variable.field == "storage_url" and not is_cloud_url(text):
+            raise ValueError(
+                "write s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
+            )
         if variable.field == "device":
             return ",".join(parse_devices(text))
         if variable.field == "default_prompt":

@@ -119,6 +119,13 @@ class EngineCrashed(DsocrError):
     retryable = True
 
 
+class RemoteFailed(DsocrError):
+    """The servers of the model failed to read this page."""
+
+    code = "remote_failed"
+    retryable = True
+
+
 class BadCheckpoint(DsocrError):
     """The weights folder is incomplete or not a DeepSeek-OCR checkpoint."""
 

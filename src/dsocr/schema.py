@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from dsocr.types import Block, Box, PageFailure, PageResult, TextLine
+from dsocr.types import Block, Box, PageFailure, PageResult, TextLine, Usage
 
 Wire = dict[str, Any]
 """A JSON object."""
@@ -67,6 +67,16 @@ class PageError(BaseModel):
     retryable: bool = False
 
 
+class PageUsage(BaseModel):
+    """Tokens of a page, those of all attempts together."""
+
+    visionTokens: int = Field(description="Of the image, in the prompt")
+    promptTokens: int
+    completionTokens: int = Field(description="Written by the model")
+    draftedTokens: int = Field(description="Guessed before the model computed them")
+    acceptedTokens: int = Field(description="Guesses that the model wrote")
+
+
 class PageAnswer(BaseModel):
     """One page. A page that could not be read keeps its place and has an error."""
 
@@ -80,6 +90,9 @@ class PageAnswer(BaseModel):
     flags: list[str]
     reviewShare: float | None = Field(
         default=None, description="Share of the words to compare with the page, 0-1"
+    )
+    usage: PageUsage | None = Field(
+        default=None, description="null where the engine counts no tokens"
     )
     error: PageError | None
     mode: str | None = Field(default=None, description="The mode that the page was read in")
@@ -157,6 +170,19 @@ def serialize_failure(failure: PageFailure) -> Wire:
     return {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
 
 
+def serialize_usage(usage: Usage) -> Wire | None:
+    """A `PageUsage`; None for a page without tokens."""
+    if not usage.prompt_tokens:
+        return None
+    return {
+        "visionTokens": usage.vision_tokens,
+        "promptTokens": usage.prompt_tokens,
+        "completionTokens": usage.completion_tokens,
+        "draftedTokens": usage.drafted_tokens,
+        "acceptedTokens": usage.accepted_tokens,
+    }
+
+
 def serialize_page(page: PageResult) -> Wire:
     """A `PageAnswer`."""
     return {
@@ -169,6 +195,7 @@ def serialize_page(page: PageResult) -> Wire:
         "finishReason": page.finish_reason,
         "flags": list(page.flags),
         "reviewShare": page.review_share,
+        "usage": serialize_usage(page.usage),
         "error": serialize_failure(page.error) if page.error else None,
         "mode": page.mode,
     }

@@ -17,6 +17,8 @@ ModeChoice = Mode | Literal["auto"]
 Task = Literal["markdown", "text", "ocr", "figure", "describe", "locate", "custom"]
 Headers = Literal["omit", "keep"]
 """What a document's text does with running heads, footers and page numbers."""
+DraftsName = Literal["off", "exact", "fast"]
+"""Whether tokens are guessed before the model computes them (`RuntimeConfig.drafts`)."""
 FinishReason = Literal["stop", "length", "repetition", "error"]
 
 HIDDEN_TEXT = "hidden_text"
@@ -201,6 +203,10 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    drafted_tokens: int = 0
+    """Tokens that were guessed before the model computed them."""
+    accepted_tokens: int = 0
+    """Of these, the ones that it wrote: each saved a step of its own."""
 
 
 @dataclass(frozen=True, slots=True)

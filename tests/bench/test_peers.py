@@ -118,7 +118,17 @@ def everything() -> list[dict[str, Any]]:
         {"row": "lone", "mode": "gundam", "seconds": 0.7},
         *({"row": "start", "kernel caches": "warm", "first token": one} for one in (9, 5, 6)),
         {"row": "start", "kernel caches": "cold", "first token": 40},
+        *(draft_line("fast", pages, count) for pages, count in DRAFTED),
+        draft_line("off", "nothing to draft", 256, rate=5000),
     ]
+
+
+DRAFTED = (("mixed", 256), ("mixed", 32), ("alone", 1), ("nothing to draft", 256))
+
+
+def draft_line(drafts: str, pages: str, count: int, rate: int = 4900) -> dict[str, Any]:
+    line = {"row": "drafts", "drafts": drafts, "pages": pages, "in flight": count}
+    return {**line, "pages/s": 30.5, "tokens/s": rate, "s a page": 0.5}
 
 
 def test_the_summary_sets_peers_beside_ours() -> None:
@@ -130,6 +140,7 @@ def test_the_summary_sets_peers_beside_ours() -> None:
     assert by_name["start to first token s, warm"]["measured"] == 6
     assert by_name["single-stream decode tok/s"]["peer hf"] == 50
     assert by_name["base pages/s"]["peer hf"] == ""
+    assert by_name["drafts: loss in % where nothing can be drafted"]["measured"] == 2.0
     assert "peer hf" not in summary.summarize(everything())[0]
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import signal
 import threading
 import zipfile
@@ -260,3 +261,33 @@ def test_failures_of_files_with_line_ends_in_their_names_are_a_line_each(
     listed = dsocr("batch", "status", work, "--failures").out.decode().splitlines()
     assert [line for line in listed if "scans" in line] == [listed[-1]]
     assert r"/one\ntwo.png: " in listed[-1]
+
+
+@pytest.mark.parametrize("shards", ["jsonl", "parquet"])
+def test_a_damaged_shard_is_found_and_read_again(
+    dsocr: Dsocr, scans: Path, work: Path, tmp_path: Path, shards: str
+) -> None:
+    dsocr("batch", "plan", work, scans, "--shards", shards)
+    dsocr("batch", "run", work, "-q")
+    shard = sorted((work / "shards").iterdir())[1]
+    whole = shard.read_bytes()
+    for content in (whole[:-40], whole[40:], b"", b"\xff" * 300, b"{}\n", b"[1]\n"):
+        shard.write_bytes(content)
+        verified = dsocr("batch", "verify", work)
+        assert verified.status == 5
+        assert f"group {shard.stem}: " in verified.out.decode()
+        assert "delete shards/GROUP.* and done/GROUP.json" in verified.err
+        exported = dsocr("batch", "export", work, "-o", tmp_path / "out")
+        assert exported.status == 3
+        assert re.search(r"b\.pdf: .*(is broken|has no record)", exported.err)
+        assert (tmp_path / "out" / "a.png.md").read_text() == "alpha\n"
+    summary = work / "done" / f"{shard.stem}.json"
+    shard.unlink()
+    summary.unlink()
+
+    assert dsocr("batch", "run", work, "-q").status == 0
+
+    assert shard.read_bytes() == whole
+    summary.write_text("{")
+    assert dsocr("batch", "status", work).status == 0
+    assert json.loads(summary.read_text())["pages"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
 from itertools import islice
 
@@ -19,6 +20,7 @@ from tests.fakes import FakeEngine
 
 def test_bench_prints_pages_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys.modules[generate_pages.__module__], "HEIGHT", 400)  # few lines
     result = CliRunner().invoke(
         app, ["bench", "--engine", "ppocr", "--mode", "tiny", "--in-flight", "1", "--pages", "2"]
     )
@@ -59,6 +61,20 @@ def test_generated_pages_differ() -> None:
     pages = list(islice(generate_pages(), 3))
 
     assert len({page.image.tobytes() for page in pages}) == 3
+    assert all(page.text_lines is None for page in pages)
+
+
+def test_generated_pages_have_their_text_for_drafts() -> None:
+    page = next(generate_pages(text_layers=True))
+
+    assert page.text_lines is not None and page.text_lines[0].text.startswith("Page 1: ")
+    assert len(page.text_lines) == 40
+
+
+def test_an_unknown_kind_of_drafts_is_refused() -> None:
+    result = CliRunner().invoke(app, ["bench", "--drafts", "some"])
+
+    assert result.exit_code == 2 and "not one of off, exact, fast" in result.output
 
 
 @pytest.mark.parametrize("counts", ["", "a", "0", "1,,2"])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from typing import get_args
 
 import pytest
 import pytest_asyncio
 
+from dsocr.config import Settings
 from dsocr.engines.base import Engine
 from dsocr.engines.deepseek.grounding import parse
+from dsocr.engines.deepseek.remote.config import RemoteConfig
+from dsocr.engines.deepseek.remote.engine import create_engine as create_remote
 from dsocr.engines.pool import EnginePool
 from dsocr.engines.ppocr.config import PpocrConfig
 from dsocr.engines.ppocr.engine import PpocrEngine
@@ -19,6 +22,7 @@ from dsocr.errors import UnsupportedTask
 from dsocr.types import OcrOptions, PageImage, Task
 from tests.engines.ppocr import typeset
 from tests.fakes import OPTIONS, FakeEngine
+from tests.served import served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one started engine for its tests
 
@@ -27,12 +31,24 @@ ENGINES: dict[str, Callable[[], Engine]] = {
     "fake": lambda: FakeEngine(seconds=0.1),
     "pool": lambda: EnginePool([FakeEngine(seconds=0.1), FakeEngine(seconds=0.1)]),
 }
+SLOW = ["remote"]
+"""With `--slow`: pages that another service reads, with an engine of its own."""
 FAST: OcrOptions = replace(OPTIONS, mode="small")
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def make_engine(request: pytest.FixtureRequest) -> Callable[[], Engine]:
-    return ENGINES[request.param]
+@pytest.fixture(
+    scope="module",
+    params=[*ENGINES, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)],
+)
+def make_engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Engine]]:
+    if request.param in ENGINES:
+        yield ENGINES[request.param]
+        return
+    settings = Settings(runs_dir=tmp_path_factory.mktemp("other"), engine="ppocr")
+    with served(settings, PpocrEngine(PpocrConfig())) as port:
+        yield lambda: create_remote(RemoteConfig((f"http://127.0.0.1:{port}/v1",)))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

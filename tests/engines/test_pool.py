@@ -20,6 +20,7 @@ from dsocr.pipeline.pipeline import Pipeline
 from dsocr.process.inflight import Suspicion, WorkerLost
 from dsocr.types import OcrOptions, PageImage, PageResult
 from tests.fakes import OPTIONS, FakeEngine, FakeSource, page_image
+from tests.waiting import DEADLINE_SECONDS
 
 HANG, WORDS = ["@hang"], ["one", "two", "three"]
 
@@ -92,7 +93,7 @@ async def until(condition: Callable[[], bool]) -> None:
         while not condition():
             await asyncio.sleep(0)
 
-    await asyncio.wait_for(wait(), 10)
+    await asyncio.wait_for(wait(), DEADLINE_SECONDS)
 
 
 async def started(*members: Member) -> EnginePool:
@@ -486,3 +487,22 @@ async def test_closing_closes_all_members_and_ends_their_starts() -> None:
 
     assert good.closed and slow.closed
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_member_that_takes_longer_for_a_page_gets_fewer_where_durations_count() -> None:
+    slow, fast = Member(max_concurrency=8), Member(max_concurrency=8)
+    pool = EnginePool([slow, fast], by_duration=True)
+    await pool.start()
+    for member, seconds in zip(pool._members, (5.0, 1.0), strict=True):
+        member.add_duration(seconds)
+    reading = [
+        asyncio.ensure_future(pool.recognize(page_image(HANG, index=number), OPTIONS))
+        for number in range(6)
+    ]
+    await until(lambda: slow.running + fast.running == 6)
+
+    assert (slow.running, fast.running) == (1, 5)
+    for task in reading:
+        task.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
+    await pool.close()

@@ -40,8 +40,10 @@ def serve_pages(
 
 
 def done_frame(number: int, reason: str, text_ends: Iterable[int], **counts: int) -> Header:
-    """The end of a page of the native engine, each token as probable as the others."""
+    """The end of a page of the native engine, each token as probable as the others and none of
+    them drafted, unless the counts say so."""
     ends = list(text_ends)
+    counts = {"drafted_tokens": 0, "accepted_tokens": 0, **counts}
     scores = {"logprobs": pack_floats([-0.1] * len(ends)), "text_ends": pack_counts(ends)}
     return {"kind": "done", "id": number, "finish_reason": reason, **counts, **scores}
 

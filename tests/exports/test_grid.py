@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dsocr.exports.tables.grid import MAX_SPAN, Grid, parse_grids
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsocr.exports.tables.grid import MAX_SPAN, Grid, _TablesParser, parse_grids
+from dsocr.exports.tables.plain_tables import plain_grids
 
 
 def places(grid: Grid) -> list[tuple[int, int, int, int, str]]:
@@ -62,3 +67,28 @@ def test_tables_come_in_order_and_an_empty_one_is_a_grid() -> None:
     first, second = parse_grids("<table></table>text<table><tr><td>x</td></tr></table>")
     assert (first.num_rows, first.num_columns, places(second)) == (0, 0, [(0, 0, 1, 1, "x")])
     assert parse_grids("no table") == []
+
+
+TOKENS = st.sampled_from(
+    ["<table>", "</table>", "<tr>", "</tr>", "<td>", "</td>", "<th>", "<td rowspan=2>", "<br>"]
+    + ["<td colspan=\"3\" rowspan='2'>", "<caption>", "</caption>", "<tbody>", "a &amp; b", "\n x "]
+    + ["&lt", ">", "<br/>", "</thead>", "<td colspan=0>"]
+)
+
+
+@given(st.lists(TOKENS, max_size=30))
+def test_plain_tables_are_what_the_parser_of_html_finds(tokens: list[str]) -> None:
+    html = "".join(tokens)
+    found = plain_grids(html)
+    parser = _TablesParser()
+    parser.feed(html)
+    parser.close()
+    assert found is None or found == parser.grids
+
+
+@pytest.mark.parametrize(
+    "other", ["<b>x</b>", "<td class=x>", "<TD>", "a < b", "<!-- x -->", "<td"]
+)
+def test_what_is_no_plain_table_is_left_to_the_parser_of_html(other: str) -> None:
+    assert plain_grids(f"<table><tr><td>{other}</td></tr></table>") is None
+    assert plain_grids("<table><tr><td rowspan=2>a</td></tr></table>") is not None

@@ -11,7 +11,7 @@ import pytest
 from dsocr import exports
 from dsocr.exports.markdown import PAGE_BREAK
 from dsocr.schema import document_schema, serialize_page
-from dsocr.types import Box, TextLine
+from dsocr.types import Box, TextLine, Usage
 from tests.exports.documents import RAW, document, failed_page, page
 from tests.exports.samples import report
 
@@ -30,6 +30,7 @@ def test_a_page_has_the_promised_keys() -> None:
         "finishReason",
         "flags",
         "reviewShare",
+        "usage",
         "error",
         "mode",
     ]
@@ -37,6 +38,18 @@ def test_a_page_has_the_promised_keys() -> None:
     assert wire["rawText"] == RAW["issue75_title"]
     assert wire["durationMs"] == 1250.0
     assert (wire["finishReason"], wire["flags"], wire["error"]) == ("stop", [], None)
+
+
+def test_a_page_has_its_tokens_where_the_engine_counts_them() -> None:
+    usage = Usage(273, 284, 900, 12.5, drafted_tokens=700, accepted_tokens=450)
+    assert serialize_page(page("x"))["usage"] is None
+    assert serialize_page(dataclasses.replace(page("x"), usage=usage))["usage"] == {
+        "visionTokens": 273,
+        "promptTokens": 284,
+        "completionTokens": 900,
+        "draftedTokens": 700,
+        "acceptedTokens": 450,
+    }
 
 
 def test_lines_have_their_boxes_in_fractions() -> None:

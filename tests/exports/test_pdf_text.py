@@ -13,8 +13,8 @@ from dsocr.exports.pdf.visual_order import visual_order
 from dsocr.types import Box
 
 
-def test_the_font_is_a_valid_file_of_one_glyph() -> None:
-    font = empty_font()
+def test_the_font_is_a_valid_file_with_a_glyph_for_each_width() -> None:
+    font = empty_font([260, 1000])
     _, count = struct.unpack_from(">IH", font)
     tables = {}
     for number in range(count):
@@ -23,8 +23,11 @@ def test_the_font_is_a_valid_file_of_one_glyph() -> None:
     assert list(tables) == sorted(tables)
     assert struct.unpack(f">{len(font) // 4}I", font)  # whole words
     assert sum(struct.unpack(f">{len(font) // 4}I", font)) & 0xFFFFFFFF == 0xB1B0AFBA
-    assert struct.unpack_from(">H", tables[b"maxp"], 4) == (1,)
-    assert len(font) < 400
+    assert struct.unpack_from(">H", tables[b"maxp"], 4) == (3,)
+    assert struct.unpack(">HhHhHh", tables[b"hmtx"]) == (500, 0, 260, 0, 1000, 0)
+    places = struct.unpack(">4I", tables[b"loca"])
+    assert places == tuple(range(0, len(tables[b"glyf"]) + 1, len(tables[b"glyf"]) // 3))
+    assert len(font) < 500
 
 
 def test_each_character_has_one_code_that_stands_for_it() -> None:
@@ -32,7 +35,8 @@ def test_each_character_has_one_code_that_stands_for_it() -> None:
     assert letters.encode("aba𠀀") == b"0001000200010003"
     assert b"<0003> <D840DC00>" in letters.to_unicode()
     assert letters.widths() == b"[1 [500 500 1000]]"
-    assert letters.glyphs() == bytes(8)
+    assert letters.glyph_widths() == [500, 1000]
+    assert letters.glyphs() == struct.pack(">4H", 0, 1, 1, 2)
 
 
 def test_letters_have_the_widths_of_their_kind() -> None:

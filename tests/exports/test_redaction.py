@@ -23,7 +23,9 @@ from dsocr.exports import FORMATS, public_name, render
 from dsocr.exports.options import ExportOptions
 from dsocr.exports.redaction.matching import find, masked
 from dsocr.exports.redaction.normal import MASK
+from dsocr.exports.redaction.pages import Covered
 from dsocr.exports.redaction.patterns import Searcher
+from dsocr.exports.redaction.pictures import boxes_of
 from dsocr.types import (
     Block,
     Box,
@@ -406,5 +408,20 @@ def test_other_tools_do_not_find_the_secret(
         pytest.skip(f"needs {command[0]}")
     for path, expected in ((born_digital, True), (redacted_pdf, False)):
         run = [part.format(path) for part in command]
-        said = subprocess.run(run, capture_output=True, check=False, timeout=30).stdout
+        said = subprocess.run(run, capture_output=True, check=False, timeout=120).stdout
         assert (SECRET.encode() in said) is expected or command[0] == "pdfinfo" and not expected
+
+
+@pytest.mark.parametrize(("turned", "is_whole"), [(0, False), (180, True)])
+def test_a_line_upside_down_on_an_upright_page_is_covered_as_a_whole(
+    turned: int, is_whole: bool
+) -> None:
+    image = Image.new("L", (400, 40), "white")
+    ImageDraw.Draw(image).text(
+        (10, 8), "Zanzibar is in a note", "black", ImageFont.load_default(24)
+    )
+    dark = image.point(lambda value: 255 - value).getbbox()
+    image = image.crop(dark).rotate(turned)
+    line = TextLine("Zanzibar is in a note", Box(0, 0, 1, 1), 0.9)
+    [box] = boxes_of(Covered(line.box, line, [(0, 8)]), np.asarray(image).astype(np.int16))
+    assert (box[0], box[2] == image.width - 1) == (0, is_whole)

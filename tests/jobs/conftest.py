@@ -16,27 +16,16 @@ import pytest
 
 from dsocr.jobs.store.database import Database
 from tests.fakes import pdf
-from tests.postgres import PostgresServer, postgres_server
 from tests.processes import reserved_port
 from tests.waiting import DEADLINE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
-STORES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(params=STORES)
-def store_place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+@pytest.fixture
+def store_place(database_url: str, tmp_path: Path) -> Path | str:
     """An empty place for a store: a file, or the URL of a database."""
-    if request.param == "sqlite":
-        return tmp_path / "commands.sqlite3"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return server.new_database()
+    return database_url or tmp_path / "commands.sqlite3"
 
 
 @pytest.fixture
@@ -65,8 +54,13 @@ def numbered(count: int, *commands: str) -> bytes:
 class Server:
     """One process of the service."""
 
-    def __init__(self, runs_dir: Path, *, seconds: float = 0.0, **settings: Any) -> None:
+    def __init__(
+        self, runs_dir: Path, *, seconds: float = 0.0, database_url: str = "", **settings: Any
+    ) -> None:
         self.runs_dir = runs_dir
+        self.store: Path | str = database_url or runs_dir / "jobs" / "jobs.sqlite3"
+        if database_url:
+            settings["jobs"] = {"database_url": database_url, **settings.get("jobs", {})}
         self._log = runs_dir.with_suffix(".log")
         self._reservation = reserved_port()
         self.port: int = self._reservation.getsockname()[1]
@@ -153,15 +147,30 @@ NewServer = Callable[..., Server]
 @pytest.fixture
 def new_server(tmp_path: Path) -> Iterator[NewServer]:
     """`new_server(seconds=0.02)` starts a process on the store of this test."""
+    with started_servers(tmp_path / "runs") as make:
+        yield make
+
+
+@pytest.fixture
+def new_server_on_each(tmp_path: Path, database_url: str) -> Iterator[NewServer]:
+    """`new_server` with a store in each database."""
+    with started_servers(tmp_path / "runs", database_url=database_url) as make:
+        yield make
+
+
+@contextlib.contextmanager
+def started_servers(runs_dir: Path, **always: Any) -> Iterator[NewServer]:
     servers: list[Server] = []
 
     def make(**settings: Any) -> Server:
-        servers.append(Server(tmp_path / "runs", **settings))
+        servers.append(Server(runs_dir, **always, **settings))
         return servers[-1].start()
 
-    yield make
-    for server in servers:
-        server.close()
+    try:
+        yield make
+    finally:
+        for server in servers:
+            server.close()
 
 
 def children(pid: int) -> list[int]:

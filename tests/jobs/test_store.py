@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, inspect
+from sqlalchemy.exc import DBAPIError
 
-from dsocr.errors import DiskFull, QueueFull
+from dsocr.errors import DiskFull, QueueFull, StoreUnavailable
 from dsocr.jobs.document import corrected, exported
 from dsocr.jobs.job import (
     ClaimRequest,
@@ -31,6 +32,7 @@ from dsocr.jobs.worker_registry import HeartbeatMonitor, WorkerRegistry
 from dsocr.types import Box, PageFailure, PageResult, TextLine
 from tests.fakes import OPTIONS
 from tests.jobs.rows import accepted, claim, claimed, finished_job, new_job, read
+from tests.postgres import PostgresServer
 
 
 def pragma(connection: Connection, name: str) -> object:
@@ -400,6 +402,11 @@ def test_heartbeats_expire_by_the_clock_of_the_observer() -> None:
     assert monitor.expired({"a": 8, "b": 2}) == set()
     now = 110.0
     assert monitor.expired({"a": 8, "b": 2}) == {"a"}
+    monitor.restart()
+    now = 120.0
+    assert monitor.expired({"a": 8, "b": 2}) == set()
+    now = 125.0
+    assert monitor.expired({"a": 8, "b": 2}) == {"a", "b"}
 
 
 @pytest.mark.parametrize("search", ["", "scan", "scan 1", "SCAN 12.", "%", "none"])
@@ -441,6 +448,40 @@ async def test_names_are_searched_in_the_index_that_has_them(
 
     await sqlite.read(record)
     assert "SCAN jobs USING COVERING INDEX jobs_by_name" in await sqlite.read(plan)
+
+
+@pytest.mark.slow
+async def test_names_are_searched_in_the_trigrams_of_postgresql(postgres: PostgresServer) -> None:
+    database = Database(postgres.new_database())
+    await database.open()
+
+    def plan(connection: Connection) -> str:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        statement = "EXPLAIN SELECT id FROM jobs WHERE names LIKE '%%scan%%'"
+        rows = connection.exec_driver_sql(statement, ())
+        return " ".join(row[0] for row in rows)
+
+    assert "jobs_by_name" in await database.read(plan)
+    await database.close()
+
+
+@pytest.mark.slow
+async def test_only_failures_of_the_server_are_called_unavailable(
+    postgres: PostgresServer,
+) -> None:
+    database = Database(postgres.new_database())
+    await database.open()
+
+    def run(connection: Connection, statement: str) -> None:
+        connection.exec_driver_sql(statement)
+
+    for statement in ("SELECT nothing", "SELECT '\0'"):
+        with pytest.raises(DBAPIError):
+            await database.write(run, statement)
+    with pytest.raises(StoreUnavailable):
+        await database.write(run, "SELECT pg_terminate_backend(pg_backend_pid())")
+    assert await database.read(queries.num_unfinished) == 0  # on a new connection
+    await database.close()
 
 
 async def test_a_page_keeps_its_lines_in_the_store_and_under_corrections(

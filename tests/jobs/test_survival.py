@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import random
@@ -9,12 +10,13 @@ import signal
 import sqlite3
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
 
+from dsocr.jobs.store import queries
+from dsocr.jobs.store.database import Database
 from tests.jobs.conftest import NewServer, Server, children, numbered
 from tests.processes import is_alive
 from tests.waiting import wait_until
@@ -25,21 +27,35 @@ IN_FLIGHT = 3
 
 def readings(server: Server, job_id: str) -> int:
     """How many times a page of the job was stored: each takes one number."""
-    with contextlib.closing(sqlite3.connect(server.runs_dir / "jobs" / "jobs.sqlite3")) as store:
-        (seq,) = store.execute("select seq from jobs where id = ?", [job_id]).fetchone()
-        return int(seq)
+
+    async def seq() -> int | None:
+        database = Database(server.store)
+        await database.open()
+        found = await database.read(queries.seq, job_id)
+        await database.close()
+        return found
+
+    found = asyncio.run(seq())
+    assert found is not None
+    return found
 
 
-def is_whole(runs_dir: Path) -> bool:
-    with contextlib.closing(sqlite3.connect(runs_dir / "jobs" / "jobs.sqlite3")) as store:
+def is_whole(server: Server) -> bool:
+    """Whether a kill has left the file of the store sound. PostgreSQL was not killed."""
+    if isinstance(server.store, str):
+        return True
+    with contextlib.closing(sqlite3.connect(server.store)) as store:
         (answer,) = store.execute("pragma integrity_check").fetchone()
         return bool(answer == "ok")
 
 
 def freeze(server: Server) -> None:
-    """Stops the process while it does not write: a process stopped inside a write blocks every
-    other writer of a SQLite database."""
+    """Stops the process. A process stopped inside a write blocks every other writer of a SQLite
+    database, so it is stopped between two there."""
     assert server.process is not None
+    if isinstance(server.store, str):
+        server.process.send_signal(signal.SIGSTOP)
+        return
     with (server.runs_dir / "jobs" / "jobs.sqlite3-turn").open("r+") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         server.process.send_signal(signal.SIGSTOP)
@@ -54,7 +70,7 @@ def read_through_kills(server: Server, pages: int, kills: int, seed: int) -> lis
         server.until(lambda goal=goal: server.job(job_id)["pagesDone"] >= goal)
         time.sleep(chance.random() * 0.05)
         server.kill()
-        assert is_whole(server.runs_dir)
+        assert is_whole(server)
         server.start()
         now = server.job(job_id)["pagesDone"]
         assert now >= progress
@@ -67,15 +83,15 @@ def read_through_kills(server: Server, pages: int, kills: int, seed: int) -> lis
     return server.texts(job_id)
 
 
-def test_a_job_resumes_after_kills_at_random_moments(new_server: NewServer) -> None:
-    server = new_server(seconds=0.02)
+def test_a_job_resumes_after_kills_at_random_moments(new_server_on_each: NewServer) -> None:
+    server = new_server_on_each(seconds=0.02)
     texts = read_through_kills(server, pages=200, kills=3, seed=1)
     assert texts == [f"p{number}" for number in range(200)]
 
 
 @pytest.mark.slow
-def test_a_job_survives_twenty_kills(new_server: NewServer) -> None:
-    server = new_server(seconds=0.05)
+def test_a_job_survives_twenty_kills(new_server_on_each: NewServer) -> None:
+    server = new_server_on_each(seconds=0.05)
     texts = read_through_kills(server, pages=400, kills=20, seed=2)
     assert texts == [f"p{number}" for number in range(400)]
 
@@ -87,7 +103,7 @@ def test_an_accepted_job_survives_an_immediate_kill(new_server: NewServer, round
     for number in range(rounds):
         accepted.append(server.submit(numbered(2), name=f"{number}.pdf")["jobId"])
         server.kill()
-        assert is_whole(server.runs_dir)
+        assert is_whole(server)
         server.start()
         files = server.runs_dir / "jobs" / "files" / accepted[-1]
         assert (files / "0").read_bytes() == numbered(2)
@@ -95,8 +111,8 @@ def test_an_accepted_job_survives_an_immediate_kill(new_server: NewServer, round
         assert server.job(job_id)["pagesTotal"] == 2
 
 
-def test_an_idempotency_key_gives_the_same_job_after_a_kill(new_server: NewServer) -> None:
-    server = new_server()
+def test_an_idempotency_key_gives_the_same_job_after_a_kill(new_server_on_each: NewServer) -> None:
+    server = new_server_on_each()
     headers = {"Idempotency-Key": "once"}
     first = server.submit(numbered(1), headers=headers)
     server.kill()
@@ -106,8 +122,10 @@ def test_an_idempotency_key_gives_the_same_job_after_a_kill(new_server: NewServe
     assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
 
 
-def test_twenty_concurrent_submissions_with_one_key_are_one_job(new_server: NewServer) -> None:
-    server = new_server()
+def test_twenty_concurrent_submissions_with_one_key_are_one_job(
+    new_server_on_each: NewServer,
+) -> None:
+    server = new_server_on_each()
     found: list[str] = []
 
     def submit() -> None:
@@ -126,16 +144,16 @@ def test_twenty_concurrent_submissions_with_one_key_are_one_job(new_server: NewS
 
 
 def test_a_frozen_process_cannot_overwrite_the_next_holder_of_the_lease(
-    new_server: NewServer,
+    new_server_on_each: NewServer,
 ) -> None:
     # the short lease is that of the second process, which starts when the first is frozen: on a
     # slow machine no late heartbeat is taken for a frozen process
     quick = {"jobs": {"lease_seconds": 1.0, "heartbeat_seconds": 0.2, "poll_seconds": 0.2}}
-    first = new_server(seconds=0.3, jobs={"lease_seconds": 600, "poll_seconds": 0.2})
+    first = new_server_on_each(seconds=0.3, jobs={"lease_seconds": 600, "poll_seconds": 0.2})
     job_id = first.submit(numbered(60))["jobId"]
     first.until(lambda: first.job(job_id)["pagesDone"] >= 5)
     freeze(first)
-    second = new_server(seconds=0.01, **quick)
+    second = new_server_on_each(seconds=0.01, **quick)
     frozen_at = second.job(job_id)["pagesDone"]
     second.until(lambda: second.job(job_id)["pagesDone"] > frozen_at + IN_FLIGHT)
     assert first.process is not None
@@ -147,8 +165,10 @@ def test_a_frozen_process_cannot_overwrite_the_next_holder_of_the_lease(
     assert first.job(job_id) == second.job(job_id)
 
 
-def test_two_processes_share_the_jobs_and_report_the_same_state(new_server: NewServer) -> None:
-    one, two = new_server(seconds=0.01), new_server(seconds=0.01)
+def test_two_processes_share_the_jobs_and_report_the_same_state(
+    new_server_on_each: NewServer,
+) -> None:
+    one, two = new_server_on_each(seconds=0.01), new_server_on_each(seconds=0.01)
     ids = [server.submit(numbered(20))["jobId"] for server in (one, two) * 4]
     for job_id in ids:
         one.until_over(job_id)
@@ -162,19 +182,23 @@ def test_two_processes_share_the_jobs_and_report_the_same_state(new_server: NewS
     assert one.until_over(following)["status"] == "succeeded"
 
 
-def test_another_process_claims_the_jobs_of_a_killed_one_at_once(new_server: NewServer) -> None:
-    one = new_server(seconds=0.03)
+def test_another_process_claims_the_jobs_of_a_killed_one_at_once(
+    new_server_on_each: NewServer,
+) -> None:
+    one = new_server_on_each(seconds=0.03)
     job_id = one.submit(numbered(60))["jobId"]
     one.until(lambda: one.job(job_id)["pagesDone"] >= 5)
-    two = new_server(seconds=0.03, jobs={"lease_seconds": 3600})  # longer than the test waits
+    two = new_server_on_each(
+        seconds=0.03, jobs={"lease_seconds": 3600}
+    )  # longer than the test waits
     one.kill()
     job = two.until_over(job_id)
     assert job["status"] == "succeeded"
     assert two.texts(job_id) == [f"p{number}" for number in range(60)]
 
 
-def test_a_process_stopped_by_a_signal_releases_its_jobs(new_server: NewServer) -> None:
-    server = new_server(seconds=0.05, server={"drain_seconds": 600})
+def test_a_process_stopped_by_a_signal_releases_its_jobs(new_server_on_each: NewServer) -> None:
+    server = new_server_on_each(seconds=0.05, server={"drain_seconds": 600})
     job_id = server.submit(numbered(60))["jobId"]
     server.until(lambda: server.job(job_id)["pagesDone"] >= 5)
     assert server.process is not None
@@ -231,8 +255,10 @@ def test_an_upload_interrupted_by_a_kill_is_deleted(new_server: NewServer) -> No
     server.until(lambda: not abandoned.exists())
 
 
-def test_events_resume_after_the_last_id_also_after_a_restart(new_server: NewServer) -> None:
-    server = new_server(seconds=0.03)
+def test_events_resume_after_the_last_id_also_after_a_restart(
+    new_server_on_each: NewServer,
+) -> None:
+    server = new_server_on_each(seconds=0.03)
     job_id = server.submit(numbered(40))["jobId"]
     url = f"/api/jobs/{job_id}/events"
     pages: list[str] = []

@@ -149,12 +149,16 @@ def test_old_text_layer_is_redone_through_a_running_service(
     assert len(found) == len(truth)  # the old words are gone
 
 
-def test_turned_and_skewed_pages_become_upright(ocrmypdf: OcrMyPdf, tmp_path: Path) -> None:
+@pytest.mark.parametrize("renderer", ["auto", "sandwich"])
+def test_turned_and_skewed_pages_become_upright(
+    ocrmypdf: OcrMyPdf, tmp_path: Path, renderer: str
+) -> None:
+    """As PDF/A, for which Ghostscript writes the fonts again."""
     image, truth = drawn_page()
     skewed = image.rotate(-2, fillcolor="white", resample=Image.Resampling.BICUBIC)
     pages = [image.rotate(-90, expand=True), image.rotate(180), skewed]
     scan = write_scan(tmp_path / "scan.pdf", *pages)
     out = tmp_path / "out.pdf"
-    ocrmypdf("--rotate-pages", "--deskew", scan, out)
+    ocrmypdf("--rotate-pages", "--deskew", "--pdf-renderer", renderer, scan, out)
     for page in (1, 2, 3):
         assert share_in_place(truth, words_of(out, page)) > 0.8

@@ -17,6 +17,7 @@ from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
 from tests.runtime.goldens import genuine_tokenizer
 from tests.runtime.ocr2 import write_ocr2_checkpoint
+from tests.runtime.reading import encode_once
 from tests.runtime.recipe import write_tiny_checkpoint
 
 if INSTALLED:
@@ -61,9 +62,11 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_checkpoint: Path) -> DeepseekOcr:
-    return load_model(
+    model: DeepseekOcr = load_model(
         tiny_checkpoint, device=torch.device("cpu"), dtype=torch.float32, attention="sdpa"
     )
+    encode_once(model)
+    return model
 
 
 @pytest.fixture(scope="session")

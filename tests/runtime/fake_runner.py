@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from dsocr.runtime.cache.block_allocator import BlockAllocator
+from dsocr.runtime.execution.drafts import keep_right
 from dsocr.runtime.execution.sampler import SampledToken, SampleResult
 from dsocr.runtime.scheduling.scheduler import ScheduledChunk, ScheduledStep
 from dsocr.runtime.scheduling.sequence import Ending, Sequence
@@ -33,7 +34,8 @@ class FakeRunner:
     most: int | None = None
     """Tokens of a step that still fit into the pretended device's memory."""
     steps: list[ScheduledStep] = field(default_factory=list)
-    _cache: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _cache: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    """The page, position and token of each slot."""
 
     def run_idle_work(self) -> bool:
         return False
@@ -49,7 +51,8 @@ class FakeRunner:
             assert chunk.length == 1
         for chunk in step.chunks[step.num_decodes :]:
             known = len(chunk.sequence.prompt_ids) + len(chunk.sequence.output_ids)
-            assert chunk.start + chunk.length <= known, "a token that is still being chosen"
+            end = chunk.start + chunk.length - len(chunk.drafts)
+            assert end <= known, "a token that is still being chosen"
         if self.deferred:
             return FakeLaunched(lambda: self._compute(step))
         results = self._compute(step)
@@ -68,12 +71,22 @@ class FakeRunner:
             if position in hidden:
                 continue
             held = self._cache.get(self._place(sequence, position))
-            assert held == (sequence.request_id, position), "another page's tokens"
-        for position in range(chunk.start, chunk.start + chunk.length):
-            self._cache[self._place(sequence, position)] = (sequence.request_id, position)
-        if not chunk.samples:
-            return None
-        place = chunk.start + chunk.length - len(sequence.prompt_ids)
+            expected = (sequence.request_id, position, self._token(sequence, position))
+            assert held == expected, "another page's tokens, or a draft that was wrong"
+        end = chunk.start + chunk.length
+        tokens = [self._token(sequence, at) for at in range(chunk.start, end - len(chunk.drafts))]
+        for position, token in enumerate([*tokens, *chunk.drafts], chunk.start):
+            self._cache[self._place(sequence, position)] = (sequence.request_id, position, token)
+        places = range(end - len(chunk.drafts), end + 1)
+        sampled = [self._sample(sequence, at - len(sequence.prompt_ids)) for at in places]
+        return keep_right([chunk], sampled)[0]
+
+    def _token(self, sequence: Sequence, position: int) -> int:
+        """The token that the page has at this position, or will have."""
+        place = position - len(sequence.prompt_ids)
+        return token_of(sequence.request_id, place) if place >= 0 else sequence.prompt_ids[position]
+
+    def _sample(self, sequence: Sequence, place: int) -> SampledToken:
         if place >= self.lengths[sequence.request_id]:
             return SampledToken(EOS, -0.5, "stop")
         ending: Ending | None = "length" if place + 1 >= sequence.max_new_tokens else None

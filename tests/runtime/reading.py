@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -22,16 +23,23 @@ def plain_runtime(
     tokenizer: Tokenizer,
     *,
     cache_dtype: torch.dtype | None = None,
+    drafting: Any = None,
     **settings: Any,
 ) -> Runtime:
-    """Its cache holds one context."""
+    """Its cache holds one context. `drafting` makes the drafters of pages."""
     context = model.spec.decoder.max_positions
     runner = ModelRunner(model, num_tokens=context, cache_dtype=cache_dtype)
-    return _runtime(runner, tokenizer, **settings)
+    return _runtime(runner, tokenizer, drafting, **settings)
 
 
 def graph_runtime(
-    model: DeepseekOcr, tokenizer: Tokenizer, make_steps: MakeSteps, **settings: Any
+    model: DeepseekOcr,
+    tokenizer: Tokenizer,
+    make_steps: MakeSteps,
+    *,
+    drafting: Any = None,
+    lookahead: int = 1,
+    **settings: Any,
 ) -> Runtime:
     """One that chooses tokens on the device, a step ahead; 8 pages at most."""
     runner = GraphRunner(
@@ -42,17 +50,36 @@ def graph_runtime(
         digits=_kinds(tokenizer).digits,
         make_steps=make_steps,
     )
-    return _runtime(runner, tokenizer, lookahead=1, **settings)
+    return _runtime(runner, tokenizer, drafting, lookahead=lookahead, **settings)
 
 
-def _runtime(runner: ModelRunner, tokenizer: Tokenizer, **settings: Any) -> Runtime:
-    processor = InputProcessor(runner.model, tokenizer, _kinds(tokenizer))
+def _runtime(
+    runner: ModelRunner, tokenizer: Tokenizer, drafting: Any = None, **settings: Any
+) -> Runtime:
+    processor = InputProcessor(runner.model, tokenizer, _kinds(tokenizer), drafting=drafting)
     return Runtime(runner, processor, **settings)
 
 
 @cache
 def _kinds(tokenizer: Tokenizer) -> TokenKinds:
     return token_kinds(tokenizer)
+
+
+def encode_once(model: DeepseekOcr) -> None:
+    """Lets the model compute the features of the same views once: many tests read the same pages.
+
+    A pass has the same features only if all of its views are the same, so views are remembered by
+    the pass.
+    """
+    encode, known = model.encode, dict[bytes, torch.Tensor]()
+
+    def encode_remembered(views: torch.Tensor) -> torch.Tensor:
+        key = hashlib.sha256(repr(views.shape).encode() + views.numpy().tobytes()).digest()
+        if key not in known:
+            known[key] = encode(views)
+        return known[key]
+
+    model.encode = encode_remembered  # type: ignore[method-assign]
 
 
 def run(runtime: Runtime, between: Callable[[], object] = lambda: None) -> list[Event]:

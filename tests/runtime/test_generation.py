@@ -17,7 +17,7 @@ from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.decode_step import can_decode
 from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.execution.model_runner import ModelRunner
-from dsocr.runtime.execution.sampler import NotANumber, SampledToken, sample
+from dsocr.runtime.execution.sampler import NotANumber, SampledRun, SampledToken, sample
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.scheduler import Limits, Scheduler
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
@@ -102,10 +102,11 @@ def advance(scheduler: Scheduler, runner: ModelRunner) -> None:
     for chunk, result in zip(step.chunks, runner.launch(step).collect(), strict=True):
         if not chunk.samples:
             continue
-        if isinstance(result, SampledToken):
-            chunk.sequence.append(result.token, result.logprob, ending=result.ending)
-        else:
-            chunk.sequence.finish_reason = "stop"
+        for one in result.results if isinstance(result, SampledRun) else (result,):
+            if isinstance(one, SampledToken):
+                chunk.sequence.append(one.token, one.logprob, ending=one.ending)
+            else:
+                chunk.sequence.finish_reason = "stop"
         if chunk.sequence.finish_reason:
             scheduler.drop(chunk.sequence)
     scheduler.finish_step(step)

@@ -28,7 +28,15 @@ class FakeChannel:
 class Busy:
     """A runtime whose pages have this text when it is taken."""
 
-    load = RuntimeLoad(running=3, waiting=5, cache_used=0.5, preemptions=1, out_of_memory=2)
+    load = RuntimeLoad(
+        running=3,
+        waiting=5,
+        cache_used=0.5,
+        preemptions=1,
+        out_of_memory=2,
+        drafted=8,
+        accepted=6,
+    )
 
     def __init__(self, *texts: Text) -> None:
         self._texts = list(texts)
@@ -113,9 +121,11 @@ def test_pixels_become_an_image_where_the_page_is_prepared() -> None:
         "temperature": 0.0,
         "top_p": 1.0,
         "no_repeat": None,
+        "text_layer": ["a line", "another"],
     }
     good = worker._request(header, bytearray([1, 2, 3, 4, 5, 6]))
     assert not isinstance(good.image, Image.Image)
+    assert good.text_layer == ("a line", "another")
     assert [good.image().getpixel((x, 0)) for x in (0, 1)] == [(1, 2, 3), (4, 5, 6)]
     short = worker._request(header, bytearray(5))
     with pytest.raises(ValueError, match="not enough image data"):
@@ -135,6 +145,8 @@ def test_a_heartbeat_a_second_reports_the_load(clock: Clock) -> None:
         "cache_used": 0.5,
         "preemptions": 1,
         "out_of_memory": 2,
+        "drafted": 8,
+        "accepted": 6,
     }
 
 

@@ -135,22 +135,35 @@ def test_a_body_below_the_minimum_rate_is_refused(serve: Serve) -> None:
         wait_until(lambda: num_admitted(served) == 0 and served.files() == [])
 
 
-def test_a_slow_upload_above_the_minimum_rate_is_accepted(serve: Serve) -> None:
+def test_a_slow_upload_above_the_minimum_rate_is_accepted(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It takes longer than a window, each of which brings more than it must."""
-    window = 2.0
+    window, num_pieces = 60.0, 20
     body = form(png(["words"]) + b"\0" * 30_000)
+    size = -(-len(body) // num_pieces)
+    clock = CountedClock()
+    monkeypatch.setattr("dsocr.server.middleware.body_limit.time", SimpleNamespace(monotonic=clock))
     with (
         serve(body_window_seconds=window, body_bytes_per_second=1) as served,
         served.connect() as connection,
     ):
-        began = time.monotonic()
-        connection.sendall(head(len(body), "Connection: close\r\n") + body[:1500])
-        for start in range(1500, len(body), 1500):
-            time.sleep(1.5 * window / (len(body) / 1500))
-            connection.sendall(body[start : start + 1500])
-        assert time.monotonic() - began > window
+        connection.sendall(head(len(body), "Connection: close\r\n"))
+        for number in range(num_pieces):
+            # the clock is read before each wait for a piece and after it
+            wait_until(lambda number=number: clock.num_readings > 2 * number)
+            clock.now += 1.5 * window / num_pieces
+            connection.sendall(body[number * size : (number + 1) * size])
 
         assert status_of(received(connection)) == 200
+
+
+class CountedClock(Clock):
+    num_readings = 0
+
+    def __call__(self) -> float:
+        self.num_readings += 1
+        return super().__call__()
 
 
 def test_connections_over_the_limit_get_a_503(serve: Serve) -> None:

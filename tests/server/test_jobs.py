@@ -14,18 +14,22 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pikepdf
 import pypdfium2
 import pytest
 from PIL import Image
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from dsocr.engines.base import Engine
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.store import leases, queries
 from dsocr.server.app import create_app
+from dsocr.server.problems import ClientDisconnected
+from dsocr.server.routes.jobs import page_image
 from tests.fakes import FakeEngine, commands_of, pdf, png
 from tests.server.conftest import settings_with
 from tests.waiting import wait_until
@@ -41,7 +45,7 @@ Running = Callable[..., AbstractContextManager[TestClient]]
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Running:
+def running(tmp_path: Path, database_url: str) -> Running:
     """`with running(max_pages=2) as http:` is a service with these settings of jobs."""
 
     @contextlib.contextmanager
@@ -50,7 +54,7 @@ def running(tmp_path: Path) -> Running:
     ) -> Iterator[TestClient]:
         settings = dataclasses.replace(
             settings_with(tmp_path / "runs", **(server or {})),
-            jobs=JobsConfig(**{**QUICK, **jobs}),
+            jobs=JobsConfig(**{**QUICK, "database_url": database_url, **jobs}),
         )
         app = create_app(settings, create_engine=lambda name, config: engine or FakeEngine())
         with TestClient(app, raise_server_exceptions=False) as http:
@@ -573,6 +577,26 @@ def test_the_image_of_a_page_is_as_wide_as_asked_for(running: Running) -> None:
         assert http.get(f"/api/jobs/{job_id}/pages/0/image?width=9").status_code == 422
 
 
+async def test_the_image_of_a_page_is_not_rendered_for_a_client_that_has_left() -> None:
+    cancelled = asyncio.Event()
+
+    async def image(*args: Any, **kwargs: Any) -> bytes:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        return b""
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {"type": "http.disconnect"}
+
+    service: Any = SimpleNamespace(jobs=SimpleNamespace(image=image))
+    with pytest.raises(ClientDisconnected):
+        await page_image("a", 0, Request({"type": "http"}, receive), service, None)
+    assert cancelled.is_set()
+
+
 def test_the_image_of_a_page_is_available_before_the_page_was_read(running: Running) -> None:
     with running(FakeEngine()) as http:
         job_id = submit(http, ("a.pdf", pdf([["@hang"], ["b"]])))["jobId"]
@@ -923,10 +947,11 @@ def test_a_running_job_has_an_eta(running: Running) -> None:
         assert 0 < soon < later
 
 
+@pytest.mark.parametrize("database_url", [""])  # SQLite can be told that its disk is full
 def test_a_job_waits_while_the_disk_is_full(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsocr.jobs.job_runner.FULL_DISK_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("dsocr.jobs.job_runner.STORE_PAUSE_SECONDS", 0.05)
     engine = Holds("p9")
     with running(engine) as http:
         database = http.app.state.service.jobs._database  # type: ignore[attr-defined]

@@ -262,6 +262,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/export/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A link to a job as a file
+         * @description As the export, written into the object storage of the service and downloaded from there: the
+         *     link needs no key and expires. 400 where files are stored in a folder.
+         */
+        get: operations["export_link_api_jobs__job_id__export_link_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/formats": {
         parameters: {
             query?: never;
@@ -1370,6 +1391,16 @@ export interface components {
              */
             match: boolean;
         };
+        /**
+         * ExportLink
+         * @description Where an export can be downloaded without a key.
+         */
+        ExportLink: {
+            /** Url */
+            url: string;
+            /** Expiresseconds */
+            expiresSeconds: number;
+        };
         /** ExportQuery */
         ExportQuery: {
             /**
@@ -1734,6 +1765,8 @@ export interface components {
              * @description Share of the words to compare with the page, 0-1
              */
             reviewShare?: number | null;
+            /** @description null where the engine counts no tokens */
+            usage?: components["schemas"]["PageUsage"] | null;
             error: components["schemas"]["PageError"] | null;
             /**
              * Mode
@@ -2246,6 +2279,8 @@ export interface components {
              * @description Share of the words to compare with the page, 0-1
              */
             reviewShare?: number | null;
+            /** @description null where the engine counts no tokens */
+            usage?: components["schemas"]["PageUsage"] | null;
             error: components["schemas"]["PageError"] | null;
             /**
              * Mode
@@ -2318,6 +2353,34 @@ export interface components {
              * @default false
              */
             discard_corrections: boolean;
+        };
+        /**
+         * PageUsage
+         * @description Tokens of a page, those of all attempts together.
+         */
+        PageUsage: {
+            /**
+             * Visiontokens
+             * @description Of the image, in the prompt
+             */
+            visionTokens: number;
+            /** Prompttokens */
+            promptTokens: number;
+            /**
+             * Completiontokens
+             * @description Written by the model
+             */
+            completionTokens: number;
+            /**
+             * Draftedtokens
+             * @description Guessed before the model computed them
+             */
+            draftedTokens: number;
+            /**
+             * Acceptedtokens
+             * @description Guesses that the model wrote
+             */
+            acceptedTokens: number;
         };
         /**
          * PageVersionAnswer
@@ -2572,7 +2635,12 @@ export interface operations {
                      * Format: binary
                      * @description An image or a PDF
                      */
-                    image: string;
+                    image?: string;
+                    /**
+                     * Format: binary
+                     * @description Another name of `image`
+                     */
+                    file?: string;
                     /**
                      * Url
                      * @description In place of a file: a data URL, or an https URL of a host that the service may fetch from
@@ -2642,7 +2710,21 @@ export interface operations {
                      * @enum {string}
                      */
                     headers?: "omit" | "keep";
-                };
+                } & ({
+                    /**
+                     * Format: binary
+                     * @description An image or a PDF
+                     */
+                    image: string;
+                } | {
+                    /**
+                     * Format: binary
+                     * @description Another name of `image`
+                     */
+                    file: string;
+                } | {
+                    url: string;
+                });
             };
         };
         responses: {
@@ -3644,6 +3726,117 @@ export interface operations {
             /** @description A field, or the document, is not valid */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The disk is full */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    export_link_api_jobs__job_id__export_link_get: {
+        parameters: {
+            query?: {
+                /** @description Running heads that repeat over the pages: `omit` leaves them out of the text */
+                headers?: "omit" | "keep";
+                /** @description Formulas in markdown: between `\(` or between `$` */
+                math?: "brackets" | "dollars";
+                /** @description Tables in markdown */
+                tables?: "html" | "markdown";
+                /** @description Figures of markdown: links, or images inside the text */
+                figures?: "linked" | "embedded";
+                /** @description Between the pages of markdown: a rule, a comment with the page's number, none */
+                breaks?: "rule" | "comment" | "none";
+                /** @description Begin markdown with YAML front matter */
+                frontmatter?: boolean;
+                /** @description Begin the text with a table of contents */
+                toc?: boolean;
+                /** @description Join paragraphs and tables that run over a page's end */
+                join?: boolean;
+                /** @description Repair line breaks and broken lists */
+                repair?: boolean;
+                /** @description Make levels of headings consistent */
+                headings?: boolean;
+                /** @description Put captions beside figures and tables */
+                captions?: boolean;
+                /** @description Undo double escapes */
+                unescape?: boolean;
+                /** @description Most characters of a chunk */
+                chunk_size?: number;
+                /** @description Most characters that a chunk repeats of the one before */
+                chunk_overlap?: number;
+                /** @description What is taken out of text and pictures: words, `/regular expressions/`, or `email`, `number`, `iban`, `phone`, `card` */
+                redact?: string[];
+                /** @description The key of a format, see `formats` of `/api/modes` */
+                format?: string;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportLink"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {

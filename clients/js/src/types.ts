@@ -22,7 +22,7 @@ export type ErrorAnswer = Schemas['ErrorAnswer']
 type Form<Path extends '/api/ocr' | '/api/jobs'> =
   paths[Path]['post']['requestBody']['content']['multipart/form-data']
 /** The fields of the form of `/api/ocr` beside its file. */
-export type ReadOptions = Partial<Omit<Form<'/api/ocr'>, 'image' | 'url'>>
+export type ReadOptions = Partial<Omit<Form<'/api/ocr'>, 'image' | 'file' | 'url'>>
 /** The fields of the form of `/api/jobs` beside its files. */
 export type JobOptions = Partial<Omit<Form<'/api/jobs'>, 'file' | 'url'>>
 /** Options of an export: docs/exports.md describes them. */

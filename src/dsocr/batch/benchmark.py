@@ -24,6 +24,8 @@ class BenchmarkRow:
     """Median seconds per page, including its wait."""
     slowest: float
     """Seconds of the slowest page."""
+    accepted: int
+    """Of the tokens, those that were drafted."""
     first_text: float | None
     """Median seconds to a page's first text; None if the engine sends no text before the end."""
 
@@ -35,11 +37,11 @@ async def measure(
     waiting = iter([next(images) for _ in range(pages)])
     first_texts: list[float] = []
     durations: list[float] = []
-    tokens = 0
+    tokens = accepted = 0
     began = time.perf_counter()
 
     async def recognize(page: PageImage) -> None:
-        nonlocal tokens
+        nonlocal tokens, accepted
         start, is_first = time.perf_counter(), True
 
         def on_text(text: str) -> None:
@@ -50,6 +52,7 @@ async def measure(
 
         result = await engine.recognize(page, options, on_text=on_text)
         tokens += result.usage.completion_tokens
+        accepted += result.usage.accepted_tokens
         durations.append(time.perf_counter() - start)
 
     async def work() -> None:
@@ -61,5 +64,6 @@ async def measure(
         *(in_flight, pages, time.perf_counter() - began, tokens),
         page_seconds=statistics.median(durations),
         slowest=max(durations),
+        accepted=accepted,
         first_text=statistics.median(first_texts) if first_texts else None,
     )

@@ -64,6 +64,10 @@ from dsocr.types import OcrOptions
 WITH_FAILURES = 3
 OVER_BUDGET = 4
 INCOMPLETE = 5
+HOW_TO_MEND = (
+    "dsocr: Run the batch for what is not sealed. Where a shard is broken, or lacks or repeats "
+    "records, delete shards/GROUP.* and done/GROUP.json first; its documents are read again."
+)
 
 batch = typer.Typer(
     name="batch",
@@ -308,6 +312,8 @@ def verify(workspace: WorkspaceArgument, as_json: JsonOption = False) -> None:
         print(json.dumps({"complete": not problems, "problems": problems}))
     else:
         print("\n".join(problems) or "Complete: every page is recorded once.")
+        if problems:
+            print(HOW_TO_MEND, file=sys.stderr)
     raise typer.Exit(INCOMPLETE if problems else _exit_code(read_status(store)))
 
 

@@ -27,6 +27,7 @@ from dsocr.cli.progress import DisplayObserver, Lines
 from dsocr.config import MIB, BadSetting, Settings, check_runs_dir
 from dsocr.engines.deepseek.modes import DEFAULT_MODE
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT
+from dsocr.engines.deepseek.remote.engine import examine_server
 from dsocr.engines.deepseek.weights import find_weights, missing_files
 from dsocr.engines.ppocr.scripts.installed import missing_reason
 from dsocr.engines.ppocr.scripts.languages import LANGUAGES
@@ -118,6 +119,7 @@ def _findings(settings: Settings, *, quick: bool) -> Iterator[Finding]:
     yield _folder(settings.runs_dir)
     yield _keys(settings)
     yield from map(_named_model, settings.models)
+    yield from _servers(settings)
     host = settings.host_config()
     selection = select_engine(host.engine, host.model_path)
     yield Finding("engine", "ok", f"{selection.name}, because {selection.reason}")
@@ -201,6 +203,20 @@ def _named_model(model: NamedModel) -> Finding:
     if missing:
         return Finding("model", "bad", f"{model.name}: {where}: missing: {missing}")
     return Finding("model", "ok", f"{model.name}: {where}")
+
+
+def _servers(settings: Settings) -> Iterator[Finding]:
+    """Each server of the engine `remote`. One that does not answer prevents no reading while
+    others do."""
+    urls = settings.remote.urls
+    if urls and settings.engine != "remote":
+        yield Finding("server", "note", "not used: set DEEPSEEK_OCR_ENGINE=remote to read by it")
+        return
+    examined = [asyncio.run(examine_server(url, settings.remote)) for url in urls]
+    any_ready = any(ready for ready, _ in examined)
+    for number, (url, (ready, text)) in enumerate(zip(urls, examined, strict=True), 1):
+        state: State = "ok" if ready else "note" if any_ready else "bad"
+        yield Finding("server", state, f"{number}: {url}: {text}")
 
 
 def _checkpoint(folder: Path) -> Iterator[Finding]:

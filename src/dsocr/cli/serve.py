@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from dsocr import logs, tracing
 from dsocr.cli.options import EngineOption
 from dsocr.config import Settings
 from dsocr.engines.selection import select_engine
@@ -34,10 +35,16 @@ def serve(
     logging.getLogger().setLevel(logging.INFO)
     settings = Settings.from_environment()
     settings = dataclasses.replace(settings, engine=engine or settings.engine)
+    logs.configure(settings.log_format)
+    if settings.traces_url:
+        tracing.start(settings.traces_url)
     _start_engine_process(settings)
     from dsocr.server.serve import run
 
-    run(settings, host, port)
+    try:
+        run(settings, host, port)
+    finally:
+        tracing.stop()
 
 
 def _start_engine_process(settings: Settings) -> None:

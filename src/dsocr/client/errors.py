@@ -90,6 +90,7 @@ _BY_CODE: dict[str, type[ServiceError]] = {
     "queue_full": Overloaded,
     "engine_unavailable": Unavailable,
     "engine_crash": Unavailable,
+    "remote_failed": Unavailable,
     "bad_checkpoint": Unavailable,
     "timeout": Unavailable,
     "internal": Unavailable,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from dsocr.engines.base import EngineInfo, OnText, PoolMember
 from dsocr.engines.pool_member import Member
+from dsocr.engines.retry_budget import RetryBudget
 from dsocr.engines.stats import EngineStats, merge_stats
 from dsocr.errors import EngineCrashed, EngineUnavailable, QueueFull
 from dsocr.process.inflight import Suspicion, WorkerLost
@@ -50,11 +52,20 @@ class EnginePool:
     pages in flight, as well.
     """
 
-    def __init__(self, members: Sequence[PoolMember]) -> None:
-        """Raises `ValueError` without members. Their order decides between equal loads."""
+    def __init__(
+        self,
+        members: Sequence[PoolMember],
+        *,
+        retry_budget: RetryBudget | None = None,
+        by_duration: bool = False,
+    ) -> None:
+        """Raises `ValueError` without members. Their order decides between equal loads. Without a
+        `retry_budget` every page that may be sent again is. `by_duration`: members may differ in
+        speed, and one that takes longer for a page counts as more loaded."""
         if not members:
             raise ValueError("a pool needs at least one engine")
         self._members = [Member(engine) for engine in members]
+        self._retry_budget, self._by_duration = retry_budget, by_duration
         self._start_tasks: list[asyncio.Task[None]] = []
         self._num_retries = 0
         self._closed = False
@@ -127,17 +138,19 @@ class EnginePool:
         stream = TextStream(on_text)
         request = _Request(page, options, None if on_text is None else stream.add)
         suspicion, avoided, was_refused = Suspicion(), list[Member](), False
+        if self._retry_budget is not None:
+            self._retry_budget.add_page()
         while True:
             member = await self._select_member(suspicion, avoided)
             try:
                 return await self._recognize_on(member, request, suspicion)
             except WorkerLost as error:
-                if self._closed:
+                if self._closed or not self._may_retry():
                     raise
                 suspicion = error.suspicion
             except (EngineUnavailable, QueueFull) as error:
                 is_last = not any(one is not member for one in self._healthy())
-                if self._closed or was_refused or is_last:
+                if self._closed or was_refused or is_last or not self._may_retry():
                     raise
                 logger.warning("page %d goes to another engine: %s", page.index, error.message)
                 self._num_retries += 1
@@ -152,10 +165,14 @@ class EnginePool:
         await self._cancel_starts()
         await asyncio.gather(*(member.engine.close() for member in self._members))
 
+    def _may_retry(self) -> bool:
+        return self._retry_budget is None or self._retry_budget.take()
+
     async def _recognize_on(
         self, member: Member, request: _Request, suspicion: Suspicion
     ) -> PageResult:
         member.num_pages += 1
+        began = time.monotonic()
         on_text = request.on_text
         if suspicion.is_suspect:
             member.suspect = request
@@ -169,6 +186,7 @@ class EnginePool:
             else:
                 result = await self._unless_another_recovers(member, recognizing, suspicion)
             member.on_probation = False
+            member.add_duration(time.monotonic() - began)
             return result
         except (WorkerLost, EngineCrashed):
             member.on_probation = True
@@ -247,10 +265,17 @@ class EnginePool:
             if suspicion.is_suspect:
                 members = [one for one in members if one.suspect is None]
             if members:
-                return min(members, key=lambda member: member.load)
+                return min(members, key=self._load)
             await self._suspect_ended.wait()
             if self._closed:
                 raise EngineUnavailable("The engine was shut down.")
+
+    def _load(self, member: Member) -> float:
+        """Relative to the fastest member where durations count."""
+        if not (self._by_duration and member.mean_seconds):
+            return member.load
+        fastest = min(one.mean_seconds for one in self._members if one.mean_seconds)
+        return member.load * member.mean_seconds / fastest
 
     def _usable(self, avoided: Sequence[Member]) -> Sequence[Member]:
         """Members for a page: those that are healthy, not `avoided`, and open; if there are none,

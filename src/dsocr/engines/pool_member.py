@@ -11,6 +11,8 @@ from dsocr.engines.stats import WorkerState
 
 logger = logging.getLogger(__name__)
 
+DURATION_SHARE = 0.2
+"""Of the latest page in the mean duration."""
 RESTART_SECONDS = 5.0
 """Between two attempts to start a member that did not start."""
 
@@ -28,6 +30,8 @@ class Member:
     on_probation: bool = False
     """Since its process was lost or a page crashed, until a page succeeds. It gets one page at a
     time: a device that fails every page would else take the most, as it is never busy."""
+    mean_seconds: float = 0.0
+    """Of its latest pages; 0 before the first."""
     start_problem: str = ""
     """Why it is not started; empty once it is, and before the pool's start."""
     first_attempt: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,15 +53,22 @@ class Member:
         """Share of its capacity that it uses with one page more."""
         return (self.num_pages + 1) / self.engine.info.max_concurrency
 
+    def add_duration(self, seconds: float) -> None:
+        share = DURATION_SHARE if self.mean_seconds else 1.0
+        self.mean_seconds += share * (seconds - self.mean_seconds)
+
     def state(self) -> WorkerState:
         reason = self.unhealthy_reason
         failed = bool(self.start_problem) and self.error is not None
+        stats = self.engine.stats()
         return WorkerState(
             self.engine.info.device,
             "failed" if failed else "starting" if reason else "ready",
             reason,
             pages=self.num_pages,
-            restarts=sum(self.engine.stats().restarts.values()),
+            restarts=sum(stats.restarts.values()),
+            outcomes=stats.outcomes,
+            ejections=stats.ejections,
         )
 
     async def start(self) -> None:

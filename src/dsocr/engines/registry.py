@@ -10,6 +10,8 @@ from dsocr.engines.base import Engine
 ENGINES: dict[str, str] = {
     "native": "dsocr.engines.deepseek.devices:create_engine",
     "ppocr": "dsocr.engines.ppocr.engine:create_engine",
+    "ray": "dsocr.engines.ray.engine:create_engine",
+    "remote": "dsocr.engines.deepseek.remote.engine:create_engine",
 }
 """Name -> "module:function", which takes the engine's settings and returns an `Engine`: there mypy
 checks the engine against that Protocol. What `auto` uses is decided in `selection`."""

@@ -29,6 +29,10 @@ class WorkerState:
     """In flight: being recognized, or waiting for it."""
     restarts: int = 0
     """Processes that were replaced."""
+    outcomes: Mapping[str, int] | None = None
+    """Requests to a remote server by how they ended; None for other workers."""
+    ejections: int = 0
+    """How often a remote server got no more pages because it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,15 @@ class EngineStats:
     """Pages that were sent again after a process or a member was lost."""
     load: Mapping[str, float] = field(default_factory=dict)
     """What the engine's process reports of itself; of the native engine: `running`, `waiting`,
-    `cache_used` (0-1), and since the process started `preemptions` and `out_of_memory`."""
+    `cache_used` (0-1), and since the process started `preemptions`, `out_of_memory`, and the tokens
+    `drafted` and `accepted`."""
     workers: tuple[WorkerState, ...] = ()
     """Of an engine with several."""
+    outcomes: Mapping[str, int] | None = None
+    """Requests to remote servers by how they ended; None for other engines."""
+    ejections: int = 0
+    breaker_open: bool = False
+    """Whether restarts pause because processes only crash."""
 
 
 def stats_of(supervisor: Supervisor | None) -> EngineStats:
@@ -63,6 +73,7 @@ def stats_of(supervisor: Supervisor | None) -> EngineStats:
         restarts=dict(supervisor.restarts),
         retries=supervisor.num_retries,
         load=load,
+        breaker_open=supervisor.breaker_open,
     )
 
 
@@ -70,9 +81,11 @@ def merge_stats(parts: Iterable[EngineStats], *, retries: int = 0) -> EngineStat
     """Sums over several engines, and `retries` more; `cache_used` is the mean."""
     parts = list(parts)
     restarts: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     loads: dict[str, list[float]] = {}
     for part in parts:
         restarts.update(part.restarts)
+        outcomes.update(part.outcomes or {})
         for name, value in part.load.items():
             loads.setdefault(name, []).append(value)
     return EngineStats(
@@ -84,4 +97,7 @@ def merge_stats(parts: Iterable[EngineStats], *, retries: int = 0) -> EngineStat
             name: fmean(values) if name == "cache_used" else sum(values)
             for name, values in loads.items()
         },
+        outcomes=dict(outcomes) if any(part.outcomes is not None for part in parts) else None,
+        ejections=sum(part.ejections for part in parts),
+        breaker_open=any(part.breaker_open for part in parts),
     )

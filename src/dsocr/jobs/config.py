@@ -15,6 +15,11 @@ class JobsConfig:
     database_url: str = field(default="", repr=False)
     """Where jobs are stored: `sqlite:///path`, or `postgresql+psycopg://user:password@host/database`
     with the extra `postgres`; unset: `jobs.sqlite3` in the runs folder."""
+    storage_url: str = ""
+    """Where the files of jobs are stored: `s3://bucket/prefix`, `gs://…` or `az://…` with the extra
+    `cloud`; unset: in the runs folder."""
+    link_seconds: Annotated[int, Gt(0)] = 900
+    """How long a link to an export in object storage is valid."""
     max_job_mb: Annotated[float, Gt(0)] = 512
     """Largest job in MiB, all its files together."""
     max_pages: Annotated[int, Gt(0)] = 10_000

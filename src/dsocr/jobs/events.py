@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from dsocr.jobs.job import Job, JobNotFound, PageSummary
 from dsocr.jobs.store import queries
@@ -23,6 +23,8 @@ class JobNotifier:
 
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Future[None]] = {}
+        self.on_change: Callable[[str], None] | None = None
+        """Gets the id of each job that this process has changed."""
         self.closed = False
         """The service stops: there are no further notifications."""
 
@@ -34,6 +36,13 @@ class JobNotifier:
         return future
 
     def notify(self, job_id: str) -> None:
+        """This process has changed the job."""
+        self.wake(job_id)
+        if self.on_change is not None:
+            self.on_change(job_id)
+
+    def wake(self, job_id: str) -> None:
+        """Wakes the tasks that wait for this job."""
         future = self._waiting.pop(job_id, None)
         if future is not None and not future.done():
             future.set_result(None)
@@ -41,7 +50,7 @@ class JobNotifier:
     def close(self) -> None:
         self.closed = True
         for job_id in list(self._waiting):
-            self.notify(job_id)
+            self.wake(job_id)
 
 
 async def follow(
@@ -49,8 +58,8 @@ async def follow(
 ) -> AsyncIterator[JobEvent]:
     """Pages in the order they were stored, and the job after each batch, until it is finished.
 
-    Stops before that when the service stops or the job is deleted. Other processes do not reach
-    this notifier, so the store is polled too.
+    Stops before that when the service stops or the job is deleted. Changes by other processes may
+    not reach this notifier, so the store is polled too.
     """
     while not notifier.closed:
         changed = notifier.next_change(job_id)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from dsocr.engines.base import EngineInfo
-from dsocr.errors import DiskFull, DsocrError, EngineUnavailable
+from dsocr.errors import DiskFull, DsocrError, EngineUnavailable, StoreUnavailable
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.deadline import Deadline
 from dsocr.jobs.events import JobNotifier
@@ -29,7 +29,7 @@ from dsocr.types import PageFailure, PageResult
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-FULL_DISK_PAUSE_SECONDS = 1.0
+STORE_PAUSE_SECONDS = 1.0
 ENGINE_PAUSE_SECONDS = 1.0
 ENGINE_WAIT_SECONDS = 30.0
 
@@ -58,8 +58,12 @@ class EngineProvider(Protocol):
         start, and `InvalidField` for a name that is not in `names`."""
 
 
-class _EngineRestarting(Exception):
-    """The page was not read because the engine restarts; it stays pending."""
+class _PageStaysPending(Exception):
+    """The page was not read: the engine restarts, or its file cannot be fetched now."""
+
+
+WAITING_CODES = (EngineUnavailable.code, StoreUnavailable.code)
+"""Errors of pages that are no fault of the page."""
 
 
 @dataclass(slots=True)
@@ -110,6 +114,8 @@ class JobRunner:
                 await run.source.close()
         except LeaseLost:
             log.info("job %s: cancelled, deleted, or claimed by another worker", lease.job_id)
+        except StoreUnavailable:
+            log.warning("job %s: the store cannot be reached; the job waits", lease.job_id)
         except DsocrError as error:
             await self._fail(lease, PageFailure(error.code, error.message, error.retryable))
         except Exception:
@@ -140,8 +146,8 @@ class JobRunner:
                 for batch in batches:
                     await self._read_batch(run, batch)
                     pause = ENGINE_PAUSE_SECONDS
-            except (_EngineRestarting, EngineUnavailable):
-                log.info("job %s waits for the engine", run.lease.job_id)
+            except (_PageStaysPending, EngineUnavailable):
+                log.info("job %s waits for the engine or its files", run.lease.job_id)
                 with run.deadline.paused():
                     await asyncio.sleep(pause)
                 pause = min(2 * pause, ENGINE_WAIT_SECONDS)
@@ -154,8 +160,8 @@ class JobRunner:
 
     async def _read_batch(self, run: _Run, batch: PageBatch) -> None:
         async def store(result: PageResult) -> None:
-            if result.error is not None and result.error.code == EngineUnavailable.code:
-                raise _EngineRestarting()
+            if result.error is not None and result.error.code in WAITING_CODES:
+                raise _PageStaysPending()
             await self._store_page(run, result)
             self._notifier.notify(run.lease.job_id)
             run.deadline.page_done()
@@ -188,17 +194,17 @@ class JobRunner:
     async def _write(
         self, work: Callable[..., T], *args: Any, deadline: Deadline | None = None
     ) -> T:
-        return await _retry_while_disk_full(lambda: self._database.write(work, *args), deadline)
+        return await _retry_while_store_waits(lambda: self._database.write(work, *args), deadline)
 
 
-async def _retry_while_disk_full(
+async def _retry_while_store_waits(
     write: Callable[[], Awaitable[T]], deadline: Deadline | None = None
 ) -> T:
-    """A job waits while the disk is full and does not fail; its results stay in memory."""
+    """While the store cannot take its results, a job waits and does not fail."""
     while True:
         try:
             return await write()
-        except DiskFull:
-            log.warning("the disk is full: a job waits for space")
+        except (DiskFull, StoreUnavailable) as error:
+            log.warning("a job waits: %s", error.message)
             with deadline.paused() if deadline else contextlib.nullcontext():
-                await asyncio.sleep(FULL_DISK_PAUSE_SECONDS)
+                await asyncio.sleep(STORE_PAUSE_SECONDS)

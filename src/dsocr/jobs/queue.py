@@ -14,9 +14,10 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, get_args
 
-from dsocr.exports import Need, write
+from dsocr.exports import Need, format_of, write
 from dsocr.exports.needs import missing
 from dsocr.exports.options import DEFAULTS, ExportOptions
+from dsocr.jobs.broadcast import Broadcast
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.document import PAGES_PER_LOAD, StoredDocument, document_of, pages_with
 from dsocr.jobs.events import JobEvent, JobNotifier, follow
@@ -40,6 +41,7 @@ from dsocr.jobs.maintenance import Maintenance
 from dsocr.jobs.source import JobSource
 from dsocr.jobs.store import commands, listing, queries, search, versions
 from dsocr.jobs.store.database import Database, parse_url
+from dsocr.jobs.store.gauges import JobGauges, job_gauges
 from dsocr.jobs.store.listing import JobFilter
 from dsocr.jobs.store.search import TextQuery
 from dsocr.jobs.submission import Submission, new_job
@@ -64,12 +66,16 @@ class JobQueue:
         self._engines = engines
         self._registry = registry = WorkerRegistry(folder / "processes")
         self.files = JobFiles(
-            folder, registry.id, quota_mb=config.quota_mb, min_free_mb=config.min_free_mb
+            folder,
+            registry.id,
+            quota_mb=config.quota_mb,
+            min_free_mb=config.min_free_mb,
+            url=config.storage_url,
         )
         self._database = database = Database(parse_url(url) if url else folder / "jobs.sqlite3")
         self._notifier = JobNotifier()
         self._live = LiveEvents()
-        self._images = PageImages()
+        self._images = PageImages(store=self.files if config.storage_url else None)
         self._callbacks = Callbacks(database, config)
         self._machine = this_machine()
         self._worker = JobWorker(
@@ -82,6 +88,7 @@ class JobQueue:
             config,
             self._limits,
         )
+        self._broadcast = Broadcast(database, self._notifier, self._worker.wake)
         self._maintenance = Maintenance(
             database, self.files, registry, self._callbacks, config, self._remove
         )
@@ -90,6 +97,7 @@ class JobQueue:
         self._registry.register()
         self.files.open()
         await self._database.open()
+        self._broadcast.start()
         self._worker.start()
         self._maintenance.start()
 
@@ -98,6 +106,8 @@ class JobQueue:
         self.close_event_streams()
         await self._maintenance.close()
         await self._worker.close()
+        self._broadcast.announce()  # for the jobs that the worker has released
+        await self._broadcast.close()
         await self._database.close()
         self.files.close()
         self._registry.unregister()
@@ -121,7 +131,7 @@ class JobQueue:
         if submission.followed:
             self._live.expect_follower(new.id)
         job_id = await self._accept(new)
-        self._worker.wake()
+        self._wake_workers()
         return await self.get(job_id)
 
     async def list(self, wanted: JobFilter) -> tuple[list[Job], int]:
@@ -131,6 +141,10 @@ class JobQueue:
     async def count_by_status(self) -> dict[str, int]:
         """Jobs in the store, by status; every status is there."""
         return await self._database.read(queries.count_by_status)
+
+    async def gauges(self) -> JobGauges:
+        """Numbers of the jobs that are not finished."""
+        return await self._database.read(job_gauges, time.time())
 
     async def get(self, job_id: str, owner: str | None = None) -> Job:
         """Raises `JobNotFound`, as all methods below."""
@@ -175,6 +189,28 @@ class JobQueue:
         """
         stored = await self.stored_document(job_id, owner)
         await asyncio.to_thread(write, stored.document, format, out, stored.assets, options)
+
+    async def export_link(
+        self,
+        job_id: str,
+        format: str,
+        name: str,
+        owner: str | None = None,
+        *,
+        options: ExportOptions = DEFAULTS,
+        seconds: int,
+    ) -> str:
+        """A URL into the object storage to the job as a file of that name, which expires. Raises
+        `NoObjectStorage`, and what `export` raises."""
+        stored = await self.stored_document(job_id, owner)
+
+        def write_export(out: BinaryIO) -> None:
+            write(stored.document, format, out, stored.assets, options)
+
+        media_type = format_of(format).media_type
+        return await asyncio.to_thread(
+            self.files.link, job_id, write_export, name, media_type, seconds
+        )
 
     async def missing_needs(self, job_id: str, owner: str | None = None) -> set[Need]:
         """What formats need and the job lacks; looks at its first pages alone. What a later page
@@ -258,7 +294,7 @@ class JobQueue:
         if followed:
             self._live.expect_follower(job_id)
         self._notifier.notify(job_id)
-        self._worker.wake()
+        self._wake_workers()
         return await self.get(job_id)
 
     async def correct(
@@ -283,7 +319,7 @@ class JobQueue:
         if followed:
             self._live.expect_follower(job_id)
         self._notifier.notify(job_id)
-        self._worker.wake()
+        self._wake_workers()
         return await self.get(job_id)
 
     async def versions(
@@ -351,10 +387,14 @@ class JobQueue:
         self._images.forget(job_id)
         await asyncio.to_thread(self.files.delete, job_id)
 
+    def _wake_workers(self) -> None:
+        self._worker.wake()
+        self._broadcast.announce()
+
     def _on_ended(self, job_id: str) -> None:
         self._worker.stop(job_id)
         self._notifier.notify(job_id)
-        self._worker.wake()
+        self._wake_workers()
 
 
 def _is_key(owner: str) -> bool:

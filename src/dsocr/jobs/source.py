@@ -38,11 +38,13 @@ class JobSource:
         page = self._pages[index]
         async with self._opening[page.file]:
             source = self._open.get(page.file) or await self._open_file(page.file)
+        self._files.touch(self._job.id, page.file)
         image = await source.render_page(page.file_page, dpi=dpi)
         return dataclasses.replace(image, index=index)
 
     def source_page(self, index: int) -> SourcePage:
-        """Where page `index` is. Raises `BadRequest` when the file cannot be read."""
+        """Where page `index` is. May fetch the file: call this in a thread. Raises `BadRequest`
+        when the file cannot be read."""
         page = self._pages[index]
         path = self._files.path(self._job.id, page.file)
         if page.file not in self._media_types:
@@ -57,7 +59,7 @@ class JobSource:
     async def _open_file(self, number: int) -> DocumentFile:
         file = self._job.files[number]
         source = await open_document(
-            self._files.path(self._job.id, number),
+            await asyncio.to_thread(self._files.path, self._job.id, number),
             name=file.name,
             sandbox=self._sandbox,
             password=file.password,

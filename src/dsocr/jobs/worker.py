@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from dsocr.engines.base import EngineInfo
-from dsocr.errors import DiskFull, DsocrError
+from dsocr.errors import DiskFull, DsocrError, StoreUnavailable
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.events import JobNotifier
 from dsocr.jobs.files import JobFiles
@@ -78,6 +78,8 @@ class JobWorker:
             await self._database.write(leases.release_worker, self._registry.id)
         except DiskFull:
             log.warning("the disk is full: jobs are released when this process has ended")
+        except StoreUnavailable:
+            log.warning("the store cannot be reached: jobs are released when their lease expires")
 
     def wake(self) -> None:
         """Looks for a job to claim now."""
@@ -101,6 +103,8 @@ class JobWorker:
                 await step()
             except DiskFull:
                 log.warning("the disk is full: jobs wait")
+            except StoreUnavailable:
+                log.warning("the store cannot be reached: jobs wait")
             except Exception:
                 log.exception("unexpected error in a loop of the job worker")
             timer = asyncio.get_running_loop().call_later(seconds, wake.set)
@@ -197,7 +201,11 @@ class JobWorker:
 
     async def _lost_workers(self) -> list[str]:
         """Workers whose jobs may be claimed: they died, or their heartbeat expired."""
-        heartbeats = await self._database.read(leases.heartbeats)
+        try:
+            heartbeats = await self._database.read(leases.heartbeats)
+        except StoreUnavailable:
+            self._monitor.restart()  # the others could not send any either
+            raise
         expired = self._monitor.expired(heartbeats) - {self._registry.id}
         return sorted(expired | self._registry.dead())
 

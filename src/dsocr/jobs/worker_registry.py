@@ -70,6 +70,10 @@ class HeartbeatMonitor:
         self._seen: dict[str, tuple[int | None, float]] = {}
         """Of each worker: its number of heartbeats, and when that number was first seen."""
 
+    def restart(self) -> None:
+        """Counts the time of each worker from its next heartbeats on."""
+        self._seen.clear()
+
     def expired(self, heartbeats: Mapping[str, int | None]) -> set[str]:
         """The workers whose number of heartbeats has not changed for too long."""
         now = self._clock()

@@ -5,7 +5,6 @@ Pillow cuts their values off at 255, which leaves a white page. Runs only in a d
 
 from __future__ import annotations
 
-import numpy as np
 from PIL import Image
 
 DEEP_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
@@ -19,6 +18,8 @@ _BITS = (*range(8, 17), 24, 31)
 def to_grey(image: Image.Image, *, inverted: bool = False) -> Image.Image:
     """The image in eight bits of grey, by the depth that its values have; `inverted` if 0 is
     white."""
+    import numpy as np  # only here: importing it takes longer than most images take to decode
+
     values = np.nan_to_num(np.asarray(image, np.float32), posinf=0.0, neginf=0.0)
     lowest, highest = float(values.min()), float(values.max())
     white = _white(highest, floating=image.mode == "F")

@@ -33,13 +33,23 @@ class RenderedPages(Protocol):
         """The file that page `index` is in."""
 
 
+class PictureStore(Protocol):
+    """Keeps pictures beyond the memory of this process. A key has the document, the page from 0 and
+    the width. Failures of the store are no errors here."""
+
+    async def get(self, key: tuple[str, int, int | None]) -> bytes | None: ...
+
+    async def put(self, key: tuple[str, int, int | None], content: bytes) -> None: ...
+
+
 class PageImages:
     """Pages of any number of documents as JPEG; the most recently used are cached."""
 
-    def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, cache_bytes: int = CACHE_BYTES, store: PictureStore | None = None) -> None:
         self._cache: LRUCache[tuple[str, int, int | None], bytes] = LRUCache(
             cache_bytes, getsizeof=len
         )
+        self._store = store
         self._rendering = asyncio.Semaphore(1)  # leaves decoders free for the engine
 
     async def jpeg(
@@ -62,11 +72,22 @@ class PageImages:
         async with self._rendering:
             if (found := self._cache.get(key)) is not None:
                 return found
-            page = await pages.render_page(index, dpi=dpi)
-            content = await asyncio.to_thread(encode_jpeg, page, width)
+            content = await self._stored_or_rendered(key, pages, dpi)
             if len(content) <= self._cache.maxsize:
                 self._cache[key] = content
             return content
+
+    async def _stored_or_rendered(
+        self, key: tuple[str, int, int | None], pages: RenderedPages, dpi: float | None
+    ) -> bytes:
+        if self._store is not None and (stored := await self._store.get(key)) is not None:
+            return stored
+        _, index, width = key
+        page = await pages.render_page(index, dpi=dpi)
+        content = await asyncio.to_thread(encode_jpeg, page, width)
+        if self._store is not None:
+            await self._store.put(key, content)
+        return content
 
     def forget(self, document_id: str) -> None:
         for key in [key for key in self._cache if key[0] == document_id]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -27,7 +28,7 @@ from dsocr.pages.child_queue import ChildQueue
 from dsocr.pages.config import PagesConfig
 from dsocr.process import shared_memory
 from dsocr.process.child import Child, ChildDied, ChildTimeout, Header, Received
-from dsocr.process.machine import this_machine
+from dsocr.process.machine import rss_bytes, this_machine
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,16 @@ class _Worker:
     num_responses: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class SandboxStats:
+    """Decoding children, for metrics."""
+
+    restarts: Mapping[str, int]
+    """Children that were replaced, by reason: crash, recycle or timeout."""
+    rss_bytes: int
+    """Memory of all children that run; 0 where the system does not say."""
+
+
 class Sandbox:
     """Decodes in at most `max_children` child processes, started when first needed."""
 
@@ -71,6 +82,11 @@ class Sandbox:
         self._idle: list[_Worker] = []
         self._busy: set[Child] = set()
         self._closed = False
+        self._restarts: Counter[str] = Counter()
+
+    def stats(self) -> SandboxStats:
+        children = [worker.child for worker in self._idle] + list(self._busy)
+        return SandboxStats(dict(self._restarts), sum(rss_bytes(child.pid) for child in children))
 
     async def __aenter__(self) -> Sandbox:
         return self
@@ -186,10 +202,12 @@ class Sandbox:
         try:
             response = await worker.child.call_async(header, timeout=seconds)
         except ChildTimeout as error:
+            self._restarts["timeout"] += 1
             raise PageTimeout(f"It could not be decoded within {seconds:g} seconds.") from error
         except ChildDied as error:
             if self._closed:
                 raise _stopping() from error
+            self._restarts["crash"] += 1
             log.warning("a decoding process died (%s)", error.reason)
             if error.killed_from_outside:
                 raise _Killed from error
@@ -202,6 +220,7 @@ class Sandbox:
         # While `close_file` uses a worker, another one may have been started.
         crowded = len(self._idle) >= self.max_children
         if self._closed or crowded or worker.num_responses >= RECYCLE_AFTER:
+            self._restarts["recycle"] += worker.num_responses >= RECYCLE_AFTER
             await asyncio.to_thread(worker.child.kill)
         else:
             self._idle.append(worker)

@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from dsocr.pipeline.events import OnEvent, PageDone, PageEvent, PageStarted
 from dsocr.pipeline.fair_queue import FairQueue
 from dsocr.pipeline.image_memory import ImageMemory
 from dsocr.pipeline.page_order import PageOrder
+from dsocr.pipeline.page_timer import PageTimer
 from dsocr.pipeline.retry import is_incomplete, retry_page
 from dsocr.pipeline.workers import run_workers
 from dsocr.process.supervisor import max_inflight_bytes
@@ -169,32 +170,43 @@ class Pipeline:
                 await slots.enter_async_context(
                     self._images.slot(is_first=first, background=run.owner)
                 )
-            rendered = await _render(run, index)
+            timer = PageTimer(self._metrics, self._engine.info, run.options)
+            slots.enter_context(_counted_if_cancelled(timer))
+            with timer.stage("render"):
+                rendered = await _render(run, index)
             num_bytes = rendered.num_bytes if isinstance(rendered, PageImage) else 0
             slots.enter_context(self._images.hold(num_bytes))
-            async with run.order.turn(position):
-                if isinstance(rendered, PageImage):
-                    await slots.enter_async_context(
-                        self._engine_slots.slot(is_first=first, background=run.owner)
-                    )
+            with timer.queue():
+                async with run.order.turn(position):
+                    if isinstance(rendered, PageImage):
+                        await slots.enter_async_context(
+                            self._engine_slots.slot(is_first=first, background=run.owner)
+                        )
             if isinstance(rendered, PageImage):
-                result = await self._recognize_page(rendered, run)
+                result = await self._recognize_page(rendered, run, timer)
             else:
                 run.emit(PageStarted(index))
                 result = rendered
-        await run.on_result(position, result)
-        self._metrics.count_page(self._engine.info.name, result.finish_reason)
+        with timer.stage("store"):
+            await run.on_result(position, result)
+        timer.finish(result)
         run.emit(PageDone(result))
         return True
 
-    async def _recognize_page(self, page: PageImage, run: _Run) -> PageResult:
+    async def _recognize_page(self, page: PageImage, run: _Run, timer: PageTimer) -> PageResult:
         """The page's result, or the failure in its place."""
         run.emit(PageStarted(page.index, page.width, page.height, page.dpi))
         started = time.monotonic()
         try:
             mode = await self._mode_of(page, run.options)
             options = dataclasses.replace(run.options, mode=mode)
-            result = await self._recognize_with_retries(page, options, run)
+            with timer.engine() as span:
+                result = await self._recognize_with_retries(page, options, run, timer)
+                span.set(
+                    gen_ai__response__finish_reasons=result.finish_reason,
+                    gen_ai__usage__input_tokens=result.usage.prompt_tokens,
+                    gen_ai__usage__output_tokens=result.usage.completion_tokens,
+                )
         except Exception as error:
             return _failed(error, page.index, started, size=(page.width, page.height))
         return dataclasses.replace(result, mode=mode)
@@ -205,7 +217,7 @@ class Pipeline:
         return await asyncio.to_thread(choose_mode, page, self._engine.info.modes)
 
     async def _recognize_with_retries(
-        self, page: PageImage, options: OcrOptions, run: _Run
+        self, page: PageImage, options: OcrOptions, run: _Run, timer: PageTimer
     ) -> PageResult:
         engine = self._engine
         emitter = PageEventEmitter(page.index, run.emit)
@@ -217,7 +229,8 @@ class Pipeline:
             emitter.reset(f"the page is recognized again: {step}")
             return await engine.recognize(page, options, on_text=on_text if stream else None)
 
-        result = _flagged(await engine.recognize(page, options, on_text=on_text))
+        timed = timer.on_text(on_text)
+        result = _flagged(await engine.recognize(page, options, on_text=timed))
         if self._retry and is_incomplete(result, options):
             again = await retry_page(result, page, options, engine.info, recognize_again)
             result = _flagged(again)
@@ -255,6 +268,15 @@ class _Run:
     def emit(self, event: PageEvent) -> None:
         if self.on_event is not None:
             self.on_event(event)
+
+
+@contextmanager
+def _counted_if_cancelled(timer: PageTimer) -> Iterator[None]:
+    try:
+        yield
+    except asyncio.CancelledError:
+        timer.cancel()
+        raise
 
 
 def check_options(options: OcrOptions, info: EngineInfo) -> None:

@@ -99,3 +99,12 @@ def _quota_parts() -> tuple[str, str]:
         return quota, period
     quota, period = (Path(name).read_text() for name in _QUOTA_FILES_V1)
     return quota, period
+
+
+def rss_bytes(pid: int) -> int:
+    """Memory that a process holds; 0 where it has ended or the system has no /proc."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -127,6 +127,11 @@ class Supervisor:
         return self._inflight.num_started
 
     @property
+    def breaker_open(self) -> bool:
+        """Whether the next restart has to wait because processes only crash."""
+        return self._breaker.wait_seconds > 0
+
+    @property
     def num_waiting(self) -> int:
         """Pages that wait for their bytes to fit, for a process, or in its queue."""
         return self._num_requests - self.num_running

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Gt, Le
 
+from dsocr.types import DraftsName
+
 AttentionName = Literal["flash_attention_2", "sdpa", "eager"]
 DtypeName = Literal["auto", "bfloat16", "float16", "float32"]
 CacheDtypeName = Literal["auto", "fp8"]
-
 ExpertDtypeName = Literal["auto", "int8"]
 
 
@@ -42,6 +43,10 @@ class RuntimeConfig:
     cache_dtype: CacheDtypeName = "auto"
     """Type of the cached keys and values. auto: the model's; fp8: twice as many tokens as with 16
     bits, less exact."""
+    drafts: DraftsName = "off"
+    """Whether a step computes several tokens of a page where they can be guessed from the PDF's own
+    text. exact: in float32 only, with the tokens that one at a time gives; fast: in any type, where
+    16 bits may decide a near tie otherwise. On a GPU not yet faster."""
     max_tiles: int | None = None
     """Local tiles of a page in gundam mode, at most; unset: the model's own limit, 9 for
     DeepSeek-OCR."""

@@ -7,7 +7,7 @@ that the device does not wait for the host; the tokens are the same. Knows nothi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,16 +23,23 @@ from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.execution.memory_plan import MemoryPlan, plan_memory
 from dsocr.runtime.execution.model_runner import Launched, ModelRunner, Runner
 from dsocr.runtime.execution.oom_split import OomSplittingRunner
-from dsocr.runtime.execution.sampler import NotANumber, SampledToken
+from dsocr.runtime.execution.sampler import NotANumber, RowResult, SampledRun, SampledToken
 from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import InputProcessor, InputQueue, Request
-from dsocr.runtime.scheduling.scheduler import Limits, ScheduledStep, Scheduler
+from dsocr.runtime.scheduling.scheduler import (
+    MAX_DRAFT_TOKENS,
+    Limits,
+    ScheduledStep,
+    Scheduler,
+)
 from dsocr.runtime.scheduling.sequence import FinishReason, Sequence
 from dsocr.runtime.spec import window_of
+from dsocr.runtime.text.drafter import Drafting
 from dsocr.runtime.text.prompt import PromptError, PromptTooLong
 from dsocr.runtime.text.repetition import TokenKinds, token_kinds
 from dsocr.runtime.text.tokenizer import Detokenizer, Tokenizer
+from dsocr.types import DraftsName
 
 MAX_PREPARED = 16
 """Requests that are prepared and waiting: one group to encode. As many more are being prepared."""
@@ -72,6 +79,9 @@ class Done:
     logprobs: list[float]
     text_ends: list[int]
     """Length of the text, in characters, after each output token."""
+    num_drafted: int = 0
+    num_accepted: int = 0
+    """Drafted tokens that became output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,8 @@ Event = Started | Text | Done | Failed
 
 @dataclass(frozen=True, slots=True)
 class RuntimeLoad:
-    """The current load, and the number of preemptions and out-of-memory splits since the start."""
+    """The current load, and counts since the start: preemptions, out-of-memory splits, tokens that
+    were drafted, and drafted tokens that became output."""
 
     running: int
     waiting: int
@@ -97,6 +108,8 @@ class RuntimeLoad:
     """0 to 1."""
     preemptions: int
     out_of_memory: int
+    drafted: int = 0
+    accepted: int = 0
 
 
 @dataclass(slots=True)
@@ -134,6 +147,7 @@ class Runtime:
         self._runner, self._tokenizer = OomSplittingRunner(runner), processor.tokenizer
         self._inputs = InputQueue(processor, max_prepared=MAX_PREPARED, executor=executor)
         self._lookahead = lookahead
+        self._num_drafted = self._num_accepted = 0
         self._pages: dict[int, _ActivePage] = {}
         self._in_flight: deque[tuple[ScheduledStep, Launched | None]] = deque()
 
@@ -150,6 +164,8 @@ class Runtime:
             cache_used=1 - allocator.num_free / allocator.num_blocks,
             preemptions=self.scheduler.num_preemptions,
             out_of_memory=self._runner.num_out_of_memory,
+            drafted=self._num_drafted,
+            accepted=self._num_accepted,
         )
 
     def submit(self, request: Request) -> None:
@@ -231,22 +247,38 @@ class Runtime:
     def _collect(self, step: ScheduledStep, launched: Launched | None) -> list[Event]:
         results, too_large = self._runner.collect(step, launched)
         events = [self._fail(one, _TOO_LARGE) for one in too_large if not one.ended]
-        for (sequence, _, _, samples), result in zip(step.chunks, results, strict=True):
+        for (sequence, _, _, samples, drafts), result in zip(step.chunks, results, strict=True):
             if not samples or sequence.ended:
                 continue
-            if isinstance(result, SampledToken):
-                sequence.append(*result)
-                if sequence.finish_reason is not None:
-                    events += self._finish(sequence, sequence.finish_reason)
-            elif isinstance(result, NotANumber):
-                events.append(self._fail(sequence, _NOT_A_NUMBER))
-            else:  # the no-repeat rule bans every token
-                events += self._finish(sequence, "stop")
+            if isinstance(result, SampledRun):
+                self._count_drafts(sequence, len(drafts), len(result.results) - 1)
+                events += self._receive(sequence, result.results)
+            else:
+                events += self._receive(sequence, (result,))
         self.scheduler.finish_step(step)
         return events
 
+    def _receive(self, sequence: Sequence, results: Iterable[RowResult]) -> list[Event]:
+        """Adds sampled tokens to a page, up to its end."""
+        for result in results:
+            if isinstance(result, SampledToken):
+                sequence.append(*result)
+                if sequence.finish_reason is not None:
+                    return self._finish(sequence, sequence.finish_reason)
+            elif isinstance(result, NotANumber):
+                return [self._fail(sequence, _NOT_A_NUMBER)]
+            else:  # the no-repeat rule bans every token
+                return self._finish(sequence, "stop")
+        return []
+
+    def _count_drafts(self, sequence: Sequence, drafted: int, accepted: int) -> None:
+        if sequence.drafter is not None:
+            sequence.drafter.record(drafted, accepted)
+        self._num_drafted += drafted
+        self._num_accepted += accepted
+
     def _finish(self, sequence: Sequence, finish_reason: FinishReason) -> list[Event]:
-        page = self._pages[sequence.request_id]
+        page, drafter = self._pages[sequence.request_id], sequence.drafter
         text = page.new_text() + page.detokenizer.finish()
         self._drop(sequence.request_id)
         done = Done(
@@ -257,6 +289,8 @@ class Runtime:
             output_ids=sequence.output_ids,
             logprobs=sequence.logprobs,
             text_ends=self._tokenizer.text_ends(sequence.output_ids),
+            num_drafted=drafter.num_drafted if drafter is not None else 0,
+            num_accepted=drafter.num_accepted if drafter is not None else 0,
         )
         return [Text(sequence.request_id, text), done]
 
@@ -289,15 +323,20 @@ def make_runtime(
     called with the name of a stage when it is complete, `report` with what begins and how many
     parts of it are done, of how many. Raises `DeviceError` if memory is short."""
     vision = VisionRunner(model)
+    drafts = drafts_in(config.drafts, model.dtype)
     report("measuring memory", 0, 0)
-    plan = plan_memory(model, vision, config)
+    plan = plan_memory(model, vision, config, max_draft_tokens=MAX_DRAFT_TOKENS if drafts else 0)
     mark("memory")
     kinds = token_kinds(tokenizer)
     runner, lookahead = _make_runner(model, vision, tokenizer, config, plan, kinds, report)
-    is_cuda = model.device.type == "cuda"
+    processor = InputProcessor(
+        *(model, tokenizer, kinds, config.max_tiles),
+        pin=model.device.type == "cuda",
+        drafting=Drafting(tokenizer) if drafts else None,
+    )
     runtime = Runtime(
         runner,
-        InputProcessor(model, tokenizer, kinds, config.max_tiles, pin=is_cuda),
+        processor,
         limits=Limits(
             max_num_seqs=plan.max_num_seqs,
             max_prefill_tokens=plan.max_prefill_tokens,
@@ -305,10 +344,16 @@ def make_runtime(
             pixels_per_token=model.spec.views.encode_pixels_per_prompt_token,
             window=window_of(model.spec.decoder),
         ),
-        lookahead=lookahead,
+        lookahead=0 if drafts else lookahead,  # a draft follows the newest token, read on the host
         executor=_make_executor(model.device, config.threads or num_cores()),
     )
     return runtime, plan
+
+
+def drafts_in(setting: DraftsName, dtype: torch.dtype) -> bool:
+    """Whether pages have drafts. A pass over several tokens rounds otherwise than one over a single
+    token, which decides nothing but near ties: those of 16 bits are too frequent for `exact`."""
+    return setting == "fast" or (setting == "exact" and dtype == torch.float32)
 
 
 def _make_executor(device: torch.device, num_threads: int) -> Executor:

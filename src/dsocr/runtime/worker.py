@@ -47,7 +47,16 @@ from dsocr.runtime.devices import (
 )
 from dsocr.runtime.execution.memory_plan import HOW_TO_SAVE_MEMORY
 from dsocr.runtime.kernels.triton_compat import KernelError, preload_triton_key
-from dsocr.runtime.loop import Done, Event, Failed, Runtime, Started, Text, make_runtime
+from dsocr.runtime.loop import (
+    Done,
+    Event,
+    Failed,
+    Runtime,
+    Started,
+    Text,
+    drafts_in,
+    make_runtime,
+)
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
@@ -163,6 +172,8 @@ def _load(
     make_current(device)
     dtype = choose_dtype(config.dtype, device)
     channel.send({"kind": "loading", "message": _loading_message(config, device, dtype)})
+    if config.drafts == "exact" and not drafts_in(config.drafts, dtype):
+        logger.warning("nothing is drafted: DEEPSEEK_OCR_DRAFTS=exact needs float32")
     model, transfer, tokenizer = _load_files(config, device, dtype, progress, mark, vocabulary)
     _wait_for_kernels(config, device, compilation, progress)
     mark("kernels")
@@ -306,6 +317,7 @@ def _request(header: Header, pixels: Received) -> Request:
             top_p=header["top_p"],
             no_repeat=None if ngram is None else NoRepeat(*ngram),
         ),
+        text_layer=tuple(header["text_layer"]),
     )
 
 
@@ -327,6 +339,8 @@ def _event_frame(event: Event) -> Header:
                 "image_tokens": event.num_image_tokens,
                 "logprobs": pack_floats([round(logprob, 4) for logprob in event.logprobs]),
                 "text_ends": pack_counts(event.text_ends),
+                "drafted_tokens": event.num_drafted,
+                "accepted_tokens": event.num_accepted,
             }
 
 

@@ -38,9 +38,12 @@ async def download(
     except BaseException:
         file.close()
         raise
-    format = format_of(key)
-    file_name = f"{PurePosixPath(name).stem or 'document'}.{format.extension}"
-    return _Download(file, format.media_type, file_name)
+    return _Download(file, format_of(key).media_type, file_name_of(name, key))
+
+
+def file_name_of(name: str, key: str) -> str:
+    """The name of a document with the extension of a format."""
+    return f"{PurePosixPath(name).stem or 'document'}.{format_of(key).extension}"
 
 
 class _Download(Response):

@@ -62,18 +62,21 @@ class McpEndpoint:
 
     async def _run(self) -> None:
         """Keeps the session manager until `close`: its tasks belong to one task."""
-        from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+        from mcp.server.transport_security import TransportSecuritySettings
 
         from dsocr.mcp.server import create_server
 
         root = self._settings.server.mcp_root
         paths = allowed_paths([root] if root else [], any_path=False)
         server = create_server(self._service, paths)
-        self._manager = StreamableHTTPSessionManager(
-            server._lowlevel_server,
-            stateless=True,
+        server.streamable_http_app(  # makes the session manager; the app itself is not served
+            stateless_http=True,
             max_request_body_size=json_body_limit(self._settings) + FORM_OVERHEAD_BYTES,
+            transport_security=TransportSecuritySettings(  # the route's own: `check_browser`
+                enable_dns_rebinding_protection=False
+            ),
         )
+        self._manager = server.session_manager
         async with self._manager.run():
             self._ready.set()
             await self._stop.wait()

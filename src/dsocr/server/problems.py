@@ -115,6 +115,7 @@ STATUS: dict[type[DsocrError], int] = {
     errors.EngineUnavailable: 503,
     errors.EngineCrashed: 503,
     errors.BadCheckpoint: 503,
+    errors.RemoteFailed: 502,
     errors.DiskFull: 507,
     errors.StoreUnavailable: 503,
     JobNotFound: 404,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,30 +16,6 @@ from tests.batch.workspace.workspaces import planned
 from tests.fakes import png
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    values = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-    }
-    for variable, value in values.items():
-        monkeypatch.setenv(variable, value)
-    import boto3
-
-    client = boto3.client("s3", endpoint_url=values["AWS_ENDPOINT_URL"])
-    name = f"bucket-{uuid.uuid4().hex}"
-    client.create_bucket(Bucket=name)
-    client.close()
-    yield f"s3://{name}"
-    server.stop()
 
 
 async def test_documents_of_a_bucket_are_read_in_a_workspace_there(

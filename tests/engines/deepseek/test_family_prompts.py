@@ -11,6 +11,7 @@ from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT, TASKS
 from dsocr.runtime.models.registry import FAMILIES
 from dsocr.runtime.models.unlimited_ocr_spec import ARCHITECTURE, PROMPTS, VIEWS
 from dsocr.types import OcrOptions, PageImage, Task
+from tests.fakes import page_image
 
 
 def test_a_family_without_prompts_knows_every_task() -> None:
@@ -35,6 +36,13 @@ def test_a_task_is_sent_in_the_models_wording_and_a_free_prompt_as_it_is(
     options = OcrOptions(task=task, mode="gundam", prompt=prompt)
     assert _request(PageImage(0, image, 4, 4), options, PROMPTS)["prompt"] == sent
     assert _request(PageImage(0, image, 4, 4), options, {})["prompt"] == prompt
+
+
+@pytest.mark.parametrize("drafts", [False, True])
+def test_the_text_layer_is_sent_if_it_is_used(drafts: bool) -> None:
+    options = OcrOptions(task="markdown", mode="gundam", prompt=DEFAULT_PROMPT)
+    request = _request(page_image(["one", "two"]), options, {}, drafts=drafts)
+    assert request["text_layer"] == (["one", "two"] if drafts else [])
 
 
 def test_unlimited_ocr_has_two_modes_and_up_to_32_tiles() -> None:

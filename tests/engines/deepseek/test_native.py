@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from dsocr.engines.deepseek.native import NativeEngine, block_confidences
+from dsocr.engines.deepseek.native import NativeEngine
+from dsocr.engines.deepseek.page_result import block_confidences
 from dsocr.engines.stats import EngineStats
 from dsocr.errors import BadCheckpoint, BadRequest, ContextTooLong, EngineUnavailable
 from dsocr.runtime.config import RuntimeConfig

@@ -6,7 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from dsocr.engines.deepseek.text_lines import born_digital_lines
+from dsocr.engines.deepseek.text_lines import (
+    MAX_LAYER_CHARACTERS,
+    born_digital_lines,
+    text_layer,
+)
 from dsocr.types import Box, TextLine
 from tests.fakes import page_image
 
@@ -31,3 +35,16 @@ def test_the_text_layer_of_a_scan_is_not_used() -> None:
 def test_a_text_layer_of_invalid_characters_is_not_used(text: str) -> None:
     lines = (*(PAGE.text_lines or ()), TextLine(text, Box(0, 0, 1, 1)))
     assert born_digital_lines(replace(PAGE, text_lines=lines)) == ()
+
+
+def test_drafts_are_looked_up_in_the_layer_of_a_scan_too() -> None:
+    hidden = (TextLine("recognized by another", Box(0, 0, 1, 0.1)),)
+    scan = replace(PAGE, text_lines=(), hidden_lines=hidden, image_share=1.0)
+    assert text_layer(PAGE) == ["Привет", "first line", "second line"]
+    assert text_layer(scan) == ["recognized by another"]
+    assert text_layer(replace(PAGE, text_lines=None)) == []
+
+
+def test_a_text_layer_is_handed_over_up_to_a_limit() -> None:
+    line = TextLine("x" * 1000, Box(0, 0, 1, 0.1))
+    assert sum(map(len, text_layer(replace(PAGE, text_lines=(line,) * 99)))) == MAX_LAYER_CHARACTERS

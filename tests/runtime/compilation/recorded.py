@@ -1,9 +1,10 @@
-"""Prints what a configuration launches, and what steps of other sizes launch besides.
+"""Prints what configurations launch, and what steps of other sizes launch besides.
 
-    python -m tests.runtime.compilation.recorded sm_90 FOLDER [cache_dtype] [expert_dtype]
+    python -m tests.runtime.compilation.recorded '[["sm_90", "FOLDER", "auto", "auto"], ...]'
 
-The last line is JSON: `launches` by kernel, and `others`, launches of further numbers of rows,
-tokens and views that are not among them. Run it without `TRITON_INTERPRET`.
+Each is a card, a checkpoint, and the types of the cache and of the experts. The last line is JSON,
+an object for each: `launches` by kernel, and `others`, launches of further numbers of rows, tokens
+and views that are not among them. Run it without `TRITON_INTERPRET`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from dsocr.runtime.compilation import launches
 from dsocr.runtime.compilation.plan import plan_compilation
@@ -23,7 +27,7 @@ TOKENS = (1, 15, 16, 37, 511, 700, 913, 1400, 1537, 4000, 8192)
 VIEWS = (1, 3, 4, 5, 9, 16, 40)
 
 
-def main(arch: str, folder: str, cache_dtype: str = "auto", expert_dtype: str = "auto") -> None:
+def recorded(arch: str, folder: str, cache_dtype: str, expert_dtype: str) -> dict[str, Any]:
     config = RuntimeConfig(
         model_path=Path(folder),
         cache_dtype=cache_dtype,  # type: ignore[arg-type]
@@ -31,20 +35,26 @@ def main(arch: str, folder: str, cache_dtype: str = "auto", expert_dtype: str = 
     )
     plan = plan_compilation(config, card_of_arch(arch), Path())
     compiled = launches.launches_of(plan)
-    launches.BUCKETS = ROWS
-    launches.NUM_VIEWS = VIEWS
-    launches.PROMPTS = TOKENS
     known = {(one.name, launches._key(one)) for one in compiled}
-    others = [
-        one for one in launches.launches_of(plan) if (one.name, launches._key(one)) not in known
-    ]
-    counts = Counter(one.name for one in compiled)
-    print(
-        json.dumps(
-            {"launches": counts, "others": [str((o.name, launches._key(o))) for o in others]}
-        )
-    )
+    with other_sizes():
+        more = launches.launches_of(plan)
+    others = [one for one in more if (one.name, launches._key(one)) not in known]
+    return {
+        "launches": Counter(one.name for one in compiled),
+        "others": [str((one.name, launches._key(one))) for one in others],
+    }
+
+
+@contextmanager
+def other_sizes() -> Iterator[None]:
+    names = {"BUCKETS": ROWS, "NUM_VIEWS": VIEWS, "PROMPTS": TOKENS}
+    before = {name: getattr(launches, name) for name in names}
+    try:
+        vars(launches).update(names)
+        yield
+    finally:
+        vars(launches).update(before)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    print(json.dumps([recorded(*one) for one in json.loads(sys.argv[1])]))

@@ -46,8 +46,9 @@ from dsocr.runtime.weights.loader import load_model
 from dsocr.types import NoRepeat
 from tests.runtime.goldens import GOLDENS, golden_json, golden_page, write_unlimited_checkpoint
 from tests.runtime.plain_decode import plain_steps
-from tests.runtime.reading import graph_runtime, outputs, plain_runtime, run
+from tests.runtime.reading import encode_once, graph_runtime, outputs, plain_runtime, run
 from tests.runtime.stages import Reader, distance
+from tests.runtime.test_drafts import RULES, Scripted
 from tests.runtime.test_generation import Restricted, assert_equal_while_safe, generate
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -70,6 +71,7 @@ def model(checkpoint: Path) -> DeepseekOcr:
     model: Any = load_model(
         checkpoint, device=torch.device("cpu"), dtype=torch.float32, attention="sdpa"
     )
+    encode_once(model)
     return model
 
 
@@ -144,6 +146,26 @@ def test_a_batch_with_preemptions_becomes_the_released_codes_tokens(
     for one, case in zip(sequences, cases, strict=True):
         assert_equal_while_safe(one.output_ids, case)
     assert max(case["safe_prefix_len"] for case in cases) > WINDOW
+    assert preempted
+
+
+@pytest.mark.parametrize("runner_of", [plain_runner, device_runner])
+def test_pages_with_drafts_become_the_released_codes_tokens(
+    model: DeepseekOcr, tokenizer: Tokenizer, runner_of: RunnerOf
+) -> None:
+    """Beyond the window, whose blocks are freed meanwhile, and with preemptions."""
+    cases = [case for case in DECODER["generations"] if not case["allowed_ids"]]
+    sequences = sequences_of(cases, tokenizer)
+    for number, (one, case) in enumerate(zip(sequences, cases, strict=True)):
+        if rule := RULES[number % len(RULES)]:
+            one.drafter = Scripted(rule, case["output_ids"])  # type: ignore[assignment]
+    limits = Limits(max_num_seqs=8, max_prefill_tokens=37, window=WINDOW)
+
+    preempted = generate(runner_of(model, tokenizer, 6 * len(cases)), sequences, limits)
+
+    for one, case in zip(sequences, cases, strict=True):
+        assert_equal_while_safe(one.output_ids, case)
+    assert max(len(one.output_ids) for one in sequences if one.drafter) > WINDOW
     assert preempted
 
 

@@ -40,13 +40,34 @@ class Letters:
 @dataclass(frozen=True)
 class Page:
     """A page to come: its prompt's length, its answer's, its views, after how many steps it comes
-    and after how many it is cancelled."""
+    and after how many it is cancelled, its drafts."""
 
     prompt: int
     answer: int
     views: int = 1
     comes: int = 0
     cancelled: int | None = None
+    drafts: int = 0
+    """Tokens of each draft; of every third one the last is wrong."""
+
+
+@dataclass
+class FakeDrafter:
+    number: int
+    page: Page
+    num_drafted: int = 0
+    num_accepted: int = 0
+
+    def propose(self, output_ids: list[int], most: int) -> tuple[int, ...]:
+        places = range(len(output_ids), len(output_ids) + min(most, self.page.drafts))
+        drafts = [token_of(self.number, place) for place in places]
+        if drafts and len(output_ids) % 3 == 0:
+            drafts[-1] += 1
+        return tuple(drafts)
+
+    def record(self, drafted: int, accepted: int) -> None:
+        self.num_drafted += drafted
+        self.num_accepted += accepted
 
 
 @dataclass
@@ -62,7 +83,9 @@ class FakeProcessor:
             views = PageViews(torch.zeros(SIDE, SIDE, 3, dtype=torch.uint8), tiles)
         max_new_tokens = CONTEXT - page.prompt
         return request, Sequence(
-            [7] * page.prompt, request.params, max_new_tokens, SPECIAL, request.request_id, views
+            *([7] * page.prompt, request.params, max_new_tokens, SPECIAL, request.request_id),
+            views,
+            drafter=FakeDrafter(request.request_id, page) if page.drafts else None,  # type: ignore[arg-type]
         )
 
 
@@ -102,6 +125,7 @@ PAGES = st.lists(
         prompt=st.integers(1, CONTEXT - 1),
         answer=st.integers(0, 40),
         views=st.integers(0, 3),
+        drafts=st.sampled_from([0, 0, 1, 3, 9]),
         comes=st.integers(0, 30),
         cancelled=st.none() | st.none() | st.integers(0, 30),
     ),
@@ -115,6 +139,7 @@ LIMITS = st.builds(
     prefill_share=st.floats(0.05, 1),
     gather_rows=st.integers(1, 20),
     window=st.none() | st.integers(1, 12),
+    max_draft_tokens=st.integers(0, 20),
 )
 
 
@@ -142,10 +167,12 @@ def test_any_mix_of_pages_is_read_within_the_limits(
     assert len(started) == len(set(started))
     assert runtime.scheduler.allocator.num_free == blocks
     for step in runner.steps:
-        prompts = sum(chunk.length for chunk in step.chunks[step.num_decodes :])
+        others = step.chunks[step.num_decodes :]
+        prompts = sum(chunk.length for chunk in others if not chunk.drafts)
         pixels = [one.views.num_pixels for one in step.to_encode if one.views is not None]
         assert len(step.chunks) <= limits.max_num_seqs
         assert prompts <= limits.max_prefill_tokens
+        assert sum(len(chunk.drafts) for chunk in others) <= limits.max_draft_tokens
         assert len(pixels) <= 1 or sum(pixels) <= limits.max_encode_pixels
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -99,3 +100,19 @@ def test_the_prompt_counts_only_without_a_window() -> None:
 
     assert banned_after(NoRepeat(3), [5, 6], prompt=prompt) == {7}
     assert banned_after(NoRepeat(3, 90), [5, 6], prompt=prompt) == set()
+
+
+@pytest.mark.parametrize("rule", [NoRepeat(1), NoRepeat(2), NoRepeat(3, 8), NoRepeat(2, 5)])
+def test_tokens_that_are_only_supposed_leave_no_trace(rule: NoRepeat) -> None:
+    dice = random.Random(5)
+    index, pushed = NoRepeatIndex(rule), NoRepeatIndex(rule)
+    for _ in range(200):
+        supposed = dice.choices(range(4), k=dice.randrange(6))
+        expected = NoRepeatIndex(rule)
+        for token in [*pushed._tokens, *supposed]:
+            expected.push(token)
+        assert sorted(index.banned_after(supposed)) == sorted(expected.banned())
+        assert sorted(index.banned()) == sorted(pushed.banned())
+        token = dice.randrange(4)
+        index.push(token)
+        pushed.push(token)

@@ -19,7 +19,8 @@ from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.models.deepseek_ocr_spec import DeepseekOcrSpec
 from dsocr.runtime.models.registry import parse_config, read_spec
 from dsocr.runtime.spec import CheckpointError
-from dsocr.runtime.weights.loader import INDEX, check_checkpoint, load_model
+from dsocr.runtime.weights.headers import INDEX
+from dsocr.runtime.weights.loader import check_checkpoint, load_model
 from tests.runtime.recipe import GOLDENS, tiny_tensors
 
 CPU = torch.device("cpu")

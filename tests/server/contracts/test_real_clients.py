@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -59,6 +60,7 @@ ENVIRONMENTS = {
     "newest litellm": ("litellm",),
     "older litellm": ("litellm==1.80.0",),
     "older docling": ("docling-client==2.126.0",),
+    "langchain docling": ("langchain-docling>=3",),
 }
 """Packages that pin versions of others have an environment of their own."""
 BOTH = pytest.mark.parametrize("environment", ["newest", "older"])
@@ -207,6 +209,13 @@ def test_docling_client(run: Run, environment: str, expected: Any) -> None:
     assert share_of(" ".join(found["chunks"]), expected["pdf"]["text"]) == 1.0
 
 
+def test_langchain_docling_package(run: Run, expected: Any) -> None:
+    """Its version 3 is the first that takes docling's client; the loader writes the markdown."""
+    found = run("langchain_docling", "langchain docling")
+    for name, text in (("photo", expected["photo"]), ("pdf", expected["pdf"]["text"])):
+        assert share_of(text, found[name]) > 0.95
+
+
 @BOTH
 def test_websockets_package_with_doclings_tasks(run: Run, environment: str, expected: Any) -> None:
     found = run("socket", environment)
@@ -222,3 +231,22 @@ def test_liteparse_package(run: Run, environment: str, expected: Any) -> None:
     found = run("liteparse", environment)
     assert share_of(expected["photo"], found["photo"]) > 0.95
     assert share_of(expected["pdf"]["text"], found["pdf"]) > 0.95
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
+@pytest.mark.parametrize("version", ["latest", "2.9.0"])
+def test_liteparse_command_of_npm(
+    version: str, base: str, tmp_path: Path, expected: dict[str, Any]
+) -> None:
+    """As the Python package, which has the same code inside."""
+    package = f"@llamaindex/liteparse@{version}"
+    install = ["npm", "install", "--prefix", tmp_path, "--no-audit", "--no-fund", package]
+    subprocess.run(install, check=True, timeout=INSTALL_SECONDS)
+    for path, text in ((PHOTO, expected["photo"]), (PDF, expected["pdf"]["text"])):
+        command = [tmp_path / "node_modules" / ".bin" / "lit", "parse", "--quiet", path]
+        server = ["--ocr-server-url", f"{base}/ocr", "--ocr-server-header", f"X-Api-Key: {KEY}"]
+        done = subprocess.run(
+            [*command, *server], capture_output=True, text=True, timeout=READ_SECONDS
+        )
+        assert done.returncode == 0, done.stderr
+        assert share_of(text, done.stdout) > 0.95

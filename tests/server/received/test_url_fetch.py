@@ -21,7 +21,7 @@ from tests.fakes import pdf, png
 from tests.server.conftest import Client
 
 TLS = Path(__file__).parents[2] / "data" / "tls"
-CONFIG = ServerConfig(url_hosts=("hooks.example",), url_private=True, url_mb=0.01, url_seconds=5)
+CONFIG = ServerConfig(url_hosts=("hooks.example",), url_private=True, url_mb=0.01, url_seconds=60)
 
 
 class Host(http.server.BaseHTTPRequestHandler):
@@ -139,12 +139,16 @@ def test_a_redirect_is_checked_as_a_new_url(tmp_path: Path, port: int) -> None:
         "/metadata": (302, {"Location": "https://169.254.169.254/latest"}, b""),
         "/plain": (301, {"Location": "http://hooks.example/a.pdf"}, b""),
         "/loop": (307, {"Location": "/loop"}, b""),
+        "/gone": (302, {"Location": "/nothing"}, b""),
+        "/nothing": (404, {}, b""),
     }
     base = f"https://hooks.example:{port}"
     assert fetch(f"{base}/good", tmp_path / "1", CONFIG) == "a.pdf"
-    for path in ("/metadata", "/plain"):
-        with pytest.raises(UrlRefused):
+    for path, target in (("/metadata", "https://169.254.169.254"), ("/plain", "http://hooks.")):
+        with pytest.raises(UrlRefused, match=f"^The URL redirects to {target}.*: "):
             fetch(base + path, tmp_path / "2", CONFIG)
+    with pytest.raises(UrlFailed, match=f"^The URL redirects to {base}: .* answered 404"):
+        fetch(f"{base}/gone", tmp_path / "2", CONFIG)
     with pytest.raises(UrlFailed, match="more than 3 times"):
         fetch(f"{base}/loop", tmp_path / "2", CONFIG)
 

@@ -299,6 +299,7 @@ export const texts: Texts = {
       queue_full: '等待的请求过多，请稍后重试。',
       engine_unavailable: '引擎正在启动或暂不可用。',
       engine_crash: '识别此页时引擎崩溃。',
+      remote_failed: '模型服务器未能识别此页。',
       bad_checkpoint: '模型权重不完整或不匹配。',
       disk_full: '磁盘空间不足。',
       store_unavailable: '任务存储暂时无法访问。',

@@ -52,11 +52,15 @@ export const pageImageLoader = (jobId: string) => imageLoader(jobId, { atOnce: 3
 
 type LoaderOptions = { width?: number; atOnce: number; kept?: number }
 
+const HURRIED_MILLISECONDS = 300 // between two requests: the user scrolls fast
+const PATIENCE_MILLISECONDS = 100 // that a page must stay in sight then before its image is requested
+
 /** Loads images of a job's pages: the newest request first, those out of sight not at all. */
-function imageLoader(jobId: string, { width, atOnce, kept = Infinity }: LoaderOptions) {
+export function imageLoader(jobId: string, { width, atOnce, kept = Infinity }: LoaderOptions) {
   const loaded = new Map<number, Blob>()
   const waiting: Waiting[] = []
   let running = 0
+  let askedAt = -Infinity
 
   function startNext() {
     while (running < atOnce) {
@@ -83,8 +87,11 @@ function imageLoader(jobId: string, { width, atOnce, kept = Infinity }: LoaderOp
           .then((image) => resolve(keep(index, image)), reject)
           .finally(() => ((running -= 1), startNext()))
       }
-      waiting.push({ start, signal })
-      startNext()
+      const queue = () => (waiting.push({ start, signal }), startNext())
+      const now = performance.now()
+      if (now - askedAt < HURRIED_MILLISECONDS) setTimeout(queue, PATIENCE_MILLISECONDS)
+      else queue()
+      askedAt = now
     })
   }
 }

@@ -14,6 +14,7 @@ import { Viewer } from '../../viewer/viewer'
 import { copyActions, copyBlock, copyText } from '../copy-actions'
 import { errorMessage, notifyError } from '../error-notifications'
 import { jobName } from '../job-name'
+import { show } from '../refresh'
 import { retryOptions } from '../retry-options'
 import { saveFile } from '../save-file'
 import { doneState, pageImageLoader, singlePageResponse, thumbnailLoader } from './job-pages'
@@ -121,7 +122,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
 
   async function updateJob(request: Promise<api.Job>) {
     try {
-      cache.setQueryData(['job', jobId], await request)
+      show(cache, ['job', jobId], await request)
       await cache.invalidateQueries({ queryKey: ['job', jobId] })
     } catch (failure) {
       notifyError(failure, t)
@@ -229,7 +230,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
             jobId={jobId}
             page={pageIndex}
             present={markdown}
-            onTaken={(taken) => cache.setQueryData(['page', jobId, pageIndex], taken)}
+            onTaken={(taken) => show(cache, ['page', jobId, pageIndex], taken)}
             onClose={() => setDialog(null)}
           />
         )}

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useRef, useState } from 'react'
 import * as api from '../../api/client'
 import { draftsOf, removeDraft, storeDraft, type Draft } from '../../lib/drafts'
 import { stepped, storedHistory, storeHistory, withChange, type Change, type UndoHistory } from '../../lib/undo-history'
+import { show } from '../refresh'
 
 const RETRY_MILLISECONDS = 4000
 const POLL_MILLISECONDS = 50
@@ -42,7 +43,7 @@ export function useCorrections(jobId: string) {
       try {
         const { page, block, text } = draft
         const corrected = await api.correctPage(jobId, page, [{ id: block, text }])
-        cache.setQueryData(['page', jobId, page], corrected)
+        show(cache, ['page', jobId, page], corrected)
         setFailed(false)
         sending.current = false
         // A newer change of the block is sent by the next call.

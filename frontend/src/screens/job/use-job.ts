@@ -4,7 +4,7 @@ import * as api from '../../api/client'
 import { applyLiveEvent, isInformational, type LivePages } from '../../lib/result'
 import type { ServerEvent } from '../../lib/sse'
 import type { PageMark } from '../../viewer/page/page-list'
-import { refresh } from '../refresh'
+import { refresh, show } from '../refresh'
 
 type PageSummary = Pick<api.JobPage, 'flags' | 'error' | 'finishReason' | 'reviewShare'>
 
@@ -38,7 +38,7 @@ export function useJob(jobId: string) {
       received.after = event.id
       if (event.event === 'job' || event.event === 'done') {
         const updated: api.Job = JSON.parse(event.data)
-        cache.setQueryData(['job', jobId], updated)
+        show(cache, ['job', jobId], updated)
         return
       }
       received.live = applyLiveEvent(received.live, event)

@@ -1,7 +1,7 @@
 """Records of documents and pages as JSON: one object each, the same bytes for the same result.
 
-A record has no time of reading: an interrupted batch has the same bytes as one that was
-not interrupted.
+A record has no time of reading and no counts of drafts: an interrupted batch has the same bytes as
+one that was not interrupted.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def document_bytes(record: DocumentRecord) -> bytes:
 
 
 def page_bytes(document: str, result: PageResult, info: EngineInfo) -> bytes:
-    timeless = replace(result, usage=replace(result.usage, seconds=0.0))
+    usage = replace(result.usage, seconds=0.0, drafted_tokens=0, accepted_tokens=0)
+    timeless = replace(result, usage=usage)
     return _line(
         {
             "document": document,

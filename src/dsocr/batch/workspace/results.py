@@ -14,6 +14,7 @@ from dsocr.batch.workspace.stores.store import Store
 from dsocr.errors import BadRequest
 from dsocr.types import Document, PageResult
 
+_BROKEN = "The shard with its pages is broken; dsocr batch verify says what to do."
 MAX_OPEN = 8
 """Shards that stay open between two documents."""
 Place = tuple[BinaryIO, int]
@@ -92,13 +93,16 @@ class Results:
     def _of(self, group: str, entry: PlannedDocument) -> _Found:
         if group not in self._open:
             with contextlib.ExitStack() as stack:
-                file = stack.enter_context(open_shard(self._store, self._sealed[group]))
                 try:
+                    file = stack.enter_context(open_shard(self._store, self._sealed[group]))
                     found = _index(file)
                 except ValueError as error:
                     raise BadRequest(f"{self._sealed[group]} is broken.") from error
                 self._open[group] = (stack.pop_all(), found)
-        return self._open[group][1][entry.id]
+        record = self._open[group][1].get(entry.id)
+        if record is None:
+            raise BadRequest(f"{self._sealed[group]} has no record of it.")
+        return record
 
     def _close_all_but(self, number: int) -> None:
         """The ones that were opened last stay."""
@@ -109,8 +113,12 @@ class Results:
 def page_at(place: Place) -> PageRecord:
     file, start = place
     file.seek(start)
-    record = parse(file.readline())
-    assert isinstance(record, PageRecord)
+    try:
+        record = parse(file.readline())
+    except ValueError as error:
+        raise BadRequest(_BROKEN) from error
+    if not isinstance(record, PageRecord):
+        raise BadRequest(_BROKEN)
     return record
 
 

@@ -61,14 +61,19 @@ def read_shard(store: Store, key: str) -> Iterator[Record]:
 
 
 def read_summary(store: Store, group: str, key: str) -> dict[str, Any]:
-    """Of the shard `key`; made again if its worker was lost before it wrote it."""
+    """Of the shard `key`; made again if its worker was lost before it wrote it, or it is broken.
+    Raises `BadRequest` for a broken shard."""
     content = store.get(f"done/{group}.json")
-    if content is None:
+    if content is not None:
+        with contextlib.suppress(ValueError):
+            values: dict[str, Any] = json.loads(content)
+            return values
+    try:
         summary = summarize(read_shard(store, key))
-        store.create(f"done/{group}.json", json.dumps(summary).encode())
-        return summary
-    values: dict[str, Any] = json.loads(content)
-    return values
+    except ValueError as error:
+        raise BadRequest(f"{key} is broken; dsocr batch verify says what to do.") from error
+    store.put(f"done/{group}.json", json.dumps(summary).encode())
+    return summary
 
 
 def check_format(format: ShardFormat) -> None:
@@ -122,6 +127,10 @@ def _columns(line: bytes) -> dict[str, Any]:
 
 
 def _rows(file: BinaryIO) -> Iterator[str]:
-    _, parquet = _pyarrow()
-    for batch in parquet.ParquetFile(file).iter_batches(ROWS_AT_ONCE, columns=["record"]):
-        yield from batch.column(0).to_pylist()
+    """Raises `ValueError` for what is no Parquet table of records."""
+    pyarrow, parquet = _pyarrow()
+    try:
+        for batch in parquet.ParquetFile(file).iter_batches(ROWS_AT_ONCE, columns=["record"]):
+            yield from batch.column(0).to_pylist()
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ValueError("It is not a table of records.") from error

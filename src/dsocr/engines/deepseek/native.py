@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-import math
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -14,11 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dsocr.engines.base import EngineInfo, OnText
-from dsocr.engines.deepseek.grounding import parse, references, result_of_blocks
 from dsocr.engines.deepseek.modes import MODES, mode_specs
+from dsocr.engines.deepseek.page_result import page_result
 from dsocr.engines.deepseek.prompts import TASKS
-from dsocr.engines.deepseek.review import review_share, reviewed
-from dsocr.engines.deepseek.text_lines import born_digital_lines
+from dsocr.engines.deepseek.text_lines import text_layer
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
@@ -31,7 +29,7 @@ from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.device_list import ALL, parse_devices
 from dsocr.runtime.models.registry import read_family
 from dsocr.runtime.spec import CheckpointError, ViewSpec
-from dsocr.types import Block, NoRepeat, OcrOptions, PageImage, PageResult, Task, Usage
+from dsocr.types import NoRepeat, OcrOptions, PageImage, PageResult, Task, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +140,7 @@ class NativeEngine:
         assert self._supervisor is not None
         began = time.monotonic()
         response = await self._supervisor.request(
-            _request(page, options, self._prompts),
+            _request(page, options, self._prompts, drafts=self._config.drafts != "off"),
             page.rgb,
             num_bytes=page.num_bytes,
             on_text=on_text,
@@ -175,30 +173,6 @@ def examine_weights(folder: Path) -> list[tuple[str, Literal["ok", "note", "bad"
     return [(one.name, one.state, one.detail) for one in check_folder(folder)]
 
 
-def block_confidences(raw: str, logprobs: list[float], text_ends: list[int]) -> list[float | None]:
-    """Confidence of each reference and the text after it, 0-1.
-
-    The geometric mean of its tokens' probabilities. `text_ends` is the length of the text after
-    each token, in characters.
-    """
-    starts = [reference.start for reference in references(raw)]
-    sums = [0.0] * len(starts)
-    counts = [0] * len(starts)
-    current = -1
-    begin = 0
-    for logprob, end in zip(logprobs, text_ends, strict=True):
-        while current + 1 < len(starts) and starts[current + 1] <= begin:
-            current += 1
-        if current >= 0:
-            sums[current] += logprob
-            counts[current] += 1
-        begin = end
-    return [
-        math.exp(total / count) if count else None
-        for total, count in zip(sums, counts, strict=True)
-    ]
-
-
 def _with_max_tiles(views: ViewSpec, max_tiles: int | None) -> ViewSpec:
     return dataclasses.replace(views, max_tiles=views.allowed_tiles(max_tiles))
 
@@ -217,7 +191,9 @@ def tasks_of(prompts: Mapping[str, str]) -> tuple[Task, ...]:
     return tuple(task for task in TASKS if not prompts or task in prompts)
 
 
-def _request(page: PageImage, options: OcrOptions, prompts: Mapping[str, str]) -> dict[str, Any]:
+def _request(
+    page: PageImage, options: OcrOptions, prompts: Mapping[str, str], *, drafts: bool = False
+) -> dict[str, Any]:
     return {
         "size": [page.width, page.height],
         "prompt": prompts.get(options.task, options.prompt),
@@ -226,6 +202,7 @@ def _request(page: PageImage, options: OcrOptions, prompts: Mapping[str, str]) -
         "temperature": options.temperature,
         "top_p": options.top_p,
         "no_repeat": _no_repeat(options.no_repeat_ngram),
+        "text_layer": text_layer(page) if drafts else [],
     }
 
 
@@ -239,30 +216,21 @@ def _result(page: PageImage, response: dict[str, Any], seconds: float) -> PageRe
     text_ends = unpack_counts(response["text_ends"])
     if response["finish_reason"] == "repetition":  # the loop was streamed before it was detected
         raw = raw[: text_ends[-1]]
-    blocks = parse(raw, confidences=block_confidences(raw, logprobs, text_ends))
-    if logprobs and not references(raw):
-        whole = math.exp(sum(logprobs) / len(logprobs))
-        blocks = [_with_confidence(block, whole) for block in blocks]
-    lines = born_digital_lines(page)
-    blocks = reviewed(blocks, lines)
-    return result_of_blocks(
+    return page_result(
         page,
-        blocks,
-        lines=lines,
-        review_share=review_share(blocks),
         raw=raw,
         finish_reason=response["finish_reason"],
+        logprobs=logprobs,
+        text_ends=text_ends,
         usage=Usage(
             vision_tokens=response["image_tokens"],
             prompt_tokens=response["prompt_tokens"],
             completion_tokens=len(logprobs),
             seconds=seconds,
+            drafted_tokens=response["drafted_tokens"],
+            accepted_tokens=response["accepted_tokens"],
         ),
     )
-
-
-def _with_confidence(block: Block, confidence: float) -> Block:
-    return dataclasses.replace(block, confidence=confidence)
 
 
 def _no_weights(config: RuntimeConfig) -> str:

@@ -1,4 +1,4 @@
-"""The lines of a page's text layer, where it can stand for recognized lines."""
+"""The lines of a page's text layer: where it can stand for recognized lines, and for drafts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ SCAN_IMAGE_SHARE = 0.6
 OCR, whose text and boxes may be wrong."""
 MAX_INVALID_SHARE = 0.02
 """Of a text layer's characters. A font without a character map gives more invalid ones."""
+MAX_LAYER_CHARACTERS = 32_768
+"""Of a page's text layer that are handed to the model's process; a page's context holds fewer."""
 _INVALID_CATEGORIES = frozenset({"Cc", "Cn", "Co", "Cs"})
 
 
@@ -19,6 +21,18 @@ def born_digital_lines(page: PageImage) -> tuple[TextLine, ...]:
     lines = page.text_lines or ()
     if page.image_share >= SCAN_IMAGE_SHARE or not _is_legible(lines):
         return ()
+    return lines
+
+
+def text_layer(page: PageImage) -> list[str]:
+    """The text of a PDF page's layer, that of a scan included, up to `MAX_LAYER_CHARACTERS`: it
+    suggests what the model may write, and decides nothing."""
+    lines, left = [], MAX_LAYER_CHARACTERS
+    for line in (*(page.text_lines or ()), *page.hidden_lines):
+        if left <= 0:
+            break
+        lines.append(line.text[:left])
+        left -= len(line.text)
     return lines
 
 

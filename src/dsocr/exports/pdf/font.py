@@ -1,7 +1,8 @@
 """A TrueType font without ink. It carries the invisible text of a PDF.
 
-Its one glyph is a line there and back, which has no area. An empty glyph has no height either, and
-pdfium leaves out rotated text whose glyphs have none.
+Its glyphs are a line there and back, which has no area. An empty glyph has no height either, and
+pdfium leaves out rotated text whose glyphs have none. There is one for each width: Ghostscript
+takes the widths of a font's program, and PDF/A wants them to be those of the PDF.
 
 Tables by the OpenType specification: head, hhea, hmtx, maxp, loca, glyf.
 """
@@ -9,6 +10,7 @@ Tables by the OpenType specification: head, hhea, hmtx, maxp, loca, glyf.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 UNITS_PER_EM = 1000
 ASCENT = 800
@@ -23,16 +25,19 @@ _CHECKSUM = 0xB1B0AFBA
 _ADJUSTMENT_AT = 8
 
 
-def empty_font() -> bytes:
-    """The font file: about 250 bytes, the same at each call."""
+def empty_font(widths: Sequence[int]) -> bytes:
+    """The font file. Glyph 0 is half an em wide, and glyph N as wide as `widths` has it in
+    thousandths of an em."""
     glyph = _glyph()
+    advances = (UNITS_PER_EM // 2, *widths)
+    count = len(advances)
     tables = {
-        b"glyf": glyph,
+        b"glyf": glyph * count,
         b"head": _head(),
-        b"hhea": _hhea(),
-        b"hmtx": struct.pack(">Hh", UNITS_PER_EM // 2, 0),
-        b"loca": struct.pack(">HH", 0, len(glyph) // 2),
-        b"maxp": struct.pack(">I14H", 0x10000, 1, _POINTS, 1, 0, 0, 2, *[0] * 8),
+        b"hhea": _hhea(count),
+        b"hmtx": b"".join(struct.pack(">Hh", advance, 0) for advance in advances),
+        b"loca": b"".join(struct.pack(">I", number * len(glyph)) for number in range(count + 1)),
+        b"maxp": struct.pack(">I14H", 0x10000, count, _POINTS, 1, 0, 0, 2, *[0] * 8),
     }
     file = bytearray(_file(tables))
     adjustment = (_CHECKSUM - _sum(file)) & 0xFFFFFFFF
@@ -54,7 +59,7 @@ def _glyph() -> bytes:
 def _head() -> bytes:
     adjustment, dates = 0, (0, 0)
     bounds = (0, DESCENT, UNITS_PER_EM, ASCENT)
-    style, smallest, direction, long_offsets, glyph_format = 0, 8, 2, 0, 0
+    style, smallest, direction, long_offsets, glyph_format = 0, 8, 2, 1, 0
     return struct.pack(
         ">IIIIHHqq4hHHhhh",
         *(0x10000, 0x10000, adjustment, 0x5F0F3CF5, 0, UNITS_PER_EM),
@@ -64,8 +69,8 @@ def _head() -> bytes:
     )
 
 
-def _hhea() -> bytes:
-    line_gap, num_widths = 0, 1
+def _hhea(num_widths: int) -> bytes:
+    line_gap = 0
     return struct.pack(
         ">IhhhH11hH", 0x10000, ASCENT, DESCENT, line_gap, UNITS_PER_EM, *[0] * 11, num_widths
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 
 from dsocr.exports.layout.char_widths import BLANK, letter_width
@@ -61,9 +62,15 @@ class Letters:
         """The array `W` of a CIDFont."""
         return b"[1 [" + b" ".join(b"%d" % width_of(letter) for letter in self._codes) + b"]]"
 
+    def glyph_widths(self) -> list[int]:
+        """The different widths in order: those of the glyphs from 1 on."""
+        return sorted(set(map(width_of, self._codes)))
+
     def glyphs(self) -> bytes:
-        """The stream `CIDToGIDMap`: every code shows the empty glyph 0."""
-        return bytes(2 * (len(self._codes) + 1))
+        """The stream `CIDToGIDMap`: every code shows the glyph of its width."""
+        numbers = {width: number for number, width in enumerate(self.glyph_widths(), 1)}
+        found = [0, *(numbers[width_of(letter)] for letter in self._codes)]
+        return struct.pack(f">{len(found)}H", *found)
 
     def to_unicode(self) -> bytes:
         """The stream `ToUnicode`."""

@@ -102,7 +102,7 @@ class PageWriter:
 
     def _add_font(self) -> None:
         add, stream, letters = self._objects.add, self._objects.add_stream, self._letters
-        program = empty_font()
+        program = empty_font(letters.glyph_widths())
         file = stream(b"/Length1 %d" % len(program), program)
         descriptor = add(b"<< %b /FontFile2 %d 0 R >>" % (_DESCRIPTOR, file))
         glyphs, unicode = stream(b"", letters.glyphs()), stream(b"", letters.to_unicode())

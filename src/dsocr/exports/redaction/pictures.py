@@ -27,6 +27,9 @@ _CLEARER = 1.3
 """How many times wider a gap between words is than one inside them."""
 _WIDTHS = (0.55, 1.8)
 """How far the width of a word may be from what is typical for its letters."""
+_LIKE, _MIN_BETTER = 0.05, 0.05
+"""Logarithms of ratios of widths: of words that are as wide, and how much better the text has to
+fit the picture than the same text upside down."""
 Pixels = tuple[int, int, int, int]
 
 
@@ -121,13 +124,28 @@ def _word_edges(strip: np.ndarray, line: TextLine) -> tuple[list[int], list[int]
         return None
     starts = columns[np.concatenate(([0], chosen + 1))]
     ends = columns[np.concatenate((chosen, [columns.size - 1]))] + 1
-    if not _agree([words[number] for number in order], ends - starts):
+    if not _agree(np.array([text_width(words[number]) for number in order]), ends - starts):
         return None
     return [int((end + start) // 2) for end, start in zip(ends, starts[1:], strict=False)], order
 
 
-def _agree(words: list[str], widths: np.ndarray) -> bool:
-    typical = np.array([text_width(word) for word in words])
-    ratios = widths / typical * (typical.sum() / widths.sum())
-    long = typical > 1  # a point or an i is too short to be compared
-    return bool(np.all((ratios[long] > _WIDTHS[0]) & (ratios[long] < _WIDTHS[1])))
+def _agree(typical: np.ndarray, widths: np.ndarray) -> bool:
+    """Whether the words have their typical widths, and not those of a line that is upside down."""
+    ratios = _ratios(typical, widths)
+    if not np.all((ratios > _WIDTHS[0]) & (ratios < _WIDTHS[1])):
+        return False
+    turned = typical[::-1]
+    if np.all(np.abs(np.log(turned / typical)) < _LIKE):
+        return True  # turned, it would look the same
+    return _misfit(typical, widths) + _MIN_BETTER < _misfit(turned, widths)
+
+
+def _misfit(typical: np.ndarray, widths: np.ndarray) -> float:
+    ratios = _ratios(typical, widths)
+    return float(np.abs(np.log(ratios)).mean()) if ratios.size else 0.0
+
+
+def _ratios(typical: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Of the widths to the typical ones; a point or an i is too short to be compared."""
+    found: np.ndarray = widths / typical * (typical.sum() / widths.sum())
+    return found[typical > 1]

@@ -15,10 +15,11 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from dsocr.errors import BadPdf, PasswordRequired
+from dsocr.pages.pdf.characters import Characters
 from dsocr.pages.pdf.comparing import render
 from dsocr.pages.pdf.objects import PageObject, painted_objects
 from dsocr.pages.pdf.scale import scale_for_content
-from dsocr.pages.pdf.text import Characters, Frame, text_lines
+from dsocr.pages.pdf.text import Frame, text_lines
 from dsocr.pages.pdf.unshown_content import unshown_content
 from dsocr.pages.pdf.visibility import hidden_characters
 from dsocr.types import HIDDEN_TEXT, Box, PageImage, RawPixels, TextLine

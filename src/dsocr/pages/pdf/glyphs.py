@@ -8,7 +8,8 @@ import numpy as np
 import pypdfium2 as pdfium
 from numpy.typing import NDArray
 
-from dsocr.pages.pdf.text import Characters, Frame
+from dsocr.pages.pdf.characters import Characters
+from dsocr.pages.pdf.text import Frame
 from dsocr.types import RawPixels
 
 Boxes = NDArray[np.float64]

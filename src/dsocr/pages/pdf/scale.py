@@ -15,8 +15,8 @@ import numpy as np
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from dsocr.pages.pdf.characters import Characters
 from dsocr.pages.pdf.objects import PageObject, handle_of
-from dsocr.pages.pdf.text import Characters
 
 MAX_PIXELS = 1_500_000
 """Pixels up to which a small page is enlarged: three quarters of an A4 page at 144 dpi."""

@@ -16,11 +16,11 @@ import numpy as np
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from dsocr.pages.pdf.characters import Characters
 from dsocr.pages.pdf.comparing import MIN_CONTRAST, changes, has_ink
 from dsocr.pages.pdf.covering import over_images, overlapping_groups, under_images
 from dsocr.pages.pdf.glyphs import Boxes, Glyphs, Mask, size_of
 from dsocr.pages.pdf.objects import PageObject, handle_of
-from dsocr.pages.pdf.text import Characters
 from dsocr.types import RawPixels
 
 _MIN_PIXELS = 3.0

@@ -1,6 +1,7 @@
 """The runner for kernels and CUDA graphs: steps are enqueued and tokens stay on the device.
 
-Views are encoded as in `ModelRunner`; all output tokens are sampled on the device. A step that ran
+Views are encoded as in `ModelRunner`; output tokens are sampled on the device, but for those of
+chunks with drafts, which are computed as prompts are and sampled on the host. A step that ran
 out of memory half way can be launched again once the steps before it are collected: its sequences
 are then uploaded again.
 """
@@ -27,7 +28,13 @@ from dsocr.runtime.execution.decode_step import DecodeStep
 from dsocr.runtime.execution.decoder_weights import DeepseekMoeModel
 from dsocr.runtime.execution.model_runner import Launched, ModelRunner
 from dsocr.runtime.execution.prefill_step import PrefillStep
-from dsocr.runtime.execution.sampler import NotANumber, SampledToken, SampleResult, draw
+from dsocr.runtime.execution.sampler import (
+    NotANumber,
+    RowResult,
+    SampledToken,
+    SampleResult,
+    draw,
+)
 from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.kernels.repetition_flags import CHECK_ALWAYS, CHECK_OFF, CHECK_ON, MAY_REPEAT
 from dsocr.runtime.kernels.sampling import END, FULL, NOT_A_NUMBER, STUCK
@@ -109,6 +116,10 @@ class GraphRunner(ModelRunner):
         decodes, prefills = live[:num_decodes], live[num_decodes:]
         if decodes:
             self.graph.ensure_graph(len(decodes))
+        drafted = [index for index in prefills if step.chunks[index].drafts]
+        prefills = prefills[len(drafted) :]
+        if drafted:
+            launched.set_results(self._verify([step.chunks[one] for one in drafted]), drafted)
         if prefills:
             self._launch_prefills([step.chunks[index] for index in prefills], prefills, launched)
         if decodes:
@@ -120,6 +131,16 @@ class GraphRunner(ModelRunner):
         launched.record()
         return launched
 
+    def _verify(self, chunks: list[ScheduledChunk]) -> list[SampleResult]:
+        """Computes chunks with drafts and waits for the sampled tokens. The device's tables do not
+        have these: the sequences are uploaded again for their next step."""
+        for chunk in chunks:
+            self._uploaded[_slot(chunk.sequence)] = None
+        return self._forward(chunks)
+
+    def _hidden(self, batch: Batch) -> Tensor:
+        return self._prefill(batch)
+
     def _launch_prefills(
         self, chunks: Many[ScheduledChunk], indices: Many[int], launched: _StepInFlight
     ) -> None:
@@ -127,7 +148,7 @@ class GraphRunner(ModelRunner):
         `indices` are those of the chunks in the step."""
         inputs = [one.sequence.chunk(one.start, one.length) for one in chunks]
         batch = make_batch(inputs, block_size=BLOCK_SIZE, device=self.model.device)
-        hidden = self._prefill(batch)
+        hidden = self._hidden(batch)
         sampling = [number for number, chunk in enumerate(chunks) if chunk.samples]
         if not sampling:
             return
@@ -216,6 +237,11 @@ class _StepInFlight:
         host = torch.empty(sampled.shape, dtype=sampled.dtype, pin_memory=on_cuda)
         self._parts.append((host.copy_(sampled, non_blocking=True), indices))
 
+    def set_results(self, results: Many[SampleResult], indices: Many[int]) -> None:
+        """Results that are on the host already, of these chunks."""
+        for index, result in zip(indices, results, strict=True):
+            self._results[index] = result
+
     def record(self) -> None:
         """Records the event that `collect` waits for, after all copies."""
         if any(part.is_pinned() for part, _ in self._parts):
@@ -239,7 +265,7 @@ class _StepInFlight:
         return self._results
 
 
-def _flagged_result(token: int, logprob: float, flags: int) -> SampleResult:
+def _flagged_result(token: int, logprob: float, flags: int) -> RowResult:
     if flags & NOT_A_NUMBER:
         return NotANumber()
     if flags & STUCK:

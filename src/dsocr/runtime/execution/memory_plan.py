@@ -56,9 +56,12 @@ class MemoryPlan:
     """Left to everything but weights and cache; None where memory is not measured."""
 
 
-def plan_memory(model: OcrModel, vision: VisionRunner, config: RuntimeConfig) -> MemoryPlan:
+def plan_memory(
+    model: OcrModel, vision: VisionRunner, config: RuntimeConfig, *, max_draft_tokens: int = 0
+) -> MemoryPlan:
     """Fills in what the config leaves open, from the memory that is free after loading the weights.
-    Raises `DeviceError` where not even one page fits, or fp8 is not available."""
+    A step has rows of logits for `max_draft_tokens` besides one for each sequence. Raises
+    `DeviceError` where not even one page fits, or fp8 is not available."""
     cache_dtype = choose_cache_dtype(
         config.cache_dtype,
         dtype=model.dtype,
@@ -67,7 +70,7 @@ def plan_memory(model: OcrModel, vision: VisionRunner, config: RuntimeConfig) ->
         head_dim=model.spec.decoder.head_dim,
     )
     if model.device.type == "cuda":
-        return _plan_gpu(model, vision, config, cache_dtype)
+        return _plan_gpu(model, vision, config, cache_dtype, max_draft_tokens)
     context = model.spec.decoder.max_positions
     return MemoryPlan(
         max_num_seqs=config.max_num_seqs or MAX_SEQS_ELSEWHERE,
@@ -79,14 +82,18 @@ def plan_memory(model: OcrModel, vision: VisionRunner, config: RuntimeConfig) ->
 
 
 def _plan_gpu(
-    model: OcrModel, vision: VisionRunner, config: RuntimeConfig, cache_dtype: torch.dtype
+    model: OcrModel,
+    vision: VisionRunner,
+    config: RuntimeConfig,
+    cache_dtype: torch.dtype,
+    max_draft_tokens: int,
 ) -> MemoryPlan:
     context = model.spec.decoder.max_positions
     max_num_seqs = config.max_num_seqs or MAX_SEQS
     prefill_tokens = config.max_prefill_tokens or _prefill_tokens(model.device)
     if config.memory_reserve_mb is None:
         config = replace(config, max_prefill_tokens=prefill_tokens)
-        profile = Profile(model, vision, config, max_num_seqs, cache_dtype)
+        profile = Profile(model, vision, config, max_num_seqs, cache_dtype, max_draft_tokens)
         reserve_bytes = profile.run()
     else:
         reserve_bytes = int(config.memory_reserve_mb * (1 << 20))
@@ -131,6 +138,7 @@ class Profile:
     config: RuntimeConfig
     max_num_seqs: int
     cache_dtype: torch.dtype
+    max_draft_tokens: int = 0
 
     def run(self) -> int:
         """Bytes needed besides weights and cache: by the largest step, and for the features of
@@ -191,9 +199,10 @@ class Profile:
         forward: Callable[[Batch], torch.Tensor] = partial(model.forward, cache=cache)
         if self.config.kernels and can_decode(model):
             forward = PrefillStep(model, cache).hidden
+        rows = self.max_num_seqs + self.max_draft_tokens
         for chunks in steps:
             batch = make_batch(chunks, block_size=BLOCK_SIZE, device=model.device)
-            model.logits(forward(batch)[-self.max_num_seqs :]).logsumexp(dim=-1)
+            model.logits(forward(batch)[-rows:]).logsumexp(dim=-1)
 
 
 def largest_prompts(num_tokens: int, context: int) -> list[int]:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
-from dsocr.runtime.cache.batch import make_batch
+from dsocr.runtime.cache.batch import Batch, make_batch
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE, BlockAllocator
 from dsocr.runtime.cache.kv_cache import KVCache
-from dsocr.runtime.execution.sampler import SampleResult, sample
+from dsocr.runtime.execution.drafts import keep_right, rows_to_sample
+from dsocr.runtime.execution.sampler import SampleResult, sample_rows
 from dsocr.runtime.execution.vision_runner import VisionRunner
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.scheduler import ScheduledChunk, ScheduledStep
@@ -84,21 +86,21 @@ class ModelRunner:
             sequence.features, sequence.views = features, None
 
     def _forward(self, chunks: list[ScheduledChunk]) -> list[SampleResult]:
-        """Writes the chunks to the cache and samples the tokens after them."""
+        """Writes the chunks to the cache and samples the tokens after them. The drafts of a chunk
+        are computed in the same pass; the sampled tokens decide which of them are kept."""
         if not chunks:
             return []
-        inputs = [one.sequence.chunk(one.start, one.length) for one in chunks]
+        inputs = [one.sequence.chunk(one.start, one.length, one.drafts) for one in chunks]
         batch = make_batch(inputs, block_size=BLOCK_SIZE, device=self.model.device)
-        hidden = self.model.forward(batch, self.cache)
-        sampling = [index for index, chunk in enumerate(chunks) if chunk.samples]
-        results: list[SampleResult] = [None] * len(chunks)
-        if sampling:
-            last = batch.last_rows
-            logits = self.model.logits(hidden[[last[index] for index in sampling]])
-            sampled = sample(logits, [chunks[index].sequence for index in sampling])
-            for index, result in zip(sampling, sampled, strict=True):
-                results[index] = result
-        return results
+        hidden = self._hidden(batch)
+        numbers, rows = rows_to_sample(chunks, batch.last_rows)
+        if not rows:
+            return [None] * len(chunks)
+        return keep_right(chunks, sample_rows(self.model.logits(hidden[numbers]), rows))
+
+    def _hidden(self, batch: Batch) -> Tensor:
+        """Hidden states (T, hidden) of a batch; fills the cache."""
+        return self.model.forward(batch, self.cache)
 
 
 class _Deferred:

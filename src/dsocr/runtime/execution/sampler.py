@@ -30,38 +30,65 @@ class SampledToken(NamedTuple):
     tokens are sampled on the host."""
 
 
-SampleResult = SampledToken | NotANumber | None
-"""The result of a chunk. None: no token was to be sampled, or the no-repeat rule bans them all."""
+RowResult = SampledToken | NotANumber | None
+"""The result of one row of logits. None: the no-repeat rule bans all tokens."""
+
+
+class SampledRun(NamedTuple):
+    """The result of a chunk with drafts: the tokens sampled one after another, up to the first that
+    is not the drafted one or that ends the page."""
+
+    results: tuple[RowResult, ...]
+    """At least one; all but the last are tokens."""
+
+
+SampleResult = RowResult | SampledRun
+"""The result of a chunk. None also where no token was to be sampled."""
+
+
+class SamplingRow(NamedTuple):
+    """What a row of logits is sampled for: the next token of a sequence, or the one after the
+    drafts, which are taken as right."""
+
+    sequence: Sequence
+    drafts: tuple[int, ...] = ()
 
 
 @torch.inference_mode()
-def sample(logits: Tensor, sequences: Many[Sequence]) -> list[SampleResult]:
+def sample(logits: Tensor, sequences: Many[Sequence]) -> list[RowResult]:
     """The next token of each sequence from float32 logits (N, vocabulary), which are modified."""
+    return sample_rows(logits, [SamplingRow(one) for one in sequences])
+
+
+@torch.inference_mode()
+def sample_rows(logits: Tensor, rows: Many[SamplingRow]) -> list[RowResult]:
+    """A token for each row of float32 logits (N, vocabulary), which are modified."""
     total = logits.logsumexp(dim=-1)  # (N,), before any ban
-    _ban(logits, sequences)
+    _ban(logits, rows)
     tokens = logits.argmax(dim=-1)  # (N,)
-    for row, sequence in enumerate(sequences):
+    for number, (sequence, drafts) in enumerate(rows):
         if sequence.params.temperature > 0:
-            tokens[row] = draw(logits[row], sequence)
+            tokens[number] = draw(logits[number], sequence, len(drafts))
     sampled = logits.gather(1, tokens[:, None])[:, 0]
     # the one sync of a step; token ids are exact in float32
-    rows = torch.stack((tokens.float(), sampled, total), dim=1).tolist()
-    return [_result(one, *row) for one, row in zip(sequences, rows, strict=True)]
+    values = torch.stack((tokens.float(), sampled, total), dim=1).tolist()
+    return [_result(row, *each) for row, each in zip(rows, values, strict=True)]
 
 
-def _result(sequence: Sequence, token: float, logit: float, total: float) -> SampleResult:
+def _result(row: SamplingRow, token: float, logit: float, total: float) -> RowResult:
     if logit != logit or total != total:
         return NotANumber()
     if logit == _BANNED:
         return None
-    return SampledToken(int(token), min(0.0, logit - total), sequence.ending_with(int(token)))
+    ending = row.sequence.ending_with(int(token), len(row.drafts))
+    return SampledToken(int(token), min(0.0, logit - total), ending)
 
 
-def _ban(logits: Tensor, sequences: Many[Sequence]) -> None:
+def _ban(logits: Tensor, sampling: Many[SamplingRow]) -> None:
     rows: list[int] = []
     columns: list[int] = []
-    for row, sequence in enumerate(sequences):
-        banned = sequence.banned()
+    for row, (sequence, drafts) in enumerate(sampling):
+        banned = sequence.banned(drafts)
         rows += [row] * len(banned)
         columns += banned
     if rows:
@@ -69,13 +96,14 @@ def _ban(logits: Tensor, sequences: Many[Sequence]) -> None:
         logits[indices[0], indices[1]] = _BANNED
 
 
-def draw(logits: Tensor, sequence: Sequence) -> Tensor:
-    """A token drawn from the most likely ones that together reach `top_p`, on the device."""
+def draw(logits: Tensor, sequence: Sequence, num_drafts: int = 0) -> Tensor:
+    """A token drawn from the most likely ones that together reach `top_p`, on the device: the one
+    after so many drafts."""
     params = sequence.params
     if sequence.generator is None:
         sequence.generator = torch.Generator(logits.device)
     # seeded by the position alone, so that a repeated step draws the same token
-    position = len(sequence.output_ids) + sequence.num_pending
+    position = len(sequence.output_ids) + sequence.num_pending + num_drafts
     sequence.generator.manual_seed(((params.seed << 20) + position) & _SEEDS)
     probabilities = (logits / params.temperature).softmax(dim=-1)
     if params.top_p < 1:

@@ -17,6 +17,7 @@ from PIL.Image import Image
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence
 from dsocr.runtime.spec import guards_prompt
+from dsocr.runtime.text.drafter import Drafting
 from dsocr.runtime.text.prompt import PromptError, has_image, prompt_ids, remaining_positions
 from dsocr.runtime.text.repetition import RepetitionDetector, TokenKinds
 from dsocr.runtime.text.tokenizer import Tokenizer
@@ -33,6 +34,8 @@ class Request:
     mode: str
     """A mode of the model's `spec.views`."""
     params: SamplingParams
+    text_layer: tuple[str, ...] = ()
+    """Lines of text that the page is likely to repeat, which drafts are looked up in."""
 
 
 logger = logging.getLogger(__name__)
@@ -52,6 +55,8 @@ class InputProcessor:
     """Tiles of a page; None: the family's own limit."""
     pin: bool = False
     """Whether views are copied to pinned memory, for a GPU."""
+    drafting: Drafting | None = None
+    """None: nothing is drafted."""
 
     def __call__(self, request: Request) -> Prepared:
         try:
@@ -81,6 +86,7 @@ class InputProcessor:
             views,
             repetition=RepetitionDetector(self.kinds) if request.params.detect_repetition else None,
             guards_prompt=guards_prompt(self.model.spec.decoder),
+            drafter=self.drafting.drafter(request.text_layer) if self.drafting else None,
         )
 
 

@@ -4,7 +4,8 @@ A sequence waits, is encoded, is prefilled in chunks and decodes. When the cache
 youngest running sequence is preempted: it loses its blocks and is prefilled again later. Sequences
 start in the order of their arrival. Every decoding sequence takes part in every step; prefill and
 encoding are limited per step, so that decoding goes on. While many sequences decode, new ones are
-admitted a few together, because each prefill reads all weights once.
+admitted a few together, because each prefill reads all weights once. A decoding sequence whose next
+tokens can be guessed has these drafts in its chunk; the cache keeps those that prove right.
 
 A step may be scheduled before the previous one is collected. Blocks that a step in flight writes
 to are never freed: scheduling returns None until that step is collected.
@@ -22,6 +23,8 @@ from dsocr.runtime.scheduling.sequence import FREED, Sequence
 MIN_GATHERED = 4
 """This many sequences are admitted without delay. A prefill of one sequence delays all decoding
 sequences by one read of the weights; in a group of four that cost is shared."""
+MAX_DRAFT_TOKENS = 512
+"""Drafts of all sequences in one step, by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Limits:
     window: int | None = None
     """Output tokens that the next one attends to besides the prompt; None: all of them. Blocks that
     lie behind the window are freed."""
+    max_draft_tokens: int = MAX_DRAFT_TOKENS
+    """Drafts of all sequences in one step: each needs a row of logits."""
     gather_rows: int = 16
     """New sequences wait to be admitted together for at most one step per this many decoding
     sequences: with more of them an interruption costs more, with fewer the first text comes
@@ -55,7 +60,9 @@ class ScheduledChunk(NamedTuple):
     start: int
     length: int
     samples: bool
-    """Whether a new token is sampled after the last one."""
+    """Whether a new token is sampled after the last one, and with drafts after each."""
+    drafts: tuple[int, ...] = ()
+    """Guesses of the tokens after the newest one, which are the last ones of the chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +142,19 @@ class Scheduler:
         if not self._reserve_blocks(decoding):
             return None
         # built before admission: a sequence preempted above may get a slot again in this step
+        decoding = [one for one in decoding if one.slot is not None]
+        drafted = self._draft(decoding)
         decodes = [
-            ScheduledChunk(one, one.num_cached, 1, True) for one in decoding if one.slot is not None
+            ScheduledChunk(one, one.num_cached, 1, True) for one in decoding if one not in drafted
         ]
         others = [one for one in others if one.slot is not None]
         others += self._admit()
         full = self.limits.max_prefill_tokens
         self._credit = min(full, self._credit + full * self.limits.prefill_share)
-        if not decodes:
+        if not decoding:
             self._credit = full
-        chunks = self._chunks(others)
-        step = ScheduledStep(decodes + chunks, len(decodes), self._starting)
+        chunks = [*decodes, *drafted.values(), *self._chunks(others)]
+        step = ScheduledStep(chunks, len(decodes), self._starting)
         if not (step.chunks or step.to_encode):
             return None
         self._launch(step)
@@ -159,6 +168,15 @@ class Scheduler:
             chunk.sequence.num_in_flight -= 1
             if chunk.sequence.ended:
                 self._release_if_idle(chunk.sequence)
+            elif chunk.drafts:
+                self._roll_back(chunk.sequence)
+
+    def _roll_back(self, sequence: Sequence) -> None:
+        """Drops the drafts that were not kept from the cache, and the blocks that they needed."""
+        sequence.num_cached = sequence.num_tokens - 1
+        num_blocks = self.allocator.blocks_for(sequence.num_tokens)
+        self.allocator.free(sequence.block_table[num_blocks:])
+        del sequence.block_table[num_blocks:]
 
     def _should_admit(self, num_sequences: int) -> bool:
         """Whether to admit this many now instead of waiting for more."""
@@ -189,6 +207,19 @@ class Scheduler:
                     return False
                 self._preempt(self._active[-1])
         return True
+
+    def _draft(self, decoding: list[Sequence]) -> dict[Sequence, ScheduledChunk]:
+        """The chunks of the sequences that have drafts, oldest first. They get blocks for them as
+        far as one block per active sequence is left free for growth."""
+        drafted: dict[Sequence, ScheduledChunk] = {}
+        left = self.limits.max_draft_tokens
+        for one in decoding:
+            if one.drafter is None or not (drafts := one.draft(left)):
+                continue
+            if self._extend(one, one.num_tokens + len(drafts), spare=len(self._active)):
+                drafted[one] = ScheduledChunk(one, one.num_cached, 1 + len(drafts), True, drafts)
+                left -= len(drafts)
+        return drafted
 
     def _free_behind_window(self, sequence: Sequence) -> None:
         """Frees the blocks wholly between the prompt and what this step, or one in flight, attends

@@ -6,6 +6,7 @@ the tokens and `finish_reason` only collected ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Many
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.cache.batch import Chunk, PageViews
+from dsocr.runtime.text.drafter import Drafter
 from dsocr.runtime.text.ngram import NoRepeatIndex
 from dsocr.runtime.text.repetition import BLOCK, RepetitionDetector
 from dsocr.runtime.text.tokenizer import SpecialTokens
@@ -65,6 +67,8 @@ class Sequence:
     repetition: RepetitionDetector | None = None
     guards_prompt: bool = False
     """Whether the no-repeat rule with a window covers the prompt too, and exempts no token."""
+    drafter: Drafter | None = None
+    """Guesses its next tokens; None: each step computes one."""
     ended: bool = False
     """No more steps are scheduled for it; results still in flight are dropped."""
     num_cached: int = 0
@@ -128,12 +132,21 @@ class Sequence:
     def num_image_tokens(self) -> int:
         return len(self._placeholders)
 
-    def chunk(self, start: int, length: int) -> Chunk:
-        """`length` known tokens from position `start`, with the image features among them."""
+    def draft(self, most: int) -> tuple[int, ...]:
+        """At most `most` tokens that may follow the newest one; none while that is still being
+        sampled. With the token sampled after them they do not exceed the limit."""
+        if self.drafter is None or self.num_pending:
+            return ()
+        left = self.max_new_tokens - len(self.output_ids) - 1
+        return self.drafter.propose(self.output_ids, min(most, left))
+
+    def chunk(self, start: int, length: int, drafts: Many[int] = ()) -> Chunk:
+        """`length` tokens from position `start`, with the image features among them: known ones,
+        then the drafts."""
         end, prompt = start + length, len(self.prompt_ids)
         tokens = self.prompt_ids[start:end]
         if end > prompt:
-            tokens = tokens + self.output_ids[max(0, start - prompt) : end - prompt]
+            tokens = [*tokens, *self.output_ids[max(0, start - prompt) : end - prompt], *drafts]
         image = self._placeholders
         first, last = max(start, image.start), min(end, image.stop)
         if self.features is None or first >= last:
@@ -147,9 +160,9 @@ class Sequence:
             feature_rows=range(first - start, last - start),
         )
 
-    def banned(self) -> list[int]:
-        """Tokens that the no-repeat rule bans next. Only for sampling on the host: the n-gram index
-        is extended here, on demand."""
+    def banned(self, drafts: Many[int] = ()) -> list[int]:
+        """Tokens that the no-repeat rule bans next, or after these drafts. Only for sampling on the
+        host: the n-gram index is extended here, on demand."""
         no_repeat = self.params.no_repeat
         if no_repeat is None:
             return []
@@ -163,14 +176,15 @@ class Sequence:
         for token in self.output_ids[self._num_indexed :]:
             self._no_repeat_index.push(token)
         self._num_indexed = len(self.output_ids)
-        return self._no_repeat_index.banned()
+        return self._no_repeat_index.banned_after(drafts)
 
-    def ending_with(self, token: int) -> Ending | None:
-        """How the page ends if this is its next token, or None. For sampling on the host; the
-        device keeps its own count."""
+    def ending_with(self, token: int, num_drafts: int = 0) -> Ending | None:
+        """How the page ends if this is its next token, or the one after so many drafts, or None.
+        For sampling on the host; the device keeps its own count."""
         if token == self.special.eos:
             return "stop"
-        return "length" if len(self.output_ids) + 1 >= self.max_new_tokens else None
+        length = len(self.output_ids) + num_drafts + 1
+        return "length" if length >= self.max_new_tokens else None
 
     def append(
         self, token: int, logprob: float, ending: Ending | None = None, may_repeat: bool = True

@@ -34,13 +34,37 @@ class NoRepeatIndex:
             for token in prompt:
                 self.push(token)
 
-    def push(self, token: int) -> None:
-        """Appends a token of the sequence."""
+    def push(self, token: int) -> int | None:
+        """Appends a token of the sequence. Returns where the n-gram that it completes started
+        before; None if it is new."""
         self._tokens.append(token)
         start = len(self._tokens) - self._ngram
-        if start >= 0:
-            before = tuple(self._tokens[start:-1])
-            self._followers.setdefault(before, {})[token] = start
+        if start < 0:
+            return None
+        followers = self._followers.setdefault(tuple(self._tokens[start:-1]), {})
+        previous = followers.get(token)
+        followers[token] = start
+        return previous
+
+    def _pop(self, previous: int | None) -> None:
+        """Undoes the last `push`, which returned `previous`."""
+        token = self._tokens.pop()
+        start = len(self._tokens) + 1 - self._ngram
+        if start < 0:
+            return
+        followers = self._followers[tuple(self._tokens[start:])]
+        if previous is None:
+            del followers[token]
+        else:
+            followers[token] = previous
+
+    def banned_after(self, tokens: Sequence[int]) -> list[int]:
+        """Tokens banned as the next one if these come before it."""
+        undo = [self.push(token) for token in tokens]
+        banned = self.banned()
+        for previous in reversed(undo):
+            self._pop(previous)
+        return banned
 
     def banned(self) -> list[int]:
         """Tokens banned as the next one."""

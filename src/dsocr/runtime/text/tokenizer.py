@@ -69,6 +69,10 @@ class Tokenizer:
         """Ids of the text; added tokens inside it become their single ids. No bos, no eos."""
         return list(self._encoded(text))
 
+    def encode_once(self, text: str) -> list[int]:
+        """As `encode`, for a long text that does not come again: its ids are not remembered."""
+        return list(self._encode(text))
+
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
 

@@ -6,11 +6,9 @@ files' headers are checked first, and one `CheckpointError` lists all faults.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -29,13 +27,14 @@ from dsocr.runtime.layers.moe import Experts, usable_experts
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.models.registry import Family, read_family
 from dsocr.runtime.spec import CheckpointError, FamilySpec
+from dsocr.runtime.weights.headers import (
+    DTYPES,
+    CheckpointReport,
+    Headers,
+    compare,
+    read_headers,
+)
 from dsocr.runtime.weights.transfer import Transfer
-
-INDEX = "model.safetensors.index.json"
-MAX_NAMES = 8
-"""Names listed for each kind of fault; the others are counted."""
-
-_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 
 OnProgress = Callable[[int, int], None]
 """Gets the bytes that are loaded, and all that are to be."""
@@ -44,43 +43,6 @@ _STAGED_ELEMENTS = 8 << 20
 """Elements copied to a GPU at once: pinned allocations are rounded up to powers of two."""
 _MAX_COPIES_IN_FLIGHT = 16
 """Copies enqueued before the oldest is waited for."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointReport:
-    """The tensors of a weights folder, compared with those that the model needs."""
-
-    num_files: int
-    num_tensors: int
-    num_parameters: int
-    dtypes: tuple[str, ...]
-    """As safetensors names them: BF16, F16, F32."""
-    unreadable: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-    misshapen: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
-    """Known tensors that are not used."""
-
-    @property
-    def problems(self) -> str:
-        """All faults, or an empty text."""
-        faults = {
-            "unreadable": self.unreadable,
-            "missing": self.missing,
-            "extra": self.extra,
-            "of another shape or type": self.misshapen,
-        }
-        return "; ".join(_listed(what, names) for what, names in faults.items() if names)
-
-
-@dataclass
-class _Headers:
-    """name -> (file, shape, dtype) of all tensors, and the files that cannot be read."""
-
-    num_files: int
-    tensors: dict[str, tuple[Path, tuple[int, ...], str]] = field(default_factory=dict)
-    unreadable: list[str] = field(default_factory=list)
 
 
 def load_model(
@@ -125,8 +87,8 @@ def start_loading(
     """
     attention = usable_attention(attention, device=device, dtype=dtype)
     model = _without_memory(path, attention)
-    headers = _read_headers(path)
-    report = _compare(model, headers)
+    headers = read_headers(path)
+    report = compare(model, headers)
     if report.problems:
         raise CheckpointError(f"{path}: {report.problems}")
     assert isinstance(model, nn.Module)
@@ -147,11 +109,11 @@ def start_loading(
     return model, Transfer(of_decoder, device)
 
 
-def _is_same(target: Destination, headers: _Headers, name: str) -> TypeGuard[Tensor]:
+def _is_same(target: Destination, headers: Headers, name: str) -> TypeGuard[Tensor]:
     """Whether the file's bytes are those of the tensor, on a GPU."""
     if not isinstance(target, Tensor) or target.device.type != "cuda":
         return False
-    return target.is_contiguous() and _DTYPES.get(headers.tensors[name][2]) == target.dtype
+    return target.is_contiguous() and DTYPES.get(headers.tensors[name][2]) == target.dtype
 
 
 def give_memory(
@@ -186,7 +148,7 @@ def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
 
 def check_checkpoint(path: Path) -> CheckpointReport:
     """Compares the files' headers with the tensors that config.json implies; reads no weights."""
-    return _compare(_without_memory(path, "sdpa"), _read_headers(path))
+    return compare(_without_memory(path, "sdpa"), read_headers(path))
 
 
 def _without_memory(path: Path, attention: AttentionName) -> OcrModel:
@@ -216,61 +178,7 @@ class _Unfilled(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _files(folder: Path) -> list[Path]:
-    """The files that the index names, else all: copies of the release are split differently
-    (spec 1)."""
-    index = folder / INDEX
-    if not index.is_file():
-        return sorted(folder.glob("*.safetensors"))
-    try:
-        names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{index} cannot be read: {error!r}") from error
-    # only the name: a path in the index could lead out of the folder
-    return sorted(folder / Path(str(name)).name for name in names)
-
-
-def _read_headers(folder: Path) -> _Headers:
-    files = _files(folder)
-    if not files:
-        raise CheckpointError(f"{folder} holds no *.safetensors file")
-    headers = _Headers(num_files=len(files))
-    for file in files:
-        try:
-            with safe_open(file, framework="pt") as opened:
-                for name in opened.keys():  # noqa: SIM118
-                    view = opened.get_slice(name)
-                    headers.tensors[name] = (file, tuple(view.get_shape()), view.get_dtype())
-        except (SafetensorError, OSError) as error:
-            headers.unreadable.append(f"{file.name} ({error})")
-    return headers
-
-
-def _compare(model: OcrModel, headers: _Headers) -> CheckpointReport:
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.checkpoint_tensors()}
-    found = {
-        name: held for name, held in headers.tensors.items() if name not in model.ignored_tensors
-    }
-    misshapen = [
-        f"{name} {list(shape)} {dtype}, not {list(wanted[name])}"
-        for name, (_, shape, dtype) in found.items()
-        if name in wanted and (shape != wanted[name] or dtype not in _DTYPES)
-    ]
-    return CheckpointReport(
-        num_files=headers.num_files,
-        num_tensors=len(headers.tensors),
-        num_parameters=sum(torch.Size(shape).numel() for _, shape, _ in headers.tensors.values()),
-        dtypes=tuple(sorted({dtype for _, _, dtype in found.values()})),
-        unreadable=tuple(headers.unreadable),
-        # tensors may be in an unreadable file, so none is reported missing
-        missing=() if headers.unreadable else tuple(sorted(wanted.keys() - found.keys())),
-        extra=tuple(sorted(found.keys() - wanted.keys())),
-        misshapen=tuple(sorted(misshapen)),
-        ignored=tuple(sorted(headers.tensors.keys() & model.ignored_tensors)),
-    )
-
-
-def _fill(tensors: dict[str, Destination], headers: _Headers, on_progress: OnProgress) -> None:
+def _fill(tensors: dict[str, Destination], headers: Headers, on_progress: OnProgress) -> None:
     """Copies these tensors of the files to their destinations, with a cast."""
     sizes = {name: torch.Size(tensor.shape).numel() for name, tensor in tensors.items()}
     total, done = sum(sizes.values()), 0
@@ -316,9 +224,3 @@ def _copy_pinned(source: Tensor, target: Destination) -> None:
         target.copy_(source, non_blocking=True)
     else:
         target.copy_(source.to(target.device, non_blocking=True))
-
-
-def _listed(what: str, names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:MAX_NAMES])
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    return f"{len(names)} {what}: {shown}{more}"

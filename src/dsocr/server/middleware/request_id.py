@@ -10,6 +10,8 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dsocr import tracing
+from dsocr.logs import REQUEST_ID, REQUESTS
 from dsocr.server import problems
 from dsocr.server.problems import ClientDisconnected
 
@@ -54,6 +56,15 @@ class RequestIdMiddleware:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        REQUEST_ID.set(request_id)
+        headers = {
+            key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
+        }
+        with tracing.span(scope["method"], kind="server", parent=headers) as span:
+            await self._answer(scope, receive, send, span)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, span: tracing.Span) -> None:
+        request_id = scope["state"]["request_id"]
         started = time.monotonic()
         status = 0
 
@@ -72,6 +83,7 @@ class RequestIdMiddleware:
             await self.app(scope, receive, send_with_headers)
         except ClientDisconnected:
             logger.info("request %s: the client disconnected", request_id)
+            _count_abort(scope)
             return
         except Exception:
             logger.exception("request %s failed", request_id)
@@ -79,8 +91,36 @@ class RequestIdMiddleware:
                 raise
             await problems.internal_error(scope)(scope, receive, send_with_headers)
         seconds = time.monotonic() - started
-        logger.debug("request %s: %d in %.3f s", request_id, status, seconds)
+        _log(scope, status, seconds)
+        span.set(
+            http__request__method=scope["method"],
+            http__route=_route_of(scope),
+            http__response__status_code=status,
+            dsocr__request_id=request_id,
+        )
         _count(scope, status, seconds)
+
+
+def _route_of(scope: Scope) -> str:
+    """The route's template, such as `/api/jobs/{job_id}`."""
+    return getattr(scope.get("route"), "path", "other")
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    fields = {
+        "route": _route_of(scope),
+        "method": scope["method"],
+        "status": status,
+        "code": scope["state"].get("error_code"),
+        "ms": round(1000 * seconds, 1),
+    }
+    REQUESTS.info("request", extra=fields)
+
+
+def _count_abort(scope: Scope) -> None:
+    service = getattr(scope["app"].state, "service", None)
+    if service is not None:
+        service.metrics.count_abort("client_gone")
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:
@@ -88,8 +128,7 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
     service = getattr(scope["app"].state, "service", None)
     if service is None:  # the app is not started
         return
-    path = getattr(scope.get("route"), "path", "other")
-    service.metrics.observe_request(path, scope["method"], status, seconds)
+    service.metrics.observe_request(_route_of(scope), scope["method"], status, seconds)
     code = scope["state"].get("error_code")
     if code is not None and status not in _NOT_REFUSALS:
         service.metrics.count_rejection(code)

@@ -25,6 +25,8 @@ from dsocr.jobs.webhooks import is_public
 
 MAX_REDIRECTS = 3
 MAX_URL_CHARACTERS = 4000
+MAX_SHOWN = 200
+"""Characters of a redirect's target in a message."""
 CHUNK_BYTES = 1 << 16
 TYPES = ("image/", "application/pdf", "application/octet-stream", "binary/octet-stream")
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -53,13 +55,31 @@ def fetch(url: str, path: Path, config: ServerConfig) -> str:
     Raises `UrlRefused`, `UrlFailed`, `TooLarge`, and `OSError` if the file cannot be written.
     """
     deadline = time.monotonic() + config.url_seconds
-    for _ in range(MAX_REDIRECTS + 1):
-        parts = _checked(url, config)
-        location = _fetch_one(parts, path, config, deadline)
+    for number in range(MAX_REDIRECTS + 1):
+        try:
+            parts = _checked(url, config)
+            location = _fetch_one(parts, path, config, deadline)
+        except (UrlRefused, UrlFailed) as error:
+            if number == 0:
+                raise
+            raise _after_redirect(error, url) from error
         if location is None:
             return unquote(parts.path.rpartition("/")[2]) or "document"
         url = urljoin(url, location)
-    raise UrlFailed(f"The URL redirects more than {MAX_REDIRECTS} times.")
+    raise UrlFailed(
+        f"The URL redirects more than {MAX_REDIRECTS} times; send the URL that it ends at."
+    )
+
+
+def _after_redirect(error: UrlRefused | UrlFailed, url: str) -> UrlRefused | UrlFailed:
+    """The error of a URL that another one redirects to, with the origin of the target. Its path
+    may be a secret of the host."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"[:MAX_SHOWN]
+        if parts.netloc and origin.isascii() and origin.isprintable():
+            return type(error)(f"The URL redirects to {origin}: {error.message}")
+    return type(error)(f"The URL redirects to another one: {error.message}")
 
 
 def _checked(url: str, config: ServerConfig) -> SplitResult:

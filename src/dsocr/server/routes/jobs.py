@@ -20,13 +20,21 @@ from dsocr.options import change_options
 from dsocr.pipeline.events import PageDone, PageEvent
 from dsocr.pipeline.pipeline import check_options
 from dsocr.server.contracts.body import stored_data
-from dsocr.server.deps import Browser, Lister, Owner, RunningService, Service, locked_router
-from dsocr.server.download import download
+from dsocr.server.deps import (
+    Browser,
+    Lister,
+    Owner,
+    RunningService,
+    Service,
+    locked_router,
+    unless_disconnected,
+)
+from dsocr.server.download import download, file_name_of
 from dsocr.server.forms import max_body_bytes, model_of, options_of, validate_form
 from dsocr.server.received.uploads import Form, FormLimits, received_form
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas.errors import error_answers
-from dsocr.server.schemas.export import AvailableFormats, ExportQuery
+from dsocr.server.schemas.export import AvailableFormats, ExportLink, ExportQuery
 from dsocr.server.schemas.jobs import (
     JOB_REQUEST_BODY,
     STATUSES,
@@ -173,6 +181,7 @@ async def page(job_id: str, index: int, service: RunningService, owner: Owner) -
 async def page_image(
     job_id: str,
     index: int,
+    request: Request,
     service: RunningService,
     owner: Owner,
     width: Annotated[
@@ -181,7 +190,10 @@ async def page_image(
     ] = None,
 ) -> Response:
     """A JPEG of the page as the engine gets it, also before the page was read."""
-    image = await service.jobs.image(job_id, index, owner, width=width)
+    rendered = service.jobs.image(job_id, index, owner, width=width)
+    image = await unless_disconnected(
+        request.receive, rendered
+    )  # a page scrolled past is not needed
     return Response(image, media_type="image/jpeg")
 
 
@@ -213,6 +225,31 @@ async def export_by_body(
 ) -> Response:
     """As `GET`. A query may be logged on its way: send what is to be redacted in a body."""
     return await _exported(job_id, service, owner, fields)
+
+
+@router.get(
+    "/api/jobs/{job_id}/export/link",
+    response_model=ExportLink,
+    summary="A link to a job as a file",
+    responses=error_answers(400, 401, 404, 422, 503, 507),
+)
+async def export_link(
+    job_id: str,
+    service: RunningService,
+    owner: Owner,
+    query: Annotated[ExportQuery, Query()],
+) -> Response:
+    """As the export, written into the object storage of the service and downloaded from there: the
+    link needs no key and expires. 400 where files are stored in a folder."""
+    format_of(query.format)
+    options = query.options()
+    job = await service.jobs.get(job_id, owner)
+    name = file_name_of(public_name(job.name, options), query.format)
+    seconds = service.settings.jobs.link_seconds
+    url = await service.jobs.export_link(
+        job_id, query.format, name, owner, options=options, seconds=seconds
+    )
+    return JSONResponse({"url": url, "expiresSeconds": seconds})
 
 
 async def _exported(

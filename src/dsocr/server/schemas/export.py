@@ -81,3 +81,11 @@ class AvailableFormats(BaseModel):
     """The formats, and which of them a result can be had as."""
 
     formats: list[FormatAvailability]
+
+
+class ExportLink(BaseModel):
+    """Where an export can be downloaded without a key."""
+
+    url: str
+    expiresSeconds: int
+    """How long the link is valid."""

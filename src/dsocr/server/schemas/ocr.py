@@ -56,6 +56,7 @@ EXAMPLE_ANSWER: dict[str, Any] = {
             "finishReason": "stop",
             "flags": [],
             "reviewShare": 0.0,
+            "usage": None,
             "error": None,
             "mode": "gundam",
         }
@@ -138,14 +139,22 @@ class OcrAnswer(BaseModel):
     requestId: str
 
 
+def _with(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """An object that has this property. It is repeated here, as generators of clients take a
+    property that is only required for an unknown one."""
+    return {"type": "object", "properties": {name: schema}, "required": [name]}
+
+
 def _ocr_request_body() -> dict[str, Any]:
     """Written by hand: FastAPI does not parse this form, which is streamed to the disk."""
     schema = ReadForm.model_json_schema()
     image = {"type": "string", "format": "binary", "description": "An image or a PDF"}
+    file = {**image, "description": "Another name of `image`"}
+    url = {"type": "string"}
     form = {
         "type": "object",
-        "properties": {"image": image, **schema["properties"]},
-        "required": ["image"],
+        "properties": {"image": image, "file": file, **schema["properties"]},
+        "allOf": [{"anyOf": [_with("image", image), _with("file", file), _with("url", url)]}],
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
 

@@ -30,3 +30,11 @@ def test_a_table_without_leaders_is_no_contents() -> None:
         for place, (name, count) in enumerate([("Oars", "4"), ("Keels", "2"), ("Sails", "7")])
     ]
     assert contents_blocks([line for lines in rows for line in lines]) == []
+
+
+def test_an_entry_in_one_line_with_its_leaders_and_page_is_split() -> None:
+    whole = Line("1.2 Sand ............ 9", Rect(80, 50, 900, 76), 0.9)
+    rows = [*row("1.1 Clay ...", "3", 0), whole, *row("2 Water", ".17", 2)]
+    (block,) = contents_blocks(rows)
+    assert block.text == "1.1 Clay 3  \n1.2 Sand 9  \n2 Water 17"
+    assert whole in block.lines

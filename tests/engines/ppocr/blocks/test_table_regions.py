@@ -68,3 +68,24 @@ def test_numbers_in_rows_are_a_table_in_an_equation_region() -> None:
 
     assert found.label == "table"
     assert len(lines) == len(TABLE)
+
+
+def test_a_heading_may_be_wider_than_its_numbers() -> None:
+    heading = [at("Pos", 0, 172), at("Qty", 150, 172), at("Unit price in euro", 230, 172, 130)]
+    heading.append(at("Total", 450, 172))
+
+    assert heading_above(TABLE, heading) == heading
+
+
+def test_tables_in_frames_side_by_side_stay_apart() -> None:
+    goods = [at(f"Goods of kind {row}", 0, 200 + 30 * row, 140) for row in range(5)]
+    used = [*goods, *(at(f"{row},500", 200, 200 + 30 * row) for row in range(5))]
+    paid = [at(f"{row}.80", 500, 200 + 30 * row) for row in range(5)]
+    region = Region("table", Rect(0, 200, 260, 340), 0.9)
+    framed = (Rect(-10, 190, 270, 350), Rect(400, 190, 600, 350))
+
+    kept, _ = with_grids([(region, tuple(used))], paid, right_to_left=False, frames=framed)
+    joined, _ = with_grids([(region, tuple(used))], paid, right_to_left=False)
+
+    assert [len(lines) for _, lines in kept] == [10]
+    assert [len(lines) for _, lines in joined] == [15]

@@ -44,3 +44,11 @@ def test_faint_marks_are_no_lines() -> None:
     probabilities[40:50, 50:150] = 0.35
 
     assert quads_of(probabilities) == []
+
+
+def test_a_long_row_with_faint_leaders_is_a_line() -> None:
+    probabilities = np.zeros((100, 900), np.float32)
+    probabilities[40:55, 50:850] = 0.46
+
+    assert len(quads_of(probabilities)) == 1
+    assert not quads_of(probabilities[:, :250])

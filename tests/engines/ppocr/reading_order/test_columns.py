@@ -110,3 +110,37 @@ def test_the_last_row_of_a_longer_column_stays_in_it() -> None:
     across = line("TEXT across both of the columns of the page", 0, 140, 640)
     order = order_of([*longer, across])
     assert order.index("a3") < order.index("b0")
+
+
+def price_list(x: float, y: float, names: tuple[str, ...]) -> list[LayoutItem]:
+    heading, *goods = names
+    items = [line(heading, x, y, x + 70)]
+    for row, name in enumerate(goods, 1):
+        items.append(line(name, x, y + 32 * row, x + 11 * len(name)))
+        items.append(line(f"{row}.50", x + 250, y + 32 * row, x + 300))
+    return items
+
+
+def test_price_lists_side_by_side_need_no_level_rows() -> None:
+    left = price_list(0, 0, ("Cuts", "Short", "Long", "Fringe", "Beard"))
+    right = price_list(360, 13, ("Care", "Oil", "Scalp", "Mask", "Rinse"))
+    order = order_of([*left, *right])
+    assert order.index("Beard") < order.index("Care") < order.index("Oil")
+
+
+def test_a_line_well_below_two_lists_of_keys_follows_both() -> None:
+    left = [line("From:", 0, 0, 70), line("1-July", 200, 0, 280)]
+    left += [line("Zone:", 0, 34, 70), line("B", 200, 34, 215)]
+    right = [line("until:", 360, 0, 430), line("30-June", 500, 0, 590)]
+    right += [line("Fee:", 360, 34, 410), line("65.00", 500, 34, 570)]
+    below = line("Reason: I live in the zone", 0, 84, 275)
+    assert order_of([*left, *right, below])[-1] == "Reason:"
+
+
+def test_addresses_below_a_letterhead_are_columns_of_their_own() -> None:
+    head = [line(text, 0, 24 * row, 180) for row, text in enumerate(("Pike Ltd", "18 Street"))]
+    head += [line(text, 900, 24 * row, 1060) for row, text in enumerate(("INVOICE", "No. 2024-11"))]
+    bill = [line(f"bill-to the joiner {row}", 0, 110 + 24 * row, 190) for row in range(4)]
+    ship = [line(f"ship-to the joiner {row}", 560, 110 + 24 * row, 750) for row in range(4)]
+    order = order_of([*head, *bill, *ship])
+    assert [word for word in order if word.endswith("-to")] == ["bill-to"] * 4 + ["ship-to"] * 4

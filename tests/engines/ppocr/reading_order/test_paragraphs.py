@@ -174,3 +174,15 @@ def test_rows_of_prose_that_begin_with_a_word_and_a_colon_by_chance_flow() -> No
         row("Remedy: ask the porter, who has all the keys of this", 26, x1=520),
     ]
     assert [part.flowing for part in split_paragraphs(rows)] == [True]
+
+
+def test_rows_set_to_the_right_keep_their_breaks() -> None:
+    texts = (
+        "Number of the invoice 20418",
+        "Customer 10077 of ours",
+        "Date of it 03.05.2024",
+        "Due 4 May",
+    )
+    rows = [row(text, 24 * n, x0=440 - 11 * len(text)) for n, text in enumerate(texts)]
+    (part,) = split_paragraphs(rows)
+    assert not part.flowing

@@ -97,3 +97,19 @@ def test_dates_belong_to_entries_that_go_on_in_further_rows() -> None:
     ]
     assert belong_by_rows(dates, [*texts, *amounts])
     assert not belong_by_rows(dates, texts)
+
+
+def test_amounts_belong_to_long_names_of_goods() -> None:
+    goods = stack(
+        "Olive oil from the first pressing, 5 l",
+        "Olive oil, 1 l, a box of fifteen",
+        "Vinegar, 75 cl",
+        "Delivery",
+    )
+    assert belong_by_rows(goods, stack("63,48", "118,40", "26,10", "9,00", x=600))
+
+
+def test_entries_with_keys_of_their_own_are_no_values() -> None:
+    address = stack("18 Tanner Street", "Bristol BS1 6QT", "VAT GB 294 1182 07")
+    dates = stack("No. 2024-1187", "Date: 14/03/2024", "Due: 13/04/2024", x=600)
+    assert not belong_by_rows(address, dates)

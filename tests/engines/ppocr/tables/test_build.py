@@ -75,6 +75,16 @@ def test_a_line_across_a_rule_is_split_there() -> None:
     assert html == "<table><tr><td>Item</td><td>Amount</td></tr></table>"
 
 
+def test_keys_over_their_values_stay_in_their_cells() -> None:
+    cells = [Cell(0, 0, 1, 1, Rect(0, 0, 150, 55)), Cell(0, 1, 1, 1, Rect(150, 0, 300, 55))]
+    keys = [text("Tax code:", 10, 5), text("Hired on:", 160, 5)]
+    values = [text("88M12", 10, 30), text("12/09/2017", 160, 30)]
+
+    html = ruled_html(cells, [*keys, *values])
+
+    assert html == ("<table><tr><td>Tax code: 88M12</td><td>Hired on: 12/09/2017</td></tr></table>")
+
+
 def test_where_rules_are_too_faint_white_space_divides() -> None:
     cells = [Cell(0, c, 1, 1, Rect(100 * c, 0, 100 * c + 100, 300)) for c in (0, 1)]
     cells += [Cell(0, 2, 2, 1, Rect(200, 0, 300, 300)), Cell(1, 0, 1, 2, Rect(0, 300, 200, 320))]

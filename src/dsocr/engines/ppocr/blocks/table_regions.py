@@ -25,6 +25,7 @@ _HEADING_ROWS = 4
 _HEADING_STEP = 0.75  # of a line's height, from a heading of a table to one above it
 _LARGER = 1.3  # than the table's lines
 _MANY_ENTRIES = 0.6  # of the columns
+_WIDE_HEADINGS = 0.35  # of a row of headings, which may be wider than the entries
 _HEADING_SLACK = 2.0  # of a line's height: a heading at the left over numbers at the right
 
 
@@ -76,7 +77,8 @@ def with_grids(
     grids += [grid for grid in wrapped if not are_across(grid, frames)]
     taken = {id(line) for grid in grids for line in grid}
     tables = [*structures, *(_table(grid) for grid in grids)]
-    tables, in_rows = _with_rows(tables, [line for line in loose if id(line) not in taken])
+    loose_rows = [line for line in loose if id(line) not in taken]
+    tables, in_rows = _with_rows(tables, loose_rows, frames)
     taken.update(in_rows)
     tables = _with_lists_apart(tables)
     tables, in_headings = _with_headings(tables, [line for line in loose if id(line) not in taken])
@@ -126,7 +128,9 @@ def _table(lines: Sequence[Line]) -> tuple[Region, tuple[Line, ...]]:
     return Region("table", enclose([line.rect for line in lines]), 1.0), tuple(lines)
 
 
-def _with_rows(structures: Assigned, loose: Sequence[Line]) -> tuple[Assigned, set[int]]:
+def _with_rows(
+    structures: Assigned, loose: Sequence[Line], frames: Sequence[Rect]
+) -> tuple[Assigned, set[int]]:
     """The structures, each table with the columns beside it that belong to its rows.
 
     Those may be lines in no table, whose ids are the second value, or a part that the layout model
@@ -139,7 +143,7 @@ def _with_rows(structures: Assigned, loose: Sequence[Line]) -> tuple[Assigned, s
         region, lines = left.pop(0)
         others = [line for other, own in left if other.label == "table" for line in own]
         beside = bound_beside(lines, [*free, *others]) if region.label == "table" else []
-        if not beside:
+        if not beside or are_across([*lines, *beside], frames):
             kept.append((region, lines))
             continue
         taken = {id(line) for line in beside}
@@ -217,8 +221,10 @@ def _is_title(row: Sequence[Line], height: float) -> bool:
 def _is_row_of_other_columns(row: Sequence[Line], separators: Sequence[float]) -> bool:
     """Whether many entries stand where a table has the white between its columns."""
     spans = [(line.rect.x0 + line.height / 2, line.rect.x1 - line.height / 2) for line in row]
-    crosses = any(x0 < x < x1 for x0, x1 in spans for x in separators)
-    return crosses and len(row) >= max(2, _MANY_ENTRIES * (len(separators) + 1))
+    crosses = sum(any(x0 < x < x1 for x in separators) for x0, x1 in spans)
+    return crosses > _WIDE_HEADINGS * len(row) and len(row) >= max(
+        2, _MANY_ENTRIES * (len(separators) + 1)
+    )
 
 
 def _around(region: Region, lines: Sequence[Line]) -> Region:

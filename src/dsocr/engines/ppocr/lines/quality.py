@@ -19,6 +19,8 @@ BLANK = "blank"
 
 LEGIBLE = 0.62
 """Below this legibility the page is in a script that the recognizer does not know."""
+_LEADERS_ASPECT = 12.0  # width over height
+_DOTS = re.compile(r"[\s.\u00b7\u2026]+")
 _USUAL_DENSITY = 0.9
 """Characters per line height of length. Chinese and Japanese have about 1, Latin print 2 and more.
 In an unknown script the network skips most letters: Arabic has 0.2, Cyrillic 0.4."""
@@ -51,6 +53,8 @@ def legibility(lines: Sequence[Line], quads: Sequence[Quad]) -> float:
     """
     total = weights = 0.0
     for line, quad in zip(lines, quads, strict=True):
+        if is_leaders(line, quad):
+            continue
         weight = float(np.ptp(quad, axis=0).max())
         share = 1.0 if line.language else min(1.0, density(line.text, quad) / _USUAL_DENSITY)
         total += weight * share * line.score
@@ -58,6 +62,12 @@ def legibility(lines: Sequence[Line], quads: Sequence[Quad]) -> float:
     if _has_mixed_case(lines):
         total *= _MIXED_CASE_FACTOR
     return total / weights if weights else 0.0
+
+
+def is_leaders(line: Line, quad: Quad) -> bool:
+    """Whether it is a long row of dots, which belongs to no script."""
+    width, height = size_of(quad)
+    return bool(width > _LEADERS_ASPECT * height and _DOTS.fullmatch(line.text))
 
 
 def _has_mixed_case(lines: Sequence[Line]) -> bool:

@@ -9,6 +9,7 @@ from dsocr.engines.ppocr.geometry import Line
 
 _SIGNS = (
     (re.compile("\u00bd4"), "\u00bc"),  # a half and 4: a quarter
+    (re.compile("1\u00bd2"), "\u00bd"),
     (re.compile(r"(?<=\d)(\s?)%[o0](?![\w%])"), "\\1\u2030"),  # per mille
     (re.compile(r"(?<=[\w.+-])(?: @|@ | @ )(?=[\w-]+\.[a-z]{2,}\b)"), "@"),  # a mail address
 )
@@ -20,6 +21,25 @@ _PAGE_DOLLAR = re.compile(_DOLLAR % rf"{_AMOUNT}|\d+\.\d\d")
 _IN_DOLLARS = re.compile(r"\$ ?\d")
 _AE = re.compile(r"\bAE(?=[a-z\u00df-\u00ff]{3})")
 _NORDIC = frozenset("\u00e6\u00f8\u00d8\u00e5\u00c5\u00fe\u00f0")
+_NORTHERN = _NORDIC - {"\u00e6"}
+_LIGATURES = (
+    (re.compile(r"\bCE(?=uvr|uf|illet|dip|soph|cum)"), "\u0152"),
+    (re.compile(r"(?<=\bP)CE(?=UF\b)|\bCE(?=UVRE)"), "\u0152"),
+    (re.compile(r"\bE(?=ufs?\b)"), "\u0152"),
+    (re.compile(r"(?<=[bcmnsvBCMNSV])\u00e6\u0153?(?=u)"), "\u0153"),
+    (re.compile(r"\bce(?=uvre|ufs?\b|illet)"), "\u0153"),
+)
+"""French words, where the page has no letters of the North."""
+_LITRES = (
+    (re.compile(r"(?<=\d)I(?=\s|$|[),;/])|(?<=\d [mdch])I\b|(?<=/[mdnp])I\b|(?<=/)I\b"), "l"),
+    (re.compile(r"(?<=\d )I(?=fm\b|bs?\b|tr\b)"), "l"),
+    (re.compile(r"(?<=\bS\.r\.)I(?=\.)"), "l"),
+)
+"""A capital I where only a small l is a unit."""
+_NUMBER_SIGN = re.compile(r"(?<=[a-z\u00df-\u00ff]-)(?:N[o\u00ba\u00b0]|\u2116)(?=[\s:.]|$)")
+_GERMAN = re.compile(r"[\u00e4\u00f6\u00fc\u00df]|\b(?:Rechnung|Kunde|Datum|und|der|Liefer)")
+_MIN_GERMAN = 2
+"""Lines with German letters or words on a page."""
 _TEN = "\u5341"
 """The Chinese numeral, which looks like a plus sign."""
 
@@ -27,8 +47,12 @@ _TEN = "\u5341"
 def with_signs(lines: Sequence[Line]) -> list[Line]:
     in_dollars = any(_IN_DOLLARS.search(line.text) for line in lines)
     dollar = _PAGE_DOLLAR if in_dollars else _SURE_DOLLAR
+    is_northern = any(not _NORTHERN.isdisjoint(line.text) for line in lines)
     is_nordic = any(not _NORDIC.isdisjoint(line.text) for line in lines)
-    replaced = [(dollar, "$"), *([(_AE, "\u00c6")] if is_nordic else [])]
+    replaced = [(dollar, "$"), *([(_AE, "\u00c6")] if is_nordic else []), *_LITRES]
+    replaced += [] if is_northern else _LIGATURES
+    if sum(bool(_GERMAN.search(line.text)) for line in lines) >= _MIN_GERMAN:
+        replaced.append((_NUMBER_SIGN, "Nr."))
     return [_with_signs(line, [*_SIGNS, *replaced]) for line in lines]
 
 

@@ -29,6 +29,8 @@ LINE_HEIGHT = 48
 """Pixels; the height of line that the recognition network was trained on."""
 _MIN_PROBABILITY = 0.3  # above it a pixel belongs to text
 _MIN_BOX_SCORE = 0.5
+_LONG = 20.0  # width over height of an entry of a table of contents with its leaders
+_MIN_LONG_SCORE = 0.4  # the leaders lower it
 _GROWTH = 1.8  # the network marks a line's core; the box grows by area * this / outline
 LETTERS = 0.8
 """Of a box's height; the rest is margin, with which neighbouring lines would overlap."""
@@ -52,7 +54,9 @@ def quads_of(probabilities: NDArray[np.float32]) -> list[Quad]:
         if min(width, height) < _MIN_SIDE:
             continue
         corners = cv2.boxPoints((centre, (width, height), angle))
-        if _mean_inside(probabilities, corners) < _MIN_BOX_SCORE:
+        is_long = width > _LONG * height or height > _LONG * width
+        least = _MIN_LONG_SCORE if is_long else _MIN_BOX_SCORE
+        if _mean_inside(probabilities, corners) < least:
             continue
         growth = width * height * _GROWTH / (2 * (width + height))
         grown = (centre, (width + 2 * growth, height + 2 * growth), angle)

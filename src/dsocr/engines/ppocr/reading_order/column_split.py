@@ -10,7 +10,7 @@ from statistics import median
 from dsocr.engines.ppocr.geometry import Rect
 from dsocr.engines.ppocr.reading_order.items import WHOLES, LayoutItem, line_rows
 from dsocr.engines.ppocr.reading_order.prose import text_weight
-from dsocr.engines.ppocr.reading_order.row_pairs import belong_by_rows, is_key
+from dsocr.engines.ppocr.reading_order.row_pairs import belong_by_rows, is_key, is_keyed
 
 Interval = tuple[float, float]
 """From x to x."""
@@ -133,7 +133,7 @@ def _weight(text: str) -> float:
     """The number of its letters, with the digits between words ("Order 5519"), not of a date."""
     letters = text_weight(text)
     digits = sum(char.isdigit() for char in text)
-    return letters + digits if letters > digits else letters
+    return letters + digits if letters > digits or is_keyed(text) else letters
 
 
 @dataclass(frozen=True, slots=True)

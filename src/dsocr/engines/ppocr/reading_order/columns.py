@@ -19,7 +19,14 @@ from dsocr.engines.ppocr.reading_order.column_split import (
     split_at_gutters,
     trimmed,
 )
-from dsocr.engines.ppocr.reading_order.items import FRAME, Column, LayoutItem, line_rows, rows_of
+from dsocr.engines.ppocr.reading_order.items import (
+    FRAME,
+    WHOLES,
+    Column,
+    LayoutItem,
+    line_rows,
+    rows_of,
+)
 
 _CELL_GAP = 2.5  # of a line's height, between rows of slides
 _TITLE = 1.5  # of a line's height
@@ -31,6 +38,8 @@ _ENTRY = 18  # characters
 _MAX_INDENT = 3.0  # of a line's height
 _CENTRED = 0.2  # of the width, twice the distance between two middles
 _IN_GUTTER = 0.4  # of the width of a title
+_OVER_GAP = 0.3  # of a gap between labels and values
+_BELOW_LIST = 1.25  # of the distance from row to row
 _WIDE_GUTTER = 2.0  # of a line's height: seen in one row alone, this is a gutter all the same
 
 
@@ -128,9 +137,13 @@ def _groups(strips: list[Items], height: float) -> list[list[Items]]:
             merged = gutters_between(together, height)
             across = _is_across(groups[-1], strip, height) or _is_across([strip], last, height)
             closes = _closes_entries(merged, last, current) or _closes_entries(merged, strip, firm)
-            if not (across or closes) and _are_one_band(merged, current, firm):
+            closes = closes or _ends_list(groups[-1], strip, current)
+            closes = closes or _begins_other_columns(groups[-1], strip, height)
+            between = _gap_between(last, strip)
+            if not (across or closes) and (between or _are_one_band(merged, current, firm)):
                 groups[-1].append(strip)
-                current = [gutter for gutter in merged if _meets_any(gutter, current + firm)]
+                known = [*current, *firm, *between]
+                current = [gutter for gutter in merged if _meets_any(gutter, known)]
                 continue
         groups.append([strip])
         current = firm
@@ -183,6 +196,69 @@ def _are_one_band(merged: list[Interval], upper: list[Interval], lower: list[Int
     if upper and lower:
         return any(_meets_any(g, upper) and _meets_any(g, lower) for g in merged)
     return all(_meets_any(gutter, merged) for gutter in upper + lower)
+
+
+def _gap_between(upper: Items, lower: Items) -> list[Interval]:
+    """The gap between two strips that stand side by side, the rows of one between the other's."""
+    above, below = (enclose([item.rect for item in strip]) for strip in (upper, lower))
+    left, right = sorted((above, below), key=lambda rect: rect.x0)
+    is_between = left.x1 < right.x0 and above.y1 > below.y0
+    return [(left.x1, right.x0)] if is_between else []
+
+
+def _ends_list(group: Sequence[Items], strip: Items, gutters: Sequence[Interval]) -> bool:
+    """Whether a line of text under a list reaches over the gap from its labels to its values.
+
+    It stands further below than one row of the list from the next, and its entries are short.
+    """
+    if len(strip) != 1 or max([len(line.text) for line in strip[0].lines], default=0) <= _ENTRY:
+        return False
+    rect = strip[0].rect
+    if not any(_reaches_over(rect, gutter) for gutter in gutters):
+        return False
+    above = [line for part in group for item in part for line in item.lines]
+    if len(above) < _MIN_ENTRIES or median(len(line.text) for line in above) > _ENTRY:
+        return False
+    steps = _steps_down([line.rect for line in above])
+    first = min(line.rect.centre_y for line in strip[0].lines)
+    gap = first - max(line.rect.centre_y for line in above)
+    return bool(steps) and gap > _BELOW_LIST * median(steps)
+
+
+def _reaches_over(rect: Rect, gutter: Interval) -> bool:
+    left, right = gutter
+    return min(rect.x1, right) - max(rect.x0, left) > _OVER_GAP * (right - left)
+
+
+def _begins_other_columns(group: Sequence[Items], strip: Items, height: float) -> bool:
+    """Whether lines side by side stand well below others, and under none of those at the right."""
+    above = [item for part in group for item in part]
+    if len(strip) < 2 or any(item.label in WHOLES for item in (*strip, *above)):
+        return False
+    if min(item.rect.y0 for item in strip) - max(item.rect.y1 for item in above) < height:
+        return False
+    left = min(item.rect.x0 for item in (*strip, *above)) + _MAX_INDENT * height
+    upper = [item.rect for item in above if item.rect.x0 > left]
+    lower = [item.rect for item in strip if item.rect.x0 > left]
+    return bool(upper and lower) and not any(
+        min(abs(one.x0 - other.x0), abs(one.x1 - other.x1)) < _MAX_INDENT * height
+        for one in lower
+        for other in upper
+    )
+
+
+def _steps_down(rects: Sequence[Rect]) -> list[float]:
+    """The distance from each rectangle to the next one below it."""
+    ordered = sorted(rects, key=lambda rect: rect.centre_y)
+    steps: list[float] = []
+    for index, rect in enumerate(ordered):
+        below = (
+            other.centre_y - rect.centre_y
+            for other in ordered[index + 1 :]
+            if other.y0 > rect.centre_y and min(rect.x1, other.x1) > max(rect.x0, other.x0)
+        )
+        steps.extend(step for step in [next(below, 0.0)] if step)
+    return steps
 
 
 def _closes_entries(merged: list[Interval], strip: Items, gutters: list[Interval]) -> bool:

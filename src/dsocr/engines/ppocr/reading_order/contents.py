@@ -13,13 +13,14 @@ _PAGE = re.compile(r"\d{1,4}|[ivxlc]{1,7}", re.IGNORECASE)
 _LEADERS = re.compile(r"(?:\s*[.\u00b7\u2026]){2,}\s*$|\s+[.\u00b7\u2026]+\s*$")
 _ONLY_LEADERS = re.compile(r"[\s.\u00b7\u2026_-]+")
 _INSIDE = re.compile(r"\s*(?:[.\u00b7\u2026]\s?){4,}\s*(?=(?:\d{1,4}|[ivxlc]{1,7})$)")
+_DOTS_BEFORE = re.compile(r"^[\s.\u00b7\u2026]+(?=(?:\d{1,4}|[ivxlc]{1,7})$)")
 _SMALL = 0.88  # of the entry's height: no capital is so small
 _LIKE_CAPITALS = re.compile(r"[CVX]+")
 
 
 def is_page_number(text: str) -> bool:
-    """Whether it can be one: Arabic or Roman numerals."""
-    return bool(_PAGE.fullmatch(text.strip()))
+    """Whether it can be one: Arabic or Roman numerals, with the last dots before it perhaps."""
+    return bool(_PAGE.fullmatch(_DOTS_BEFORE.sub("", text.strip())))
 
 
 def without_leaders(lines: Sequence[Line]) -> list[Line]:
@@ -27,7 +28,7 @@ def without_leaders(lines: Sequence[Line]) -> list[Line]:
 
     A small v, x or c is as its capital, so recognition tells them apart only by their height.
     """
-    last = lines[-1]
+    last = _without_dots_before(lines[-1])
     if len(lines) == 1:
         text = _INSIDE.sub(" ", last.text.strip())
         return [last if text == last.text.strip() else last.with_text(text)]
@@ -38,6 +39,22 @@ def without_leaders(lines: Sequence[Line]) -> list[Line]:
     if _LIKE_CAPITALS.fullmatch(last.text.strip()) and last.height < _SMALL * height:
         last = replace(last, text=last.text.lower())
     return [*entry, last]
+
+
+def split_at_leaders(line: Line) -> list[Line]:
+    """An entry and its page's number as two lines, where leaders lie between them in one."""
+    leaders = _INSIDE.search(line.text.strip())
+    if leaders is None:
+        return [line]
+    text, share = line.text.strip(), line.rect.width / max(1, len(line.text.strip()))
+    ends = (line.rect.x0 + share * at for at in leaders.span())
+    entry = line.part(f"{text[: leaders.start()]} ...", x0=line.rect.x0, x1=next(ends))
+    return [entry, line.part(text[leaders.end() :], x0=next(ends), x1=line.rect.x1)]
+
+
+def _without_dots_before(line: Line) -> Line:
+    text = _DOTS_BEFORE.sub("", line.text.strip())
+    return line if text == line.text.strip() else line.with_text(text)
 
 
 def _without_dots(line: Line) -> Line:

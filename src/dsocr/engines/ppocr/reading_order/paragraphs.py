@@ -29,6 +29,7 @@ _WIDE_GAP = 1.5  # of a row's height
 _NARROW = 0.6  # of the column: no row of such a paragraph had to end where it did
 _INDENT = 0.9  # of a row's height
 _RAGGED = 1.2  # of a row's height: more is no uneven edge of print
+_FLUSH = 0.35  # of a row's height
 _MIN_FLOWING_WIDTH = 18  # in Latin letters: no running text is set in shorter rows
 _LONG = 60  # in Latin letters
 _ENDS = tuple('.!?:;\u3002\uff01\uff1f\uff1a\uff1b\u2026"\u201d)\uff09')
@@ -311,7 +312,15 @@ def _has_ragged_start(rows: Sequence[Line]) -> bool:
     """
     size = median(row.height for row in rows)
     starts = [row.rect.x0 for row in rows[1:]]
-    return sum(abs(below - above) > _RAGGED * size for above, below in pairwise(starts)) > 1
+    stepped = sum(abs(below - above) > _RAGGED * size for above, below in pairwise(starts)) > 1
+    return stepped or _is_flush_right(rows, size)
+
+
+def _is_flush_right(rows: Sequence[Line], size: float) -> bool:
+    """Whether all rows end at one place and most start further right than the widest."""
+    left, right = min(row.rect.x0 for row in rows), max(row.rect.x1 for row in rows)
+    late = sum(row.rect.x0 - left > _RAGGED * size for row in rows)
+    return all(right - row.rect.x1 < _FLUSH * size for row in rows) and 2 * late >= len(rows)
 
 
 def _is_centred_under(above: Line, below: Line) -> bool:

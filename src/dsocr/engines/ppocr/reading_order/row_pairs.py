@@ -35,6 +35,9 @@ _MIN_CLOSE_ROWS = 5
 _FEW_DIGITS = 0.2  # of the lines
 _HEADING = 1.15  # of the side's usual height
 _UNIT_LETTERS = 3
+_OPEN = 1.35  # of a line's height, from row to row
+_NEARLY_ALL = 0.75
+_KEYED = re.compile(r"[^\W\d][^:]{1,20}:\s*\S|N(?:o|r|\u00ba|\u00b0)\.?\s*\d")
 _MIN_LABEL = 3.0  # letters of a list's labels, in the median
 
 Row = list[Line]
@@ -51,7 +54,11 @@ def belong_by_rows(left: Sequence[Line], right: Sequence[Line]) -> bool:
     pairs = _pairs(labels, values)
     if len(pairs) < max(_MIN_PAIRS, _MOST * min(len(labels), len(values))):
         return False
-    if _share([value for _, value in pairs], is_key) >= _MOST or _are_running_text(labels):
+    if _share([value for _, value in pairs], is_key) >= _MOST:
+        return False
+    if _have_own_keys(values) and not _share(labels, is_key):
+        return False
+    if _are_running_text(labels) and not _are_amounts(pairs, labels, values):
         return False
     if _are_entry_numbers(labels, right_rows):
         return True
@@ -146,6 +153,27 @@ def _are_running_text(lines: Sequence[Line]) -> bool:
     return len(lines) > _MIN_ROWS and not _are_ragged(lines) and not _are_short(lines, _LONG)
 
 
+def _have_own_keys(values: Sequence[Line]) -> bool:
+    """Whether most values have keys of their own, so that no labels beside them are meant."""
+    usual = median(line.height for line in values)
+    entries = [line for line in values if line.height <= _HEADING * usual]
+    return len(entries) >= _MIN_PAIRS and _share(entries, lambda v: is_keyed(v.text)) >= _MOST
+
+
+def is_keyed(text: str) -> bool:
+    """Whether a key begins it: "Date: 3 May", "No. 2024-17"."""
+    return bool(_KEYED.match(text.strip()))
+
+
+def _are_amounts(pairs: Sides, labels: Sequence[Line], values: Sequence[Line]) -> bool:
+    """Whether numbers stand beside nearly all rows of a list that is set more open than text."""
+    steps = [below.rect.centre_y - above.rect.centre_y for above, below in pairwise(labels)]
+    if median(steps) < _OPEN * median(line.rect.height for line in labels) or _are_full(labels):
+        return False
+    numbers = _share([value for _, value in pairs], lambda line: is_value(line.text))
+    return numbers >= _NEARLY_ALL and len(pairs) >= _NEARLY_ALL * max(len(labels), len(values))
+
+
 def _are_numbers(pairs: Sides, labels: Sequence[Line], values: Sequence[Line]) -> bool:
     """Whether the values are numbers, or stand behind numbers in the same row."""
     numbers = _share([value for _, value in pairs], lambda line: is_value(line.text))
@@ -221,6 +249,12 @@ def _are_ragged(lines: Sequence[Line]) -> bool:
     start, end = min(line.rect.x0 for line in lines), max(line.rect.x1 for line in lines)
     full = sum(line.rect.x1 - start > _FULL * (end - start) for line in lines)
     return full < _MAX_FULL * len(lines)
+
+
+def _are_full(lines: Sequence[Line]) -> bool:
+    """Whether nearly all reach as far as the widest one, as in justified text."""
+    start, end = min(line.rect.x0 for line in lines), max(line.rect.x1 for line in lines)
+    return _share(lines, lambda line: line.rect.x1 - start > _FULL * (end - start)) > _NEARLY_ALL
 
 
 def _shape(text: str) -> str:

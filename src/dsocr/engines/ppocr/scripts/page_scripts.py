@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from dsocr.engines.ppocr.geometry import Line
-from dsocr.engines.ppocr.lines.quality import LEGIBLE, is_foreign, legibility
+from dsocr.engines.ppocr.lines.quality import LEGIBLE, is_foreign, is_leaders, legibility
 from dsocr.engines.ppocr.networks.ocr import Ocr
 from dsocr.engines.ppocr.networks.quads import Pixels, Quad, crop, size_of
 from dsocr.engines.ppocr.scripts.languages import (
@@ -238,6 +238,8 @@ def _has_only_numbers(line: Line) -> bool:
 def _is_unread(line: Line, quad: Quad) -> bool:
     """Whether PP-OCR does not know the line's script: few characters, low scores, odd letters."""
     width, height = size_of(quad)
+    if is_leaders(line, quad):
+        return False
     return width > height and (legibility([line], [quad]) < LEGIBLE or is_foreign([line]))
 
 

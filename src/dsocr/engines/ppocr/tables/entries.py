@@ -10,6 +10,7 @@ from dsocr.engines.ppocr.geometry import Line
 from dsocr.engines.ppocr.networks.table_model import Cell
 from dsocr.engines.ppocr.reading_order.items import line_rows
 from dsocr.engines.ppocr.reading_order.paragraphs import join_row
+from dsocr.engines.ppocr.reading_order.row_pairs import is_key
 from dsocr.engines.ppocr.reading_order.text_joins import join_lines
 from dsocr.engines.ppocr.tables.white_space import Lattice
 
@@ -72,7 +73,7 @@ def _printed_rows(row: FilledRow, cells: Sequence[Cell]) -> list[list[Line]]:
         return []
     filled = [lines for _, lines in row if lines]
     rows = line_rows([line for lines in filled for line in lines])
-    if len(rows) < 2 or len(filled) < 2:
+    if len(rows) < 2 or len(filled) < 2 or _are_keys_over_values(rows):
         return []
     full = [own for own in rows if _num_filled(own, filled) >= _FULL_ROW * len(filled)]
     beside = [line for own in full for line in own[1:]]
@@ -81,6 +82,12 @@ def _printed_rows(row: FilledRow, cells: Sequence[Cell]) -> list[list[Line]]:
     if len(full) < max(2, _FULL_ROW * len(rows)) or numbers < min_numbers * len(beside):
         return []
     return rows
+
+
+def _are_keys_over_values(rows: Sequence[Sequence[Line]]) -> bool:
+    """Whether the cells hold a key and its value below: two rows, keys in the first one only."""
+    keys = [any(is_key(line) for line in row) for row in rows]
+    return keys == [True, False]
 
 
 def _num_filled(row: Sequence[Line], filled: Sequence[Sequence[Line]]) -> int:

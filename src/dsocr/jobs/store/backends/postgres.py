@@ -9,23 +9,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
+import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from dsocr.errors import DiskFull, StoreUnavailable
 from dsocr.jobs.store.locks import MIGRATING, lock
 from dsocr.jobs.store.migrations.upgrade import migrate
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 WRITERS = 4
 READERS = 4
 CHANNEL = "dsocr_jobs"
 CONNECT_SECONDS = 5
+OPEN_SECONDS = 60
+OPEN_PAUSE_SECONDS = 2.0
 STOPPED_SECONDS = 10
 """The server ends a transaction of a process that stops in its midst for this long: its locks
 block others."""
@@ -33,6 +38,7 @@ ATTEMPTS = 5
 """Of a write that the server rolls back because of a deadlock."""
 _DEADLOCK = ("40P01", "40001")
 _FULL = ("53100",)
+_STOPPED_TOO_LONG = "25P03"
 _SESSION = (
     f"SET idle_in_transaction_session_timeout = '{STOPPED_SECONDS}s'",
     "SET tcp_keepalives_idle = 10",
@@ -57,7 +63,17 @@ class PostgresBackend:
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 
     async def open(self) -> None:
-        await self.write(_migrate_alone)
+        """Waits for a server that starts at the same time. Raises `StoreUnavailable` after
+        `OPEN_SECONDS`."""
+        give_up_at = time.monotonic() + OPEN_SECONDS
+        while True:
+            try:
+                return await self.write(_migrate_alone)
+            except StoreUnavailable as error:
+                if time.monotonic() > give_up_at:
+                    raise
+                log.warning("waiting for the database: %s", error.message)
+            await asyncio.sleep(OPEN_PAUSE_SECONDS)
 
     async def close(self) -> None:
         for threads in (self._writing, self._reading):
@@ -157,6 +173,20 @@ def _raising() -> Iterator[None]:
             raise DiskFull() from error
         if state in _DEADLOCK:
             raise _RolledBack() from error
-        if error.connection_invalidated or state is None or state[:2] in ("08", "53", "57"):
-            raise StoreUnavailable() from error
+        if _is_unavailable(error, state):
+            raise StoreUnavailable(_reason(error)) from error
         raise
+
+
+def _is_unavailable(error: DBAPIError, state: str | None) -> bool:
+    """Whether the connection or the server failed, and not the statement."""
+    if error.connection_invalidated or state == _STOPPED_TOO_LONG:
+        return True
+    failed = isinstance(error, OperationalError | InterfaceError)
+    return failed and (state is None or state[:2] in ("08", "53", "57"))
+
+
+def _reason(error: DBAPIError) -> str:
+    """The driver's words, which name the server and not its password."""
+    lines = str(error.orig).splitlines() or ["the connection was lost"]
+    return f"The database cannot be reached: {lines[0]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench.drafts.lookup import DraftLookup, Grammar
+from dsocr.runtime.text.draft_lookup import DraftLookup, Grammar
 
 DET, END_DET, BRACKET, BREAK, CELL = 100, 101, 102, 103, 104
 GRAMMAR = Grammar(DET, END_DET, {END_DET: (BREAK,), DET: (BRACKET,)}, frozenset({BREAK, CELL}))

@@ -1,0 +1,1 @@
+"""The engine `remote`: servers of the model that speak the OpenAI API, as one pool."""

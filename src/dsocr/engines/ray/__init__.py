@@ -1,0 +1,1 @@
+"""The engine `ray`: replicas of another engine as a Ray Serve deployment."""

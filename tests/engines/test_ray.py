@@ -1,0 +1,165 @@
+"""The engine `ray` on a cluster of this machine: replicas that die, are cancelled, and fail."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from dsocr.engines.ray.config import RayConfig, RayEngineConfig
+from dsocr.engines.ray.engine import RayEngine, create_engine
+from dsocr.errors import EngineCrashed
+from dsocr.types import PageImage
+from tests.engines.ray_replica import HOLD
+from tests.fakes import OPTIONS, page_image
+
+ROOT = Path(__file__).parents[2]
+slow = pytest.mark.slow
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.filterwarnings("ignore"),  # Ray's own
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def started(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[tuple[RayEngine, Path]]:
+    """Two replicas, and the folder where they say which pages they have."""
+    pytest.importorskip("ray")
+    folder = tmp_path_factory.mktemp("pages")
+    ray = RayConfig(
+        min_replicas=2,
+        max_replicas=2,
+        pages_per_replica=8,
+        gpus_per_replica=0,
+        cpus_per_replica=0.5,
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'src'}")
+        patched.setenv("RAY_raylet_start_wait_time_s", "300")
+        target = "tests.engines.ray_replica:create"
+        engine = create_engine(RayEngineConfig(ray, {"native": str(folder)}, target))
+        await engine.start()
+        yield engine, folder
+        await engine.close()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async def wait() -> None:
+        while not condition():
+            await asyncio.sleep(0.05)
+
+    await asyncio.wait_for(wait(), 120)
+
+
+def held(folder: Path, index: int) -> list[int]:
+    """The processes that have this page now."""
+    return [int(path.name.partition("-")[2]) for path in folder.glob(f"{index}-*")]
+
+
+def page(*lines: str, index: int) -> PageImage:
+    return page_image(lines, index=index)
+
+
+@slow
+async def test_pages_are_read_and_streamed_by_replicas(started: tuple[RayEngine, Path]) -> None:
+    engine, _ = started
+    pieces: list[str] = []
+    results = await asyncio.gather(
+        *(engine.recognize(page(f"page {n}", index=n), OPTIONS) for n in range(20))
+    )
+    streamed = await engine.recognize(page("words", index=1), OPTIONS, on_text=pieces.append)
+
+    assert [result.markdown for result in results] == [f"page {n}" for n in range(20)]
+    assert streamed.markdown == "words" and "".join(pieces) == "<|ref|>text"
+    assert (engine.info.name, engine.info.max_concurrency) == ("ray", 16)
+
+
+@slow
+@pytest.mark.parametrize("streams", [True, False])
+async def test_pages_of_a_killed_replica_are_sent_again(
+    started: tuple[RayEngine, Path], streams: bool
+) -> None:
+    engine, folder = started
+    pieces = {number: list[str]() for number in range(30, 36)}
+    before = engine.stats().retries
+    (folder / HOLD).touch()
+    reading = {
+        number: asyncio.ensure_future(
+            engine.recognize(
+                page(f"page {number}", index=number),
+                OPTIONS,
+                on_text=taken.append if streams else None,
+            )
+        )
+        for number, taken in pieces.items()
+    }
+    await until(lambda: all(held(folder, number) for number in pieces))
+    killed = held(folder, 30)[0]
+    os.kill(killed, signal.SIGKILL)
+    for mark in folder.glob(f"*-{killed}"):
+        mark.unlink()
+    (folder / HOLD).unlink()
+    results = await asyncio.gather(*reading.values())
+
+    assert [result.markdown for result in results] == [f"page {number}" for number in pieces]
+    assert engine.stats().retries > before
+    if streams:
+        assert {"".join(taken) for taken in pieces.values()} == {"<|ref|>text"}
+
+
+@slow
+@pytest.mark.parametrize("streams", [True, False])
+async def test_cancelling_a_page_cancels_it_in_its_replica(
+    started: tuple[RayEngine, Path], streams: bool
+) -> None:
+    engine, folder = started
+    on_text = [].append if streams else None
+    reading = asyncio.ensure_future(
+        engine.recognize(page("@hang", index=50), OPTIONS, on_text=on_text)
+    )
+    await until(lambda: held(folder, 50))
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await until(lambda: not held(folder, 50))
+
+
+@slow
+async def test_errors_of_a_replica_have_a_code_and_no_internals(
+    started: tuple[RayEngine, Path],
+) -> None:
+    engine, _ = started
+    for command in ("@crash", "@oom"):
+        with pytest.raises(EngineCrashed) as failed:
+            await engine.recognize(page(command, index=60), OPTIONS)
+        assert failed.value.message == EngineCrashed().message
+
+
+async def test_the_engine_is_described_without_ray() -> None:
+    config = RayConfig(engine="ppocr", max_replicas=3, pages_per_replica=4)
+    engine = create_engine(RayEngineConfig(config, {"ppocr": None}, "tests.engines.test_ray:fake"))
+    assert (engine.info.name, engine.info.max_concurrency) == ("ray", 12)
+    assert engine.unhealthy_reason == ""
+
+
+def fake(config: None) -> object:
+    from tests.fakes import FakeEngine
+
+    return FakeEngine()
+
+
+async def test_the_example_names_an_application_that_there_is() -> None:
+    service = yaml.safe_load((ROOT / "deploy" / "ray" / "rayservice.yaml").read_text())
+    of_service = yaml.safe_load(service["spec"]["serveConfigV2"])
+    of_config = yaml.safe_load((ROOT / "deploy" / "ray" / "serve.yaml").read_text())
+    for [application] in (of_service["applications"], of_config["applications"]):
+        assert application["import_path"] == "dsocr.cli.ray_app:build"
+        assert application["name"] == RayConfig().application
