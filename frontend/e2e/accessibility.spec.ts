@@ -48,10 +48,24 @@ test('every screen fits into a width of 360 px', async ({ app, image }) => {
   await expect(app.getByRole('button', { name: 'Take a photo' })).toBeVisible()
   await processFile(app, image)
   await expectNoOverflow()
+  const sheet = app.locator('img[alt^="Page 1"]')
+  const before = Number((await sheet.boundingBox())?.width)
+  await pinch(app, 2)
+  await expect.poll(async () => (await sheet.boundingBox())?.width).toBeGreaterThan(1.5 * before)
+  await expectNoOverflow()
   await app.getByText('Text', { exact: true }).click()
   await expect(textOf(app)).toContainText('harbour')
   await expectNoOverflow()
 })
+
+/** Two fingers on the picture move apart by a factor. */
+async function pinch(app: Page, factor: number): Promise<void> {
+  const cdp = await app.context().newCDPSession(app)
+  const fingers = (distance: number) => [-1, 1].map((side) => ({ x: 180 + (side * distance) / 2, y: 320 }))
+  await cdp.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: fingers(60) })
+  await cdp.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: fingers(60 * factor) })
+  await cdp.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] })
+}
 
 test('the toolbar of a result has two rows on a phone', async ({ app, pdf }) => {
   await app.setViewportSize({ width: 360, height: 700 })

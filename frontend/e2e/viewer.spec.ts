@@ -16,6 +16,7 @@ test('a box and its text are highlighted together, by pointer and by keyboard', 
   await app.keyboard.press('j')
   await app.getByRole('heading', { level: 1, name: 'harbour.png' }).hover()
   await expect(textOf(app).locator('[data-active]')).toHaveCount(1)
+  await expect(app.locator('[data-box][tabindex="0"]')).toHaveCount(1) // the boxes are one tab stop
   await app.locator('[data-box][tabindex="0"]').focus()
   await app.keyboard.press('ArrowDown')
   await expect(app.locator('[data-box]:focus')).toHaveAttribute('aria-current', 'true')

@@ -35,6 +35,7 @@ test('a page is fitted to the smaller of both ratios', () => {
   const page = { width: 1000, height: 2000 }
   expect(fitZoom(page, { width: 500, height: 500 }, 'page')).toBe(0.25)
   expect(fitZoom(page, { width: 500, height: 500 }, 'width')).toBe(0.5)
+  expect(fitZoom({ width: 1000, height: 40_000 }, { width: 500, height: 500 }, 'page')).toBe(0.0125) // a scroll
 })
 
 test('the point under the pointer stays fixed when the zoom doubles', () => {

@@ -198,6 +198,7 @@ export function Viewer(props: {
         onType={props.onType}
         onDiscard={props.onDiscard}
         onReadPage={props.onReadPage}
+        onReadTo={(id) => scrollIntoView(document.querySelector(`[data-box="${id}"]`))}
         onNextPage={pageIndex + 1 < marks.length ? () => goTo(pageIndex + 1) : undefined}
         notices={<PageNotices state={state} retryOptions={props.retryOptions} onRetry={props.onRetry} />}
       />

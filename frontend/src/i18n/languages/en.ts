@@ -337,5 +337,6 @@ export const texts = {
     view: 'Read the whole document',
     copyDocument: 'Copy the document',
     nextPage: 'Next page',
+    sample: 'Try a sample',
   },
 }

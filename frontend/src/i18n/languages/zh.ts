@@ -350,5 +350,6 @@ export const texts: Texts = {
     view: '阅读整个文档',
     copyDocument: '复制整个文档',
     nextPage: '下一页',
+    sample: '试用示例文档',
   },
 }

@@ -36,6 +36,11 @@ export function PageCanvas(props: {
   const [zoom, setZoom] = useState<Zoom>(props.initialZoom)
   const { ref: measured, width, height } = useElementSize<HTMLDivElement>()
   const frame = useRef<HTMLDivElement>(null)
+  const [ready, setReady] = useState<ReadonlySet<number>>(new Set())
+  const onReady = useCallback(
+    (index: number) => setReady((all) => (all.has(index) ? all : new Set(all).add(index))),
+    [],
+  )
   const { sizes, onSize } = usePageSizes(total, pageIndex, props.page)
   const view = { width: width - PADDING, height: height - PADDING }
   const { layout, first, last, onScroll, hold } = usePageScroll({
@@ -89,7 +94,9 @@ export function PageCanvas(props: {
               pixels={sizes[index]?.width ?? UNKNOWN.width}
               current={index === pageIndex}
               processing={props.isProcessing(index)}
+              waits={index !== pageIndex && !ready.has(pageIndex)}
               loaders={props.loaders}
+              onReady={onReady}
               onSize={onSize}
             >
               {index === pageIndex && props.children}

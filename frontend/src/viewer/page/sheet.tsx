@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react'
+import { useEffect, useState, type ReactNode } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import type { Size } from '../../lib/geometry'
 import styles from './page-canvas.module.css'
@@ -20,14 +20,24 @@ export function Sheet(props: {
   pixels: number
   current: boolean
   processing: boolean
+  /** Whether its image waits until that of the current page is there, which is rendered first then. */
+  waits: boolean
   loaders: Loaders
+  onReady: (index: number) => void
   onSize: (index: number, size: Size) => void
   children: ReactNode
 }) {
   const { t } = useTranslation()
   const { index, loaders, current } = props
-  const usual = usePageImage(loaders.image, index)
-  const preview = usePageImage(usual.status === 'loading' ? loaders.thumbnail : NO_IMAGE, index)
+  const [started, setStarted] = useState(!props.waits)
+  if (!started && !props.waits) setStarted(true)
+  const usual = usePageImage(started ? loaders.image : NO_IMAGE, index)
+  const failed = usual.status === 'failed'
+  const { onReady } = props
+  useEffect(() => {
+    if (failed) onReady(index)
+  }, [failed, index, onReady])
+  const preview = usePageImage(started && usual.status === 'loading' ? loaders.thumbnail : NO_IMAGE, index)
   const blurred = props.width * window.devicePixelRatio > BLUR * props.pixels
   const sharp = usePageImage(blurred && current ? loaders.sharp : NO_IMAGE, index)
   const image = sharp.status === 'ready' ? sharp : usual
@@ -45,9 +55,10 @@ export function Sheet(props: {
           alt={props.label}
           draggable={false}
           decoding="async"
-          onLoad={({ currentTarget: { naturalWidth: width, naturalHeight: height } }) =>
-            image === usual && props.onSize(index, { width, height })
-          }
+          onLoad={({ currentTarget: { naturalWidth: width, naturalHeight: height } }) => {
+            onReady(index)
+            if (image === usual) props.onSize(index, { width, height })
+          }}
         />
       )}
       {image.status === 'failed' && <div className={styles.missing}>{t.viewer.noImage}</div>}

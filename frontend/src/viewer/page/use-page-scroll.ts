@@ -6,7 +6,9 @@ export type Zoom = 'page' | 'width' | number
 
 /** A place of a page, as fractions of it, and where it is in the view, in pixels. */
 type Anchor = { index: number; x: number; y: number; atX: number; atY: number }
-const SETTLED_MILLISECONDS = 120 // a page that is looked at for this long becomes the current one
+/** A page becomes the current one when it is looked at for so long, or when the scrolling ends on it. */
+const SETTLED_MILLISECONDS = 400
+const IDLE_MILLISECONDS = 120
 const USER_EVENTS = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const
 
 /** The pages of a document below each other: which can be seen, and which is looked at. A new zoom or a
@@ -26,7 +28,8 @@ export function usePageScroll(props: {
   const [[first, last], setRange] = useState<[number, number]>([pageIndex, pageIndex])
   const anchor = useRef<Anchor | null>(null)
   const byUser = useRef(false)
-  const settling = useRef<{ index: number; timer: ReturnType<typeof setTimeout> } | null>(null)
+  const settling = useRef<{ index: number; since: number } | null>(null)
+  const idle = useRef<ReturnType<typeof setTimeout>>(undefined)
   const latest = useRef({ ...props, layout })
   latest.current = { ...props, layout }
 
@@ -53,15 +56,14 @@ export function usePageScroll(props: {
   }
 
   function settle(index: number) {
-    if (settling.current?.index === index) return
-    clearTimeout(settling.current?.timer)
-    settling.current = null
-    if (index === latest.current.pageIndex) return
-    const timer = setTimeout(() => {
+    clearTimeout(idle.current)
+    const end = () => {
       settling.current = null
-      latest.current.onPage(index)
-    }, SETTLED_MILLISECONDS)
-    settling.current = { index, timer }
+      if (index !== latest.current.pageIndex) latest.current.onPage(index)
+    }
+    if (settling.current?.index !== index) settling.current = { index, since: performance.now() }
+    if (performance.now() - settling.current.since >= SETTLED_MILLISECONDS) end()
+    else idle.current = setTimeout(end, IDLE_MILLISECONDS)
   }
 
   function onScroll() {
@@ -84,7 +86,7 @@ export function usePageScroll(props: {
     for (const name of USER_EVENTS) element?.addEventListener(name, mark, { passive: true })
     return () => {
       for (const name of USER_EVENTS) element?.removeEventListener(name, mark)
-      clearTimeout(settling.current?.timer)
+      clearTimeout(idle.current)
     }
   }, [frame])
 

@@ -1,5 +1,5 @@
 import { Button, Group, Text } from '@mantine/core'
-import { useEffect, useMemo, useRef, type ReactNode } from 'react'
+import { useEffect, useMemo, useRef, type ReactNode, type RefObject } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import { blocksOf, correctedText, unfinishedText, type Block, type PageState } from '../../lib/result'
 import type { Tab } from '../../lib/route'
@@ -30,6 +30,8 @@ export function TextPane(props: {
   onDiscard: (id: number) => void
   onReadPage: (() => void) | undefined
   onNextPage: (() => void) | undefined
+  /** Called while the user scrolls, with the block that is read. */
+  onReadTo: (id: number) => void
   notices: ReactNode
 }) {
   const { t } = useTranslation()
@@ -47,6 +49,7 @@ export function TextPane(props: {
     scrollIntoView(pane.current?.querySelector(`[data-block="${selected.id}"]`))
   }, [selection.selected])
 
+  useReading(pane, props.onReadTo)
   const unfinished = state.status === 'processing' ? unfinishedText(state.raw) : ''
   return (
     <div
@@ -123,6 +126,31 @@ function RenderedBlocks(props: Parameters<typeof TextPane>[0] & { blocks: Return
 function correctionOf(state: PageState, block: Block): 'corrected' | 'checked' | undefined {
   if (state.status !== 'done' || !(block.id in state.corrections)) return undefined
   return state.page.layout.items[block.id]?.text === block.text ? 'checked' : 'corrected'
+}
+
+const READ_AT = 0.3 // of the pane's height
+
+/** Calls `onReadTo` with the block near the top of the pane while the user scrolls it. */
+function useReading(pane: RefObject<HTMLDivElement | null>, onReadTo: (id: number) => void): void {
+  const latest = useRef(onReadTo)
+  latest.current = onReadTo
+  useEffect(() => {
+    const element = pane.current
+    let last: string | undefined
+    function onWheel() {
+      const box = element?.getBoundingClientRect()
+      if (!element || !box) return
+      const blocks = Array.from(element.querySelectorAll<HTMLElement>('[data-block]'))
+      const read = blocks.findLast((each) => each.getBoundingClientRect().top <= box.top + box.height * READ_AT)
+      if (read === undefined || read.dataset.block === last) return
+      last = read.dataset.block
+      latest.current(Number(last))
+    }
+    const names = ['wheel', 'touchmove', 'keyup'] as const
+    const onScroll = () => requestAnimationFrame(onWheel)
+    for (const name of names) element?.addEventListener(name, onScroll, { passive: true })
+    return () => names.forEach((name) => element?.removeEventListener(name, onScroll))
+  }, [pane])
 }
 
 const NO_SIZE = { width: 0, height: 0 }
