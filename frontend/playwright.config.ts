@@ -14,6 +14,7 @@ export default defineConfig({
   use: {
     baseURL: `http://127.0.0.1:${port}`,
     locale: 'en-US',
+    serviceWorkers: 'block', // tests change answers, which a worker would bypass
     contextOptions: { reducedMotion: 'reduce' }, // dialogs open without a fade
     trace: 'off',
     viewport: { width: 1280, height: 800 },

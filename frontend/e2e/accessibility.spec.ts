@@ -1,5 +1,5 @@
 import AxeBuilder from '@axe-core/playwright'
-import type { Page } from '@playwright/test'
+import type { Locator, Page } from '@playwright/test'
 import { expect, processFile, test, textOf } from './fixtures'
 
 async function seriousViolations(page: Page): Promise<string[]> {
@@ -74,3 +74,40 @@ test('the toolbar of a result has two rows on a phone', async ({ app, pdf }) => 
   const distance = async () => Math.abs(Number(await top('Next page')) - Number(await top('Retry with')))
   await expect.poll(distance).toBeLessThan(20)
 })
+
+test('a document is read, corrected, downloaded and found again by keyboard alone', async ({ app, image }) => {
+  const choosing = app.waitForEvent('filechooser')
+  await tabTo(app, app.getByRole('button', { name: 'Choose files' }))
+  await app.keyboard.press('Enter')
+  await (await choosing).setFiles({ ...image, name: 'by-keyboard.png' })
+  await expect(app.getByText(/Finished in/)).toBeVisible()
+  await expect(textOf(app)).toContainText('harbour')
+  await app.keyboard.press('j')
+  await app.keyboard.press('e')
+  await expect(app.locator('textarea:focus')).toBeVisible()
+  await app.keyboard.press('Control+A')
+  await app.keyboard.type('Corrected without a mouse')
+  await app.keyboard.press('Control+Enter')
+  await expect(textOf(app)).toContainText('Corrected without a mouse')
+  await tabTo(app, app.getByRole('button', { name: 'Download' }))
+  await app.keyboard.press('Enter')
+  const downloading = app.waitForEvent('download')
+  await expect(app.getByRole('menuitem', { name: 'Markdown', exact: true })).toBeVisible()
+  await tabTo(app, app.getByRole('menuitem', { name: 'Markdown', exact: true }), 'ArrowDown')
+  await app.keyboard.press('Enter')
+  expect((await downloading).suggestedFilename()).toBe('by-keyboard.md')
+  await expect(app.getByRole('menu')).toHaveCount(0)
+  await app.keyboard.press('h')
+  await tabTo(app, app.getByRole('link', { name: 'by-keyboard.png' }))
+  await app.keyboard.press('Enter')
+  await expect(textOf(app)).toContainText('Corrected without a mouse')
+})
+
+/** Moves the focus with a key until the element has it. */
+async function tabTo(page: Page, element: Locator, key = 'Tab'): Promise<void> {
+  for (let step = 0; step < 80; step++) {
+    if (await element.first().evaluate((node) => node === document.activeElement)) return
+    await page.keyboard.press(key)
+  }
+  throw new Error('The element cannot be reached by keyboard.')
+}

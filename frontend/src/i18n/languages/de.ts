@@ -342,5 +342,6 @@ export const texts: Texts = {
     view: 'Das ganze Dokument lesen',
     copyDocument: 'Dokument kopieren',
     nextPage: 'Nächste Seite',
+    sample: 'Beispiel ausprobieren',
   },
 }

@@ -342,5 +342,6 @@ export const texts: Texts = {
     view: 'Leer el documento entero',
     copyDocument: 'Copiar el documento',
     nextPage: 'Página siguiente',
+    sample: 'Probar un ejemplo',
   },
 }

@@ -342,5 +342,6 @@ export const texts: Texts = {
     view: 'Lire tout le document',
     copyDocument: 'Copier le document',
     nextPage: 'Page suivante',
+    sample: 'Essayer un exemple',
   },
 }

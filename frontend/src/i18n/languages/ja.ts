@@ -337,5 +337,6 @@ export const texts: Texts = {
     view: '文書全体を読む',
     copyDocument: '文書をコピー',
     nextPage: '次のページ',
+    sample: 'サンプルを試す',
   },
 }

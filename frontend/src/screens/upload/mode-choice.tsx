@@ -17,7 +17,7 @@ export function ModeChoice({ modes, model, mode, onMode }: Props) {
     { value: offered.includes('base') ? 'base' : (offered.at(-1) ?? 'gundam'), ...t.start.fast },
   ].filter(({ value }, place, all) => all.findIndex((each) => each.value === value) === place)
   return (
-    <Radio.Group value={mode} onChange={onMode} aria-label={t.start.detail}>
+    <Radio.Group value={mode} onChange={onMode} label={t.start.detail} classNames={{ label: styles.unseen }}>
       <div className={styles.choices}>
         {choices.map(({ value, label, hint }) => (
           <Radio.Card

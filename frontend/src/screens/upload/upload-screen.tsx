@@ -4,6 +4,7 @@ import { useRef } from 'react'
 import type { Modes, SupportedTasks } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { FilePicker } from '../../ui/file-picker'
+import { SampleButton } from '../../ui/sample-button'
 import { useShortcuts } from '../../ui/use-shortcuts'
 import { OptionsForm, type FormOptions } from './options-form'
 import { RecentJobs } from './recent-jobs'
@@ -97,6 +98,7 @@ function SourceButtons({ onFiles, onChoose }: { onFiles: (files: File[]) => void
       >
         {t.upload.takePhoto}
       </Button>
+      <SampleButton onFiles={onFiles} />
       <FilePicker ref={folder} label={t.upload.chooseFolder} folder onFiles={onFiles} />
       <FilePicker ref={camera} label={t.upload.takePhoto} camera onFiles={onFiles} />
     </Group>
