@@ -188,3 +188,9 @@ def test_footnotes_are_links_to_their_notes_at_the_end_of_the_page() -> None:
     assert '<a href="#page-1-ref-1">1</a></sup> <p>A <em>note</em>.</p>' in made
     assert '<a href="#page-1-ref-2">*</a></sup> <p>Ibid.</p>' in made
     assert "none[^9]" in made and "[^1]" not in made
+
+
+def test_blocks_of_a_page_with_right_to_left_text_run_as_their_text_does() -> None:
+    made = render(document(page("## 2 שלום\n\nplain"), page("plain", 1))).decode()
+    assert '<h2 dir="auto">2 שלום</h2>' in made
+    assert '<p dir="auto">plain</p>' in made and "<p>plain</p>" in made

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from dsocr.exports import Assets
 from dsocr.exports.figures import crop_figures
+from dsocr.exports.language.direction import has_right_to_left
 from dsocr.exports.markdown import page_text
 from dsocr.exports.markup.footnotes import REFERENCE, split_footnotes
 from dsocr.exports.markup.formula import to_mathml
@@ -34,7 +35,7 @@ section + section { margin-top: 3rem; border-top: 1px solid #8886; padding-top: 
 img { max-width: 100%; height: auto; }
 pre { overflow-x: auto; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
-th, td { border: 1px solid #8888; padding: .25rem .6rem; text-align: left; vertical-align: top; }
+th, td { border: 1px solid #8888; padding: .25rem .6rem; text-align: start; vertical-align: top; }
 @media print { section { break-before: page; border: 0 !important; } }
 """
 
@@ -45,6 +46,9 @@ POLICY = (
 )
 
 _EMPTY = {"br", "hr", "img"}
+_BLOCKS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li"}) | {
+    *("table", "caption", "td", "th")
+}
 _SCHEMES = ("http://", "https://", "mailto:", "#page-")
 
 
@@ -80,7 +84,8 @@ def _head(title: str) -> str:
 def _section(page: PageResult, assets: Assets | None) -> str:
     number = page.index + 1
     text, notes = split_footnotes(page_text(page))
-    writer = _Writer(crop_figures(page, assets), _Notes(number, notes))
+    directions = has_right_to_left(text)
+    writer = _Writer(crop_figures(page, assets), _Notes(number, notes), directions=directions)
     writer.write(text)
     writer.write_notes()
     failed = ' class="failed"' if page.error else ""
@@ -120,8 +125,10 @@ class _Writer(HTMLParser):
     """Rewrites a sanitised fragment: known tags, escaped text, figures as data URLs, MathML, and
     links of footnotes."""
 
-    def __init__(self, figures: dict[str, bytes], notes: _Notes) -> None:
+    def __init__(self, figures: dict[str, bytes], notes: _Notes, *, directions: bool) -> None:
+        """`directions`: each block runs as its own text does, from the right or from the left."""
         super().__init__(convert_charrefs=True)
+        self._directions = directions
         self._figures = figures
         self._notes = notes
         self._parts: list[str] = []
@@ -135,6 +142,8 @@ class _Writer(HTMLParser):
             kept = [(n, v or "") for n, v in attrs if n in ATTRIBUTES.get(tag, set())]
             # Another relative link than to a page has no target in a file on its own.
             kept = [(n, v) for n, v in kept if n != "href" or v.startswith(_SCHEMES)]
+            if self._directions and tag in _BLOCKS:
+                kept.append(("dir", "auto"))
             written = "".join(f' {name}="{escape(value)}"' for name, value in kept)
             self._parts.append(f"<{tag}{written}>")
 
