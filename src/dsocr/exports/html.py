@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass, field
 from html import escape
 from html.parser import HTMLParser
@@ -29,13 +30,11 @@ body { margin: 0 auto; max-width: 50rem; padding: 2rem 1.25rem; overflow-wrap: b
   font: 1rem/1.6 system-ui, sans-serif; }
 section + section { margin-top: 3rem; border-top: 1px solid #8886; padding-top: 1.5rem; }
 .number { color: #777; font-size: .8rem; margin: 0; }
-.note { font-size: .85rem; margin: .5rem 0; }
-.note p { display: inline; }
 .failed { border-left: 3px solid #c33; padding-left: .75rem; }
 img { max-width: 100%; height: auto; }
 pre { overflow-x: auto; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
-th, td { border: 1px solid #8888; padding: .25rem .6rem; text-align: start; vertical-align: top; }
+th, td { border: 1px solid #8888; padding: .25rem .6rem; text-align: left; vertical-align: top; }
 @media print { section { break-before: page; border: 0 !important; } }
 """
 
@@ -115,7 +114,7 @@ class _Notes:
     def start(self, label: str) -> str:
         """The start of its element, with a link back to the text."""
         back = f'<a href="#{self._anchor("ref", label)}">{escape(label)}</a>'
-        return f'<aside class="note" id="{self._anchor("note", label)}"><sup>{back}</sup> '
+        return f'<aside id="{self._anchor("note", label)}"><small><sup>{back}</sup> '
 
     def _anchor(self, kind: str, label: str) -> str:
         return f"page-{self.page}-{kind}-{self.places[label]}"
@@ -173,8 +172,10 @@ class _Writer(HTMLParser):
         written = 0
         while labels := list(self._notes.places)[written:]:
             self._parts.append(self._notes.start(labels[0]))
+            begin = len(self._parts)
             self.write(self._notes.texts[labels[0]])
-            self._parts.append("</aside>\n")
+            note = "".join(self._parts[begin:]).strip()
+            self._parts[begin:] = [_unwrapped(note), "</small></aside>\n"]
             written += 1
 
     def _text(self, data: str) -> str:
@@ -197,3 +198,9 @@ class _Writer(HTMLParser):
             return
         data = base64.b64encode(content).decode()
         self._parts.append(f'<img src="data:image/jpeg;base64,{data}" alt="{alt}">')
+
+
+def _unwrapped(note: str) -> str:
+    """A note of one paragraph without the tags of it, to stand beside its number."""
+    found = re.fullmatch(r"<p(?: dir=\"auto\")?>((?:(?!<p\b).)*)</p>", note, re.S)
+    return found[1] if found else note
