@@ -152,7 +152,7 @@ def test_a_figure_without_the_page_images_leaves_its_text() -> None:
 
 
 def test_footnotes_are_footnotes_of_word() -> None:
-    notes = "[^1]: The first\n  goes on.\n[^b]: \\(y_1\\)\n[^c]: x"
+    notes = "[^1]: The *first*\n  goes on.\n[^b]: \\(y_1\\)\n[^c]: x"
     text = f"One[^1] and two[^b], three[^none].\n\n{notes}"
     content = render(of(text))
     word = docx.Document(io.BytesIO(content))

@@ -14,7 +14,7 @@ from tests.exports.documents import RAW, Elements, PageImages, document, failed_
 
 render = partial(exports.render, format="html")
 
-PAGE_TAGS = {"html", "head", "meta", "title", "style", "body", "section", "aside"}
+PAGE_TAGS = {"html", "head", "meta", "title", "style", "body", "section", "aside", "small"}
 ALLOWED = PAGE_TAGS | safe_html.TAGS | formula.TAGS
 
 PAYLOADS = [
@@ -185,6 +185,12 @@ def test_footnotes_are_links_to_their_notes_at_the_end_of_the_page() -> None:
     made = render(document(page(text))).decode()
     assert made.count('<a href="#page-1-note-1">1</a></sup>') == 2
     assert made.count('id="page-1-ref-1"') == made.count('id="page-1-note-1"') == 1
-    assert '<a href="#page-1-ref-1">1</a></sup> <p>A <em>note</em>.</p>' in made
-    assert '<a href="#page-1-ref-2">*</a></sup> <p>Ibid.</p>' in made
+    assert '<a href="#page-1-ref-1">1</a></sup> A <em>note</em>.</small>' in made
+    assert '<a href="#page-1-ref-2">*</a></sup> Ibid.</small>' in made
     assert "none[^9]" in made and "[^1]" not in made
+
+
+def test_blocks_of_a_page_with_right_to_left_text_run_as_their_text_does() -> None:
+    made = render(document(page("## 2 שלום\n\nplain"), page("plain", 1))).decode()
+    assert '<h2 dir="auto">2 שלום</h2>' in made
+    assert '<p dir="auto">plain</p>' in made and "<p>plain</p>" in made

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass, field
 from html import escape
 from html.parser import HTMLParser
@@ -15,6 +16,7 @@ from typing import BinaryIO
 
 from dsocr.exports import Assets
 from dsocr.exports.figures import crop_figures
+from dsocr.exports.language.direction import has_right_to_left
 from dsocr.exports.markdown import page_text
 from dsocr.exports.markup.footnotes import REFERENCE, split_footnotes
 from dsocr.exports.markup.formula import to_mathml
@@ -28,8 +30,6 @@ body { margin: 0 auto; max-width: 50rem; padding: 2rem 1.25rem; overflow-wrap: b
   font: 1rem/1.6 system-ui, sans-serif; }
 section + section { margin-top: 3rem; border-top: 1px solid #8886; padding-top: 1.5rem; }
 .number { color: #777; font-size: .8rem; margin: 0; }
-.note { font-size: .85rem; margin: .5rem 0; }
-.note p { display: inline; }
 .failed { border-left: 3px solid #c33; padding-left: .75rem; }
 img { max-width: 100%; height: auto; }
 pre { overflow-x: auto; }
@@ -45,6 +45,9 @@ POLICY = (
 )
 
 _EMPTY = {"br", "hr", "img"}
+_BLOCKS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li"}) | {
+    *("table", "caption", "td", "th")
+}
 _SCHEMES = ("http://", "https://", "mailto:", "#page-")
 
 
@@ -80,7 +83,8 @@ def _head(title: str) -> str:
 def _section(page: PageResult, assets: Assets | None) -> str:
     number = page.index + 1
     text, notes = split_footnotes(page_text(page))
-    writer = _Writer(crop_figures(page, assets), _Notes(number, notes))
+    directions = has_right_to_left(text)
+    writer = _Writer(crop_figures(page, assets), _Notes(number, notes), directions=directions)
     writer.write(text)
     writer.write_notes()
     failed = ' class="failed"' if page.error else ""
@@ -110,7 +114,7 @@ class _Notes:
     def start(self, label: str) -> str:
         """The start of its element, with a link back to the text."""
         back = f'<a href="#{self._anchor("ref", label)}">{escape(label)}</a>'
-        return f'<aside class="note" id="{self._anchor("note", label)}"><sup>{back}</sup> '
+        return f'<aside id="{self._anchor("note", label)}"><small><sup>{back}</sup> '
 
     def _anchor(self, kind: str, label: str) -> str:
         return f"page-{self.page}-{kind}-{self.places[label]}"
@@ -120,8 +124,10 @@ class _Writer(HTMLParser):
     """Rewrites a sanitised fragment: known tags, escaped text, figures as data URLs, MathML, and
     links of footnotes."""
 
-    def __init__(self, figures: dict[str, bytes], notes: _Notes) -> None:
+    def __init__(self, figures: dict[str, bytes], notes: _Notes, *, directions: bool) -> None:
+        """`directions`: each block runs as its own text does, from the right or from the left."""
         super().__init__(convert_charrefs=True)
+        self._directions = directions
         self._figures = figures
         self._notes = notes
         self._parts: list[str] = []
@@ -135,6 +141,8 @@ class _Writer(HTMLParser):
             kept = [(n, v or "") for n, v in attrs if n in ATTRIBUTES.get(tag, set())]
             # Another relative link than to a page has no target in a file on its own.
             kept = [(n, v) for n, v in kept if n != "href" or v.startswith(_SCHEMES)]
+            if self._directions and tag in _BLOCKS:
+                kept.append(("dir", "auto"))
             written = "".join(f' {name}="{escape(value)}"' for name, value in kept)
             self._parts.append(f"<{tag}{written}>")
 
@@ -164,8 +172,10 @@ class _Writer(HTMLParser):
         written = 0
         while labels := list(self._notes.places)[written:]:
             self._parts.append(self._notes.start(labels[0]))
+            begin = len(self._parts)
             self.write(self._notes.texts[labels[0]])
-            self._parts.append("</aside>\n")
+            note = "".join(self._parts[begin:]).strip()
+            self._parts[begin:] = [_unwrapped(note), "</small></aside>\n"]
             written += 1
 
     def _text(self, data: str) -> str:
@@ -188,3 +198,9 @@ class _Writer(HTMLParser):
             return
         data = base64.b64encode(content).decode()
         self._parts.append(f'<img src="data:image/jpeg;base64,{data}" alt="{alt}">')
+
+
+def _unwrapped(note: str) -> str:
+    """A note of one paragraph without the tags of it, to stand beside its number."""
+    found = re.fullmatch(r"<p(?: dir=\"auto\")?>((?:(?!<p\b).)*)</p>", note, re.S)
+    return found[1] if found else note

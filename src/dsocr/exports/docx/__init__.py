@@ -18,6 +18,7 @@ from dsocr.exports.markdown import page_text
 from dsocr.exports.markup.footnotes import split_footnotes
 from dsocr.exports.markup.safe_html import to_safe_html
 from dsocr.exports.options import DEFAULTS, ExportOptions
+from dsocr.exports.text import plain
 from dsocr.types import Document, PageResult
 
 
@@ -89,4 +90,4 @@ class _Page:
         text = self._notes.get(label)
         if text is None:
             return None
-        return self._package.add_note(inline(text, PLAIN, lambda label: None))
+        return self._package.add_note(inline(plain(text), PLAIN, lambda label: None))
