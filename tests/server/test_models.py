@@ -142,7 +142,7 @@ def test_the_modes_tell_what_each_model_can_before_it_is_started(http: TestClien
     assert set(answer["modes"]) == set(found["one"]["modes"])
     assert found["two"]["modes"] == ["base"] and found["two"]["model"] == "Model two"
     engines = {engine["key"]: engine["state"] for engine in answer["engines"]}
-    assert engines == {"native": "ready", "ppocr": "idle"}
+    assert engines == {"native": "ready", "ppocr": "idle", "remote": "off", "ray": "off"}
 
 
 def test_openai_clients_find_and_name_the_models(http: TestClient) -> None:

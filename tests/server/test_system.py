@@ -385,7 +385,7 @@ def test_the_docs_list_every_error_with_its_status() -> None:
     left = {kind.code for kind in _kinds(DsocrError)} - {code for _, code in raised}
     # Errors that are only printed on a terminal, and errors that only a job can have.
     terminal = {"bad_setting", "cannot_listen", "unreachable", "download_failed", "too_many_errors"}
-    terminal |= {"bad_key_file"}
+    terminal |= {"bad_key_file", "tracing_off"}
     assert left <= terminal
     assert "`job_timeout`" in written
 

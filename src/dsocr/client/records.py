@@ -66,6 +66,8 @@ class Job(Record):
     queuePosition: int | None
     etaSeconds: float | None
     error: PageError | None
+    editable: bool = True
+    """Whether the caller may change, cancel and delete it; a job of another browser is only read."""
 
     @property
     def finished(self) -> bool:
