@@ -67,7 +67,7 @@ class Job(Record):
     etaSeconds: float | None
     error: PageError | None
     editable: bool = True
-    """Whether the caller may change, cancel and delete it; a job of another browser is only read."""
+    """Whether the caller may change and delete it; a job of another browser is only read."""
 
     @property
     def finished(self) -> bool:
