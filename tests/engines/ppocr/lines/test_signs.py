@@ -31,6 +31,13 @@ from dsocr.engines.ppocr.lines.signs import with_signs
         ("1 I, a box", "1 l, a box"),
         ("Officine S.r.I.", "Officine S.r.l."),
         ("Order-No 7, I am", "Order-No 7, I am"),
+        ("Model 5I", "Model 5I"),
+        ("Part no. 12I, red", "Part no. 12I, red"),
+        ("5I", "5I"),
+        ("A-5I and B/5I", "A-5I and B/5I"),
+        ("In 2020 I, the undersigned", "In 2020 I, the undersigned"),
+        ("Class II/I", "Class II/I"),
+        ("1.5I of milk", "1.5l of milk"),
     ],
 )
 def test_signs_are_written_as_they_are_printed(read: str, printed: str) -> None:
@@ -48,3 +55,22 @@ def test_numbers_on_a_german_page_are_marked_in_german() -> None:
     read = ["Rechnungs-No RE-7", "K\u00e4the M\u00fc\u00dfig", "f\u00fcr Sie"]
     lines = with_signs([Line(text, Rect(0, 0, 10, 10), 0.9) for text in read])
     assert lines[0].text == "Rechnungs-Nr. RE-7"
+
+
+@pytest.mark.parametrize("word", ["Model", "Order", "Serial", "Customer", "Token"])
+def test_numbers_of_english_words_on_a_german_page_stay(word: str) -> None:
+    read = [f"{word}-No 7", "K\u00e4the M\u00fc\u00dfig", "f\u00fcr Sie"]
+    lines = with_signs([Line(text, Rect(0, 0, 10, 10), 0.9) for text in read])
+    assert lines[0].text == f"{word}-No 7"
+
+
+def test_numbers_of_parts_beside_others_stay() -> None:
+    read = ["Bolt 5H for the hinge", "Bolt 5I for the door", "5I"]
+    lines = with_signs([Line(text, Rect(0, 0, 10, 10), 0.9) for text in read])
+    assert [line.text for line in lines] == read
+
+
+def test_lone_amounts_on_a_page_with_litres_are_litres() -> None:
+    read = ["Oil, 2 l", "5I", "Model 5I"]
+    lines = with_signs([Line(text, Rect(0, 0, 10, 10), 0.9) for text in read])
+    assert [line.text for line in lines] == ["Oil, 2 l", "5l", "Model 5I"]

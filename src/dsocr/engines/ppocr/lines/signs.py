@@ -31,12 +31,26 @@ _LIGATURES = (
 )
 """French words, where the page has no letters of the North."""
 _LITRES = (
-    (re.compile(r"(?<=\d)I(?=\s|$|[),;/])|(?<=\d [mdch])I\b|(?<=/[mdnp])I\b|(?<=/)I\b"), "l"),
-    (re.compile(r"(?<=\d )I(?=fm\b|bs?\b|tr\b|,)"), "l"),
+    (re.compile(r"(?<=\d [mdch])I\b|(?<=/[mdnp])I\b|(?<![IVX]/)(?<=/)I(?![\w/-])"), "l"),
+    (re.compile(r"(?<=\d )I(?=fm\b|bs?\b|tr\b)"), "l"),
+    (re.compile(r"((?<![\w.,/-])\d{1,3}(?:[.,]\d+)? )I(?=,)"), "\\1l"),  # no year
     (re.compile(r"(?<=\bS\.r\.)I(?=\.)"), "l"),
 )
 """A capital I where only a small l is a unit."""
-_NUMBER_SIGN = re.compile(r"(?<=[a-z\u00df-\u00ff]-)(?:N[o\u00ba\u00b0]|\u2116)(?=[\s:.]|$)")
+_PART = r"(?i:model|type?|part|art|article|artikel|item|no|nr|ref|class|lot|room|unit)"
+_LITRE_AMOUNT = re.compile(
+    rf"(?P<part>\b{_PART}[\s.:#]+)?(?P<amount>(?<![\w.,/-])\d+(?:[.,]\d+)?)I(?=\s|$|[),;/])"
+)
+"""Litres, or the number of a part."""
+_PART_NUMBER = re.compile(r"(?<![\w.,/-])\d+[B-HJ-Z](?![\w'])")
+"""Where others of the page are like this, 5I is one of them."""
+_IN_LITRES = re.compile(r"\d ?(?:[mcdh]?l|[Ll]it(?:er|re)s?)\b|\w/[mdnp]?[lI]\b")
+_NUMBER_SIGN = re.compile(
+    r"\b((?:\w+ungs|\w*(?:trags|frags|kunden|liefer|schein|stell|artikel|teile|serien|steuer|konto"
+    r"|projekt|personal|material|mitglieds))-)(?:N[o\u00ba\u00b0]|\u2116)(?=[\s:.]|$)",
+    re.IGNORECASE,
+)
+"""After the first part of a German compound."""
 _GERMAN = re.compile(r"[\u00e4\u00f6\u00fc\u00df]|\b(?:Rechnung|Kunde|Datum|und|der|Liefer)")
 _MIN_GERMAN = 2
 """Lines with German letters or words on a page."""
@@ -52,8 +66,26 @@ def with_signs(lines: Sequence[Line]) -> list[Line]:
     replaced = [(dollar, "$"), *([(_AE, "\u00c6")] if is_nordic else []), *_LITRES]
     replaced += [] if is_northern else _LIGATURES
     if sum(bool(_GERMAN.search(line.text)) for line in lines) >= _MIN_GERMAN:
-        replaced.append((_NUMBER_SIGN, "Nr."))
-    return [_with_signs(line, [*_SIGNS, *replaced]) for line in lines]
+        replaced.append((_NUMBER_SIGN, "\\1Nr."))
+    return [_with_signs(line, [*_SIGNS, *replaced]) for line in _with_litres(lines)]
+
+
+def _with_litres(lines: Sequence[Line]) -> list[Line]:
+    """The lines; 5I is 5l beside other words, or on a page that has litres elsewhere."""
+    in_litres = any(_IN_LITRES.search(line.text) for line in lines)
+    if not in_litres and any(_PART_NUMBER.search(line.text) for line in lines):
+        return list(lines)
+    texts = [_LITRE_AMOUNT.sub(_in_litres, line.text) for line in lines]
+    return [
+        line.with_text(text)
+        if text != line.text and (in_litres or not _LITRE_AMOUNT.fullmatch(line.text.strip()))
+        else line
+        for line, text in zip(lines, texts, strict=True)
+    ]
+
+
+def _in_litres(found: re.Match[str]) -> str:
+    return found[0] if found["part"] else f"{found['amount']}l"
 
 
 def _with_signs(line: Line, signs: Sequence[tuple[re.Pattern[str], str]]) -> Line:
