@@ -8,8 +8,8 @@ export default defineConfig({
   workers: 2, // files share one server; a test finds its own documents by name
   fullyParallel: false,
   forbidOnly: Boolean(process.env.CI),
-  timeout: 60_000,
-  expect: { timeout: 20_000 },
+  timeout: 180_000, // readings share the processor with everything else on the machine
+  expect: { timeout: 60_000 },
   reporter: [['list']],
   use: {
     baseURL: `http://127.0.0.1:${port}`,

@@ -29,7 +29,7 @@ test('a job deleted elsewhere is reported on the next page change', async ({ app
   await processFile(app, pdf)
   const jobId = /jobs\/([\w-]+)/.exec(app.url())?.[1]
   await app.request.delete(`/api/jobs/${jobId}`, { headers: await secretOf(app) })
-  await app.getByRole('button', { name: 'Next page' }).click()
+  await app.getByRole('banner').getByRole('button', { name: 'Next page' }).click()
   await expect(app.getByRole('heading', { name: 'Document not found' })).toBeVisible()
 })
 
