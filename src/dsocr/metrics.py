@@ -89,6 +89,9 @@ class Metrics(Protocol):
     def observe_stage(self, stage: str, seconds: float) -> None:
         """One page's time in a part of the pipeline other than the engine."""
 
+    def observe_commit(self, seconds: float) -> None:
+        """One write to the job store, from its call until it is durable or has failed."""
+
     def note_progress(self, engine: str) -> None:
         """The engine gave text now."""
 
@@ -128,6 +131,9 @@ class NoMetrics:
     def observe_stage(self, stage: str, seconds: float) -> None:
         pass
 
+    def observe_commit(self, seconds: float) -> None:
+        pass
+
     def note_progress(self, engine: str) -> None:
         pass
 
@@ -161,6 +167,9 @@ class PrometheusMetrics:
         )
         self._stages = self._histogram(
             "dsocr_stage_seconds", "Time of a page in a part of the pipeline", ("stage",)
+        )
+        self._commits = self._histogram(
+            "dsocr_store_commit_seconds", "Time of a write to the job store until it is durable"
         )
         self._make_page_metrics()
         prometheus.ProcessCollector(registry=self._registry)
@@ -205,7 +214,7 @@ class PrometheusMetrics:
         self,
         name: str,
         help: str,
-        labels: tuple[str, ...],
+        labels: tuple[str, ...] = (),
         buckets: tuple[float, ...] = HTTP_BUCKETS,
     ) -> Any:
         import prometheus_client as prometheus
@@ -237,6 +246,9 @@ class PrometheusMetrics:
 
     def observe_stage(self, stage: str, seconds: float) -> None:
         self._stages.labels(stage).observe(seconds)
+
+    def observe_commit(self, seconds: float) -> None:
+        self._commits.observe(seconds)
 
     def note_progress(self, engine: str) -> None:
         self._last_progress[engine] = time.time()

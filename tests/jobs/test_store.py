@@ -84,6 +84,7 @@ async def test_a_lost_lease_cannot_write(database: Database) -> None:
     await database.write(leases.store_page, old, read(0, "of the first worker"), 0)
     new = await claimed(database, "new", lost=("old",))
     assert new.epoch > old.epoch
+    assert (old.recovered, new.recovered) == (False, True)
     for late in (
         database.write(leases.store_page, old, read(0, "too late"), 0),
         database.write(leases.store_page, old, read(1, "too late"), 0),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from starlette.testclient import TestClient
 
 from dsocr import metrics
 from dsocr.jobs.queue import JobQueue
+from dsocr.server.routes.metrics import storage_samples
 from tests.fakes import pdf, png
 from tests.server.conftest import Client
 from tests.test_metrics import values_of
@@ -90,7 +93,17 @@ def test_the_engine_the_queue_and_the_jobs_are_gauges(client: Client) -> None:
     assert values['dsocr_requests_running{engine="ppocr"}'] == 0
     assert values['dsocr_engine_restarts_total{engine="ppocr",reason="crash"}'] == 0
     assert count(values, "dsocr_jobs") == 1
+    assert values["dsocr_job_recovered_total"] == 0
+    assert values["dsocr_store_commit_seconds_count"] >= 1
     assert count(values, "dsocr_build_info") == 1
+
+
+def test_files_of_requests_are_counted_and_those_of_jobs_are_not(tmp_path: Path) -> None:
+    for name in ("upload-a/1", "jobs/incoming/process/upload-b/1", "jobs/files/job/1"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"12345")
+    samples = {sample.name: sample.value for sample in storage_samples(tmp_path)}
+    assert samples["dsocr_temp_bytes"] == 10
 
 
 def test_metrics_need_a_key_where_there_are_keys(client: Client) -> None:

@@ -81,6 +81,7 @@ def test_after_a_storm_counters_equal_what_clients_saw(
             one.result()
     aborted = "dsocr_requests_aborted_total"
     wait_until(lambda: scraped(http).get(f'{aborted}{{reason="client_gone"}}') == 3)
+    wait_until(lambda: scraped(http)["dsocr_temp_bytes"] == 0)
     values = scraped(http)
 
     name = "dsocr_http_request_duration_seconds_count"

@@ -170,6 +170,8 @@ class Lease:
 
     job_id: str
     epoch: int
+    recovered: bool = field(default=False, compare=False)
+    """Whether the job had been running without a holder, or with one that was lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ from dsocr.jobs.submission import Submission, new_job
 from dsocr.jobs.webhooks import Callbacks
 from dsocr.jobs.worker import JobWorker
 from dsocr.jobs.worker_registry import WorkerRegistry
+from dsocr.metrics import Metrics, NoMetrics
 from dsocr.pages.page_images import ExportImages, PageImages
 from dsocr.pipeline.events import OnEvent
 from dsocr.process.machine import this_machine
@@ -60,7 +61,14 @@ NEEDS_PAGES = 64
 class JobQueue:
     """The jobs of one store, and this process's worker on them."""
 
-    def __init__(self, folder: Path, engines: EngineProvider, config: JobsConfig) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        engines: EngineProvider,
+        config: JobsConfig,
+        metrics: Metrics | None = None,
+    ) -> None:
+        metrics = metrics or NoMetrics()
         url = config.database_url
         self._config = config
         self._engines = engines
@@ -72,7 +80,8 @@ class JobQueue:
             min_free_mb=config.min_free_mb,
             url=config.storage_url,
         )
-        self._database = database = Database(parse_url(url) if url else folder / "jobs.sqlite3")
+        place = parse_url(url) if url else folder / "jobs.sqlite3"
+        self._database = database = Database(place, metrics.observe_commit)
         self._notifier = JobNotifier()
         self._live = LiveEvents()
         self._images = PageImages(store=self.files if config.storage_url else None)
@@ -141,6 +150,11 @@ class JobQueue:
     async def count_by_status(self) -> dict[str, int]:
         """Jobs in the store, by status; every status is there."""
         return await self._database.read(queries.count_by_status)
+
+    @property
+    def num_recovered(self) -> int:
+        """Jobs that this process went on with after their worker had ended or was lost."""
+        return self._worker.num_recovered
 
     async def gauges(self) -> JobGauges:
         """Numbers of the jobs that are not finished."""

@@ -46,6 +46,8 @@ class JobWorker:
         config: JobsConfig,
         limits: Callable[[], JobLimits],
     ) -> None:
+        self.num_recovered = 0
+        """Claimed jobs that another worker had left."""
         self._limits = limits
         self._database = database
         self._registry = registry
@@ -179,6 +181,7 @@ class JobWorker:
         previous = self._running.get(lease.job_id)
         if previous is not None:
             previous[1].cancel()
+        self.num_recovered += lease.recovered
         task = asyncio.create_task(self._runner.run(lease))
         self._running[lease.job_id] = (lease, task)
         task.add_done_callback(lambda _: self._on_job_ended(lease))

@@ -99,7 +99,7 @@ def _lifespan(settings: Settings, create_engine: CreateEngine | None) -> Any:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "dsocr"))
         counters = create_metrics()
         models = ModelHosts(settings.models_config(), create_engine, counters)
-        queue = JobQueue(settings.runs_dir / "jobs", models, settings.jobs)
+        queue = JobQueue(settings.runs_dir / "jobs", models, settings.jobs, counters)
         app.state.service = _service(settings, models, queue, counters)
         try:
             await models.start()

@@ -6,6 +6,7 @@ plain SQL; it is one transaction.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
@@ -42,10 +43,14 @@ class _Backend(Protocol):
 class Database:
     """Runs functions of a connection in threads, each as if in its own transaction."""
 
-    def __init__(self, place: Path | str) -> None:
-        """The file of a SQLite database, or the URL of a PostgreSQL one. Raises `UnsupportedStore`
-        when the driver is not installed."""
+    def __init__(
+        self, place: Path | str, on_write: Callable[[float], None] = lambda seconds: None
+    ) -> None:
+        """The file of a SQLite database, or the URL of a PostgreSQL one. `on_write` is called with
+        the seconds of each write, failed or not. Raises `UnsupportedStore` when the driver is not
+        installed."""
         self.place = place
+        self._on_write = on_write
         self._backend = _backend(place)
 
     @property
@@ -66,7 +71,11 @@ class Database:
     ) -> T:
         """What `work` wrote is durable when this returns. Raises `DiskFull`, and what `work`
         raises; then the transaction is rolled back."""
-        return await self._backend.write(lambda connection: work(connection, *args, **kwargs))
+        began = time.monotonic()
+        try:
+            return await self._backend.write(lambda connection: work(connection, *args, **kwargs))
+        finally:
+            self._on_write(time.monotonic() - began)
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

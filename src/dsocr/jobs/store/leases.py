@@ -145,7 +145,7 @@ def claim(connection: Connection, request: ClaimRequest, now: float, *, limit: i
     while len(found) < limit and (job_id := picker.next()) is not None:
         epoch = connection.scalar(_CLAIM, {"job": job_id, **by})
         if epoch is not None:  # it was not cancelled meanwhile
-            found.append(Lease(job_id, epoch))
+            found.append(Lease(job_id, epoch, picker.has_recovered))
     return found
 
 

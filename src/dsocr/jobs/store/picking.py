@@ -73,10 +73,14 @@ class JobPicker:
         """When the first queued job of each owner came; None: not read yet."""
         self._queues: dict[str, deque[Any]] = {}
         """Queued jobs of the owners that got one, without those that were picked."""
+        self.has_recovered = False
+        """Whether the last job was left by a worker, and is not of the queue."""
 
     def next(self) -> str | None:
         """None when there is none. The caller claims the job before it asks for the next one."""
-        job = self._next_left() or self._next_queued()
+        left = self._next_left()
+        self.has_recovered = left is not None
+        job = left or self._next_queued()
         if job is None:
             return None
         self._shares.add(job)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +41,7 @@ async def metrics(service: RunningService) -> Response:
     storage = await asyncio.to_thread(lambda: [*storage_samples(service.settings.runs_dir)])
     samples = [
         *service_samples(service),
-        *job_samples(jobs, gauges),
+        *job_samples(jobs, gauges, service.jobs.num_recovered),
         *sandbox_samples(service.host.sandbox.stats()),
         *storage,
     ]
@@ -166,7 +168,9 @@ def _runtime_samples(labels: Mapping[str, str], load: Mapping[str, float]) -> It
         yield Sample(name, help, load.get(key, 0.0), labels, "counter")
 
 
-def job_samples(counts: Mapping[str, int], gauges: JobGauges) -> Iterator[Sample]:
+def job_samples(counts: Mapping[str, int], gauges: JobGauges, recovered: int) -> Iterator[Sample]:
+    help = "Jobs that this process went on with after their worker had ended or was lost"
+    yield Sample("dsocr_job_recovered_total", help, recovered, kind="counter")
     for status, count in counts.items():
         yield Sample("dsocr_jobs", "Jobs in the store", count, {"state": status})
     oldest = gauges.oldest_seconds
@@ -204,3 +208,16 @@ def storage_samples(runs_dir: Path) -> Iterator[Sample]:
     yield Sample("dsocr_disk_bytes", "Size of that disk", disk.total)
     wal = sum(file.stat().st_size for file in (runs_dir / "jobs").glob("*-wal"))
     yield Sample("dsocr_store_wal_bytes", "Bytes in the job store's write-ahead log", wal)
+    folders = (runs_dir / "jobs" / "incoming", *runs_dir.glob("upload-*"))
+    temp = sum(map(_num_bytes, folders))
+    yield Sample("dsocr_temp_bytes", "Bytes of requests' files, which are deleted with them", temp)
+
+
+def _num_bytes(folder: Path) -> int:
+    """Of the files in the folder, without those that are deleted meanwhile."""
+    total = 0
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(inner, name)).st_size
+    return total
