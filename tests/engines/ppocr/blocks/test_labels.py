@@ -89,3 +89,15 @@ def test_words_in_an_equation_region_are_text() -> None:
     region = [Region("equation", Rect(0, 0, 400, 40), 0.9)]
     assert labels.label_of(paragraph("Wind and hay", 0), region, 20) == "text"
     assert labels.label_of(paragraph("x2 + y2 = z2", 0), region, 20) == "equation"
+
+
+def test_an_address_in_the_size_of_the_text_is_no_title() -> None:
+    texts = ["Maria Castellano", "12 Mill Lane", "Oldbury"]
+    region = Region("title", Rect(0, 0, 300, 80), 0.9)
+
+    def address(height: float) -> Paragraph:
+        rows = (Line(x, Rect(0, 25 * i, 300, 25 * i + height), 1) for i, x in enumerate(texts))
+        return Paragraph(tuple(rows), False)
+
+    assert labels.label_of(address(20), [region], 20) == "text"
+    assert labels.label_of(address(20), [region], 10) == "sub_title"

@@ -37,6 +37,8 @@ from dsocr.engines.ppocr.lines.signs import with_signs
         ("A-5I and B/5I", "A-5I and B/5I"),
         ("In 2020 I, the undersigned", "In 2020 I, the undersigned"),
         ("Class II/I", "Class II/I"),
+        ("\u3002Check the lights", "\u2022 Check the lights"),
+        ("\u3002\u6b21\u306e\u65e5", "\u3002\u6b21\u306e\u65e5"),
         ("1.5I of milk", "1.5l of milk"),
     ],
 )

@@ -21,6 +21,7 @@ from dsocr.engines.ppocr.reading_order.text_joins import join_lines
 from dsocr.engines.ppocr.tables import build, rules
 
 _TABLE_MARGIN = 0.01  # of the page's width
+_LONG_ENTRY = 50  # characters: longer rows of a header or footer are sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +137,20 @@ def text_drafts(rows: Sequence[Line], page: PageLayout) -> list[BlockDraft]:
 def paragraph_draft(part: Paragraph, label: str) -> BlockDraft:
     texts = [row.text.strip() for row in part.rows]
     height = median(row.height for row in part.rows)
-    if part.flowing or label not in ("text", *labels.FURNITURE):
+    flows = part.flowing and not (label in labels.FURNITURE and _are_entries(texts))
+    if flows or label not in ("text", *labels.FURNITURE):
         text = paragraph_text(join_lines(texts), can_be_item=not part.rows[0].has_wide_gap)
     else:
         text = "  \n".join(escape_markdown(text) for text in texts)
     return BlockDraft(label, text, (part.rect,), mean_score(part.rows), height)
+
+
+def _are_entries(texts: Sequence[str]) -> bool:
+    """Whether each row of a header or footer stands for itself: none goes on from the one above."""
+    return not any(
+        len(text) > _LONG_ENTRY or text[:1].islower() or text.endswith(("-", "\u00ad", ","))
+        for text in texts
+    )
 
 
 def overlay_draft(line: Line) -> BlockDraft:

@@ -17,6 +17,7 @@ FURNITURE = ("header", "footer", "page_number")
 
 _LARGER = 1.25  # than the text
 _MAX_TITLE_ROWS = 4
+_MIN_ADDRESS_ROWS = 3
 _MAX_TITLE_CHARACTERS = 160
 _MAX_FURNITURE_HEIGHT = 3.3  # in heights of the text: two rows with their leading
 _MAX_FURNITURE_SIZE = 1.2  # in heights of the text
@@ -60,8 +61,8 @@ def label_of(paragraph: Paragraph, regions: Sequence[Region], body: float) -> st
     if caption and label != "title":
         return "image_caption" if caption[1] else "table_caption"
     if label == "title":
-        is_title = _can_be_title(paragraph) and not _is_text_size_sentence(paragraph, body)
-        return "sub_title" if is_title else "text"
+        is_text = _is_text_size_sentence(paragraph, body) or _is_address(paragraph, body)
+        return "sub_title" if _can_be_title(paragraph) and not is_text else "text"
     if label == "equation" and not has_words(text):
         return "equation"
     if label in _CAPTION_LABELS:
@@ -109,6 +110,14 @@ def _is_text_size_sentence(paragraph: Paragraph, body: float) -> bool:
     last = paragraph.rows[-1].text.rstrip()
     height = median(row.height for row in paragraph.rows)
     return height < _LARGER * body and last.endswith(_SENTENCE_ENDS)
+
+
+def _is_address(paragraph: Paragraph, body: float) -> bool:
+    """Whether it has several rows that each stand for itself, a number in one, in text size."""
+    height = median(row.height for row in paragraph.rows)
+    has_number = any(char.isdigit() for row in paragraph.rows for char in row.text)
+    is_several = len(paragraph.rows) >= _MIN_ADDRESS_ROWS and not paragraph.flowing
+    return is_several and has_number and height < _LARGER * body
 
 
 def _is_formula(text: str) -> bool:

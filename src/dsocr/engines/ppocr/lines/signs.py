@@ -11,6 +11,7 @@ _SIGNS = (
     (re.compile("\u00bd4"), "\u00bc"),  # a half and 4: a quarter
     (re.compile("1\u00bd2"), "\u00bd"),
     (re.compile(r"(?<=\d)(\s?)%[o0](?![\w%])"), "\\1\u2030"),  # per mille
+    (re.compile(r"^\s*[\u3002\u25e6]\s*(?=[A-Za-z\u00c0-\u024f])"), "\u2022 "),  # a hollow bullet
     (re.compile(r"(?<=[\w.+-])(?: @|@ | @ )(?=[\w-]+\.[a-z]{2,}\b)"), "@"),  # a mail address
 )
 _DOLLAR = r"(?<!\w)S(?=(?:%s)(?!\w|[.,]\d))"
