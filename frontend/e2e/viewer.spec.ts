@@ -173,7 +173,7 @@ test('a correction appears in the copied text and in the downloaded file', async
   await copied.toMatch(/#\/jobs\/\w+\?block=\d+$/)
   await app.getByRole('button', { name: 'Copy', exact: true }).click()
   await app.getByRole('menuitem', { name: 'Show as curl' }).click()
-  await expect(app.getByRole('dialog')).toContainText("-F 'file=@harbour.pdf' --form-string 'mode=gundam'")
+  await expect(app.getByRole('dialog')).toContainText("-F 'file=@harbour.pdf' --form-string 'mode=auto'")
   await app.keyboard.press('Escape')
   await app.getByRole('button', { name: 'Download' }).click()
   const download = app.waitForEvent('download')
