@@ -1,5 +1,5 @@
 import AxeBuilder from '@axe-core/playwright'
-import type { Page } from '@playwright/test'
+import type { Locator, Page } from '@playwright/test'
 import { readFile } from 'node:fs/promises'
 import { respondWith, expect, upload, processFile, secretOf, test, textOf } from './fixtures'
 
@@ -70,13 +70,12 @@ test('pages scroll on with their text in step, words are selected on them, and a
   await app.mouse.wheel(0, 700)
   await expect(number).toHaveValue('2')
   await expect(textOf(app)).toContainText('Second page')
-  const line = await app.locator('[data-page="1"] svg text').filter({ hasText: 'eleven countries' }).boundingBox()
-  if (line === null) throw new Error('no line of text')
-  await app.mouse.move(line.x + 1, line.y + line.height / 2)
-  await app.mouse.down()
-  await app.mouse.move(line.x + line.width - 1, line.y + line.height / 2, { steps: 4 })
-  await app.mouse.up()
-  expect(await app.evaluate(() => getSelection()?.toString())).toContain('eleven countries')
+  const line = app.locator('[data-page="1"] svg text').filter({ hasText: 'eleven countries' })
+  // The pages may still scroll after the wheel, and the line with them.
+  await expect(async () => {
+    await selectWithMouse(app, line)
+    expect(await app.evaluate(() => getSelection()?.toString())).toContain('eleven countries')
+  }).toPass()
   await app.keyboard.press('Home')
   await expect(number).toHaveValue('1')
   const sheet = app.locator('img[alt^="Page 1"]')
@@ -86,6 +85,16 @@ test('pages scroll on with their text in step, words are selected on them, and a
   for (let step = 0; step < 8; step++) await app.getByRole('button', { name: 'Zoom in' }).click()
   await expect.poll(width).toBeGreaterThan(1.5 * usual)
 })
+
+async function selectWithMouse(app: Page, line: Locator): Promise<void> {
+  const box = await line.boundingBox()
+  if (box === null) throw new Error('The line is not shown.')
+  const middle = box.y + box.height / 2
+  await app.mouse.move(box.x + 1, middle)
+  await app.mouse.down()
+  await app.mouse.move(box.x + box.width - 1, middle, { steps: 4 })
+  await app.mouse.up()
+}
 
 test('the separator of the panes moves by keyboard and by pointer', async ({ app, image }) => {
   await processFile(app, image)

@@ -82,7 +82,11 @@ export function PageCanvas(props: {
         onScroll={onScroll}
         {...pan}
       >
-        <div className={styles.pages} style={{ minWidth: layout.width, height: layout.height }}>
+        <div
+          className={styles.pages}
+          data-measured={width > 0 || undefined}
+          style={{ minWidth: layout.width, height: layout.height }}
+        >
           {pages.map((index) => (
             <Sheet
               key={index}
