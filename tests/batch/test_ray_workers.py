@@ -33,7 +33,13 @@ def start_run(workspace: Path, *options: str) -> subprocess.Popen[bytes]:
         [*command, "--engine", "ppocr", "--quiet", *options],
         cwd=ROOT,
         env={**os.environ, **SETTINGS},
+        stdout=subprocess.PIPE,
     )
+
+
+def ended(run: subprocess.Popen[bytes]) -> tuple[bytes, int]:
+    """What it printed, and its exit status."""
+    return run.communicate(timeout=300)[0], run.returncode
 
 
 def holders_of(store: Store, epoch: int) -> list[int]:
@@ -58,11 +64,11 @@ def test_killed_workers_and_a_stopped_command_leave_the_bytes_of_an_undisturbed_
     os.kill(holders_of(store, 1)[0], signal.SIGKILL)
     wait_until(lambda: holders_of(store, 2) or first.poll() is not None, seconds=300)
     first.terminate()
-    assert first.wait(300) == 130
+    assert ended(first) == (b"", 130)
     assert not read_status(store).is_complete
 
-    assert start_run(tmp_path / "work", "--ray").wait(300) == 0
-    assert start_run(tmp_path / "other").wait(300) == 0
+    assert ended(start_run(tmp_path / "work", "--ray")) == (b"", 0)
+    assert ended(start_run(tmp_path / "other")) == (b"", 0)
     assert list(find_problems(store)) == []
     assert shards_of(store) == shards_of(other)
 

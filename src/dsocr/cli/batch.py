@@ -430,7 +430,11 @@ def _run_on_ray(workspace: str, settings: Settings, config: RunConfig) -> None:
     folder = _local_folder(workspace)
     location = str(folder.resolve()) if folder else workspace
     placed = RayRun(location, settings.host_config(), config, settings.ray)
-    with placed_workers(placed) as workers, _interrupted_by_sigterm():
+    with (
+        contextlib.redirect_stdout(sys.stderr),  # Ray prints there that a worker was lost
+        placed_workers(placed) as workers,
+        _interrupted_by_sigterm(),
+    ):
         workers.wait()
 
 
