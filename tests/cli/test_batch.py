@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import signal
+import sys
 import threading
 import zipfile
 from collections.abc import Callable
@@ -143,6 +144,17 @@ def test_wrong_workspaces_and_options_are_refused(
     assert "other options" in other.err
     assert dsocr("batch", "export", work, "-o", scans / "a.png").status == 2
     assert dsocr("batch", "export", work, "-o", tmp_path, "--redact", "/(/").status == 2
+
+
+def test_a_run_on_ray_says_that_ray_is_missing(
+    dsocr: Dsocr, scans: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    dsocr("batch", "plan", work, scans)
+    ran = dsocr("batch", "run", work, "--ray", "--quiet")
+    assert (ran.status, ran.out) == (1, b"")
+    assert "pip install 'dsocr[ray]'" in ran.err
+    assert dsocr("batch", "run", work, "--ray", "--watch", scans).status == 2
 
 
 def test_an_export_has_the_options_of_other_exports(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
 import typer
 
+from dsocr.batch.ray_workers import RayRun, placed_workers
 from dsocr.batch.storage import make_writable_folder
 from dsocr.batch.workspace.budget import TooManyErrors, parse_budget
 from dsocr.batch.workspace.export import Exported, ExportJob, export_documents
@@ -208,6 +211,14 @@ def run(
             show_default=False,
         ),
     ] = None,
+    on_ray: Annotated[
+        bool,
+        typer.Option(
+            "--ray",
+            help="Run DEEPSEEK_OCR_RAY__MAX_REPLICAS workers on a Ray cluster, which starts lost "
+            "ones again; needs the extra ray.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")] = False,
 ) -> None:
@@ -224,9 +235,13 @@ def run(
     - `dsocr batch run work/`
     - `dsocr batch run work/ --max-errors 5%`
     - `dsocr batch run inbox.work/ --watch inbox/`
+    - `dsocr batch run s3://bucket/work --ray`
     """
+    if on_ray and watch:
+        raise typer.BadParameter("--watch needs workers of this machine, without --ray.")
     settings = Settings.from_environment()
-    settings = dataclasses.replace(settings, engine=engine or settings.engine)
+    chosen = engine or (settings.ray.engine if on_ray else settings.engine)
+    settings = dataclasses.replace(settings, engine=chosen)
     store = open_store(workspace)
     try:
         budget = parse_budget(max_errors) if max_errors else RunConfig().budget
@@ -238,7 +253,10 @@ def run(
     before = read_status(store)
     with batch_display(before.documents - before.documents_done, quiet=quiet) as shown:
         try:
-            _run(store, settings, config, shown)
+            if on_ray:
+                _run_on_ray(workspace, settings, config)
+            else:
+                _run(store, settings, config, shown)
         except TooManyErrors as error:
             shown.failed(f"dsocr: {error.message}")
             raise typer.Exit(OVER_BUDGET) from error
@@ -404,10 +422,28 @@ def _run(store: Store, settings: Settings, config: RunConfig, shown: BatchDispla
         async with started_host(settings.host_config()) as host:
             await run_worker(store, host, config, shown)
 
-    # SIGTERM ends like Ctrl-C: claims are given back, no child process is left
+    with _interrupted_by_sigterm():
+        asyncio.run(work())
+
+
+def _run_on_ray(workspace: str, settings: Settings, config: RunConfig) -> None:
+    folder = _local_folder(workspace)
+    location = str(folder.resolve()) if folder else workspace
+    placed = RayRun(location, settings.host_config(), config, settings.ray)
+    with (
+        contextlib.redirect_stdout(sys.stderr),  # Ray prints there that a worker was lost
+        placed_workers(placed) as workers,
+        _interrupted_by_sigterm(),
+    ):
+        workers.wait()
+
+
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends like Ctrl-C: claims are given back, no child process is left."""
     before: Any = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        asyncio.run(work())
+        yield
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -11,12 +11,12 @@ import contextlib
 import dataclasses
 import importlib
 import logging
-import os
 from collections.abc import Callable
 from typing import Any
 
 from dsocr.engines import registry
 from dsocr.engines.base import EngineInfo, OnText
+from dsocr.engines.ray.cluster import connect
 from dsocr.engines.ray.config import RayConfig, RayEngineConfig
 from dsocr.engines.ray.replica import Failure, Message, PageReplica, SentPage, portable
 from dsocr.engines.stats import EngineStats
@@ -29,11 +29,6 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 """A page whose replica died so often is given up: it may be the cause."""
-ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_agent_register_timeout_ms": "120000",  # a busy machine needs more than the default 30 s
-}
-"""Of the cluster's processes, where it is not set otherwise."""
 
 
 class ReplicaLost(Exception):
@@ -105,21 +100,10 @@ class RayEngine:
 
     def _deploy(self) -> Any:
         """Blocks. The handle of the application."""
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        import ray
+        config = self._config.ray
+        self._owns_cluster |= connect(config.address)
         from ray import serve
 
-        config = self._config.ray
-        if not ray.is_initialized():
-            ray.init(
-                address=config.address or None,
-                include_dashboard=None if config.address else False,
-                log_to_driver=False,
-                configure_logging=False,
-                namespace="serve",
-            )
-            self._owns_cluster = True
         with contextlib.suppress(Exception):  # it is not running
             return serve.get_app_handle(config.application)
         self._owns_application = True
