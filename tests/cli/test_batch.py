@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import signal
 import sys
@@ -13,7 +14,10 @@ from pathlib import Path
 import pikepdf
 import pytest
 
+from dsocr.batch.workspace.stores.store import open_store
+from dsocr.batch.workspace.worker import Counts
 from dsocr.cli import batch_display
+from dsocr.cli.batch import WatchedFolders
 from tests.cli.conftest import Dsocr
 from tests.fakes import FakeEngine, pdf, png
 
@@ -216,6 +220,40 @@ def test_a_watched_folder_is_read_until_the_command_is_interrupted(
     assert sorted(fake_engine.read) == ["first", "second"]
     assert list((work / "workers").iterdir()) == []
     assert dsocr("batch", "status", work).status == 0
+
+
+def test_watched_folder_that_does_not_exist_is_a_usage_error(
+    dsocr: Dsocr, scans: Path, work: Path, tmp_path: Path, fake_engine: FakeEngine
+) -> None:
+    dsocr("batch", "plan", work, scans)
+
+    ran = dsocr("batch", "run", work, "--watch", tmp_path / "nowhere")
+
+    assert ran.status == 2
+    assert fake_engine.read == []
+
+
+def test_file_that_changes_between_two_scans_is_not_taken_yet(tmp_path: Path) -> None:
+    inbox, work = tmp_path / "inbox", tmp_path / "work"
+    inbox.mkdir()
+    store = open_store(str(work))
+    watched = WatchedFolders(store, [str(inbox)], None)
+    scan = inbox / "scan.png"
+    scan.write_bytes(png(["text"]))
+    watched.scan()
+    os.utime(scan, ns=(1, 1))  # written again at the same size
+    watched.scan()
+    assert store.keys("plan/") == []
+    watched.scan()
+    assert len(store.keys("plan/")) == 1
+
+
+def test_progress_of_a_watched_folder_has_no_total(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = batch_display.BatchDisplay(None, quiet=False, bar=None)
+    shown._began = 0.0
+    shown.page_done(Counts(documents=2))
+    shown.write_line()
+    assert "2 documents, 0.00 pages/s, 0 flagged, 0 failed" in capsys.readouterr().err
 
 
 def test_a_log_gets_lines_of_progress_while_a_page_takes_long(

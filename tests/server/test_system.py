@@ -307,6 +307,9 @@ def test_openapi_describes_every_response(client: Client) -> None:
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
     [documents] = form["allOf"]
     assert [each["required"] for each in documents["anyOf"]] == [["image"], ["file"], ["url"]]
+    jobs = document["paths"]["/api/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    [documents] = jobs["schema"]["allOf"]
+    assert [each["required"] for each in documents["anyOf"]] == [["file"], ["url"]]
     assert {"image", "mode", "prompt", "pages", "no_repeat_ngram"} <= set(form["properties"])
     assert {"200", "401", "413", "415", "422", "429", "503", "504"} <= set(operation["responses"])
     assert operation["security"] == [{"HTTPBearer": []}, {"APIKeyHeader": []}]

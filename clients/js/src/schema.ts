@@ -2987,7 +2987,7 @@ export interface operations {
         requestBody: {
             content: {
                 "multipart/form-data": {
-                    file: string[];
+                    file?: string[];
                     /**
                      * Url
                      * @description In place of a file: a data URL, or an https URL of a host that the service may fetch from
@@ -3055,7 +3055,11 @@ export interface operations {
                      * @description https URL that is called when the job has finished, if its host is allowed
                      */
                     callback?: string | null;
-                };
+                } & ({
+                    file: string[];
+                } | {
+                    url: string;
+                });
             };
         };
         responses: {

@@ -22,7 +22,7 @@ from dsocr.batch.workspace.layout import BatchOptions, ShardFormat, read_options
 from dsocr.batch.workspace.planner import plan_documents, plan_retry
 from dsocr.batch.workspace.report import Status, find_problems, pages_to_retry, read_status
 from dsocr.batch.workspace.shards import check_format
-from dsocr.batch.workspace.sources import find_files, read_list
+from dsocr.batch.workspace.sources import FoundFile, find_files, read_list
 from dsocr.batch.workspace.stores.store import Store, is_cloud, open_store
 from dsocr.batch.workspace.worker import LEASE_SECONDS, RunConfig, run_worker
 from dsocr.cli.batch_display import (
@@ -234,7 +234,7 @@ def run(
 
     - `dsocr batch run work/`
     - `dsocr batch run work/ --max-errors 5%`
-    - `dsocr batch run inbox.work/ --watch inbox/`
+    - `dsocr batch run inbox.work/ --watch inbox/`, after `dsocr batch plan inbox.work/ inbox/`
     - `dsocr batch run s3://bucket/work --ray`
     """
     if on_ray and watch:
@@ -245,13 +245,14 @@ def run(
     store = open_store(workspace)
     try:
         budget = parse_budget(max_errors) if max_errors else RunConfig().budget
+        watched = WatchedFolders(store, watch, _local_folder(workspace)) if watch else None
     except BadRequest as error:
         raise typer.BadParameter(error.message) from error
-    scan = WatchedFolders(store, watch, _local_folder(workspace)).scan if watch else None
     read_options(store)
-    config = RunConfig(password, lease, budget, scan)
+    config = RunConfig(password, lease, budget, watched.scan if watched else None)
     before = read_status(store)
-    with batch_display(before.documents - before.documents_done, quiet=quiet) as shown:
+    to_read = None if watch else before.documents - before.documents_done
+    with batch_display(to_read, quiet=quiet) as shown:
         try:
             if on_ray:
                 _run_on_ray(workspace, settings, config)
@@ -399,11 +400,15 @@ def export(
 
 
 class WatchedFolders:
-    """Plans the new files of folders; a file is taken once its size is unchanged."""
+    """Plans the new files of folders; a file is taken once it is as it was at the last scan."""
 
     def __init__(self, store: Store, folders: list[str], leave_out: Path | None) -> None:
+        """Raises `BadRequest` for a local folder that does not exist."""
+        for folder in folders:
+            if not (is_cloud(folder) or Path(folder).is_dir()):
+                raise BadRequest(f"--watch: {folder} is not a folder. Make it first.")
         self._store, self._folders, self._leave_out = store, folders, leave_out
-        self._sizes: dict[str, int] = {}
+        self._states: dict[str, FileState] = {}
 
     def scan(self) -> None:
         files = [
@@ -411,10 +416,25 @@ class WatchedFolders:
             for file in find_files(self._folders, leave_out=self._leave_out)
             if not file.unsupported
         ]
-        settled = [file for file in files if self._sizes.get(file.uri) == file.num_bytes]
-        self._sizes = {file.uri: file.num_bytes for file in files}
+        states = {file.uri: _file_state(file) for file in files}
+        settled = [file for file in files if self._states.get(file.uri) == states[file.uri]]
+        self._states = states
         if settled:
             plan_documents(self._store, settled)
+
+
+FileState = tuple[int, int]
+"""Size in bytes and time of modification in nanoseconds; 0 in a bucket, whose files are whole."""
+
+
+def _file_state(file: FoundFile) -> FileState:
+    """The time shows a file that is written into space reserved at its full size."""
+    if is_cloud(file.uri):
+        return file.num_bytes, 0
+    try:
+        return file.num_bytes, Path(file.uri).stat().st_mtime_ns
+    except OSError:  # removed meanwhile: the next scan does not find it
+        return file.num_bytes, 0
 
 
 def _run(store: Store, settings: Settings, config: RunConfig, shown: BatchDisplay) -> None:

@@ -27,8 +27,9 @@ LINE_SECONDS = 30.0
 class BatchDisplay:
     """Shows one worker (`batch.workspace.worker.RunObserver`) on standard error."""
 
-    def __init__(self, num_documents: int, *, quiet: bool, bar: Progress | None) -> None:
-        """`num_documents`: those not done at the start, for all workers of the workspace."""
+    def __init__(self, num_documents: int | None, *, quiet: bool, bar: Progress | None) -> None:
+        """`num_documents`: those not done at the start, for all workers of the workspace; `None`
+        where a folder is watched, whose files have no end."""
         self._num_documents, self._quiet, self._bar = num_documents, quiet, bar
         self._began: float | None = None
         self._counts = Counts()
@@ -52,8 +53,13 @@ class BatchDisplay:
     def write_line(self) -> None:
         """A line of progress, once the engine is ready."""
         if self._began is not None:
-            done = f"{self._counts.documents} of {counted(self._num_documents, 'document')}"
-            self._print(f"{done}, {self._state()}")
+            self._print(f"{self._documents()}, {self._state()}")
+
+    def _documents(self) -> str:
+        done = self._counts.documents
+        if self._num_documents is None:
+            return counted(done, "document")
+        return f"{done} of {counted(self._num_documents, 'document')}"
 
     def _print(self, line: str) -> None:
         if self._bar is not None:
@@ -65,14 +71,14 @@ class BatchDisplay:
         counts = self._counts
         seconds = max(1e-3, time.monotonic() - (self._began or time.monotonic()))
         parts = [f"{(counts.pages + counts.failed) / seconds:.2f} pages/s"]
-        if counts.documents:
+        if counts.documents and self._num_documents is not None:
             left = max(0, self._num_documents - counts.documents) * seconds / counts.documents
             parts.append(f"{duration(left)} left")
         return ", ".join([*parts, f"{counts.flagged} flagged", f"{counts.failed} failed"])
 
 
 @contextlib.contextmanager
-def batch_display(num_documents: int, *, quiet: bool) -> Iterator[BatchDisplay]:
+def batch_display(num_documents: int | None, *, quiet: bool) -> Iterator[BatchDisplay]:
     """A bar if standard error is a terminal; otherwise lines, also while a page takes long."""
     console = Console(stderr=True)
     if quiet:

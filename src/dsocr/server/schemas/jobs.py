@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dsocr.schema import PageAnswer, PageError
 from dsocr.server.schemas.export import ExportFields
-from dsocr.server.schemas.ocr import OcrForm
+from dsocr.server.schemas.ocr import OcrForm, requires
 
 STATUSES = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 EXAMPLE_JOB: dict[str, Any] = {
@@ -197,10 +197,18 @@ def multipart_body(properties: dict[str, Any], required: list[str]) -> dict[str,
 
 
 FILE_PROPERTY = {"type": "string", "format": "binary"}
-JOB_REQUEST_BODY = multipart_body(
-    {
-        "file": {"type": "array", "items": FILE_PROPERTY},
-        **JobForm.model_json_schema()["properties"],
-    },
-    ["file"],
-)
+
+
+def _job_request_body() -> dict[str, Any]:
+    """Files, URLs, or both."""
+    file = {"type": "array", "items": FILE_PROPERTY}
+    fields = JobForm.model_json_schema()["properties"]
+    body = multipart_body({"file": file, **fields}, [])
+    form = body["requestBody"]["content"]["multipart/form-data"]["schema"]
+    del form["required"]
+    either = [requires("file", file), requires("url", {"type": "string"})]
+    form["allOf"] = [{"anyOf": either}]
+    return body
+
+
+JOB_REQUEST_BODY = _job_request_body()

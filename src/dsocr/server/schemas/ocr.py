@@ -139,7 +139,7 @@ class OcrAnswer(BaseModel):
     requestId: str
 
 
-def _with(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def requires(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """An object that has this property. It is repeated here, as generators of clients take a
     property that is only required for an unknown one."""
     return {"type": "object", "properties": {name: schema}, "required": [name]}
@@ -154,7 +154,9 @@ def _ocr_request_body() -> dict[str, Any]:
     form = {
         "type": "object",
         "properties": {"image": image, "file": file, **schema["properties"]},
-        "allOf": [{"anyOf": [_with("image", image), _with("file", file), _with("url", url)]}],
+        "allOf": [
+            {"anyOf": [requires("image", image), requires("file", file), requires("url", url)]}
+        ],
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
 
