@@ -20,6 +20,7 @@ BLANK = "blank"
 LEGIBLE = 0.62
 """Below this legibility the page is in a script that the recognizer does not know."""
 _LEADERS_ASPECT = 12.0  # width over height
+_MIN_LEADERS = 0.4  # dots for each height of length
 _DOTS = re.compile(r"[\s.\u00b7\u2026]+")
 _USUAL_DENSITY = 0.9
 """Characters per line height of length. Chinese and Japanese have about 1, Latin print 2 and more.
@@ -65,9 +66,12 @@ def legibility(lines: Sequence[Line], quads: Sequence[Quad]) -> float:
 
 
 def is_leaders(line: Line, quad: Quad) -> bool:
-    """Whether it is a long row of dots, which belongs to no script."""
+    """Whether it is a long row of dots, which belongs to no script. Of a line in an unknown script
+    the network reads a dot or two."""
     width, height = size_of(quad)
-    return bool(width > _LEADERS_ASPECT * height and _DOTS.fullmatch(line.text))
+    if width <= _LEADERS_ASPECT * height or not _DOTS.fullmatch(line.text):
+        return False
+    return len("".join(line.text.split())) >= _MIN_LEADERS * width / height
 
 
 def _has_mixed_case(lines: Sequence[Line]) -> bool:

@@ -11,7 +11,7 @@ from statistics import median
 from dsocr.engines.ppocr.geometry import Line, Rect, enclose, mean_score
 from dsocr.engines.ppocr.reading_order.contents import without_leaders
 from dsocr.engines.ppocr.reading_order.kept_breaks import keeps_breaks
-from dsocr.engines.ppocr.reading_order.text_joins import is_cjk
+from dsocr.engines.ppocr.reading_order.text_joins import is_cjk, is_right_to_left
 
 Edges = tuple[float, float]
 """Left and right edge of a column."""
@@ -317,7 +317,10 @@ def _has_ragged_start(rows: Sequence[Line]) -> bool:
 
 
 def _is_flush_right(rows: Sequence[Line], size: float) -> bool:
-    """Whether all rows end at one place and most start further right than the widest."""
+    """Whether all rows end at one place and most start further right than the widest; not of
+    right-to-left text, which begins there."""
+    if is_right_to_left(row.text for row in rows):
+        return False
     left, right = min(row.rect.x0 for row in rows), max(row.rect.x1 for row in rows)
     late = sum(row.rect.x0 - left > _RAGGED * size for row in rows)
     return all(right - row.rect.x1 < _FLUSH * size for row in rows) and 2 * late >= len(rows)
