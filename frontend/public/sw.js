@@ -58,7 +58,8 @@ async function storePage(answer) {
   for (const { url } of await cache.keys()) if (!kept.has(url)) await cache.delete(url)
 }
 
-/** Stores the files that were shared, and shows the start screen, which takes them. */
+/** Stores the files that were shared, and opens the start screen, which takes them. `shared` tells it
+ * to: a page that this one replaces would lose what it took. */
 async function takeShared(request) {
   const files = (await request.formData()).getAll('file')
   const cache = await caches.open(SHARED)
@@ -66,5 +67,5 @@ async function takeShared(request) {
     const headers = { 'Content-Type': shared.type, 'X-Name': encodeURIComponent(shared.name) }
     await cache.put(new URL(`shared/${Date.now()}-${place}`, scope), new Response(shared, { headers }))
   }
-  return Response.redirect(`${scope.href}#/`, 303)
+  return Response.redirect(`${scope.href}?shared#/`, 303)
 }

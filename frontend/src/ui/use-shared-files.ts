@@ -2,12 +2,14 @@ import { useEffect, useRef } from 'react'
 
 const SHARED = 'dsocr-shared' // as in public/sw.js
 
-/** Calls `onFiles` with the files that were shared with the installed page, each once. */
+/** Calls `onFiles` with the files that were shared with the installed page, each once, if the page was
+ * opened for them. */
 export function useSharedFiles(ready: boolean, onFiles: (files: File[]) => void): void {
   const latest = useRef(onFiles)
   latest.current = onFiles
   useEffect(() => {
-    if (!ready || !('caches' in window)) return
+    if (!ready || !('caches' in window) || !new URLSearchParams(location.search).has('shared')) return
+    history.replaceState(history.state, '', `${location.pathname}${location.hash}`)
     void takeFiles().then((files) => files.length > 0 && latest.current(files))
   }, [ready])
 }
