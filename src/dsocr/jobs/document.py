@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
 from dsocr.engines.deepseek.grounding import markdown_of
 from dsocr.exports import Assets
 from dsocr.exports.layout.lines import fitted, lines_by_block, plain_block
-from dsocr.jobs.job import Correction, Job, StoredPage
-from dsocr.types import Block, Document, PageFailure, PageResult, TextLine
+from dsocr.jobs.job import Job, StoredPage, corrected_blocks
+from dsocr.types import Document, PageFailure, PageResult, TextLine
 
 PAGES_PER_LOAD = 32
 LoadPages = Callable[[int, int], Sequence[StoredPage | None]]
@@ -73,7 +73,7 @@ def corrected(stored: StoredPage) -> PageResult:
     result = stored.result
     if not stored.corrections:
         return result
-    blocks = _corrected_blocks(result.blocks, stored.corrections)
+    blocks = corrected_blocks(result.blocks, stored.corrections)
     markdown = markdown_of(blocks, page_index=result.index)
     return dataclasses.replace(result, blocks=blocks, markdown=markdown)
 
@@ -116,20 +116,3 @@ def pages_with(text: str, pages: Sequence[StoredPage | None]) -> list[tuple[int,
 
 def _folded(text: str) -> str:
     return " ".join(text.lower().split())
-
-
-def _corrected_blocks(
-    blocks: Sequence[Block], corrections: Mapping[int, Correction]
-) -> tuple[Block, ...]:
-    found = list(blocks)
-    for index, correction in corrections.items():
-        block = found[index]
-        found[index] = dataclasses.replace(
-            block,
-            text=block.text if correction.text is None else correction.text,
-            label=block.label if correction.label is None else correction.label,
-            confidence=None,
-            score=None,
-            review=False,
-        )
-    return tuple(found)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from dsocr.errors import DsocrError
-from dsocr.types import OcrOptions, PageFailure, PageResult
+from dsocr.types import Block, OcrOptions, PageFailure, PageResult
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 BROWSER_OWNER = "browser:"
@@ -250,3 +250,21 @@ class PageSummary:
     flags: tuple[str, ...]
     error: PageFailure | None
     review_share: float | None = None
+
+
+def corrected_blocks(
+    blocks: Sequence[Block], corrections: Mapping[int, Correction]
+) -> tuple[Block, ...]:
+    """The blocks as people corrected them."""
+    found = list(blocks)
+    for index, correction in corrections.items():
+        block = found[index]
+        found[index] = replace(
+            block,
+            text=block.text if correction.text is None else correction.text,
+            label=block.label if correction.label is None else correction.label,
+            confidence=None,
+            score=None,
+            review=False,
+        )
+    return tuple(found)

@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-from dsocr.jobs.job import Correction, FoundText
+from dsocr.jobs.job import Correction, FoundText, corrected_blocks
 from dsocr.jobs.store import records, search_text
 from dsocr.jobs.store.tables import files, jobs, page_texts, pages
 from dsocr.types import PageResult
@@ -149,8 +149,5 @@ def _excerpt_of(row: Row[Any], text: str) -> FoundText:
 
 def _block_texts(result: PageResult, corrections: dict[int, Correction]) -> list[str]:
     """The text of each block; of the page where it has none."""
-    texts = [block.text for block in result.blocks]
-    for place, correction in corrections.items():
-        if correction.text is not None:
-            texts[place] = correction.text
+    texts = [block.text for block in corrected_blocks(result.blocks, corrections)]
     return texts or [result.markdown]
