@@ -278,6 +278,28 @@ test('a correction made elsewhere appears', async ({ app, image }) => {
   await expect(textOf(app).getByRole('heading', { name: 'By another' })).toBeVisible()
 })
 
+test('a menu stays open while a page is fetched again for its correction', async ({ app, image }) => {
+  await processFile(app, image)
+  let fetched = 0
+  let release = () => {}
+  const released = new Promise<void>((resolve) => (release = resolve))
+  await app.route(/\/pages\/0$/, async (route) => {
+    if (route.request().method() === 'GET') {
+      fetched++
+      await released
+    }
+    await route.continue()
+  })
+  await correctTitle(app)
+  await app.getByRole('button', { name: 'Download' }).click()
+  await expect.poll(() => fetched).toBeGreaterThan(0) // the event of the correction has come
+  await app.getByRole('textbox', { name: 'Black out' }).fill('title')
+  release()
+  const download = app.waitForEvent('download')
+  await app.getByRole('menuitem', { name: 'Markdown', exact: true }).click()
+  expect(await readFile(await (await download).path(), 'utf8')).toContain('# Corrected █████')
+})
+
 test('an image can be downloaded in every format that it can be had as', async ({ app, image }) => {
   await processFile(app, image)
   await app.getByRole('button', { name: 'Download' }).click()

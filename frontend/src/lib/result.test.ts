@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { applyLiveEvent, blocksOf, correctedText, unfinishedText, type Page } from './result'
+import { applyLiveEvent, blocksOf, correctedText, isNewer, unfinishedText, type Page } from './result'
 
 function eventOf(event: string, data: object) {
   return { id: '1', event, data: JSON.stringify(data) }
@@ -35,13 +35,23 @@ test('text and blocks of a page accumulate until a page reset', () => {
 test('a stored page keeps its text until it was fetched, and only the newest are kept', () => {
   let pages = applyLiveEvent(STARTED, eventOf('delta', { pageIndex: 3, text: 'One' }))
   pages = applyLiveEvent(pages, eventOf('page_done', { pageIndex: 3 }))
-  expect(pages.get(3)).toMatchObject({ stored: true, state: { raw: 'One' } })
+  expect(pages.get(3)).toMatchObject({ storedAt: expect.any(Number), state: { raw: 'One' } })
   for (let pageIndex = 10; pageIndex < 30; pageIndex++) {
     pages = applyLiveEvent(pages, eventOf('page', { pageIndex, width: 1, height: 1 }))
     pages = applyLiveEvent(pages, eventOf('page_done', { pageIndex }))
   }
   expect(pages.has(3)).toBe(false)
   expect(pages.size).toBe(8)
+})
+
+test('a page that was fetched once is not read from its events while it is fetched again', () => {
+  const pages = applyLiveEvent(STARTED, eventOf('page_done', { pageIndex: 3 }))
+  const live = pages.get(3)!
+  expect(isNewer(live, 0)).toBe(true)
+  expect(isNewer(live, Date.now() + 1)).toBe(false)
+  expect(applyLiveEvent(pages, eventOf('page_done', { pageIndex: 3 }))).toBe(pages) // corrected
+  const again = applyLiveEvent(pages, eventOf('page', { pageIndex: 3, width: 10, height: 20 }))
+  expect(isNewer(again.get(3)!, Date.now() + 1)).toBe(true)
 })
 
 test('events of pages that were not started, and other events, change nothing', () => {

@@ -20,9 +20,25 @@ export type PageState =
       pending?: ReadonlyMap<number, 'typed' | 'saved'>
     }
 
-/** The pages that are being read, by index, as their events tell; `stored` ones can be fetched. */
-export type LivePages = ReadonlyMap<number, { state: ReadingPage; stored: boolean }>
+/** The pages that are being read, by index, as their events tell. */
+export type LivePages = ReadonlyMap<number, LivePage>
+/** `storedAt`: when the page could first be fetched, in milliseconds since the epoch. */
+type LivePage = { state: ReadingPage; storedAt?: number }
 const MAX_STORED = 8 // of the pages that were read; further ones are dropped
+
+export function isBeingRead(live: LivePage | undefined): boolean {
+  return live !== undefined && live.storedAt === undefined
+}
+
+/**
+ * Whether the events of a page are newer than what was fetched of it. A page that is fetched again,
+ * for a correction, is shown as it was until then: its menus and editors stay open.
+ *
+ * @param fetchedAt in milliseconds since the epoch, 0 for never
+ */
+export function isNewer(live: LivePage, fetchedAt: number): boolean {
+  return live.storedAt === undefined || fetchedAt < live.storedAt
+}
 
 /** Whether a flag reports no problem: a page that was turned upright is as good as any other. */
 export function isInformational(flag: string): boolean {
@@ -38,9 +54,13 @@ export function applyLiveEvent(pages: LivePages, { event, data }: ServerEvent): 
     const size = { width: Number(payload.width), height: Number(payload.height) }
     return withPage(pages, index, { status: 'processing', ...size, raw: '', blocks: [] })
   }
-  const page = pages.get(index)?.state
-  if (page === undefined) return pages
-  if (event === 'page_done') return withPage(pages, index, page, true)
+  const live = pages.get(index)
+  if (live === undefined) return pages
+  const page = live.state
+  if (event === 'page_done') {
+    // A correction of a stored page is reported by the same event.
+    return live.storedAt === undefined ? withPage(pages, index, page, Date.now()) : pages
+  }
   if (event === 'delta') return withPage(pages, index, { ...page, raw: page.raw + payload.text })
   if (event === 'block' && isBlock(payload.block)) {
     return withPage(pages, index, { ...page, blocks: [...page.blocks, payload.block] })
@@ -49,11 +69,11 @@ export function applyLiveEvent(pages: LivePages, { event, data }: ServerEvent): 
   return pages
 }
 
-function withPage(pages: LivePages, index: number, state: ReadingPage, stored = false): LivePages {
+function withPage(pages: LivePages, index: number, state: ReadingPage, storedAt?: number): LivePages {
   const next = new Map(pages)
   next.delete(index) // to the end: the order is that of the newest event
-  next.set(index, { state, stored })
-  const read = [...next].filter(([, page]) => page.stored)
+  next.set(index, storedAt === undefined ? { state } : { state, storedAt })
+  const read = [...next].filter(([, page]) => page.storedAt !== undefined)
   for (const [old] of read.slice(0, -MAX_STORED)) next.delete(old)
   return next
 }

@@ -5,7 +5,7 @@ import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react
 import * as api from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { fileName } from '../../lib/format'
-import { correctedText, type PageState } from '../../lib/result'
+import { correctedText, isNewer, type PageState } from '../../lib/result'
 import { formatRoute, type Route, type Tab } from '../../lib/route'
 import { FullScreenMessage } from '../../ui/full-screen-message'
 import { IconButton } from '../../ui/icon-button'
@@ -75,8 +75,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
   const loadThumbnail = useMemo(() => thumbnailLoader(jobId), [jobId])
   const corrections = useCorrections(jobId)
   const reading = live.get(pageIndex)
-  const isRead = page.data !== undefined && !page.isFetching
-  const isReading = reading !== undefined && !(reading.stored && isRead)
+  const isReading = reading !== undefined && isNewer(reading, page.dataUpdatedAt)
   const state = useMemo<PageState>(() => {
     if (isReading) return reading.state
     return page.data === undefined ? WAITING : doneState(page.data, corrections.drafts)

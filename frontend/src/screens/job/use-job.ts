@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import * as api from '../../api/client'
-import { applyLiveEvent, isInformational, type LivePages } from '../../lib/result'
+import { applyLiveEvent, isBeingRead, isInformational, type LivePages } from '../../lib/result'
 import type { ServerEvent } from '../../lib/sse'
 import type { PageMark } from '../../viewer/page/page-list'
 import { refresh, show } from '../refresh'
@@ -61,7 +61,7 @@ export function useJob(jobId: string) {
   const total = job?.pagesTotal ?? 0
   const marks = useMemo(() => {
     return Array.from({ length: total }, (_, index) =>
-      live.get(index)?.stored === false ? 'processing' : markOf(summaries.get(index)),
+      isBeingRead(live.get(index)) ? 'processing' : markOf(summaries.get(index)),
     )
   }, [summaries, live, total])
   const doubtful = useMemo(
