@@ -87,7 +87,7 @@ def compile_all(capability: int, dtype: torch.dtype) -> dict[str, int]:
     shared: dict[str, int] = {}
     for module, names in (
         (sam_attention, ("_relative_bias", "_attend_rows", "_attend_window")),
-        (elementwise, ("_normalize", "_quick_gelu", "_add_layernorm")),
+        (elementwise, ("_normalize", "_quick_gelu", "_rotate_heads", "_add_layernorm")),
         (prefill_attention, ("_rotate_write", "_attend")),
         (decode_attention, ("_attend",)),
         (gemv, ("_gemv",)),
@@ -130,6 +130,8 @@ def _vision(dtype: torch.dtype) -> None:
     elementwise.normalize_fused(_empty(1, 640, 640, 3, dtype=torch.uint8), dtype)
     x, norm = _empty(1, 100, 1024, dtype=dtype), _empty(1024, dtype=dtype)
     elementwise.quick_gelu_fused(x)
+    table = _empty(288, 1, 64, dtype=dtype)
+    elementwise.rotate_heads_fused(_empty(1, 288, 18, 64, dtype=dtype), table, table, count=16)
     for delta in (None, x):
         elementwise.add_layernorm_fused(x, delta, norm, norm, EPS)
 

@@ -14,7 +14,9 @@ from dsocr.runtime.kernels.elementwise import (
     normalize_fused,
     quick_gelu,
     quick_gelu_fused,
+    rotate_heads_fused,
 )
+from dsocr.runtime.layers.rotary import Rotary, rotate
 from tests.runtime.kernels.conftest import Draw
 
 
@@ -36,6 +38,18 @@ def test_quick_gelu_is_equal_to_plain(draw: Draw, count: int) -> None:
     x = draw(count, scale=4)
     expected = quick_gelu(x)
     assert (quick_gelu_fused(x) - expected).abs().max().item() <= 1e-6
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_the_first_heads_are_rotated_as_plainly_and_the_others_stay(draw: Draw, count: int) -> None:
+    heads = draw(2, 5, 4, 16)
+    rotation = Rotary(16, max_positions=9, theta=100.0)(
+        torch.arange(5, device=draw.device), heads.dtype
+    )
+    expected = torch.cat((rotate(heads[:, :, :count], *rotation), heads[:, :, count:]), dim=2)
+    rotated = rotate_heads_fused(heads.clone(), *rotation, count=count)
+    assert (rotated - expected).abs().max().item() <= 1e-6
+    assert rotated[:, :, count:].equal(heads[:, :, count:])
 
 
 def test_normalized_pixels_are_equal_to_plain(draw: Draw) -> None:

@@ -54,6 +54,20 @@ def quick_gelu_fused(x: Tensor) -> Tensor:
     return x
 
 
+def rotate_heads_fused(heads: Tensor, cos: Tensor, sin: Tensor, *, count: int) -> Tensor:
+    """`layers.rotary.rotate` of the first `count` heads, in float32, rounded once. heads
+    (B, T, heads, head_dim) must be contiguous and is overwritten; cos, sin (T, 1, head_dim)."""
+    _, tokens, total, head_dim = heads.shape
+    pairs = count * head_dim // 2
+    _rotate_heads[(heads.numel() // (total * head_dim),)](
+        *(heads, cos, sin, tokens, total * head_dim, pairs),
+        HALF=head_dim // 2,
+        BLOCK=next_power_of_2(pairs),
+        num_warps=4,
+    )
+    return heads
+
+
 def add_layernorm(
     x: Tensor, delta: Tensor | None, weight: Tensor, bias: Tensor, eps: float
 ) -> tuple[Tensor, Tensor]:
@@ -97,6 +111,23 @@ def _quick_gelu(X, count, SCALE: tl.constexpr, BLOCK: tl.constexpr):
     x = tl.load(X + offset, mask=offset < count, other=0.0).to(tl.float32)
     x = x / (1.0 + tl.exp(-SCALE * x))
     tl.store(X + offset, x.to(X.dtype.element_ty), mask=offset < count)
+
+
+@triton.jit
+def _rotate_heads(HEADS, COS, SIN, tokens, stride, pairs, HALF: tl.constexpr, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    pair = tl.arange(0, BLOCK)
+    mask = pair < pairs
+    place = pair % HALF
+    first = row * stride + pair // HALF * (2 * HALF) + place
+    table = row % tokens * (2 * HALF) + place  # both halves of a table are the same
+    x = tl.load(HEADS + first, mask=mask, other=0.0).to(tl.float32)
+    y = tl.load(HEADS + first + HALF, mask=mask, other=0.0).to(tl.float32)
+    cos = tl.load(COS + table, mask=mask, other=0.0).to(tl.float32)
+    sin = tl.load(SIN + table, mask=mask, other=0.0).to(tl.float32)
+    dtype = HEADS.dtype.element_ty
+    tl.store(HEADS + first, (x * cos - y * sin).to(dtype), mask=mask)
+    tl.store(HEADS + first + HALF, (y * cos + x * sin).to(dtype), mask=mask)
 
 
 @triton.jit

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from dsocr.runtime.config import AttentionName
 from dsocr.runtime.kernels.add_rmsnorm import add_rmsnorm_fused, silu_mul, silu_mul_fused
+from dsocr.runtime.kernels.elementwise import rotate_heads_fused
 from dsocr.runtime.layers.attention import attend_grouped
 from dsocr.runtime.layers.norm import RMSNorm
 from dsocr.runtime.layers.rotary import Rotary, rotate
@@ -35,6 +36,7 @@ class Attention(nn.Module):
     def __init__(self, spec: CausalFlowSpec, kind: AttentionName) -> None:
         super().__init__()
         self.num_heads, self.num_kv_heads, self.kind = spec.num_heads, spec.num_kv_heads, kind
+        self.fused = False
         rows = (spec.num_heads + 2 * spec.num_kv_heads) * spec.head_dim
         self.qkv_weight = nn.Parameter(torch.empty(rows, spec.width))
         self.qkv_bias = nn.Parameter(torch.empty(rows))
@@ -54,13 +56,17 @@ class Attention(nn.Module):
         groups = self.num_kv_heads
         total = self.num_heads + 2 * groups
         heads = F.linear(x, self.qkv_weight, self.qkv_bias).unflatten(-1, (total, -1))
-        rotated = rotate(heads[:, :, :-groups], *rotation).transpose(1, 2)
-        q, k = rotated.split((self.num_heads, groups), dim=1)  # (B, heads, 2N, head_dim)
+        if self.fused:
+            rotated = rotate_heads_fused(heads, *rotation, count=total - groups)[:, :, :-groups]
+        else:
+            rotated = rotate(heads[:, :, :-groups], *rotation)
+        q, k = rotated.transpose(1, 2).split((self.num_heads, groups), dim=1)  # (B, heads, 2N, D)
         v = heads[:, :, -groups:].transpose(1, 2)
         n = x.shape[1] // 2
         image = attend_grouped(q[:, :, :n], k[:, :, :n], v[:, :, :n], kind=self.kind, causal=False)
         query = attend_grouped(q[:, :, n:], k, v, kind=self.kind, causal=True)
-        return self.o_proj(torch.cat((image, query), dim=2).transpose(1, 2).flatten(-2))
+        attended = torch.cat((image.transpose(1, 2), query.transpose(1, 2)), dim=1)
+        return self.o_proj(attended.flatten(-2))
 
 
 class MLP(nn.Module):
@@ -160,7 +166,7 @@ class CausalFlow(nn.Module):
     def use_kernels(self) -> None:
         """Uses the fused kernels from now on."""
         for module in self.modules():
-            if isinstance(module, Norm | MLP):
+            if isinstance(module, Attention | Norm | MLP):
                 module.fused = True
 
     def forward(self, features: Tensor) -> Tensor:
