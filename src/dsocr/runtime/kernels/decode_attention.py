@@ -171,11 +171,13 @@ def _attend(
         sequence < 0, 0, tl.load(LENGTHS + tl.maximum(sequence, 0) * length_stride) - 1
     )
     table = TABLES + tl.maximum(sequence, 0).to(tl.int64) * table_stride
-    # the cached tokens that are attended to, in order: the prompt's, then those after a gap
-    prompt, gap, num_keys = newest, 0, newest
+    # the cached tokens in order, without the whole tiles that a window hides (`gap` tokens)
+    prompt, visible, prompt_end, gap, num_keys = newest, 0, 0, 0, newest
     if WINDOW > 0:
         prompt = tl.load(PROMPTS + tl.maximum(sequence, 0) * length_stride)
-        gap = tl.where(sequence < 0, 0, tl.maximum(newest + 1 - WINDOW - prompt, 0))
+        visible = tl.maximum(newest + 1 - WINDOW, prompt)  # the first token of the window
+        prompt_end = tl.cdiv(prompt, KEYS) * KEYS
+        gap = tl.maximum(visible // KEYS * KEYS - prompt_end, 0)
         num_keys = newest - gap
     split_size = tl.cdiv(tl.cdiv(num_keys, NUM_SPLITS), KEYS) * KEYS
     begin = split * split_size
@@ -207,7 +209,7 @@ def _attend(
     if (tl.float8e4nv == CACHE.dtype.element_ty) & (queries.dtype == tl.float16):
         running_max, running_sum, acc = attend_pairs(
             queries, running_max, running_sum, acc, keys, values, table, begin, end, scale * LOG2E,
-            prompt, gap, block_stride, token_stride,
+            prompt, visible, prompt_end, gap, block_stride, token_stride,
             COPIES, DIM, BLOCK_SIZE, KEYS, WINDOW, STAGES,
         )  # fmt: skip
     else:
@@ -215,7 +217,8 @@ def _attend(
             token = first + tl.arange(0, KEYS)
             mask = token < end
             if WINDOW > 0:
-                token += tl.where(token >= prompt, gap, 0)
+                token += tl.where(first >= prompt_end, gap, 0)  # by tiles: aligned as without it
+                mask &= (token < prompt) | (token >= visible)
             block = tl.load(table + token // BLOCK_SIZE, mask=mask, other=0).to(tl.int64)
             offset = block * block_stride + token % BLOCK_SIZE * token_stride
             k = tl.load(keys + offset[None, :] + dim[:, None], mask=mask[None, :], other=0.0)

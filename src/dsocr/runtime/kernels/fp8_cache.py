@@ -35,12 +35,13 @@ def to_dot_dtype(q, CACHE):
 @triton.jit
 def attend_pairs(
     queries, running_max, running_sum, acc, keys, values, table, begin, end, scale,
-    prompt, gap, block_stride, token_stride,
+    prompt, visible, prompt_end, gap, block_stride, token_stride,
     COPIES: tl.constexpr, DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr, KEYS: tl.constexpr,
     WINDOW: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
-    """Maximum score, sum of weights and weighted values, after the tokens begin : end of those that
-    are attended to: with a window `gap` tokens after the prompt are not among them."""
+    """Maximum score, sum of weights and weighted values, after the tokens begin : end. With a window
+    these leave out `gap` tokens after `prompt_end`, and only those of the prompt and from `visible`
+    on are attended to."""
     PAIRS: tl.constexpr = DIM // 2
     pair = tl.arange(0, PAIRS)
     keys = keys.to(tl.pointer_type(tl.int16), bitcast=True)
@@ -51,7 +52,8 @@ def attend_pairs(
         token = first + tl.arange(0, KEYS)
         mask = token < end
         if WINDOW > 0:
-            token += tl.where(token >= prompt, gap, 0)
+            token += tl.where(first >= prompt_end, gap, 0)
+            mask &= (token < prompt) | (token >= visible)
         block = tl.load(table + token // BLOCK_SIZE, mask=mask, other=0).to(tl.int64)
         offset = block * (block_stride // 2) + token % BLOCK_SIZE * (token_stride // 2)
         k = tl.load(keys + offset[None, :] + pair[:, None], mask=mask[None, :], other=0)
