@@ -109,3 +109,21 @@ PREFILL_TUNINGS = (
 
 def prefill_tuning_for(num_tokens: int) -> PrefillTuning:
     return next(tuning for tuning in PREFILL_TUNINGS if num_tokens <= tuning.max_tokens)
+
+
+DRAFT_COSTS = (
+    (1, 0.75, 0.08),
+    (4, 0.50, 0.04),
+    (16, 0.33, 0.02),
+    (48, 0.06, 0.025),
+    (160, 0.06, 0.07),
+    (1 << 30, 0.06, 0.11),
+)
+"""(most rows, what a step with drafts takes longer than one without, and what each draft per row
+adds), as parts of a step without drafts."""
+
+
+def draft_cost(rows: int, drafts: int) -> float:
+    """How long a step of so many rows and drafts takes, as a multiple of one without drafts."""
+    most = next(costs for costs in DRAFT_COSTS if rows <= costs[0])
+    return 1 + most[1] + most[2] * drafts / rows
