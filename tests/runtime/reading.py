@@ -39,12 +39,12 @@ def graph_runtime(
     make_steps: MakeSteps,
     *,
     drafting: Any = None,
-    lookahead: int | None = 1,
+    lookahead: int = 1,
     grammar: Grammar | None = None,
     **settings: Any,
 ) -> Runtime:
     """One that chooses tokens on the device, a step ahead; 8 pages at most. With a grammar it looks
-    up drafts there, and `lookahead` None is its own."""
+    up drafts there."""
     runner = GraphRunner(
         model,
         num_tokens=model.spec.decoder.max_positions,
@@ -54,8 +54,8 @@ def graph_runtime(
         make_steps=make_steps,
         grammar=grammar,
     )
-    ahead = runner.lookahead if lookahead is None else lookahead
-    return _runtime(runner, tokenizer, drafting, lookahead=ahead, **settings)
+    ahead = {"lookahead": lookahead, "waits": runner.waits}
+    return _runtime(runner, tokenizer, drafting, **ahead, **settings)
 
 
 def _runtime(

@@ -455,20 +455,23 @@ def test_exact_drafts_need_float32(setting: DraftsName, dtype: torch.dtype, expe
 
 
 def test_drafts_of_the_device_change_no_token(
-    tiny_model: DeepseekOcr, tokenizer: Tokenizer, written: Done
+    tiny_model: DeepseekOcr,
+    tokenizer: Tokenizer,
+    written: Done,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Pages that know their text, half of it, none, or another one, with tokens of several steps in
     flight and with the steps' results awaited."""
     truth, drafting = tokenizer.decode(written.output_ids), Drafting(tokenizer)
     layers = ([truth], [truth[: len(truth) // 2]], [], [truth[::-1]])
-    for lookahead in (1, None):
+    for waits in (False, True):
         runtime = graph_runtime(
             *(tiny_model, tokenizer, plain_draft_steps),
             drafting=drafting,
             grammar=drafting.grammar,
-            lookahead=lookahead,
             limits=Limits(max_num_seqs=3, max_draft_tokens=0, max_ahead=MAX_DRAFT),
         )
+        monkeypatch.setattr(runtime, "_waits", lambda waits=waits: waits)
         for number, layer in enumerate(layers):
             runtime.submit(asked(number, layer=layer, max_tokens=60 - number))
 

@@ -141,15 +141,17 @@ class Runtime:
         processor: InputProcessor,
         *,
         limits: Limits | None = None,
-        lookahead: int | Callable[[], int] = 0,
+        lookahead: int = 0,
+        waits: Callable[[], bool] = lambda: False,
         executor: Executor | None = None,
     ) -> None:
         """The runner's cache must hold one full context: the oldest sequence is never preempted.
+        `waits`: whether the step in flight is to be collected before the next one is launched.
         `executor` prepares requests ahead."""
         self.scheduler = Scheduler(runner.allocator, limits or Limits())
         self._runner, self._tokenizer = OomSplittingRunner(runner), processor.tokenizer
         self._inputs = InputQueue(processor, max_prepared=MAX_PREPARED, executor=executor)
-        self._lookahead = lookahead if callable(lookahead) else lambda: lookahead
+        self._lookahead, self._waits = lookahead, waits
         self._num_drafted = self._num_accepted = 0
         self._pages: dict[int, _ActivePage] = {}
         self._in_flight: deque[tuple[ScheduledStep, Launched | None]] = deque()
@@ -220,13 +222,13 @@ class Runtime:
         events = self._accept_prepared()
         if started := self.scheduler.start_encoding():
             return [*events, *(Started(one.request_id) for one in started)]
-        if len(self._in_flight) > self._lookahead():
-            return events + self._collect(*self._in_flight.popleft())
+        if self._in_flight and self._waits():
+            events += self._collect(*self._in_flight.popleft())
         # nothing is launched after a step that is to be split: steps must run in order
         fits = all(launched is not None for _, launched in self._in_flight)
         if fits and (scheduled := self.scheduler.schedule()) is not None:
             self._in_flight.append((scheduled, self._runner.launch(scheduled)))
-            if len(self._in_flight) <= self._lookahead():
+            if len(self._in_flight) <= self._lookahead:
                 return events
         if self._in_flight:
             return events + self._collect(*self._in_flight.popleft())
@@ -343,7 +345,8 @@ def make_runtime(
     mark("memory")
     kinds = token_kinds(tokenizer)
     grammar = drafting.grammar if drafting and on_device else None
-    runner, lookahead = _make_runner(model, vision, tokenizer, config, plan, kinds, grammar, report)
+    runner = _make_runner(model, vision, tokenizer, config, plan, kinds, grammar, report)
+    waits = runner.waits if isinstance(runner, GraphRunner) else None
     processor = InputProcessor(
         *(model, tokenizer, kinds, config.max_tiles),
         pin=model.device.type == "cuda",
@@ -363,7 +366,8 @@ def make_runtime(
             max_ahead=MAX_DRAFT if on_device else 0,
         ),
         # a draft that is looked up on the host follows the newest token
-        lookahead=0 if drafting and not on_device else lookahead,
+        lookahead=0 if waits is None or (drafting and not on_device) else 1,
+        waits=waits or (lambda: False),
         executor=_make_executor(model.device, config.threads or num_cores()),
     )
     return runtime, plan
@@ -394,13 +398,12 @@ def _make_runner(
     kinds: TokenKinds,
     grammar: Grammar | None,
     report: Callable[[str, int, int], None],
-) -> tuple[Runner, int | Callable[[], int]]:
-    """The fastest runner for this device, and its `lookahead`."""
+) -> ModelRunner:
+    """The fastest runner for this device."""
     num_tokens, cache_dtype = plan.cache_tokens, plan.cache_dtype
     if not (config.kernels and can_decode(model)):
-        runner = ModelRunner(model, num_tokens=num_tokens, cache_dtype=cache_dtype, vision=vision)
-        return runner, 0
-    graph_runner = GraphRunner(
+        return ModelRunner(model, num_tokens=num_tokens, cache_dtype=cache_dtype, vision=vision)
+    return GraphRunner(
         model,
         num_tokens=num_tokens,
         max_num_seqs=plan.max_num_seqs,
@@ -411,7 +414,6 @@ def _make_runner(
         vision=vision,
         on_captured=partial(report, "capturing graphs"),
     )
-    return graph_runner, graph_runner.lookahead
 
 
 _NOT_PREPARED = "The page image could not be prepared for the model; the log has the details."

@@ -6,6 +6,7 @@ Nothing here synchronizes with the device. A decoding sequence has a slot, a row
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -127,7 +128,11 @@ class DecodeState:
     def to_device(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         """int32 values on the device, copied asynchronously."""
         pinned = self.device.type == "cuda"
-        host = torch.tensor(values, dtype=torch.int32, pin_memory=pinned)
+        if isinstance(values, array):  # torch reads one number after another otherwise
+            host = torch.frombuffer(values, dtype=torch.int32)
+            host = host.pin_memory() if pinned else host.clone()
+        else:
+            host = torch.tensor(values, dtype=torch.int32, pin_memory=pinned)
         return host.to(self.device, non_blocking=True)
 
 

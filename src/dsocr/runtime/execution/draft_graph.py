@@ -1,7 +1,7 @@
 """CUDA graphs of steps with drafts, by rows and number of drafts, and the choice among them.
 
 How many drafts a step has is known on the device alone. The host knows it of steps that are
-collected: with few rows it waits for the one before, with many it goes by the last one collected,
+collected: with few rows it waits for the one before, with many it goes by the last one collected
 and launches ahead.
 """
 
@@ -19,10 +19,10 @@ from dsocr.runtime.execution.draft_step import DraftOps
 from dsocr.runtime.kernels.drafts.tables import MAX_DRAFT
 from dsocr.runtime.kernels.tuning import draft_cost
 
-MAX_DRAFTS = 768
+MAX_DRAFTS = 1024
 """Drafts of all sequences in one step: each needs a row of logits."""
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 192, 256)
-EACH = (1, 3, 7, MAX_DRAFT)
+EACH = (1, 2, 3, 4, 6, 8, 11, MAX_DRAFT)
 """Drafts per row that graphs are captured for."""
 
 

@@ -119,9 +119,9 @@ class GraphRunner(ModelRunner):
             return True
         return self.drafts is not None and self.drafts.graphs.capture_one()
 
-    def lookahead(self) -> int:
-        """Steps to launch before the one before them is collected."""
-        return 1 if self.drafts is None else self.drafts.lookahead
+    def waits(self) -> bool:
+        """Whether the next step is to be launched after the one before is collected."""
+        return self.drafts is not None and self.drafts.waits
 
     @torch.inference_mode()
     def launch(self, step: ScheduledStep) -> Launched:
@@ -316,26 +316,29 @@ class _StepInFlight:
         self, part: Tensor, num_rows: int, indices: Many[int], slots: Many[int]
     ) -> None:
         assert self._drafts is not None
-        sampled, of_rows = part[: -4 * num_rows].view(3, -1), part[-4 * num_rows :]
-        flags = sampled[2].tolist()
-        columns = zip(
-            sampled[0].tolist(), sampled[1].view(torch.float32).tolist(), flags, strict=True
-        )
-        results = [
-            _flagged_result(*column)
-            if column[2]
-            else SampledToken(column[0], column[1], None, False)
-            for column in columns
-        ]
-        rows = of_rows.view(4, -1).tolist()
-        self._drafts.record(slots, rows[3])
-        for row, (index, kept, start, drafted) in enumerate(zip(indices, *rows[:3], strict=False)):
-            if drafted > 0:
-                run = (results[row], *results[start : start + kept - 1])
-                self._results[index] = SampledRun(run, drafted)
-                self._drafts.count(drafted, kept - 1)
-            elif kept:
-                self._results[index] = results[row]
+        tokens, bits, flags = part[: -4 * num_rows].view(3, -1)
+        columns = tokens.tolist(), bits.view(torch.float32).tolist(), flags.tolist()
+
+        def result(at: int) -> RowResult:
+            token, logprob, flag = (column[at] for column in columns)
+            return (
+                _flagged_result(token, logprob, flag)
+                if flag
+                else SampledToken(token, logprob, None, False)
+            )
+
+        kept, starts, counts, following = part[-4 * num_rows :].view(4, -1).tolist()
+        drafted = accepted = 0
+        for row, (index, length, start, count) in enumerate(
+            zip(indices, kept, starts, counts, strict=False)  # and padding
+        ):
+            if count > 0:
+                run = [result(row), *map(result, range(start, start + length - 1))]
+                self._results[index] = SampledRun(tuple(run), count)
+                drafted, accepted = drafted + count, accepted + length - 1
+            elif length:
+                self._results[index] = result(row)
+        self._drafts.record(slots, following, drafted, accepted)
 
 
 def _to_host(values: Tensor) -> Tensor:

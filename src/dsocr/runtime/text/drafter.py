@@ -7,6 +7,7 @@ and as blanks, where divided words are joined. Knows no tensors.
 from __future__ import annotations
 
 import unicodedata
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 from dsocr.runtime.text.draft_lookup import END, DraftLookup, Grammar
@@ -38,8 +39,11 @@ class DraftReferences(DraftCounts):
     """The references of one page, for a look-up elsewhere."""
 
     def __init__(self, references: Iterable[Sequence[int]]) -> None:
-        self.tokens = [token for one in references for token in (*one, END)]
+        self.tokens = array("i")
         """Their ids, with END after each."""
+        for one in references:
+            self.tokens.extend(one)
+            self.tokens.append(END)
 
 
 class Drafter(DraftCounts):
@@ -83,12 +87,13 @@ class Drafting:
 
     def _encoded(self, text_layer: Sequence[str]) -> list[list[int]]:
         texts = spellings([*_cleaned(text_layer)])
-        return [[*self._tokenizer.encode_once(text)] for text in texts]
+        return self._tokenizer.encode_all_once(texts)
 
 
 def output_grammar(tokenizer: Tokenizer) -> Grammar:
     """Ids of the grammar that a page with boxes is written in."""
-    bracket, line_break = tokenizer.encode("[["), tokenizer.encode("\n")
+    bracket, brackets_end = tokenizer.encode("[["), tokenizer.encode("]]")
+    line_break, numbers = tokenizer.encode("\n"), (tokenizer.token_of(f"{n}") for n in range(1000))
     box_start, box_end, reference_end, cell, cell_end = (
         tokenizer.encode(word)[0] for word in ("<|det|>", "<|/det|>", "<|/ref|>", "<td>", "</td>")
     )
@@ -101,6 +106,9 @@ def output_grammar(tokenizer: Tokenizer) -> Grammar:
             cell_end: (cell,),
         },
         starts=frozenset({*line_break, cell}),
+        numbers=frozenset(number for number in numbers if number is not None),
+        separator=tuple(tokenizer.encode(", ")),
+        box_close=(*brackets_end, box_end, *line_break),
     )
 
 
@@ -115,7 +123,9 @@ def _cleaned(lines: Sequence[str]) -> Iterator[str]:
     """The lines up to `MAX_CHARACTERS`, without control characters and runs of blanks."""
     left = MAX_CHARACTERS
     for line in lines:
-        printable = "".join(filter(_is_printable, line[:left]))
+        printable = line[:left]
+        if not printable.isprintable():  # most are: a look at each character takes much longer
+            printable = "".join(filter(_is_printable, printable))
         left -= len(line)
         if text := " ".join(printable.split()):
             yield text

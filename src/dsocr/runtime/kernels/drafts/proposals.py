@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.kernels.drafts.tables import (
+    BOX,
     COUNT,
-    IN_BOX,
     MOST,
     NEXT,
     NUM_DRAFT_FIELDS,
@@ -28,8 +28,8 @@ SCAN, WARPS = 1024, 4
 """Places of a reference, or of the output, per iteration."""
 
 _LENGTH, _PROMPT, _LIMIT = constexprs(LENGTH, PROMPT, LIMIT)
-_COUNT, _NEXT, _IN_BOX, _SIZE, _WAIT, _MOST, _PUSHED, _NUM_REFERENCE = constexprs(
-    COUNT, NEXT, IN_BOX, SIZE, WAIT, MOST, PUSHED, NUM_REFERENCE
+_COUNT, _NEXT, _BOX, _SIZE, _WAIT, _MOST, _PUSHED, _NUM_REFERENCE = constexprs(
+    COUNT, NEXT, BOX, SIZE, WAIT, MOST, PUSHED, NUM_REFERENCE
 )
 _WIDTH, _STATE = constexprs(WIDTH, NUM_DRAFT_FIELDS)
 
@@ -51,9 +51,10 @@ def propose_drafts_fused(histories: TokenHistories, tables: DraftTables, rows: T
     counts = torch.empty_like(rows)
     _propose[(len(rows),)](
         *(histories.tokens, histories.params, tables.references, tables.state, tables.drafts),
-        *(tables.follows, tables.starts, rows, counts),
+        *(tables.follows, tables.starts, tables.numbers, rows, counts),
         *(histories.tokens.shape[1], tables.references.shape[1]),
-        *(tables.box_start, tables.box_end),
+        *(_or_end(tables.grammar.box_start), _or_end(tables.grammar.box_end)),
+        len(tables.numbers),
         FIELDS=histories.params.shape[1],
         NUM_FOLLOWS=len(tables.follows),
         FOLLOWS_WIDTH=tables.follows.shape[1],
@@ -64,6 +65,10 @@ def propose_drafts_fused(histories: TokenHistories, tables: DraftTables, rows: T
     return counts
 
 
+def _or_end(token: int | None) -> int:
+    return END if token is None else token
+
+
 def _propose_one(histories: TokenHistories, tables: DraftTables, sequence: int) -> list[int]:
     params, state = histories.params[sequence], tables.state[sequence]
     length, prompt = int(params[LENGTH]), int(params[PROMPT])
@@ -72,8 +77,7 @@ def _propose_one(histories: TokenHistories, tables: DraftTables, sequence: int) 
     for token in written[int(state[PUSHED]) :]:
         place = int(state[NEXT])
         state[NEXT] += 0 <= place < len(known) and known[place] == token
-        if token in (tables.box_start, tables.box_end):
-            state[IN_BOX] = token == tables.box_start
+        state[BOX] = tables.grammar.box_after(int(state[BOX]), token)
     state[PUSHED] = len(written)
     if int(state[WAIT]):
         state[WAIT] -= 1
@@ -83,14 +87,14 @@ def _propose_one(histories: TokenHistories, tables: DraftTables, sequence: int) 
 
 
 def _look_up(tables: DraftTables, state: Tensor, known: list[int], written: list[int]) -> list[int]:
-    for token, *after in tables.follows.tolist():
-        if written[-1] == token:
-            return _until_end(after)
-    if int(state[IN_BOX]):
-        return []
+    grammar, newest = tables.grammar, written[-1]
+    if newest in grammar.follows:
+        return [*grammar.follows[newest]]
+    if box := int(state[BOX]):
+        return [*grammar.inside_box(box, newest)]
     expected = int(state[NEXT])
     place = _match(known, written, max(0, expected))
-    if place is None and expected >= 0 and written[-1] in tables.starts.tolist():
+    if place is None and expected >= 0 and newest in grammar.starts:
         place = expected
     if place is not None:
         state[NEXT] = place
@@ -122,10 +126,10 @@ def _until_end(tokens: Sequence[int]) -> list[int]:
     return tokens[: tokens.index(END)] if END in tokens else tokens
 
 
-@triton.jit(do_not_specialize=["box_start", "box_end"])
+@triton.jit(do_not_specialize=["box_start", "box_end", "num_numbers"])
 def _propose(
-    TOKENS, PARAMS, REFERENCES, STATE, DRAFTS, FOLLOWS, STARTS, ROWS, COUNTS,
-    max_tokens, max_reference, box_start, box_end,
+    TOKENS, PARAMS, REFERENCES, STATE, DRAFTS, FOLLOWS, STARTS, NUMBERS, ROWS, COUNTS,
+    max_tokens, max_reference, box_start, box_end, num_numbers,
     FIELDS: tl.constexpr, NUM_FOLLOWS: tl.constexpr, FOLLOWS_WIDTH: tl.constexpr,
     NUM_STARTS: tl.constexpr, SCAN: tl.constexpr,
 ):  # fmt: skip
@@ -144,9 +148,10 @@ def _propose(
         output = TOKENS + sequence.to(tl.int64) * max_tokens + prompt
         known = REFERENCES + sequence.to(tl.int64) * max_reference
         num_known = tl.load(state + _NUM_REFERENCE)
-        expected, in_box = _push(
+        expected, box, is_number = _push(
             output, known, num_known, tl.load(state + _PUSHED), written,
-            tl.load(state + _NEXT), tl.load(state + _IN_BOX), box_start, box_end,
+            tl.load(state + _NEXT), tl.load(state + _BOX), box_start, box_end,
+            NUMBERS, num_numbers,
         )  # fmt: skip
         wait = tl.load(state + _WAIT)
         most = tl.minimum(tl.minimum(most, tl.load(state + _SIZE)), _WIDTH)
@@ -155,33 +160,40 @@ def _propose(
         tl.debug_barrier()  # all threads have loaded the state that is overwritten below
         if most > 0:
             count, expected = _look_up_kernel(
-                output, known, num_known, written, expected, in_box, most,
+                output, known, num_known, written, expected, box, is_number, most,
                 DRAFTS + sequence * _WIDTH, FOLLOWS, STARTS,
                 NUM_FOLLOWS, FOLLOWS_WIDTH, NUM_STARTS, SCAN,
             )  # fmt: skip
         tl.store(state + _WAIT, tl.maximum(wait - 1, 0))
         tl.store(state + _NEXT, expected)
-        tl.store(state + _IN_BOX, in_box)
+        tl.store(state + _BOX, box)
         tl.store(state + _PUSHED, written)
         tl.store(state + _COUNT, count)
     tl.store(COUNTS + row, count)
 
 
 @triton.jit
-def _push(OUTPUT, KNOWN, num_known, pushed, written, expected, in_box, box_start, box_end):
-    """The expected place, and whether a box is being written, after the newest tokens."""
+def _push(
+    OUTPUT, KNOWN, num_known, pushed, written, expected, box, box_start, box_end,
+    NUMBERS, num_numbers,
+):  # fmt: skip
+    """The expected place and the state of the box after the newest tokens, and whether the last of
+    them is a number."""
+    is_number = 0
     for at in range(pushed, written):
         token = tl.load(OUTPUT + at)
         is_known = (expected >= 0) & (expected < num_known)
         known = tl.load(KNOWN + tl.maximum(expected, 0), mask=is_known, other=-1)
         expected += (known == token).to(tl.int32)
-        in_box = tl.where(token == box_start, 1, tl.where(token == box_end, 0, in_box))
-    return expected, in_box
+        is_number = tl.load(NUMBERS + token, mask=token < num_numbers, other=0).to(tl.int32)
+        box += tl.where(box > 0, is_number, 0)
+        box = tl.where(token == box_start, 1, tl.where(token == box_end, 0, box))
+    return expected, box, is_number
 
 
 @triton.jit
 def _look_up_kernel(
-    OUTPUT, KNOWN, num_known, written, expected, in_box, most, DRAFT, FOLLOWS, STARTS,
+    OUTPUT, KNOWN, num_known, written, expected, box, is_number, most, DRAFT, FOLLOWS, STARTS,
     NUM_FOLLOWS: tl.constexpr, FOLLOWS_WIDTH: tl.constexpr, NUM_STARTS: tl.constexpr,
     SCAN: tl.constexpr,
 ):  # fmt: skip
@@ -195,11 +207,15 @@ def _look_up_kernel(
     for number in tl.static_range(NUM_FOLLOWS):
         follows = FOLLOWS + number * FOLLOWS_WIDTH
         matches = tl.load(follows) == newest
+        if number == 0:
+            matches = (is_number > 0) & (box > 1) & ((box - 1) % 4 > 0)
+        elif number == 1:
+            matches = (is_number > 0) & (box > 1) & ((box - 1) % 4 == 0)
         after = tl.load(follows + 1 + index, mask=index < FOLLOWS_WIDTH - 1, other=-1)
         fixed = tl.where(matches, after, fixed)
         is_fixed += matches.to(tl.int32)
     draft = fixed
-    if (is_fixed == 0) & (in_box == 0):
+    if (is_fixed == 0) & (box == 0):
         place = _find_known(KNOWN, num_known, newest, second, third, expected, SCAN)
         starts = 0
         for number in tl.static_range(NUM_STARTS):

@@ -25,10 +25,10 @@ twice as many with each more."""
 MAX_REFERENCE = 16384
 """Tokens of a sequence's references that are used."""
 
-CAPACITY, COUNT, NEXT, IN_BOX, SIZE, FAILURES, WAIT, MOST, PUSHED, NUM_REFERENCE = range(10)
+CAPACITY, COUNT, NEXT, BOX, SIZE, FAILURES, WAIT, MOST, PUSHED, NUM_REFERENCE = range(10)
 NUM_DRAFT_FIELDS = 16
 """Columns of a sequence's state: positions in its blocks; tokens of the next draft; the place in
-the references that is expected next, below 0 for none; whether the numbers of a box are written;
+the references that is expected next, below 0 for none; `Grammar.box_after` of the newest token;
 most tokens of a draft for now; drafts in turn without a right token; steps to wait; most tokens of
 any draft, 0 for none; output tokens that this state includes; tokens of the references."""
 
@@ -44,12 +44,13 @@ class DraftTables:
     drafts: Tensor
     """(sequences, WIDTH) int32: the next draft."""
     follows: Tensor
-    """(any, 1 + most) int32: a token and those that come after it, END behind them."""
+    """(2 + any, 1 + most) int32: a token and those that come after it, END behind them. The first
+    two are a box's separator and its end, whose token is END."""
     starts: Tensor
     """(any,) int32: tokens after which the text of a block or a cell begins."""
-    box_start: int
-    box_end: int
-    """The tokens between which numbers are written, which are not drafted; END: none."""
+    numbers: Tensor
+    """(any,) int8, by token: 1 for the numbers of a box. Tokens past its end are none."""
+    grammar: Grammar
 
 
 def make_draft_tables(
@@ -60,18 +61,19 @@ def make_draft_tables(
     def table(width: int) -> Tensor:
         return torch.zeros(num_slots, width, dtype=torch.int32, device=device)
 
-    most = max((len(tokens) for tokens in grammar.follows.values()), default=0)
-    follows = [
-        [token, *tokens, *[END] * (most - len(tokens))] for token, tokens in grammar.follows.items()
-    ]
+    fixed = [(END, grammar.separator), (END, grammar.box_close), *grammar.follows.items()]
+    most = max(1, *(len(tokens) for _, tokens in fixed))
+    follows = [[token, *tokens, *[END] * (most - len(tokens))] for token, tokens in fixed]
+    is_number = torch.zeros(max(grammar.numbers, default=0) + 1, dtype=torch.int8)
+    is_number[[*grammar.numbers]] = 1
     return DraftTables(
         table(max_reference),
         table(NUM_DRAFT_FIELDS),
         table(WIDTH),
-        torch.tensor(follows, dtype=torch.int32, device=device).view(-1, 1 + most),
+        torch.tensor(follows, dtype=torch.int32, device=device),
         torch.tensor(sorted(grammar.starts), dtype=torch.int32, device=device),
-        END if grammar.box_start is None else grammar.box_start,
-        END if grammar.box_end is None else grammar.box_end,
+        is_number.to(device),
+        grammar,
     )
 
 
