@@ -30,8 +30,9 @@ from dsocr.runtime.execution.decode_graph import DecodeOps, DecodeState
 from dsocr.runtime.execution.decoder_weights import DeepseekMoeModel
 from dsocr.runtime.execution.graph_runner import GraphRunner, Prefill, kernel_steps
 from dsocr.runtime.execution.sampler import RowResult, SamplingRow, sample_rows
+from dsocr.runtime.kernels.drafts.layout import DraftRows
 from dsocr.runtime.kernels.sampling import PROMPT
-from dsocr.runtime.loop import Done, Runtime
+from dsocr.runtime.loop import Done, Runtime, Text
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.scheduling.sequence import Sequence as Page
@@ -40,6 +41,7 @@ from dsocr.types import DraftsName, NoRepeat
 RAISED = 1e4
 """Added to the score of a page's next token; a token that a rule bans stays banned."""
 LONE_TOKENS = 1000
+SETTINGS: tuple[DraftsName, ...] = ("off", "fast")
 EACH = 2
 """Pages of every kind."""
 
@@ -70,12 +72,23 @@ class TrueOps:
         return getattr(self._ops, name)
 
     def sample(self, logits: Tensor, state: DecodeState, rows: Tensor) -> Tensor:
-        slots = rows.clamp_min(0).long()
-        places = state.lengths[slots] - state.params[slots, PROMPT]
+        self._raise_true(logits, state, rows, state.lengths[rows.clamp_min(0).long()])
+        return self._ops.sample(logits, state, rows)
+
+    def sample_all(self, logits: Tensor, state: DecodeState, layout: DraftRows) -> Tensor:
+        ops: Any = self._ops
+        self._raise_true(logits, state, layout.owners, layout.positions + 1)
+        sampled: Tensor = ops.sample_all(logits, state, layout)
+        return sampled
+
+    def _raise_true(
+        self, logits: Tensor, state: DecodeState, owners: Tensor, positions: Tensor
+    ) -> None:
+        slots = owners.clamp_min(0).long()
+        places = positions - state.params[slots, PROMPT]
         places = places.clamp(0, self._tokens.shape[1] - 1).long()
         raised = torch.full_like(logits[:, :1], RAISED)
         logits.scatter_add_(1, self._tokens[slots, places][:, None], raised)
-        return self._ops.sample(logits, state, rows)
 
 
 class TrueRunner(GraphRunner):
@@ -87,9 +100,9 @@ class TrueRunner(GraphRunner):
         super().__init__(model, max_num_seqs=max_num_seqs, make_steps=self._make_steps, **settings)
 
     def _make_steps(
-        self, model: DeepseekMoeModel, cache: KVCache, max_rows: int
+        self, model: DeepseekMoeModel, cache: KVCache, max_rows: int, max_drafts: int = 0
     ) -> tuple[Prefill, DecodeOps]:
-        prefill, ops = kernel_steps(model, cache, max_rows)
+        prefill, ops = kernel_steps(model, cache, max_rows, max_drafts)
         steps: Any = TrueOps(ops, self._true)
         return prefill, steps
 
@@ -106,7 +119,7 @@ def drafts_row(bench: Bench) -> Iterator[dict[str, Any]]:
     del bench.runtime
     try:
         pages = true_requests(bench)
-        for setting in ("off", "fast"):
+        for setting in SETTINGS:
             yield from _lines(bench, setting, pages)
     finally:
         gc.collect()
@@ -167,15 +180,21 @@ def _measure(
     """Reads twice as many pages as are in flight, three at least, in turn."""
     count = max(3, 2 * in_flight)
     waiting = deque(_copies(pages, count, max_tokens))
-    before, tokens, done = runtime.load, 0, 0
+    before, tokens, done, steps = runtime.load, 0, 0, 0
+    first: dict[int, float] = {}
+    decoding = 0.0
     torch.cuda.synchronize()
     began = time.perf_counter()
     while done < count:
         while waiting and count - len(waiting) - done < in_flight:
             runtime.submit(waiting.popleft())
+        steps += 1
         for event in runtime.step():
+            if isinstance(event, Text):
+                first.setdefault(event.request_id, time.perf_counter())
             if isinstance(event, Done):
                 done, tokens = done + 1, tokens + len(event.output_ids)
+                decoding += time.perf_counter() - first[event.request_id]
     seconds = time.perf_counter() - began
     return {
         "drafts": setting,
@@ -185,6 +204,8 @@ def _measure(
         "tokens/s": round(tokens / seconds),
         "s a page": round(seconds * in_flight / count, 3),
         "tokens a page": round(tokens / count),
+        "decoded tokens/s of a page": round(tokens / decoding),
+        "steps": steps,
         "drafted": runtime.load.drafted - before.drafted,
         "accepted": runtime.load.accepted - before.accepted,
     }

@@ -45,7 +45,7 @@ def summarize(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         "drafts: gundam pages/s, 256 in flight": drafted("mixed", "pages/s", **{"in flight": 256}),
         "drafts: gundam pages/s, 32 in flight": drafted("mixed", "pages/s", **{"in flight": 32}),
         "drafts: lone gundam page s, 1,000 tokens": drafted("alone", "s a page"),
-        "drafts: single-stream tok/s": drafted("alone", "tokens/s"),
+        "drafts: single-stream tok/s": drafted("alone", "decoded tokens/s of a page"),
         "drafts: loss in % where nothing can be drafted": _loss(
             drafted("nothing to draft", "tokens/s"),
             figure("drafts", "tokens/s", max, pages="nothing to draft", drafts="off"),

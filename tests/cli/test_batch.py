@@ -256,6 +256,14 @@ def test_progress_of_a_watched_folder_has_no_total(capsys: pytest.CaptureFixture
     assert "2 documents, 0.00 pages/s, 0 flagged, 0 failed" in capsys.readouterr().err
 
 
+def test_progress_has_the_sums_of_drafts(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = batch_display.BatchDisplay(None, quiet=False, bar=None)
+    shown._began = 0.0
+    shown.page_done(Counts(drafted=500, accepted=300))
+    shown.write_line()
+    assert "0 failed, 300 of 500 drafted tokens accepted" in capsys.readouterr().err
+
+
 def test_a_log_gets_lines_of_progress_while_a_page_takes_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ from dsocr.runtime.execution.model_runner import ModelRunner
 from dsocr.runtime.loop import Done, Event, Runtime, Text
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import InputProcessor
+from dsocr.runtime.text.draft_lookup import Grammar
 from dsocr.runtime.text.repetition import TokenKinds, token_kinds
 from dsocr.runtime.text.tokenizer import Tokenizer
 
@@ -39,9 +40,11 @@ def graph_runtime(
     *,
     drafting: Any = None,
     lookahead: int = 1,
+    grammar: Grammar | None = None,
     **settings: Any,
 ) -> Runtime:
-    """One that chooses tokens on the device, a step ahead; 8 pages at most."""
+    """One that chooses tokens on the device, a step ahead; 8 pages at most. With a grammar it looks
+    up drafts there."""
     runner = GraphRunner(
         model,
         num_tokens=model.spec.decoder.max_positions,
@@ -49,14 +52,20 @@ def graph_runtime(
         special=tokenizer.special,
         digits=_kinds(tokenizer).digits,
         make_steps=make_steps,
+        grammar=grammar,
     )
-    return _runtime(runner, tokenizer, drafting, lookahead=lookahead, **settings)
+    ahead = {"lookahead": lookahead, "waits": runner.waits}
+    return _runtime(runner, tokenizer, drafting, **ahead, **settings)
 
 
 def _runtime(
     runner: ModelRunner, tokenizer: Tokenizer, drafting: Any = None, **settings: Any
 ) -> Runtime:
-    processor = InputProcessor(runner.model, tokenizer, _kinds(tokenizer), drafting=drafting)
+    processor = InputProcessor(
+        *(runner.model, tokenizer, _kinds(tokenizer)),
+        drafting=drafting,
+        drafts_on_device=isinstance(runner, GraphRunner) and runner.drafts is not None,
+    )
     return Runtime(runner, processor, **settings)
 
 

@@ -22,6 +22,7 @@ from dsocr.runtime.cache.block_allocator import BlockAllocator
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.execution.model_runner import ModelRunner
+from dsocr.runtime.kernels.drafts.tables import MAX_DRAFT
 from dsocr.runtime.loop import Done, Event, Failed, drafts_in
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.models.deepseek_ocr2 import DeepseekOcr2
@@ -32,7 +33,7 @@ from dsocr.runtime.text.drafter import Drafter, Drafting
 from dsocr.runtime.text.tokenizer import Tokenizer
 from dsocr.runtime.weights.loader import load_model
 from dsocr.types import DraftsName, NoRepeat
-from tests.runtime.plain_decode import plain_steps
+from tests.runtime.plain_decode import plain_draft_steps, plain_steps
 from tests.runtime.reading import graph_runtime, outputs, plain_runtime, run
 from tests.runtime.reference import golden
 from tests.runtime.test_generation import Restricted, assert_equal_while_safe, generate, sequence
@@ -451,3 +452,32 @@ def test_a_sequence_has_no_draft_while_its_newest_token_is_sampled(tokenizer: To
 )
 def test_exact_drafts_need_float32(setting: DraftsName, dtype: torch.dtype, expected: bool) -> None:
     assert drafts_in(setting, dtype) is expected
+
+
+def test_drafts_of_the_device_change_no_token(
+    tiny_model: DeepseekOcr,
+    tokenizer: Tokenizer,
+    written: Done,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pages that know their text, half of it, none, or another one, with tokens of several steps in
+    flight and with the steps' results awaited."""
+    truth, drafting = tokenizer.decode(written.output_ids), Drafting(tokenizer)
+    layers = ([truth], [truth[: len(truth) // 2]], [], [truth[::-1]])
+    for waits in (False, True):
+        runtime = graph_runtime(
+            *(tiny_model, tokenizer, plain_draft_steps),
+            drafting=drafting,
+            grammar=drafting.grammar,
+            limits=Limits(max_num_seqs=3, max_draft_tokens=0, max_ahead=MAX_DRAFT),
+        )
+        monkeypatch.setattr(runtime, "_waits", lambda waits=waits: waits)
+        for number, layer in enumerate(layers):
+            runtime.submit(asked(number, layer=layer, max_tokens=60 - number))
+
+        events = run(runtime)
+
+        assert outputs(events) == {
+            number: written.output_ids[: 60 - number] for number in range(len(layers))
+        }
+        assert runtime.load.accepted > 30

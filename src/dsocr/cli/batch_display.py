@@ -74,7 +74,10 @@ class BatchDisplay:
         if counts.documents and self._num_documents is not None:
             left = max(0, self._num_documents - counts.documents) * seconds / counts.documents
             parts.append(f"{duration(left)} left")
-        return ", ".join([*parts, f"{counts.flagged} flagged", f"{counts.failed} failed"])
+        parts += [f"{counts.flagged} flagged", f"{counts.failed} failed"]
+        if counts.drafted:
+            parts.append(f"{counts.accepted} of {counts.drafted} drafted tokens accepted")
+        return ", ".join(parts)
 
 
 @contextlib.contextmanager

@@ -19,12 +19,14 @@ from dsocr.process.machine import num_cores
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import make_current
 from dsocr.runtime.execution.decode_step import can_decode
+from dsocr.runtime.execution.draft_graph import MAX_DRAFTS
 from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.execution.memory_plan import MemoryPlan, plan_memory
 from dsocr.runtime.execution.model_runner import Launched, ModelRunner, Runner
 from dsocr.runtime.execution.oom_split import OomSplittingRunner
 from dsocr.runtime.execution.sampler import NotANumber, RowResult, SampledRun, SampledToken
 from dsocr.runtime.execution.vision_runner import VisionRunner
+from dsocr.runtime.kernels.drafts.tables import MAX_DRAFT
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import InputProcessor, InputQueue, Request
 from dsocr.runtime.scheduling.scheduler import (
@@ -35,6 +37,7 @@ from dsocr.runtime.scheduling.scheduler import (
 )
 from dsocr.runtime.scheduling.sequence import FinishReason, Sequence
 from dsocr.runtime.spec import window_of
+from dsocr.runtime.text.draft_lookup import Grammar
 from dsocr.runtime.text.drafter import Drafting
 from dsocr.runtime.text.prompt import PromptError, PromptTooLong
 from dsocr.runtime.text.repetition import TokenKinds, token_kinds
@@ -139,14 +142,16 @@ class Runtime:
         *,
         limits: Limits | None = None,
         lookahead: int = 0,
+        waits: Callable[[], bool] = lambda: False,
         executor: Executor | None = None,
     ) -> None:
         """The runner's cache must hold one full context: the oldest sequence is never preempted.
+        `waits`: whether the step in flight is to be collected before the next one is launched.
         `executor` prepares requests ahead."""
         self.scheduler = Scheduler(runner.allocator, limits or Limits())
         self._runner, self._tokenizer = OomSplittingRunner(runner), processor.tokenizer
         self._inputs = InputQueue(processor, max_prepared=MAX_PREPARED, executor=executor)
-        self._lookahead = lookahead
+        self._lookahead, self._waits = lookahead, waits
         self._num_drafted = self._num_accepted = 0
         self._pages: dict[int, _ActivePage] = {}
         self._in_flight: deque[tuple[ScheduledStep, Launched | None]] = deque()
@@ -217,6 +222,8 @@ class Runtime:
         events = self._accept_prepared()
         if started := self.scheduler.start_encoding():
             return [*events, *(Started(one.request_id) for one in started)]
+        if self._in_flight and self._waits():
+            events += self._collect(*self._in_flight.popleft())
         # nothing is launched after a step that is to be split: steps must run in order
         fits = all(launched is not None for _, launched in self._in_flight)
         if fits and (scheduled := self.scheduler.schedule()) is not None:
@@ -255,7 +262,10 @@ class Runtime:
                 if sequence.finish_reason is not None:
                     events += self._finish(sequence, sequence.finish_reason)
             elif isinstance(result, SampledRun):
-                self._count_drafts(sequence, len(drafts), len(result.results) - 1)
+                num_accepted = len(result.results) - 1
+                self._count_drafts(sequence, result.num_drafted, num_accepted)
+                if not drafts:
+                    self.scheduler.add_drafted(sequence, num_accepted)
                 events += self._receive(sequence, result.results)
             else:
                 events += self._receive(sequence, (result,))
@@ -276,13 +286,13 @@ class Runtime:
         return []
 
     def _count_drafts(self, sequence: Sequence, drafted: int, accepted: int) -> None:
-        if sequence.drafter is not None:
-            sequence.drafter.record(drafted, accepted)
+        if sequence.draft_counts is not None:
+            sequence.draft_counts.record(drafted, accepted)
         self._num_drafted += drafted
         self._num_accepted += accepted
 
     def _finish(self, sequence: Sequence, finish_reason: FinishReason) -> list[Event]:
-        page, drafter = self._pages[sequence.request_id], sequence.drafter
+        page, counts = self._pages[sequence.request_id], sequence.draft_counts
         text = page.new_text() + page.detokenizer.finish()
         self._drop(sequence.request_id)
         done = Done(
@@ -293,8 +303,8 @@ class Runtime:
             output_ids=sequence.output_ids,
             logprobs=sequence.logprobs,
             text_ends=self._tokenizer.text_ends(sequence.output_ids),
-            num_drafted=drafter.num_drafted if drafter is not None else 0,
-            num_accepted=drafter.num_accepted if drafter is not None else 0,
+            num_drafted=counts.num_drafted if counts is not None else 0,
+            num_accepted=counts.num_accepted if counts is not None else 0,
         )
         return [Text(sequence.request_id, text), done]
 
@@ -327,16 +337,21 @@ def make_runtime(
     called with the name of a stage when it is complete, `report` with what begins and how many
     parts of it are done, of how many. Raises `DeviceError` if memory is short."""
     vision = VisionRunner(model)
-    drafts = drafts_in(config.drafts, model.dtype)
+    drafting = Drafting(tokenizer) if drafts_in(config.drafts, model.dtype) else None
+    on_device = config.drafts == "fast" and config.kernels and can_decode(model)
     report("measuring memory", 0, 0)
-    plan = plan_memory(model, vision, config, max_draft_tokens=MAX_DRAFT_TOKENS if drafts else 0)
+    max_drafts = MAX_DRAFTS if on_device else MAX_DRAFT_TOKENS if drafting else 0
+    plan = plan_memory(model, vision, config, max_draft_tokens=max_drafts)
     mark("memory")
     kinds = token_kinds(tokenizer)
-    runner, lookahead = _make_runner(model, vision, tokenizer, config, plan, kinds, report)
+    grammar = drafting.grammar if drafting and on_device else None
+    runner = _make_runner(model, vision, tokenizer, config, plan, kinds, grammar, report)
+    waits = runner.waits if isinstance(runner, GraphRunner) else None
     processor = InputProcessor(
         *(model, tokenizer, kinds, config.max_tiles),
         pin=model.device.type == "cuda",
-        drafting=Drafting(tokenizer) if drafts else None,
+        drafting=drafting,
+        drafts_on_device=on_device,
     )
     runtime = Runtime(
         runner,
@@ -347,8 +362,12 @@ def make_runtime(
             prefill_share=config.prefill_share,
             pixels_per_token=model.spec.views.encode_pixels_per_prompt_token,
             window=window_of(model.spec.decoder),
+            max_draft_tokens=0 if on_device else MAX_DRAFT_TOKENS,
+            max_ahead=MAX_DRAFT if on_device else 0,
         ),
-        lookahead=0 if drafts else lookahead,  # a draft follows the newest token, read on the host
+        # a draft that is looked up on the host follows the newest token
+        lookahead=0 if waits is None or (drafting and not on_device) else 1,
+        waits=waits or (lambda: False),
         executor=_make_executor(model.device, config.threads or num_cores()),
     )
     return runtime, plan
@@ -377,24 +396,24 @@ def _make_runner(
     config: RuntimeConfig,
     plan: MemoryPlan,
     kinds: TokenKinds,
+    grammar: Grammar | None,
     report: Callable[[str, int, int], None],
-) -> tuple[Runner, int]:
-    """The fastest runner for this device, and its `lookahead`."""
+) -> ModelRunner:
+    """The fastest runner for this device."""
     num_tokens, cache_dtype = plan.cache_tokens, plan.cache_dtype
     if not (config.kernels and can_decode(model)):
-        runner = ModelRunner(model, num_tokens=num_tokens, cache_dtype=cache_dtype, vision=vision)
-        return runner, 0
-    graph_runner = GraphRunner(
+        return ModelRunner(model, num_tokens=num_tokens, cache_dtype=cache_dtype, vision=vision)
+    return GraphRunner(
         model,
         num_tokens=num_tokens,
         max_num_seqs=plan.max_num_seqs,
         special=tokenizer.special,
         digits=kinds.digits,
+        grammar=grammar,
         cache_dtype=cache_dtype,
         vision=vision,
         on_captured=partial(report, "capturing graphs"),
     )
-    return graph_runner, 1
 
 
 _NOT_PREPARED = "The page image could not be prepared for the model; the log has the details."

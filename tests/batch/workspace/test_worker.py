@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,9 @@ from dsocr.batch.workspace.claims import Claims, Heartbeat
 from dsocr.batch.workspace.export import ExportJob, export_documents
 from dsocr.batch.workspace.layout import BatchOptions, Plan, ShardFormat, write_options
 from dsocr.batch.workspace.planner import plan_documents, plan_retry
+from dsocr.batch.workspace.records import PageRecord
 from dsocr.batch.workspace.report import find_problems, pages_to_retry, read_status
+from dsocr.batch.workspace.shards import read_shard
 from dsocr.batch.workspace.sources import find_files
 from dsocr.batch.workspace.stores.store import Store, open_store
 from dsocr.batch.workspace.worker import Counts, RunConfig, run_worker
@@ -33,6 +37,15 @@ class DownEngine(FakeEngine):
         raise EngineUnavailable("it is down")
 
 
+class DraftingEngine(FakeEngine):
+    """Each page has 8 drafted tokens, of which 5 are right."""
+
+    async def recognize(self, *page: Any, **rest: Any) -> PageResult:
+        result = await super().recognize(*page, **rest)
+        usage = replace(result.usage, drafted_tokens=8, accepted_tokens=5)
+        return replace(result, usage=usage)
+
+
 async def run(
     store: Store, engine: FakeEngine | None = None, config: RunConfig | None = None
 ) -> Counts:
@@ -51,6 +64,18 @@ def made(folder: Path) -> None:
     (folder / "broken.png").write_bytes(png(["x"])[:60])
     (folder / "again.png").write_bytes((folder / "00000.png").read_bytes())
     (folder / "notes.txt").write_text("no document")
+
+
+async def test_drafted_tokens_are_summed_and_not_recorded(tmp_path: Path) -> None:
+    make_documents(tmp_path / "in", 3)
+    store = planned(str(tmp_path / "work"), str(tmp_path / "in"))
+
+    counts = await run(store, DraftingEngine())
+
+    assert (counts.drafted, counts.accepted) == (24, 15)
+    records = [record for key in shards_of(store) for record in read_shard(store, key)]
+    usages = [record.result.usage for record in records if isinstance(record, PageRecord)]
+    assert [(usage.drafted_tokens, usage.accepted_tokens) for usage in usages] == [(0, 0)] * 3
 
 
 async def test_failures_keep_their_place_and_other_files_are_listed(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from dsocr.server.contracts.openai.answer import Totals
+from dsocr.server.contracts.openai.chat import _usage
 from tests.fakes import pdf, png
 from tests.server.conftest import Client
 
@@ -48,6 +50,19 @@ def test_image_of_a_message_is_answered_with_its_text(http: TestClient) -> None:
     assert choice["finish_reason"] == "stop"
     assert answer["object"] == "chat.completion"
     assert answer["usage"] == {"prompt_tokens": 0, "completion_tokens": 2, "total_tokens": 2}
+
+
+def test_drafted_tokens_are_predicted_ones() -> None:
+    totals = Totals(prompt_tokens=3, completion_tokens=9, drafted_tokens=8, accepted_tokens=5)
+    assert _usage(totals) == {
+        "prompt_tokens": 3,
+        "completion_tokens": 9,
+        "total_tokens": 12,
+        "completion_tokens_details": {
+            "accepted_prediction_tokens": 5,
+            "rejected_prediction_tokens": 3,
+        },
+    }
 
 
 def test_pages_of_a_pdf_are_joined_as_in_the_own_api(http: TestClient) -> None:

@@ -55,6 +55,9 @@ class Counts:
     flagged: int = 0
     failed: int = 0
     """Pages that failed, and documents that could not be opened."""
+    drafted: int = 0
+    accepted: int = 0
+    """Drafted tokens of the pages, and those of them that became output. No record has them."""
 
 
 class RunObserver(Protocol):
@@ -148,6 +151,8 @@ class _Tracker:
         if result.error is None:
             self.counts.pages += 1
             self.counts.flagged += bool(result.flags)
+        self.counts.drafted += result.usage.drafted_tokens
+        self.counts.accepted += result.usage.accepted_tokens
         self.observer.page_done(self.counts)
         if result.error is not None:
             self._failed(f"{printable(entry.uri)}: page {result.index + 1}: {result.error.message}")

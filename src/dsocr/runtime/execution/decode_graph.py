@@ -6,6 +6,7 @@ Nothing here synchronizes with the device. A decoding sequence has a slot, a row
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from dsocr.runtime.execution.cuda_graph import capture, graph_pool, skip_on_oom
 from dsocr.runtime.kernels.decode_attention import DecodeSequences
+from dsocr.runtime.kernels.drafts.tables import DraftTables, make_draft_tables
 from dsocr.runtime.kernels.repetition_flags import CHECK_OFF, make_repetition_state
 from dsocr.runtime.kernels.sampling import (
     GUARDS_PROMPT,
@@ -28,6 +30,7 @@ from dsocr.runtime.kernels.sampling import (
     REPETITION_CHECK,
     TokenHistories,
 )
+from dsocr.runtime.text.draft_lookup import Grammar
 from dsocr.types import NoRepeat
 
 MISSES_BEFORE_CAPTURE = 64
@@ -53,9 +56,11 @@ class DecodeState:
         end: int,
         device: torch.device,
         digits: Collection[int] = (),
+        grammar: Grammar | None = None,
     ) -> None:
         """`exempt` and `end` as in `TokenHistories`. `digits` are the tokens that the
-        repetition check leaves out to find counting; empty: no check."""
+        repetition check leaves out to find counting; empty: no check. With a `grammar` the
+        sequences have drafts."""
 
         def table(width: int) -> Tensor:
             return torch.zeros(num_slots, width, dtype=torch.int32, device=device)
@@ -71,6 +76,9 @@ class DecodeState:
             end,
         )
         self.traces = make_repetition_state(self.tokens, digits)
+        self.drafts: DraftTables | None = None
+        if grammar is not None:
+            self.drafts = make_draft_tables(num_slots, grammar, device)
 
     @property
     def lengths(self) -> Tensor:
@@ -120,7 +128,11 @@ class DecodeState:
     def to_device(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         """int32 values on the device, copied asynchronously."""
         pinned = self.device.type == "cuda"
-        host = torch.tensor(values, dtype=torch.int32, pin_memory=pinned)
+        if isinstance(values, array):  # torch reads one number after another otherwise
+            host = torch.frombuffer(values, dtype=torch.int32)
+            host = host.pin_memory() if pinned else host.clone()
+        else:
+            host = torch.tensor(values, dtype=torch.int32, pin_memory=pinned)
         return host.to(self.device, non_blocking=True)
 
 
@@ -146,7 +158,8 @@ class DecodeOutput:
 
     sampled: Tensor
     """(3, B) int32: tokens, log-probabilities (bits of float32), flags (`kernels.sampling` and
-    `kernels.repetition_flags`)."""
+    `kernels.repetition_flags`); where sequences have drafts a fourth row, their lengths in the next
+    step."""
     logits: Tensor
     """(B, vocabulary) float32, banned tokens at minus infinity."""
 

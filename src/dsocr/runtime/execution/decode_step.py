@@ -128,28 +128,43 @@ class DecodeStep:
         self, residual: Tensor, sequences: DecodeSequences, tuning: DecodeTuning
     ) -> Tensor:
         changes: Tensor | None = None
-        experts = len(self._layers), max(layer.experts.num_experts for layer in self._layers)
-        counts = residual.new_zeros(experts, dtype=torch.int32)
-        for layer, counted in zip(self._layers, counts, strict=True):
+        for layer, counts in zip(self._layers, self._zero_counts(), strict=True):
             residual, x = add_rmsnorm_fused(residual, changes, layer.attention_norm, self._eps)
             attended = self._attend(F.linear(x, layer.qkv), layer, sequences, tuning.split)
             change = F.linear(attended, layer.out)
-            if layer.router is None:
-                residual, x = add_rmsnorm_fused(
-                    residual, change.unsqueeze(1), layer.experts_norm, self._eps
-                )
-                inner = silu_mul_fused(F.linear(x, layer.gate_up))
-                changes = F.linear(inner, layer.experts.down).unsqueeze(1)
-            else:
-                residual, x, routes = norm_route_fused(
-                    *(residual, change, layer.experts_norm, self._eps, layer.router),
-                    *(layer.experts, sequences.rows, counted),
-                    tile=tuning.router,
-                )
-                changes = experts_decode_fused(
-                    x, routes, layer.experts, up=tuning.up, down=tuning.down
-                )
+            residual, changes = self._mlp(residual, change, layer, sequences.rows, counts, tuning)
         return self.head(add_rmsnorm_fused(residual, changes, self._norm, self._eps)[1])
+
+    def _zero_counts(self) -> Tensor:
+        """(layers, experts) int32: tokens of each expert, which the routing counts."""
+        experts = len(self._layers), max(layer.experts.num_experts for layer in self._layers)
+        return self._embeddings.new_zeros(experts, dtype=torch.int32)
+
+    def _mlp(
+        self,
+        residual: Tensor,
+        change: Tensor,
+        layer: LayerWeights,
+        rows: Tensor,
+        counts: Tensor,
+        tuning: DecodeTuning,
+    ) -> tuple[Tensor, Tensor]:
+        """residual + change (T, hidden), and what the layer's experts or its dense MLP add to it
+        (T, any, hidden). `rows` (T,) are below 0 for padding."""
+        if layer.router is None:
+            residual, x = add_rmsnorm_fused(
+                residual, change.unsqueeze(1), layer.experts_norm, self._eps
+            )
+            inner = silu_mul_fused(F.linear(x, layer.gate_up))
+            return residual, F.linear(inner, layer.experts.down).unsqueeze(1)
+        residual, x, routes = norm_route_fused(
+            *(residual, change, layer.experts_norm, self._eps, layer.router),
+            *(layer.experts, rows, counts),
+            tile=tuning.router,
+        )
+        return residual, experts_decode_fused(
+            x, routes, layer.experts, up=tuning.up, down=tuning.down
+        )
 
     def _attend(
         self,

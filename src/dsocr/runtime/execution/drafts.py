@@ -44,7 +44,8 @@ def keep_right(chunks: Many[ScheduledChunk], sampled: Many[RowResult]) -> list[S
 def _chunk_result(chunk: ScheduledChunk, rows: Iterator[RowResult]) -> SampleResult:
     if not chunk.drafts:
         return next(rows)
-    return SampledRun(_right_beginning([next(rows) for _ in (*chunk.drafts, None)], chunk.drafts))
+    results = [next(rows) for _ in (*chunk.drafts, None)]
+    return SampledRun(_right_beginning(results, chunk.drafts), len(chunk.drafts))
 
 
 def _right_beginning(results: Many[RowResult], drafts: Many[int]) -> tuple[RowResult, ...]:

@@ -1,7 +1,8 @@
 """The runner for kernels and CUDA graphs: steps are enqueued and tokens stay on the device.
 
-Views are encoded as in `ModelRunner`; output tokens are sampled on the device, but for those of
-chunks with drafts, which are computed as prompts are and sampled on the host. A step that ran
+Views are encoded as in `ModelRunner`; output tokens are sampled on the device. Drafts are looked up
+and verified there too where the runner has a grammar; those that a chunk brings along are computed
+as prompts are and sampled on the host. A step that ran
 out of memory half way can be launched again once the steps before it are collected: its sequences
 are then uploaded again.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection
 from collections.abc import Sequence as Many
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,11 +28,15 @@ from dsocr.runtime.execution.decode_graph import (
 )
 from dsocr.runtime.execution.decode_step import DecodeStep
 from dsocr.runtime.execution.decoder_weights import DeepseekMoeModel
+from dsocr.runtime.execution.device_drafts import DeviceDrafts
+from dsocr.runtime.execution.draft_graph import MAX_DRAFTS, DraftGraphs, DraftOutput
+from dsocr.runtime.execution.draft_step import DraftStep
 from dsocr.runtime.execution.model_runner import Launched, ModelRunner
 from dsocr.runtime.execution.prefill_step import PrefillStep
 from dsocr.runtime.execution.sampler import (
     NotANumber,
     RowResult,
+    SampledRun,
     SampledToken,
     SampleResult,
     draw,
@@ -40,18 +46,23 @@ from dsocr.runtime.kernels.repetition_flags import CHECK_ALWAYS, CHECK_OFF, CHEC
 from dsocr.runtime.kernels.sampling import END, FULL, NOT_A_NUMBER, STUCK
 from dsocr.runtime.scheduling.scheduler import ScheduledChunk, ScheduledStep
 from dsocr.runtime.scheduling.sequence import Ending, Sequence
+from dsocr.runtime.text.draft_lookup import Grammar
 from dsocr.runtime.text.tokenizer import SpecialTokens
 
 Prefill = Callable[[Batch], Tensor]
 """A batch of prompts to hidden states (T, hidden) after the final norm; fills the cache."""
-MakeSteps = Callable[[DeepseekMoeModel, KVCache, int], tuple[Prefill, DecodeOps]]
-"""Makes both from the model, the cache and the largest number of rows of a decode step."""
+MakeSteps = Callable[..., tuple[Prefill, DecodeOps]]
+"""Makes both from the model, the cache and the largest number of rows of a decode step, and where
+drafts are looked up on the device from the largest number of drafts."""
 
 
 def kernel_steps(
-    model: DeepseekMoeModel, cache: KVCache, max_rows: int
+    model: DeepseekMoeModel, cache: KVCache, max_rows: int, max_drafts: int = 0
 ) -> tuple[Prefill, DecodeOps]:
-    return PrefillStep(model, cache).hidden, DecodeStep(model, cache, max_rows)
+    prefill = PrefillStep(model, cache).hidden
+    if max_drafts:
+        return prefill, DraftStep(model, cache, max_rows, max_drafts)
+    return prefill, DecodeStep(model, cache, max_rows)
 
 
 class GraphRunner(ModelRunner):
@@ -65,13 +76,14 @@ class GraphRunner(ModelRunner):
         max_num_seqs: int,
         special: SpecialTokens,
         digits: Collection[int] = (),
+        grammar: Grammar | None = None,
         cache_dtype: torch.dtype | None = None,
         vision: VisionRunner | None = None,
         make_steps: MakeSteps = kernel_steps,
         on_captured: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        """`on_captured` is called with the number of graphs that are captured at the start, so far
-        and in all."""
+        """With a `grammar` drafts are looked up on the device. `on_captured` is called with the
+        number of graphs that are captured at the start, so far and in all."""
         super().__init__(model, num_tokens=num_tokens, cache_dtype=cache_dtype, vision=vision)
         positions = model.spec.decoder.max_positions
         self.state = DecodeState(
@@ -82,8 +94,10 @@ class GraphRunner(ModelRunner):
             end=special.eos,
             device=model.device,
             digits=digits,
+            grammar=grammar,
         )
-        self._prefill, self._ops = make_steps(model, self.cache, max_num_seqs)
+        drafts = () if grammar is None else (MAX_DRAFTS,)
+        self._prefill, self._ops = make_steps(model, self.cache, max_num_seqs, *drafts)
         self.graph = DecodeGraph(self._ops, self.state, max_rows=max_num_seqs)
         first = (max_num_seqs, 1)
         for done, num_rows in enumerate(first):
@@ -93,9 +107,21 @@ class GraphRunner(ModelRunner):
         # to date if that is its sequence's list object: a sequence gets a new one when released
         self._uploaded: list[list[int] | None] = [None] * max_num_seqs
         self._num_blocks = [0] * max_num_seqs
+        self.drafts: DeviceDrafts | None = None
+        if grammar is not None:
+            ops: Any = self._ops
+            graphs = DraftGraphs(ops, self.state, max_rows=max_num_seqs)
+            graphs.capture_first()
+            self.drafts = DeviceDrafts(graphs, self.state, BLOCK_SIZE)
 
     def run_idle_work(self) -> bool:
-        return super().run_idle_work() or self.graph.capture_one()
+        if super().run_idle_work() or self.graph.capture_one():
+            return True
+        return self.drafts is not None and self.drafts.graphs.capture_one()
+
+    def waits(self) -> bool:
+        """Whether the next step is to be launched after the one before is collected."""
+        return self.drafts is not None and self.drafts.waits
 
     @torch.inference_mode()
     def launch(self, step: ScheduledStep) -> Launched:
@@ -110,7 +136,7 @@ class GraphRunner(ModelRunner):
 
     def _launch(self, step: ScheduledStep) -> Launched:
         self._encode([one for one in step.to_encode if not one.ended])
-        launched = _StepInFlight(len(step.chunks))
+        launched = _StepInFlight(len(step.chunks), self.drafts)
         live = [index for index, one in enumerate(step.chunks) if not one.sequence.ended]
         num_decodes = bisect_left(live, step.num_decodes)
         decodes, prefills = live[:num_decodes], live[num_decodes:]
@@ -126,7 +152,8 @@ class GraphRunner(ModelRunner):
             sequences = [step.chunks[index].sequence for index in decodes]
             slots = _slots(sequences)
             self._sync_slots(slots, sequences)
-            output = self.graph.decode(slots)
+            drafted_output = self.drafts.decode(slots) if self.drafts is not None else None
+            output = drafted_output or self.graph.decode(slots)
             self._copy_out(output, sequences, decodes, launched)
         launched.record()
         return launched
@@ -180,6 +207,9 @@ class GraphRunner(ModelRunner):
                 added.append((slot, index, table[index]))
             num_blocks[slot] = len(table)
         self.state.append_blocks(added)
+        if self.drafts is not None:
+            grown = [(slot, num_blocks[slot] * BLOCK_SIZE) for slot, _ in outdated]
+            self.drafts.set_capacities(grown)
 
     def _upload(self, sequence: Sequence) -> None:
         slot, table = _slot(sequence), sequence.block_table
@@ -194,10 +224,12 @@ class GraphRunner(ModelRunner):
             guards_prompt=sequence.guards_prompt,
             repetition_check=_repetition_check(sequence),
         )
+        if self.drafts is not None:
+            self.drafts.upload(slot, sequence)
 
     def _copy_out(
         self,
-        output: DecodeOutput,
+        output: DecodeOutput | DraftOutput,
         sequences: Many[Sequence],
         indices: Many[int],
         launched: _StepInFlight,
@@ -205,9 +237,13 @@ class GraphRunner(ModelRunner):
         drawn = [row for row, one in enumerate(sequences) if one.params.temperature > 0]
         for row in drawn:
             self._draw(output, row, sequences[row])
-        launched.copy_results(output.sampled, indices)
+        slots = _slots(sequences)
+        if isinstance(output, DraftOutput):
+            launched.copy_draft_results(output, indices, slots)
+        else:
+            launched.copy_results(output.sampled, indices, slots)
 
-    def _draw(self, output: DecodeOutput, row: int, sequence: Sequence) -> None:
+    def _draw(self, output: DecodeOutput | DraftOutput, row: int, sequence: Sequence) -> None:
         """Replaces the best token by a drawn one. Every index is a tensor: a number would need
         synchronization."""
         logits = output.logits[row]
@@ -225,17 +261,22 @@ class GraphRunner(ModelRunner):
 class _StepInFlight:
     """A step in flight and the host memory that its results are copied to."""
 
-    def __init__(self, num_chunks: int) -> None:
+    def __init__(self, num_chunks: int, drafts: DeviceDrafts | None = None) -> None:
         self._results: list[SampleResult] = [None] * num_chunks
-        self._parts: list[tuple[Tensor, Many[int]]] = []
+        self._drafts = drafts
+        self._parts: list[tuple[Tensor, Many[int], Many[int]]] = []
+        self._draft_parts: list[tuple[Tensor, int, Many[int], Many[int]]] = []
         self._done: torch.cuda.Event | None = None
 
-    def copy_results(self, sampled: Tensor, indices: Many[int]) -> None:
-        """Enqueues a copy of (3, B), whose first columns are the results of these chunks; on the
-        device they are overwritten by the next step."""
-        on_cuda = sampled.device.type == "cuda"
-        host = torch.empty(sampled.shape, dtype=sampled.dtype, pin_memory=on_cuda)
-        self._parts.append((host.copy_(sampled, non_blocking=True), indices))
+    def copy_results(self, sampled: Tensor, indices: Many[int], slots: Many[int]) -> None:
+        """Enqueues a copy of `DecodeOutput.sampled`, whose first columns are the results of these
+        chunks and slots; on the device they are overwritten by the next step."""
+        self._parts.append((_to_host(sampled), indices, slots))
+
+    def copy_draft_results(self, output: DraftOutput, indices: Many[int], slots: Many[int]) -> None:
+        """As `copy_results`, of a step with drafts."""
+        host = _to_host(output.results)
+        self._draft_parts.append((host, output.num_rows, indices, slots))
 
     def set_results(self, results: Many[SampleResult], indices: Many[int]) -> None:
         """Results that are on the host already, of these chunks."""
@@ -244,15 +285,20 @@ class _StepInFlight:
 
     def record(self) -> None:
         """Records the event that `collect` waits for, after all copies."""
-        if any(part.is_pinned() for part, _ in self._parts):
+        if any(part.is_pinned() for part in self._copies()):
             self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._done.record()
+
+    def _copies(self) -> list[Tensor]:
+        return [*(part for part, *_ in self._parts), *(part for part, *_ in self._draft_parts)]
 
     def collect(self) -> list[SampleResult]:
         if self._done is not None:
             self._done.synchronize()  # the one sync of a step
-        for part, indices in self._parts:
-            tokens, bits, flags = part
+        for part, indices, slots in self._parts:
+            tokens, bits, flags, *following = part
+            if self._drafts is not None and following:
+                self._drafts.record(slots, following[0].tolist())
             columns = zip(
                 tokens.tolist(), bits.view(torch.float32).tolist(), flags.tolist(), strict=True
             )
@@ -262,7 +308,44 @@ class _StepInFlight:
                     if flag
                     else SampledToken(token, logprob, None, False)
                 )
+        for part, num_rows, indices, slots in self._draft_parts:
+            self._collect_runs(part, num_rows, indices, slots)
         return self._results
+
+    def _collect_runs(
+        self, part: Tensor, num_rows: int, indices: Many[int], slots: Many[int]
+    ) -> None:
+        assert self._drafts is not None
+        tokens, bits, flags = part[: -4 * num_rows].view(3, -1)
+        columns = tokens.tolist(), bits.view(torch.float32).tolist(), flags.tolist()
+
+        def result(at: int) -> RowResult:
+            token, logprob, flag = (column[at] for column in columns)
+            return (
+                _flagged_result(token, logprob, flag)
+                if flag
+                else SampledToken(token, logprob, None, False)
+            )
+
+        kept, starts, counts, following = part[-4 * num_rows :].view(4, -1).tolist()
+        drafted = accepted = 0
+        for row, (index, length, start, count) in enumerate(
+            zip(indices, kept, starts, counts, strict=False)  # and padding
+        ):
+            if count > 0:
+                run = [result(row), *map(result, range(start, start + length - 1))]
+                self._results[index] = SampledRun(tuple(run), count)
+                drafted, accepted = drafted + count, accepted + length - 1
+            elif length:
+                self._results[index] = result(row)
+        self._drafts.record(slots, following, drafted, accepted)
+
+
+def _to_host(values: Tensor) -> Tensor:
+    """A copy, enqueued, in memory that the device can write."""
+    on_cuda = values.device.type == "cuda"
+    host = torch.empty(values.shape, dtype=values.dtype, pin_memory=on_cuda)
+    return host.copy_(values, non_blocking=True)
 
 
 def _flagged_result(token: int, logprob: float, flags: int) -> RowResult:

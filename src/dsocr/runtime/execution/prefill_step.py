@@ -26,7 +26,7 @@ from dsocr.runtime.kernels.prefill_attention import (
     prefill_attention_fused,
     rotate_write_fused,
 )
-from dsocr.runtime.kernels.tuning import prefill_tuning_for
+from dsocr.runtime.kernels.tuning import PrefillTuning, prefill_tuning_for
 
 
 class PrefillStep:
@@ -83,16 +83,22 @@ class PrefillStep:
         return F.linear(attended, layer.out)
 
     def _mlp(self, x: Tensor, layer: LayerWeights) -> Tensor:
-        """Outputs (T, K + 1, hidden) of each token's K experts, then of the shared ones or the
-        dense MLP."""
-        experts, tuning = layer.experts, self.tuning_for(len(x))
-        expert_out = x.new_empty(len(x), experts.num_chosen + 1, x.shape[1])
-        inner = silu_mul_fused(F.linear(x, layer.gate_up))
-        torch.mm(inner, experts.down.t(), out=expert_out[:, experts.num_chosen])
-        if layer.router is not None:
-            routes = route_fused(_router_logits(x, layer.router), experts)
-            experts_prefill_fused(x, routes, experts, expert_out, up=tuning.up, down=tuning.down)
-        return expert_out
+        return mlp_fused(x, layer, self.tuning_for(len(x)))
+
+
+def mlp_fused(
+    x: Tensor, layer: LayerWeights, tuning: PrefillTuning, rows: Tensor | None = None
+) -> Tensor:
+    """Outputs (T, K + 1, hidden) of each token's K experts, then of the shared ones or the dense
+    MLP. `rows` as in `route_fused`."""
+    experts = layer.experts
+    expert_out = x.new_empty(len(x), experts.num_chosen + 1, x.shape[1])
+    inner = silu_mul_fused(F.linear(x, layer.gate_up))
+    torch.mm(inner, experts.down.t(), out=expert_out[:, experts.num_chosen])
+    if layer.router is not None:
+        routes = route_fused(_router_logits(x, layer.router), experts, rows)
+        experts_prefill_fused(x, routes, experts, expert_out, up=tuning.up, down=tuning.down)
+    return expert_out
 
 
 def _router_logits(x: Tensor, router: Tensor) -> Tensor:

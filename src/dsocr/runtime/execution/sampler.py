@@ -40,6 +40,7 @@ class SampledRun(NamedTuple):
 
     results: tuple[RowResult, ...]
     """At least one; all but the last are tokens."""
+    num_drafted: int = 0
 
 
 SampleResult = RowResult | SampledRun

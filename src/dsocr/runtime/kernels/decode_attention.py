@@ -247,14 +247,15 @@ def _attend(
         tl.debug_barrier()  # all threads have stored before the counter is increased
         if tl.atomic_add(COUNTERS + index, 1, sem="acq_rel") == NUM_SPLITS - 1:
             tl.store(COUNTERS + index, 0)
-            _merge(PARTIAL, SUMS, OUT, index, DIM, NUM_SPLITS, SPLIT_BLOCK)
+            merge_splits(PARTIAL, SUMS, OUT, index, DIM, NUM_SPLITS, SPLIT_BLOCK)
 
 
 @triton.jit
-def _merge(
+def merge_splits(
     PARTIAL, SUMS, OUT, index, DIM: tl.constexpr, NUM_SPLITS: tl.constexpr,
     SPLIT_BLOCK: tl.constexpr,
 ):  # fmt: skip
+    """The output of one query and head from its partial results."""
     split, dim = tl.arange(0, SPLIT_BLOCK), tl.arange(0, DIM)
     mask = split < NUM_SPLITS
     # .cg bypasses L1, which may hold values of an earlier launch

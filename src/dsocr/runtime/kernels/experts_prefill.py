@@ -48,15 +48,16 @@ def route(logits: Tensor, experts: ExpertWeights) -> Routes:
     return Routes(weights, ids, counts, lists)
 
 
-def route_fused(logits: Tensor, experts: ExpertWeights) -> Routes:
-    """`route` in one kernel, besides the one that zeroes `counts`."""
+def route_fused(logits: Tensor, experts: ExpertWeights, rows: Tensor | None = None) -> Routes:
+    """`route` in one kernel, besides the one that zeroes `counts`. `rows` (T,) int32 are below 0
+    for padding, which is listed for no expert."""
     count, num_experts = logits.shape
     weights = logits.new_empty(count, experts.num_chosen)
     ids = logits.new_empty(weights.shape, dtype=torch.int32)
     counts = logits.new_zeros(num_experts, dtype=torch.int32)
     lists = logits.new_empty(num_experts, count, dtype=torch.int32)
     _route[(-(-count // ROUTE_TOKENS),)](
-        *(logits, weights, ids, counts, lists, experts.scale, count),
+        *(logits, rows, weights, ids, counts, lists, experts.scale, count),
         TOKENS=ROUTE_TOKENS,
         NUM_EXPERTS=num_experts,
         EXPERT_BLOCK=next_power_of_2(num_experts),
@@ -130,7 +131,7 @@ def _launch_options(tile: PrefillTile, x: Tensor, *, matrices: int) -> dict[str,
 
 @triton.jit(do_not_specialize=["count"])
 def _route(
-    LOGITS, WEIGHTS, IDS, COUNTS, LISTS, scale, count,
+    LOGITS, ROWS, WEIGHTS, IDS, COUNTS, LISTS, scale, count,
     TOKENS: tl.constexpr, NUM_EXPERTS: tl.constexpr, EXPERT_BLOCK: tl.constexpr,
     NUM_CHOSEN: tl.constexpr, CHOSEN_BLOCK: tl.constexpr, NORMALIZES: tl.constexpr,
 ):  # fmt: skip
@@ -138,6 +139,9 @@ def _route(
     token = tl.program_id(0) * TOKENS + tl.arange(0, TOKENS)
     expert, column = tl.arange(0, EXPERT_BLOCK), tl.arange(0, CHOSEN_BLOCK)
     token_mask = token < count
+    is_listed = token_mask
+    if ROWS is not None:
+        is_listed = token_mask & (tl.load(ROWS + token, mask=token_mask, other=-1) >= 0)
     expert_mask = (expert < NUM_EXPERTS)[None, :]
     logits = tl.load(
         LOGITS + token[:, None] * NUM_EXPERTS + expert[None, :],
@@ -154,8 +158,8 @@ def _route(
         probs = tl.where(expert[None, :] == chosen[:, None], -1.0, probs)
         weights = tl.where(column[None, :] == rank, best[:, None], weights)
         tl.store(IDS + token * NUM_CHOSEN + rank, chosen, mask=token_mask)
-        index = tl.atomic_add(COUNTS + chosen, 1, mask=token_mask)
-        tl.store(LISTS + chosen * count + index, token * NUM_CHOSEN + rank, mask=token_mask)
+        index = tl.atomic_add(COUNTS + chosen, 1, mask=is_listed)
+        tl.store(LISTS + chosen * count + index, token * NUM_CHOSEN + rank, mask=is_listed)
     if NORMALIZES:
         weights = weights / tl.sum(weights, 1)[:, None]
     tl.store(

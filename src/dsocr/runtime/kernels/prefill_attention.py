@@ -62,13 +62,15 @@ def rotate_write(
     """q (T, heads * head_dim), rotated; rotated k, and v, are written to their slots (T,).
 
     qkv (T, 3 * heads * head_dim), cosine and sine (positions, head_dim), positions (T,), blocks
-    (2, blocks, block_size, heads, head_dim) of one layer.
+    (2, blocks, block_size, heads, head_dim) of one layer. Slots below 0 are padding.
     """
     block_size, heads, dim = blocks.shape[2:]
     q, k, v = qkv.view(len(qkv), 3, heads, dim).unbind(1)
     angles = cosine[positions].unsqueeze(1), sine[positions].unsqueeze(1)
+    cached = slots >= 0
+    places = slots[cached] // block_size, slots[cached] % block_size
     for part, new in zip(blocks, (rotate(k, *angles), v), strict=True):
-        part[slots // block_size, slots % block_size] = to_cache_dtype(new, blocks.dtype)
+        part[places] = to_cache_dtype(new[cached], blocks.dtype)
     return rotate(q, *angles).flatten(1)
 
 
@@ -166,6 +168,7 @@ def _rotate_write(
     head, dim = tl.arange(0, HEAD_BLOCK)[:, None], tl.arange(0, DIM)[None, :]
     mask = head < HEADS
     position, slot = tl.load(POSITIONS + token), tl.load(SLOTS + token)
+    is_cached = mask & (slot >= 0)
     cosine = tl.load(COSINE + position * DIM + dim).to(tl.float32)
     sine = tl.load(SINE + position * DIM + dim).to(tl.float32)
     qkv = QKV + token * (3 * HEADS * DIM) + tl.minimum(head, HEADS - 1) * DIM
@@ -175,8 +178,8 @@ def _rotate_write(
     tl.store(Q + token * (HEADS * DIM) + head * DIM + dim, q, mask=mask)
     offset = slot // BLOCK_SIZE * block_stride + slot % BLOCK_SIZE * token_stride
     keys = CACHE + offset + head * head_stride + dim
-    tl.store(keys, to_cache(k, CACHE), mask=mask)
-    tl.store(keys + value_stride, to_cache(v, CACHE), mask=mask)
+    tl.store(keys, to_cache(k, CACHE), mask=is_cached)
+    tl.store(keys + value_stride, to_cache(v, CACHE), mask=is_cached)
 
 
 @triton.jit(do_not_specialize=["TILES", "table_stride"])

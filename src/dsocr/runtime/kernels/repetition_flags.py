@@ -79,29 +79,55 @@ def make_repetition_state(tokens: Tensor, digits: Collection[int]) -> Repetition
     return RepetitionState(torch.zeros_like(tokens), is_new, is_digit.to(tokens.device))
 
 
+@dataclass(frozen=True, slots=True)
+class TokenRuns:
+    """The newest tokens of the rows' sequences, where a step adds several."""
+
+    lengths: Tensor
+    """(B,) int32: how many."""
+    starts: Tensor
+    """(B,) int32: where the flags of the second and those after it are; those of the first are at
+    the row's own index."""
+
+
 def flag_repetition(
-    histories: TokenHistories, state: RepetitionState, rows: Tensor, flags: Tensor
+    histories: TokenHistories,
+    state: RepetitionState,
+    rows: Tensor,
+    flags: Tensor,
+    runs: TokenRuns | None = None,
 ) -> None:
-    """Counts the newest token of each row's sequence, and adds `MAY_REPEAT` to its flags (B,) int32
-    where the host should check it. `rows` (B,) are below 0 for padding."""
+    """Counts the newest token of each row's sequence, or its newest `runs`, and adds `MAY_REPEAT`
+    to the flags, int32, of those where the host should check it. `rows` (B,) are below 0 for
+    padding. Without `runs` the flags are (B,)."""
     for row, sequence in enumerate(rows.tolist()):
         if sequence < 0:
             continue
         check = int(histories.params[sequence, REPETITION_CHECK])
         if check == CHECK_OFF:
             continue
-        if check == CHECK_ON:
-            _count_newest(histories, state, sequence)
-        if _may_repeat(histories.params[sequence].tolist()):
-            flags[row] += MAY_REPEAT
+        length = int(histories.params[sequence, LENGTH])
+        count = 1 if runs is None else int(runs.lengths[row])
+        for number in range(count):
+            end = length - count + number + 1
+            if check == CHECK_ON:
+                _count_newest(histories, state, sequence, end)
+            if _may_repeat(histories.params[sequence].tolist(), end):
+                index = int(runs.starts[row]) + number - 1 if runs and number else row
+                flags[index] += MAY_REPEAT
 
 
 def flag_repetition_fused(
-    histories: TokenHistories, state: RepetitionState, rows: Tensor, flags: Tensor
+    histories: TokenHistories,
+    state: RepetitionState,
+    rows: Tensor,
+    flags: Tensor,
+    runs: TokenRuns | None = None,
 ) -> None:
     """`flag_repetition` in one kernel."""
     _flag_repetition[(len(rows),)](
         *(histories.tokens, histories.params, rows, flags),
+        *(None if runs is None else runs.lengths, None if runs is None else runs.starts),
         *(state.symbols, state.is_new, state.digits),
         *(histories.tokens.shape[1], len(state.digits)),
         FIELDS=histories.params.shape[1],
@@ -119,9 +145,11 @@ def flag_repetition_fused(
     )
 
 
-def _count_newest(histories: TokenHistories, state: RepetitionState, sequence: int) -> None:
+def _count_newest(
+    histories: TokenHistories, state: RepetitionState, sequence: int, length: int
+) -> None:
     params = histories.params[sequence]
-    length, prompt = int(params[LENGTH]), int(params[PROMPT])
+    prompt = int(params[PROMPT])
     output = histories.tokens[sequence, prompt:length]
     position = len(output) - 1
     if not _seen_before(output, EXACT, REACH):
@@ -149,8 +177,8 @@ def _seen_before(tokens: Tensor, size: int, reach: int) -> bool:
     return bool((grams[:-1][-reach:] == grams[-1]).all(dim=1).any())
 
 
-def _may_repeat(params: list[int]) -> bool:
-    written = params[LENGTH] - params[PROMPT]
+def _may_repeat(params: list[int], length: int) -> bool:
+    written = length - params[PROMPT]
     if written % BLOCK:
         return False  # the host checks whole blocks only
     return (
@@ -163,7 +191,7 @@ def _may_repeat(params: list[int]) -> bool:
 
 @triton.jit(do_not_specialize=["FLAGS", "num_digits"])
 def _flag_repetition(
-    TOKENS, PARAMS, ROWS, FLAGS, SYMBOLS, IS_NEW, DIGITS, max_tokens, num_digits,
+    TOKENS, PARAMS, ROWS, FLAGS, RUNS, STARTS, SYMBOLS, IS_NEW, DIGITS, max_tokens, num_digits,
     FIELDS: tl.constexpr, BLOCK: tl.constexpr,
     EXACT: tl.constexpr, NEAR: tl.constexpr, TEMPLATE: tl.constexpr,
     REACH: tl.constexpr, RECENT: tl.constexpr, MAX_UNCHANGED: tl.constexpr,
@@ -177,47 +205,58 @@ def _flag_repetition(
     if check != _CHECK_OFF:
         params = PARAMS + sequence * FIELDS
         prompt = tl.load(params + _PROMPT)
-        position = tl.load(params + _LENGTH) - prompt - 1
-        may_repeat = check == _CHECK_ALWAYS
-        if check == _CHECK_ON:
-            output = TOKENS + sequence.to(tl.int64) * max_tokens + prompt
-            back = 1 + tl.arange(0, REACH_BLOCK)
-            within = (back <= REACH) & (back <= position)
-            near = _keep_equal(output, position, within, back, 0, NEAR)
-            exact = _keep_equal(output, position, near, back, NEAR, EXACT)
-            seen_near = tl.max((near & (back <= RECENT)).to(tl.int32), 0)
-            seen_exact = tl.max(exact.to(tl.int32), 0)
+        end = tl.load(params + _LENGTH) - prompt
+        first = end - 1
+        if RUNS is not None:
+            first = end - tl.load(RUNS + row)
+        for position in range(first, end):
+            may_repeat = check == _CHECK_ALWAYS
+            if check == _CHECK_ON:
+                output = TOKENS + sequence.to(tl.int64) * max_tokens + prompt
+                back = 1 + tl.arange(0, REACH_BLOCK)
+                within = (back <= REACH) & (back <= position)
+                near = _keep_equal(output, position, within, back, 0, NEAR)
+                exact = _keep_equal(output, position, near, back, NEAR, EXACT)
+                seen_near = tl.max((near & (back <= RECENT)).to(tl.int32), 0)
+                seen_exact = tl.max(exact.to(tl.int32), 0)
 
-            symbols = SYMBOLS + sequence.to(tl.int64) * max_tokens
-            count = tl.load(params + _NUM_SYMBOLS)
-            token = tl.load(output + position)
-            digit = tl.load(DIGITS + token, mask=token < num_digits, other=0).to(tl.int32)
-            starts_symbol = (digit == 0) | (tl.load(params + _IN_NUMBER) == 0)
-            symbol = tl.where(digit > 0, 0, token)
-            equal = tl.load(symbols + count - back, mask=back <= count, other=-1) == symbol
-            template = _keep_equal(symbols, count, (back <= REACH) & equal, back, 1, TEMPLATE)
-            seen_template = tl.max(template.to(tl.int32), 0)
+                symbols = SYMBOLS + sequence.to(tl.int64) * max_tokens
+                count = tl.load(params + _NUM_SYMBOLS)
+                token = tl.load(output + position)
+                digit = tl.load(DIGITS + token, mask=token < num_digits, other=0).to(tl.int32)
+                starts_symbol = (digit == 0) | (tl.load(params + _IN_NUMBER) == 0)
+                symbol = tl.where(digit > 0, 0, token)
+                equal = tl.load(symbols + count - back, mask=back <= count, other=-1) == symbol
+                template = _keep_equal(symbols, count, (back <= REACH) & equal, back, 1, TEMPLATE)
+                seen_template = tl.max(template.to(tl.int32), 0)
 
-            exact_at = tl.load(params + _NEW_EXACT_AT)
-            symbol_at = tl.load(params + _NEW_SYMBOL_AT)
-            entry = IS_NEW + sequence * WINDOW + position % WINDOW
-            dropped = tl.load(entry, mask=position >= WINDOW, other=0).to(tl.int32)
-            num_new = tl.load(params + _NUM_NEW) + 1 - seen_near - dropped
-            exact_at = tl.where(seen_exact > 0, exact_at, position + 1)
-            symbol_at = tl.where(starts_symbol & (seen_template == 0), position + 1, symbol_at)
-            tl.debug_barrier()  # all threads have loaded what is overwritten below
-            tl.store(entry, (1 - seen_near).to(tl.int8))
-            tl.store(symbols + count, symbol, mask=starts_symbol)
-            tl.store(params + _NEW_EXACT_AT, exact_at)
-            tl.store(params + _NUM_NEW, num_new)
-            tl.store(params + _NUM_SYMBOLS, count + starts_symbol.to(tl.int32))
-            tl.store(params + _IN_NUMBER, digit)
-            tl.store(params + _NEW_SYMBOL_AT, symbol_at)
-            since_new = position + 1 - tl.minimum(exact_at, symbol_at)
-            few_new = (position + 1 >= WINDOW) & (num_new <= MOST_NEW)
-            may_repeat = (since_new >= MAX_UNCHANGED) | few_new
-        if may_repeat & ((position + 1) % BLOCK == 0):
-            tl.store(FLAGS + row, tl.load(FLAGS + row) + _MAY_REPEAT)
+                exact_at = tl.load(params + _NEW_EXACT_AT)
+                symbol_at = tl.load(params + _NEW_SYMBOL_AT)
+                entry = IS_NEW + sequence * WINDOW + position % WINDOW
+                dropped = tl.load(entry, mask=position >= WINDOW, other=0).to(tl.int32)
+                num_new = tl.load(params + _NUM_NEW) + 1 - seen_near - dropped
+                exact_at = tl.where(seen_exact > 0, exact_at, position + 1)
+                symbol_at = tl.where(starts_symbol & (seen_template == 0), position + 1, symbol_at)
+                tl.debug_barrier()  # all threads have loaded what is overwritten below
+                tl.store(entry, (1 - seen_near).to(tl.int8))
+                tl.store(symbols + count, symbol, mask=starts_symbol)
+                tl.store(params + _NEW_EXACT_AT, exact_at)
+                tl.store(params + _NUM_NEW, num_new)
+                tl.store(params + _NUM_SYMBOLS, count + starts_symbol.to(tl.int32))
+                tl.store(params + _IN_NUMBER, digit)
+                tl.store(params + _NEW_SYMBOL_AT, symbol_at)
+                since_new = position + 1 - tl.minimum(exact_at, symbol_at)
+                few_new = (position + 1 >= WINDOW) & (num_new <= MOST_NEW)
+                may_repeat = (since_new >= MAX_UNCHANGED) | few_new
+            if may_repeat & ((position + 1) % BLOCK == 0):
+                index = row
+                if RUNS is not None:
+                    index = tl.where(
+                        position > first, tl.load(STARTS + row) + position - first - 1, row
+                    )
+                tl.store(FLAGS + index, tl.load(FLAGS + index) + _MAY_REPEAT)
+            if RUNS is not None:
+                tl.debug_barrier()  # all threads have stored what the next token's look-up loads
 
 
 @triton.jit

@@ -50,8 +50,11 @@ class TokenHistories:
     """The end token's id."""
 
 
-def sample_tokens(logits: Tensor, histories: TokenHistories, rows: Tensor) -> Tensor:
-    """The next token of each row's sequence, appended to its history.
+def sample_tokens(
+    logits: Tensor, histories: TokenHistories, rows: Tensor, positions: Tensor | None = None
+) -> Tensor:
+    """The next token of each row's sequence, appended to its history; with `positions` (B,) the
+    token after that position, which is not appended.
 
     Returns (3, B) int32: tokens, log-probabilities before any ban (float32's bits), flags. Logits
     (B, vocabulary) float32 of banned tokens are set to -inf. `rows` (B,) are the sequences, below 0
@@ -61,7 +64,9 @@ def sample_tokens(logits: Tensor, histories: TokenHistories, rows: Tensor) -> Te
     sampled = []
     for row, sequence in enumerate(rows.tolist()):
         if sequence >= 0:
-            logits[row, _banned(histories, sequence)] = float("-inf")
+            length = int(histories.params[sequence, LENGTH])
+            length = length if positions is None else int(positions[row]) + 1
+            logits[row, _banned(histories, sequence, length)] = float("-inf")
         best = int(logits[row].argmax())
         logprob = (logits[row, best] - total[row]).clamp_max(0)
         is_number = not bool(logits[row].isnan().any() | total[row].isnan())
@@ -69,13 +74,17 @@ def sample_tokens(logits: Tensor, histories: TokenHistories, rows: Tensor) -> Te
         flags |= STUCK if is_number and bool(logits[row, best].isinf()) else 0
         flags |= END if best == histories.end else 0
         if sequence >= 0:
-            flags |= _append(histories, sequence, best)
+            flags |= FULL if length + 1 >= int(histories.params[sequence, LIMIT]) else 0
+            if positions is None:
+                _append(histories, sequence, best)
         bits = logprob.view(torch.int32).reshape(())
         sampled.append(torch.stack((bits.new_tensor(best), bits, bits.new_tensor(flags))))
     return torch.stack(sampled, dim=1)
 
 
-def sample_tokens_fused(logits: Tensor, histories: TokenHistories, rows: Tensor) -> Tensor:
+def sample_tokens_fused(
+    logits: Tensor, histories: TokenHistories, rows: Tensor, positions: Tensor | None = None
+) -> Tensor:
     """`sample_tokens` in two kernels."""
     count, vocabulary = logits.shape
     num_chunks = -(-vocabulary // CHUNK)
@@ -87,7 +96,15 @@ def sample_tokens_fused(logits: Tensor, histories: TokenHistories, rows: Tensor)
     )
     _sample[(count,)](
         *(logits, stats, best_tokens, histories.tokens, histories.params, histories.exempt, rows),
-        *(sampled, vocabulary, count, num_chunks, histories.tokens.shape[1], histories.end),
+        *(
+            positions,
+            sampled,
+            vocabulary,
+            count,
+            num_chunks,
+            histories.tokens.shape[1],
+            histories.end,
+        ),
         FIELDS=histories.params.shape[1],
         NUM_EXEMPT=len(histories.exempt),
         CHUNK_BLOCK=next_power_of_2(num_chunks),
@@ -97,8 +114,8 @@ def sample_tokens_fused(logits: Tensor, histories: TokenHistories, rows: Tensor)
     return sampled
 
 
-def _banned(histories: TokenHistories, sequence: int) -> list[int]:
-    length, prompt, ngram, window, *_ = histories.params[sequence].tolist()
+def _banned(histories: TokenHistories, sequence: int, length: int) -> list[int]:
+    _, prompt, ngram, window, *_ = histories.params[sequence].tolist()
     guards_prompt = bool(histories.params[sequence, GUARDS_PROMPT])
     of_output = window > 0 and not guards_prompt
     if ngram == 0 or (of_output and ngram == 1):
@@ -114,13 +131,12 @@ def _banned(histories: TokenHistories, sequence: int) -> list[int]:
     return sorted(found - (set(histories.exempt.tolist()) if of_output else set()))
 
 
-def _append(histories: TokenHistories, sequence: int, token: int) -> int:
+def _append(histories: TokenHistories, sequence: int, token: int) -> None:
     params = histories.params[sequence]
     length = int(params[LENGTH])
     if length < histories.tokens.shape[1]:
         histories.tokens[sequence, length] = token
         params[LENGTH] += 1
-    return FULL if length + 1 >= int(params[LIMIT]) else 0
 
 
 @triton.jit(do_not_specialize=["count"])
@@ -144,7 +160,7 @@ def _reduce_chunks(LOGITS, STATS, BEST_TOKENS, vocabulary, count, CHUNK: tl.cons
 
 @triton.jit(do_not_specialize=["count", "end"])
 def _sample(
-    LOGITS, STATS, BEST_TOKENS, TOKENS, PARAMS, EXEMPT, ROWS, SAMPLED,
+    LOGITS, STATS, BEST_TOKENS, TOKENS, PARAMS, EXEMPT, ROWS, POSITIONS, SAMPLED,
     vocabulary, count, num_chunks, max_tokens, end,
     FIELDS: tl.constexpr, NUM_EXEMPT: tl.constexpr, CHUNK_BLOCK: tl.constexpr, SCAN: tl.constexpr,
 ):  # fmt: skip
@@ -169,7 +185,10 @@ def _sample(
     if sequence >= 0:
         params = PARAMS + sequence * FIELDS
         tokens = TOKENS + sequence.to(tl.int64) * max_tokens
-        length = tl.load(params + _LENGTH)
+        if POSITIONS is None:
+            length = tl.load(params + _LENGTH)
+        else:
+            length = tl.load(POSITIONS + row).to(tl.int32) + 1
         if _ban(
             logits, tokens, EXEMPT, best, length, tl.load(params + _PROMPT),
             tl.load(params + _NGRAM), tl.load(params + _NGRAM_WINDOW),
@@ -177,10 +196,11 @@ def _sample(
         ):  # fmt: skip
             tl.debug_barrier()  # bans stored by other threads are loaded next
             score, best = _argmax(logits, vocabulary, SCAN)
-        tl.debug_barrier()  # all threads have loaded the length before it is stored
-        if length < max_tokens:
-            tl.store(tokens + length, best)
-            tl.store(params + _LENGTH, length + 1)
+        if POSITIONS is None:
+            tl.debug_barrier()  # all threads have loaded the length before it is stored
+            if length < max_tokens:
+                tl.store(tokens + length, best)
+                tl.store(params + _LENGTH, length + 1)
         flags += tl.where(length + 1 >= tl.load(params + _LIMIT), _FULL, 0)
     is_number = (total == total) & (score == score)
     flags += tl.where(is_number, tl.where(score == float("-inf"), _STUCK, 0), _NOT_A_NUMBER)

@@ -109,3 +109,34 @@ PREFILL_TUNINGS = (
 
 def prefill_tuning_for(num_tokens: int) -> PrefillTuning:
     return next(tuning for tuning in PREFILL_TUNINGS if num_tokens <= tuning.max_tokens)
+
+
+DRAFT_SPLITS = (
+    (1, Split(32, 32, 4, 2)),
+    (4, Split(16, 32, 4, 4)),
+    (16, Split(10, 32, 4, 2)),
+    (48, Split(4, 64, 4, 2)),
+    (1 << 30, Split(2, 64, 4, 2)),
+)
+"""(most rows, split) of the attention of steps with drafts."""
+
+DRAFT_COSTS = (
+    (1, 0.50, 0.100),
+    (4, 0.45, 0.050),
+    (16, 0.35, 0.020),
+    (48, 0.08, 0.026),
+    (160, 0.04, 0.070),
+    (1 << 30, 0.00, 0.120),
+)
+"""(most rows, what a step with drafts takes longer than one without, and what each draft per row
+adds), as parts of a step without drafts."""
+
+
+def draft_split_for(rows: int) -> Split:
+    return next(split for max_rows, split in DRAFT_SPLITS if rows <= max_rows)
+
+
+def draft_cost(rows: int, drafts: int) -> float:
+    """How long a step of so many rows and drafts takes, as a multiple of one without drafts."""
+    _, base, each = next(cost for cost in DRAFT_COSTS if rows <= cost[0])
+    return 1 + base + each * drafts / rows

@@ -57,6 +57,8 @@ class InputProcessor:
     """Whether views are copied to pinned memory, for a GPU."""
     drafting: Drafting | None = None
     """None: nothing is drafted."""
+    drafts_on_device: bool = False
+    """Whether drafts are looked up there, and sequences bring their references along."""
 
     def __call__(self, request: Request) -> Prepared:
         try:
@@ -73,6 +75,8 @@ class InputProcessor:
             image = request.image if isinstance(request.image, Image) else request.image()
             views = self.model.prepare(image, request.mode, max_tiles=self.max_tiles)
             views = views.pinned() if self.pin else views
+        drafting, on_device = self.drafting, self.drafts_on_device
+        layer = request.text_layer
         count = 0 if views is None else self.model.num_image_tokens(views)
         ids = prompt_ids(self.tokenizer, request.prompt, num_image_tokens=count)
         max_positions = self.model.spec.decoder.max_positions
@@ -86,7 +90,8 @@ class InputProcessor:
             views,
             repetition=RepetitionDetector(self.kinds) if request.params.detect_repetition else None,
             guards_prompt=guards_prompt(self.model.spec.decoder),
-            drafter=self.drafting.drafter(request.text_layer) if self.drafting else None,
+            drafter=drafting.drafter(layer) if drafting and not on_device else None,
+            references=drafting.references(layer) if drafting and on_device else None,
         )
 
 

@@ -46,7 +46,10 @@ class Limits:
     """Output tokens that the next one attends to besides the prompt; None: all of them. Blocks that
     lie behind the window are freed."""
     max_draft_tokens: int = MAX_DRAFT_TOKENS
-    """Drafts of all sequences in one step: each needs a row of logits."""
+    """Drafts of all sequences in one step: each needs a row of logits. 0: none is looked up."""
+    max_ahead: int = 0
+    """Tokens, at most, that a step may add to a sequence besides the one that is counted: drafts
+    that the device looks up. They are known when the step is collected."""
     gather_rows: int = 16
     """New sequences wait to be admitted together for at most one step per this many decoding
     sequences: with more of them an interruption costs more, with fewer the first text comes
@@ -171,6 +174,10 @@ class Scheduler:
             elif chunk.drafts:
                 self._roll_back(chunk.sequence)
 
+    def add_drafted(self, sequence: Sequence, count: int) -> None:
+        """Counts tokens of a collected step that the device drafted: they are in the cache."""
+        sequence.num_cached += count
+
     def _roll_back(self, sequence: Sequence) -> None:
         """Drops the drafts that were not kept from the cache, and the blocks that they needed."""
         sequence.num_cached = sequence.num_tokens - 1
@@ -198,11 +205,22 @@ class Scheduler:
     def _reserve_blocks(self, decoding: list[Sequence]) -> bool:
         """Allocates blocks for the next token of every decoding sequence, oldest first; preempts
         the youngest where none are free. False while a step in flight may write to their blocks."""
-        size = self.allocator.block_size
-        lacking = [one for one in decoding if one.num_cached >= len(one.block_table) * size]
+        size, ahead = self.allocator.block_size, self.limits.max_ahead
+        lacking = [
+            one
+            for one in decoding
+            if one.num_cached + ahead * (one.num_in_flight + 1) >= len(one.block_table) * size
+        ]
         for sequence in lacking:
             self._free_behind_window(sequence)
-            while sequence.slot is not None and not self._extend(sequence, sequence.num_tokens):
+            needed = sequence.num_tokens_after(ahead * sequence.num_in_flight)
+            if ahead and self._extend(
+                sequence,
+                sequence.num_tokens_after(ahead * (sequence.num_in_flight + 1)),
+                spare=len(self._active),
+            ):
+                continue
+            while sequence.slot is not None and not self._extend(sequence, needed):
                 if self._num_in_flight:
                     return False
                 self._preempt(self._active[-1])
@@ -213,6 +231,8 @@ class Scheduler:
         far as one block per active sequence is left free for growth."""
         drafted: dict[Sequence, ScheduledChunk] = {}
         left = self.limits.max_draft_tokens
+        if not left:
+            return drafted
         for one in decoding:
             if one.drafter is None or not (drafts := one.draft(left)):
                 continue

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.cache.batch import Chunk, PageViews
-from dsocr.runtime.text.drafter import Drafter
+from dsocr.runtime.text.drafter import DraftCounts, Drafter, DraftReferences
 from dsocr.runtime.text.ngram import NoRepeatIndex
 from dsocr.runtime.text.repetition import BLOCK, RepetitionDetector
 from dsocr.runtime.text.tokenizer import SpecialTokens
@@ -68,7 +68,9 @@ class Sequence:
     guards_prompt: bool = False
     """Whether the no-repeat rule with a window covers the prompt too, and exempts no token."""
     drafter: Drafter | None = None
-    """Guesses its next tokens; None: each step computes one."""
+    """Guesses its next tokens on the host; None: each step computes one."""
+    references: DraftReferences | None = None
+    """The texts that a runner with drafts on the device looks its next tokens up in."""
     ended: bool = False
     """No more steps are scheduled for it; results still in flight are dropped."""
     num_cached: int = 0
@@ -104,6 +106,10 @@ class Sequence:
         """Prompt and output tokens, including those being sampled."""
         return len(self.prompt_ids) + len(self.output_ids) + self.num_pending
 
+    def num_tokens_after(self, more: int) -> int:
+        """`num_tokens` if so many more are appended, as far as the limit allows."""
+        return min(self.num_tokens + more, len(self.prompt_ids) + self.max_new_tokens)
+
     @property
     def is_decoding(self) -> bool:
         """Whether all tokens but the newest are in the cache."""
@@ -127,6 +133,11 @@ class Sequence:
     def can_generate(self) -> bool:
         """Whether another token may be sampled."""
         return len(self.output_ids) + self.num_pending < self.max_new_tokens
+
+    @property
+    def draft_counts(self) -> DraftCounts | None:
+        """Counts of its drafts, if it has any."""
+        return self.drafter or self.references
 
     @property
     def num_image_tokens(self) -> int:

@@ -4,7 +4,8 @@ A reference is a text known before the page is read, such as a PDF's own text la
 output is one too. The last tokens written are looked for in them, and what follows there is the
 draft. Most of a layer is written in its order, so the place after the last one used comes first,
 and where a block of text begins, the draft continues there without a match. The grammar's fixed
-strings are drafted as well; the numbers of boxes are not. Knows no tensors.
+strings are drafted as well, also those between the numbers of a box; the numbers are not. Knows no
+tensors.
 """
 
 from __future__ import annotations
@@ -29,6 +30,27 @@ class Grammar:
     """A token to the tokens that always, or nearly always, come after it."""
     starts: frozenset[int] = frozenset()
     """Tokens after which the text of a block or a cell begins."""
+    numbers: frozenset[int] = frozenset()
+    """Numbers of a box, each of one token."""
+    separator: tuple[int, ...] = ()
+    """Between two numbers."""
+    box_close: tuple[int, ...] = ()
+    """After the last of every four."""
+
+    def box_after(self, box: int, token: int) -> int:
+        """`box` once the token is written: 0 outside of a box, and inside 1 more than its numbers
+        so far."""
+        if token == self.box_start:
+            return 1
+        if token == self.box_end:
+            return 0
+        return box + (box > 0 and token in self.numbers)
+
+    def inside_box(self, box: int, newest: int) -> tuple[int, ...]:
+        """What comes after the newest token inside a box, as far as it is fixed."""
+        if newest not in self.numbers:
+            return ()
+        return self.separator if (box - 1) % 4 else self.box_close
 
 
 class DraftLookup:
@@ -52,7 +74,7 @@ class DraftLookup:
         self._output = _Index(self._sizes)
         self._next: int | None = None
         """The place in the references that is expected to be written next."""
-        self._in_box = False
+        self._box = 0
 
     def push(self, token: int) -> None:
         """Appends a token that was written."""
@@ -60,14 +82,15 @@ class DraftLookup:
         known = self._known.tokens
         if self._next is not None and self._next < len(known) and known[self._next] == token:
             self._next += 1
-        if token in (self._grammar.box_start, self._grammar.box_end):
-            self._in_box = token == self._grammar.box_start
+        self._box = self._grammar.box_after(self._box, token)
 
     def propose(self, most: int) -> list[int]:
         """At most `most` tokens that may come next; empty where nothing is known."""
         tokens = self._output.tokens
         fixed = self._grammar.follows.get(tokens[-1], ()) if tokens else ()
-        if fixed or self._in_box or most <= 0:
+        if self._box and not fixed:
+            fixed = self._grammar.inside_box(self._box, tokens[-1])
+        if fixed or self._box or most <= 0:
             return list(fixed[: max(0, most)])
         return self._from_references(most) or self._from_output(most)
 

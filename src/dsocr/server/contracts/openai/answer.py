@@ -29,6 +29,8 @@ class Totals:
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
     cut: bool = False
     """Whether a page ends at the token limit, or where the model began to repeat itself."""
 
@@ -36,6 +38,8 @@ class Totals:
         for page in pages:
             self.prompt_tokens += page.usage.prompt_tokens
             self.completion_tokens += page.usage.completion_tokens
+            self.drafted_tokens += page.usage.drafted_tokens
+            self.accepted_tokens += page.usage.accepted_tokens
             self.cut = self.cut or page.finish_reason in ("length", "repetition")
 
 

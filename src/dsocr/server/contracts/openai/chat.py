@@ -149,9 +149,16 @@ def _finish_reason(totals: Totals) -> Literal["stop", "length"]:
     return "length" if totals.cut else "stop"
 
 
-def _usage(totals: Totals) -> dict[str, int]:
-    return {
+def _usage(totals: Totals) -> dict[str, Any]:
+    """Drafts are OpenAI's predicted outputs; those that were rejected are not completion tokens."""
+    usage: dict[str, Any] = {
         "prompt_tokens": totals.prompt_tokens,
         "completion_tokens": totals.completion_tokens,
         "total_tokens": totals.prompt_tokens + totals.completion_tokens,
     }
+    if totals.drafted_tokens:
+        usage["completion_tokens_details"] = {
+            "accepted_prediction_tokens": totals.accepted_tokens,
+            "rejected_prediction_tokens": totals.drafted_tokens - totals.accepted_tokens,
+        }
+    return usage

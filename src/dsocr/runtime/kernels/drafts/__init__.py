@@ -1,0 +1,1 @@
+"""Kernels of steps with drafts: look-up, layout, attention, acceptance."""
