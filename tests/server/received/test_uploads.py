@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fastapi import Request
+from fastapi import FastAPI, Request
 from starlette.types import Message
 
 from dsocr.server.received.uploads import FormLimits, received_form
@@ -32,7 +32,7 @@ def form_of(files: list[bytes]) -> Request:
         return {"type": "http.request", "body": piece, "more_body": number < len(pieces)}
 
     headers = [(b"content-type", b"multipart/form-data; boundary=b")]
-    return Request({"type": "http", "headers": headers}, receive)
+    return Request({"type": "http", "headers": headers, "app": FastAPI()}, receive)
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,9 @@ def attend_pairs(
     COPIES: tl.constexpr, DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr, KEYS: tl.constexpr,
     WINDOW: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
-    """Maximum score, sum of weights and weighted values, after the tokens begin : end. With a window
-    these leave out `gap` tokens after `prompt_end`, and only those of the prompt and from `visible`
-    on are attended to."""
+    """Maximum score, sum of weights and weighted values, after the tokens begin : end. With a
+    window these leave out `gap` tokens after `prompt_end`, and only those of the prompt and from
+    `visible` on are attended to."""
     PAIRS: tl.constexpr = DIM // 2
     pair = tl.arange(0, PAIRS)
     keys = keys.to(tl.pointer_type(tl.int16), bitcast=True)

@@ -11,7 +11,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from dsocr.errors import BadRequest, DiskFull, InvalidField, TooLarge
 from dsocr.server.problems import ClientDisconnected, EncodedBody
 from dsocr.server.received.multipart import Preamble, file_name
+from dsocr.server.received.turns import Turns
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -96,14 +97,12 @@ async def _receive(request: Request, receiver: _Receiver) -> Form:
     try:
         parser = MultipartParser(boundary, receiver.callbacks())
         preamble = Preamble(boundary)
-        while True:
-            message = await request.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnected()
-            parser.write(preamble.rest(message.get("body", b"")))
-            await receiver.flush(at_least=WRITE_BYTES)
-            if not message.get("more_body", False):
-                break
+        async with aclosing(_turns(request).messages(request.receive)) as messages:
+            async for message in messages:
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnected()
+                parser.write(preamble.rest(message.get("body", b"")))
+                await receiver.flush(at_least=WRITE_BYTES)
         parser.finalize()
         await receiver.flush(at_least=0)
     except FormParserError as error:
@@ -117,6 +116,15 @@ async def _receive(request: Request, receiver: _Receiver) -> Form:
     if not receiver.ended:
         raise BadRequest("The multipart form is incomplete.")
     return receiver.form
+
+
+def _turns(request: Request) -> Turns:
+    """Those of the app."""
+    state = request.app.state
+    if not hasattr(state, "turns"):
+        state.turns = Turns()
+    turns: Turns = state.turns
+    return turns
 
 
 class _Receiver:
