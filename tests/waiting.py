@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 180.0
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = DEADLINE_SECONDS) -> None:
