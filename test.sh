@@ -21,6 +21,36 @@ case ${1:-} in
   *) only_pytest=1 ;;
 esac
 
+in_page() { (cd frontend && "$@"); }
+in_client() { (cd clients/js && "$@"); }
+
+page_checks() {
+  say "page: types, vitest and build"
+  in_client npm run --silent types && in_client npm run --silent schema -- --check &&
+    in_client npm run --silent test && in_client npm run --silent build &&
+    in_page npm run --silent types && in_page npm run --silent test && build_page
+}
+
+# Sets the page up and checks it. 3 is the status where its packages cannot be had.
+page_job() {
+  has_chromium || true # installed here, where the other core installs Python's packages
+  install_page && install_client || return 3
+  page_checks || return 1
+}
+
+# The page's work and Python's use a core each. That of the page prints when it has ended.
+unchecked='' page_pid=''
+page_log=$(mktemp)
+trap 'rm -f "$page_log"; [ -z "$page_pid" ] || kill "$page_pid" 2>/dev/null || true' EXIT
+if [ -n "$only_pytest" ]; then
+  : # the page is not checked
+elif has_node; then
+  say "page: set up and checked beside the next steps"
+  page_job > "$page_log" 2>&1 & page_pid=$!
+else
+  unchecked="there is no $node_wanted"
+fi
+
 make_venv
 install dev -e '.[dev,metrics]'
 [ -z "$slow" ] || install slow -e '.[slow]'
@@ -31,29 +61,8 @@ bin=.venv/bin
 # Without compiled files each of the many child processes of the tests would compile what it imports.
 unset PYTHONDONTWRITEBYTECODE
 if [ -n "$only_pytest" ]; then
-  exec $bin/pytest "$@"
-fi
-
-in_page() { (cd frontend && "$@"); }
-in_client() { (cd clients/js && "$@"); }
-
-page_checks() {
-  in_client npm run --silent types && in_client npm run --silent schema -- --check &&
-    in_client npm run --silent test && in_client npm run --silent build &&
-    in_page npm run --silent types && in_page npm run --silent test && build_page
-}
-
-# The page's checks and Python's use a core each. Those of the page print when they have ended.
-unchecked='' page_pid=''
-page_log=$(mktemp)
-trap 'rm -f "$page_log"; [ -z "$page_pid" ] || kill "$page_pid" 2>/dev/null || true' EXIT
-if ! has_node; then
-  unchecked="there is no $node_wanted"
-elif ! install_page || ! install_client; then
-  unchecked="npm ci failed"
-else
-  say "page: types, vitest and build, beside the next checks"
-  page_checks > "$page_log" 2>&1 & page_pid=$!
+  $bin/pytest "$@"
+  exit
 fi
 
 say "ruff";         $bin/ruff check . && $bin/ruff format --check .
@@ -61,10 +70,14 @@ say "mypy";         $bin/mypy
 say "import rules"; $bin/lint-imports
 say "shell";        for script in start.sh test.sh scripts/*.sh .ci/run; do bash -n "$script"; done
 if [ -n "$page_pid" ]; then
-  wait "$page_pid" && page_failed='' || page_failed=1
+  wait "$page_pid" && status=0 || status=$?
   page_pid=''
   cat "$page_log" >&2
-  [ -z "$page_failed" ] || die "the web page's checks failed"
+  case $status in
+    0) ;;
+    3) unchecked="npm ci failed" ;;
+    *) die "the web page's checks failed" ;;
+  esac
 fi
 say "pytest";       $bin/pytest -n auto --dist worksteal $slow
 

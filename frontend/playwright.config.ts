@@ -8,8 +8,8 @@ export default defineConfig({
   workers: 2, // files share one server; a test finds its own documents by name
   fullyParallel: false,
   forbidOnly: Boolean(process.env.CI),
-  timeout: 180_000, // readings share the processor with everything else on the machine
-  expect: { timeout: 60_000 },
+  timeout: 600_000, // readings share the processor with everything else on the machine
+  expect: { timeout: 180_000 },
   reporter: [['list']],
   use: {
     baseURL: `http://127.0.0.1:${port}`,
@@ -36,7 +36,7 @@ export default defineConfig({
     command: `node e2e/serve.mjs ${port}`,
     url: `http://127.0.0.1:${port}/ready`,
     reuseExistingServer: false,
-    timeout: 120_000,
+    timeout: 300_000,
     gracefulShutdown: { signal: 'SIGTERM', timeout: 15_000 },
   },
 })

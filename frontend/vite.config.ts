@@ -26,5 +26,9 @@ export default defineConfig({
     fs: { allow: ['.', client] },
     proxy: Object.fromEntries(routes.map((route) => [route, { target: backend }])),
   },
-  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'] },
+  test: {
+    environment: 'jsdom',
+    include: ['src/**/*.test.{ts,tsx}'],
+    testTimeout: 60_000, // a loaded machine imports slowly
+  },
 })

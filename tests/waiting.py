@@ -7,24 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 180.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.03
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = DEADLINE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
+    for pause in pauses(condition, seconds):
+        time.sleep(pause)
 
 
 async def until(condition: Callable[[], object], *, seconds: float = DEADLINE_SECONDS) -> None:
     """`wait_until` in an event loop."""
+    for pause in pauses(condition, seconds):
+        await asyncio.sleep(pause)
+
+
+def pauses(condition: Callable[[], object], seconds: float) -> Iterator[float]:
+    """The pauses between looks at the condition, until it is met.
+
+    They grow: a condition that asks a server takes time from what it waits for.
+    """
     deadline = time.monotonic() + seconds
+    pause = FIRST_PAUSE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.01)
+        yield pause
+        pause = min(1.5 * pause, LONGEST_PAUSE_SECONDS)
 
 
 class Clock:

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test as base, type Browser, type Page } from '@playwright/test'
 import type { Block } from '../src/lib/result'
+import { slowDown } from './slowdown'
 
 type Fixtures = {
   /** The page, opened on the start screen; uncaught errors and CSP violations fail the test. */
@@ -30,6 +31,7 @@ export const test = base.extend<Fixtures, Documents>({
     page.on('console', (message) => {
       if (/Content Security Policy|Refused to/.test(message.text())) problems.push(message.text())
     })
+    await slowDown(page)
     await page.goto('/')
     await expect(page.getByRole('heading', { name: 'Drop a document to extract its text' })).toBeVisible()
     await use(page)
@@ -77,6 +79,7 @@ export async function processFile(page: Page, file: Document): Promise<void> {
   await upload(page, file)
   await expect(page).toHaveURL(/#\/jobs\/\w/)
   await expect(page.getByText(/Finished in/)).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Download' })).toBeVisible() // the result was fetched
 }
 
 /** Drops or pastes a file with the events that a browser sends. */

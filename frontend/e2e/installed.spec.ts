@@ -19,8 +19,9 @@ test('below a path of a proxy the page takes shared files, and without the serve
   expect(stored).toContain('/ocr/')
   expect(stored.filter((path) => !/^\/ocr\/(assets\/[^/]+|icon[^/]*|manifest.json)?$/.test(path))).toEqual([])
   await page.goto(`${address}#/`)
+  const closed = new Promise((resolve) => proxy.close(resolve))
   proxy.closeAllConnections()
-  await new Promise((resolve) => proxy.close(resolve))
+  await closed
   await page.reload()
   await expect(page.getByRole('heading', { name: 'Drop a document to extract its text' })).toBeVisible()
   await expect(page.getByRole('alert')).toContainText('not responding')

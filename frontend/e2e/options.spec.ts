@@ -35,12 +35,8 @@ test('a model is chosen where the server has several, and its modes and tasks ar
   await app.getByRole('combobox', { name: 'Task' }).click()
   await expect(app.getByRole('option', { name: 'Document to Markdown' })).toBeDisabled()
   await app.keyboard.press('Escape')
-  const sent = new Promise<string>((resolve) =>
-    app.route(/\/api\/jobs$/, async (route) => {
-      resolve(route.request().postDataBuffer()?.toString('latin1') ?? '')
-      await route.abort()
-    }),
-  )
+  await app.route(/\/api\/jobs$/, (route) => route.abort())
+  const sent = app.waitForRequest(/\/api\/jobs$/)
   await upload(app, image)
-  expect(await sent).toMatch(/name="model"\s+second\s/)
+  expect((await sent).postDataBuffer()?.toString('latin1')).toMatch(/name="model"\s+second\s/)
 })

@@ -86,6 +86,19 @@ test('pages scroll on with their text in step, words are selected on them, and a
   await expect.poll(width).toBeGreaterThan(1.5 * usual)
 })
 
+test('a scroll is kept when the layout changes before its event', async ({ app, pdf }) => {
+  await processFile(app, pdf)
+  await expect(app.locator('img[alt^="Page 2"]')).toBeVisible()
+  await app.getByRole('button', { name: 'Fit width' }).evaluate((button: HTMLElement) => {
+    const scroller = document.querySelector('[data-page="0"]')?.parentElement?.parentElement
+    if (!scroller) throw new Error('The page is not shown.')
+    scroller.dispatchEvent(new WheelEvent('wheel'))
+    scroller.scrollTop = scroller.scrollHeight
+    button.click()
+  })
+  await expect(app.getByRole('textbox', { name: 'Page number' })).toHaveValue('3')
+})
+
 async function selectWithMouse(app: Page, line: Locator): Promise<void> {
   const box = await line.boundingBox()
   if (box === null) throw new Error('The line is not shown.')
@@ -239,8 +252,9 @@ test('a correction is kept on the device while the server is away, and is sent w
   await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
   await app.unrouteAll()
   await expect(app.getByText('not stored yet')).toHaveCount(0)
-  const stored = await app.request.get(`/api/jobs/${/jobs\/(\w+)/.exec(app.url())?.[1]}/pages/0`)
-  expect(await stored.json()).toMatchObject({ corrections: [{ id: 0, text: '# Corrected title' }] })
+  const address = `/api/jobs/${/jobs\/(\w+)/.exec(app.url())?.[1]}/pages/0`
+  const stored = expect.poll(async () => (await app.request.get(address)).json())
+  await stored.toMatchObject({ corrections: [{ id: 0, text: '# Corrected title' }] })
 })
 
 test('typed text outlives Escape, a reload and a page change, and corrections are undone and redone', async ({ app, image }) => {

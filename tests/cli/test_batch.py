@@ -20,6 +20,7 @@ from dsocr.cli import batch_display
 from dsocr.cli.batch import WatchedFolders
 from tests.cli.conftest import Dsocr
 from tests.fakes import FakeEngine, pdf, png
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
@@ -274,7 +275,7 @@ def test_a_log_gets_lines_of_progress_while_a_page_takes_long(
         monkeypatch.setattr(shown, "_print", lambda line: (written.set(), print(line)))
         shown._began = 0.0
         write()
-        assert written.wait(10)
+        assert written.wait(DEADLINE_SECONDS)
     assert "0 of 3 documents, 0.00 pages/s, 0 flagged, 0 failed" in capsys.readouterr().out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from dsocr.errors import EngineCrashed
 from dsocr.types import PageImage
 from tests.engines.ray_replica import HOLD
 from tests.fakes import OPTIONS, page_image
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 slow = pytest.mark.slow
@@ -49,14 +50,6 @@ async def started(
         await engine.start()
         yield engine, folder
         await engine.close()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async def wait() -> None:
-        while not condition():
-            await asyncio.sleep(0.05)
-
-    await asyncio.wait_for(wait(), 120)
 
 
 def held(folder: Path, index: int) -> list[int]:

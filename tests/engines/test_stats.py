@@ -8,6 +8,7 @@ from pathlib import Path
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.process.supervisor import Supervisor, Timeouts
 from tests.engines.stubborn_worker import BEATS
+from tests.waiting import DEADLINE_SECONDS
 
 OBEY = "tests.engines.stubborn_worker:obey"
 
@@ -15,7 +16,7 @@ OBEY = "tests.engines.stubborn_worker:obey"
 async def test_stats_are_the_load_of_the_last_heartbeat_and_the_pages_of_the_supervisor(
     tmp_path: Path,
 ) -> None:
-    timeouts = Timeouts(stall=60, start=60)
+    timeouts = Timeouts(stall=DEADLINE_SECONDS, start=DEADLINE_SECONDS)
     supervisor = Supervisor(OBEY, {"notes": str(tmp_path)}, timeouts=timeouts)
     assert stats_of(supervisor) == EngineStats()
     for number in range(BEATS):

@@ -61,7 +61,7 @@ class Server:
         self.store: Path | str = database_url or runs_dir / "jobs" / "jobs.sqlite3"
         if database_url:
             settings["jobs"] = {"database_url": database_url, **settings.get("jobs", {})}
-        self._log = runs_dir.with_suffix(".log")
+        self.log = runs_dir.with_suffix(".log")
         self._reservation = reserved_port()
         self.port: int = self._reservation.getsockname()[1]
         self._command = [
@@ -72,8 +72,8 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Server:
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("ab") as log:  # a full pipe would block the server
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:  # a full pipe would block the server
             self.process = subprocess.Popen(self._command, cwd=ROOT, stderr=log)
         self.until(self._ready)
         return self
@@ -130,7 +130,7 @@ class Server:
             if condition():
                 return True
             ended = self.process is not None and self.process.poll() is not None
-            assert not ended, self._log.read_text()
+            assert not ended, self.log.read_text()
             return False
 
         wait_until(happened, seconds=seconds)

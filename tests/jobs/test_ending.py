@@ -55,7 +55,9 @@ def test_a_process_ends_while_a_page_hangs(new_server: NewServer, signals: int) 
     assert server.job(stuck)["status"] in ("queued", "running")
 
 
-def test_a_second_signal_does_not_wait_for_open_requests(new_server: NewServer) -> None:
+def test_a_second_signal_does_not_wait_for_open_requests_and_logs_no_traceback(
+    new_server: NewServer,
+) -> None:
     server = new_server(server={"drain_seconds": 600})
     job_id = server.submit(numbered(1, "@hang"))["jobId"]
     server.until(lambda: server.job(job_id)["status"] == "running")
@@ -78,6 +80,7 @@ def test_a_second_signal_does_not_wait_for_open_requests(new_server: NewServer) 
     assert server.process.poll() is None, "it did not wait for the open request"
     assert server.end(signal.SIGTERM) == 0
     asking.join()
+    assert "Traceback" not in server.log.read_text()
 
 
 def refuses(server: Server) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from dsocr.pages.child_queue import MAX_EXTRA_TURNS, ChildQueue
+from tests.waiting import DEADLINE_SECONDS
 
 
 class Work:
@@ -40,7 +41,7 @@ async def test_a_file_alone_gets_every_child() -> None:
     tasks = [asyncio.create_task(work.request("a")) for _ in range(3)]
     await asyncio.sleep(0)
     work.gate.set()
-    await asyncio.wait_for(asyncio.gather(*tasks), 60)
+    await asyncio.wait_for(asyncio.gather(*tasks), DEADLINE_SECONDS)
     assert work.served == ["a"] * 3
 
 
@@ -51,5 +52,5 @@ async def test_a_cancelled_request_leaves_its_child_to_the_next_one() -> None:
     second.cancel()
     first.cancel()
     work.gate.set()
-    await asyncio.wait_for(third, 60)
+    await asyncio.wait_for(third, DEADLINE_SECONDS)
     assert work.served == ["c"]

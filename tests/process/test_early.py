@@ -5,10 +5,10 @@ from __future__ import annotations
 from dsocr.process import early
 from dsocr.process.early import start_early, take_early
 from dsocr.process.supervisor import Supervisor, Timeouts
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 SERVE = "tests.process.early_worker:serve"
-TIMEOUTS = Timeouts(stall=60, start=60)
+TIMEOUTS = Timeouts(stall=DEADLINE_SECONDS, start=DEADLINE_SECONDS)
 
 
 async def test_a_supervisor_uses_the_process_that_was_started_for_it() -> None:

@@ -27,7 +27,7 @@ from tests.waiting import DEADLINE_SECONDS, Clock, until
 
 OBEY = "tests.engines.stubborn_worker:obey"
 CROWD = "tests.engines.stubborn_worker:crowd"
-TIMEOUTS = Timeouts(stall=60, start=60)
+TIMEOUTS = Timeouts(stall=DEADLINE_SECONDS, start=DEADLINE_SECONDS)
 """Longer than any of these tests takes: no process is killed because the machine is slow."""
 STALL = 0.08
 """Seconds of the fixture `watched`, by a clock that the test moves."""

@@ -29,6 +29,7 @@ function database(): Promise<IDBDatabase> {
 async function run<T>(mode: IDBTransactionMode, use: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
   const transaction = (await database()).transaction(STORE, mode)
   const request = use(transaction.objectStore(STORE))
+  transaction.commit() // it is completed also when the page is closed now
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve(request.result)
     transaction.onabort = transaction.onerror = () => reject(transaction.error)

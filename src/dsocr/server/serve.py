@@ -50,6 +50,7 @@ def run(settings: Settings, host: str, port: int) -> None:
         )
     listener = listen(host, port)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its start messages say nothing useful
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
     server = _Server(uvicorn_config(app, settings.server, host=host, port=port))
     # uvicorn raises the signal again after a clean stop; ignored, so that the exit status is 0
     previous = {sig: signal.signal(sig, _ignore) for sig in (signal.SIGINT, signal.SIGTERM)}
@@ -187,6 +188,13 @@ class _Server(uvicorn.Server):
             for bound in server.sockets:
                 logger.info("open %s", address(*bound.getsockname()[:2]))
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn leaves requests and lifespan to the end of the loop then
+            for task in self.server_state.tasks:
+                task.cancel()
+            await self.lifespan.shutdown()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
             self.force_exit = True
@@ -195,3 +203,8 @@ class _Server(uvicorn.Server):
 
 def _ignore(sig: int, frame: Any) -> None:
     pass
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """False for a request that was cancelled because the service ends without waiting for it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

@@ -19,6 +19,7 @@ from dsocr.server.received import url_fetch
 from dsocr.server.received.url_fetch import UrlFailed, UrlRefused, fetch
 from tests.fakes import pdf, png
 from tests.server.conftest import Client
+from tests.waiting import DEADLINE_SECONDS
 
 TLS = Path(__file__).parents[2] / "data" / "tls"
 CONFIG = ServerConfig(url_hosts=("hooks.example",), url_private=True, url_mb=0.01, url_seconds=60)
@@ -34,7 +35,7 @@ class Host(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.got.append((self.headers["Host"], self.path))
         if self.path == "/slow":
-            self.released.wait(30)
+            self.released.wait(DEADLINE_SECONDS)
             return
         status, headers, body = self.pages[self.path]
         self.send_response(status)

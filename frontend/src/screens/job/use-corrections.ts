@@ -23,7 +23,11 @@ export function useCorrections(jobId: string) {
   }, [drafts])
 
   useEffect(() => {
-    draftsOf(jobId).then(setDrafts, () => undefined) // without IndexedDB they are kept in this tab
+    const isIn = (drafts: readonly Draft[]) => (draft: Draft) => drafts.some((each) => isSame(each, draft))
+    draftsOf(jobId).then(
+      (stored) => setDrafts((all) => [...stored.filter((draft) => !isIn(all)(draft)), ...all]),
+      () => undefined, // without IndexedDB they are kept in this tab
+    )
   }, [jobId])
 
   const put = useCallback((draft: Draft) => {

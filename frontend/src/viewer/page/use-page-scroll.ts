@@ -32,11 +32,12 @@ export function usePageScroll(props: {
   const idle = useRef<ReturnType<typeof setTimeout>>(undefined)
   const latest = useRef({ ...props, layout })
   latest.current = { ...props, layout }
+  /** The layout that the view shows, and where it was scrolled to last. */
+  const placed = useRef({ layout, top: 0 })
 
-  function placeAt(atX: number, atY: number): Anchor | null {
+  function placeAt(atX: number, atY: number, layout = latest.current.layout): Anchor | null {
     const element = frame.current
     if (element === null) return null
-    const { layout } = latest.current
     const y = element.scrollTop + atY
     const index = pageAt(layout, y)
     const left = leftOf(layout.width, layout.widths[index] ?? 0, element)
@@ -72,6 +73,7 @@ export function usePageScroll(props: {
     updateRange()
     const middle = placeAt(element.clientWidth / 2, element.clientHeight / 2)
     anchor.current = middle
+    placed.current.top = element.scrollTop
     if (!byUser.current) return
     const { layout, pageIndex, onScrolledTo } = latest.current
     settle(mainPage(layout, element.scrollTop, element.clientHeight))
@@ -96,6 +98,9 @@ export function usePageScroll(props: {
     if (element === null || view.height <= 0) return
     const isNewPage = shown.current !== pageIndex
     shown.current = pageIndex
+    // The event of a scroll comes after it: a layout that is computed in between keeps the place too.
+    if (byUser.current && element.scrollTop !== placed.current.top)
+      anchor.current = placeAt(element.clientWidth / 2, element.clientHeight / 2, placed.current.layout)
     const isLookedAt = mainPage(layout, element.scrollTop, element.clientHeight) === pageIndex
     if (isNewPage && !(byUser.current && isLookedAt)) {
       byUser.current = false
@@ -114,6 +119,7 @@ export function usePageScroll(props: {
     } else {
       element.scrollTo({ top: offsetOf(layout, pageIndex, element.clientHeight), behavior: 'instant' })
     }
+    placed.current = { layout, top: element.scrollTop }
     updateRange()
   }, [layout, pageIndex, frame])
 
@@ -125,6 +131,7 @@ export function usePageScroll(props: {
     /** Keeps a place of the view where it is when the zoom changes. */
     hold: (at: { x: number; y: number }) => {
       anchor.current = placeAt(at.x, at.y)
+      placed.current.top = frame.current?.scrollTop ?? 0
     },
   }
 }

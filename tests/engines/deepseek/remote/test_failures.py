@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
@@ -21,6 +20,7 @@ from dsocr.types import PageResult
 from tests.engines.deepseek.remote.stand_in import Refusal, StandIn
 from tests.engines.deepseek.remote.test_servers import engine_of, page
 from tests.fakes import OPTIONS
+from tests.waiting import until
 
 FAST = {"probe_seconds": 0.05}
 
@@ -44,14 +44,6 @@ def num_read(results: list[PageResult | DsocrError]) -> int:
         isinstance(result, PageResult) and result.markdown == f"page {number}"
         for number, result in enumerate(results)
     )
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async def wait() -> None:
-        while not condition():
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(wait(), 30)
 
 
 async def test_pages_of_a_dead_server_are_read_by_the_others_and_it_comes_back() -> None:
