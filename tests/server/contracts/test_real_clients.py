@@ -41,7 +41,7 @@ CLIENTS = Path(__file__).parent / "clients"
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 PHOTO, PDF = SAMPLES / "sroie_018.jpg", SAMPLES / "edgar.pdf"
 KEY = "secret"
-READ_SECONDS = 300.0
+READ_SECONDS = 900.0
 ROOT = Path(__file__).parents[3]
 JS_CLIENT = ROOT / "clients" / "js"
 
