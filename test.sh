@@ -79,7 +79,10 @@ if [ -n "$page_pid" ]; then
     *) die "the web page's checks failed" ;;
   esac
 fi
-say "pytest";       $bin/pytest -n auto --dist worksteal $slow
+clients=tests/server/contracts/test_real_clients.py
+say "pytest";       $bin/pytest -n auto --dist worksteal ${slow:+$slow --ignore=$clients}
+# In one process, so that all of them have one service; -rP shows their versions.
+[ -z "$slow" ] || { say "pytest: real clients"; $bin/pytest -rP $slow $clients; }
 
 # What cannot be had is skipped with a message on a developer's machine and is a failure in CI.
 skip() {

@@ -20,6 +20,10 @@ class BadRequest(DsocrError):
     code = "bad_request"
 
 
+class InvalidPages(BadRequest):
+    """The page ranges are malformed, or the document does not have these pages."""
+
+
 class InvalidField(BadRequest):
     """A field of the request has an invalid value."""
 

@@ -103,6 +103,8 @@ def test_a_wrong_key_and_a_missing_service_end_the_command(
     (tmp_path / "a.png").write_bytes(png(["a"]))
     wrong = dsocr("read", tmp_path / "a.png", "--url", service, "--key", "wrong")
     assert wrong.status == 1 and "key" in wrong.err
+    for url in ("127.0.0.1:8000", "ftp://a", "http://", "http://[::1"):
+        assert dsocr("read", tmp_path / "a.png", "--url", url).status == 2
     missing = dsocr("read", tmp_path / "a.png", "--url", "http://127.0.0.1:9")
     assert missing.status == 1
     assert "dsocr: There is no answer from http://127.0.0.1:9." in missing.err

@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from dsocr.client import InvalidRequest, NotFound, Overloaded, ServiceUnreachable, Unavailable
+from dsocr.client import (
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    ServiceError,
+    ServiceUnreachable,
+    Unavailable,
+)
 from dsocr.client.errors import seconds_of
 
 JOB = {
@@ -22,23 +29,28 @@ JOB = {
 
 
 class Scripted(http.server.BaseHTTPRequestHandler):
-    """Answers with `script` one after the other, None: closes the connection; then with a job."""
+    """Answers with `script` one after the other, None: closes the connection, bytes: a successful
+    answer with this body; then with a job."""
 
-    script: list[tuple[int, dict[str, str]] | None] = []
+    script: list[tuple[int, dict[str, str]] | bytes | None] = []
     got: list[tuple[str, str, str | None, bytes]] = []
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.got.append((self.command, self.path, self.headers.get("Idempotency-Key"), body))
         status, headers = 200, {}
+        error = {"code": "queue_full", "message": "full", "requestId": "r", "retryable": True}
+        content = json.dumps(JOB).encode()
         if self.script:
             scripted = self.script.pop(0)
             if scripted is None:
                 self.close_connection = True
                 return
-            status, headers = scripted
-        error = {"code": "queue_full", "message": "full", "requestId": "r", "retryable": True}
-        content = json.dumps(JOB if status == 200 else {"error": error}).encode()
+            if isinstance(scripted, bytes):
+                content = scripted
+            else:
+                status, headers = scripted
+                content = content if status == 200 else json.dumps({"error": error}).encode()
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
@@ -72,6 +84,15 @@ def scripted(kind: Any, scripted_url: str, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 NOW = (429, {"Retry-After": "0"})
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"jobId": "a"}', b"\xff"])
+def test_an_answer_of_another_service_is_an_error_of_the_client(scripted: Any, body: bytes) -> None:
+    Scripted.script = [body]
+    with pytest.raises(ServiceError, match="none of the dsocr API") as found:
+        scripted.job("a")
+    assert found.value.code == "unexpected"
+    assert len(Scripted.got) == 1
 
 
 def test_a_job_is_submitted_again_with_the_same_key_and_the_whole_file(

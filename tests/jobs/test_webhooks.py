@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
+import http.client
 import http.server
 import json
 import ssl
@@ -47,10 +49,20 @@ class Hook(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        if self.path == "/slow":
+            self._send_a_head_without_an_end()
+            return
         self.send_response(self.statuses.pop(0))
         self.send_header("Location", "https://elsewhere.example/")
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def _send_a_head_without_an_end(self) -> None:
+        """A byte at a time, each sooner than a receiver gives up that waits for the next byte."""
+        with contextlib.suppress(OSError):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            while not threading.Event().wait(0.02):
+                self.wfile.write(b"a")
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -203,6 +215,15 @@ async def test_a_callback_ends_after_its_last_try(
     finally:
         await database.close()
     assert len(Hook.got) == 3
+
+
+def test_a_host_that_answers_a_byte_at_a_time_is_given_up(tmp_path: Path, hook: int) -> None:
+    config = dataclasses.replace(CONFIG, callback_private=True, callback_seconds=0.5)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        callbacks(Database(tmp_path / "s"), config).post(
+            f"https://hooks.example:{hook}/slow", b"{}", "id"
+        )
+    assert len(Hook.got) == 1
 
 
 def test_a_server_with_an_untrusted_certificate_gets_no_request(tmp_path: Path, hook: int) -> None:

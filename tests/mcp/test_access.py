@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from dsocr.errors import BadRequest
+from dsocr.mcp.sources import allowed_paths, resolve
 from tests.server.conftest import Client
 
 INITIALIZE: dict[str, Any] = {
@@ -78,3 +81,20 @@ def test_malformed_requests_are_no_errors_of_the_service(client: Client) -> None
             )
             assert answer.status_code < 500, body
         assert http.get("/mcp").status_code == 405  # there is no stream apart from an answer
+
+
+def test_paths_below_the_root_alone_are_read(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "a.txt").write_bytes(b"inside")
+    (tmp_path / "b.txt").write_bytes(b"outside")
+    (root / "link.txt").symlink_to(tmp_path / "b.txt")
+    (root / "loop").symlink_to(root / "loop")
+    paths = allowed_paths([root], any_path=False)
+    for inside in ("a.txt", str(root / "a.txt"), f"file://{root}/a.txt", "./x/../a.txt"):
+        assert resolve(inside, paths).content == b"inside"
+    outside = ("../b.txt", str(tmp_path / "b.txt"), "link.txt", f"file://{root}/%2e%2e/b.txt")
+    odd = ("", ".", "loop", "a\0.txt", "~nobody-of-this-name/b.txt", "x" * 5000, "file://", "/")
+    for refused in (*outside, *odd):
+        with pytest.raises(BadRequest):
+            resolve(refused, paths)

@@ -29,7 +29,7 @@ export function errorOf(
   text: string,
   headers: Headers,
 ): ServiceError | ServiceUnreachable {
-  const retryAfter = Number(headers.get('Retry-After')) || null
+  const retryAfter = secondsOf(headers.get('Retry-After'))
   try {
     const { error } = JSON.parse(text) as ErrorAnswer
     return new ServiceError(
@@ -45,6 +45,20 @@ export function errorOf(
     if (status >= 502) return new ServiceUnreachable(`A proxy answered ${status}.`)
     return new ServiceError(status, 'unknown', `HTTP ${status}`, retryAfter)
   }
+}
+
+/** Of a successful answer that is not JSON: it comes from another service. */
+export function unexpectedAnswer(status: number): ServiceError {
+  const message = 'The answer is none of the dsocr API. Is this the URL of a dsocr service?'
+  return new ServiceError(status, 'unexpected', message)
+}
+
+/** The header Retry-After, a number of seconds or a date, in seconds from now. */
+export function secondsOf(retryAfter: string | null): number | null {
+  if (retryAfter === null) return null
+  if (/^\s*\d+\s*$/.test(retryAfter)) return Number(retryAfter)
+  const then = Date.parse(retryAfter)
+  return Number.isNaN(then) ? null : Math.max(0, (then - Date.now()) / 1000)
 }
 
 /** The error of an event `error`; it has no status of its own. */

@@ -1,5 +1,5 @@
 // A request, its headers and its errors.
-import { errorOf, ServiceUnreachable } from './errors.js'
+import { errorOf, ServiceUnreachable, unexpectedAnswer } from './errors.js'
 import { upload } from './upload.js'
 
 export type ClientOptions = {
@@ -49,7 +49,13 @@ export class Http {
   }
 
   async json<T>(path: string, call: Call = {}): Promise<T> {
-    return (await (await this.send(path, call)).json()) as T
+    const response = await this.send(path, call)
+    try {
+      return (await response.json()) as T
+    } catch (error) {
+      if (error instanceof SyntaxError) throw unexpectedAnswer(response.status)
+      throw error
+    }
   }
 
   async blob(path: string, call: Call = {}): Promise<Blob> {

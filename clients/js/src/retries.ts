@@ -20,5 +20,6 @@ function isWorthwhile(error: unknown, { method, repeatable }: Call): boolean {
   const harmless = repeatable ?? method === undefined
   if (error instanceof ServiceUnreachable) return harmless
   if (!(error instanceof ServiceError) || !error.retryable) return false
-  return error.status === 429 || error.status === 503 || (error.status === 504 && harmless)
+  if (error.status === 429 || error.status === 503) return true
+  return harmless && (error.status === 502 || error.status === 504)
 }

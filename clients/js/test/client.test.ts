@@ -88,6 +88,27 @@ test('a job is submitted again with the same key after the pause that is asked f
   expect(keys[0]).toMatch(/^[0-9a-f]{32}$/)
 })
 
+test('a pause may be a date, and an answer of the engine\'s servers is asked for again', async () => {
+  vi.useFakeTimers({ now: Date.UTC(2026, 10, 30) })
+  const date = new Date(Date.now() + 20_000).toUTCString()
+  const client = clientWith([
+    refusal(503, 'engine_unavailable', true, { 'Retry-After': date }),
+    refusal(502, 'remote_failed', true),
+    json(job('running')),
+  ])
+  const found = client.job('a')
+  await vi.advanceTimersByTimeAsync(19_000)
+  expect(calls.length).toBe(1)
+  await vi.advanceTimersByTimeAsync(3_000)
+  expect(await found).toEqual(job('running'))
+  expect(calls.length).toBe(3)
+})
+
+test('a successful answer of another service is an error', async () => {
+  const client = clientWith([new Response('<html>')])
+  await expect(client.job('a')).rejects.toMatchObject({ code: 'unexpected', status: 200 })
+})
+
 test('what has an effect is not sent again when the answer was lost', async () => {
   const client = clientWith([new Error('lost'), json(job('cancelled'))])
   await expect(client.cancelJob('a')).rejects.toBeInstanceOf(ServiceUnreachable)

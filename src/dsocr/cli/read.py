@@ -212,7 +212,10 @@ def read(
             asked = text if task or prompt else None
             fields = {"prompt": asked, "mode": mode, "languages": languages, "engine": engine}
             service = Service(url, key, {name: text for name, text in fields.items() if text})
-            summary = _run_elsewhere(planned, job, service, quiet=quiet)
+            try:
+                summary = _run_elsewhere(planned, job, service, quiet=quiet)
+            except BadRequest as error:  # what is not the URL of a service
+                raise typer.BadParameter(error.message, param_hint="'--url'") from error
     if summary.failed:
         raise typer.Exit(1)
 

@@ -22,7 +22,7 @@ from dsocr.client.connection import (
     errors_of,
     unreachable,
 )
-from dsocr.client.errors import ClientError, ServiceUnreachable, error_of_response
+from dsocr.client.errors import ClientError, ServiceUnreachable, error_of_response, understood
 from dsocr.client.events import DocumentDone, JobDone, JobEvent, ReadEvent, job_event, read_event
 from dsocr.client.output import written_beside
 from dsocr.client.records import (
@@ -236,7 +236,8 @@ class AsyncClient:
         async with self._begun(call) as response:
             with errors_of(self._url):
                 await response.aread()
-            return call.parse(response)
+            with understood():
+                return call.parse(response)
 
     @contextlib.asynccontextmanager
     async def _begun(self, call: Call[Any]) -> AsyncIterator[httpx.Response]:

@@ -22,7 +22,11 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 def connection_settings(url: str, key: str | None) -> dict[str, Any]:
     """Arguments of an HTTP client. Raises `BadRequest` for what is not the URL of a service."""
-    if not url.lower().startswith(("http://", "https://")):
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise BadRequest(f"{url} is not a URL: {error}") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
         raise BadRequest(f"{url} is not the URL of a service; it begins with http:// or https://.")
     headers = {"User-Agent": f"dsocr/{__version__}"}
     if key:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -101,6 +103,19 @@ _BY_CODE: dict[str, type[ServiceError]] = {
     "too_many_pages": RequestTooLarge,
 }
 _RETRYABLE_STATUSES = (429, 502, 503, 504)
+
+
+@contextlib.contextmanager
+def understood() -> Iterator[None]:
+    """Turns content that is none of this API into `ServiceError`."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        raise ServiceError(
+            "unexpected",
+            "The answer is none of the dsocr API. Is this the URL of a dsocr service, and is the "
+            "service of the version of this client?",
+        ) from error
 
 
 def error_of_response(response: httpx.Response) -> ServiceError:

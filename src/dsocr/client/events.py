@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import httpx2 as httpx
 
-from dsocr.client.errors import error_of_event
+from dsocr.client.errors import error_of_event, understood
 from dsocr.client.records import Document, Job, PageSummary, Record
 from dsocr.schema import LayoutItem, PageAnswer
 
@@ -96,17 +96,19 @@ _READ: dict[str, Callable[[str], ReadEvent]] = {
 
 def read_event(event: httpx.ServerSentEvent) -> ReadEvent | None:
     """None for an unknown name. Raises `ServiceError` for the event `error`."""
-    if event.event == "error":
-        raise error_of_event(json.loads(event.data))
-    parse = _READ.get(event.event)
-    return parse(event.data) if parse else None
+    with understood():
+        if event.event == "error":
+            raise error_of_event(json.loads(event.data))
+        parse = _READ.get(event.event)
+        return parse(event.data) if parse else None
 
 
 def job_event(event: httpx.ServerSentEvent) -> JobEvent | None:
     """None for an unknown name."""
-    if event.event == "page_done":
-        return JobPageDone(event.id, PageSummary.model_validate_json(event.data))
-    if event.event not in ("job", "done"):
-        return None
-    job = Job.model_validate_json(event.data)
+    with understood():
+        if event.event == "page_done":
+            return JobPageDone(event.id, PageSummary.model_validate_json(event.data))
+        if event.event not in ("job", "done"):
+            return None
+        job = Job.model_validate_json(event.data)
     return JobDone(event.id, job) if event.event == "done" else JobChanged(event.id, job)

@@ -21,7 +21,7 @@ from dsocr.client.connection import (
     errors_of,
     unreachable,
 )
-from dsocr.client.errors import ClientError, ServiceUnreachable, error_of_response
+from dsocr.client.errors import ClientError, ServiceUnreachable, error_of_response, understood
 from dsocr.client.events import DocumentDone, JobDone, JobEvent, ReadEvent, job_event, read_event
 from dsocr.client.output import written_beside
 from dsocr.client.records import (
@@ -230,7 +230,8 @@ class Client:
         with self._begun(call) as response:
             with errors_of(self._url):
                 response.read()
-            return call.parse(response)
+            with understood():
+                return call.parse(response)
 
     @contextlib.contextmanager
     def _begun(self, call: Call[Any]) -> Iterator[httpx.Response]:

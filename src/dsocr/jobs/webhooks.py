@@ -2,7 +2,7 @@
 
 Off until hosts and a secret are set. Only https, only to hosts of the list. The host is resolved
 once and the checked address is the one connected to, so a second DNS answer cannot lead to another
-address. Redirects are not followed.
+address. Redirects are not followed. An attempt ends in time, however slowly the host answers.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import json
 import logging
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from dsocr.errors import BadRequest
@@ -103,8 +104,9 @@ class Callbacks:
         host, port = parts.hostname or "", parts.port or 443
         address = self._address(host, port)
         context = self._tls or ssl.create_default_context()
+        deadline = time.monotonic() + self._config.callback_seconds
         raw = socket.create_connection((address, port), self._config.callback_seconds)
-        with contextlib.closing(raw), context.wrap_socket(raw, server_hostname=host) as sock:
+        with contextlib.closing(raw), connected_until(deadline, raw, host, context) as sock:
             connection = http.client.HTTPConnection(host, port)
             connection.sock = sock
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -127,6 +129,32 @@ class Callbacks:
             "Connection": "close",
             **signed_headers(self._config.callback_secret, message_id, int(time.time()), body),
         }
+
+
+@contextlib.contextmanager
+def connected_until(
+    deadline: float, raw: socket.socket, host: str, context: ssl.SSLContext
+) -> Iterator[socket.socket]:
+    """The connection under TLS. It is shut down at the deadline, a time of `time.monotonic`,
+    whatever its host sends slowly. Raises `OSError`, also for an answer that ends there: it may
+    look complete."""
+    sock = context.wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
+    with sock:
+        timer = threading.Timer(max(0.0, deadline - time.monotonic()), _shut_down, [sock])
+        timer.daemon = True
+        timer.start()
+        try:
+            sock.do_handshake()
+            yield sock
+            if time.monotonic() >= deadline:
+                raise TimeoutError("the answer was cut off at the deadline")
+        finally:
+            timer.cancel()
+
+
+def _shut_down(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's, which waits for the host
 
 
 def message_id(job: Job) -> str:

@@ -43,15 +43,20 @@ class Paths:
                 "Paths of files are not taken here. Send the document itself as a data URL, or "
                 "name the id of one that was read."
             )
-        path = Path(text).expanduser()
-        if self.roots:
-            path = self._below_a_root(path)
         try:
+            path = Path(text).expanduser()
+            if self.roots:
+                path = self._below_a_root(path)
             if not path.is_file():
                 raise BadRequest(f"{text}: there is no such file.")
             return File(path.name, path.read_bytes())
         except OSError as error:
             raise BadRequest(f"{text}: {error.strerror or error}") from error
+        except (
+            ValueError,
+            RuntimeError,
+        ) as error:  # a NUL, an unknown home folder, a loop of links
+            raise BadRequest(f"{text}: this is not the path of a file.") from error
 
     def _below_a_root(self, path: Path) -> Path:
         """The path without links. Raises `BadRequest` if it is not below a root."""

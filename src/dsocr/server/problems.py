@@ -140,6 +140,10 @@ STATUS: dict[type[DsocrError], int] = {
 
 _STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()}
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
+_HTTP_MESSAGES = {
+    404: "There is nothing at this path. Check the address; /openapi.json lists the routes.",
+    405: "This path is answered to another method; /openapi.json lists the routes.",
+}
 RETRY_AFTER_SECONDS = 5
 
 
@@ -197,7 +201,8 @@ async def _on_dsocr_error(request: Request, error: Exception) -> JSONResponse:
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _HTTP_CODES.get(error.status_code, "bad_request")
-    message = HTTPStatus(error.status_code).description or str(error.detail)
+    message = _HTTP_MESSAGES.get(error.status_code)
+    message = message or HTTPStatus(error.status_code).description or str(error.detail)
     body = _shaped(request.scope, error.status_code, code, message)
     return JSONResponse(body, error.status_code, headers=error.headers)
 

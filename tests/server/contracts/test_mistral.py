@@ -192,6 +192,7 @@ def test_scores_are_null_where_nothing_was_measured(http: TestClient) -> None:
         ({"table_format": "latex"}, "table_format"),
         ({"pages": "1-x"}, "pages"),
         ({"pages": [9]}, "pages"),
+        ({"pages": [-1]}, "pages.0"),
         ({"document": {"type": "document_url", "document_url": "https://a.test"}}, "document_url"),
     ],
 )

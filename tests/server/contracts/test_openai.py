@@ -94,8 +94,35 @@ def test_raw_output_is_given_when_special_tokens_are_kept(http: TestClient) -> N
 
 
 def test_options_without_effect_are_reported(http: TestClient) -> None:
-    response = ask(http, image_part("a"), seed=1, presence_penalty=0.5, user="me")
-    assert response.headers["x-ignored-options"] == "presence_penalty, seed, user"
+    part = image_part("a")
+    part["image_url"]["detail"] = "high"
+    recipe = {"ngram_size": 30, "window_size": 90, "whitelist_token_ids": [1]}
+    response = ask(http, part, seed=1, presence_penalty=0.5, user="me", vllm_xargs=recipe)
+    names = response.headers["x-ignored-options"].split(", ")
+    assert names == ["detail", "presence_penalty", "seed", "user", "vllm_xargs.whitelist_token_ids"]
+
+
+def test_recipe_of_the_authors_has_no_option_without_effect(http: TestClient) -> None:
+    ids = [128821, 128822]
+    recipe = {"ngram_size": 30, "window_size": 90, "whitelist_token_ids": ids}
+    response = ask(http, image_part("a"), skip_special_tokens=False, vllm_xargs=recipe)
+    assert "x-ignored-options" not in response.headers
+
+
+def test_invalid_field_is_named_by_its_path_not_by_a_type(http: TestClient) -> None:
+    answer = ask(http, {"type": "input_audio", "input_audio": {}})
+    message = answer.json()["error"]["message"]
+    assert message.startswith("messages.0.content.0: Input tag 'input_audio'")
+
+
+def test_characters_that_are_no_base64_are_named(http: TestClient) -> None:
+    url = data_url(png(["a"]), "image/png")
+    answers = [
+        ask(http, {"type": "image_url", "image_url": {"url": changed}})
+        for changed in (url.replace("A", "%", 1), url[:60] + "\r\n " + url[60:])
+    ]
+    assert [answer.status_code for answer in answers] == [422, 200]
+    assert answers[0].json()["error"]["message"] == "image_url: the base64 is malformed"
 
 
 def test_prompt_that_the_engine_cannot_follow_is_ignored(http: TestClient) -> None:
@@ -112,6 +139,7 @@ def test_prompt_that_the_engine_cannot_follow_is_ignored(http: TestClient) -> No
         {"logprobs": True},
         {"response_format": {"type": "json_object"}},
         {"temperature": 7},
+        {"pages": "9"},
         {"tool_choice": "required"},
         {"messages": user({"type": "text", "text": "hello"})},
         {"messages": user({"type": "image_url", "image_url": {"url": "http://a.test/b.png"}})},

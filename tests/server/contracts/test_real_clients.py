@@ -2,12 +2,16 @@
 
 Every one of them reads the same photo and the same PDF, and gets the words of `/api/ocr`. Each is
 tried in its newest version and in an older one. A failed installation fails the tests that need it.
+`./test.sh --slow` runs this file by itself, in one process, so that all of them have one service.
 """
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -21,9 +25,13 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 import uvicorn
+from mcp.client.client import Client as McpClient
+from mcp.client.streamable_http import streamable_http_client
 
+from dsocr.client import AsyncClient, Client
 from dsocr.server.app import create_app
 from dsocr.server.serve import uvicorn_config
+from tests.environments import INSTALL_SECONDS, new_environment
 from tests.server.conftest import settings_with
 from tests.waiting import wait_until
 
@@ -33,7 +41,9 @@ CLIENTS = Path(__file__).parent / "clients"
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 PHOTO, PDF = SAMPLES / "sroie_018.jpg", SAMPLES / "edgar.pdf"
 KEY = "secret"
-READ_SECONDS, INSTALL_SECONDS = 300.0, 900.0
+READ_SECONDS = 900.0
+ROOT = Path(__file__).parents[3]
+JS_CLIENT = ROOT / "clients" / "js"
 
 ENVIRONMENTS = {
     "newest": (
@@ -44,8 +54,8 @@ ENVIRONMENTS = {
         "azure-ai-documentintelligence",
         "tika",
         "docling-client",
-        "websockets",
         "liteparse",
+        "requests",
     ),
     "older": (
         "openai==1.109.1",
@@ -55,14 +65,16 @@ ENVIRONMENTS = {
         "azure-ai-documentintelligence==1.0.0",
         "tika==3.1.0",
         "liteparse==2.8.1",
-        "websockets==15.0.1",
+        "docling-client==2.126.0",
     ),
     "newest litellm": ("litellm",),
     "older litellm": ("litellm==1.80.0",),
-    "older docling": ("docling-client==2.126.0",),
+    "newest websockets": ("websockets",),
+    "older websockets": ("websockets==15.0.1",),
     "langchain docling": ("langchain-docling>=3",),
+    "ocrmypdf": ("ocrmypdf>=17", "-e", ROOT, "-e", ROOT / "plugins" / "ocrmypdf"),
 }
-"""Packages that pin versions of others have an environment of their own."""
+"""Packages that limit the versions of others have an environment of their own."""
 BOTH = pytest.mark.parametrize("environment", ["newest", "older"])
 Run = Callable[[str, str], Any]
 
@@ -101,35 +113,43 @@ def own_answer(base: str, path: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def run(base: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`programs("older")` is the folder of that environment's programs."""
+    folders: dict[str, Path] = {}
+
+    def made(environment: str) -> Path:
+        if environment not in folders:
+            folder = tmp_path_factory.mktemp("environment")
+            folders[environment] = new_environment(folder, ENVIRONMENTS[environment])
+        return folders[environment]
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def run(base: str, programs: Callable[[str], Path]) -> Run:
     """`run("openai", "older")` is what `clients/openai_client.py` prints in that environment."""
-    pythons: dict[str, Path] = {}
 
     def output(client: str, environment: str) -> Any:
-        if environment not in pythons:
-            folder = tmp_path_factory.mktemp("environment")
-            pythons[environment] = new_environment(folder, ENVIRONMENTS[environment])
-        done = subprocess.run(
-            [pythons[environment], CLIENTS / f"{client}_client.py", base, KEY, PHOTO, PDF],
-            capture_output=True,
-            text=True,
-            timeout=READ_SECONDS,
-        )
-        assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout)
+        python, script = programs(environment) / "python", CLIENTS / f"{client}_client.py"
+        found = json.loads(printed(python, script, base, KEY, PHOTO, PDF))
         print(client, found["version"])
         return found
 
     return output
 
 
-def new_environment(folder: Path, packages: tuple[str, ...]) -> Path:
-    """The interpreter of a new environment with the packages."""
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=INSTALL_SECONDS)
-    python = folder / "bin" / "python"
-    command = [python, "-m", "pip", "install", "--quiet", *packages]
-    subprocess.run(command, check=True, timeout=INSTALL_SECONDS)
-    return python
+def printed(*command: str | Path, **environment: str) -> str:
+    """The standard output of a program, which must succeed."""
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=READ_SECONDS,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def words(text: str) -> list[str]:
@@ -200,7 +220,7 @@ def test_azure_sdk_as_paperless_calls_it(run: Run, environment: str, expected: A
         assert found[name]["searchable"] == "%PDF"
 
 
-@pytest.mark.parametrize("environment", ["newest", "older docling"])
+@BOTH
 def test_docling_client(run: Run, environment: str, expected: Any) -> None:
     found = run("docling", environment)
     assert found["health"] == "ok"
@@ -216,7 +236,7 @@ def test_langchain_docling_package(run: Run, expected: Any) -> None:
         assert share_of(text, found[name]) > 0.95
 
 
-@BOTH
+@pytest.mark.parametrize("environment", ["newest websockets", "older websockets"])
 def test_websockets_package_with_doclings_tasks(run: Run, environment: str, expected: Any) -> None:
     found = run("socket", environment)
     assert found["photo state"] == found["pdf state"] == "success"
@@ -242,11 +262,74 @@ def test_liteparse_command_of_npm(
     package = f"@llamaindex/liteparse@{version}"
     install = ["npm", "install", "--prefix", tmp_path, "--no-audit", "--no-fund", package]
     subprocess.run(install, check=True, timeout=INSTALL_SECONDS)
+    lit = tmp_path / "node_modules" / ".bin" / "lit"
+    print("lit", printed(lit, "--version").strip())
+    server = ["--ocr-server-url", f"{base}/ocr", "--ocr-server-header", f"X-Api-Key: {KEY}"]
     for path, text in ((PHOTO, expected["photo"]), (PDF, expected["pdf"]["text"])):
-        command = [tmp_path / "node_modules" / ".bin" / "lit", "parse", "--quiet", path]
-        server = ["--ocr-server-url", f"{base}/ocr", "--ocr-server-header", f"X-Api-Key: {KEY}"]
-        done = subprocess.run(
-            [*command, *server], capture_output=True, text=True, timeout=READ_SECONDS
-        )
-        assert done.returncode == 0, done.stderr
-        assert share_of(text, done.stdout) > 0.95
+        assert share_of(text, printed(lit, "parse", "--quiet", path, *server)) > 0.95
+
+
+@pytest.mark.parametrize("client", ["open_webui", "n8n"])
+def test_request_code_of_programs_that_are_no_library(run: Run, client: str, expected: Any) -> None:
+    found = run(client, "newest")
+    found.pop("version")
+    for read in found.values():
+        assert words(read["photo"]) == words(expected["photo"])
+        assert Counter(words(read["pdf"])) == Counter(words(expected["pdf"]["text"]))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="OCRmyPDF 17 needs Python 3.11")
+@pytest.mark.skipif(shutil.which("tesseract") is None, reason="OCRmyPDF needs tesseract")
+def test_ocrmypdf_with_the_plugin(
+    programs: Callable[[str], Path], base: str, tmp_path: Path, expected: Any
+) -> None:
+    """It draws the pages itself, those of the PDF without their text."""
+    program = programs("ocrmypdf") / "ocrmypdf"
+    print("ocrmypdf", printed(program, "--version").strip())
+    options = ["--image-dpi", "150", "--force-ocr", "--output-type", "pdf", "--dsocr-url", base]
+    for path, text in ((PHOTO, expected["photo"]), (PDF, expected["pdf"]["text"])):
+        sidecar = tmp_path / f"{path.stem}.txt"
+        out = tmp_path / f"{path.stem}.pdf"
+        printed(program, *options, "--sidecar", sidecar, path, out, DSOCR_KEY=KEY)
+        assert share_of(text, sidecar.read_text()) > 0.9
+
+
+def test_own_clients_of_python(base: str, expected: Any) -> None:
+    async def read() -> list[str]:
+        async with AsyncClient(base, KEY) as client:
+            return [(await client.read(path)).text for path in (PHOTO, PDF)]
+
+    texts = [expected["photo"], expected["pdf"]["text"]]
+    with Client(base, KEY) as client:
+        assert [client.read(path).text for path in (PHOTO, PDF)] == texts
+    assert asyncio.run(read()) == texts
+
+
+def test_own_command_reads_with_the_service(base: str, expected: Any) -> None:
+    for path, text in ((PHOTO, expected["photo"]), (PDF, expected["pdf"]["text"])):
+        command = [sys.executable, "-m", "dsocr", "read", path, "--url", base]
+        assert words(printed(*command, DSOCR_KEY=KEY)) == words(text)
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None or not (JS_CLIENT / "dist" / "index.js").is_file(),
+    reason="needs node, and the built client: npm ci && npm run build in clients/js",
+)
+def test_own_client_of_javascript(base: str, expected: Any) -> None:
+    script = JS_CLIENT / "test" / "node-client.mjs"
+    for path, text in ((PHOTO, expected["photo"]), (PDF, expected["pdf"]["text"])):
+        assert json.loads(printed("node", script, base, KEY, path))["text"] == text
+
+
+async def test_client_of_the_mcp_sdk(base: str, expected: Any) -> None:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with httpx.AsyncClient(headers=headers, timeout=READ_SECONDS) as http:
+        transport = streamable_http_client(f"{base}/mcp", http_client=http)
+        async with McpClient(transport) as client:
+            for path, text in ((PHOTO, expected["photo"]), (PDF, expected["pdf"]["text"])):
+                source = f"data:;base64,{base64.b64encode(path.read_bytes()).decode()}"
+                arguments = {"source": source, "wait_seconds": READ_SECONDS}
+                result = await client.call_tool("read_document", arguments)
+                assert not result.is_error, result.content
+                [page] = result.structured_content["pages"]
+                assert words(page["text"]) == words(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,11 @@ from dsocr.server.received.uploads import Upload, clean_name, disk_error
 from dsocr.server.received.url_fetch import UrlFailed, fetch, is_url
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_TYPE_NAME = re.compile(r"str|_.*|.*\[.*")
+"""Parts of an error's path that name one type of several, not a field."""
+_BASE64 = bytes.maketrans(b"-_", b"+/")
+_SPACE = b" \t\r\n"
 
 IGNORED_HEADER = "X-Ignored-Options"
 """Of a response: the options of the request that had no effect."""
@@ -62,10 +68,13 @@ def _validated(kind: type[ModelT], body: bytes) -> ModelT:
 
 
 def invalid_field(error: ValidationError) -> InvalidField:
-    """The first error of a validation, with the path of its field."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "body"
-    return InvalidField(f"{field[:120]}: {first['msg'][:300]}")
+    """The first of the errors that are deepest in the body, with the path of its field: where a
+    field may be of several types, the type that fits best fails deepest."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    deepest = max(found, key=lambda each: len(each["loc"]))
+    parts = (str(part) for part in deepest["loc"])
+    field = ".".join(part for part in parts if not _TYPE_NAME.fullmatch(part)) or "body"
+    return InvalidField(f"{field[:120]}: {deepest['msg'][:300]}")
 
 
 def ignored_headers(names: Sequence[str]) -> dict[str, str]:
@@ -86,7 +95,7 @@ def decoded_data(text: str, field: str) -> bytes:
     if head and not head.lower().rstrip().endswith(";base64"):
         return unquote_to_bytes(data)
     try:
-        return base64.b64decode(data.replace("-", "+").replace("_", "/"))
+        return base64.b64decode(data.encode("ascii").translate(_BASE64, _SPACE), validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidField(f"{field}: the base64 is malformed") from error
 

@@ -78,7 +78,7 @@ class Chosen(BaseModel):
 class MineruOptions(FormOptions):
     language_field = "lang_list"
     no_effect: ClassVar[frozenset[str]] = frozenset(
-        ("effort", "parse_method", "formula_enable", "table_enable", "image_analysis")
+        ("backend", "effort", "parse_method", "formula_enable", "table_enable", "image_analysis")
         + ("server_url", "output_dir", "return_original_file")
     )
     lang_list: list[str] = []

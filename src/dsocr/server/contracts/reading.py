@@ -9,14 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from dsocr.engines.base import EngineInfo
-from dsocr.errors import DsocrError, EngineUnavailable, TooManyPages
+from dsocr.errors import (
+    DsocrError,
+    EngineUnavailable,
+    InvalidField,
+    InvalidPages,
+    TooManyPages,
+)
 from dsocr.exports import Assets
 from dsocr.jobs.document import NOT_READ
 from dsocr.jobs.job import FINISHED, Job, JobConflict
@@ -44,6 +50,15 @@ class Reading:
     """Pixels per inch of each page; None where it is not known."""
     assets: Assets
     """The page images, by `PageResult.index`; to be used in a thread, while the request lasts."""
+
+
+@contextlib.contextmanager
+def invalid_pages_as_fields() -> Iterator[None]:
+    """Turns `InvalidPages` into `InvalidField`: some contracts count pages from 0."""
+    try:
+        yield
+    except InvalidPages as error:
+        raise InvalidField(f"{error.message} (counted from 1)") from error
 
 
 class Read(Protocol):
@@ -87,11 +102,12 @@ class DocumentReader:
     async def open(self, request: ReadRequest) -> Read:
         """Checks the document; the function that is returned reads it.
 
-        Raises what `AdmittedRead.open` and `JobQueue.submit` raise.
+        Raises what `AdmittedRead.open` and `JobQueue.submit` raise; `InvalidField` for pages.
         """
         async with AsyncExitStack() as opening:
             try:
-                opened = await self._admitted.open(request, opening)
+                with invalid_pages_as_fields():
+                    opened = await self._admitted.open(request, opening)
             except TooManyPages:
                 job = await self._submit(request)
                 return partial(self._read_job, job)

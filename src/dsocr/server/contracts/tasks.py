@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from dsocr.jobs.job import Job
 from dsocr.jobs.submission import ReceivedFile, Submission
-from dsocr.server.contracts.reading import Reading
+from dsocr.server.contracts.reading import Reading, invalid_pages_as_fields
 from dsocr.server.deps import Service
 from dsocr.server.problems import NotFound
 from dsocr.types import OcrOptions, ReadOptions
@@ -55,15 +55,15 @@ async def submit(
     options: OcrOptions,
     pages: str | None = None,
 ) -> Job:
-    """Raises what `JobQueue.submit` raises."""
-    return await service.jobs.submit(
-        Submission(
-            files=files,
-            read=ReadOptions(options, pages),
-            engine=service.host.selection.name,
-            owner=owner or "",
-        )
+    """Raises what `JobQueue.submit` raises; `InvalidField` for pages."""
+    submission = Submission(
+        files=files,
+        read=ReadOptions(options, pages),
+        engine=service.host.selection.name,
+        owner=owner or "",
     )
+    with invalid_pages_as_fields():
+        return await service.jobs.submit(submission)
 
 
 async def job_after(service: Service, job_id: str, owner: str | None, seconds: float) -> Job:

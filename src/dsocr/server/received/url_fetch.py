@@ -13,15 +13,13 @@ import errno
 import http.client
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from dsocr.config import MIB, ServerConfig
 from dsocr.errors import BadRequest, TooLarge
-from dsocr.jobs.webhooks import is_public
+from dsocr.jobs.webhooks import connected_until, is_public
 
 MAX_REDIRECTS = 3
 MAX_URL_CHARACTERS = 4000
@@ -115,7 +113,10 @@ def _fetch_one(parts: SplitResult, path: Path, config: ServerConfig, deadline: f
     address = _address(host, port, config)
     try:
         raw = socket.create_connection((address, port), _left(deadline))
-        with contextlib.closing(raw), _connected(raw, host, deadline) as sock:
+        with (
+            contextlib.closing(raw),
+            connected_until(deadline, raw, host, tls_context()) as sock,
+        ):
             connection = http.client.HTTPConnection(host, port)
             connection.sock = sock
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -132,26 +133,6 @@ def _fetch_one(parts: SplitResult, path: Path, config: ServerConfig, deadline: f
             raise UrlFailed("The host of the URL is too slow.") from error
         raise UrlFailed("The document could not be fetched from its URL.") from error
     return None
-
-
-@contextlib.contextmanager
-def _connected(raw: socket.socket, host: str, deadline: float) -> Iterator[socket.socket]:
-    """The connection under TLS. It is shut down at the deadline, whatever its host sends slowly."""
-    sock = tls_context().wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
-    with sock:
-        timer = threading.Timer(_left(deadline), _shut_down, [sock])
-        timer.daemon = True
-        timer.start()
-        try:
-            sock.do_handshake()
-            yield sock
-        finally:
-            timer.cancel()
-
-
-def _shut_down(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's, which waits for the host
 
 
 def _address(host: str, port: int, config: ServerConfig) -> str:

@@ -51,11 +51,13 @@ open_router = APIRouter(tags=["system"])
 router = locked_router("system")
 
 
+@open_router.get("/livez", response_model=Live, include_in_schema=False)
 @open_router.get("/live", response_model=Live, summary="Liveness")
 async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
+@open_router.get("/readyz", response_model=Live, include_in_schema=False)
 @open_router.get("/ready", response_model=Live, summary="Readiness", responses=error_answers(503))
 async def ready(service: RunningService) -> dict[str, str]:
     if service.host.state != "ready":

@@ -58,6 +58,25 @@ def test_options_that_clients_always_send_are_reported_as_ignored(client: Client
     assert wrong.status_code == 422
 
 
+def test_fields_beside_the_options_of_a_source_are_reported_as_ignored(client: Client) -> None:
+    source = {"kind": "file", "base64_string": base64.b64encode(png(["a"])).decode()}
+    body = {"sources": [source], "callbacks": [{"url": "http://localhost/"}]}
+    with client() as http:
+        answer = http.post("/v1/convert/source", json=body)
+    assert answer.status_code == 200
+    assert answer.headers["x-ignored-options"] == "callbacks"
+
+
+def test_first_page_beyond_the_document_is_an_invalid_value(client: Client) -> None:
+    with client() as http:
+        for path in ("/v1/convert/file", "/v1/convert/file/async"):
+            answer = http.post(
+                path, files={"files": ("a.png", png(["a"]))}, data={"page_range": ["2", "3"]}
+            )
+            assert answer.status_code == 422
+            assert answer.json()["detail"].startswith("pages: there is no page 2")
+
+
 def test_page_range_beyond_the_document_ends_with_it(client: Client) -> None:
     with client() as http:
         second = convert(http, page_range=["2", "9"]).json()

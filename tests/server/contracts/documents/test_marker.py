@@ -72,7 +72,9 @@ def test_pages_count_from_0_and_are_divided_as_marker_does(client: Client) -> No
     assert "<p>one</p>" in html["output"]
 
 
-@pytest.mark.parametrize("data", [{"output_format": "json"}, {"page_range": "x"}])
+@pytest.mark.parametrize(
+    "data", [{"output_format": "json"}, {"page_range": "x"}, {"page_range": "9"}]
+)
 def test_what_cannot_be_given_is_refused(client: Client, data: dict[str, str]) -> None:
     with client() as http:
         answer = http.post("/marker/upload", files=FILES, data=data)

@@ -52,12 +52,20 @@ def test_pages_content_list_and_languages(client: Client) -> None:
     assert "x-ignored-options" not in answer.headers
 
 
+def test_backend_is_echoed_and_reported_as_ignored(client: Client) -> None:
+    with client() as http:
+        answer = http.post("/file_parse", files=FILES, data={"backend": "vlm-http-client"})
+    assert answer.json()["backend"] == "vlm-http-client"
+    assert answer.headers["x-ignored-options"] == "backend"
+
+
 def test_outputs_that_cannot_be_given_are_refused(client: Client) -> None:
     with client() as http:
         for data in (
             {"return_middle_json": "true"},
             {"parse_method": "guess"},
             {"start_page_id": "2", "end_page_id": "1"},
+            {"start_page_id": "3"},
         ):
             answer = http.post("/file_parse", files=FILES, data=data)
             assert answer.status_code == 422

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Annotated, Any, BinaryIO, ClassVar, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
-from dsocr.errors import BadRequest, InvalidField
+from dsocr.errors import InvalidField
 from dsocr.jobs.job import Job
 from dsocr.pipeline.page_ranges import parse_page_ranges
 from dsocr.server.contracts.azure.result import StringIndex, analyzed
@@ -24,6 +24,7 @@ from dsocr.server.contracts.documents import (
     read_options,
     received_raw,
 )
+from dsocr.server.contracts.reading import invalid_pages_as_fields
 from dsocr.server.contracts.tasks import (
     failure_message,
     parse_task_id,
@@ -91,9 +92,8 @@ class ResultOptions(BaseModel):
 
 
 class AnalyzeQuery(BaseModel):
-    """The options of `:analyze`; one that is not named here has no effect."""
+    """The options of `:analyze`; one that is not named here is reported as ignored."""
 
-    no_effect: ClassVar[tuple[str, ...]] = ("features", "queryFields")
     pages: Annotated[str, Field(max_length=1000)] | None = None
     locale: Annotated[str, Field(max_length=40)] | None = None
     stringIndexType: StringIndex = "textElements"
@@ -133,7 +133,8 @@ async def analyze(
         language = (query.locale or "").partition("-")[0]
         options, unknown = read_options(service.settings, [language] if language else [])
         job = await submit(service, owner, [upload], options, query.pages)
-    ignored = [name for name in AnalyzeQuery.no_effect if name in request.query_params]
+    known = (*AnalyzeQuery.model_fields, "api-version")
+    ignored = [name for name in request.query_params if name not in known]
     chosen = ResultOptions(content=query.outputContentFormat, index=query.stringIndexType)
     headers = ignored_headers([*ignored, *(["locale"] if unknown else [])])
     headers["Operation-Location"] = _location(request, task_id(job, chosen))
@@ -226,11 +227,12 @@ def _check_model(model: str) -> None:
 
 
 def _check_outputs(query: AnalyzeQuery) -> None:
-    """Raises `InvalidField` and `BadRequest`."""
+    """Raises `InvalidField`."""
     outputs = [name for text in query.output for name in text.split(",")]
     if set(outputs) - {"pdf", ""}:
         raise InvalidField("output: only pdf can be given; figures come with /api/jobs")
     if query.pages:
-        parse_page_ranges(query.pages)
+        with invalid_pages_as_fields():
+            parse_page_ranges(query.pages)
     elif query.pages is not None:
-        raise BadRequest("pages: write page ranges such as 1-3,7")
+        raise InvalidField("pages: write page ranges such as 1-3,7")

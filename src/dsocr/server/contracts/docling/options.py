@@ -127,9 +127,10 @@ class TargetChoice(BaseModel):
 
 
 class SourceRequest(BaseModel):
-    """The body of `/v1/convert/source` and `/v1/chunk/…/source`, also in its first form."""
+    """The body of `/v1/convert/source` and `/v1/chunk/…/source`, also in its first form. Fields
+    that are not named here, such as `callbacks`, are reported as ignored."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="allow")
     options: dict[str, Any] = {}
     convert_options: dict[str, Any] = {}
     chunking_options: dict[str, Any] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -85,9 +86,10 @@ async def received_json_conversion(
     options = validated(ConvertOptions, given)
     divided = validated(ChunkOptions, body.chunking_options) if chunks else None
     include = body.include_converted_doc
-    return await _conversion(
+    conversion = await _conversion(
         uploads, options, divided, body.target.kind, "target", include, service
     )
+    return dataclasses.replace(conversion, ignored=[*conversion.ignored, *(body.model_extra or {})])
 
 
 async def _conversion(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 from starlette.responses import JSONResponse
 
-from dsocr.errors import BadRequest, InvalidField
+from dsocr.errors import InvalidField
 from dsocr.options import build_options
 from dsocr.server.contracts.body import (
     ignored_headers,
@@ -62,12 +62,7 @@ async def _open(
     options = build_options(service.settings.option_limits())
     pages = asked.page_ranges
     model = service.models.matching(asked.model)
-    try:
-        return await reader.open(ReadRequest(upload, ReadOptions(options, pages), model=model))
-    except BadRequest as error:
-        if pages and error.message.startswith("pages: ") and type(error) is BadRequest:
-            raise InvalidField(f"{error.message} (counted from 1)") from error
-        raise
+    return await reader.open(ReadRequest(upload, ReadOptions(options, pages), model=model))
 
 
 @dataclass(frozen=True, slots=True)

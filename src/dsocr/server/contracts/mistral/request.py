@@ -15,6 +15,7 @@ _PAGE_RANGE = re.compile(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?")
 
 class _ImageUrl(BaseModel):
     url: str
+    detail: str | None = None
 
 
 class DocumentUrl(BaseModel):
@@ -30,6 +31,10 @@ class ImageUrl(BaseModel):
     @property
     def url(self) -> str:
         return self.image_url if isinstance(self.image_url, str) else self.image_url.url
+
+    @property
+    def detail(self) -> str | None:
+        return None if isinstance(self.image_url, str) else self.image_url.detail
 
 
 class FileId(BaseModel):
@@ -72,7 +77,10 @@ class OcrRequest(BaseModel):
 
     def ignored(self) -> list[str]:
         extra: dict[str, Any] = self.model_extra or {}
-        return [name for name, value in extra.items() if value not in (None, False, [], {}, "")]
+        named = [name for name, value in extra.items() if value not in (None, False, [], {}, "")]
+        document = self.document
+        has_detail = isinstance(document, ImageUrl) and document.detail not in (None, "auto")
+        return [*named, *(["detail"] if has_detail else [])]
 
     @property
     def page_ranges(self) -> str | None:

@@ -16,6 +16,7 @@ _INSTRUCTING = ("system", "developer")
 
 class _ImageUrl(BaseModel):
     url: str
+    detail: str | None = None
 
 
 class _Text(BaseModel):
@@ -31,6 +32,12 @@ class _Image(BaseModel):
     type: Literal["image_url", "input_image"]
     image_url: _ImageUrl | str | None = None
     file_id: str | None = None
+    detail: str | None = None
+
+    @property
+    def wanted_detail(self) -> str | None:
+        inner = self.image_url.detail if isinstance(self.image_url, _ImageUrl) else None
+        return self.detail or inner
 
 
 class _DocumentUrl(BaseModel):
@@ -86,6 +93,8 @@ class Content:
     prompt: str
     """Without `<image>`; may be empty."""
     instructions_ignored: bool = False
+    detail_ignored: bool = False
+    """An image has a `detail` other than `auto`; the option `mode` is the service's own."""
 
 
 def content_of(messages: Sequence[Message], instructions: str = "") -> Content:
@@ -104,7 +113,14 @@ def content_of(messages: Sequence[Message], instructions: str = "") -> Content:
     prompt = _text(users[place:])
     system = _text([message for message in messages if message.role in _INSTRUCTING])
     system = "\n".join(part for part in (instructions.strip(), system) if part)
-    return Content(tuple(files), prompt or system, bool(prompt and system))
+    detail = _has_detail(users[place])
+    return Content(tuple(files), prompt or system, bool(prompt and system), detail)
+
+
+def _has_detail(message: Message) -> bool:
+    parts = message.content if isinstance(message.content, list) else ()
+    details = (part.wanted_detail for part in parts if isinstance(part, _Image))
+    return any(detail not in (None, "auto") for detail in details)
 
 
 def _text(messages: Sequence[Message]) -> str:

@@ -12,6 +12,7 @@ from dsocr.config import Settings
 from dsocr.engines.base import EngineInfo
 from dsocr.engines.deepseek.modes import DEFAULT_MODE
 from dsocr.engines.deepseek.prompts import task_of
+from dsocr.engines.deepseek.remote.request import TABLE_CELL_TOKENS
 from dsocr.options import build_options
 from dsocr.server.contracts.openai.content import Content
 from dsocr.types import OcrOptions
@@ -23,6 +24,14 @@ class VllmArguments(BaseModel):
     model_config = ConfigDict(extra="allow")
     ngram_size: Annotated[int, Field(ge=1, le=10_000)] | None = None
     window_size: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    whitelist_token_ids: list[int] | None = None
+
+    def ignored(self) -> list[str]:
+        """The rule of this service exempts `<td>` and `</td>`, whatever is asked for."""
+        names = list(self.model_extra or {})
+        if set(self.whitelist_token_ids or TABLE_CELL_TOKENS) != set(TABLE_CELL_TOKENS):
+            names.append("whitelist_token_ids")
+        return [f"vllm_xargs.{name}" for name in names]
 
 
 class OpenaiRequest(BaseModel, ABC):
@@ -60,7 +69,8 @@ class OpenaiRequest(BaseModel, ABC):
     def ignored(self) -> list[str]:
         """Options of the request without effect; those that are empty do not count."""
         extra: dict[str, Any] = self.model_extra or {}
-        return [name for name, value in extra.items() if value not in (None, False, [], {}, "")]
+        named = [name for name, value in extra.items() if value not in (None, False, [], {}, "")]
+        return named + (self.vllm_xargs.ignored() if self.vllm_xargs else [])
 
 
 def options_of(
@@ -80,6 +90,8 @@ def options_of(
         ignored.append("prompt")
     if content.instructions_ignored:
         ignored.append("instructions")
+    if content.detail_ignored:
+        ignored.append("detail")
     limits = settings.option_limits()
     options = build_options(
         limits,
