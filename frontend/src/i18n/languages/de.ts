@@ -102,6 +102,8 @@ export const texts: Texts = {
     failedPages: (count) => (count === 1 ? '1 Seite fehlgeschlagen' : `${count} Seiten fehlgeschlagen`),
     cancelled: 'Abgebrochen. Die fertigen Seiten bleiben.',
     pagePending: 'Diese Seite ist noch nicht gelesen.',
+    loadingPage: 'Die Seite wird geladen …',
+    pageNotLoaded: 'Diese Seite konnte nicht geladen werden.',
     noText: 'Auf dieser Seite ist kein Text.',
     resume: 'Den Rest lesen',
     readPage: 'Diese Seite lesen',
@@ -152,7 +154,9 @@ export const texts: Texts = {
     columns: { number: 'Nr.', label: 'Art', text: 'Text', confidence: 'Sicherheit' },
     figure: 'Abbildung',
   },
+  turns: { right: 'Nach rechts drehen und neu lesen', left: 'Nach links drehen und neu lesen', over: 'Auf den Kopf stellen und neu lesen' },
   versions: {
+    turned: (degrees) => `um ${degrees}° gedreht`,
     title: 'Fassungen der Seite',
     titleOf: (page) => `Fassungen von Seite ${page}`,
     none: 'Diese Seite hat eine Fassung. Erneutes Lesen und Korrekturen bewahren die früheren hier auf.',

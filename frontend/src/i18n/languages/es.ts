@@ -102,6 +102,8 @@ export const texts: Texts = {
     failedPages: (count) => (count === 1 ? '1 página falló' : `${count} páginas fallaron`),
     cancelled: 'Cancelado. Las páginas terminadas se conservan.',
     pagePending: 'Esta página aún no se ha leído.',
+    loadingPage: 'Cargando la página…',
+    pageNotLoaded: 'No se ha podido cargar esta página.',
     noText: 'No hay texto en esta página.',
     resume: 'Leer el resto',
     readPage: 'Leer esta página',
@@ -152,7 +154,9 @@ export const texts: Texts = {
     columns: { number: 'N.º', label: 'Clase', text: 'Texto', confidence: 'Confianza' },
     figure: 'Figura',
   },
+  turns: { right: 'Girar a la derecha y releer', left: 'Girar a la izquierda y releer', over: 'Poner del revés y releer' },
   versions: {
+    turned: (degrees) => `girada ${degrees}°`,
     title: 'Versiones de la página',
     titleOf: (page) => `Versiones de la página ${page}`,
     none: 'Esta página tiene una sola versión. Al releerla o corregirla, las anteriores quedan aquí.',

@@ -102,6 +102,8 @@ export const texts: Texts = {
     failedPages: (count) => (count === 1 ? '1 page a échoué' : `${count} pages ont échoué`),
     cancelled: 'Annulé. Les pages terminées sont conservées.',
     pagePending: 'Cette page n’a pas encore été lue.',
+    loadingPage: 'Chargement de la page…',
+    pageNotLoaded: 'Cette page n’a pas pu être chargée.',
     noText: 'Il n’y a pas de texte sur cette page.',
     resume: 'Lire le reste',
     readPage: 'Lire cette page',
@@ -152,7 +154,9 @@ export const texts: Texts = {
     columns: { number: 'N°', label: 'Catégorie', text: 'Texte', confidence: 'Confiance' },
     figure: 'Figure',
   },
+  turns: { right: 'Tourner à droite et relire', left: 'Tourner à gauche et relire', over: 'Retourner et relire' },
   versions: {
+    turned: (degrees) => `tournée de ${degrees}°`,
     title: 'Versions de la page',
     titleOf: (page) => `Versions de la page ${page}`,
     none: 'Cette page n’a qu’une version. Les précédentes sont gardées ici après une relecture ou une correction.',

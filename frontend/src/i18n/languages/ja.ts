@@ -101,6 +101,8 @@ export const texts: Texts = {
     failedPages: (count) => `${count} ページが失敗`,
     cancelled: 'キャンセルしました。完了したページは残ります。',
     pagePending: 'このページはまだ読み取られていません。',
+    loadingPage: 'ページを読み込んでいます…',
+    pageNotLoaded: 'このページを読み込めませんでした。',
     noText: 'このページに文字はありません。',
     resume: '残りを読み取る',
     readPage: 'このページを読み取る',
@@ -148,7 +150,9 @@ export const texts: Texts = {
     columns: { number: '番号', label: '種類', text: 'テキスト', confidence: '信頼度' },
     figure: '図',
   },
+  turns: { right: '右に回転して再読', left: '左に回転して再読', over: '上下を逆にして再読' },
   versions: {
+    turned: (degrees) => `${degrees}° 回転`,
     title: 'ページの版',
     titleOf: (page) => `${page} ページの版`,
     none: 'このページの版は 1 つです。読み取り直しや修正の前の版はここに残ります。',
