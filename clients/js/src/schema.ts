@@ -1876,6 +1876,11 @@ export interface components {
             maxJobPages: number;
             /** Maxjobfiles */
             maxJobFiles: number;
+            /**
+             * Retentiondays
+             * @description How long a finished job is kept
+             */
+            retentionDays: number;
         };
         /**
          * LimitsInEffect

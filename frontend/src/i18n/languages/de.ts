@@ -259,6 +259,8 @@ export const texts: Texts = {
     select: (name) => `${name} auswählen`,
     selected: (count) => (count === 1 ? '1 Dokument ausgewählt' : `${count} Dokumente ausgewählt`),
     clearSelection: 'Auswahl aufheben',
+    deleteSelected: (count) => (count === 1 ? '1 Dokument und seine Ergebnisse löschen?' : `${count} Dokumente und ihre Ergebnisse löschen?`),
+    daysLeft: (days) => (days === 1 ? 'noch 1 Tag' : `noch ${days} Tage`),
     files: (first, others) => `${first} und ${others} weitere`,
     status: { queued: 'wartet', running: 'wird gelesen', succeeded: 'fertig', failed: 'fehlgeschlagen', cancelled: 'abgebrochen' },
     notFound: 'Dokument nicht gefunden',

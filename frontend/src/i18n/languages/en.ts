@@ -273,6 +273,8 @@ export const texts = {
     select: (name: string) => `Select ${name}`,
     selected: (count: number) => (count === 1 ? '1 document selected' : `${count} documents selected`),
     clearSelection: 'Clear selection',
+    deleteSelected: (count: number) => (count === 1 ? 'Delete 1 document and its results?' : `Delete ${count} documents and their results?`),
+    daysLeft: (days: number) => (days === 1 ? '1 day left' : `${days} days left`),
     files: (first: string, others: number) => `${first} and ${others} more`,
     status: {
       queued: 'queued',

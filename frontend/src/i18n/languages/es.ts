@@ -259,6 +259,8 @@ export const texts: Texts = {
     select: (name) => `Seleccionar ${name}`,
     selected: (count) => (count === 1 ? '1 documento seleccionado' : `${count} documentos seleccionados`),
     clearSelection: 'Quitar la selección',
+    deleteSelected: (count) => (count === 1 ? '¿Borrar 1 documento y sus resultados?' : `¿Borrar ${count} documentos y sus resultados?`),
+    daysLeft: (days) => (days === 1 ? 'queda 1 día' : `quedan ${days} días`),
     files: (first, others) => `${first} y ${others} más`,
     status: { queued: 'en espera', running: 'leyendo', succeeded: 'terminado', failed: 'fallido', cancelled: 'cancelado' },
     notFound: 'Documento no encontrado',

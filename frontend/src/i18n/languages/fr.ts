@@ -259,6 +259,8 @@ export const texts: Texts = {
     select: (name) => `Sélectionner ${name}`,
     selected: (count) => (count === 1 ? '1 document sélectionné' : `${count} documents sélectionnés`),
     clearSelection: 'Effacer la sélection',
+    deleteSelected: (count) => (count === 1 ? 'Supprimer 1 document et ses résultats ?' : `Supprimer ${count} documents et leurs résultats ?`),
+    daysLeft: (days) => (days === 1 ? 'encore 1 jour' : `encore ${days} jours`),
     files: (first, others) => `${first} et ${others} autres`,
     status: { queued: 'en attente', running: 'en lecture', succeeded: 'terminé', failed: 'échec', cancelled: 'annulé' },
     notFound: 'Document introuvable',

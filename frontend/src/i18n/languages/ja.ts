@@ -255,6 +255,8 @@ export const texts: Texts = {
     select: (name) => `${name} を選択`,
     selected: (count) => `${count} 件の文書を選択中`,
     clearSelection: '選択を解除',
+    deleteSelected: (count) => `${count} 件の文書と結果を削除しますか？`,
+    daysLeft: (days) => `残り ${days} 日`,
     files: (first, others) => `${first} ほか ${others} 件`,
     status: { queued: '待機中', running: '読み取り中', succeeded: '完了', failed: '失敗', cancelled: 'キャンセル済み' },
     notFound: '文書が見つかりません',

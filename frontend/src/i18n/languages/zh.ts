@@ -256,6 +256,8 @@ export const texts: Texts = {
     select: (name) => `选择 ${name}`,
     selected: (count) => `已选择 ${count} 个文档`,
     clearSelection: '取消选择',
+    deleteSelected: (count) => `删除 ${count} 个文档及其识别结果？`,
+    daysLeft: (days) => `还保留 ${days} 天`,
     files: (first, others) => `${first} 等 ${others + 1} 个文件`,
     status: {
       queued: '排队中',
