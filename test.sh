@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 usage() {
   cat <<'TEXT'
 Usage: ./test.sh                every check of a commit, tests on all cores
-       ./test.sh --slow         these, and soaks, long fuzzing and tests with heavy parts
+       ./test.sh --slow         these, and soaks, long fuzzing, tests with heavy parts, and pictures of all states of the page
        ./test.sh ARGUMENT...    only pytest, with these arguments: ./test.sh -k grounding
 TEXT
 }
@@ -93,4 +93,5 @@ skip() {
 
 [ -z "$unchecked" ] || skip "the web page's checks" "$unchecked"
 has_chromium || skip "the browser tests" "there is no chromium and it cannot be installed here"
+[ -z "$slow" ] || export DSOCR_E2E_SLOW=1
 say "page: browser";  in_page npm run --silent e2e

@@ -8,6 +8,7 @@ export default defineConfig({
   workers: 2, // files share one server; a test finds its own documents by name
   fullyParallel: false,
   forbidOnly: Boolean(process.env.CI),
+  ...(process.env.DSOCR_E2E_SLOW ? {} : { grepInvert: /@slow/ }),
   timeout: 600_000, // readings share the processor with everything else on the machine
   expect: { timeout: 180_000 },
   reporter: [['list']],

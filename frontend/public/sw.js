@@ -51,8 +51,8 @@ async function storePage(answer) {
   const stored = await cache.match(scope.href)
   if (stored !== undefined && (await stored.text()) === html) return
   const names = Array.from(html.matchAll(/(?:src|href)="(\.\/[^"]+)"/g), (match) => match[1])
-  const urls = names.map((name) => new URL(name, scope).href)
-  await cache.addAll(urls)
+  const urls = new Set(names.map((name) => new URL(name, scope).href)) // addAll refuses one that is there twice
+  await cache.addAll([...urls])
   await cache.put(scope.href, answer)
   const kept = new Set([scope.href, ...urls])
   for (const { url } of await cache.keys()) if (!kept.has(url)) await cache.delete(url)

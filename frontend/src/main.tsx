@@ -23,9 +23,11 @@ const queryClient = new QueryClient({
   },
 })
 
-/** What is shown: the page, or in development with `?gallery` all its states. */
+const HAS_GALLERY = import.meta.env.DEV || import.meta.env.MODE === 'gallery'
+
+/** What is shown: the page, or with `?gallery` all its states, in development and where it is built so. */
 async function content(): Promise<ReactNode> {
-  if (import.meta.env.DEV && new URLSearchParams(window.location.search).has('gallery')) {
+  if (HAS_GALLERY && new URLSearchParams(window.location.search).has('gallery')) {
     const { Gallery } = await import('./gallery/gallery')
     return <Gallery />
   }
@@ -51,5 +53,5 @@ async function start(root: HTMLElement): Promise<void> {
 const root = document.getElementById('root')
 if (root !== null) void start(root)
 // It needs HTTPS or localhost; elsewhere the page works without it.
-if (import.meta.env.PROD && 'serviceWorker' in navigator)
+if (import.meta.env.PROD && !HAS_GALLERY && 'serviceWorker' in navigator)
   navigator.serviceWorker.register('./sw.js').catch(() => undefined)

@@ -152,6 +152,8 @@ class SourcePage:
     number: int
     """Its place in the file, from 0."""
     password: str | None = field(default=None, repr=False)
+    rotation: int = 0
+    """Degrees clockwise by which the page was turned before it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,9 @@ class OcrOptions:
     no_repeat_ngram: NoRepeat | None = None
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes of what the page may be written in; empty: any that the engine knows."""
+    rotation: int = 0
+    """Degrees clockwise, 0 to 270 by 90, by which the pipeline turns a page before an engine reads
+    it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ import io
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pikepdf
 import pypdfium2 as pdfium
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from dsocr import exports
 from dsocr.errors import BadImage
@@ -90,6 +91,31 @@ def source_pdf(path: Path, *contents: bytes, **entries: object) -> list[SourcePa
 
 DRAWN = b"0 0 1 rg 40 40 100 100 re f"
 BORN_DIGITAL = b"BT /F 12 Tf 60 500 Td (born digital) Tj ET"
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+@pytest.mark.parametrize("kind", ["pdf", "jpeg"])
+def test_a_page_that_was_turned_is_shown_turned(tmp_path: Path, rotation: int, kind: str) -> None:
+    path = tmp_path / "source"
+    if kind == "pdf":
+        source = source_pdf(path, DRAWN)[0]
+        plain = picture_of(path.read_bytes())
+    else:
+        plain = Image.new("RGB", (400, 600), "white")
+        plain.paste("blue", (40, 460, 140, 560))
+        plain.save(path, "JPEG", quality=95)
+        source = SourcePage(path, JPEG, 0)
+    sides = plain.size if rotation == 180 else plain.size[::-1]
+    read = replace(read_page("turned words"), width=sides[0], height=sides[1])
+    turned = replace(source, rotation=rotation)
+    content = render(document(read), assets=PageImages([turned]))
+    expected = plain.rotate(-rotation, expand=True)
+    found = picture_of(content).resize(expected.size)
+    change = ImageChops.difference(found.convert("L"), expected.convert("L"))
+    assert ImageStat.Stat(change).mean[0] < 3
+    assert texts(content) == ["turned words"]
+    if kind == "jpeg":
+        assert boxes(content)["turned"][:2] == pytest.approx((0.1, 0.2), abs=0.01)
 
 
 def test_words_stand_in_their_lines_boxes_in_reading_order() -> None:

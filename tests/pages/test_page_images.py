@@ -21,6 +21,9 @@ class Pages:
     def __init__(self) -> None:
         self.rendered: list[int] = []
 
+    def rotation(self, index: int) -> int:
+        return 0
+
     async def render_page(self, index: int, *, dpi: float) -> PageImage:
         self.rendered.append(index)
         image = Image.new("RGB", (60, 40), (80 * index,) * 3)

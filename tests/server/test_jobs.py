@@ -451,6 +451,47 @@ def test_a_page_is_read_again_with_other_options(running: Running) -> None:
         assert odd.status_code == 422
 
 
+def test_a_page_is_turned_and_read_again(running: Running) -> None:
+    with running() as http:
+        job_id = submit(http, ("a.pdf", pdf([["one"], ["two"]])))["jobId"]
+        finished(http, job_id)
+        url = f"/api/jobs/{job_id}/pages/1"
+
+        def read_again(**options: Any) -> dict[str, Any]:
+            assert http.post(f"{url}/retry", json=options).status_code == 202
+            finished(http, job_id)
+            page: dict[str, Any] = http.get(url).json()
+            return page
+
+        def picture(query: str = "") -> tuple[int, int]:
+            return Image.open(io.BytesIO(http.get(f"{url}/image{query}").content)).size
+
+        before = http.get(url).json()
+        size = before["layout"]["width"], before["layout"]["height"]
+        assert (before["rotation"], picture()) == (0, size)
+        after = read_again(rotation=90)
+        assert (after["rotation"], after["layout"]["width"], after["layout"]["height"]) == (
+            90,
+            *size[::-1],
+        )
+        assert picture() == picture("?rotation=270") == size[::-1]
+        assert picture("?rotation=0") == size
+        exported = http.get(f"/api/jobs/{job_id}/export?format=pdf").content
+        with pikepdf.open(io.BytesIO(exported)) as out:
+            assert [int(page.obj.get("/Rotate", 0)) for page in out.pages] == [0, 90]
+        events = http.get(f"/api/jobs/{job_id}/events").text
+        assert '"pageIndex":1' in events and '"rotation":90' in events
+        assert read_again(mode="small")["rotation"] == 90  # another mode does not turn it back
+        versions = http.get(f"{url}/versions").json()["versions"]
+        assert [each["rotation"] for each in versions] == [90, 0]
+        assert http.post(f"{url}/versions/1/take").json()["rotation"] == 0
+        assert picture() == size
+        for odd in (45, 360, -90):
+            refused = http.post(f"{url}/retry", json={"rotation": odd})
+            assert refused.status_code == 422
+            assert "rotation" in refused.json()["error"]["message"]
+
+
 def test_a_corrected_page_is_read_again_only_with_discard_corrections(running: Running) -> None:
     with running() as http:
         job_id = submit(http, ("a.pdf", pdf([["one"]])))["jobId"]

@@ -145,10 +145,11 @@ export class DsocrRoutes {
   pageImage(
     id: string,
     index: number,
-    { width, ...call }: CallOptions & { width?: number | undefined } = {},
+    options: CallOptions & { width?: number | undefined; rotation?: number | undefined } = {},
   ): Promise<Blob> {
-    const query = width === undefined ? '' : `?${params({ width })}`
-    return this.http.blob(jobPath(id, `/pages/${index}/image${query}`), call)
+    const { width, rotation, ...call } = options
+    const query = params({ width, rotation })
+    return this.http.blob(jobPath(id, `/pages/${index}/image${query.size > 0 ? `?${query}` : ''}`), call)
   }
 
   /** What readings and corrections of a page have replaced. */

@@ -356,7 +356,8 @@ export interface paths {
         /**
          * Read a page again
          * @description The new result replaces the old one and its corrections, which become a version, when it is
-         *     complete. A page with corrections is read again only with `discard_corrections`.
+         *     complete. A page with corrections is read again only with `discard_corrections`. A page that
+         *     was turned stays so unless `rotation` says otherwise; its image and exports are turned too.
          */
         post: operations["retry_api_jobs__job_id__pages__index__retry_post"];
         delete?: never;
@@ -1782,6 +1783,12 @@ export interface components {
              * @description From 0, in its file
              */
             filePageIndex: number;
+            /**
+             * Rotation
+             * @description Degrees clockwise by which the page was turned to be read
+             * @default 0
+             */
+            rotation: number;
             /** Corrections */
             corrections: components["schemas"]["CorrectionAnswer"][];
             /**
@@ -1869,6 +1876,11 @@ export interface components {
             maxJobPages: number;
             /** Maxjobfiles */
             maxJobFiles: number;
+            /**
+             * Retentiondays
+             * @description How long a finished job is kept
+             */
+            retentionDays: number;
         };
         /**
          * LimitsInEffect
@@ -2348,6 +2360,11 @@ export interface components {
             /** Dpi */
             dpi?: number | null;
             /**
+             * Rotation
+             * @description Degrees clockwise by which the page of the file is turned before it is read; without it as it is turned now
+             */
+            rotation?: number | null;
+            /**
              * Discard Corrections
              * @description Required to read a page again that has corrections
              * @default false
@@ -2395,6 +2412,12 @@ export interface components {
             mode: string;
             /** Prompt */
             prompt: string;
+            /**
+             * Rotation
+             * @description Degrees clockwise by which the page was turned
+             * @default 0
+             */
+            rotation: number;
             /**
              * Durationms
              * @description Of its reading
@@ -3498,6 +3521,8 @@ export interface operations {
             query?: {
                 /** @description Most pixels in a row; PDFs are rendered for it */
                 width?: number | null;
+                /** @description Degrees clockwise; without it turned as the page was read */
+                rotation?: number | null;
             };
             header?: never;
             path: {

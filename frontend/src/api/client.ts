@@ -111,9 +111,10 @@ export const pageVersions = (id: string, index: number, signal: AbortSignal) =>
   client.pageVersions(id, index, { signal })
 export const takeVersion = (id: string, index: number, version: number) =>
   client.takeVersion(id, index, version)
-/** `width`: the most pixels in a row; without it the image is as the engine gets it. */
-export const pageImage = (id: string, index: number, signal: AbortSignal, width?: number) =>
-  client.pageImage(id, index, { signal, width })
+/** `width`: the most pixels in a row; without it the image is as the engine gets it. `rotation`: degrees
+ * clockwise; without it the page is turned as it was read. */
+export const pageImage = (id: string, index: number, signal: AbortSignal, width?: number, rotation?: number) =>
+  client.pageImage(id, index, { signal, width, rotation })
 /** `redact`: patterns of what is taken out. */
 export const exportJob = (
   id: string,

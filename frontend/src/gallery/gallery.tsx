@@ -4,12 +4,15 @@ import { App } from '../app'
 import { answerFrom } from './service'
 import { STATES } from './states'
 
-/** In development only: a list of the page's states, or with `state=NAME` the page in that state. */
+/** A list of the page's states, or with `state=NAME` the page in that state, with `rtl` from
+ * right to left. */
 export function Gallery() {
   const [state] = useState(() => {
-    const chosen = STATES[new URLSearchParams(window.location.search).get('state') ?? '']
+    const query = new URLSearchParams(window.location.search)
+    const chosen = STATES[query.get('state') ?? '']
     if (chosen === undefined) return undefined
     answerFrom(chosen)
+    if (query.has('rtl')) document.documentElement.dir = 'rtl'
     window.history.replaceState(null, '', chosen.hash)
     return chosen
   })

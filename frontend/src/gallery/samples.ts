@@ -31,7 +31,7 @@ export const MODES = {
   models: [],
   limits: {
     ...{ maxImageMb: 15, maxPages: 100, maxImageMegapixels: 60, maxPromptBytes: 20000, maxOutputTokens: 8192 },
-    ...{ maxJobMb: 512, maxJobPages: 10000, maxJobFiles: 1000 },
+    ...{ maxJobMb: 512, maxJobPages: 10000, maxJobFiles: 1000, retentionDays: 7 },
   },
 } satisfies Modes
 

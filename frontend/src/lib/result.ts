@@ -8,13 +8,24 @@ export type OcrResponse = components['schemas']['OcrAnswer']
 /** Corrected texts by block id. */
 export type Corrections = Readonly<Record<number, string>>
 
-type ReadingPage = { status: 'processing'; width: number; height: number; raw: string; blocks: Block[] }
+type ReadingPage = {
+  status: 'processing'
+  width: number
+  height: number
+  /** Degrees clockwise by which the page is turned. */
+  rotation: number
+  raw: string
+  blocks: Block[]
+}
 export type PageState =
+  /** The state of the page is not known yet, or the page is being fetched. */
+  | { status: 'loading' }
+  /** Not read. */
   | { status: 'waiting' }
   | ReadingPage
   | {
       status: 'done'
-      page: Page
+      page: Page & { rotation?: number }
       corrections: Corrections
       /** Blocks with corrections that the server does not have, or with text in an editor. */
       pending?: ReadonlyMap<number, 'typed' | 'saved'>
@@ -52,7 +63,8 @@ export function applyLiveEvent(pages: LivePages, { event, data }: ServerEvent): 
   const index = payload.pageIndex
   if (event === 'page') {
     const size = { width: Number(payload.width), height: Number(payload.height) }
-    return withPage(pages, index, { status: 'processing', ...size, raw: '', blocks: [] })
+    const rotation = Number(payload.rotation ?? 0)
+    return withPage(pages, index, { status: 'processing', ...size, rotation, raw: '', blocks: [] })
   }
   const live = pages.get(index)
   if (live === undefined) return pages
@@ -80,7 +92,7 @@ function withPage(pages: LivePages, index: number, state: ReadingPage, storedAt?
 
 /** The page's blocks, with the corrections applied. */
 export function blocksOf(state: PageState): Block[] {
-  if (state.status === 'waiting') return []
+  if (state.status === 'waiting' || state.status === 'loading') return []
   if (state.status === 'processing') return state.blocks
   return state.page.layout.items.map((block) => {
     const text = state.corrections[block.id]

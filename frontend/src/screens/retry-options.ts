@@ -3,12 +3,14 @@ import type { Texts } from '../i18n/translation'
 import { knownTasks } from '../lib/models'
 import type { RetryOption } from '../viewer/retry-menu'
 
-/** The ways to retry a page: every mode of the job's model with the current prompt, every other task of
- * it with the current mode. */
+/** The ways to retry a page: turned, in every mode of the job's model with the current prompt, with every
+ * other task of it in the current mode. */
 export function retryOptions(
   { modes, supportedTasks }: { modes: Modes | undefined; supportedTasks: SupportedTasks },
   t: Texts,
   { mode, prompt, engine, model: readBy }: Pick<Job, 'mode' | 'prompt' | 'engine' | 'model'>,
+  /** Of the page, in degrees. */
+  rotation: number,
 ): RetryOption[] {
   if (modes === undefined) return []
   const model = modes.models.find(({ name, model }) => name === engine || model === readBy)
@@ -31,5 +33,12 @@ export function retryOptions(
       mode,
       prompt: task.prompt,
     }))
-  return [...byMode, ...byTask]
+  const turns = ([['right', 90], ['left', 270], ['over', 180]] as const).map(([turn, degrees]) => ({
+    key: `turn-${turn}`,
+    label: t.turns[turn],
+    mode,
+    prompt,
+    rotation: (rotation + degrees) % 360,
+  }))
+  return [...turns, ...byMode, ...byTask]
 }

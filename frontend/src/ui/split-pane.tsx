@@ -2,17 +2,27 @@ import { useRef, useState, type KeyboardEvent, type PointerEvent, type ReactNode
 import styles from './split-pane.module.css'
 
 const STEP = 0.03
+const MIDDLE = 0.5
+const STORAGE = 'dsocr-split'
 
-/** Two panes and a separator that the pointer, the arrow keys and a double click move. */
+/** Two panes and a separator that the pointer, the arrow keys and a double click move; this browser keeps
+ * its place. `left` is the pane at the start of the line, on the right in a right-to-left language. */
 export function SplitPane({ label, left, right }: { label: string; left: ReactNode; right: ReactNode }) {
   const frame = useRef<HTMLDivElement>(null)
-  const [share, setShare] = useState(0.5)
-  const set = (value: number) => setShare(Math.min(0.8, Math.max(0.2, value)))
+  const [share, setShare] = useState(storedShare)
+  const isMirrored = () => frame.current !== null && getComputedStyle(frame.current).direction === 'rtl'
+
+  function set(value: number) {
+    const next = within(value)
+    setShare(next)
+    localStorage.setItem(STORAGE, String(next))
+  }
 
   function drag(event: PointerEvent<HTMLDivElement>) {
     if (!event.currentTarget.hasPointerCapture(event.pointerId)) return
     const box = frame.current?.getBoundingClientRect()
-    if (box !== undefined) set((event.clientX - box.left) / box.width)
+    if (box === undefined) return
+    set((isMirrored() ? box.right - event.clientX : event.clientX - box.left) / box.width)
   }
 
   function press(event: KeyboardEvent) {
@@ -20,7 +30,7 @@ export function SplitPane({ label, left, right }: { label: string; left: ReactNo
     if (step === 0) return
     event.preventDefault()
     event.stopPropagation()
-    set(share + step)
+    set(share + (isMirrored() ? -step : step))
   }
 
   return (
@@ -37,10 +47,17 @@ export function SplitPane({ label, left, right }: { label: string; left: ReactNo
         className={styles.bar}
         onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
         onPointerMove={drag}
-        onDoubleClick={() => set(0.5)}
+        onDoubleClick={() => set(MIDDLE)}
         onKeyDown={press}
       />
       {right}
     </div>
   )
+}
+
+const within = (share: number) => Math.min(0.8, Math.max(0.2, share))
+
+function storedShare(): number {
+  const stored = Number(localStorage.getItem(STORAGE))
+  return stored > 0 ? within(stored) : MIDDLE
 }

@@ -38,6 +38,8 @@ export function Viewer(props: {
   state: PageState
   loadImage: LoadPageImage
   loadThumbnail: LoadPageImage
+  /** Degrees clockwise by which a page is turned. */
+  rotationOf: (index: number) => number
   /** The page with more pixels, for a zoomed page. */
   loadSharpImage: LoadPageImage
   findPages: FindPages
@@ -58,6 +60,8 @@ export function Viewer(props: {
   onRetry: (option: RetryOption) => void
   /** Reads the shown page, if it was not read and nothing reads it. */
   onReadPage: (() => void) | undefined
+  /** Fetches the shown page again, if that has failed. */
+  onLoadAgain: (() => void) | undefined
   tools: ReactNode
   copies: CopyAction[]
   downloads: DownloadAction[]
@@ -71,7 +75,7 @@ export function Viewer(props: {
   const [editing, setEditing] = useState<number | null>(null)
   const input = useRef<HTMLInputElement>(null)
   const selection = useBlockSelection(pageIndex)
-  const image = usePageImage(props.loadImage, pageIndex)
+  const image = usePageImage(props.loadImage, { index: pageIndex, rotation: props.rotationOf(pageIndex) })
   const blocks = useMemo(() => blocksOf(state), [state])
   const [closed, setClosed] = useState<BlockSelection['selected']>(null)
   const tapped =
@@ -160,6 +164,7 @@ export function Viewer(props: {
       onScrolledTo={showTextAt}
       loaders={loaders}
       page={size}
+      rotationOf={props.rotationOf}
       isProcessing={(index) => marks[index] === 'processing' || (index === pageIndex && state.status === 'processing')}
       initialZoom={narrow ? 'width' : 'page'}
       tools={<LabelFilter labels={labels} hidden={hidden} onHide={setHidden} />}
@@ -198,6 +203,7 @@ export function Viewer(props: {
         onType={props.onType}
         onDiscard={props.onDiscard}
         onReadPage={props.onReadPage}
+        onLoadAgain={props.onLoadAgain}
         onReadTo={(id) => scrollIntoView(document.querySelector(`[data-box="${id}"]`))}
         onNextPage={pageIndex + 1 < marks.length ? () => goTo(pageIndex + 1) : undefined}
         notices={<PageNotices state={state} retryOptions={props.retryOptions} onRetry={props.onRetry} />}
@@ -237,7 +243,7 @@ export function Viewer(props: {
       )}
       <div className={styles.body}>
         {!narrow && marks.length > 1 && (
-          <PageList marks={marks} current={pageIndex} onSelect={goTo} loadImage={props.loadThumbnail} />
+          <PageList marks={marks} current={pageIndex} onSelect={goTo} loadImage={props.loadThumbnail} rotationOf={props.rotationOf} />
         )}
         {narrow && (side === 'image' ? canvas : text)}
         {tapped && (

@@ -97,6 +97,7 @@ class JobPage(PageAnswer):
     fileName: str
     fileIndex: int
     filePageIndex: int
+    rotation: int = 0
     corrections: list[Correction]
     correctedText: str
 
@@ -108,6 +109,7 @@ class PageSummary(Record):
     fileName: str
     fileIndex: int
     filePageIndex: int
+    rotation: int = 0
     durationMs: float
     finishReason: str
     flags: list[str]
@@ -162,6 +164,7 @@ class RetryOptions(TypedDict, total=False):
     no_repeat_ngram: str
     languages: str
     dpi: float
+    rotation: int
     discard_corrections: bool
 
 

@@ -78,6 +78,8 @@ class JobPage:
     index: int
     file: int
     file_page: int
+    rotation: int = 0
+    """Degrees clockwise by which the page was turned for its present reading."""
 
 
 @dataclass(frozen=True, slots=True)

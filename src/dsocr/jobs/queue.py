@@ -178,16 +178,24 @@ class JobQueue:
         return await self._database.read(queries.page, job_id, index)
 
     async def image(
-        self, job_id: str, index: int, owner: str | None = None, *, width: int | None = None
+        self,
+        job_id: str,
+        index: int,
+        owner: str | None = None,
+        *,
+        width: int | None = None,
+        rotation: int | None = None,
     ) -> bytes:
-        """The page as JPEG, also before it was read, at most `width` pixels wide. Raises
-        `PageNotFound`."""
+        """The page as JPEG, also before it was read, at most `width` pixels wide, turned by
+        `rotation` degrees; None: as it was read. Raises `PageNotFound`."""
         job = await self.get(job_id, owner)
         pages = await self._database.read(queries.job_pages, job_id)
         if not 0 <= index < len(pages):
             raise PageNotFound()
         source = self._source(job, pages)
-        return await self._images.jpeg(job_id, source, index, dpi=job.dpi, width=width)
+        return await self._images.jpeg(
+            job_id, source, index, dpi=job.dpi, width=width, rotation=rotation
+        )
 
     async def export(
         self,
@@ -290,10 +298,12 @@ class JobQueue:
         dpi: float | None,
         editor: str | None = None,
         *,
+        rotation: int | None = None,
         discard_corrections: bool = False,
         followed: bool = False,
     ) -> Job:
-        """Reads a page again; `followed` as of a submission. Raises `PageNotFound`, and
+        """Reads a page again, turned by `rotation` degrees from how its file has it; None: as it
+        is turned now. `followed` as of a submission. Raises `PageNotFound`, and
         `JobConflict` for a page that is pending already, or has corrections without
         `discard_corrections`."""
         await self.editable(job_id, editor)
@@ -303,6 +313,7 @@ class JobQueue:
             index,
             options,
             dpi,
+            rotation=rotation,
             discard_corrections=discard_corrections,
         )
         if followed:

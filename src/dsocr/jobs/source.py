@@ -35,6 +35,7 @@ class JobSource:
         return self._job.pages_total
 
     async def render_page(self, index: int, *, dpi: float | None) -> PageImage:
+        """The page as it is in its file, not turned."""
         page = self._pages[index]
         async with self._opening[page.file]:
             source = self._open.get(page.file) or await self._open_file(page.file)
@@ -50,7 +51,12 @@ class JobSource:
         if page.file not in self._media_types:
             self._media_types[page.file] = file_type(path).media_type
         password = self._job.files[page.file].password
-        return SourcePage(path, self._media_types[page.file], page.file_page, password)
+        media_type = self._media_types[page.file]
+        return SourcePage(path, media_type, page.file_page, password, page.rotation)
+
+    def rotation(self, index: int) -> int:
+        """Degrees clockwise by which page `index` was turned for its present reading."""
+        return self._pages[index].rotation
 
     async def close(self) -> None:
         for source in self._open.values():

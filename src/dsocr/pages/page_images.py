@@ -12,6 +12,7 @@ from typing import Protocol
 from cachetools import LRUCache
 
 from dsocr.errors import BadRequest
+from dsocr.pages.turn import turned
 from dsocr.types import PageImage, SourcePage
 
 JPEG_QUALITY = 88
@@ -19,6 +20,10 @@ CACHE_BYTES = 32 << 20
 THUMBNAIL_WIDTH = 400
 """Up to this width a PDF page is rendered at `THUMBNAIL_DPI`, above at `SHARP_DPI`."""
 THUMBNAIL_DPI, SHARP_DPI = 48.0, 300.0
+
+
+PictureKey = tuple[str, int, int | None, int]
+"""Document, page from 0, most pixels in a row, and degrees clockwise by which it is turned."""
 
 
 class RenderedPages(Protocol):
@@ -29,26 +34,27 @@ class RenderedPages(Protocol):
 
     async def render_page(self, index: int, *, dpi: float | None) -> PageImage: ...
 
+    def rotation(self, index: int) -> int:
+        """Degrees clockwise by which page `index` was turned before it was read."""
+
     def source_page(self, index: int) -> SourcePage:
         """The file that page `index` is in."""
 
 
 class PictureStore(Protocol):
-    """Keeps pictures beyond the memory of this process. A key has the document, the page from 0 and
-    the width. Failures of the store are no errors here."""
+    """Keeps pictures beyond the memory of this process. Failures of the store are no errors
+    here."""
 
-    async def get(self, key: tuple[str, int, int | None]) -> bytes | None: ...
+    async def get(self, key: PictureKey) -> bytes | None: ...
 
-    async def put(self, key: tuple[str, int, int | None], content: bytes) -> None: ...
+    async def put(self, key: PictureKey, content: bytes) -> None: ...
 
 
 class PageImages:
     """Pages of any number of documents as JPEG; the most recently used are cached."""
 
     def __init__(self, cache_bytes: int = CACHE_BYTES, store: PictureStore | None = None) -> None:
-        self._cache: LRUCache[tuple[str, int, int | None], bytes] = LRUCache(
-            cache_bytes, getsizeof=len
-        )
+        self._cache: LRUCache[PictureKey, bytes] = LRUCache(cache_bytes, getsizeof=len)
         self._store = store
         self._rendering = asyncio.Semaphore(1)  # leaves decoders free for the engine
 
@@ -60,11 +66,13 @@ class PageImages:
         *,
         dpi: float | None,
         width: int | None = None,
+        rotation: int | None = None,
     ) -> bytes:
         """Page `index` of a document; `dpi` matters only when it is not cached. With a `width` the
-        page is rendered for it, and has at most so many pixels in a row. A caller that is
-        cancelled while it waits renders nothing. Raises what rendering the page raises."""
-        key = (document_id, index, width)
+        page is rendered for it, and has at most so many pixels in a row. It is turned clockwise by
+        `rotation` degrees; None: as it was read. A caller that is cancelled while it waits renders
+        nothing. Raises what rendering the page raises."""
+        key = (document_id, index, width, pages.rotation(index) if rotation is None else rotation)
         if width is not None:
             dpi = THUMBNAIL_DPI if width <= THUMBNAIL_WIDTH else SHARP_DPI
         if (found := self._cache.get(key)) is not None:
@@ -74,9 +82,7 @@ class PageImages:
         rendering.add_done_callback(self._on_rendered)
         return await asyncio.shield(rendering)  # cancelling it would end the process that renders
 
-    async def _rendered(
-        self, key: tuple[str, int, int | None], pages: RenderedPages, dpi: float | None
-    ) -> bytes:
+    async def _rendered(self, key: PictureKey, pages: RenderedPages, dpi: float | None) -> bytes:
         if (found := self._cache.get(key)) is not None:
             return found
         content = await self._stored_or_rendered(key, pages, dpi)
@@ -90,13 +96,13 @@ class PageImages:
             rendering.exception()  # its caller may have left
 
     async def _stored_or_rendered(
-        self, key: tuple[str, int, int | None], pages: RenderedPages, dpi: float | None
+        self, key: PictureKey, pages: RenderedPages, dpi: float | None
     ) -> bytes:
         if self._store is not None and (stored := await self._store.get(key)) is not None:
             return stored
-        _, index, width = key
+        _, index, width, rotation = key
         page = await pages.render_page(index, dpi=dpi)
-        content = await asyncio.to_thread(encode_jpeg, page, width)
+        content = await asyncio.to_thread(lambda: encode_jpeg(turned(page, rotation), width))
         if self._store is not None:
             await self._store.put(key, content)
         return content
@@ -138,7 +144,8 @@ class ExportImages:
         """As `page_image`, without a cache."""
         self._check(index)
         image = self._pages.render_page(index, dpi=self._dpi)
-        return asyncio.run_coroutine_threadsafe(image, self._loop).result()
+        page = asyncio.run_coroutine_threadsafe(image, self._loop).result()
+        return turned(page, self._pages.rotation(index))
 
     def source_page(self, index: int) -> SourcePage:
         self._check(index)

@@ -55,6 +55,10 @@ class DocumentFile:
         request |= {"page": index, "dpi": dpi}
         return await self.sandbox.request(request, partial(_parse_page, index))
 
+    def rotation(self, index: int) -> int:
+        """0: the pages of a file are as they are."""
+        return 0
+
     def source_page(self, index: int) -> SourcePage:
         """Where page `index` is, for an export that takes over the file's own data."""
         return SourcePage(self.path, self.media_type, index, self.password)

@@ -17,6 +17,8 @@ class PageStarted:
     height: int = 0
     dpi: float | None = field(default=None, compare=False)
     """Pixels per inch; None where the file has no resolution."""
+    rotation: int = 0
+    """Degrees clockwise by which the page was turned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Protocol
 from dsocr.engines.base import Engine, EngineInfo
 from dsocr.errors import BadRequest, DsocrError, UnsupportedMode, UnsupportedTask
 from dsocr.metrics import Metrics, NoMetrics
+from dsocr.pages.turn import turned
 from dsocr.pipeline.auto_mode import choose_mode
 from dsocr.pipeline.event_emitter import PageEventEmitter
 from dsocr.pipeline.events import OnEvent, PageDone, PageEvent, PageStarted
@@ -195,7 +196,8 @@ class Pipeline:
 
     async def _recognize_page(self, page: PageImage, run: _Run, timer: PageTimer) -> PageResult:
         """The page's result, or the failure in its place."""
-        run.emit(PageStarted(page.index, page.width, page.height, page.dpi))
+        rotation = run.options.rotation
+        run.emit(PageStarted(page.index, page.width, page.height, page.dpi, rotation))
         started = time.monotonic()
         try:
             mode = await self._mode_of(page, run.options)
@@ -299,7 +301,10 @@ def _check_pages(pages: Sequence[int] | None, num_pages: int) -> None:
 async def _render(run: _Run, index: int) -> PageImage | PageResult:
     started = time.monotonic()
     try:
-        return await run.source.render_page(index, dpi=run.dpi)
+        page = await run.source.render_page(index, dpi=run.dpi)
+        if run.options.rotation:
+            page = await asyncio.to_thread(turned, page, run.options.rotation)
+        return page
     except Exception as error:
         return _failed(error, index, started, size=(0, 0))
 

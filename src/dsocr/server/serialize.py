@@ -68,7 +68,8 @@ class EventSerializer:
         if isinstance(event, PageStarted):
             self._sizes[event.index] = (event.width, event.height)
             size = {"width": event.width, "height": event.height}
-            return "page", data | size | {"pagesTotal": self._num_pages}
+            turn = {"rotation": event.rotation} if event.rotation else {}
+            return "page", data | size | turn | {"pagesTotal": self._num_pages}
         if isinstance(event, TextDelta):
             return "delta", data | {"text": event.text}
         if isinstance(event, BlockClosed):
@@ -125,6 +126,7 @@ def serialize_stored_page(stored: StoredPage) -> dict[str, Any]:
         "fileName": stored.file_name,
         "fileIndex": stored.page.file,
         "filePageIndex": stored.page.file_page,
+        "rotation": stored.page.rotation,
         "corrections": [
             {"id": block, "text": correction.text, "label": correction.label}
             for block, correction in sorted(stored.corrections.items())
@@ -140,6 +142,7 @@ def serialize_version(version: PageVersion) -> dict[str, Any]:
         "replacedAt": _timestamp(version.replaced_at),
         "mode": version.options.mode,
         "prompt": version.options.prompt,
+        "rotation": stored.page.rotation,
         "durationMs": round(stored.result.usage.seconds * 1000, 1),
         "corrections": len(stored.corrections),
         "text": page_text(corrected(stored)),
@@ -152,6 +155,7 @@ def serialize_page_summary(summary: PageSummary) -> dict[str, Any]:
         "fileName": summary.file_name,
         "fileIndex": summary.page.file,
         "filePageIndex": summary.page.file_page,
+        "rotation": summary.page.rotation,
         "durationMs": round(summary.seconds * 1000, 1),
         "finishReason": summary.finish_reason,
         "flags": list(summary.flags),

@@ -111,6 +111,8 @@ export const texts = {
     failedPages: (count: number) => (count === 1 ? '1 page failed' : `${count} pages failed`),
     cancelled: 'Cancelled. The finished pages are kept.',
     pagePending: 'This page has not been processed yet.',
+    loadingPage: 'Loading the page…',
+    pageNotLoaded: 'This page could not be loaded.',
     noText: 'There is no text on this page.',
     resume: 'Read the rest',
     readPage: 'Read this page',
@@ -161,7 +163,9 @@ export const texts = {
     columns: { number: 'No.', label: 'Label', text: 'Text', confidence: 'Confidence' },
     figure: 'Figure',
   },
+  turns: { right: 'Turn right and read again', left: 'Turn left and read again', over: 'Turn upside down and read again' },
   versions: {
+    turned: (degrees: number) => `turned by ${degrees}°`,
     title: 'Versions of the page',
     titleOf: (page: number) => `Versions of page ${page}`,
     none: 'This page has one version. Reading it again and correcting it keep the former ones here.',
@@ -269,6 +273,8 @@ export const texts = {
     select: (name: string) => `Select ${name}`,
     selected: (count: number) => (count === 1 ? '1 document selected' : `${count} documents selected`),
     clearSelection: 'Clear selection',
+    deleteSelected: (count: number) => (count === 1 ? 'Delete 1 document and its results?' : `Delete ${count} documents and their results?`),
+    daysLeft: (days: number) => (days === 1 ? '1 day left' : `${days} days left`),
     files: (first: string, others: number) => `${first} and ${others} more`,
     status: {
       queued: 'queued',

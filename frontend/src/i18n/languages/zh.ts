@@ -102,6 +102,8 @@ export const texts: Texts = {
     failedPages: (count) => `${count} 页失败`,
     cancelled: '已取消，已完成的页面会保留。',
     pagePending: '此页尚未识别。',
+    loadingPage: '正在加载此页…',
+    pageNotLoaded: '无法加载此页。',
     noText: '此页没有文字。',
     resume: '继续识别',
     readPage: '识别此页',
@@ -149,7 +151,9 @@ export const texts: Texts = {
     columns: { number: '序号', label: '类别', text: '文字', confidence: '置信度' },
     figure: '图',
   },
+  turns: { right: '向右旋转并重新识别', left: '向左旋转并重新识别', over: '上下颠倒并重新识别' },
   versions: {
+    turned: (degrees) => `旋转 ${degrees}°`,
     title: '页面版本',
     titleOf: (page) => `第 ${page} 页的版本`,
     none: '此页只有一个版本。重新识别或修改后，之前的版本会保留在这里。',
@@ -252,6 +256,8 @@ export const texts: Texts = {
     select: (name) => `选择 ${name}`,
     selected: (count) => `已选择 ${count} 个文档`,
     clearSelection: '取消选择',
+    deleteSelected: (count) => `删除 ${count} 个文档及其识别结果？`,
+    daysLeft: (days) => `还保留 ${days} 天`,
     files: (first, others) => `${first} 等 ${others + 1} 个文件`,
     status: {
       queued: '排队中',

@@ -7,6 +7,8 @@ import { formatRoute } from '../../lib/route'
 import { IconButton } from '../../ui/icon-button'
 import { isActive } from '../job/use-job'
 import { jobName } from '../job-name'
+import { JobThumbnail } from '../job-thumbnail'
+import { daysLeft } from './days-left'
 import styles from './history.module.css'
 
 const COLORS = { queued: 'gray', running: 'blue', succeeded: 'teal', failed: 'red', cancelled: 'gray' }
@@ -14,6 +16,8 @@ const COLORS = { queued: 'gray', running: 'blue', succeeded: 'teal', failed: 're
 /** One job of the history: its name, progress and status, to open, select or delete. */
 export function HistoryRow(props: {
   job: Job
+  /** How long the server keeps finished jobs; undefined where that is not known yet. */
+  retentionDays: number | undefined
   selected: boolean
   onSelect: (selected: boolean) => void
   onDelete: () => void
@@ -22,7 +26,7 @@ export function HistoryRow(props: {
   const { t, language } = useTranslation()
   const name = jobName(job, t)
   const progress = t.status.progress(job.pagesDone, job.pagesTotal)
-  const failed = job.pagesFailed > 0 ? ` · ${t.status.failedPages(job.pagesFailed)}` : ''
+  const days = daysLeft(job, props.retentionDays)
   return (
     <Paper withBorder p="sm" role="listitem" className={styles.row}>
       <Checkbox
@@ -30,6 +34,7 @@ export function HistoryRow(props: {
         checked={props.selected}
         onChange={(event) => props.onSelect(event.currentTarget.checked)}
       />
+      <JobThumbnail jobId={job.jobId} className={styles.thumbnail} />
       <div className={styles.document}>
         <a
           className={styles.link}
@@ -39,7 +44,13 @@ export function HistoryRow(props: {
         </a>
         <Text size="xs" c="dimmed">
           {moment(job.createdAt, language)} · {progress}
-          {failed}
+          {job.pagesFailed > 0 && (
+            <>
+              {' · '}
+              <span className={styles.failed}>{t.status.failedPages(job.pagesFailed)}</span>
+            </>
+          )}
+          {days !== null && ` · ${t.history.daysLeft(days)}`}
         </Text>
         {isActive(job) && (
           <Progress
@@ -51,7 +62,7 @@ export function HistoryRow(props: {
           />
         )}
       </div>
-      <Badge variant="light" color={COLORS[job.status]} tt="none" c="var(--mantine-color-text)">
+      <Badge variant="light" color={job.status === 'succeeded' && job.pagesFailed > 0 ? 'orange' : COLORS[job.status]} tt="none" c="var(--mantine-color-text)">
         {t.history.status[job.status] ?? job.status}
       </Badge>
       <IconButton label={t.history.delete(name)} onClick={props.onDelete}>

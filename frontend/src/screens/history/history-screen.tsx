@@ -23,7 +23,7 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
   const cache = useQueryClient()
   const [search, setSearch] = useState('')
   const [query] = useDebouncedValue(search.trim(), 250)
-  const [toDelete, setToDelete] = useState<api.Job | null>(null)
+  const [toDelete, setToDelete] = useState<{ ids: string[]; question: string } | null>(null)
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const { data, error, hasNextPage, fetchNextPage } = useJobList(query)
   const jobs = uniqueJobs(data?.pages ?? [])
@@ -39,14 +39,12 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
     setSelected(next)
   }
 
-  async function deleteJob(job: api.Job) {
+  async function deleteJobs(ids: string[]) {
     setToDelete(null)
-    select(job.jobId, false)
-    try {
-      await api.deleteJob(job.jobId)
-    } catch (failure) {
-      notifyError(failure, t)
-    }
+    setSelected(new Set([...selected].filter((id) => !ids.includes(id))))
+    const deleted = await Promise.allSettled(ids.map((id) => api.deleteJob(id)))
+    const failure = deleted.find((each) => each.status === 'rejected')
+    if (failure !== undefined) notifyError(failure.reason, t)
     await refreshJobs(cache)
   }
 
@@ -73,6 +71,7 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
           <SelectionBar
             ids={[...selected]}
             formats={modes?.formats ?? []}
+            onDelete={() => setToDelete({ ids: [...selected], question: t.history.deleteSelected(selected.size) })}
             onClear={() => setSelected(new Set())}
           />
         )}
@@ -85,9 +84,12 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
             <HistoryRow
               key={job.jobId}
               job={job}
+              retentionDays={modes?.limits.retentionDays}
               selected={selected.has(job.jobId)}
               onSelect={(isSelected) => select(job.jobId, isSelected)}
-              onDelete={() => setToDelete(job)}
+              onDelete={() =>
+                setToDelete({ ids: [job.jobId], question: t.history.deleteQuestion(jobName(job, t)) })
+              }
             />
           ))}
         </Stack>
@@ -100,9 +102,9 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
       </Stack>
       <ConfirmDialog
         opened={toDelete !== null}
-        question={toDelete ? t.history.deleteQuestion(jobName(toDelete, t)) : ''}
+        question={toDelete?.question ?? ''}
         confirmLabel={t.history.deleteConfirm}
-        onConfirm={() => toDelete && void deleteJob(toDelete)}
+        onConfirm={() => toDelete && void deleteJobs(toDelete.ids)}
         onCancel={() => setToDelete(null)}
       />
     </Container>

@@ -1,14 +1,16 @@
 import { Button, Group, Menu, Paper, Text } from '@mantine/core'
+import { IconTrash } from '@tabler/icons-react'
 import { useState } from 'react'
 import { exportJobs, type Modes } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { DownloadMenu, patternsOf } from '../../ui/download-menu'
 import { saveFile } from '../save-file'
 
-/** The actions for the documents selected in the history: one zip of them all, in any format. */
+/** The actions for the documents selected in the history: one zip of them all in any format, deletion. */
 export function SelectionBar(props: {
   ids: string[]
   formats: Modes['formats']
+  onDelete: () => void
   onClear: () => void
 }) {
   const { t } = useTranslation()
@@ -34,6 +36,9 @@ export function SelectionBar(props: {
             </Menu.Item>
           ))}
         </DownloadMenu>
+        <Button size="xs" variant="default" leftSection={<IconTrash size={15} />} onClick={props.onDelete}>
+          {t.history.deleteConfirm}
+        </Button>
         <Button size="xs" variant="subtle" onClick={props.onClear}>
           {t.history.clearSelection}
         </Button>

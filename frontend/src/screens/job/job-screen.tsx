@@ -10,6 +10,7 @@ import { formatRoute, type Route, type Tab } from '../../lib/route'
 import { FullScreenMessage } from '../../ui/full-screen-message'
 import { IconButton } from '../../ui/icon-button'
 import type { Navigate } from '../../ui/use-route'
+import type { RetryOption } from '../../viewer/retry-menu'
 import { Viewer } from '../../viewer/viewer'
 import { copyActions, copyBlock, copyText } from '../copy-actions'
 import { errorMessage, notifyError } from '../error-notifications'
@@ -17,7 +18,7 @@ import { jobName } from '../job-name'
 import { show } from '../refresh'
 import { retryOptions } from '../retry-options'
 import { saveFile } from '../save-file'
-import { doneState, pageImageLoader, singlePageResponse, thumbnailLoader } from './job-pages'
+import { doneState, pageImageLoader, sharpImageLoader, singlePageResponse, thumbnailLoader } from './job-pages'
 import { EditTools, UnstoredCorrections } from './correction-tools'
 import { JobOptions } from './job-options'
 import { JobStatus } from './job-status'
@@ -42,7 +43,7 @@ type Props = {
 export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks, navigate }: Props) {
   const { t } = useTranslation()
   const cache = useQueryClient()
-  const { job, marks, live, doubtful, error } = useJob(jobId)
+  const { job, known, rotations, marks, live, doubtful, error } = useJob(jobId)
   const mark = marks[pageIndex]
   const page = useQuery({
     queryKey: ['page', jobId, pageIndex],
@@ -68,18 +69,20 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
     (text: string, signal: AbortSignal) => api.searchJob(jobId, text, signal),
     [jobId],
   )
-  const loadSharpImage = useCallback(
-    (index: number, signal: AbortSignal) => api.pageImage(jobId, index, signal, SHARP_WIDTH),
-    [jobId],
-  )
+  const loadSharpImage = useMemo(() => sharpImageLoader(jobId), [jobId])
   const loadThumbnail = useMemo(() => thumbnailLoader(jobId), [jobId])
   const corrections = useCorrections(jobId)
   const reading = live.get(pageIndex)
   const isReading = reading !== undefined && isNewer(reading, page.dataUpdatedAt)
   const state = useMemo<PageState>(() => {
     if (isReading) return reading.state
-    return page.data === undefined ? WAITING : doneState(page.data, corrections.drafts)
-  }, [isReading, reading, page.data, corrections.drafts])
+    if (page.data !== undefined) return doneState(page.data, corrections.drafts)
+    return known && mark === 'waiting' ? WAITING : LOADING
+  }, [isReading, reading, page.data, corrections.drafts, known, mark])
+  const shownRotation =
+    state.status === 'done' ? state.page.rotation : state.status === 'processing' ? state.rotation : undefined
+  const rotationOf = (index: number) =>
+    (index === pageIndex ? shownRotation : undefined) ?? rotations.get(index) ?? 0
   const markdown = state.status === 'done' ? correctedText(state.page, state.corrections) : ''
   const copies = useMemo(() => copyActions(markdown, t), [markdown, t])
   const links = [
@@ -128,11 +131,12 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
     }
   }
 
-  async function retry({ mode, prompt }: Pick<api.OcrOptions, 'mode' | 'prompt'>) {
+  async function retry({ mode, prompt, rotation }: Pick<RetryOption, 'mode' | 'prompt' | 'rotation'>) {
     // What the page has now becomes a version, its corrections too.
     await corrections.stored(pageIndex)
     corrections.forget(pageIndex)
-    const options = { mode, prompt, discard_corrections: true }
+    const turn = rotation === undefined ? {} : { rotation }
+    const options = { mode, prompt, ...turn, discard_corrections: true }
     await updateJob(api.retryPage(jobId, pageIndex, options))
   }
 
@@ -153,7 +157,8 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
     redact: string[],
   ): Promise<File> {
     if (scope === 'document' || page.data === undefined) return api.exportJob(jobId, format, redact)
-    const image = new File([await loadImage(pageIndex, new AbortController().signal)], 'page.jpg', { type: 'image/jpeg' })
+    const shownPage = { index: pageIndex, rotation: rotationOf(pageIndex) }
+    const image = new File([await loadImage(shownPage, new AbortController().signal)], 'page.jpg', { type: 'image/jpeg' })
     return api.exportResult(singlePageResponse(page.data, job), format, image, { redact })
   }
 
@@ -182,6 +187,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
       loadImage={loadImage}
       loadThumbnail={loadThumbnail}
       loadSharpImage={loadSharpImage}
+      rotationOf={rotationOf}
       findPages={findPages}
       target={target}
       blockActions={blockActions}
@@ -193,11 +199,12 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
       draftOf={(block) => corrections.drafts.find((each) => each.page === pageIndex && each.block === block)?.text}
       onType={(block, text) => corrections.type(pageIndex, block, text)}
       onDiscard={(block) => corrections.discard(pageIndex, block)}
-      retryOptions={editable ? retryOptions({ modes, supportedTasks }, t, job) : []}
+      retryOptions={editable ? retryOptions({ modes, supportedTasks }, t, job, rotationOf(pageIndex)) : []}
       onRetry={(option) => void retry(option)}
       onReadPage={
         isActive(job) || !editable ? undefined : () => void retry({ mode: job.mode, prompt: job.prompt })
       }
+      onLoadAgain={page.isError ? () => void page.refetch() : undefined}
       tools={
         <>
           {editable && (
@@ -229,7 +236,10 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
             jobId={jobId}
             page={pageIndex}
             present={markdown}
-            onTaken={(taken) => show(cache, ['page', jobId, pageIndex], taken)}
+            onTaken={(taken) => {
+              corrections.forget(pageIndex)
+              show(cache, ['page', jobId, pageIndex], taken)
+            }}
             onClose={() => setDialog(null)}
           />
         )}
@@ -243,8 +253,8 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
 const VersionsDialog = lazy(async () => ({ default: (await import('./versions-dialog')).VersionsDialog }))
 const ReadingView = lazy(async () => ({ default: (await import('./reading-view')).ReadingView }))
 const CurlDialog = lazy(async () => ({ default: (await import('./curl-dialog')).CurlDialog }))
-const SHARP_WIDTH = 2600 // pixels: 300 in an inch of A4
 const WAITING: PageState = { status: 'waiting' }
+const LOADING: PageState = { status: 'loading' }
 
 function ReadOnlyBadge() {
   const { t } = useTranslation()

@@ -6,7 +6,7 @@ import type { ServerEvent } from '../../lib/sse'
 import type { PageMark } from '../../viewer/page/page-list'
 import { refresh, show } from '../refresh'
 
-type PageSummary = Pick<api.JobPage, 'flags' | 'error' | 'finishReason' | 'reviewShare'>
+type PageSummary = Pick<api.JobPage, 'flags' | 'error' | 'finishReason' | 'reviewShare' | 'rotation'>
 
 /** A job and the mark of each of its pages, kept up to date by the job's events. */
 export function useJob(jobId: string) {
@@ -20,7 +20,8 @@ export function useJob(jobId: string) {
   const loaded = job !== undefined
   const active = job !== undefined && isActive(job)
   const [live, setLive] = useState<LivePages>(new Map())
-  const followed = useRef({ summaries: new Map<number, PageSummary>(), live, after: '' })
+  const [caughtUp, setCaughtUp] = useState(false)
+  const followed = useRef({ summaries: new Map<number, PageSummary>(), live, after: '', caughtUp })
 
   // The event stream starts with the pages that are already done. A retried page makes the job
   // active again, and its events are followed on from the last one.
@@ -33,11 +34,14 @@ export function useJob(jobId: string) {
       frame = 0
       setSummaries(new Map(received.summaries))
       setLive(received.live)
+      setCaughtUp(received.caughtUp)
     }
     const onEvent = (event: ServerEvent) => {
       received.after = event.id
       if (event.event === 'job' || event.event === 'done') {
         const updated: api.Job = JSON.parse(event.data)
+        received.caughtUp = true
+        if (frame === 0) frame = requestAnimationFrame(publish)
         show(cache, ['job', jobId], updated)
         return
       }
@@ -68,7 +72,10 @@ export function useJob(jobId: string) {
     () => new Set([...summaries].filter(([, page]) => (page.reviewShare ?? 0) > 0).map(([index]) => index)),
     [summaries],
   )
-  return { job, marks, live, doubtful, error: error ?? (loaded && !isNotFound(loadError) ? null : loadError) }
+  const rotations = useMemo(() => rotationsOf(summaries, live), [summaries, live])
+  /** Whether the marks are those of the server: its first event of the job comes after those of its pages. */
+  const known = caughtUp || job?.pagesDone === 0
+  return { job, known, rotations, marks, live, doubtful, error: error ?? (loaded && !isNotFound(loadError) ? null : loadError) }
 }
 
 export function isNotFound(error: Error | null): boolean {
@@ -78,6 +85,13 @@ export function isNotFound(error: Error | null): boolean {
 /** Whether a job is queued or running. */
 export function isActive(job: api.Job): boolean {
   return job.status === 'queued' || job.status === 'running'
+}
+
+/** Degrees clockwise by which pages are turned, of those that are. */
+function rotationsOf(summaries: ReadonlyMap<number, PageSummary>, live: LivePages): ReadonlyMap<number, number> {
+  const found = new Map([...summaries].map(([index, page]) => [index, page.rotation]))
+  for (const [index, page] of live) if (isBeingRead(page)) found.set(index, page.state.rotation)
+  return found
 }
 
 function markOf(summary: PageSummary | undefined): PageMark {

@@ -103,6 +103,7 @@ function labelOf(version: Version, t: Texts, language: string): string {
     t.modes[version.mode]?.label ?? version.mode,
     duration(version.durationMs / 1000, language),
   ]
+  if (version.rotation > 0) parts.push(t.versions.turned(version.rotation))
   if (version.corrections > 0) parts.push(t.versions.corrections(version.corrections))
   return parts.join(' · ')
 }

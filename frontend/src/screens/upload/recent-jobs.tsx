@@ -1,16 +1,14 @@
-import { Anchor, Skeleton, Text, Title } from '@mantine/core'
-import { IconFileText } from '@tabler/icons-react'
+import { Anchor, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { useEffect, useState } from 'react'
 import * as api from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { moment } from '../../lib/format'
 import { formatRoute } from '../../lib/route'
 import { jobName } from '../job-name'
+import { JobThumbnail } from '../job-thumbnail'
 import styles from './upload.module.css'
 
 const SHOWN = 6
-const THUMBNAIL_WIDTH = 240
 
 /** The newest documents, with a picture of their first page; nothing while there are none. */
 export function RecentJobs() {
@@ -40,33 +38,11 @@ function RecentJob({ job }: { job: api.Job }) {
   const isDone = job.finishedAt !== null
   return (
     <li className={styles.card}>
-      <Thumbnail jobId={job.jobId} />
+      <JobThumbnail jobId={job.jobId} className={styles.thumbnail} />
       <a href={formatRoute({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })}>{jobName(job, t)}</a>
       <Text size="xs" c="dimmed" truncate>
         {isDone ? moment(job.createdAt, language) : t.status.progress(job.pagesDone, job.pagesTotal)}
       </Text>
     </li>
-  )
-}
-
-function Thumbnail({ jobId }: { jobId: string }) {
-  const { data, isPending } = useQuery({
-    queryKey: ['thumbnail', jobId],
-    queryFn: ({ signal }) => api.pageImage(jobId, 0, signal, THUMBNAIL_WIDTH),
-    staleTime: Infinity,
-    retry: false,
-  })
-  const [url, setUrl] = useState('')
-  useEffect(() => {
-    if (data === undefined) return
-    const made = URL.createObjectURL(data)
-    setUrl(made)
-    return () => URL.revokeObjectURL(made)
-  }, [data])
-  return (
-    <div className={styles.thumbnail} aria-hidden>
-      {url !== '' && <img src={url} alt="" />}
-      {url === '' && (isPending ? <Skeleton h="100%" /> : <IconFileText size={28} stroke={1.3} />)}
-    </div>
   )
 }

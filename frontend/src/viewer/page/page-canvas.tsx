@@ -26,6 +26,7 @@ export function PageCanvas(props: {
   loaders: Loaders
   /** Of the current page. */
   page: Size
+  rotationOf: (index: number) => number
   isProcessing: (index: number) => boolean
   tools?: ReactNode
   initialZoom: 'page' | 'width'
@@ -91,6 +92,7 @@ export function PageCanvas(props: {
             <Sheet
               key={index}
               index={index}
+              rotation={props.rotationOf(index)}
               label={labelOf(index)}
               top={layout.tops[index] ?? 0}
               width={layout.widths[index] ?? 0}

@@ -4,7 +4,7 @@ import { useVirtualizer } from '@tanstack/react-virtual'
 import { useEffect, useRef, type KeyboardEvent } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import styles from './page-list.module.css'
-import { usePageImage, type LoadPageImage } from './use-page-image'
+import { usePageImage, type LoadPageImage, type TurnedPage } from './use-page-image'
 
 /** The state of a page in the list; `flagged` means done with a notice. */
 export type PageMark = 'waiting' | 'processing' | 'done' | 'flagged' | 'failed'
@@ -17,6 +17,7 @@ export function PageList(props: {
   current: number
   onSelect: (index: number) => void
   loadImage: LoadPageImage
+  rotationOf: (index: number) => number
 }) {
   const { t } = useTranslation()
   const scroller = useRef<HTMLElement>(null)
@@ -58,7 +59,7 @@ export function PageList(props: {
             onClick={() => props.onSelect(index)}
           >
             <span className={styles.frame}>
-              <Thumbnail loadImage={props.loadImage} index={index} />
+              <Thumbnail loadImage={props.loadImage} index={index} rotation={props.rotationOf(index)} />
               <span className={styles.state}>
                 <MarkIcon mark={props.marks[index] ?? 'waiting'} />
               </span>
@@ -71,8 +72,8 @@ export function PageList(props: {
   )
 }
 
-function Thumbnail({ loadImage, index }: { loadImage: LoadPageImage; index: number }) {
-  const image = usePageImage(loadImage, index)
+function Thumbnail({ loadImage, ...page }: TurnedPage & { loadImage: LoadPageImage }) {
+  const image = usePageImage(loadImage, page)
   return image.status === 'ready' ? <img src={image.url} alt="" decoding="async" /> : null
 }
 

@@ -12,6 +12,7 @@ export type Loaders = { image: LoadPageImage; thumbnail: LoadPageImage; sharp: L
 /** One page of the document: a small picture at first, then one as sharp as the zoom needs. */
 export function Sheet(props: {
   index: number
+  rotation: number
   label: string
   top: number
   width: number
@@ -31,15 +32,16 @@ export function Sheet(props: {
   const { index, loaders, current } = props
   const [started, setStarted] = useState(!props.waits)
   if (!started && !props.waits) setStarted(true)
-  const usual = usePageImage(started ? loaders.image : NO_IMAGE, index)
+  const page = { index, rotation: props.rotation }
+  const usual = usePageImage(started ? loaders.image : NO_IMAGE, page)
   const failed = usual.status === 'failed'
   const { onReady } = props
   useEffect(() => {
     if (failed) onReady(index)
   }, [failed, index, onReady])
-  const preview = usePageImage(started && usual.status === 'loading' ? loaders.thumbnail : NO_IMAGE, index)
+  const preview = usePageImage(started && usual.status === 'loading' ? loaders.thumbnail : NO_IMAGE, page)
   const blurred = props.width * window.devicePixelRatio > BLUR * props.pixels
-  const sharp = usePageImage(blurred && current ? loaders.sharp : NO_IMAGE, index)
+  const sharp = usePageImage(blurred && current ? loaders.sharp : NO_IMAGE, page)
   const image = sharp.status === 'ready' ? sharp : usual
   return (
     <div

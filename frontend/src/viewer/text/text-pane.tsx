@@ -1,4 +1,4 @@
-import { Button, Group, Text } from '@mantine/core'
+import { Button, Group, Skeleton, Text, VisuallyHidden } from '@mantine/core'
 import { useEffect, useMemo, useRef, type ReactNode, type RefObject } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import { blocksOf, correctedText, unfinishedText, type Block, type PageState } from '../../lib/result'
@@ -29,6 +29,7 @@ export function TextPane(props: {
   onType: (id: number, text: string) => void
   onDiscard: (id: number) => void
   onReadPage: (() => void) | undefined
+  onLoadAgain: (() => void) | undefined
   onNextPage: (() => void) | undefined
   /** Called while the user scrolls, with the block that is read. */
   onReadTo: (id: number) => void
@@ -58,9 +59,10 @@ export function TextPane(props: {
       tabIndex={0}
       role="region"
       aria-label={t.viewer.text}
-      aria-busy={state.status === 'processing'}
+      aria-busy={state.status === 'processing' || (state.status === 'loading' && !props.onLoadAgain)}
     >
       {props.notices}
+      {state.status === 'loading' && (props.onLoadAgain ? <NotLoaded onAgain={props.onLoadAgain} /> : <Unknown />)}
       {state.status === 'waiting' && (
         <Group gap="sm">
           <Text c="dimmed">{t.status.pagePending}</Text>
@@ -92,6 +94,31 @@ export function TextPane(props: {
         </Button>
       )}
     </div>
+  )
+}
+
+/** Lines of text that are to come, before the state of the page is known. */
+function Unknown() {
+  const { t } = useTranslation()
+  return (
+    <div className={styles.unknown}>
+      <VisuallyHidden>{t.status.loadingPage}</VisuallyHidden>
+      {LINE_WIDTHS.map((width) => (
+        <Skeleton key={width} h={12} w={width} animate={false} aria-hidden />
+      ))}
+    </div>
+  )
+}
+
+function NotLoaded({ onAgain }: { onAgain: () => void }) {
+  const { t } = useTranslation()
+  return (
+    <Group gap="sm" role="alert">
+      <Text>{t.status.pageNotLoaded}</Text>
+      <Button size="xs" variant="default" onClick={onAgain}>
+        {t.tryAgain}
+      </Button>
+    </Group>
   )
 }
 
@@ -153,9 +180,10 @@ function useReading(pane: RefObject<HTMLDivElement | null>, onReadTo: (id: numbe
   }, [pane])
 }
 
+const LINE_WIDTHS = ['38%', '92%', '86%', '89%', '54%']
 const NO_SIZE = { width: 0, height: 0 }
 
 function rawTextOf(state: PageState): string {
-  if (state.status === 'waiting') return ''
+  if (state.status === 'waiting' || state.status === 'loading') return ''
   return state.status === 'done' ? state.page.rawText : state.raw
 }

@@ -82,7 +82,7 @@ class _Pages:
         if source is not None and source.media_type == _PDF and self.keeps_pdfs:
             placed = recognized_text(self.document, page)
             writer.add_text(page.width, page.height, placed)
-            return [self._number(source), source.number, layer_use(page)]
+            return [self._number(source), source.number, layer_use(page), source.rotation]
         self._add_picture(page, source, writer)
         return None
 

@@ -39,8 +39,8 @@ def main(channel: Channel, arguments: Header) -> None:
 
 def merge(request: Header) -> None:
     """`layers` is a PDF with the pages in their order. `plan` has for each of them the source and
-    the page in it that it goes onto, and a `LayerUse`; or null for a page that stays as it is. The
-    result is written to `out`."""
+    the page in it that it goes onto, a `LayerUse`, and by how many degrees clockwise the page is
+    turned; or null for a page that stays as it is. The result is written to `out`."""
     with Pdf.open(request["layers"]) as layers:
         sources = [
             Pdf.open(source["path"], password=source["password"] or "")
@@ -66,6 +66,8 @@ def _with_pages(layers: Pdf, sources: list[Pdf], plan: list[list[Any] | None]) -
     overlay = _Overlay(result)
     for number, entry in enumerate(plan):
         layer = layers.pages[number].obj
+        if entry and entry[3]:
+            turn(result.pages[number].obj, entry[3])
         if entry and "/Contents" in layer:
             overlay.add(result.pages[number], layer, entry[2])
     return result
@@ -102,6 +104,17 @@ class _Overlay:
         _add_font(page.obj, self._font)
 
 
+def turn(page: Object, degrees: int) -> None:
+    """Turns how the page is shown, clockwise."""
+    page.Rotate = (_rotation(page) + degrees) % 360
+
+
+def _rotation(page: Object) -> int:
+    """A multiple of 90, from 0."""
+    rotation = inherited(page, "/Rotate")
+    return int(rotation) // 90 % 4 * 90 if isinstance(rotation, int | float) else 0
+
+
 def _add_font(page: Object, font: Object) -> None:
     """Resources that other pages use too are copied first."""
     resources = copy.copy(inherited(page, "/Resources") or Dictionary())
@@ -128,8 +141,7 @@ def placement(page: Object, width: float, height: float) -> tuple[float, ...]:
     left, to the coordinates of the page: its visible box and its rotation."""
     x0, y0, x1, y1 = visible_box(page)
     across, up = x1 - x0, y1 - y0
-    rotation = inherited(page, "/Rotate")
-    turns = int(rotation) // 90 % 4 if isinstance(rotation, int | float) else 0
+    turns = _rotation(page) // 90
     if turns == 1:
         return 0, up / width, -across / height, 0, x1, y0
     if turns == 2:

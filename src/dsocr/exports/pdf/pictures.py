@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import logging
 import struct
@@ -32,6 +33,8 @@ _PLACES: dict[int, Matrix] = {
     8: (0, 1, -1, 0, 1, 0),
 }
 """EXIF orientation -> where the stored picture stands on the upright page, as a unit square."""
+_TURNS = {90: 6, 180: 3, 270: 8}
+"""Degrees clockwise -> the EXIF orientation that turns so."""
 _SPACES = {
     "L": (b"/DeviceGray", b"GRAY", 1),
     "RGB": (b"/DeviceRGB", b"RGB ", 3),
@@ -61,12 +64,31 @@ class Picture:
 def page_picture(index: int, source: SourcePage | None, assets: Assets) -> Picture:
     """The upright page. Raises `DsocrError` if it cannot be rendered."""
     if source is not None and source.media_type not in _LOSSY:
-        return _stored_picture(source) or _pixels_as_png(assets.page_pixels(index))
+        stored = _stored_picture(source)
+        return (
+            _turned(stored, source.rotation)
+            if stored
+            else _pixels_as_png(assets.page_pixels(index))
+        )
     content = assets.page_image(index)
     picture = jpeg_picture(content) or png_picture(content)
     if picture is None:
         raise ValueError("a page image that is neither JPEG nor PNG")
     return picture
+
+
+def _turned(picture: Picture, rotation: int) -> Picture:
+    """Turned clockwise by degrees: the stored data is placed in another way."""
+    if not rotation:
+        return picture
+    size = (picture.width, picture.height) if rotation == 180 else (picture.height, picture.width)
+    a, b, c, d, e, f = picture.place
+    ta, tb, tc, td, te, tf = _PLACES[_TURNS[rotation]]
+    place = (
+        *(ta * a + tc * b, tb * a + td * b, ta * c + tc * d, tb * c + td * d),
+        *(ta * e + tc * f + te, tb * e + td * f + tf),
+    )
+    return dataclasses.replace(picture, width=size[0], height=size[1], place=place)
 
 
 def _stored_picture(source: SourcePage) -> Picture | None:

@@ -20,7 +20,8 @@ from urllib.parse import quote
 
 from dsocr.errors import BadRequest, StoreUnavailable
 from dsocr.jobs.files.copies import LocalCopies
-from dsocr.jobs.files.storage import ORPHAN_SECONDS, PictureKey, UnsupportedStorage
+from dsocr.jobs.files.storage import ORPHAN_SECONDS, UnsupportedStorage
+from dsocr.pages.page_images import PictureKey
 
 log = logging.getLogger(__name__)
 
@@ -176,5 +177,6 @@ def _key(job_id: str, number: int) -> str:
 
 
 def _picture_key(key: PictureKey) -> str:
-    job_id, index, width = key
-    return f"pictures/{job_id}/{index}-{width or 'full'}.jpg"
+    job_id, index, width, rotation = key
+    turn = f"-{rotation}" if rotation else ""
+    return f"pictures/{job_id}/{index}-{width or 'full'}{turn}.jpg"

@@ -18,7 +18,8 @@ from dsocr.errors import DiskFull
 from dsocr.jobs.files.cloud import CloudStorage
 from dsocr.jobs.files.copies import LocalCopies
 from dsocr.jobs.files.local import LocalStorage, raising_disk_full
-from dsocr.jobs.files.storage import FileStorage, PictureKey
+from dsocr.jobs.files.storage import FileStorage
+from dsocr.pages.page_images import PictureKey
 
 MIB = 1 << 20
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from dsocr.errors import DiskFull
-from dsocr.jobs.files.storage import ORPHAN_SECONDS, NoObjectStorage, PictureKey
+from dsocr.jobs.files.storage import ORPHAN_SECONDS, NoObjectStorage
+from dsocr.pages.page_images import PictureKey
 
 
 class LocalStorage:

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Protocol
 
 from dsocr.errors import DsocrError
+from dsocr.pages.page_images import PictureKey
 
 ORPHAN_SECONDS = 3600
 """Files without a job belong to one that is about to be accepted, unless they are this old."""
 CLOUD_SCHEMES = ("s3://", "gs://", "az://")
 
 _CLOUD_URL = re.compile(rf"(?:{'|'.join(CLOUD_SCHEMES)})[^/\s]+(?:/\S*)?")
-
-PictureKey = tuple[str, int, int | None]
-"""Job, page from 0, and most pixels in a row."""
 
 
 def is_cloud_url(url: str) -> bool:

@@ -6,6 +6,7 @@ Each function is one transaction. Statements are plain SQL, for any database.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, insert, select, update
@@ -94,15 +95,18 @@ def requeue_page(
     options: OcrOptions,
     dpi: float | None,
     *,
+    rotation: int | None = None,
     discard_corrections: bool = False,
 ) -> None:
-    """Makes a page pending again; its result stays until the new one is stored.
+    """Makes a page pending again; its result stays until the new one is stored. It is read turned
+    by `rotation` degrees; None: as it is now.
 
     Raises `JobNotFound`, `PageNotFound`, and `JobConflict` for a page that is pending already or
     has corrections, which belong to the result that the new one replaces.
     """
     status = _locked_status(connection, job_id)
-    _check_requeue(connection, job_id, index, discard_corrections)
+    present = _check_requeue(connection, job_id, index, discard_corrections)
+    options = replace(options, rotation=present if rotation is None else rotation)
     connection.execute(
         update(pages)
         .where(pages.c.job_id == job_id, pages.c.number == index)
@@ -229,15 +233,17 @@ def _page_rows(new: NewJob) -> list[dict[str, Any]]:
 
 def _check_requeue(
     connection: Connection, job_id: str, index: int, discard_corrections: bool
-) -> None:
+) -> int:
+    """The rotation of the page."""
+    has_corrections = pages.c.corrections.is_not(None)
     page = connection.execute(
-        select(pages.c.wanted, pages.c.corrections.is_not(None)).where(
+        select(pages.c.wanted, has_corrections, pages.c.read_options).where(
             pages.c.job_id == job_id, pages.c.number == index
         )
     ).first()
     if page is None:
         raise PageNotFound()
-    pending, corrected = page
+    pending, corrected, read_options = page
     if pending:
         raise JobConflict("The page waits to be read already.")
     if corrected and not discard_corrections:
@@ -245,6 +251,7 @@ def _check_requeue(
             "The page has corrections, which reading it again discards: "
             "set discard_corrections to true to allow that."
         )
+    return records.rotation_of(read_options)
 
 
 def _queued_again() -> dict[str, Any]:

@@ -74,6 +74,7 @@ _PAGE_BEFORE = (
         pages.c.failed,
         pages.c.file,
         pages.c.file_page,
+        pages.c.options,
         files.c.name,
     )
     .join(files, (files.c.job_id == pages.c.job_id) & (files.c.number == pages.c.file))
@@ -182,7 +183,7 @@ def store_page(connection: Connection, lease: Lease, result: PageResult, now: fl
     before = connection.execute(_PAGE_BEFORE, key).first()
     if before is None:
         raise LeaseLost()
-    was_done, had_failed, file, file_page, name = before
+    was_done, had_failed, file, file_page, options, name = before
     seq = connection.scalar(
         _COUNT_PAGE,
         {
@@ -196,7 +197,8 @@ def store_page(connection: Connection, lease: Lease, result: PageResult, now: fl
         raise LeaseLost()
     if was_done:
         versions.keep(connection, lease.job_id, result.index, now)
-    summary = records.summarize(JobPage(result.index, file, file_page), name, seq, result)
+    page = JobPage(result.index, file, file_page, records.rotation_of(options))
+    summary = records.summarize(page, name, seq, result)
     stored = {
         "page_seq": seq,
         "page_failed": result.error is not None,

@@ -38,7 +38,7 @@ _FILES = (
     .order_by(files.c.job_id, files.c.number)
 )
 _PAGES = (
-    select(pages.c.number, pages.c.file, pages.c.file_page)
+    select(pages.c.number, pages.c.file, pages.c.file_page, pages.c.read_options)
     .where(pages.c.job_id == bindparam("job_id"))
     .order_by(pages.c.number)
 )
@@ -59,7 +59,7 @@ def job(connection: Connection, job_id: str, now: float, owner: str | None = Non
 
 
 def job_pages(connection: Connection, job_id: str) -> list[JobPage]:
-    return [JobPage(*row) for row in connection.execute(_PAGES, {"job_id": job_id})]
+    return [_job_page(row) for row in connection.execute(_PAGES, {"job_id": job_id})]
 
 
 def job_to_read(
@@ -233,9 +233,13 @@ def _job(row: Row[Any], job_files: tuple[JobFile, ...], now: float) -> Job:
     )
 
 
+def _job_page(row: Any) -> JobPage:
+    return JobPage(row.number, row.file, row.file_page, records.rotation_of(row.read_options))
+
+
 def _stored_page(row: Any, names: dict[int, str]) -> StoredPage:
     return StoredPage(
-        JobPage(row.number, row.file, row.file_page),
+        _job_page(row),
         names[row.file],
         row.seq,
         records.result_of(row.result),

@@ -27,11 +27,19 @@ WORD_SCALE = 1000
 
 
 def options_to_text(options: OcrOptions) -> str:
-    return _OPTIONS.dump_json(options).decode()
+    """Without a rotation of 0: the options of a batch are compared with those of its workspace,
+    which an earlier version may have written."""
+    left_out = None if options.rotation else {"rotation"}
+    return _OPTIONS.dump_json(options, exclude=left_out).decode()
 
 
 def options_of(text: str) -> OcrOptions:
     return _OPTIONS.validate_json(text)
+
+
+def rotation_of(text: str | None) -> int:
+    """Of a page by its own options, which it has if they are not the job's: those turn no page."""
+    return options_of(text).rotation if text else 0
 
 
 def result_to_text(result: PageResult) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from dsocr.jobs.job import JobConflict, PageVersion, StoredPage, VersionNotFound
@@ -55,7 +57,7 @@ def of_page(connection: Connection, job_id: str, index: int) -> list[PageVersion
             row.replaced_at,
             records.options_of(row.options) if row.options else job,
             StoredPage(
-                present.page,
+                replace(present.page, rotation=records.rotation_of(row.options)),
                 present.file_name,
                 present.seq,
                 records.result_of(row.result),
@@ -92,7 +94,8 @@ def take(connection: Connection, job_id: str, index: int, number: int, now: floa
         .returning(jobs.c.seq)
     )
     assert seq is not None
-    summary = records.summarize(stored.page, stored.file_name, seq, result)
+    page = replace(stored.page, rotation=records.rotation_of(row.options))
+    summary = records.summarize(page, stored.file_name, seq, result)
     connection.execute(
         update(pages)
         .where(pages.c.job_id == job_id, pages.c.number == index)

@@ -188,9 +188,18 @@ async def page_image(
         int | None,
         Query(ge=64, le=4096, description="Most pixels in a row; PDFs are rendered for it"),
     ] = None,
+    rotation: Annotated[
+        int | None,
+        Query(
+            ge=0,
+            le=270,
+            multiple_of=90,
+            description="Degrees clockwise; without it turned as the page was read",
+        ),
+    ] = None,
 ) -> Response:
     """A JPEG of the page as the engine gets it, also before the page was read."""
-    rendered = service.jobs.image(job_id, index, owner, width=width)
+    rendered = service.jobs.image(job_id, index, owner, width=width, rotation=rotation)
     image = await unless_disconnected(
         request.receive, rendered
     )  # a page scrolled past is not needed
@@ -338,7 +347,8 @@ async def retry(
     browser: Browser = None,
 ) -> Response:
     """The new result replaces the old one and its corrections, which become a version, when it is
-    complete. A page with corrections is read again only with `discard_corrections`."""
+    complete. A page with corrections is read again only with `discard_corrections`. A page that
+    was turned stays so unless `rotation` says otherwise; its image and exports are turned too."""
     job = await service.jobs.editable(job_id, editor)
     changed = changes or PageRetry()
     options = _changed_options(job, changed, service)
@@ -348,6 +358,7 @@ async def retry(
         options,
         changed.dpi or job.dpi,
         editor,
+        rotation=changed.rotation,
         discard_corrections=changed.discard_corrections,
         followed=browser is not None,
     )

@@ -145,6 +145,7 @@ async def modes(service: RunningService) -> Modes:
             maxJobMb=_number(settings.jobs.max_job_mb),
             maxJobPages=settings.jobs.max_pages,
             maxJobFiles=settings.jobs.max_files,
+            retentionDays=_number(settings.jobs.retention_days),
         ),
     )
 

@@ -93,6 +93,9 @@ class JobPageAnswer(PageAnswer):
     fileName: str
     fileIndex: int
     filePageIndex: int = Field(description="From 0, in its file")
+    rotation: int = Field(
+        default=0, description="Degrees clockwise by which the page was turned to be read"
+    )
     corrections: list[CorrectionAnswer]
     correctedText: str = Field(description="`text` with the corrections applied")
 
@@ -104,6 +107,7 @@ class PageVersionAnswer(BaseModel):
     replacedAt: str
     mode: str
     prompt: str
+    rotation: int = Field(default=0, description="Degrees clockwise by which the page was turned")
     durationMs: float = Field(description="Of its reading")
     corrections: int = Field(description="Corrected blocks")
     text: str
@@ -175,6 +179,14 @@ class PageRetry(BaseModel):
     no_repeat_ngram: str | None = None
     languages: str | None = None
     dpi: float | None = Field(default=None, ge=36, le=600)
+    rotation: int | None = Field(
+        default=None,
+        ge=0,
+        le=270,
+        multiple_of=90,
+        description="Degrees clockwise by which the page of the file is turned before it is read; "
+        "without it as it is turned now",
+    )
     discard_corrections: bool = Field(
         default=False, description="Required to read a page again that has corrections"
     )

@@ -169,6 +169,7 @@ class Limits(BaseModel):
     maxJobMb: int | float
     maxJobPages: int
     maxJobFiles: int
+    retentionDays: int | float = Field(description="How long a finished job is kept")
 
 
 class Modes(BaseModel):

@@ -1,0 +1,13 @@
+import type { Job } from '../../api/client'
+
+const DAY_MILLISECONDS = 86_400_000
+
+/** The whole days until the server deletes a job, rounded up; null for one that is not finished. */
+export function daysLeft(
+  { finishedAt }: Pick<Job, 'finishedAt'>,
+  retentionDays: number | undefined,
+  now = Date.now(),
+): number | null {
+  if (finishedAt === null || retentionDays === undefined) return null
+  return Math.max(0, Math.ceil((Date.parse(finishedAt) - now) / DAY_MILLISECONDS + retentionDays))
+}
