@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from dsocr.engines.ray.cluster import in_thread, unusable_cluster
 from dsocr.engines.ray.config import RayConfig, RayEngineConfig
@@ -226,12 +225,3 @@ def fake(config: None) -> object:
     from tests.fakes import FakeEngine
 
     return FakeEngine()
-
-
-async def test_the_example_names_an_application_that_there_is() -> None:
-    service = yaml.safe_load((ROOT / "deploy" / "ray" / "rayservice.yaml").read_text())
-    of_service = yaml.safe_load(service["spec"]["serveConfigV2"])
-    of_config = yaml.safe_load((ROOT / "deploy" / "ray" / "serve.yaml").read_text())
-    for [application] in (of_service["applications"], of_config["applications"]):
-        assert application["import_path"] == "dsocr.cli.ray_app:build"
-        assert application["name"] == RayConfig().application
