@@ -4950,6 +4950,17 @@ export interface operations {
                     "application/json": components["schemas"]["MistralErrorAnswer"];
                 };
             };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
         };
     };
     upload_v1_files_post: {
@@ -5051,6 +5062,17 @@ export interface operations {
                     "application/json": components["schemas"]["MistralErrorAnswer"];
                 };
             };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
             /** @description The disk is full */
             507: {
                 headers: {
@@ -5101,6 +5123,17 @@ export interface operations {
             /** @description A field, or the document, is not valid */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5163,6 +5196,17 @@ export interface operations {
                     "application/json": components["schemas"]["MistralErrorAnswer"];
                 };
             };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
         };
     };
     content_v1_files__file_id__content_get: {
@@ -5204,6 +5248,17 @@ export interface operations {
             /** @description A field, or the document, is not valid */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5254,6 +5309,17 @@ export interface operations {
             /** @description A field, or the document, is not valid */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
