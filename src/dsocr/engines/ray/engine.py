@@ -115,6 +115,7 @@ class RayEngine:
         with contextlib.suppress(Exception):  # it is not running
             return serve.get_app_handle(config.application)
         self._owns_application = True
+        serve.start(proxy_location="Disabled")  # its proxies would take port 8000 of every machine
         bound = application(config, self._target, self._replica_config)
         return serve.run(bound, name=config.application, route_prefix=None)
 
