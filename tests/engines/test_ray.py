@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
+import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import yaml
 
+from dsocr.engines.ray.cluster import in_thread, unusable_cluster
 from dsocr.engines.ray.config import RayConfig, RayEngineConfig
 from dsocr.engines.ray.engine import RayEngine, create_engine
 from dsocr.errors import EngineCrashed
 from dsocr.types import PageImage
 from tests.engines.ray_replica import HOLD
 from tests.fakes import OPTIONS, page_image
-from tests.waiting import until
+from tests.processes import reserved_port
+from tests.waiting import DEADLINE_SECONDS, until, wait_until
 
 ROOT = Path(__file__).parents[2]
 slow = pytest.mark.slow
@@ -136,6 +141,71 @@ async def test_errors_of_a_replica_have_a_code_and_no_internals(
         assert failed.value.message == EngineCrashed().message
 
 
+@slow
+@pytest.mark.parametrize(
+    ("command", "status"), [("serve --port 0", 0), ("batch run work --ray --engine ppocr", 130)]
+)
+async def test_a_command_that_waits_for_a_cluster_ends_at_sigterm(
+    tmp_path: Path, command: str, status: int
+) -> None:
+    pytest.importorskip("ray")
+    (tmp_path / "in").mkdir()
+    plan = [sys.executable, "-m", "dsocr", "batch", "plan", "work", "in"]
+    subprocess.run(plan, cwd=tmp_path, check=True)
+    with closing(reserved_port()) as reservation, (tmp_path / "log").open("wb") as log:
+        settings = {
+            "DEEPSEEK_OCR_ENGINE": "ray",
+            "DEEPSEEK_OCR_RAY__ADDRESS": f"127.0.0.1:{reservation.getsockname()[1]}",
+            "DEEPSEEK_OCR_RUNS_DIR": str(tmp_path / "runs"),
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dsocr", *command.split()],
+            cwd=tmp_path,
+            env={**os.environ, **settings},
+            stderr=log,
+        )
+        try:
+            connecting = b"Failed to connect to GCS"  # Ray's own words, for minutes
+            wait_until(lambda: connecting in (tmp_path / "log").read_bytes(), seconds=120)
+            process.terminate()
+            assert process.wait(DEADLINE_SECONDS) == status
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_the_event_loop_ends_while_a_cancelled_call_goes_on() -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    def connect() -> None:
+        started.set()
+        go_on.wait()
+
+    async def begin_and_cancel() -> None:
+        connecting = asyncio.ensure_future(in_thread(connect))
+        await asyncio.to_thread(started.wait)
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+
+    asyncio.run(begin_and_cancel())  # it would wait for a thread of its executor
+    assert not go_on.is_set()
+    go_on.set()
+
+
+def test_what_keeps_from_a_cluster_is_said_without_addresses() -> None:
+    class AuthenticationError(Exception):
+        """As Ray's class of that name."""
+
+    address = "10.1.2.3:6379"
+    messages = [
+        unusable_cluster(kind(address)).message
+        for kind in (ImportError, AuthenticationError, ConnectionError)
+    ]
+    assert "dsocr[ray]" in messages[0] and "RAY_AUTH_MODE=token" in messages[1]
+    assert address not in "".join(messages)
+
+
 async def test_the_engine_is_described_without_ray() -> None:
     config = RayConfig(engine="ppocr", max_replicas=3, pages_per_replica=4)
     engine = create_engine(RayEngineConfig(config, {"ppocr": None}, "tests.engines.test_ray:fake"))
@@ -147,12 +217,3 @@ def fake(config: None) -> object:
     from tests.fakes import FakeEngine
 
     return FakeEngine()
-
-
-async def test_the_example_names_an_application_that_there_is() -> None:
-    service = yaml.safe_load((ROOT / "deploy" / "ray" / "rayservice.yaml").read_text())
-    of_service = yaml.safe_load(service["spec"]["serveConfigV2"])
-    of_config = yaml.safe_load((ROOT / "deploy" / "ray" / "serve.yaml").read_text())
-    for [application] in (of_service["applications"], of_config["applications"]):
-        assert application["import_path"] == "dsocr.cli.ray_app:build"
-        assert application["name"] == RayConfig().application

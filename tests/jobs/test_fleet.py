@@ -51,6 +51,22 @@ def test_every_host_answers_for_every_job(new_host: NewServer) -> None:
     assert one.http.get(f"/api/jobs/{first}").status_code == 404
 
 
+def test_a_kept_file_is_on_every_host(new_host: NewServer) -> None:
+    one, two = new_host("one"), new_host("two")
+    kept = one.http.post("/v1/files", files={"file": ("a.pdf", numbered(2))}).json()
+    assert two.http.get(f"/v1/files/{kept['id']}/content").content == numbered(2)
+    link = one.http.get(f"/v1/files/{kept['id']}/url").json()["url"]
+    for document in (
+        {"type": "file", "file_id": kept["id"]},
+        {"type": "document_url", "document_url": link},
+    ):
+        asked = {"model": "mistral-ocr-latest", "document": document}
+        answer = two.http.post("/v1/ocr", json=asked)
+        assert [page["markdown"] for page in answer.json()["pages"]] == ["p0", "p1"]
+    assert two.http.delete(f"/v1/files/{kept['id']}").status_code == 200
+    assert one.http.get(f"/v1/files/{kept['id']}").status_code == 404
+
+
 def test_another_host_goes_on_with_the_jobs_of_a_killed_one(new_host: NewServer) -> None:
     one = new_host("one", seconds=0.05)
     jobs = [one.submit(numbered(60))["jobId"] for _ in range(3)]

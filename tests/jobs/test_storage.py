@@ -46,7 +46,7 @@ def later(seconds: float) -> Callable[[], float]:
 def test_a_file_that_one_host_stored_is_on_every_host(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsocr.jobs.files.cloud.RANGE_BYTES", 1000)
+    monkeypatch.setattr("dsocr.jobs.files.bucket.RANGE_BYTES", 1000)
     content = os.urandom(12_345)
     one, two = host("one"), host("two")
     one.store("job", [upload(tmp_path, content)])
@@ -103,7 +103,7 @@ def test_a_storage_that_cannot_be_reached_is_said_to_be_unavailable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setattr("dsocr.jobs.files.cloud.RETRIES", {"max_retries": 0})
+    monkeypatch.setattr("dsocr.jobs.files.bucket.RETRIES", {"max_retries": 0})
     storage = CloudStorage(bucket, LocalCopies(tmp_path / "copies"), "one")
     storage.open()
     with pytest.raises(StoreUnavailable):

@@ -4975,6 +4975,17 @@ export interface operations {
                     "application/json": components["schemas"]["MistralErrorAnswer"];
                 };
             };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
         };
     };
     upload_v1_files_post: {
@@ -5076,6 +5087,17 @@ export interface operations {
                     "application/json": components["schemas"]["MistralErrorAnswer"];
                 };
             };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
             /** @description The disk is full */
             507: {
                 headers: {
@@ -5126,6 +5148,17 @@ export interface operations {
             /** @description A field, or the document, is not valid */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5188,6 +5221,17 @@ export interface operations {
                     "application/json": components["schemas"]["MistralErrorAnswer"];
                 };
             };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
         };
     };
     content_v1_files__file_id__content_get: {
@@ -5229,6 +5273,17 @@ export interface operations {
             /** @description A field, or the document, is not valid */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5279,6 +5334,17 @@ export interface operations {
             /** @description A field, or the document, is not valid */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
+            /** @description The engine is starting, restarting or down */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {

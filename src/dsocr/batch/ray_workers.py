@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dsocr.batch.workspace.budget import TooManyErrors
 from dsocr.batch.workspace.stores.store import open_store
 from dsocr.batch.workspace.worker import Counts, RunConfig, run_worker
 from dsocr.engines.base import EngineInfo
-from dsocr.engines.ray.cluster import connect
+from dsocr.engines.ray.cluster import connect, start_thread, unusable_cluster
 from dsocr.engines.ray.config import RayConfig
 from dsocr.engines.selection import EngineSelection
 from dsocr.errors import DsocrError, EngineUnavailable
@@ -120,14 +121,12 @@ def placed_workers(run: RayRun) -> Iterator[Workers]:
 
 
 def _connect(address: str) -> bool:
+    """An interrupt ends the wait, which a call of Ray in this thread would not notice."""
     try:
-        return connect(address)
-    except ImportError as error:
-        raise EngineUnavailable("Ray is missing: pip install 'dsocr[ray]'.") from error
+        return start_thread(partial(connect, address)).result()
     except Exception as error:
-        raise EngineUnavailable(
-            "The Ray cluster cannot be used: check DEEPSEEK_OCR_RAY__ADDRESS and `ray status`."
-        ) from error
+        advice = ": check DEEPSEEK_OCR_RAY__ADDRESS and `ray status`"
+        raise unusable_cluster(error, advice) from error
 
 
 def _check_gpus(wanted: float) -> None:

@@ -452,8 +452,8 @@ def _run_on_ray(workspace: str, settings: Settings, config: RunConfig) -> None:
     placed = RayRun(location, settings.host_config(), config, settings.ray)
     with (
         contextlib.redirect_stdout(sys.stderr),  # Ray prints there that a worker was lost
-        placed_workers(placed) as workers,
         _interrupted_by_sigterm(),
+        placed_workers(placed) as workers,
     ):
         workers.wait()
 

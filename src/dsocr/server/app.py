@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from dsocr import __version__
 from dsocr.config import Settings
 from dsocr.host import CreateEngine
+from dsocr.jobs.files.kept_files import kept_files
 from dsocr.jobs.queue import JobQueue
 from dsocr.metrics import Metrics, create_metrics
 from dsocr.model_hosts import ModelHosts
@@ -138,6 +139,7 @@ def _service(settings: Settings, models: ModelHosts, queue: JobQueue, counters: 
             max_requests=lambda: capacity().jobs.uploads.value, max_bytes=lambda: sys.maxsize
         ),
         capacity=capacity,
+        kept=kept_files(settings.runs_dir / "files", settings.jobs.storage_url),
     )
 
 

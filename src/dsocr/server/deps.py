@@ -18,6 +18,7 @@ from starlette.types import Receive
 from dsocr.config import Settings
 from dsocr.errors import BadRequest
 from dsocr.host import EngineHost
+from dsocr.jobs.files.kept_files import KeptFiles
 from dsocr.jobs.job import BROWSER_OWNER
 from dsocr.jobs.queue import JobQueue
 from dsocr.metrics import Metrics
@@ -93,6 +94,8 @@ class Service:
     """Admission of job uploads, apart from `admission`: they are stored, not answered at once."""
     capacity: Callable[[], Capacity]
     """The limits in effect; they follow the engine."""
+    kept: KeptFiles
+    """Files that clients uploaded to name them in later requests."""
 
     @property
     def host(self) -> EngineHost:

@@ -16,7 +16,7 @@ from typing import Any
 
 from dsocr.engines import registry
 from dsocr.engines.base import EngineInfo, OnText
-from dsocr.engines.ray.cluster import connect
+from dsocr.engines.ray.cluster import connect, in_thread, unusable_cluster
 from dsocr.engines.ray.config import RayConfig, RayEngineConfig
 from dsocr.engines.ray.replica import Failure, Message, PageReplica, SentPage, portable
 from dsocr.engines.stats import EngineStats
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 """A page whose replica died so often is given up: it may be the cause."""
+LEAVE_SECONDS = 30.0
+"""So long the end of the service may wait for the cluster."""
 
 
 class ReplicaLost(Exception):
@@ -43,7 +45,7 @@ class RayEngine:
     def __init__(self, config: RayEngineConfig) -> None:
         self._config = config
         self._handle: Any = None
-        self._owns_cluster = self._owns_application = False
+        self._owns_cluster = self._owns_application = self._closed = False
         self._num_running = self._num_retries = 0
         self._starting = asyncio.Lock()
         ray = config.ray
@@ -76,12 +78,10 @@ class RayEngine:
         async with self._starting:
             if self._handle is None:
                 try:
-                    self._handle = await asyncio.to_thread(self._deploy)
-                except ImportError as error:
-                    raise EngineUnavailable("Ray is missing: pip install 'dsocr[ray]'.") from error
+                    self._handle = await in_thread(self._deploy)
                 except Exception as error:
                     logger.exception("the application cannot be deployed")
-                    raise EngineUnavailable("The Ray cluster cannot be used.") from error
+                    raise unusable_cluster(error) from error
         info = await self._describe()
         self.info = self._info_of(info)
 
@@ -99,14 +99,23 @@ class RayEngine:
         return info
 
     def _deploy(self) -> Any:
-        """Blocks. The handle of the application."""
-        config = self._config.ray
-        self._owns_cluster |= connect(config.address)
+        """Blocks. The handle of the application. Leaves the cluster again if the engine was closed
+        meanwhile."""
+        try:
+            self._owns_cluster |= connect(self._config.ray.address)
+            return self._find_or_run()
+        finally:
+            if self._closed:
+                self._leave()
+
+    def _find_or_run(self) -> Any:
         from ray import serve
 
+        config = self._config.ray
         with contextlib.suppress(Exception):  # it is not running
             return serve.get_app_handle(config.application)
         self._owns_application = True
+        serve.start(proxy_location="Disabled")  # its proxies would take port 8000 of every machine
         bound = application(config, self._target, self._replica_config)
         return serve.run(bound, name=config.application, route_prefix=None)
 
@@ -146,9 +155,12 @@ class RayEngine:
         return await _streamed(response, stream.add)
 
     async def close(self) -> None:
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            await asyncio.to_thread(self._leave)
+        """A start that is not complete leaves the cluster by itself."""
+        self._closed = True
+        connected, self._handle = self._owns_cluster or self._handle is not None, None
+        if connected:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(in_thread(self._leave), LEAVE_SECONDS)
 
     def _leave(self) -> None:
         """Ends what this engine began, and nothing that others may use."""

@@ -1,7 +1,7 @@
-"""Files that clients uploaded to name them in later requests, each in a folder of its own.
+"""Files that clients uploaded to name them in later requests.
 
-They are plain files below the runs folder, so that every process of the service has the same ones.
-A link to a file is signed and expires; it names the file to this service alone.
+They are where the files of jobs are: below the runs folder, or in object storage for all hosts. A
+link to a file is signed and expires; it names the file to this service alone.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ import contextlib
 import hashlib
 import hmac
 import json
-import os
 import re
-import secrets
-import shutil
 import time
 import uuid
 from contextlib import AsyncExitStack
@@ -21,13 +18,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from dsocr.jobs.files.kept_files import FileMissing, KeptFiles
 from dsocr.server.contracts.body import private_folder
 from dsocr.server.problems import NotFound
 from dsocr.server.received.uploads import Upload
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LINK = re.compile(r"/v1/files/([0-9a-f-]{36})/content")
-_DATA, _FACTS, _SECRET = "data", "facts.json", "secret"
 KEEP_SECONDS = 24 * 3600
 """How long a file is kept that is not deleted."""
 
@@ -51,11 +48,11 @@ class StoredFile:
 
 
 class FileStore:
-    """The files in one folder. `owner` None, where there are no keys, sees every file. All methods
-    use the disk: call them in a thread."""
+    """The kept files as clients see them. `owner` None, where there are no keys, sees every file.
+    All methods block: call them in a thread. They raise `DiskFull` and `StoreUnavailable`."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, kept: KeptFiles) -> None:
+        self._kept = kept
 
     def add(self, upload: Upload, purpose: str, owner: str | None) -> StoredFile:
         """Takes over the file of the upload. Deletes files that are too old."""
@@ -63,23 +60,17 @@ class FileStore:
         facts = StoredFile(
             str(uuid.uuid4()), upload.name, upload.size, purpose, int(time.time()), owner or ""
         )
-        folder = self._folder / facts.id
-        folder.mkdir(mode=0o700, parents=True)
-        upload.path.rename(folder / _DATA)
-        # Last: a file without its facts does not exist.
-        (folder / _FACTS).write_text(json.dumps(asdict(facts)))
+        self._kept.add(facts.id, upload.path, json.dumps(asdict(facts)))
         return facts
 
     def get(self, file_id: str, owner: str | None) -> StoredFile:
         """Raises `FileNotKept`."""
-        if not _ID.fullmatch(file_id):
+        facts = self._kept.facts(file_id) if _ID.fullmatch(file_id) else None
+        if facts is None:
             raise FileNotKept()
-        try:
-            found = StoredFile(**json.loads((self._folder / file_id / _FACTS).read_text()))
-        except FileNotFoundError as error:
-            raise FileNotKept() from error
-        if _is_old(found):
-            shutil.rmtree(self._folder / file_id, ignore_errors=True)
+        found = StoredFile(**json.loads(facts))
+        if _is_old(found.created_at):
+            self._kept.delete(file_id)
             raise FileNotKept()
         if owner is not None and found.owner != owner:
             raise FileNotKept()
@@ -88,27 +79,22 @@ class FileStore:
     def files(self, owner: str | None) -> list[StoredFile]:
         """Newest first."""
         found = []
-        for file_id in self._ids():
+        for file_id, _ in self._kept.ids():
             with contextlib.suppress(FileNotKept):
                 found.append(self.get(file_id, owner))
         return sorted(found, key=lambda file: -file.created_at)
 
-    def path(self, file: StoredFile) -> Path:
-        return self._folder / file.id / _DATA
-
     def delete(self, file_id: str, owner: str | None) -> None:
-        """Raises `FileNotKept`. A request that reads the file has its own link to it."""
-        shutil.rmtree(self._folder / self.get(file_id, owner).id, ignore_errors=True)
+        """Raises `FileNotKept`. A request that reads the file has a copy or a link of its own."""
+        self._kept.delete(self.get(file_id, owner).id)
 
     def open(self, file: StoredFile, parent: Path, stack: AsyncExitStack) -> Upload:
         """The file for one request, which may move it away; it lasts until `stack` is closed."""
         path = stack.enter_context(private_folder(parent)) / "1"
         try:
-            os.link(self.path(file), path)
-        except FileNotFoundError as error:
+            self._kept.copy(file.id, path)
+        except FileMissing as error:
             raise FileNotKept() from error
-        except OSError:  # a file system without links
-            shutil.copyfile(self.path(file), path)
         return Upload(file.name, path, file.size)
 
     def link(self, file: StoredFile, base: str, hours: int) -> str:
@@ -138,34 +124,14 @@ class FileStore:
 
     def _signature(self, file_id: str, expires: int) -> str:
         message = f"{file_id}:{expires}".encode()
-        return hmac.new(self._secret(), message, hashlib.sha256).hexdigest()
-
-    def _secret(self) -> bytes:
-        """One for all processes; the first that needs it creates it."""
-        path = self._folder / _SECRET
-        if not path.exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            draft = self._folder / f"{_SECRET}-{secrets.token_hex(8)}"
-            draft.touch(mode=0o600)
-            draft.write_bytes(secrets.token_bytes(32))
-            with contextlib.suppress(FileExistsError):
-                os.link(draft, path)
-            draft.unlink()
-        return path.read_bytes()
-
-    def _ids(self) -> list[str]:
-        if not self._folder.is_dir():
-            return []
-        return [name for name in os.listdir(self._folder) if _ID.fullmatch(name)]
+        return hmac.new(self._kept.secret(), message, hashlib.sha256).hexdigest()
 
     def _delete_old(self) -> None:
-        ids = self._ids()
-        for file_id in ids:
-            folder = self._folder / file_id
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - folder.stat().st_mtime > KEEP_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)
+        for file_id, changed_at in self._kept.ids():
+            if _ID.fullmatch(file_id) and _is_old(changed_at):
+                self._kept.delete(file_id)
 
 
-def _is_old(file: StoredFile) -> bool:
-    return time.time() - file.created_at > KEEP_SECONDS
+def _is_old(moment: float) -> bool:
+    """`moment` in seconds since 1970."""
+    return time.time() - moment > KEEP_SECONDS

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
+from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse
 
 from dsocr.config import MIB, Settings
@@ -30,14 +31,14 @@ def max_file_bytes(settings: Settings) -> int:
 
 
 def file_store(service: Service) -> FileStore:
-    return FileStore(service.settings.runs_dir / "files")
+    return FileStore(service.kept)
 
 
 @router.post(
     "/v1/files",
     response_class=Response,
     summary="Mistral: upload a file",
-    responses=error_answers(400, 401, 403, 408, 413, 415, 422, 429, 507),
+    responses=error_answers(400, 401, 403, 408, 413, 415, 422, 429, 503, 507),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -73,7 +74,7 @@ async def upload(request: Request, service: RunningService, owner: Owner) -> Res
     "/v1/files",
     response_class=Response,
     summary="Mistral: list files",
-    responses=error_answers(401),
+    responses=error_answers(401, 503),
 )
 @mistral_errors
 async def list_files(service: RunningService, owner: Owner) -> Response:
@@ -86,7 +87,7 @@ async def list_files(service: RunningService, owner: Owner) -> Response:
     "/v1/files/{file_id}",
     response_class=Response,
     summary="Mistral: a file",
-    responses=error_answers(401, 404, 422),
+    responses=error_answers(401, 404, 422, 503),
 )
 @mistral_errors
 async def show(file_id: str, service: RunningService, owner: Owner) -> Response:
@@ -98,20 +99,27 @@ async def show(file_id: str, service: RunningService, owner: Owner) -> Response:
     "/v1/files/{file_id}/content",
     response_class=Response,
     summary="Mistral: the content of a file",
-    responses=error_answers(401, 404, 422),
+    responses=error_answers(401, 404, 422, 503),
 )
 @mistral_errors
 async def content(file_id: str, service: RunningService, owner: Owner) -> Response:
     """Requires a key as every route; the signature of a link is for `/v1/ocr` alone."""
-    path, file = await asyncio.to_thread(_content, file_id, service, owner)
-    return FileResponse(path, media_type="application/octet-stream", filename=file.name)
+    async with AsyncExitStack() as stack:
+        upload = await asyncio.to_thread(_opened, file_id, service, owner, stack)
+        after = BackgroundTask(stack.pop_all().aclose)
+    return FileResponse(
+        upload.path,
+        media_type="application/octet-stream",
+        filename=upload.name,
+        background=after,
+    )
 
 
 @router.get(
     "/v1/files/{file_id}/url",
     response_class=Response,
     summary="Mistral: a signed link to a file",
-    responses=error_answers(401, 404, 422),
+    responses=error_answers(401, 404, 422, 503),
 )
 @mistral_errors
 async def link(
@@ -133,7 +141,7 @@ async def link(
     "/v1/files/{file_id}",
     response_class=Response,
     summary="Mistral: delete a file",
-    responses=error_answers(401, 403, 404, 422),
+    responses=error_answers(401, 403, 404, 422, 503),
 )
 @mistral_errors
 async def delete(file_id: str, service: RunningService, owner: Owner) -> Response:
@@ -162,10 +170,9 @@ def _file(form: Form) -> Upload:
     return files[0]
 
 
-def _content(file_id: str, service: Service, owner: str | None) -> tuple[Path, StoredFile]:
+def _opened(file_id: str, service: Service, owner: str | None, stack: AsyncExitStack) -> Upload:
     store = file_store(service)
-    file = store.get(file_id, owner)
-    return store.path(file), file
+    return store.open(store.get(file_id, owner), service.settings.runs_dir, stack)
 
 
 def _answer(file: StoredFile) -> dict[str, Any]:

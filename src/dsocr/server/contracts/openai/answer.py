@@ -96,6 +96,6 @@ async def _upload(source: FileSource, context: AnswerContext) -> Upload:
     settings = context.service.settings
     if source.data:
         return await stored_data(source.data, source.name, source.field, settings, context.stack)
-    store = FileStore(settings.runs_dir / "files")
+    store = FileStore(context.service.kept)
     file = await asyncio.to_thread(store.get, source.file_id or "", context.owner)
     return await asyncio.to_thread(store.open, file, settings.runs_dir, context.stack)
