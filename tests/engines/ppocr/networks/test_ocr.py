@@ -76,3 +76,16 @@ def test_lines_are_detected_on_the_rotated_page(ocr: Ocr, orientation: Orientati
     assert len(quads) == len(rotated) == len(typeset.FOX)
     for quad, expected in zip(quads, rotated, strict=True):
         assert quad == pytest.approx(expected, abs=3)
+
+
+def test_lines_in_a_batch_are_those_that_are_recognized_alone(ocr: Ocr) -> None:
+    image = typeset.pixels(typeset.page())
+    left, top = ocr.detect(image, longest_side=1280)[0][0]
+    words = [
+        np.array([[x, top], [x + 90, top], [x + 90, top + 30], [x, top + 30]], np.float32)
+        for x in (left, left + 95, left + 190, left + 285)
+    ]
+
+    together = ocr.recognize(image, words, poll=lambda: None)
+
+    assert together == [ocr.recognize(image, [word], poll=lambda: None)[0] for word in words]

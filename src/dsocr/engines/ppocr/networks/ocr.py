@@ -5,7 +5,6 @@ Knows nothing of paragraphs, of reading order, or of the PDF's text layer.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from dsocr.engines.ppocr.geometry import Characters, Line
 from dsocr.engines.ppocr.networks.network import MODELS, Networks
 from dsocr.engines.ppocr.networks.quads import (
-    LINE_HEIGHT,
     Curve,
     Pixels,
     Quad,
@@ -28,14 +26,11 @@ from dsocr.engines.ppocr.networks.quads import (
     rise_of,
     without_margin,
 )
+from dsocr.engines.ppocr.networks.strips import Strip, batches_of, strip_of
 
 DETECTION_MODEL = MODELS / "PP-OCRv6_det_small.onnx"
 RECOGNITION_MODEL = MODELS / "PP-OCRv6_rec_small.onnx"
 
-_MIN_WIDTH = 64
-_WIDTH_STEP = 32  # widths are rounded up to this, so that few shapes are compiled
-_MAX_WIDTH = 3200
-_GREY = 127
 _BLANK = 0  # the class that is no character
 
 
@@ -61,7 +56,7 @@ class Ocr:
         self._characters = ["", *characters, " "]
         # One line a stream on one thread each beats all threads on one line by a sixth.
         compiled = networks.compile(
-            networks.best_classes(recognition), mean=half, scale=half, streams=networks.threads
+            networks.with_shares(recognition), mean=half, scale=half, streams=networks.threads
         )
         self._recognizers = networks.queue(compiled)
         self._recognizers.set_callback(self._store)
@@ -99,40 +94,51 @@ class Ocr:
         poll: Callable[[], None],
         squeeze: float = 1.0,
     ) -> list[Line]:
-        """One line a quad, in their order. `poll` is called between lines and may raise."""
+        """One line a quad, in their order. `poll` is called between lines and may raise.
+
+        Small lines of one width are recognized together.
+        """
         self._lines = [None] * len(quads)
-        # Sorted by width: each shape is prepared once.
-        crops = sorted(
-            ((crop(image, quad), index) for index, quad in enumerate(quads)),
-            key=lambda pair: pair[0].shape[1],
-        )
+        strips = []
+        for index, quad in enumerate(quads):
+            poll()
+            strips.append(strip_of(index, crop(image, quad), squeeze))
         try:
-            for pixels, index in crops:
+            for batch in batches_of(strips):
                 poll()
-                strip, share = _strip(pixels, squeeze)
-                self._recognizers.start_async([strip], (index, quads[index], share))
+                pixels = np.concatenate([strip.pixels for strip in batch])
+                self._recognizers.start_async([pixels], [(quads[s.place], s) for s in batch])
         finally:
             self._recognizers.wait_all()
         return [line for line in self._lines if line is not None]
 
-    def _store(self, request: Any, task: tuple[int, Quad, float]) -> None:
+    def _store(self, request: Any, batch: Sequence[tuple[Quad, Strip]]) -> None:
+        logits, shares = (request.get_output_tensor(number).data for number in (0, 1))
+        for (quad, strip), scores, probabilities in zip(batch, logits, shares, strict=True):
+            classes = scores.argmax(axis=-1)
+            self._lines[strip.place] = self._line(quad, strip, classes, probabilities[:, 0])
+
+    def _line(
+        self,
+        quad: Quad,
+        strip: Strip,
+        classes: NDArray[np.intp],
+        probabilities: NDArray[np.float32],
+    ) -> Line:
         """Collapses repeated classes and blanks (CTC) into the line's text."""
-        index, quad, share = task
-        classes = request.get_output_tensor(0).data.reshape(-1)
-        probabilities = request.get_output_tensor(1).data.reshape(-1)
         kept = np.flatnonzero((classes != _BLANK) & (classes != np.roll(classes, 1)))
         if len(classes) and classes[0] != _BLANK and (not len(kept) or kept[0] != 0):
             kept = np.concatenate([[0], kept])
         text = "".join(self._characters[number] for number in classes[kept])
         score = float(probabilities[kept].mean()) if len(kept) else 0.0
-        centres = tuple(np.clip((kept + 0.5) / len(classes) / share, 0.0, 1.0).tolist())
+        centres = np.clip((kept + 0.5) / len(classes) / strip.share, 0.0, 1.0)
         tight = without_margin(quad)
-        self._lines[index] = Line(
+        return Line(
             text,
             rect_around(tight),
             score,
             rise=rise_of(tight),
-            centres=centres,
+            centres=tuple(centres.tolist()),
             characters=_characters(text, probabilities, kept),
         )
 
@@ -145,16 +151,6 @@ def _characters(
         return Characters(text, (), ())
     gaps = np.minimum.reduceat(probabilities, kept)
     return Characters(text, tuple(probabilities[kept].tolist()), tuple(gaps.tolist()))
-
-
-def _strip(pixels: Pixels, squeeze: float) -> tuple[Pixels, float]:
-    """Recognition's input (1, 48, W, 3) BGR, and the share of W that is not padding."""
-    height, width = pixels.shape[:2]
-    inner = min(_MAX_WIDTH, max(1, math.ceil(LINE_HEIGHT * width / height * squeeze)))
-    outer = max(_MIN_WIDTH, math.ceil(inner / _WIDTH_STEP) * _WIDTH_STEP)
-    strip = np.full((1, LINE_HEIGHT, outer, 3), _GREY, np.uint8)
-    strip[0, :, :inner] = cv2.resize(pixels, (inner, LINE_HEIGHT))[:, :, ::-1]
-    return strip, inner / outer
 
 
 def _multiple_of_32(side: float) -> int:
