@@ -180,7 +180,7 @@ def _measure(
     """Reads twice as many pages as are in flight, three at least, in turn."""
     count = max(3, 2 * in_flight)
     waiting = deque(_copies(pages, count, max_tokens))
-    before, tokens, done, steps = runtime.load, 0, 0, 0
+    before, tokens, done, steps, others = runtime.load, 0, 0, 0, 0
     first: dict[int, float] = {}
     decoding = 0.0
     torch.cuda.synchronize()
@@ -194,6 +194,7 @@ def _measure(
                 first.setdefault(event.request_id, time.perf_counter())
             if isinstance(event, Done):
                 done, tokens = done + 1, tokens + len(event.output_ids)
+                others += event.output_ids != texts[event.request_id]
                 decoding += time.perf_counter() - first[event.request_id]
     seconds = time.perf_counter() - began
     return {
@@ -206,6 +207,7 @@ def _measure(
         "tokens a page": round(tokens / count),
         "decoded tokens/s of a page": round(tokens / decoding),
         "steps": steps,
+        "pages with other tokens": others,
         "drafted": runtime.load.drafted - before.drafted,
         "accepted": runtime.load.accepted - before.accepted,
     }

@@ -23,7 +23,7 @@ from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.execution.model_runner import ModelRunner
 from dsocr.runtime.kernels.drafts.tables import MAX_DRAFT
-from dsocr.runtime.loop import Done, Event, Failed, drafts_in
+from dsocr.runtime.loop import Done, Event, Failed, Runtime, RuntimeLoad, drafts_in
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.models.deepseek_ocr2 import DeepseekOcr2
 from dsocr.runtime.scheduling.inputs import Request
@@ -454,30 +454,85 @@ def test_exact_drafts_need_float32(setting: DraftsName, dtype: torch.dtype, expe
     assert drafts_in(setting, dtype) is expected
 
 
+def device_runtime(model: Any, tokenizer: Tokenizer) -> Runtime:
+    """One that looks up drafts in its device's tables, a step ahead."""
+    drafting = Drafting(tokenizer)
+    return graph_runtime(
+        *(model, tokenizer, plain_draft_steps),
+        drafting=drafting,
+        grammar=drafting.grammar,
+        limits=Limits(max_num_seqs=3, max_draft_tokens=0, max_ahead=MAX_DRAFT),
+    )
+
+
+@pytest.mark.parametrize("waits", [False, True])
 def test_drafts_of_the_device_change_no_token(
     tiny_model: DeepseekOcr,
     tokenizer: Tokenizer,
     written: Done,
     monkeypatch: pytest.MonkeyPatch,
+    waits: bool,
 ) -> None:
-    """Pages that know their text, half of it, none, or another one, with tokens of several steps in
-    flight and with the steps' results awaited."""
-    truth, drafting = tokenizer.decode(written.output_ids), Drafting(tokenizer)
+    """Pages that know their text, half of it, none, or another one, which wait for the steps in
+    flight or not."""
+    truth = tokenizer.decode(written.output_ids)
     layers = ([truth], [truth[: len(truth) // 2]], [], [truth[::-1]])
-    for waits in (False, True):
-        runtime = graph_runtime(
-            *(tiny_model, tokenizer, plain_draft_steps),
-            drafting=drafting,
-            grammar=drafting.grammar,
-            limits=Limits(max_num_seqs=3, max_draft_tokens=0, max_ahead=MAX_DRAFT),
-        )
-        monkeypatch.setattr(runtime, "_waits", lambda waits=waits: waits)
-        for number, layer in enumerate(layers):
-            runtime.submit(asked(number, layer=layer, max_tokens=60 - number))
+    runtime = device_runtime(tiny_model, tokenizer)
+    monkeypatch.setattr(runtime, "_waits", lambda: waits)
+    for number, layer in enumerate(layers):
+        runtime.submit(asked(number, layer=layer, max_tokens=60 - number))
 
-        events = run(runtime)
+    found = outputs(run(runtime))
 
-        assert outputs(events) == {
-            number: written.output_ids[: 60 - number] for number in range(len(layers))
-        }
-        assert runtime.load.accepted > 30
+    assert found == {number: written.output_ids[: 60 - number] for number in range(len(layers))}
+    assert runtime.load.accepted > 30
+
+
+def test_drafts_of_the_device_that_outgrow_the_cache_change_no_token(
+    tiny_model: DeepseekOcr, tokenizer: Tokenizer, written: Done
+) -> None:
+    """Pages of 5 blocks each have 8; a page that is preempted goes on with what it has written."""
+    truth = tokenizer.decode(written.output_ids)
+    runtime = device_runtime(tiny_model, tokenizer)
+    allocator = runtime.scheduler.allocator
+    allocator.allocate(allocator.num_free - 8)
+    for number in (1, 2, 3):
+        runtime.submit(asked(number, layer=[truth]))
+
+    found = outputs(run(runtime))
+
+    assert found == dict.fromkeys((1, 2, 3), written.output_ids)
+    assert runtime.load.preemptions and runtime.load.accepted and allocator.num_free == 8
+
+
+def write_on_device(
+    tiny_model: DeepseekOcr, tokenizer: Tokenizer, text: Many[int], **asking: Any
+) -> tuple[Done, RuntimeLoad]:
+    """A page that writes this text, which is its text layer too."""
+    num_prompt = 1 + len(tokenizer.encode(PROMPT))
+    model: Any = Writing(tiny_model, [*text, *[tokenizer.special.eos] * 40], num_prompt)
+    runtime = device_runtime(model, tokenizer)
+    layer = [tokenizer.decode([*text])]
+    return done([*runtime.generate(asked(layer=layer, **asking))]), runtime.load
+
+
+@pytest.mark.parametrize("limit", [None, 30])
+def test_the_device_ends_a_page_inside_a_draft(
+    tiny_model: DeepseekOcr, tokenizer: Tokenizer, limit: int | None
+) -> None:
+    text = tokenizer.encode(" ".join(LINES))
+    found, load = write_on_device(tiny_model, tokenizer, text, max_tokens=limit)
+    assert (found.output_ids, found.finish_reason) == (text[:limit], "length" if limit else "stop")
+    assert load.accepted > len(text[:limit]) // 2
+    assert (found.num_drafted, found.num_accepted) == (load.drafted, load.accepted)
+
+
+def test_the_device_finds_a_repetition_inside_drafts(
+    tiny_model: DeepseekOcr, tokenizer: Tokenizer
+) -> None:
+    text = [*range(500, 540), *[601, 602, 603] * 300]
+    without, _ = write(tiny_model, tokenizer, text, None)
+    found, load = write_on_device(tiny_model, tokenizer, text, max_tokens=None)
+    assert isinstance(without, Done) and found.finish_reason == "repetition"
+    assert (found.output_ids, found.text_ends) == (without.output_ids, without.text_ends)
+    assert load.accepted > len(found.output_ids) // 2
