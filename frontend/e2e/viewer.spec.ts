@@ -97,6 +97,8 @@ test('a scroll is kept when the layout changes before its event', async ({ app, 
     button.click()
   })
   await expect(app.getByRole('textbox', { name: 'Page number' })).toHaveValue('3')
+  await app.getByRole('button', { name: 'Fit page' }).click()
+  await expect(app.locator('[data-page="2"]')).toBeInViewport({ ratio: 0.9 })
 })
 
 async function selectWithMouse(app: Page, line: Locator): Promise<void> {
