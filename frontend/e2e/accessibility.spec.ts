@@ -1,6 +1,6 @@
 import AxeBuilder from '@axe-core/playwright'
 import type { Locator, Page } from '@playwright/test'
-import { expect, processFile, test, textOf } from './fixtures'
+import { expect, expectResult, processFile, test, textOf } from './fixtures'
 
 async function seriousViolations(page: Page): Promise<string[]> {
   const { violations } = await new AxeBuilder({ page }).analyze()
@@ -80,7 +80,7 @@ test('a document is read, corrected, downloaded and found again by keyboard alon
   await tabTo(app, app.getByRole('button', { name: 'Choose files' }))
   await app.keyboard.press('Enter')
   await (await choosing).setFiles({ ...image, name: 'by-keyboard.png' })
-  await expect(app.getByText(/Finished in/)).toBeVisible()
+  await expectResult(app)
   await expect(textOf(app)).toContainText('harbour')
   await app.keyboard.press('j')
   await app.keyboard.press('e')

@@ -78,8 +78,13 @@ export async function upload(page: Page, ...files: Document[]): Promise<void> {
 export async function processFile(page: Page, file: Document): Promise<void> {
   await upload(page, file)
   await expect(page).toHaveURL(/#\/jobs\/\w/)
+  await expectResult(page)
+}
+
+/** The document is read, and the page that is shown was fetched. */
+export async function expectResult(page: Page): Promise<void> {
   await expect(page.getByText(/Finished in/)).toBeVisible()
-  await expect(page.getByRole('button', { name: 'Download' })).toBeVisible() // the result was fetched
+  await expect(page.getByRole('button', { name: 'Download' })).toBeVisible()
 }
 
 /** Drops or pastes a file with the events that a browser sends. */

@@ -8,7 +8,8 @@ export async function slowDown(page: Page): Promise<void> {
   if (!process.env.DSOCR_E2E_SLOW) return
   const browser = await page.context().newCDPSession(page)
   await browser.send('Emulation.setCPUThrottlingRate', { rate: CPU_RATE })
-  await page.route(/\/(api\/|health$)/, async (route) => {
+  // Routes of a test are asked before those of the context that were there before it.
+  await page.context().route(/\/(api\/|health$)/, async (route) => {
     const isStream = /\/events/.test(route.request().url())
     const isLateAnswer = route.request().method() === 'GET' && !isStream && Math.random() < 0.5
     // The page may have cancelled the request, or the test may have ended.

@@ -97,6 +97,8 @@ test('a scroll is kept when the layout changes before its event', async ({ app, 
     button.click()
   })
   await expect(app.getByRole('textbox', { name: 'Page number' })).toHaveValue('3')
+  await app.getByRole('button', { name: 'Fit page' }).click()
+  await expect(app.locator('[data-page="2"]')).toBeInViewport({ ratio: 0.9 })
 })
 
 async function selectWithMouse(app: Page, line: Locator): Promise<void> {
@@ -250,7 +252,11 @@ test('a correction is kept on the device while the server is away, and is sent w
   await expect(app.getByText('1 correction is not stored yet')).toBeVisible()
   await app.reload()
   await expect(textOf(app).getByRole('heading', { name: 'Corrected title' })).toBeVisible()
+  await app.getByRole('button', { name: 'Versions of the page' }).click()
+  const versions = app.getByRole('dialog', { name: 'Versions of page 1' })
+  await expect(versions).toContainText('This page has one version')
   await app.unrouteAll()
+  await expect(versions.getByRole('radio')).toHaveCount(1) // what the correction has replaced
   await expect(app.getByText('not stored yet')).toHaveCount(0)
   const address = `/api/jobs/${/jobs\/(\w+)/.exec(app.url())?.[1]}/pages/0`
   const stored = expect.poll(async () => (await app.request.get(address)).json())

@@ -16,6 +16,7 @@ import pytest
 
 from dsocr.jobs.store.database import Database
 from tests.fakes import pdf
+from tests.jobs.forks import Fork
 from tests.processes import reserved_port
 from tests.waiting import DEADLINE_SECONDS, wait_until
 
@@ -52,10 +53,16 @@ def numbered(count: int, *commands: str) -> bytes:
 
 
 class Server:
-    """One process of the service."""
+    """One process of the service. A forked one starts sooner; its own memory cannot be told."""
 
     def __init__(
-        self, runs_dir: Path, *, seconds: float = 0.0, database_url: str = "", **settings: Any
+        self,
+        runs_dir: Path,
+        *,
+        seconds: float = 0.0,
+        database_url: str = "",
+        forked: bool = True,
+        **settings: Any,
     ) -> None:
         self.runs_dir = runs_dir
         self.store: Path | str = database_url or runs_dir / "jobs" / "jobs.sqlite3"
@@ -64,19 +71,21 @@ class Server:
         self.log = runs_dir.with_suffix(".log")
         self._reservation = reserved_port()
         self.port: int = self._reservation.getsockname()[1]
-        self._command = [
-            *(sys.executable, "-m", "tests.jobs.serve"),
-            *(str(runs_dir), str(self.port), str(seconds), json.dumps(settings)),
-        ]
+        self._forked = forked
+        self._arguments = [str(runs_dir), str(self.port), str(seconds), json.dumps(settings)]
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=DEADLINE_SECONDS)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Fork | None = None
 
     def start(self) -> Server:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:  # a full pipe would block the server
-            self.process = subprocess.Popen(self._command, cwd=ROOT, stderr=log)
+        self.process = Fork(self._arguments, self.log) if self._forked else self._spawned()
         self.until(self._ready)
         return self
+
+    def _spawned(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.jobs.serve", *self._arguments]
+        with self.log.open("ab") as log:  # a full pipe would block the server
+            return subprocess.Popen(command, cwd=ROOT, stderr=log)
 
     def kill(self) -> None:
         """SIGKILL, as the kernel sends when memory is short."""

@@ -54,7 +54,7 @@ def test_memory_does_not_grow_with_the_document(
     new_server: NewServer, pages: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(*FEW_ARENAS)
-    server = new_server()
+    server = new_server(forked=False)
     warm = server.submit(numbered(20))["jobId"]
     server.until_over(warm)
     assert server.process is not None
@@ -94,7 +94,7 @@ def test_memory_does_not_grow_with_the_exported_file(
     short = asyncio.run(stored_job(tmp_path / "runs", 20))
     long = asyncio.run(stored_job(tmp_path / "runs", pages))
     fewer = asyncio.run(stored_job(tmp_path / "runs", pages // 8))
-    server = new_server()
+    server = new_server(forked=False)
     assert server.process is not None
     for spec in FORMATS:
         if "images" in spec.needs:

@@ -23,7 +23,7 @@ def test_large_bodies_from_everywhere_stay_within_memory(
     tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(*FEW_ARENAS)
-    server = Server(tmp_path / "runs", seconds=0.02).start()
+    server = Server(tmp_path / "runs", seconds=0.02, forked=False).start()
     try:
         assert server.process is not None
         before = peak_mib(server.process.pid)

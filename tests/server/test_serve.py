@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.lifespan.off import LifespanOff
 
 from dsocr.config import ServerConfig, Settings
 from dsocr.errors import CannotListen
@@ -123,6 +127,29 @@ def test_any_killed_child_process_is_replaced(process: Process) -> None:
     assert killed >= 2, "one decodes and one reads at least"
     with process.ocr("Other words") as answer:
         assert "Other words" in json.load(answer)["text"]
+
+
+class Late:
+    """A connection that is accepted after the listener was closed."""
+
+    def __init__(self, connections: set[Any]) -> None:
+        self.connections = connections
+
+    def accepted(self) -> None:
+        self.connections.add(self)
+
+    def shutdown(self) -> None:
+        self.connections.remove(self)
+
+
+async def test_a_connection_accepted_while_the_service_stops_is_closed() -> None:
+    config = uvicorn.Config(FastAPI(), timeout_graceful_shutdown=int(DEADLINE_SECONDS))
+    server = serve._Server(config)
+    server.servers, server.lifespan = [], LifespanOff(config)
+    connections: set[Any] = server.server_state.connections
+    asyncio.get_running_loop().call_soon(Late(connections).accepted)
+    await server.shutdown()
+    assert not connections
 
 
 class NeverRuns:

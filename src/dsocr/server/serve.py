@@ -189,11 +189,18 @@ class _Server(uvicorn.Server):
                 logger.info("open %s", address(*bound.getsockname()[:2]))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._open_before = set(self.server_state.connections)
         await super().shutdown(sockets)
         if self.force_exit:  # uvicorn leaves requests and lifespan to the end of the loop then
             for task in self.server_state.tasks:
                 task.cancel()
             await self.lifespan.shutdown()
+
+    async def _wait_tasks_to_complete(self) -> None:
+        # uvicorn closes what was open at first; a connection that was accepted since would stay
+        for connection in self.server_state.connections - self._open_before:
+            connection.shutdown()
+        await super()._wait_tasks_to_complete()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:

@@ -50,6 +50,7 @@ export function useJob(jobId: string) {
         const page: PageSummary & { pageIndex: number } = JSON.parse(event.data)
         received.summaries.set(page.pageIndex, page)
         void refresh(cache, ['page', jobId, page.pageIndex])
+        void refresh(cache, ['versions', jobId, page.pageIndex]) // what was there before is one now
       }
       if (frame === 0) frame = requestAnimationFrame(publish)
     }

@@ -99,7 +99,7 @@ export function usePageScroll(props: {
     const isNewPage = shown.current !== pageIndex
     shown.current = pageIndex
     // The event of a scroll comes after it: a layout that is computed in between keeps the place too.
-    if (byUser.current && element.scrollTop !== placed.current.top)
+    if (byUser.current && isScrolled(element, placed.current.top))
       anchor.current = placeAt(element.clientWidth / 2, element.clientHeight / 2, placed.current.layout)
     const isLookedAt = mainPage(layout, element.scrollTop, element.clientHeight) === pageIndex
     if (isNewPage && !(byUser.current && isLookedAt)) {
@@ -134,6 +134,12 @@ export function usePageScroll(props: {
       placed.current.top = frame.current?.scrollTop ?? 0
     },
   }
+}
+
+/** Whether the view was scrolled since it was at `top`; it is not where a lower layout ends before that. */
+function isScrolled({ scrollTop, clientHeight, scrollHeight }: HTMLElement, top: number): boolean {
+  const isAtEnd = scrollTop + clientHeight >= scrollHeight - 1
+  return scrollTop > top || (scrollTop < top && !isAtEnd)
 }
 
 /** Pages are centred in what is scrolled. */
