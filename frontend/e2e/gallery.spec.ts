@@ -66,6 +66,7 @@ test('every state of the page fits from right to left and on a phone', { tag: '@
       const phone = width < 400
       await page.goto(`${gallery.resolvedUrls?.local[0]}?gallery&state=${name}${direction}`)
       if (phone && ['reading', 'done', 'doubtful', 'failed'].includes(name)) await page.getByText('Text', { exact: true }).click()
+      await expect(page.locator('html')).toHaveAttribute('dir', direction === '' ? 'ltr' : 'rtl')
       const ready = page.getByText(READY[name] ?? '').first()
       if (phone) await expect(ready).toBeAttached() // some words are hidden there
       else await expect(ready).toBeVisible()
