@@ -1,3 +1,7 @@
+// Styles of the components come first, so that those of the page replace them.
+import '@mantine/core/styles.css'
+import '@mantine/notifications/styles.css'
+import './base.css'
 import { Alert, Center, Loader } from '@mantine/core'
 import { IconPlugConnectedX } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'

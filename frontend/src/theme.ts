@@ -1,4 +1,4 @@
-import { createTheme, type CSSVariablesResolver } from '@mantine/core'
+import { createTheme, Modal, type CSSVariablesResolver } from '@mantine/core'
 import { ACCENT, DARK, DARK_MODE, FONT, GRAY, LIGHT, MONOSPACE, SHARED } from './tokens'
 
 export const theme = createTheme({
@@ -14,6 +14,8 @@ export const theme = createTheme({
   fontFamilyMonospace: MONOSPACE,
   headings: { fontWeight: '640' },
   components: {
+    // A header of a dialog is not that of the page.
+    Modal: Modal.extend({ defaultProps: { attributes: { header: { role: 'presentation' } } } }),
     // Mantine's default grey has a contrast of 3.3 on white.
     Notification: { styles: { description: { color: 'var(--mantine-color-dimmed)' } } },
   },

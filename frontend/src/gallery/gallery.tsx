@@ -1,18 +1,23 @@
-import { Anchor, Container, List, Title } from '@mantine/core'
-import { useState } from 'react'
+import { Anchor, Container, List, Title, useDirection } from '@mantine/core'
+import { useEffect, useState } from 'react'
 import { App } from '../app'
 import { answerFrom } from './service'
 import { STATES } from './states'
 
+const query = new URLSearchParams(window.location.search)
+const isMirrored = query.has('rtl')
+
 /** A list of the page's states, or with `state=NAME` the page in that state, with `rtl` from
  * right to left. */
 export function Gallery() {
+  const { setDirection } = useDirection()
+  useEffect(() => {
+    if (isMirrored) setDirection('rtl')
+  }, [])
   const [state] = useState(() => {
-    const query = new URLSearchParams(window.location.search)
     const chosen = STATES[query.get('state') ?? '']
     if (chosen === undefined) return undefined
     answerFrom(chosen)
-    if (query.has('rtl')) document.documentElement.dir = 'rtl'
     window.history.replaceState(null, '', chosen.hash)
     return chosen
   })

@@ -41,7 +41,7 @@ export function jobOf(id: string, changes: Partial<Job> = {}): Job {
     ...{ prompt: MODES.defaultPrompt, engine: 'ppocr', model: 'PP-OCRv6 small', error: null },
     files: [{ fileName: `${id}.pdf`, fileSize: 184832, pages: changes.pagesTotal ?? 1 }],
     ...{ createdAt: '2026-01-31T12:00:00Z', startedAt: '2026-01-31T12:00:00Z', finishedAt: '2026-01-31T12:00:02Z' },
-    ...{ queuePosition: null, etaSeconds: null },
+    ...{ queuePosition: null, etaSeconds: null, editable: true },
     ...changes,
   } as Job
 }

@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from 'react'
 import { deleteJob } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { refreshJobs } from '../refresh'
+import styles from './not-kept.module.css'
 
 type NotKept = { notKept: boolean; setNotKept: (notKept: boolean) => void }
 
@@ -32,6 +33,7 @@ export function NotKeptButton({ notKept, setNotKept }: NotKept) {
   return (
     <Button
       size="compact-xs"
+      className={styles.button}
       variant={notKept ? 'filled' : 'subtle'}
       color="gray"
       c={notKept ? undefined : 'var(--mantine-color-dimmed)'}

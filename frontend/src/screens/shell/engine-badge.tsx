@@ -23,6 +23,7 @@ export function EngineBadge({ health, offline }: { health: Health | undefined; o
         <UnstyledButton className={styles.badge}>
           <VisuallyHidden>{t.labeled(t.engine.title, '')}</VisuallyHidden>
           <Indicator
+            dir="ltr" // names of engines are Latin; the sign stands before them
             color={color}
             processing={engine?.state === 'starting' && !offline}
             position="middle-start"

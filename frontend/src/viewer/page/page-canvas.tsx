@@ -72,7 +72,7 @@ export function PageCanvas(props: {
   const pages = Array.from({ length: Math.min(last, total - 1) - first + 1 }, (_, place) => first + place)
 
   return (
-    <section className={styles.canvas} aria-label={labelOf(pageIndex)}>
+    <div className={styles.canvas}>
       <div
         ref={ref}
         className={styles.scroller}
@@ -126,7 +126,7 @@ export function PageCanvas(props: {
         </IconButton>
         {props.tools}
       </div>
-    </section>
+    </div>
   )
 }
 

@@ -62,7 +62,10 @@ export function TextPane(props: {
       aria-busy={state.status === 'processing' || (state.status === 'loading' && !props.onLoadAgain)}
     >
       {props.notices}
-      {state.status === 'loading' && (props.onLoadAgain ? <NotLoaded onAgain={props.onLoadAgain} /> : <Unknown />)}
+      {state.status === 'loading' && (props.onLoadAgain ? <NotLoaded onAgain={props.onLoadAgain} /> : <LinesToCome label={t.status.loadingPage} />)}
+      {state.status === 'processing' && blocks.length === 0 && unfinished === '' && (
+        <LinesToCome label={t.status.processing} />
+      )}
       {state.status === 'waiting' && (
         <Group gap="sm">
           <Text c="dimmed">{t.status.pagePending}</Text>
@@ -97,12 +100,11 @@ export function TextPane(props: {
   )
 }
 
-/** Lines of text that are to come, before the state of the page is known. */
-function Unknown() {
-  const { t } = useTranslation()
+/** In the place of text that is to come: before the page is known, and before its first words are read. */
+function LinesToCome({ label }: { label: string }) {
   return (
-    <div className={styles.unknown}>
-      <VisuallyHidden>{t.status.loadingPage}</VisuallyHidden>
+    <div className={styles.toCome}>
+      <VisuallyHidden>{label}</VisuallyHidden>
       {LINE_WIDTHS.map((width) => (
         <Skeleton key={width} h={12} w={width} animate={false} aria-hidden />
       ))}
