@@ -89,3 +89,43 @@ def test_tables_in_frames_side_by_side_stay_apart() -> None:
 
     assert [len(lines) for _, lines in kept] == [10]
     assert [len(lines) for _, lines in joined] == [15]
+
+
+def invoice(*, x: float = 300) -> list[Line]:
+    """Goods at the left, their numbers in columns far away."""
+    rows = [("Goods", "Hours", "Rate", "Sum"), ("Pump seal", "2.5", "48.00", "120.00")]
+    rows += [("Gasket kit", "1", "36.40", "36.40"), ("Test run", "1.5", "48.00", "72.00")]
+    places = (0, x, x + 200, x + 400)
+    return [
+        at(text, place, 200 + 30 * number, 40 + 5 * len(text))
+        for number, row in enumerate(rows)
+        for place, text in zip(places, row, strict=True)
+    ]
+
+
+def test_rows_of_an_invoice_are_a_table_though_the_columns_of_the_page_run_through_them() -> None:
+    words = ("Quay Road", "Whitby harbour", "The old smithy", "Northwind repairs")
+    address = [at(text, x, 30 * number, 150) for number, text in enumerate(words) for x in (0, 500)]
+    lines = invoice()
+
+    tables, free = with_grids([], [*address, *lines], right_to_left=False)
+
+    assert [set(map(id, own)) for _, own in tables] == [set(map(id, lines))]
+    assert free == address
+
+
+def test_two_tables_with_titles_over_them_are_two() -> None:
+    rows = [
+        at(f"{row}{column},5", 150 * column, 200 + 30 * row)
+        for row in range(4)
+        for column in range(6)
+    ]
+    titles = [
+        Line("Best sellers", Rect(0, 165, 110, 190), 1.0),
+        Line("Regions", Rect(450, 165, 540, 190), 1.0),
+    ]
+
+    tables, free = with_grids([], [*titles, *rows], right_to_left=False)
+
+    assert [len(own) for _, own in tables] == [12, 12]
+    assert free == titles

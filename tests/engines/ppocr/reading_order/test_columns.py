@@ -144,3 +144,39 @@ def test_addresses_below_a_letterhead_are_columns_of_their_own() -> None:
     ship = [line(f"ship-to the joiner {row}", 560, 110 + 24 * row, 750) for row in range(4)]
     order = order_of([*head, *bill, *ship])
     assert [word for word in order if word.endswith("-to")] == ["bill-to"] * 4 + ["ship-to"] * 4
+
+
+def test_bank_details_beside_the_sums_are_read_first() -> None:
+    page = []
+    bank = ("Pay to:", "Bank: Whitby Savings", "Code: 20-11-43", "Account: 5566 7788")
+    sums = (("Subtotal", "228.40"), ("VAT", "45.68"), ("Paid", "0.00"), ("Total", "274.08"))
+    for i, (left, (label, value)) in enumerate(zip(bank, sums, strict=True)):
+        page += [line(left, 0, 30 * i, 200), line(label, 500, 30 * i, 580)]
+        page.append(line(value, 700, 30 * i, 760))
+
+    assert order_of(page) == [
+        *("Pay", "Bank:", "Code:", "Account:"),
+        *("Subtotal", "228.40", "VAT", "45.68", "Paid", "0.00", "Total", "274.08"),
+    ]
+
+
+def test_an_address_found_as_one_region_stands_beside_a_list() -> None:
+    page = []
+    for i, (key, value) in enumerate(
+        [("No", "10233"), ("Date", "14.03.2024"), ("Due", "28.03.2024")]
+    ):
+        page += [line(key, 500, 30 * i, 560), line(value, 700, 30 * i, 800)]
+    rows = tuple(
+        line(text, 0, 30 * i, 120).lines[0] for i, text in enumerate(("Frau", "Petersen", "Husum"))
+    )
+    address = LayoutItem(Rect(0, 0, 120, 80), rows, "text")
+
+    assert order_of([*page, address]) == [
+        "Frau",
+        "No",
+        "10233",
+        "Date",
+        "14.03.2024",
+        "Due",
+        "28.03.2024",
+    ]

@@ -36,3 +36,19 @@ def test_a_letter_no_larger_than_its_row_or_beside_one_row_alone_stays() -> None
 def test_digits_and_words_are_no_drop_caps() -> None:
     assert texts([letter("3"), *ROWS])[0] == "3"
     assert texts([letter("To"), *ROWS])[0] == "To"
+
+
+def test_a_row_of_a_text_layer_that_begins_with_a_drop_cap_stands_above_the_rows_beside_it() -> (
+    None
+):
+    row = Line("The harbour council met on", Rect(0, 0, 500, 76), 1.0, from_layer=True)
+    beside = [
+        Line(text, Rect(60, y, 500, y + 20), 1.0, from_layer=True)
+        for text, y in (("Tuesday to hear what had been", 28), ("said by several members", 56))
+    ]
+    below = Line("builders who have worked there", Rect(0, 84, 500, 104), 1.0, from_layer=True)
+
+    first, *others = with_drop_caps([row, *beside, below])
+
+    assert first.rect == Rect(0, 0, 500, 20)
+    assert others == [*beside, below]

@@ -113,3 +113,27 @@ def test_entries_with_keys_of_their_own_are_no_values() -> None:
     address = stack("18 Tanner Street", "Bristol BS1 6QT", "VAT GB 294 1182 07")
     dates = stack("No. 2024-1187", "Date: 14/03/2024", "Due: 13/04/2024", x=600)
     assert not belong_by_rows(address, dates)
+
+
+def test_telephone_numbers_and_accounts_have_keys_of_their_own() -> None:
+    owner = stack("Musterfirma Holzbau", "Hafenweg 12", "24103 Kiel", pitch=22)
+    numbers = stack("Tel. 0431 556677", "Fax 0431 556678", "info@muster.de", x=400, pitch=22)
+    bank = stack("Sparkasse", "IBAN DE12 2105 0170", "BIC NOLADE21", x=400, pitch=22)
+
+    assert not belong_by_rows(owner, numbers)
+    assert not belong_by_rows(owner, bank)
+
+
+def test_addresses_side_by_side_are_two_however_open_they_are_set() -> None:
+    own = stack("14 Quay Road", "Whitby YO21 3PU", "Tel: 01947 555 010", "VAT no. GB 123 456")
+    other = stack("Invoice to", "Harbour Office", "3 Pier Street", "Scarborough YO11", x=400)
+
+    assert not belong_by_rows(own, other)
+
+
+def test_large_amounts_and_dates_are_values_without_keys_of_their_own() -> None:
+    amounts = ("EUR 1 200 000", "EUR 3 450 000", "EUR 2 750 500", "EUR 9 100 000", "EUR 8 000 000")
+    dates = ("Mon 12-05-2024", "Tue 13-05-2024", "Wed 14-05-2024", "May 12 2024", "May 13 2024")
+
+    assert belong_by_rows(GOODS, stack(*amounts, x=400))
+    assert belong_by_rows(GOODS, stack(*dates, x=400))

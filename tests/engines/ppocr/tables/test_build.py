@@ -75,6 +75,17 @@ def test_a_line_across_a_rule_is_split_there() -> None:
     assert html == "<table><tr><td>Item</td><td>Amount</td></tr></table>"
 
 
+def test_small_words_over_their_values_stay_in_their_cells() -> None:
+    cells = [Cell(0, c, 1, 1, Rect(150 * c, 0, 150 * c + 140, 60)) for c in range(2)]
+    keys = [Line(word, Rect(x, 5, x + 60, 22), 1.0) for word, x in (("E-mail", 10), ("Phone", 160))]
+    values = [text("mary@halloran.ie", 10, 30, 120), text("+353 21 555 0199", 160, 30, 120)]
+
+    html = ruled_html(cells, [*keys, *values])
+
+    assert html.count("<tr>") == 1
+    assert "<td>E-mail mary@halloran.ie</td><td>Phone +353 21 555 0199</td>" in html
+
+
 def test_keys_over_their_values_stay_in_their_cells() -> None:
     cells = [Cell(0, 0, 1, 1, Rect(0, 0, 150, 55)), Cell(0, 1, 1, 1, Rect(150, 0, 300, 55))]
     keys = [text("Tax code:", 10, 5), text("Hired on:", 160, 5)]

@@ -35,6 +35,7 @@ from dsocr.engines.ppocr.reading_order.drop_caps import with_drop_caps
 from dsocr.engines.ppocr.reading_order.items import line_items
 from dsocr.engines.ppocr.reading_order.line_order import lines_in_order
 from dsocr.engines.ppocr.reading_order.text_joins import is_right_to_left
+from dsocr.engines.ppocr.reading_order.title_rows import with_whole_titles
 from dsocr.engines.ppocr.tables import rules
 from dsocr.engines.ppocr.tables.month_sheets import month_sheets
 
@@ -55,6 +56,7 @@ def compose_page(image: Pixels, lines: Sequence[Line], *, models: StructureModel
     """
     overlays = [line for line in lines if line.is_overlay]
     lines = with_drop_caps([line for line in lines if line.text.strip() and not line.is_overlay])
+    lines = with_whole_titles(lines, labels.body_height(lines))
     num_lines = len(lines)
     ruled = rules.ruled_tables(image, lines, labels.body_height(lines))
     lines, parts = turned_parts(lines, ruled, width=image.shape[1])

@@ -12,11 +12,11 @@ from dsocr.engines.ppocr.blocks.regions import DUPLICATE_SHARE, STRUCTURES, Assi
 from dsocr.engines.ppocr.blocks.table_extent import is_sentence_long, split_surroundings
 from dsocr.engines.ppocr.geometry import Line, Rect, Region, enclose, share_inside
 from dsocr.engines.ppocr.reading_order.columns import arrange
-from dsocr.engines.ppocr.reading_order.items import line_items, line_rows
-from dsocr.engines.ppocr.reading_order.row_pairs import bound_beside, repeats_list
+from dsocr.engines.ppocr.reading_order.items import line_items, line_rows, rows_of
+from dsocr.engines.ppocr.reading_order.row_pairs import bound_beside, is_value, repeats_list
 from dsocr.engines.ppocr.tables.grid_rows import grids_in
 from dsocr.engines.ppocr.tables.rules import RuledTable, is_inside
-from dsocr.engines.ppocr.tables.side_by_side import tables_in
+from dsocr.engines.ppocr.tables.side_by_side import tables_in, titled_tables_in
 from dsocr.engines.ppocr.tables.text_grids import text_grids_in
 from dsocr.engines.ppocr.tables.white_space import column_separators, is_number
 
@@ -26,6 +26,8 @@ _HEADING_STEP = 0.75  # of a line's height, from a heading of a table to one abo
 _LARGER = 1.3  # than the table's lines
 _MANY_ENTRIES = 0.6  # of the columns
 _WIDE_HEADINGS = 0.35  # of a row of headings, which may be wider than the entries
+_MOST_ROWS = 0.7  # of a table's rows end in a value
+_MOST_CELLS = 0.6  # of the cells beside the first ones are values
 _HEADING_SLACK = 2.0  # of a line's height: a heading at the left over numbers at the right
 
 
@@ -73,6 +75,9 @@ def with_grids(
         if not are_across(grid, frames)
     ]
     taken = {id(line) for grid in grids for line in grid}
+    rows = rows_of(line_items([line for line in loose if id(line) not in taken]))
+    grids += [grid for grid in grids_in([rows]) if _is_invoice(grid, frames)]
+    taken = {id(line) for grid in grids for line in grid}
     wrapped = text_grids_in([line for line in loose if id(line) not in taken])
     grids += [grid for grid in wrapped if not are_across(grid, frames)]
     taken = {id(line) for grid in grids for line in grid}
@@ -83,8 +88,23 @@ def with_grids(
     tables = _with_lists_apart(tables)
     tables, in_headings = _with_headings(tables, [line for line in loose if id(line) not in taken])
     taken.update(in_headings)
-    left = [line for line in free if id(line) not in taken]
+    tables, titles = _with_titled_apart(tables)
+    left = [*(line for line in free if id(line) not in taken), *titles]
     return [*tables, *_without_lines(texts, taken)], left
+
+
+def _is_invoice(grid: Sequence[Line], frames: Sequence[Rect]) -> bool:
+    """Whether rows across the page's columns are those of one table: words first, a value last.
+
+    Its columns may stand so far apart that the page's gutters run through it.
+    """
+    rows = [row for row in line_rows(grid) if len(row) > 2]
+    ends = sum(is_value(row[-1].text) for row in rows)
+    inner = [line for row in rows for line in row[1:]]
+    if ends < _MOST_ROWS * len(rows) or are_across(grid, frames):
+        return False
+    values = sum(is_value(line.text) for line in inner)
+    return values >= _MOST_CELLS * len(inner) and not _lists_in(grid)
 
 
 def _with_lists_apart(assigned: Assigned) -> Assigned:
@@ -94,6 +114,23 @@ def _with_lists_apart(assigned: Assigned) -> Assigned:
         lists = _lists_in(lines) if region.label == "table" else []
         apart.extend([(_around(region, part), part) for part in lists] or [(region, lines)])
     return apart
+
+
+def _with_titled_apart(assigned: Assigned) -> tuple[Assigned, list[Line]]:
+    """The regions; tables side by side with titles over them become as many. And the titles."""
+    apart: Assigned = []
+    titles: list[Line] = []
+    for region, lines in assigned:
+        parts = titled_tables_in(lines) if region.label == "table" else [lines]
+        if len(parts) == 1:
+            apart.append((region, lines))
+            continue
+        for part in parts:
+            title, *rows = line_rows(part)
+            inside = tuple(line for row in rows for line in row)
+            titles.extend(title)
+            apart.append((_around(region, inside), inside))
+    return apart, titles
 
 
 def _lists_in(lines: Sequence[Line]) -> list[tuple[Line, ...]]:

@@ -18,7 +18,8 @@ from dsocr.engines.ppocr.networks.quads import Quad, size_of
 Ink = NDArray[np.uint8]
 """(H, W): 1 where something is printed."""
 
-_MIN_GAP = 0.55  # of the line's height
+_MIN_GAP = 0.55  # of the usual line's height
+_MIN_GAP_OF_TALL = 0.35  # of its own height: blanks between the words of a title are wide
 _STRIPE = 0.3
 _MIN_RUN = 5.0
 _MIN_PART = 1.2
@@ -129,10 +130,11 @@ def _gutters_through(
     inked = x0 + np.flatnonzero(ink[max(0, y0) : max(0, y1), x0:x1].any(axis=0))
     gutters: list[tuple[float, float]] = []
     clear, min_part = _CLEAR * height, _MIN_PART * height
+    min_gap = max(_MIN_GAP * height, _MIN_GAP_OF_TALL * own)
     left = float(x0)
     for before, after in pairwise(inked):
         middle = (before + after + 1) / 2
-        if after - before <= _MIN_GAP * height or min(middle - left, x1 - middle) <= min_part:
+        if after - before <= min_gap or min(middle - left, x1 - middle) <= min_part:
             continue
         if _is_gutter(total, (float(before + 1), float(after)), (y0 + y1) / 2, own):
             gutters.append((float(before + clear), float(after - clear)))

@@ -21,6 +21,7 @@ _TRIM_SIDE = 0.45  # neighbours in narrow columns even overlap
 _MIN_GUTTER = 0.35  # of a line's height, after the trim
 _MIN_ROWS = 3
 _MIN_REGION_ROWS = 2
+_MOST_KEYED = 0.75  # of the rows
 _MIN_FILL = 0.5  # a column of text is at least half full on its median row
 _MIN_WEIGHT = 9.0
 _FULL = 0.85  # of the widest row
@@ -83,10 +84,15 @@ def _join_rows(columns: list[Items], widths: list[float]) -> list[bool]:
 
 
 def _stands_alone(index: int, columns: Sequence[Items], lists: Sequence[bool]) -> bool:
-    """Whether it reads as a column, or is a list of keys, or of labels beside another list."""
-    beside = [*lists[max(0, index - 1) : index], *lists[index + 1 : index + 2]]
-    is_list = lists[index] and (any(beside) or _has_keys(columns[index]))
-    return is_list or reads_as_column(columns[index])
+    """Whether it reads as a column, or is a list of keys, or of labels beside another list, beside
+    entries with keys of their own or beside one region, or is that region."""
+    places = [i for i in (index - 1, index + 1) if 0 <= i < len(columns)]
+    beside = any(lists[i] for i in places)
+    if lists[index] and (beside or _has_keys(columns[index])):
+        return True
+    if lists[index] and any(_are_keyed(columns[i]) or _is_whole(columns[i]) for i in places):
+        return True
+    return (beside and _is_whole(columns[index])) or reads_as_column(columns[index])
 
 
 def _has_keys(items: Items) -> bool:
@@ -94,9 +100,24 @@ def _has_keys(items: Items) -> bool:
     return 2 * sum(is_key(row[0]) for row in rows) > len(rows)
 
 
+def _are_keyed(items: Items) -> bool:
+    """Whether nearly all of several rows are a key, or a key with its value."""
+    rows = line_rows([line for item in items for line in item.lines])
+    keyed = sum(len(row) == 1 and (is_key(row[0]) or is_keyed(row[0].text)) for row in rows)
+    return len(rows) >= _MIN_ROWS and keyed >= _MOST_KEYED * len(rows)
+
+
+def _is_whole(items: Sequence[LayoutItem]) -> bool:
+    """Whether it is one region of several rows: those cannot be put among the rows beside it."""
+    return len(items) == 1 and bool(items[0].label) and len(line_rows(items[0].lines)) >= _MIN_ROWS
+
+
 def _are_bound(left: Sequence[LayoutItem], right: Sequence[LayoutItem]) -> bool:
-    """Whether the text at both sides is read row by row."""
-    if any(item.label in WHOLES for item in (*left, *right)):
+    """Whether the text at both sides is read row by row; `left` and `right` are rows or regions.
+
+    A region with values beside its rows would not be ordered as one (`blocks/layout_items.py`).
+    """
+    if any(item.label in WHOLES for item in (*left, *right)) or _is_whole(left) or _is_whole(right):
         return False
     return belong_by_rows(
         *([line for item in side for line in item.lines] for side in (left, right))

@@ -241,7 +241,7 @@ def _begins_other_columns(group: Sequence[Items], strip: Items, height: float) -
     upper = [item.rect for item in above if item.rect.x0 > left]
     lower = [item.rect for item in strip if item.rect.x0 > left]
     return bool(upper and lower) and not any(
-        min(abs(one.x0 - other.x0), abs(one.x1 - other.x1)) < _MAX_INDENT * height
+        abs(one.x0 - other.x0) < _MAX_INDENT * height or abs(one.x1 - other.x1) < height
         for one in lower
         for other in upper
     )

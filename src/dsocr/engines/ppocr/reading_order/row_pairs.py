@@ -33,11 +33,18 @@ _MAX_FULL = 0.5  # of the rows
 _LOOSE = 1.4  # of a line's height, from row to row; an address is set closer
 _MIN_CLOSE_ROWS = 5
 _FEW_DIGITS = 0.2  # of the lines
+_ADDRESS = 0.4  # of the lines hold numbers among words
 _HEADING = 1.15  # of the side's usual height
 _UNIT_LETTERS = 3
 _OPEN = 1.25  # of a line's height, from row to row
 _NEARLY_ALL = 0.75
 _KEYED = re.compile(r"[^\W\d][^:]{1,20}:\s*\S|N(?:o|r|\u00ba|\u00b0)\.?\s*\d")
+_CURRENCY = r"(?:[A-Z]{2}[DFKNPRWY]|RM|Rs|kr|K\u010d|Ft|z\u0142)"
+_DATE = r"\d{1,2}-\d{1,2}-\d{2,4}$"
+_LONG_NUMBER = re.compile(
+    rf"(?!{_CURRENCY}\b)[^\W\d][\w-]*\.?\s+(?!{_DATE})\+?(?:[A-Z]{{2}})?(?:[ ()-]*\d){{7,}}$"
+)
+"""A word and the digits of a telephone, an account or a register: no amount, no date."""
 _MIN_LABEL = 3.0  # letters of a list's labels, in the median
 
 Row = list[Line]
@@ -161,8 +168,8 @@ def _have_own_keys(values: Sequence[Line]) -> bool:
 
 
 def is_keyed(text: str) -> bool:
-    """Whether a key begins it: "Date: 3 May", "No. 2024-17"."""
-    return bool(_KEYED.match(text.strip()))
+    """Whether a key begins it: "Date: 3 May", "No. 2024-17", "Tel. 0431 556677"."""
+    return bool(_KEYED.match(text.strip()) or _LONG_NUMBER.match(text.strip()))
 
 
 def _are_amounts(pairs: Sides, labels: Sequence[Line], values: Sequence[Line]) -> bool:
@@ -176,11 +183,16 @@ def _are_amounts(pairs: Sides, labels: Sequence[Line], values: Sequence[Line]) -
 
 def _are_numbers(pairs: Sides, labels: Sequence[Line], values: Sequence[Line]) -> bool:
     """Whether the values are numbers, or stand behind numbers in the same row."""
-    numbers = _share([value for _, value in pairs], lambda line: is_value(line.text))
+    numbers = _share([value for _, value in pairs], _is_bare_value)
     if numbers >= _MOST and len(pairs) >= _MOST * len(values):
         return True
-    numbers = _share([label for label, _ in pairs], lambda line: is_value(line.text))
+    numbers = _share([label for label, _ in pairs], _is_bare_value)
     return numbers >= _MOST and len(pairs) >= 0.8 * max(len(labels), len(values))
+
+
+def _is_bare_value(line: Line) -> bool:
+    """Whether it is a value without a key of its own ("Tel. 0431 556677")."""
+    return is_value(line.text) and not is_keyed(line.text)
 
 
 def _are_entry_numbers(labels: Sequence[Line], rows: Sequence[Row]) -> bool:
@@ -222,16 +234,22 @@ def _are_entries(pairs: Sides, labels: Sequence[Line], values: Sequence[Line]) -
         _share(side, lambda line: starts_with_list_mark(line.text)) for side in (labels, values)
     ):
         return False
+    if _share(labels, lambda label: is_keyed(label.text)) >= _MOST:
+        return False
     short = [_are_short(side, _ENTRY) for side in (labels, values)]
     entries = all(
         own or _are_ragged(side) for own, side in zip(short, (labels, values), strict=True)
     )
     if not (any(short) and entries) and not _are_short(values, _SHORT_ENTRY):
         return False
+    # Addresses side by side have few rows, and numbers of houses in them.
+    if len(pairs) < _MIN_CLOSE_ROWS and all(
+        _share(side, _holds_number) >= _ADDRESS for side in (labels, values)
+    ):
+        return False
     steps = [below.rect.centre_y - above.rect.centre_y for above, below in pairwise(values)]
     if median(steps) >= _LOOSE * median(line.rect.height for line in values):
         return True
-    # Addresses side by side have few rows, and numbers of houses in them.
     return len(pairs) >= _MIN_CLOSE_ROWS and _share(labels, _holds_number) < _FEW_DIGITS
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from dsocr.engines.ppocr.geometry import Line
 from dsocr.engines.ppocr.networks.table_model import Cell
@@ -18,6 +19,7 @@ _FULL_ROW = 0.6  # of the filled cells
 _MIN_NUMBERS = 0.5  # of the lines beside the first one of printed rows
 _MIN_NUMBERS_OF_MANY_ROWS = 0.3
 _MANY_ROWS = 4
+_SMALLER = 0.9  # than the letters of the values
 
 FilledRow = Sequence[tuple[Cell, Sequence[Line]]]
 """The cells of one row, each with its lines."""
@@ -85,9 +87,19 @@ def _printed_rows(row: FilledRow, cells: Sequence[Cell]) -> list[list[Line]]:
 
 
 def _are_keys_over_values(rows: Sequence[Sequence[Line]]) -> bool:
-    """Whether the cells hold a key and its value below: two rows, keys in the first one only."""
+    """Whether the cells hold a key and its value below: two rows, keys in the first one only.
+
+    Keys end with a colon, or are words in smaller letters than the values.
+    """
     keys = [any(is_key(line) for line in row) for row in rows]
-    return keys == [True, False]
+    return keys == [True, False] or (len(rows) == 2 and _are_small_words(*rows))
+
+
+def _are_small_words(words: Sequence[Line], values: Sequence[Line]) -> bool:
+    if any(char.isdigit() for line in words for char in line.text):
+        return False
+    small, large = (median(line.height for line in row) for row in (words, values))
+    return small < _SMALLER * large
 
 
 def _num_filled(row: Sequence[Line], filled: Sequence[Sequence[Line]]) -> int:

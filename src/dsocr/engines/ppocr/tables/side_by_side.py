@@ -1,8 +1,8 @@
 """Tells two tables without rules that stand side by side from one wide table.
 
 A wide white stripe alone says little: entries set at tab stops leave such stripes, too. Two tables
-end in different rows, have their rows at different heights, or both have three columns or more
-that stand far closer to each other than the tables do.
+have titles of their own, end in different rows, have their rows at different heights, or both have
+three columns or more that stand far closer to each other than the tables do.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _FAR_WIDER = 3.0
 _FAR_COLUMNS = 3
 _MIN_ROWS = 3
 _MIN_EXTRA_ROWS = 2
+_LARGER = 1.12  # letters of a title
 _LEVEL = 0.4  # of a line's height
 _MOST = 0.6
 
@@ -43,6 +44,15 @@ def tables_in(lines: Sequence[Line]) -> list[Lines]:
         if _are_apart(*sides, widths[index], max(others, default=0.0)):
             return [sides[0], *tables_in(sides[1])]
         break
+    return [tuple(lines)]
+
+
+def titled_tables_in(lines: Sequence[Line]) -> list[Lines]:
+    """The tables with titles of their own, from left to right; all lines in one without them."""
+    for stripe in column_stripes(line_rows(lines)):
+        sides = _sides(lines, stripe)
+        if all(map(_is_titled, sides)):
+            return [sides[0], *titled_tables_in(sides[1])]
     return [tuple(lines)]
 
 
@@ -65,6 +75,20 @@ def _are_apart(left: Lines, right: Lines, width: float, other: float) -> bool:
         return False
     far = width >= max(_FAR_GAP * height, _FAR_WIDER * other) and min(columns) >= _FAR_COLUMNS
     return far or not _are_level(*rows) or _ends_below(left, right) or _ends_below(right, left)
+
+
+def _is_titled(lines: Lines) -> bool:
+    """Whether a title in larger letters stands over the first of several columns."""
+    rows = line_rows(lines)
+    if len(rows) <= _MIN_ROWS or len(rows[0]) > 1:
+        return False
+    title, below = rows[0][0], [line for row in rows[1:] for line in row]
+    height = median(line.height for line in below)
+    return (
+        title.height > _LARGER * height
+        and abs(title.rect.x0 - min(line.rect.x0 for line in below)) < height
+        and sum(len(row) > 1 for row in rows[1:]) >= _MOST * (len(rows) - 1)
+    )
 
 
 def _begins_with_words(rows: Sequence[Row]) -> bool:
