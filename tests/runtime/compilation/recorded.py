@@ -4,7 +4,8 @@
 
 Each is a card, a checkpoint, the types of the cache and of the experts, and the setting of drafts.
 The last line is JSON, an object for each: `launches` by kernel, and `others`, launches of further
-numbers of rows, drafts, tokens and views that are not among them. Run it without `TRITON_INTERPRET`.
+numbers of rows, drafts, tokens and views that are not among them. Run it without
+`TRITON_INTERPRET`.
 """
 
 from __future__ import annotations
