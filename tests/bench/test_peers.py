@@ -128,7 +128,8 @@ DRAFTED = (("mixed", 256), ("mixed", 32), ("alone", 1), ("nothing to draft", 256
 
 def draft_line(drafts: str, pages: str, count: int, rate: int = 4900) -> dict[str, Any]:
     line = {"row": "drafts", "drafts": drafts, "pages": pages, "in flight": count}
-    return {**line, "pages/s": 30.5, "tokens/s": rate, "s a page": 0.5}
+    rates = {"pages/s": 30.5, "tokens/s": rate, "decoded tokens/s of a page": 3000}
+    return {**line, **rates, "s a page": 0.5}
 
 
 def test_the_summary_sets_peers_beside_ours() -> None:
@@ -140,6 +141,7 @@ def test_the_summary_sets_peers_beside_ours() -> None:
     assert by_name["start to first token s, warm"]["measured"] == 6
     assert by_name["single-stream decode tok/s"]["peer hf"] == 50
     assert by_name["base pages/s"]["peer hf"] == ""
+    assert by_name["drafts: single-stream tok/s"]["measured"] == 3000
     assert by_name["drafts: loss in % where nothing can be drafted"]["measured"] == 2.0
     assert "peer hf" not in summary.summarize(everything())[0]
 

@@ -1,10 +1,11 @@
 """Prints what configurations launch, and what steps of other sizes launch besides.
 
-    python -m tests.runtime.compilation.recorded '[["sm_90", "FOLDER", "auto", "auto"], ...]'
+    python -m tests.runtime.compilation.recorded '[["sm_90", "FOLDER", "auto", "auto", "off"], ...]'
 
-Each is a card, a checkpoint, and the types of the cache and of the experts. The last line is JSON,
-an object for each: `launches` by kernel, and `others`, launches of further numbers of rows, tokens
-and views that are not among them. Run it without `TRITON_INTERPRET`.
+Each is a card, a checkpoint, the types of the cache and of the experts, and the setting of drafts.
+The last line is JSON, an object for each: `launches` by kernel, and `others`, launches of further
+numbers of rows, drafts, tokens and views that are not among them. Run it without
+`TRITON_INTERPRET`.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ TOKENS = (1, 15, 16, 37, 511, 700, 913, 1400, 1537, 4000, 8192)
 VIEWS = (1, 3, 4, 5, 9, 16, 40)
 
 
-def recorded(arch: str, folder: str, cache_dtype: str, expert_dtype: str) -> dict[str, Any]:
+def recorded(
+    arch: str, folder: str, cache_dtype: str, expert_dtype: str, drafts: str
+) -> dict[str, Any]:
     config = RuntimeConfig(
         model_path=Path(folder),
         cache_dtype=cache_dtype,  # type: ignore[arg-type]
         expert_dtype=expert_dtype,  # type: ignore[arg-type]
+        drafts=drafts,  # type: ignore[arg-type]
     )
     plan = plan_compilation(config, card_of_arch(arch), Path())
     compiled = launches.launches_of(plan)
@@ -45,9 +49,13 @@ def recorded(arch: str, folder: str, cache_dtype: str, expert_dtype: str) -> dic
     }
 
 
+def _draft_sizes(max_rows: int) -> list[tuple[int, int]]:
+    return [(rows, drafts) for rows in ROWS[::2] for drafts in (1, 17, 510)]
+
+
 @contextmanager
 def other_sizes() -> Iterator[None]:
-    names = {"BUCKETS": ROWS, "NUM_VIEWS": VIEWS, "PROMPTS": TOKENS}
+    names = {"BUCKETS": ROWS, "NUM_VIEWS": VIEWS, "PROMPTS": TOKENS, "draft_sizes": _draft_sizes}
     before = {name: getattr(launches, name) for name in names}
     try:
         vars(launches).update(names)

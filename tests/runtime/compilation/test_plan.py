@@ -37,8 +37,9 @@ def test_the_marker_depends_on_all_that_kernels_are_compiled_for(tmp_path: Path)
         replace(made, cache_dtype="fp8"),
         replace(made, expert_dtype="int8"),
         replace(made, max_num_seqs=8),
+        replace(made, drafts=True),
     ]
-    assert len({made.marker, *(other.marker for other in others)}) == 7
+    assert len({made.marker, *(other.marker for other in others)}) == 8
     assert not made.marker.exists()
     made.mark(64, [])
     assert made.marker.exists()

@@ -12,6 +12,7 @@ from dsocr.runtime.text.drafter import (
     MIN_DRAFT,
     Drafter,
     Drafting,
+    output_grammar,
 )
 from dsocr.runtime.text.tokenizer import Tokenizer
 
@@ -85,3 +86,14 @@ def test_a_text_layer_is_read_up_to_a_limit(tokenizer: Tokenizer) -> None:
 def test_without_a_text_layer_the_output_is_the_reference(tokenizer: Tokenizer) -> None:
     drafter = Drafting(tokenizer).drafter(())
     assert drafter.propose([501, 502, 503, 504, 501, 502], 2) == (503, 504)
+
+
+def test_what_separates_the_numbers_of_a_box_is_drafted(tokenizer: Tokenizer) -> None:
+    box = tokenizer.encode("<|det|>[[12, 345, 6, 789]]<|/det|>\n")
+    grammar = output_grammar(tokenizer)
+    lookup, drafts = DraftLookup(grammar=grammar), []
+    for token in box:
+        lookup.push(token)
+        if token in grammar.numbers:
+            drafts.append(tokenizer.decode(lookup.propose(8)))
+    assert drafts == [", ", ", ", ", ", "]]<|/det|>\n"]

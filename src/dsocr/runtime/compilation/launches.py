@@ -28,10 +28,13 @@ from dsocr.runtime.devices import FP8
 from dsocr.runtime.execution.decode_graph import BUCKETS, DecodeState
 from dsocr.runtime.execution.decode_step import DecodeStep, can_decode
 from dsocr.runtime.execution.decoder_weights import DeepseekMoeModel
+from dsocr.runtime.execution.draft_graph import MAX_DRAFTS, draft_sizes
+from dsocr.runtime.execution.draft_step import DraftStep
 from dsocr.runtime.execution.prefill_step import PrefillStep
 from dsocr.runtime.kernels.triton_compat import compile_for, supports_kernels, triton
 from dsocr.runtime.kernels.tuning import PREFILL_TUNINGS
 from dsocr.runtime.models.family import OcrModel
+from dsocr.runtime.text.draft_lookup import Grammar
 from dsocr.runtime.text.tokenizer import CELLS
 from dsocr.runtime.weights.loader import empty_model, give_memory
 
@@ -48,6 +51,14 @@ LARGE_CACHE = 1 << 31
 """Blocks of a cache whose strides need 64 bits, so that Triton compiles decode attention again."""
 NUM_CELLS = len(CELLS)
 """Tokens that the windowed no-repeat rule leaves out."""
+GRAMMAR = Grammar(
+    *(0, 1, {1: (0,), 2: (0, 0), 3: (0,)}),
+    starts=frozenset({0, 1}),
+    numbers=frozenset({0}),
+    separator=(0, 0),
+    box_close=(0, 0, 0),
+)
+"""As many tokens of each kind as `text.drafter.output_grammar` has."""
 LONGEST = (
     "experts_prefill._down",
     "experts_decode._norm_route",
@@ -89,11 +100,12 @@ def launches_of(plan: CompilationPlan) -> list[Launch]:
         model,
         cache_dtype=FP8 if plan.cache_dtype == "fp8" else dtype,
         max_num_seqs=plan.max_num_seqs,
+        drafts=plan.drafts,
     )
 
 
 def record_launches(
-    model: OcrModel, *, cache_dtype: torch.dtype, max_num_seqs: int
+    model: OcrModel, *, cache_dtype: torch.dtype, max_num_seqs: int, drafts: bool = False
 ) -> list[Launch]:
     """Each variant that the runtime launches for this model on `meta`, once; those that take the
     longest to compile first. `triton_compat.compile_for` names the card."""
@@ -108,7 +120,7 @@ def record_launches(
             small, large = (_cache(model, count, cache_dtype) for count in (1 << 10, LARGE_CACHE))
             _prefill(model, large)
             for cache in (small, large):
-                _decode(model, cache, max_num_seqs)
+                _decode(model, cache, max_num_seqs, drafts=drafts)
         if model.uses_kernels:
             _encode(model)
     return sorted(launches.values(), key=lambda launch: launch.name not in LONGEST)
@@ -132,7 +144,7 @@ def _prefill(model: DeepseekMoeModel, cache: KVCache) -> None:
         step.hidden(make_batch([chunk], block_size=BLOCK_SIZE, device=META))
 
 
-def _decode(model: DeepseekMoeModel, cache: KVCache, max_num_seqs: int) -> None:
+def _decode(model: DeepseekMoeModel, cache: KVCache, max_num_seqs: int, *, drafts: bool) -> None:
     positions = model.spec.decoder.max_positions
     state = DecodeState(
         num_slots=max_num_seqs,
@@ -141,11 +153,26 @@ def _decode(model: DeepseekMoeModel, cache: KVCache, max_num_seqs: int) -> None:
         exempt=range(NUM_CELLS),
         end=model.spec.decoder.eos_token_id,
         device=META,
+        grammar=GRAMMAR if drafts else None,
     )
     step = DecodeStep(model, cache, max_num_seqs)
+    if drafts:
+        step = _draft(model, cache, state, max_num_seqs)
     for count in sorted({min(bucket, max_num_seqs) for bucket in (*BUCKETS, max_num_seqs)}):
         rows = torch.empty(count, dtype=torch.int32, device=META)
         step.sample(step.scores(rows, state), state, rows)
+
+
+def _draft(
+    model: DeepseekMoeModel, cache: KVCache, state: DecodeState, max_num_seqs: int
+) -> DraftStep:
+    step = DraftStep(model, cache, max_num_seqs, MAX_DRAFTS)
+    for count, num_drafts in draft_sizes(max_num_seqs):
+        rows = torch.empty(count, dtype=torch.int32, device=META)
+        layout = step.lay_out(rows, state, num_drafts)
+        logits = step.draft_scores(layout, state)
+        step.keep(step.sample_all(logits, state, layout), state, layout)
+    return step
 
 
 @torch.inference_mode()

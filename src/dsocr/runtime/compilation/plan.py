@@ -35,6 +35,8 @@ class CompilationPlan:
     cache_dtype: str
     expert_dtype: str
     max_num_seqs: int
+    drafts: bool = False
+    """Whether steps have drafts that are looked up on the card."""
 
     @property
     def model(self) -> tuple[Family, FamilySpec]:
@@ -52,7 +54,7 @@ class CompilationPlan:
         parts = (
             *(__version__, sys.version, *map(_version, ("torch", "triton")), _sources()),
             *(self.card, self.model[1], self.dtype, self.cache_dtype, self.expert_dtype),
-            self.max_num_seqs,
+            *(self.max_num_seqs, self.drafts),
         )
         digest = hashlib.sha256(repr(parts).encode()).hexdigest()
         return self.folder / f"dsocr-{self.card.arch}-{digest[:32]}.json"
@@ -67,6 +69,7 @@ class CompilationPlan:
             "cache_dtype": self.cache_dtype,
             "expert_dtype": self.expert_dtype,
             "max_num_seqs": self.max_num_seqs,
+            "drafts": self.drafts,
         }
 
     @staticmethod
@@ -104,6 +107,7 @@ def plan_compilation(config: RuntimeConfig, card: Card, folder: Path) -> Compila
         cache_dtype=config.cache_dtype,
         expert_dtype=config.expert_dtype,
         max_num_seqs=config.max_num_seqs or MAX_SEQS,
+        drafts=config.drafts == "fast",
     )
 
 

@@ -22,8 +22,14 @@ from dsocr.runtime.kernels.tuning import draft_cost
 MAX_DRAFTS = 1024
 """Drafts of all sequences in one step: each needs a row of logits."""
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 192, 256)
-EACH = (1, 2, 3, 4, 6, 8, 11, MAX_DRAFT)
+EACH = (1, 2, 4, 8, MAX_DRAFT)
 """Drafts per row that graphs are captured for."""
+
+
+def draft_sizes(max_rows: int, max_drafts: int = MAX_DRAFTS) -> list[tuple[int, int]]:
+    """(rows, drafts) of the steps that graphs are captured for, the smallest first."""
+    buckets = sorted({min(size, max_rows) for size in (*ROWS, max_rows)})
+    return [(rows, rows * each) for rows in buckets for each in EACH if rows * each <= max_drafts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +64,17 @@ class DraftGraphs:
     def __init__(
         self, ops: DraftOps, state: DecodeState, *, max_rows: int, max_drafts: int = MAX_DRAFTS
     ) -> None:
-        self._ops, self._state, self._max_drafts = ops, state, max_drafts
-        self._buckets = sorted({min(size, max_rows) for size in (*ROWS, max_rows)})
+        self._ops, self._state = ops, state
+        self._sizes = draft_sizes(max_rows, max_drafts)
         self._graphs: dict[tuple[int, int], _Captured] = {}
         self._skipped: set[tuple[int, int]] = set()
         self._captures = state.device.type == "cuda"
 
     def sizes(self, num_rows: int) -> list[tuple[int, int]]:
         """(rows, drafts) of the steps that can be computed for so many rows."""
-        if self._captures:
-            rows = min((rows for rows, _ in self._graphs if rows >= num_rows), default=0)
-            return [size for size in self._graphs if size[0] == rows]
-        bucket = next(size for size in self._buckets if size >= num_rows)
-        return self._sizes_of(bucket)
+        sizes = [*self._graphs] if self._captures else self._sizes
+        bucket = min((rows for rows, _ in sizes if rows >= num_rows), default=0)
+        return [size for size in sizes if size[0] == bucket]
 
     def choose(self, num_rows: int, expected: int, rate: float) -> tuple[int, int] | None:
         """The step that gives most tokens for its time if so many drafts are there, of which `rate`
@@ -98,23 +102,18 @@ class DraftGraphs:
     def capture_one(self) -> bool:
         """Captures a missing graph, the largest first. False if none is missing."""
         known = self._graphs.keys() | self._skipped
-        missing = [
-            size
-            for bucket in reversed(self._buckets)
-            for size in reversed(self._sizes_of(bucket))
-            if size not in known
-        ]
+        missing = [size for size in self._sizes if size not in known]
         if not (self._captures and missing):
             return False
-        self.capture(missing[0])
+        self.capture(missing[-1])
         return True
 
     def capture_first(self) -> None:
         """Captures the graphs of the most rows, and of a single one."""
-        for bucket in (self._buckets[-1], self._buckets[0]):
-            for size in reversed(self._sizes_of(bucket)):
-                if self._captures and size not in self._graphs:
-                    self.capture(size)
+        ends = self._sizes[0][0], self._sizes[-1][0]
+        for size in reversed(self._sizes):
+            if self._captures and size[0] in ends:
+                self.capture(size)
 
     def capture(self, size: tuple[int, int]) -> None:
         """Captures one graph; one that does not fit is not tried again."""
@@ -130,9 +129,6 @@ class DraftGraphs:
             )
             self._graphs[size] = _Captured(graph, rows, output)
             self._skipped.remove(size)
-
-    def _sizes_of(self, bucket: int) -> list[tuple[int, int]]:
-        return [(bucket, bucket * each) for each in EACH if bucket * each <= self._max_drafts]
 
     def _rows(self, slots: Sequence[int], bucket: int) -> Tensor:
         return self._state.to_device([*slots, *[-1] * (bucket - len(slots))])

@@ -28,7 +28,7 @@ from dsocr.runtime.kernels.drafts.tables import DraftTables
 from dsocr.runtime.kernels.prefill_attention import rotate_write_fused
 from dsocr.runtime.kernels.repetition_flags import TokenRuns, flag_repetition_fused
 from dsocr.runtime.kernels.sampling import sample_tokens_fused
-from dsocr.runtime.kernels.tuning import DecodeTuning, draft_split_for, prefill_tuning_for
+from dsocr.runtime.kernels.tuning import DecodeTuning, prefill_tuning_for
 
 MAX_DECODE_TOKENS = 512
 """With more tokens the experts have enough of them for the kernels of prompts."""
@@ -105,7 +105,8 @@ class DraftStep(DecodeStep):
         )
         return draft_attention_fused(
             *(q, layer.blocks, sequences, layout),
-            split=draft_split_for(len(layout.rows)),
+            split=self.tuning_for(len(layout.rows)).split,
+            split_counters=self._split_counters,
             window=self._window,
         )
 

@@ -111,29 +111,16 @@ def prefill_tuning_for(num_tokens: int) -> PrefillTuning:
     return next(tuning for tuning in PREFILL_TUNINGS if num_tokens <= tuning.max_tokens)
 
 
-DRAFT_SPLITS = (
-    (1, Split(32, 32, 4, 2)),
-    (4, Split(16, 32, 4, 4)),
-    (16, Split(10, 32, 4, 2)),
-    (48, Split(4, 64, 4, 2)),
-    (1 << 30, Split(2, 64, 4, 2)),
-)
-"""(most rows, split) of the attention of steps with drafts."""
-
 DRAFT_COSTS = (
-    (1, 0.50, 0.100),
-    (4, 0.45, 0.050),
-    (16, 0.35, 0.020),
-    (48, 0.08, 0.026),
-    (160, 0.04, 0.070),
+    (1, 0.50, 0.120),
+    (4, 0.45, 0.060),
+    (16, 0.38, 0.015),
+    (48, 0.10, 0.026),
+    (160, 0.00, 0.090),
     (1 << 30, 0.00, 0.120),
 )
 """(most rows, what a step with drafts takes longer than one without, and what each draft per row
 adds), as parts of a step without drafts."""
-
-
-def draft_split_for(rows: int) -> Split:
-    return next(split for max_rows, split in DRAFT_SPLITS if rows <= max_rows)
 
 
 def draft_cost(rows: int, drafts: int) -> float:

@@ -73,7 +73,7 @@ def accept_drafts_fused(
     return runs
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["total"])
 def _accept(
     SAMPLED, TOKENS, PARAMS, STATE, IDS, ROWS, STARTS, COUNTS, RUNS, total, max_tokens,
     FIELDS: tl.constexpr,

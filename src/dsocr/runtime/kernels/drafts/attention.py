@@ -1,6 +1,6 @@
 """Attention of steps with drafts over the paged KV cache: up to 16 queries of one sequence, which
 are its newest tokens. As in `decode_attention` the cached tokens of a head are split among
-programs. Here the new keys and values are cached before, and a second kernel merges results."""
+programs, and the last to finish merges the results; here the new keys and values are cached."""
 
 from __future__ import annotations
 
@@ -62,9 +62,11 @@ def draft_attention_fused(
     layout: DraftRows,
     *,
     split: Split,
+    split_counters: Tensor,
     window: int | None = None,
 ) -> Tensor:
-    """`draft_attention` in one kernel for a single split, else in two; padding is undefined."""
+    """`draft_attention` in one kernel; padding is not written. `split_counters` (B * heads,) int32
+    must be zeros, and are zeros again afterwards."""
     total, count = len(q), len(layout.rows)
     block_size, heads, dim = blocks.shape[2:]
     assert blocks.stride(4) == 1 and sequences.block_tables.stride(1) == 1
@@ -80,36 +82,29 @@ def draft_attention_fused(
     )
     _attend[(heads, count, split.num_splits)](
         *(q, blocks, layout.rows, layout.starts, layout.counts, sequences.lengths, prompts),
-        *(sequences.block_tables, partial, sums, out, dim**-0.5),
+        *(sequences.block_tables, partial, sums, split_counters, out, dim**-0.5),
         *(sequences.lengths.stride(0), sequences.block_tables.stride(0), *blocks.stride()[:4]),
         HEADS=heads,
         DIM=dim,
         BLOCK_SIZE=block_size,
         KEYS=keys,
         NUM_SPLITS=split.num_splits,
+        SPLIT_BLOCK=next_power_of_2(split.num_splits, minimum=1),
         WINDOW=window or 0,
         STAGES=stages,
         PRECISION=dot_precision(q.dtype),
         num_warps=split.warps,
     )
-    if split.num_splits > 1:
-        _merge[(total * heads,)](
-            *(partial, sums, layout.owners, out),
-            HEADS=heads,
-            DIM=dim,
-            NUM_SPLITS=split.num_splits,
-            SPLIT_BLOCK=next_power_of_2(split.num_splits, minimum=1),
-            num_warps=4 if split.num_splits > 4 else 1,
-        )
     return out
 
 
 @triton.jit
 def _attend(
-    Q, CACHE, ROWS, STARTS, COUNTS, LENGTHS, PROMPTS, TABLES, PARTIAL, SUMS, OUT, scale,
+    Q, CACHE, ROWS, STARTS, COUNTS, LENGTHS, PROMPTS, TABLES, PARTIAL, SUMS, COUNTERS, OUT, scale,
     length_stride, table_stride, value_stride, block_stride, token_stride, head_stride,
     HEADS: tl.constexpr, DIM: tl.constexpr, BLOCK_SIZE: tl.constexpr, KEYS: tl.constexpr,
-    NUM_SPLITS: tl.constexpr, WINDOW: tl.constexpr, STAGES: tl.constexpr, PRECISION: tl.constexpr,
+    NUM_SPLITS: tl.constexpr, SPLIT_BLOCK: tl.constexpr, WINDOW: tl.constexpr,
+    STAGES: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     LOG2E: tl.constexpr = 1.4426950408889634
     head, row, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -171,13 +166,14 @@ def _attend(
             )  # fmt: skip
             tl.store(SUMS + place * 2 * NUM_SPLITS + split, running_max, mask=is_query)
             tl.store(SUMS + (place * 2 + 1) * NUM_SPLITS + split, running_sum, mask=is_query)
-
-
-@triton.jit
-def _merge(
-    PARTIAL, SUMS, OWNERS, OUT, HEADS: tl.constexpr, DIM: tl.constexpr, NUM_SPLITS: tl.constexpr,
-    SPLIT_BLOCK: tl.constexpr,
-):  # fmt: skip
-    index = tl.program_id(0)
-    if tl.load(OWNERS + index // HEADS) >= 0:
-        merge_splits(PARTIAL, SUMS, OUT, index, DIM, NUM_SPLITS, SPLIT_BLOCK)
+            tl.debug_barrier()  # all threads have stored before the counter is increased
+            counter = COUNTERS + row * HEADS + head
+            if tl.atomic_add(counter, 1, sem="acq_rel") == NUM_SPLITS - 1:
+                tl.store(counter, 0)
+                merge_splits(PARTIAL, SUMS, OUT, row * HEADS + head, DIM, NUM_SPLITS, SPLIT_BLOCK)
+                start = tl.load(STARTS + row)
+                for one in range(0, drafts):
+                    merge_splits(
+                        PARTIAL, SUMS, OUT, (start + one) * HEADS + head,
+                        DIM, NUM_SPLITS, SPLIT_BLOCK,
+                    )  # fmt: skip

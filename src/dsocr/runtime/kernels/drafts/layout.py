@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,6 +18,9 @@ from dsocr.runtime.kernels.drafts.tables import (
 )
 from dsocr.runtime.kernels.sampling import LENGTH, LIMIT, TokenHistories
 from dsocr.runtime.kernels.triton_compat import constexprs, next_power_of_2, tl, triton
+
+PADDING = 128
+"""Unused tokens that are marked per iteration."""
 
 _LENGTH, _LIMIT = constexprs(LENGTH, LIMIT)
 _CAPACITY, _COUNT = constexprs(CAPACITY, COUNT)
@@ -100,8 +104,8 @@ def lay_out_drafts_fused(
         *(histories.tokens.shape[1], block_tables.stride(0)),
         FIELDS=histories.params.shape[1],
         BLOCK_SIZE=block_size,
-        ROWS_BLOCK=next_power_of_2(len(rows)),
-        DRAFTS_BLOCK=next_power_of_2(num_drafts),
+        ROWS_BLOCK=next_power_of_2(len(tables.state)),
+        PADDING=PADDING,
         num_warps=4,
     )
     return layout
@@ -109,9 +113,9 @@ def lay_out_drafts_fused(
 
 def _empty(rows: Tensor, num_drafts: int) -> DraftRows:
     total = len(rows) + num_drafts
-    tokens, positions, slots = torch.empty(3, total, dtype=torch.int64, device=rows.device)
-    starts, counts = torch.empty(2, len(rows), dtype=torch.int32, device=rows.device)
-    return DraftRows(rows, rows.new_empty(total), tokens, positions, slots, starts, counts)
+    wide = partial(rows.new_empty, total, dtype=torch.int64)  # apart, so that all are aligned
+    starts, counts = torch.empty_like(rows), torch.empty_like(rows)
+    return DraftRows(rows, rows.new_empty(total), wide(), wide(), wide(), starts, counts)
 
 
 def _drafts_of(histories: TokenHistories, tables: DraftTables, sequence: int) -> int:
@@ -125,12 +129,12 @@ def _drafts_of(histories: TokenHistories, tables: DraftTables, sequence: int) ->
     return max(0, min(int(state[COUNT]), int(state[CAPACITY]) - length))
 
 
-@triton.jit(do_not_specialize=["count"])
+@triton.jit(do_not_specialize=["count", "num_drafts"])
 def _lay_out(
     TOKENS, PARAMS, STATE, DRAFTS, TABLES, ROWS, OWNERS, IDS, POSITIONS, SLOTS, STARTS, COUNTS,
     count, num_drafts, max_tokens, table_stride,
     FIELDS: tl.constexpr, BLOCK_SIZE: tl.constexpr, ROWS_BLOCK: tl.constexpr,
-    DRAFTS_BLOCK: tl.constexpr,
+    PADDING: tl.constexpr,
 ):  # fmt: skip
     """A program per row, and one for the padding behind the drafts; each counts those of all."""
     row = tl.program_id(0)
@@ -148,12 +152,13 @@ def _lay_out(
         share = tl.where(fits, most, share)
     drafts = tl.minimum(drafts, share)
     if row == count:
-        index = tl.arange(0, DRAFTS_BLOCK)
-        mask = (index >= tl.sum(drafts, 0)) & (index < num_drafts)
-        tl.store(OWNERS + count + index, -1, mask=mask)
-        tl.store(IDS + count + index, 0, mask=mask)
-        tl.store(POSITIONS + count + index, 0, mask=mask)
-        tl.store(SLOTS + count + index, -1, mask=mask)
+        for begin in range(tl.sum(drafts, 0), num_drafts, PADDING):
+            index = begin + tl.arange(0, PADDING)
+            mask = index < num_drafts
+            tl.store(OWNERS + count + index, -1, mask=mask)
+            tl.store(IDS + count + index, 0, mask=mask)
+            tl.store(POSITIONS + count + index, 0, mask=mask)
+            tl.store(SLOTS + count + index, -1, mask=mask)
     else:
         start = count + tl.sum(tl.where(every < row, drafts, 0), 0)
         own = tl.sum(tl.where(every == row, drafts, 0), 0)

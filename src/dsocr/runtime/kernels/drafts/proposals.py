@@ -25,7 +25,7 @@ from dsocr.runtime.kernels.triton_compat import constexprs, tl, triton
 from dsocr.runtime.text.draft_lookup import END
 
 SCAN, WARPS = 1024, 4
-"""Places of a reference, or of the output, per iteration."""
+"""Tokens of a reference, or of the output, per iteration."""
 
 _LENGTH, _PROMPT, _LIMIT = constexprs(LENGTH, PROMPT, LIMIT)
 _COUNT, _NEXT, _BOX, _SIZE, _WAIT, _MOST, _PUSHED, _NUM_REFERENCE = constexprs(
