@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from starlette.testclient import TestClient
 from dsocr.errors import BadRequest
 from dsocr.mcp.sources import allowed_paths, resolve
 from tests.server.conftest import Client
+from tests.server.contracts.test_malformed import changed
 
 INITIALIZE: dict[str, Any] = {
     "jsonrpc": "2.0",
@@ -98,3 +101,22 @@ def test_paths_below_the_root_alone_are_read(tmp_path: Path) -> None:
     for refused in (*outside, *odd):
         with pytest.raises(BadRequest):
             resolve(refused, paths)
+
+
+@pytest.mark.slow
+def test_none_of_500_malformed_requests_is_an_error_of_the_service(client: Client) -> None:
+    call = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "read_document", "arguments": {"source": "data:,a", "max_tokens": 100}},
+    }
+    chance = random.Random("contract mcp")
+    with client() as http:
+        for number in range(500):
+            content = json.dumps(changed(chance.choice([INITIALIZE, call]), chance)).encode()
+            if number % 5 == 0:
+                content = content[: chance.randrange(len(content))]
+            headers = {**ACCEPT, "Content-Type": "application/json"}
+            answer = http.post("/mcp", content=content, headers=headers)
+            assert answer.status_code < 500, (number, content)

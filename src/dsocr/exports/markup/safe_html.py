@@ -6,6 +6,7 @@ Formulas stay as `\\(...\\)` and `\\[...\\]` in the text of the HTML; images kee
 from __future__ import annotations
 
 import re
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ ATTRIBUTES = {
 }
 
 
+_of_thread = threading.local()
+
+
 def to_safe_html(markdown: str) -> str:
     """An HTML fragment that has only `TAGS` and `ATTRIBUTES`: no script, style or event handler."""
     # Only here: a service imports this module at its start and may never write an export.
@@ -58,6 +62,14 @@ def to_safe_html(markdown: str) -> str:
 
 
 def _parser() -> MarkdownIt:
+    """One for each thread, as it costs as much as a short page; it changes while it parses."""
+    if not hasattr(_of_thread, "parser"):
+        _of_thread.parser = _new_parser()
+    parser: MarkdownIt = _of_thread.parser
+    return parser
+
+
+def _new_parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

@@ -9,13 +9,17 @@ from typing import Annotated, Any, BinaryIO, Literal
 
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, Field
-from starlette.responses import JSONResponse
 
 from dsocr.errors import InvalidField
 from dsocr.jobs.job import Job
 from dsocr.pipeline.page_ranges import parse_page_ranges
 from dsocr.server.contracts.azure.result import StringIndex, analyzed
-from dsocr.server.contracts.body import ignored_headers, received_json, stored_data
+from dsocr.server.contracts.body import (
+    LargeJson,
+    ignored_headers,
+    received_json,
+    stored_data,
+)
 from dsocr.server.contracts.documents import (
     READ_ERRORS,
     admit_job,
@@ -168,7 +172,7 @@ async def analyze_result(
             analyzed, reading, MODEL, API_VERSION, options.content, options.index
         )
     headers = {} if job.finished else {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return JSONResponse(body, headers=headers)
+    return LargeJson(body, headers=headers)
 
 
 @router.get(

@@ -94,16 +94,19 @@ class _Writer:
 
     def _words(self, line: TextLine, size: tuple[int, int]) -> list[dict[str, Any]]:
         """The words of the line that is appended next."""
-        found, at = [], 0
+        found, at, text = [], 0, line.text
+        scores = {start: score for start, _, score in line.words}
         for word, box in words_of(line):
-            at = line.text.index(word, at)
-            before = self._length(line.text[:at])
+            at = text.index(word, at)
+            before = self._length(text[:at]) if self._is_utf16 else at
+            length = self._length(word) if self._is_utf16 else len(word)
+            score = scores[at] if at in scores else _score_at(line, at)
             found.append(
                 {
                     "content": word,
                     "polygon": _polygon(box, size),
-                    "confidence": _confidence(line, at),
-                    "span": self._span(self._offset + before, self._length(word)),
+                    "confidence": UNMEASURED if score is None else round(score, 4),
+                    "span": {"offset": self._offset + before, "length": length},
                 }
             )
             at += len(word)
@@ -117,16 +120,19 @@ class _Writer:
         return {"offset": offset, "length": length}
 
 
-def _confidence(line: TextLine, at: int) -> float:
-    """Of the word that begins there."""
-    scores = [score for start, end, score in line.words if start <= at < end]
-    found = scores[0] if scores else line.confidence
-    return UNMEASURED if found is None else round(found, 4)
+def _score_at(line: TextLine, at: int) -> float | None:
+    """Of the scored word around this place of the text, else of the line."""
+    return next((score for start, end, score in line.words if start <= at < end), line.confidence)
 
 
 def _polygon(box: Box, size: tuple[int, int]) -> list[float]:
     """Clockwise from the top left."""
     width, height = size
-    x0, x1 = (round(side * width, 1) for side in (box.x0, box.x1))
-    y0, y1 = (round(side * height, 1) for side in (box.y0, box.y1))
+    x0, x1 = _tenths(box.x0 * width), _tenths(box.x1 * width)
+    y0, y1 = _tenths(box.y0 * height), _tenths(box.y1 * height)
     return [x0, y0, x1, y0, x1, y1, x0, y1]
+
+
+def _tenths(value: float) -> float:
+    """A length, which is not negative, rounded to tenths; `round` takes three times as long."""
+    return int(value * 10 + 0.5) / 10

@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from fastapi import Request, Response
-from starlette.responses import JSONResponse
 
 from dsocr.errors import InvalidField
 from dsocr.options import build_options
 from dsocr.server.contracts.body import (
+    LargeJson,
     ignored_headers,
     json_body_limit,
     received_json,
@@ -53,7 +53,7 @@ async def recognize(request: Request, service: RunningService, owner: Owner) -> 
         reading = await unless_disconnected(request.receive, read())
         size = upload.size
         answer = await asyncio.to_thread(serialize_reading, reading, asked, size)
-    return JSONResponse(answer, headers=ignored_headers(asked.ignored()))
+    return LargeJson(answer, headers=ignored_headers(asked.ignored()))
 
 
 async def _open(

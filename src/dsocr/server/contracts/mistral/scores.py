@@ -54,7 +54,7 @@ def _placed(
     at = 0
     for word, score in words:
         place = text.find(word, at)
-        if place < 0:
+        if place < 0 and at:
             place = text.find(word)
         if place >= 0:
             at = place + len(word)

@@ -1,0 +1,110 @@
+"""Records the requests of a client for `test_recorded`, from a program of `clients/`.
+
+    python -m tests.server.contracts.record azure PYTHON azure-ai-documentintelligence
+
+`PYTHON` is the interpreter of an environment with that package. The requests are written to
+`tests/data/contracts`, named by the package.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dsocr.server.app import create_app
+from tests.fakes import FakeEngine, pdf, png
+from tests.server.conftest import settings_with
+from tests.waiting import wait_until
+
+CLIENTS = Path(__file__).parent / "clients"
+RECORDED = Path(__file__).parents[2] / "data" / "contracts"
+KEY = "secret"
+OWN_HEADERS = ("host", "content-length", "connection", "transfer-encoding")
+"""Of the connection, not of the request."""
+MACHINE_HEADERS = ("x-ms-client-request-id",)
+"""Made of the machine's network address."""
+MACHINE = re.compile(r"\((?:Linux|macOS|Windows)[^)]*\)")
+
+
+class Recorder:
+    """Passes requests on and keeps them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        parts: list[bytes] = []
+        found = _head(scope)
+        self.requests.append(found)
+
+        async def heard() -> Message:
+            message = await receive()
+            parts.append(message.get("body", b""))
+            return message
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                found["status"] = message["status"]
+            await send(message)
+
+        await self._app(scope, heard, sent)
+        if any(parts):
+            found["body"] = b"".join(parts).decode("latin-1")
+
+
+def _head(scope: Scope) -> dict[str, Any]:
+    query = scope["query_string"].decode()
+    headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+    return {
+        "method": scope["method"],
+        "path": scope["path"] + (f"?{query}" if query else ""),
+        "headers": {
+            name: MACHINE.sub("(Linux)", value)
+            for name, value in headers.items()
+            if name not in OWN_HEADERS + MACHINE_HEADERS
+        },
+    }
+
+
+def record(client: str, python: str, package: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        photo, document = Path(folder) / "photo.png", Path(folder) / "file.pdf"
+        photo.write_bytes(png(["printed words"]))
+        document.write_bytes(pdf([["first page"], ["second page"]]))
+        settings = settings_with(Path(folder) / "runs", api_keys=(KEY,))
+        app = create_app(settings, create_engine=lambda name, config: FakeEngine())
+        recorder = Recorder(app)
+        server = uvicorn.Server(uvicorn.Config(recorder, port=0, log_level="warning"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            wait_until(lambda: server.started)
+            wait_until(lambda: app.state.service.host.state == "ready")
+            port = server.servers[0].sockets[0].getsockname()[1]
+            script = CLIENTS / f"{client}_client.py"
+            command = [python, script, f"http://127.0.0.1:{port}", KEY, photo, document]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+        finally:
+            server.should_exit = True
+            thread.join()
+    version = json.loads(done.stdout)["version"]
+    recorded = {"client": f"{package} {version}", "requests": recorder.requests}
+    text = json.dumps(recorded, indent=1).replace(f"127.0.0.1:{port}", "127.0.0.1:8000")
+    (RECORDED / f"{package}.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    record(*sys.argv[1:])
