@@ -22,9 +22,10 @@ NAME = "dsocr"
 
 
 class PostgresServer:
-    """A running server. It is durable only as far as a test needs: it outlives no power cut."""
+    """A running server. It outlives a power cut only if it is durable, which no test needs."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, *, durable: bool = False) -> None:
+        self._durable = durable
         self._folder = folder
         self._programs = programs
         self._data = folder / "data"
@@ -36,7 +37,9 @@ class PostgresServer:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **_unprivileged())
 
     def start(self) -> None:
-        settings = ("listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=200")
+        settings = ["listen_addresses=", "max_connections=200"]
+        if not self._durable:
+            settings += ["fsync=off", "full_page_writes=off"]
         options = [part for setting in settings for part in ("-c", setting)]
         command = [str(self._programs / "postgres"), "-D", str(self._data), "-k", str(self._folder)]
         with (self._folder / "log").open("ab") as log:
@@ -86,7 +89,7 @@ def find_programs() -> Path | None:
 
 
 @contextlib.contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
     """Skips the test where PostgreSQL or its driver is not installed."""
     pytest.importorskip("psycopg", reason="needs the extra postgres")
     programs = find_programs()
@@ -95,7 +98,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="dsocr-pg-", ignore_cleanup_errors=True) as name:
         if os.getuid() == 0:
             os.chown(name, _user().pw_uid, _user().pw_gid)
-        server = PostgresServer(Path(name), programs)
+        server = PostgresServer(Path(name), programs, durable=durable)
         server.create()
         try:
             server.start()

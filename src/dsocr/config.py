@@ -241,7 +241,8 @@ class Settings:
 
     def ray_config(self) -> RayEngineConfig:
         """The settings of the engine `ray`, with those of what its replicas run."""
-        return RayEngineConfig(self.ray, {"native": self.runtime, "ppocr": self.embedded})
+        configs = {"native": self.runtime, "ppocr": self.embedded}
+        return RayEngineConfig(self.ray, configs, traces_url=self.traces_url)
 
     def _host_config(self) -> HostConfig:
         return HostConfig(

@@ -64,8 +64,10 @@ class Sample:
     help: str
     value: float
     labels: Mapping[str, str] = field(default_factory=dict)
-    kind: Literal["gauge", "counter"] = "gauge"
-    """A counter's `name` ends in `_total`."""
+    kind: Literal["gauge", "counter", "summary"] = "gauge"
+    """A counter's `name` ends in `_total`. A summary has a sum and a count, without quantiles."""
+    count: float = 0
+    """Of a summary, whose sum is `value`."""
 
 
 class Metrics(Protocol):
@@ -81,7 +83,8 @@ class Metrics(Protocol):
         """One request that was refused. `reason` is an error code."""
 
     def count_abort(self, reason: str) -> None:
-        """One request that ended without an answer."""
+        """One request that ended without an answer: `client_gone`; `deadline`, its head took too
+        long; `shutdown`, it was not done when the service had to end."""
 
     def observe_page(self, page: PageMeasure) -> None:
         """One page as it is in the document, after all retries, failed or not; or cancelled."""
@@ -271,18 +274,25 @@ class _SampleCollector:
     def __init__(self, samples: Iterable[Sample]) -> None:
         self._families: dict[str, Any] = {}
         for sample in samples:
-            family = self._family_of(sample)
-            family.add_metric(list(sample.labels.values()), sample.value)
+            family, labels = self._family_of(sample), list(sample.labels.values())
+            if sample.kind == "summary":
+                family.add_metric(labels, count_value=sample.count, sum_value=sample.value)
+            else:
+                family.add_metric(labels, sample.value)
 
     def collect(self) -> Iterable[Metric]:
         return self._families.values()
 
     def _family_of(self, sample: Sample) -> Any:
         """The family that `sample` belongs to, created with the first of its name."""
-        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+        from prometheus_client import metrics_core as core
 
         if sample.name not in self._families:
-            create = CounterMetricFamily if sample.kind == "counter" else GaugeMetricFamily
+            create: Any = {
+                "gauge": core.GaugeMetricFamily,
+                "counter": core.CounterMetricFamily,
+                "summary": core.SummaryMetricFamily,
+            }[sample.kind]
             family = create(sample.name, sample.help, labels=list(sample.labels))
             self._families[sample.name] = family
         return self._families[sample.name]

@@ -8,18 +8,21 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from dsocr.engines.ray.cluster import in_thread, unusable_cluster
+from dsocr import tracing
+from dsocr.engines.ray.cluster import in_ray_thread, unusable_cluster
 from dsocr.engines.ray.config import RayConfig, RayEngineConfig
 from dsocr.engines.ray.engine import RayEngine, create_engine
+from dsocr.engines.ray.replica import PageReplica, portable
 from dsocr.errors import EngineCrashed
-from dsocr.types import PageImage
+from dsocr.types import PageImage, PageResult
+from tests.collector import Collector, collector
 from tests.engines.ray_replica import HOLD
 from tests.fakes import OPTIONS, page_image
 from tests.processes import reserved_port
@@ -33,8 +36,18 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module")
+def spans() -> Iterator[Collector]:
+    """Of replicas; Ray's processes inherit where they go."""
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+    with pytest.MonkeyPatch.context() as patched, collector() as kept:
+        patched.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        yield kept
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def started(
+    spans: Collector,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[tuple[RayEngine, Path]]:
     """Two replicas, and the folder where they say which pages they have."""
@@ -51,7 +64,8 @@ async def started(
         patched.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'src'}")
         patched.setenv("RAY_raylet_start_wait_time_s", "300")
         target = "tests.engines.ray_replica:create"
-        engine = create_engine(RayEngineConfig(ray, {"native": str(folder)}, target))
+        config = RayEngineConfig(ray, {"native": str(folder)}, target, spans.url)
+        engine = create_engine(config)
         await engine.start()
         yield engine, folder
         await engine.close()
@@ -131,6 +145,39 @@ async def test_cancelling_a_page_cancels_it_in_its_replica(
 
 
 @slow
+@pytest.mark.parametrize("streams", [True, False])
+async def test_the_span_of_a_replica_is_in_the_trace_of_the_request(
+    started: tuple[RayEngine, Path], spans: Collector, streams: bool
+) -> None:
+    engine, _ = started
+    tracing.start(spans.url)
+    try:
+        with tracing.span("ocr.engine"):
+            trace_id = tracing.trace_id()
+            on_text = [].append if streams else None
+            await engine.recognize(page("words", index=70), OPTIONS, on_text=on_text)
+    finally:
+        tracing.stop()
+    await until(lambda: {"ocr.engine", "ocr.replica"} <= spans.names(trace_id))
+
+
+async def test_a_replica_joins_the_trace_of_its_caller() -> None:
+    memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+    exporter = memory.InMemorySpanExporter()
+    replica = PageReplica("tests.engines.test_ray:fake", None)
+    tracing.start("", exporter)
+    try:
+        with tracing.span("ocr.engine"):
+            trace = tracing.outgoing_headers()
+        result = await replica.recognize(portable(page("words", index=1)), OPTIONS, trace)
+    finally:
+        tracing.stop()
+    around, inner = exporter.get_finished_spans()
+    assert isinstance(result, PageResult) and inner.name == "ocr.replica"
+    assert inner.parent.span_id == around.context.span_id
+
+
+@slow
 async def test_errors_of_a_replica_have_a_code_and_no_internals(
     started: tuple[RayEngine, Path],
 ) -> None:
@@ -182,7 +229,7 @@ def test_the_event_loop_ends_while_a_cancelled_call_goes_on() -> None:
         go_on.wait()
 
     async def begin_and_cancel() -> None:
-        connecting = asyncio.ensure_future(in_thread(connect))
+        connecting = asyncio.ensure_future(in_ray_thread(connect))
         await asyncio.to_thread(started.wait)
         connecting.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from dsocr.process.packing import unpack_counts, unpack_floats
 from dsocr.runtime import worker
+from dsocr.runtime.devices import device_memory
 from dsocr.runtime.kernels.triton_compat import KernelError
 from dsocr.runtime.loop import Done, Failed, RuntimeLoad, Started, Text
 from dsocr.runtime.worker import EventSender
@@ -36,6 +37,8 @@ class Busy:
         out_of_memory=2,
         drafted=8,
         accepted=6,
+        steps=4,
+        step_tokens=20,
     )
 
     def __init__(self, *texts: Text) -> None:
@@ -147,7 +150,19 @@ def test_a_heartbeat_a_second_reports_the_load(clock: Clock) -> None:
         "out_of_memory": 2,
         "drafted": 8,
         "accepted": 6,
+        "steps": 4,
+        "step_tokens": 20,
     }
+
+
+def test_a_heartbeat_reports_the_memory_of_a_gpu(clock: Clock) -> None:
+    channel = FakeChannel()
+    memory = {"gpu_bytes": 1, "gpu_total_bytes": 2}
+    sender = EventSender(channel, Busy(), lambda: memory)  # type: ignore[arg-type]
+    clock.now += 1
+    sender.heartbeat()
+    assert memory.items() <= channel.frames[0].items()
+    assert device_memory(torch.device("cpu")) == {}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -11,15 +12,18 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2 as httpx
 import pytest
 import yaml
+from starlette.types import Receive, Scope, Send
 
 from dsocr import logs, tracing
 from dsocr.config import Settings
 from dsocr.engines.stats import EngineStats, WorkerState
 from dsocr.metrics import PageMeasure, PrometheusMetrics
+from dsocr.server.middleware.request_id import RequestIdMiddleware
 from dsocr.server.routes.metrics import engine_samples, worker_samples
 from tests.fakes import FakeEngine, png
 from tests.served import served
@@ -173,6 +177,7 @@ def known_names(http: httpx.Client) -> set[str]:
     counted.observe_stage("render", 0.1)
     counted.observe_page(PageMeasure("native", "gundam", "stop", 0.1, 0.1, 0.1, 0.1, 1, 2))
     load = {"running": 1, "waiting": 0, "cache_used": 0.5, "preemptions": 0, "out_of_memory": 0}
+    load |= {"steps": 2, "step_tokens": 6, "gpu_bytes": 1, "gpu_total_bytes": 2}
     worker = WorkerState("server-1", "ready", outcomes={"ok": 1})
     samples = [*engine_samples("native", EngineStats(load=load)), *worker_samples("x", [worker])]
     values = [*values_of(counted.render(samples)), *scraped(http)]
@@ -181,6 +186,58 @@ def known_names(http: httpx.Client) -> set[str]:
 
 def used_names(text: str) -> set[str]:
     return set(re.findall(r"\b(?:dsocr|process)_[a-z_]+", text))
+
+
+def test_the_device_is_described_as_far_as_the_engine_reports_it() -> None:
+    load = {"running": 1.0, "waiting": 0.0, "cache_used": 0.5, "steps": 2.0, "step_tokens": 6.0}
+    gpu = {"gpu_bytes": 1.0, "gpu_total_bytes": 2.0}
+    counted = PrometheusMetrics()
+
+    def rendered(load: dict[str, float]) -> dict[str, float]:
+        return values_of(counted.render(engine_samples("native", EngineStats(load=load))))
+
+    on_cpu, on_gpu = rendered(load), rendered(load | gpu)
+    name = '{engine="native"}'
+    assert on_cpu[f"dsocr_step_tokens_sum{name}"] == 6
+    assert on_cpu[f"dsocr_step_tokens_count{name}"] == 2
+    assert not any("gpu" in key for key in on_cpu)
+    assert on_gpu[f"dsocr_gpu_memory_bytes{name}"] == 1
+    assert on_gpu[f"dsocr_gpu_memory_total_bytes{name}"] == 2
+
+
+async def test_a_request_that_the_end_of_the_service_cuts_off_is_counted() -> None:
+    entered = asyncio.Event()
+
+    async def wait(scope: Scope, receive: Receive, send: Send) -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    counted = PrometheusMetrics()
+    state = SimpleNamespace(service=SimpleNamespace(metrics=counted))
+    scope: Scope = {"type": "http", "method": "POST", "headers": []}
+    scope["app"] = SimpleNamespace(state=state)
+    request = asyncio.ensure_future(RequestIdMiddleware(wait)(scope, wait, wait))
+    await entered.wait()
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert values_of(counted.render())['dsocr_requests_aborted_total{reason="shutdown"}'] == 1
+
+
+def test_a_span_of_another_process_is_the_child_of_the_one_around() -> None:
+    memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+    exporter = memory.InMemorySpanExporter()
+    tracing.record("ocr.prefill", 1.0, 2.0)  # without a collector: nothing
+    tracing.start("", exporter)
+    try:
+        with tracing.span("ocr.engine"):
+            tracing.record("ocr.prefill", 1.5, 2.0, dsocr__mode="gundam")
+    finally:
+        tracing.stop()
+    timed, around = exporter.get_finished_spans()
+    assert (timed.name, timed.start_time, timed.end_time) == ("ocr.prefill", 1.5e9, 2e9)
+    assert timed.parent.span_id == around.context.span_id
+    assert timed.attributes["dsocr.mode"] == "gundam"
 
 
 def test_the_dashboard_uses_metrics_that_there_are(http: httpx.Client) -> None:

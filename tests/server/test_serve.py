@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 from uvicorn.lifespan.off import LifespanOff
+from uvicorn.server import ServerState
 
 from dsocr.config import ServerConfig, Settings
 from dsocr.errors import CannotListen
@@ -198,3 +200,43 @@ def test_importing_the_service_loads_no_library_of_exports_and_images() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert heavy.isdisjoint(loaded.stdout.split())
     assert "dsocr.server.app" in loaded.stdout
+
+
+async def unused(scope: Scope, receive: Receive, send: Send) -> None:
+    """An app that gets no request."""
+
+
+class HalfRequest(asyncio.Transport):
+    """A connection whose client sends no more."""
+
+    aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def close(self) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+
+@pytest.mark.parametrize(
+    ("received", "counted"), [(b"", 0), (b"GET /live HTTP/1.1\r\nHost: te", 1)]
+)
+async def test_a_head_that_is_not_complete_in_time_is_counted(
+    received: bytes, counted: int
+) -> None:
+    timeouts: list[None] = []
+    config = uvicorn.Config(unused, log_config=None)
+    config.load()
+    protocol: Any = serve.protocol_class(ServerConfig(), lambda: 1, lambda: timeouts.append(None))(
+        config=config, server_state=ServerState(), app_state={}
+    )
+    connection = HalfRequest()
+    protocol.connection_made(connection)
+    if received:
+        protocol.data_received(received)
+    protocol._abort()  # called by a timer
+    protocol.connection_lost(None)
+    assert connection.aborted and len(timeouts) == counted

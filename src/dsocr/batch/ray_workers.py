@@ -17,7 +17,7 @@ from dsocr.batch.workspace.budget import TooManyErrors
 from dsocr.batch.workspace.stores.store import open_store
 from dsocr.batch.workspace.worker import Counts, RunConfig, run_worker
 from dsocr.engines.base import EngineInfo
-from dsocr.engines.ray.cluster import connect, start_thread, unusable_cluster
+from dsocr.engines.ray.cluster import connect, restore_sigterm, start_call, unusable_cluster
 from dsocr.engines.ray.config import RayConfig
 from dsocr.engines.selection import EngineSelection
 from dsocr.errors import DsocrError, EngineUnavailable
@@ -123,10 +123,12 @@ def placed_workers(run: RayRun) -> Iterator[Workers]:
 def _connect(address: str) -> bool:
     """An interrupt ends the wait, which a call of Ray in this thread would not notice."""
     try:
-        return start_thread(partial(connect, address)).result()
+        is_new = start_call(partial(connect, address)).result()
     except Exception as error:
         advice = ": check DEEPSEEK_OCR_RAY__ADDRESS and `ray status`"
         raise unusable_cluster(error, advice) from error
+    restore_sigterm()
+    return is_new
 
 
 def _check_gpus(wanted: float) -> None:

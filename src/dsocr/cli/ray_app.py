@@ -14,4 +14,4 @@ def build(arguments: dict[str, Any] | None = None) -> Any:
     """The application with the settings of the environment of the process that builds it."""
     config = Settings.from_environment().ray_config()
     engine = config.ray.engine
-    return application(config.ray, registry.ENGINES[engine], config.engine_configs[engine])
+    return application(config, registry.ENGINES[engine], config.engine_configs[engine])

@@ -49,8 +49,9 @@ class EngineStats:
     """Pages that were sent again after a process or a member was lost."""
     load: Mapping[str, float] = field(default_factory=dict)
     """What the engine's process reports of itself; of the native engine: `running`, `waiting`,
-    `cache_used` (0-1), and since the process started `preemptions`, `out_of_memory`, and the tokens
-    `drafted` and `accepted`."""
+    `cache_used` (0-1), since the process started `preemptions`, `out_of_memory`, the tokens
+    `drafted` and `accepted`, and `steps` with their `step_tokens`; of a GPU `gpu_bytes` of
+    `gpu_total_bytes`."""
     workers: tuple[WorkerState, ...] = ()
     """Of an engine with several."""
     outcomes: Mapping[str, int] | None = None

@@ -102,6 +102,15 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     )
 
 
+def device_memory(device: torch.device) -> dict[str, int]:
+    """Bytes that this process holds on a GPU, and those that the GPU has; empty elsewhere. Asks
+    PyTorch's allocator, not the driver: contexts and libraries are not counted."""
+    if device.type != "cuda":
+        return {}
+    total = torch.cuda.get_device_properties(device).total_memory
+    return {"gpu_bytes": torch.cuda.memory_reserved(device), "gpu_total_bytes": total}
+
+
 def dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 

@@ -6,10 +6,11 @@ that the device does not wait for the host; the tokens are the same. Knows nothi
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -85,6 +86,9 @@ class Done:
     num_drafted: int = 0
     num_accepted: int = 0
     """Drafted tokens that became output."""
+    times: tuple[float, ...] = field(default=(), compare=False)
+    """When the page was prepared, left the queue, had text for the first time, and was complete;
+    seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ Event = Started | Text | Done | Failed
 @dataclass(frozen=True, slots=True)
 class RuntimeLoad:
     """The current load, and counts since the start: preemptions, out-of-memory splits, tokens that
-    were drafted, and drafted tokens that became output."""
+    were drafted, drafted tokens that became output, and steps of the device."""
 
     running: int
     waiting: int
@@ -113,6 +117,9 @@ class RuntimeLoad:
     out_of_memory: int
     drafted: int = 0
     accepted: int = 0
+    steps: int = 0
+    step_tokens: int = 0
+    """Tokens that the steps computed together, drafts included."""
 
 
 @dataclass(slots=True)
@@ -121,12 +128,21 @@ class _ActivePage:
     detokenizer: Detokenizer
     num_emitted: int = 0
     """Output tokens whose text was emitted."""
+    times: list[float] = field(default_factory=lambda: [time.time()])
+    """The first of `Done.times`."""
+
+    def note_start(self) -> None:
+        """Also called for a page that starts once more after it was preempted."""
+        if len(self.times) == 1:
+            self.times.append(time.time())
 
     def new_text(self) -> str:
         """The text of the output tokens since the last call."""
         output_ids = self.sequence.output_ids
         if len(output_ids) <= self.num_emitted:
             return ""
+        if not self.num_emitted:
+            self.times.append(time.time())
         text = self.detokenizer.push(output_ids[self.num_emitted :])
         self.num_emitted = len(output_ids)
         return text
@@ -153,6 +169,7 @@ class Runtime:
         self._inputs = InputQueue(processor, max_prepared=MAX_PREPARED, executor=executor)
         self._lookahead, self._waits = lookahead, waits
         self._num_drafted = self._num_accepted = 0
+        self._num_steps = self._num_step_tokens = 0
         self._pages: dict[int, _ActivePage] = {}
         self._in_flight: deque[tuple[ScheduledStep, Launched | None]] = deque()
 
@@ -171,6 +188,8 @@ class Runtime:
             out_of_memory=self._runner.num_out_of_memory,
             drafted=self._num_drafted,
             accepted=self._num_accepted,
+            steps=self._num_steps,
+            step_tokens=self._num_step_tokens,
         )
 
     def submit(self, request: Request) -> None:
@@ -221,6 +240,8 @@ class Runtime:
         those that complete a page are among the events."""
         events = self._accept_prepared()
         if started := self.scheduler.start_encoding():
+            for one in started:
+                self._pages[one.request_id].note_start()
             return [*events, *(Started(one.request_id) for one in started)]
         if self._in_flight and self._waits():
             events += self._collect(*self._in_flight.popleft())
@@ -253,6 +274,8 @@ class Runtime:
 
     def _collect(self, step: ScheduledStep, launched: Launched | None) -> list[Event]:
         results, too_large = self._runner.collect(step, launched)
+        self._num_steps += 1
+        self._num_step_tokens += sum(chunk.length for chunk in step.chunks)
         events = [self._fail(one, _TOO_LARGE) for one in too_large if not one.ended]
         for (sequence, _, _, samples, drafts), result in zip(step.chunks, results, strict=True):
             if not samples or sequence.ended:
@@ -305,6 +328,7 @@ class Runtime:
             text_ends=self._tokenizer.text_ends(sequence.output_ids),
             num_drafted=counts.num_drafted if counts is not None else 0,
             num_accepted=counts.num_accepted if counts is not None else 0,
+            times=(*page.times, time.time()),
         )
         return [Text(sequence.request_id, text), done]
 

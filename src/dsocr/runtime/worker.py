@@ -12,8 +12,8 @@ Sent afterwards: `events`, a list of `started`, `text`, `done` and `failed`, eac
 `id`, in order, and after them `texts`, pairs of a page's id and its new text, for the pages that
 are not done; what happens in 25 ms shares a frame. `started` is sent before the device works on the
 page, so that the parent knows which pages may have crashed the process. `heartbeat` reports
-progress and the load (`RuntimeLoad`). After a `cancel` an event of that page may still arrive; none
-follows `done` or `failed`.
+progress and the load (`RuntimeLoad`, and the memory of a GPU). After a `cancel` an event of that
+page may still arrive; none follows `done` or `failed`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from dsocr.runtime.devices import (
     DeviceError,
     choose_device,
     choose_dtype,
+    device_memory,
     dtype_name,
     is_out_of_memory,
     make_current,
@@ -111,8 +112,14 @@ def main(
 class EventSender:
     """Sends events, those of many tokens in one frame, and heartbeats."""
 
-    def __init__(self, channel: Channel, runtime: Runtime) -> None:
-        self._channel, self._runtime = channel, runtime
+    def __init__(
+        self,
+        channel: Channel,
+        runtime: Runtime,
+        memory: Callable[[], dict[str, int]] = dict,
+    ) -> None:
+        """`memory`: what heartbeats report besides the load."""
+        self._channel, self._runtime, self._memory = channel, runtime, memory
         self._events: list[Header] = []
         self._sent_at = self._heartbeat_at = time.monotonic()
 
@@ -136,7 +143,8 @@ class EventSender:
         minutes on a CPU."""
         if time.monotonic() - self._heartbeat_at >= HEARTBEAT_SECONDS:
             self._heartbeat_at = time.monotonic()
-            self._channel.send({"kind": "heartbeat", **dataclasses.asdict(self._runtime.load)})
+            load = dataclasses.asdict(self._runtime.load)
+            self._channel.send({"kind": "heartbeat", **load, **self._memory()})
 
 
 def _unusable(error: Exception) -> Header:
@@ -185,7 +193,7 @@ def _load(
     mark("all weights")
     limit_collections()
     gc.enable()
-    sender = EventSender(channel, runtime)
+    sender = EventSender(channel, runtime, partial(device_memory, device))
     _send_heartbeats_while_computing(model, sender)
     channel.send(
         {
@@ -341,6 +349,7 @@ def _event_frame(event: Event) -> Header:
                 "text_ends": pack_counts(event.text_ends),
                 "drafted_tokens": event.num_drafted,
                 "accepted_tokens": event.num_accepted,
+                "times": event.times,
             }
 
 

@@ -79,7 +79,11 @@ def uvicorn_config(app: FastAPI, config: ServerConfig, *, host: str, port: int) 
         app,
         host=host,
         port=port,
-        http=protocol_class(config, lambda: app.state.service.capacity().connections.value),
+        http=protocol_class(
+            config,
+            lambda: app.state.service.capacity().connections.value,
+            lambda: app.state.service.metrics.count_abort("deadline"),
+        ),
         ws="websockets-sansio",
         server_header=False,
         access_log=False,
@@ -105,9 +109,12 @@ def is_loopback(host: str) -> bool:
 
 
 def protocol_class(
-    config: ServerConfig, max_connections: Callable[[], int]
+    config: ServerConfig,
+    max_connections: Callable[[], int],
+    on_timeout: Callable[[], None] = lambda: None,
 ) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP/1.1 with a timeout for request heads and a bound on connections."""
+    """uvicorn's HTTP/1.1 with a timeout for request heads and a bound on connections. `on_timeout`
+    is called for each head that has begun and is not complete in time."""
 
     max_bytes = config.max_header_bytes
 
@@ -160,6 +167,8 @@ def protocol_class(
 
         def _abort(self) -> None:
             if not self.transport.is_closing():
+                if self._head_bytes(b""):
+                    on_timeout()
                 self.transport.abort()
 
     return GuardedProtocol

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from dsocr import tracing
 from dsocr.engines.deepseek.native import NativeEngine
 from dsocr.engines.deepseek.page_result import block_confidences
 from dsocr.engines.stats import EngineStats
@@ -92,6 +93,23 @@ async def test_int8_experts_and_fp8_cache_are_reported_and_pages_recognized(
         assert result.usage.completion_tokens == 5
     finally:
         await engine.close()
+
+
+async def test_spans_of_the_process_are_in_the_trace_of_the_page(engine: NativeEngine) -> None:
+    memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+    exporter = memory.InMemorySpanExporter()
+    tracing.start("", exporter)
+    try:
+        with tracing.span("ocr.engine"):
+            await engine.recognize(page(), options(max_tokens=5))
+    finally:
+        tracing.stop()
+    spans = {span.name: span for span in exporter.get_finished_spans()}
+    around = spans.pop("ocr.engine")
+    assert list(spans) == ["ocr.wait", "ocr.prefill", "ocr.decode"]
+    for span in spans.values():
+        assert span.parent.span_id == around.context.span_id
+        assert around.start_time <= span.start_time <= span.end_time <= around.end_time
 
 
 async def test_streamed_text_adds_up_to_the_raw_text(engine: NativeEngine, tokenizer: Any) -> None:

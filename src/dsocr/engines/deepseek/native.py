@@ -7,11 +7,12 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from dsocr import tracing
 from dsocr.engines.base import EngineInfo, OnText
 from dsocr.engines.deepseek.modes import MODES, mode_specs
 from dsocr.engines.deepseek.page_result import page_result
@@ -34,6 +35,8 @@ from dsocr.types import NoRepeat, OcrOptions, PageImage, PageResult, Task, Usage
 logger = logging.getLogger(__name__)
 
 WORKER = "dsocr.runtime.entry:main"
+SPANS = ("wait", "prefill", "decode")
+"""Of a page in the engine's process: in its queue; its views and prompt; its text."""
 INITIAL_MAX_PAGES = 2
 """Pages in flight until the worker reports its own number: the current and the next."""
 
@@ -146,12 +149,20 @@ class NativeEngine:
             on_text=on_text,
             suspicion=suspicion,
         )
+        _record_spans(response.get("times", ()))
         return _result(page, response, time.monotonic() - began)
 
     async def close(self) -> None:
         if self._supervisor is not None:
             await self._supervisor.close()
             self._supervisor = None
+
+
+def _record_spans(times: Sequence[float]) -> None:
+    """What the page did in the engine's process: `times` are `dsocr.runtime.loop.Done.times`."""
+    if len(times) == len(SPANS) + 1:
+        for name, begin, end in zip(SPANS, times, times[1:], strict=False):
+            tracing.record(f"ocr.{name}", begin, end)
 
 
 def start_process_early(config: RuntimeConfig) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
+import queue
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -27,7 +30,8 @@ NO_TOKEN = (
 
 def connect(address: str) -> bool:
     """Whether this process was connected now, and not before. Blocks, for minutes where no cluster
-    answers: call it by `start_thread`, so that the process can end meanwhile.
+    answers: call it by `start_call`, so that the process can end meanwhile, and `restore_sigterm`
+    afterwards.
 
     `address` is that of `RayConfig`. Raises `ImportError` without Ray, and Ray's errors.
     """
@@ -47,6 +51,14 @@ def connect(address: str) -> bool:
     return True
 
 
+def restore_sigterm() -> None:
+    """Puts this process's handler of SIGTERM back: a connected Ray prints a stack trace at it and
+    aborts the process three seconds later. Does nothing outside the main thread."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
+
+
 def unusable_cluster(error: Exception, advice: str = "") -> EngineUnavailable:
     """What an error of `connect` means, for people. Its own text has addresses and paths."""
     if isinstance(error, ImportError):
@@ -56,25 +68,46 @@ def unusable_cluster(error: Exception, advice: str = "") -> EngineUnavailable:
     return EngineUnavailable(f"The Ray cluster cannot be used{advice}.")
 
 
-def start_thread(function: Callable[[], T]) -> Future[T]:
-    """Runs the function in a thread that the process does not wait for when it ends, other than for
-    those of an executor."""
-    future: Future[T] = Future()
+class _RayThread:
+    """The one thread that calls Ray's blocking functions, one after the other.
 
-    def run() -> None:
-        try:
-            result = function()
-        except Exception as error:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
+    The process does not wait for it when it ends, other than for an executor's. It lasts as long as
+    the process: the kernel ends a cluster's processes with the thread that has started them.
+    """
 
-    threading.Thread(target=run, name="ray", daemon=True).start()
-    return future
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="ray", daemon=True).start()
+
+    def submit(self, function: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+
+        def call() -> None:
+            try:
+                result = function()
+            except Exception as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._calls.put(call)
+        return future
+
+    def _run(self) -> None:
+        while True:
+            self._calls.get()()
 
 
-async def in_thread(function: Callable[[], T]) -> T:
-    """The result of `start_thread`. A cancelled caller does not wait; the function goes on."""
-    running = start_thread(function)
-    waiting: asyncio.Future[T] = asyncio.wrap_future(running)
-    return await asyncio.shield(waiting)
+@functools.cache
+def _ray_thread() -> _RayThread:
+    return _RayThread()
+
+
+def start_call(function: Callable[[], T]) -> Future[T]:
+    """Calls the function in the thread for Ray, after the calls that were started before."""
+    return _ray_thread().submit(function)
+
+
+async def in_ray_thread(function: Callable[[], T]) -> T:
+    """The result of `start_call`. A cancelled caller does not wait; the call goes on."""
+    return await asyncio.shield(asyncio.wrap_future(start_call(function)))

@@ -44,3 +44,5 @@ class RayEngineConfig:
     engine_configs: Mapping[str, Any] = field(default_factory=dict)
     target: str = ""
     """`module:function` that creates a replica's engine; empty: that of `ray.engine`."""
+    traces_url: str = ""
+    """Of the OTLP collector that replicas send spans to; empty: none."""

@@ -14,10 +14,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from dsocr import tracing
 from dsocr.engines import registry
 from dsocr.engines.base import EngineInfo, OnText
-from dsocr.engines.ray.cluster import connect, in_thread, unusable_cluster
-from dsocr.engines.ray.config import RayConfig, RayEngineConfig
+from dsocr.engines.ray.cluster import connect, in_ray_thread, restore_sigterm, unusable_cluster
+from dsocr.engines.ray.config import RayEngineConfig
 from dsocr.engines.ray.replica import Failure, Message, PageReplica, SentPage, portable
 from dsocr.engines.stats import EngineStats
 from dsocr.errors import EngineCrashed, EngineUnavailable, QueueFull
@@ -78,7 +79,9 @@ class RayEngine:
         async with self._starting:
             if self._handle is None:
                 try:
-                    self._handle = await in_thread(self._deploy)
+                    await in_ray_thread(self._connect)
+                    restore_sigterm()
+                    self._handle = await in_ray_thread(self._deploy)
                 except Exception as error:
                     logger.exception("the application cannot be deployed")
                     raise unusable_cluster(error) from error
@@ -98,17 +101,14 @@ class RayEngine:
             raise error_from_frame({"code": info.code, "message": info.message})
         return info
 
-    def _deploy(self) -> Any:
-        """Blocks. The handle of the application. Leaves the cluster again if the engine was closed
-        meanwhile."""
-        try:
-            self._owns_cluster |= connect(self._config.ray.address)
-            return self._find_or_run()
-        finally:
-            if self._closed:
-                self._leave()
+    def _connect(self) -> None:
+        """Blocks. Leaves the cluster again if the engine was closed meanwhile."""
+        self._owns_cluster |= connect(self._config.ray.address)
+        if self._closed:
+            self._leave()
 
-    def _find_or_run(self) -> Any:
+    def _deploy(self) -> Any:
+        """Blocks. The handle of the application."""
         from ray import serve
 
         config = self._config.ray
@@ -116,7 +116,7 @@ class RayEngine:
             return serve.get_app_handle(config.application)
         self._owns_application = True
         serve.start(proxy_location="Disabled")  # its proxies would take port 8000 of every machine
-        bound = application(config, self._target, self._replica_config)
+        bound = application(self._config, self._target, self._replica_config)
         return serve.run(bound, name=config.application, route_prefix=None)
 
     async def recognize(
@@ -147,11 +147,12 @@ class RayEngine:
     async def _attempt(
         self, page: SentPage, options: OcrOptions, stream: TextStream | None
     ) -> PageResult | Failure:
+        trace = tracing.outgoing_headers()
         if stream is None:
-            response = self._handle.recognize.remote(page, options)
+            response = self._handle.recognize.remote(page, options, trace)
             result: PageResult | Failure = await _awaited(response)
             return result
-        response = self._handle.options(stream=True).stream.remote(page, options)
+        response = self._handle.options(stream=True).stream.remote(page, options, trace)
         return await _streamed(response, stream.add)
 
     async def close(self) -> None:
@@ -160,7 +161,7 @@ class RayEngine:
         connected, self._handle = self._owns_cluster or self._handle is not None, None
         if connected:
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(in_thread(self._leave), LEAVE_SECONDS)
+                await asyncio.wait_for(in_ray_thread(self._leave), LEAVE_SECONDS)
 
     def _leave(self) -> None:
         """Ends what this engine began, and nothing that others may use."""
@@ -180,25 +181,26 @@ def create_engine(config: RayEngineConfig) -> RayEngine:
     return RayEngine(config)
 
 
-def application(config: RayConfig, target: str, replica_config: Any) -> Any:
+def application(config: RayEngineConfig, target: str, replica_config: Any) -> Any:
     """The Serve application of these replicas, not deployed yet."""
     from ray import serve
 
+    ray = config.ray
     deployment = serve.deployment(
         PageReplica,
         name="pages",
-        max_ongoing_requests=config.pages_per_replica,
+        max_ongoing_requests=ray.pages_per_replica,
         autoscaling_config={
-            "min_replicas": config.min_replicas,
-            "max_replicas": config.max_replicas,
-            "target_ongoing_requests": max(1, config.pages_per_replica // 2),
+            "min_replicas": ray.min_replicas,
+            "max_replicas": ray.max_replicas,
+            "target_ongoing_requests": max(1, ray.pages_per_replica // 2),
         },
         ray_actor_options={
-            "num_gpus": config.gpus_per_replica,
-            "num_cpus": config.cpus_per_replica,
+            "num_gpus": ray.gpus_per_replica,
+            "num_cpus": ray.cpus_per_replica,
         },
     )
-    return deployment.bind(target, replica_config)
+    return deployment.bind(target, replica_config, config.traces_url)
 
 
 async def _awaited(response: Any) -> Any:

@@ -9,13 +9,14 @@ import asyncio
 import dataclasses
 import importlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dsocr.engines.base import Engine, EngineInfo
+from dsocr import tracing
+from dsocr.engines.base import Engine, EngineInfo, OnText
 from dsocr.errors import DsocrError, EngineCrashed
 from dsocr.types import OcrOptions, PageImage, PageResult, RawPixels
 
@@ -42,6 +43,8 @@ class SentPage:
         return dataclasses.replace(self.page, pixels=pixels)
 
 
+Trace = Mapping[str, str]
+"""Headers that name the caller's span (`tracing.outgoing_headers`)."""
 Message = str | PageResult | Failure
 """New text of the page, or how it ended."""
 
@@ -49,8 +52,10 @@ Message = str | PageResult | Failure
 class PageReplica:
     """A Serve deployment. Cancelling a request cancels its page."""
 
-    def __init__(self, target: str, config: Any) -> None:
-        """`target`: `module:function` that creates the engine."""
+    def __init__(self, target: str, config: Any, traces_url: str = "") -> None:
+        """`target`: `module:function` that creates the engine. Spans go to `traces_url`."""
+        if traces_url:
+            _start_tracing(traces_url)
         module, _, name = target.partition(":")
         self._engine: Engine = getattr(importlib.import_module(module), name)(config)
         self._started = asyncio.Lock()
@@ -64,17 +69,17 @@ class PageReplica:
             return Failure(error.code, error.message)
         return self._engine.info
 
-    async def recognize(self, page: SentPage, options: OcrOptions) -> PageResult | Failure:
-        try:
-            await self._start()
-            return await self._engine.recognize(page.image(), options)
-        except Exception as error:
-            return _failure(error)
+    async def recognize(
+        self, page: SentPage, options: OcrOptions, trace: Trace
+    ) -> PageResult | Failure:
+        return await self._recognize(page, options, trace)
 
-    async def stream(self, page: SentPage, options: OcrOptions) -> AsyncIterator[Message]:
+    async def stream(
+        self, page: SentPage, options: OcrOptions, trace: Trace
+    ) -> AsyncIterator[Message]:
         """Its text as it comes, and then the result or the failure."""
         messages: asyncio.Queue[Message] = asyncio.Queue()
-        task = asyncio.create_task(self._recognize_into(messages, page, options))
+        task = asyncio.create_task(self._recognize_into(messages, page, options, trace))
         try:
             while True:
                 message = await messages.get()
@@ -99,14 +104,27 @@ class PageReplica:
                 self._is_started = True
 
     async def _recognize_into(
-        self, messages: asyncio.Queue[Message], page: SentPage, options: OcrOptions
+        self, messages: asyncio.Queue[Message], page: SentPage, options: OcrOptions, trace: Trace
     ) -> None:
-        try:
-            await self._start()
-            put, image = messages.put_nowait, page.image()
-            put(await self._engine.recognize(image, options, on_text=put))
-        except Exception as error:
-            messages.put_nowait(_failure(error))
+        put = messages.put_nowait
+        put(await self._recognize(page, options, trace, put))
+
+    async def _recognize(
+        self, page: SentPage, options: OcrOptions, trace: Trace, on_text: OnText | None = None
+    ) -> PageResult | Failure:
+        with tracing.span("ocr.replica", kind="server", parent=trace):
+            try:
+                await self._start()
+                return await self._engine.recognize(page.image(), options, on_text=on_text)
+            except Exception as error:
+                return _failure(error)
+
+
+def _start_tracing(url: str) -> None:
+    try:
+        tracing.start(url)
+    except tracing.TracingOff as error:
+        logger.warning("this replica sends no spans: %s", error.message)
 
 
 def portable(page: PageImage) -> SentPage:

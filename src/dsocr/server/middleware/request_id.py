@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -83,8 +84,11 @@ class RequestIdMiddleware:
             await self.app(scope, receive, send_with_headers)
         except ClientDisconnected:
             logger.info("request %s: the client disconnected", request_id)
-            _count_abort(scope)
+            _count_abort(scope, "client_gone")
             return
+        except asyncio.CancelledError:  # the service ends, and has waited long enough
+            _count_abort(scope, "shutdown")
+            raise
         except Exception:
             logger.exception("request %s failed", request_id)
             if status:  # the response has started: it can only be cut off
@@ -117,10 +121,10 @@ def _log(scope: Scope, status: int, seconds: float) -> None:
     REQUESTS.info("request", extra=fields)
 
 
-def _count_abort(scope: Scope) -> None:
+def _count_abort(scope: Scope, reason: str) -> None:
     service = getattr(scope["app"].state, "service", None)
     if service is not None:
-        service.metrics.count_abort("client_gone")
+        service.metrics.count_abort(reason)
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:

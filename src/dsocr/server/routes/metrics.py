@@ -159,6 +159,18 @@ def _runtime_samples(labels: Mapping[str, str], load: Mapping[str, float]) -> It
     """What the native engine's process reports with each heartbeat."""
     yield Sample("dsocr_batch_size", "Sequences that decode", load["running"], labels)
     yield Sample("dsocr_kv_usage_ratio", "Used part of the KV cache", load["cache_used"], labels)
+    yield Sample(
+        "dsocr_step_tokens",
+        "Tokens that a step of the device computes",
+        load.get("step_tokens", 0.0),
+        labels,
+        "summary",
+        load.get("steps", 0.0),
+    )
+    if "gpu_bytes" in load:
+        held, total = load["gpu_bytes"], load["gpu_total_bytes"]
+        yield Sample("dsocr_gpu_memory_bytes", "GPU memory that the engine holds", held, labels)
+        yield Sample("dsocr_gpu_memory_total_bytes", "Memory of its GPUs", total, labels)
     for name, key, help in (
         ("dsocr_preemptions_total", "preemptions", "Sequences whose cache blocks were taken away"),
         ("dsocr_oom_steps_total", "out_of_memory", "Steps that were split to fit into memory"),
