@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from PIL.Image import Transpose
-
 from dsocr.types import Box, PageImage, TextLine
 
-_TRANSPOSES = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
+_TRANSPOSES = {90: "ROTATE_270", 180: "ROTATE_180", 270: "ROTATE_90"}
 """Degrees clockwise -> Pillow's name, which counts counterclockwise."""
 
 
@@ -16,7 +14,9 @@ def turned(page: PageImage, rotation: int) -> PageImage:
     """The page turned clockwise by 0, 90, 180 or 270 degrees."""
     if rotation == 0:
         return page
-    image = page.image.transpose(_TRANSPOSES[rotation])
+    from PIL.Image import Transpose  # slow to import
+
+    image = page.image.transpose(Transpose[_TRANSPOSES[rotation]])
     lines = page.text_lines
     return dataclasses.replace(
         page,

@@ -42,7 +42,9 @@ async def test_a_body_is_received_to_its_end_before_the_next_one_is_begun() -> N
     assert await waiting == 1
 
 
-async def test_a_client_that_sends_nothing_gives_its_place_away_and_goes_on_without_one() -> None:
+async def test_a_client_that_sends_nothing_lets_the_next_one_begin_and_is_received_to_its_end() -> (
+    None
+):
     turns, slow, other = Turns(1, 0.0), Client(), Client()
     begun = asyncio.ensure_future(received(turns, slow))
     await slow.asked.wait()
@@ -53,7 +55,7 @@ async def test_a_client_that_sends_nothing_gives_its_place_away_and_goes_on_with
     assert await begun == 2
 
 
-async def test_a_client_that_disconnects_gives_its_place_away_once() -> None:
+async def test_a_client_that_disconnects_gives_its_slot_back_once() -> None:
     turns, gone = Turns(1, FOREVER), Client()
     gone.sent.put_nowait({"type": "http.disconnect"})
     assert await received(turns, gone) == 1
@@ -68,7 +70,7 @@ async def test_a_client_that_disconnects_gives_its_place_away_once() -> None:
     assert await waiting == 1
 
 
-async def test_a_cancelled_request_gives_its_place_away() -> None:
+async def test_a_cancelled_request_gives_its_slot_back() -> None:
     turns, client, other = Turns(1, FOREVER), Client(), Client()
     begun = asyncio.ensure_future(received(turns, client))
     await client.asked.wait()

@@ -11,33 +11,34 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
-PLACES = 8
-"""Bodies that are received at a time."""
+MAX_AT_A_TIME = 8
 PATIENCE_SECONDS = 0.25
-"""A client that sends nothing for so long gives its place to the next, and goes on without one."""
+"""A client that sends nothing for so long lets the next one begin, and is no longer counted."""
 
 Message = dict[str, Any]
 
 
 class Turns:
-    """Places for the bodies that are received; belongs to one event loop."""
+    """Bounds how many bodies are received at a time. For one event loop."""
 
-    def __init__(self, places: int = PLACES, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._places = asyncio.Semaphore(places)
+    def __init__(
+        self, at_a_time: int = MAX_AT_A_TIME, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        self._slots = asyncio.Semaphore(at_a_time)
         self._patience = patience_seconds
 
     async def messages(
         self, receive: Callable[[], Awaitable[Any]]
     ) -> AsyncGenerator[Message, None]:
         """The ASGI messages of a request, up to its last one or `http.disconnect`."""
-        await self._places.acquire()
+        await self._slots.acquire()
         holds = True
         try:
             while True:
                 waiting = asyncio.ensure_future(receive())
                 try:
                     if holds and not (await asyncio.wait({waiting}, timeout=self._patience))[0]:
-                        self._places.release()
+                        self._slots.release()
                         holds = False
                     message: Message = await waiting
                 finally:
@@ -47,4 +48,4 @@ class Turns:
                     return
         finally:
             if holds:
-                self._places.release()
+                self._slots.release()

@@ -1,8 +1,8 @@
 """The job store on SQLite beside PostgreSQL: jobs accepted and pages stored a second.
 
-`python -m bench.stores` needs the extra `postgres` and PostgreSQL's programs. The two stores take
-turns, so that other work of the machine slows both. PostgreSQL syncs each commit to the disk, as
-SQLite does.
+`python -m bench.fleet.stores` needs the extra `postgres` and PostgreSQL's programs. The two stores
+take turns, so that other work of the machine slows both. PostgreSQL syncs each commit to the disk,
+as SQLite does.
 """
 
 from __future__ import annotations
