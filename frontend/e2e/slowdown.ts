@@ -3,9 +3,9 @@ import type { Page } from '@playwright/test'
 const CPU_RATE = 4
 const MAX_DELAY_MILLISECONDS = 800
 
-/** With `DSOCR_E2E_SLOW=1` the page computes slowly, and answers of the server come late and in any order. */
+/** With `DSOCR_E2E_SLOWDOWN=1` the page computes slowly, and answers of the server come late and in any order. */
 export async function slowDown(page: Page): Promise<void> {
-  if (!process.env.DSOCR_E2E_SLOW) return
+  if (!process.env.DSOCR_E2E_SLOWDOWN) return
   const browser = await page.context().newCDPSession(page)
   await browser.send('Emulation.setCPUThrottlingRate', { rate: CPU_RATE })
   // Routes of a test are asked before those of the context that were there before it.
