@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dsocr.runtime.execution import decode_graph
-from dsocr.runtime.execution.decode_graph import DecodeGraph, DecodeState
+from dsocr.runtime.execution.decode_graph import CapturedStep, DecodeGraph, DecodeState
 from dsocr.runtime.kernels.triton_compat import OutOfResources
 
 
@@ -21,7 +21,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def capture(self: DecodeGraph, bucket: int) -> Any:
         sizes.append(bucket)
         graph = SimpleNamespace(replay=lambda: None)
-        return SimpleNamespace(graph=graph, rows=torch.zeros(bucket), output=bucket, slots=())
+        return CapturedStep(graph, torch.zeros(bucket), bucket)  # type: ignore[arg-type]
 
     monkeypatch.setattr(DecodeGraph, "_capture", capture)
     monkeypatch.setattr(decode_graph, "MISSES_BEFORE_CAPTURE", 2)

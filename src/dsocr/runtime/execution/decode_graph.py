@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -32,6 +32,8 @@ from dsocr.runtime.kernels.sampling import (
 )
 from dsocr.runtime.text.draft_lookup import Grammar
 from dsocr.types import NoRepeat
+
+OutputT = TypeVar("OutputT")
 
 MISSES_BEFORE_CAPTURE = 64
 """Steps of one bucket that run in a larger graph before its own is captured, unless the runtime is
@@ -135,6 +137,10 @@ class DecodeState:
             host = torch.tensor(values, dtype=torch.int32, pin_memory=pinned)
         return host.to(self.device, non_blocking=True)
 
+    def padded(self, slots: Sequence[int], num_rows: int) -> Tensor:
+        """The rows of a step on the device: these slots, then -1."""
+        return self.to_device([*slots, *[-1] * (num_rows - len(slots))])
+
 
 class DecodeOps(Protocol):
     """The computations of a decode step, all on the device and asynchronous; `DecodeStep` has them
@@ -165,12 +171,32 @@ class DecodeOutput:
 
 
 @dataclass(slots=True)
-class _Captured:
+class CapturedStep(Generic[OutputT]):
+    """A graph of a step for so many rows, and what it reads and writes."""
+
     graph: torch.cuda.CUDAGraph
     rows: Tensor
-    output: DecodeOutput
+    output: OutputT
     slots: Sequence[int] = ()
     """What `rows` holds, without the padding: mostly those of the step before."""
+
+    def replay(self, slots: Sequence[int], state: DecodeState) -> OutputT:
+        if slots != self.slots:
+            self.rows.copy_(state.padded(slots, len(self.rows)))
+            self.slots = slots
+        self.graph.replay()
+        return self.output
+
+
+def capture_step(
+    run: Callable[[Tensor], OutputT], num_rows: int, device: torch.device, *, num_tokens: int
+) -> CapturedStep[OutputT]:
+    """Captures a step of `num_tokens` tokens. Raises as `cuda_graph.capture`."""
+    rows = torch.full((num_rows,), -1, dtype=torch.int32, device=device)
+    graph, output = capture(
+        lambda: run(rows), graph_pool(device), needed_bytes=BYTES_PER_ROW * num_tokens
+    )
+    return CapturedStep(graph, rows, output)
 
 
 class DecodeGraph:
@@ -182,7 +208,7 @@ class DecodeGraph:
     ) -> None:
         self._ops, self._state = ops, state
         self._buckets = sorted({min(size, max_rows) for size in (*buckets, max_rows)})
-        self._graphs: dict[int, _Captured] = {}
+        self._graphs: dict[int, CapturedStep[DecodeOutput]] = {}
         self._misses: Counter[int] = Counter()
         self._skipped: set[int] = set()
         self._captures = state.device.type == "cuda"
@@ -192,14 +218,9 @@ class DecodeGraph:
         `ensure_graph` must have been called for as many rows."""
         if not self._captures:
             bucket = self._bucket(len(slots))
-            return self._run(self._rows(slots, bucket))
+            return self._run(self._state.padded(slots, bucket))
         bucket = min(bucket for bucket in self._graphs if bucket >= len(slots))
-        captured = self._graphs[bucket]
-        if slots != captured.slots:
-            captured.rows.copy_(self._rows(slots, bucket))
-            captured.slots = slots
-        captured.graph.replay()
-        return captured.output
+        return self._graphs[bucket].replay(slots, self._state)
 
     def ensure_graph(self, num_rows: int) -> None:
         """Captures a graph for that many rows if no graph is large enough, or if a larger one was
@@ -240,19 +261,11 @@ class DecodeGraph:
             self.capture(bucket)
             self._skipped.remove(bucket)
 
-    def _rows(self, slots: Sequence[int], bucket: int) -> Tensor:
-        return self._state.to_device([*slots, *[-1] * (bucket - len(slots))])
-
     def _bucket(self, num_rows: int) -> int:
         return next(size for size in self._buckets if size >= num_rows)
 
-    def _capture(self, bucket: int) -> _Captured:
-        device = self._state.device
-        rows = torch.full((bucket,), -1, dtype=torch.int32, device=device)
-        graph, output = capture(
-            lambda: self._run(rows), graph_pool(device), needed_bytes=BYTES_PER_ROW * bucket
-        )
-        return _Captured(graph, rows, output)
+    def _capture(self, bucket: int) -> CapturedStep[DecodeOutput]:
+        return capture_step(self._run, bucket, self._state.device, num_tokens=bucket)
 
     @torch.inference_mode()
     def _run(self, rows: Tensor) -> DecodeOutput:

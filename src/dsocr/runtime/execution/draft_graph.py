@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from dsocr.runtime.execution.cuda_graph import capture, graph_pool, skip_on_oom
-from dsocr.runtime.execution.decode_graph import BYTES_PER_ROW, DecodeState
+from dsocr.runtime.execution.cuda_graph import skip_on_oom
+from dsocr.runtime.execution.decode_graph import CapturedStep, DecodeState, capture_step
 from dsocr.runtime.execution.draft_step import DraftOps
 from dsocr.runtime.kernels.drafts.tables import MAX_DRAFT
 from dsocr.runtime.kernels.tuning import draft_cost
@@ -50,14 +51,6 @@ class DraftOutput:
         return self.results[: 3 * len(self.logits)].view(3, -1)
 
 
-@dataclass(slots=True)
-class _Captured:
-    graph: torch.cuda.CUDAGraph
-    rows: Tensor
-    output: DraftOutput
-    slots: Sequence[int] = ()
-
-
 class DraftGraphs:
     """Steps with drafts by graph replay; without CUDA they are computed directly."""
 
@@ -66,7 +59,7 @@ class DraftGraphs:
     ) -> None:
         self._ops, self._state = ops, state
         self._sizes = draft_sizes(max_rows, max_drafts)
-        self._graphs: dict[tuple[int, int], _Captured] = {}
+        self._graphs: dict[tuple[int, int], CapturedStep[DraftOutput]] = {}
         self._skipped: set[tuple[int, int]] = set()
         self._captures = state.device.type == "cuda"
 
@@ -91,13 +84,8 @@ class DraftGraphs:
         """Enqueues a step for these slots."""
         num_rows, num_drafts = size
         if not self._captures:
-            return self._run(self._rows(slots, num_rows), num_drafts)
-        captured = self._graphs[size]
-        if slots != captured.slots:
-            captured.rows.copy_(self._rows(slots, num_rows))
-            captured.slots = slots
-        captured.graph.replay()
-        return captured.output
+            return self._run(self._state.padded(slots, num_rows), num_drafts)
+        return self._graphs[size].replay(slots, self._state)
 
     def capture_one(self) -> bool:
         """Captures a missing graph, the largest first. False if none is missing."""
@@ -118,20 +106,13 @@ class DraftGraphs:
     def capture(self, size: tuple[int, int]) -> None:
         """Captures one graph; one that does not fit is not tried again."""
         num_rows, num_drafts = size
-        device = self._state.device
-        rows = torch.full((num_rows,), -1, dtype=torch.int32, device=device)
+        run = partial(self._run, num_drafts=num_drafts)
         self._skipped.add(size)
         with skip_on_oom():
-            graph, output = capture(
-                lambda: self._run(rows, num_drafts),
-                graph_pool(device),
-                needed_bytes=BYTES_PER_ROW * (num_rows + num_drafts),
+            self._graphs[size] = capture_step(
+                run, num_rows, self._state.device, num_tokens=num_rows + num_drafts
             )
-            self._graphs[size] = _Captured(graph, rows, output)
             self._skipped.remove(size)
-
-    def _rows(self, slots: Sequence[int], bucket: int) -> Tensor:
-        return self._state.to_device([*slots, *[-1] * (bucket - len(slots))])
 
     @torch.inference_mode()
     def _run(self, rows: Tensor, num_drafts: int) -> DraftOutput:
