@@ -8,7 +8,7 @@ import contextlib
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -84,6 +84,16 @@ class LargeJson(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         return to_json(content)
+
+
+def given(extra: Mapping[str, Any] | None) -> list[str]:
+    """The names of a request's further options; those that are empty do not count."""
+    return [name for name, value in (extra or {}).items() if value not in (None, False, [], {}, "")]
+
+
+def is_given_detail(detail: str | None) -> bool:
+    """Whether a `detail` of an image asks for more than the service's own choice."""
+    return detail not in (None, "auto")
 
 
 def ignored_headers(names: Sequence[str]) -> dict[str, str]:

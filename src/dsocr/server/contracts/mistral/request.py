@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field
 
 from dsocr.errors import InvalidField
+from dsocr.server.contracts.body import given, is_given_detail
 
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 _PAGE_RANGE = re.compile(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?")
@@ -76,11 +77,9 @@ class OcrRequest(BaseModel):
                 )
 
     def ignored(self) -> list[str]:
-        extra: dict[str, Any] = self.model_extra or {}
-        named = [name for name, value in extra.items() if value not in (None, False, [], {}, "")]
         document = self.document
-        has_detail = isinstance(document, ImageUrl) and document.detail not in (None, "auto")
-        return [*named, *(["detail"] if has_detail else [])]
+        has_detail = isinstance(document, ImageUrl) and is_given_detail(document.detail)
+        return given(self.model_extra) + (["detail"] if has_detail else [])
 
     @property
     def page_ranges(self) -> str | None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Discriminator
 
 from dsocr.engines.deepseek.prompts import IMAGE
 from dsocr.errors import InvalidField
+from dsocr.server.contracts.body import is_given_detail
 
 _INSTRUCTING = ("system", "developer")
 
@@ -119,8 +120,7 @@ def content_of(messages: Sequence[Message], instructions: str = "") -> Content:
 
 def _has_detail(message: Message) -> bool:
     parts = message.content if isinstance(message.content, list) else ()
-    details = (part.wanted_detail for part in parts if isinstance(part, _Image))
-    return any(detail not in (None, "auto") for detail in details)
+    return any(is_given_detail(part.wanted_detail) for part in parts if isinstance(part, _Image))
 
 
 def _text(messages: Sequence[Message]) -> str:

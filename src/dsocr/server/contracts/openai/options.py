@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,7 @@ from dsocr.engines.deepseek.modes import DEFAULT_MODE
 from dsocr.engines.deepseek.prompts import task_of
 from dsocr.engines.deepseek.remote.request import TABLE_CELL_TOKENS
 from dsocr.options import build_options
+from dsocr.server.contracts.body import given
 from dsocr.server.contracts.openai.content import Content
 from dsocr.types import OcrOptions
 
@@ -68,9 +69,7 @@ class OpenaiRequest(BaseModel, ABC):
 
     def ignored(self) -> list[str]:
         """Options of the request without effect; those that are empty do not count."""
-        extra: dict[str, Any] = self.model_extra or {}
-        named = [name for name, value in extra.items() if value not in (None, False, [], {}, "")]
-        return named + (self.vllm_xargs.ignored() if self.vllm_xargs else [])
+        return given(self.model_extra) + (self.vllm_xargs.ignored() if self.vllm_xargs else [])
 
 
 def options_of(
