@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-import uvicorn
 
 from dsocr.server.app import create_app
-from dsocr.server.serve import uvicorn_config
 from tests.fakes import FakeEngine
+from tests.served import listening
 from tests.server.conftest import client, settings_with
-from tests.waiting import wait_until
 
 __all__ = ["client", "service"]
 
@@ -38,14 +35,5 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[McpService]:
     )
     engine = FakeEngine()
     app = create_app(settings, create_engine=lambda name, config: engine)
-    server = uvicorn.Server(uvicorn_config(app, settings.server, host="127.0.0.1", port=0))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until(lambda: server.started)
-        wait_until(lambda: app.state.service.host.state == "ready")
-        port = server.servers[0].sockets[0].getsockname()[1]
+    with listening(app, settings.server) as port:
         yield McpService(f"http://127.0.0.1:{port}", engine)
-    finally:
-        server.should_exit = True
-        thread.join()

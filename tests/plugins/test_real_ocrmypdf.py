@@ -6,23 +6,20 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pikepdf
 import pytest
-import uvicorn
 from lxml import etree
 from PIL import Image
 
 from dsocr.server.app import create_app
-from dsocr.server.serve import uvicorn_config
 from tests.environments import new_environment
 from tests.plugins.scans import Word, drawn_page, write_scan
+from tests.served import listening
 from tests.server.conftest import settings_with
-from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -66,17 +63,8 @@ def ocrmypdf(tmp_path_factory: pytest.TempPathFactory) -> OcrMyPdf:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a service with the embedded engine."""
     settings = settings_with(tmp_path_factory.mktemp("runs"), api_keys=(KEY,))
-    app = create_app(settings)
-    server = uvicorn.Server(uvicorn_config(app, settings.server, host="127.0.0.1", port=0))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until(lambda: server.started)
-        wait_until(lambda: app.state.service.host.state == "ready")
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with listening(create_app(settings), settings.server) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def words_of(path: Path, page: int = 1) -> list[Word]:

@@ -13,17 +13,15 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dsocr.server.app import create_app
 from tests.fakes import FakeEngine, pdf, png
+from tests.served import listening
 from tests.server.conftest import settings_with
-from tests.waiting import wait_until
 
 CLIENTS = Path(__file__).parent / "clients"
 RECORDED = Path(__file__).parents[2] / "data" / "contracts"
@@ -38,9 +36,8 @@ MACHINE = re.compile(r"\((?:Linux|macOS|Windows)[^)]*\)")
 class Recorder:
     """Passes requests on and keeps them."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.requests: list[dict[str, Any]] = []
-        self._app = app
+    def __init__(self, app: ASGIApp, requests: list[dict[str, Any]]) -> None:
+        self._app, self._requests = app, requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,7 +45,7 @@ class Recorder:
             return
         parts: list[bytes] = []
         found = _head(scope)
-        self.requests.append(found)
+        self._requests.append(found)
 
         async def heard() -> Message:
             message = await receive()
@@ -86,22 +83,14 @@ def record(client: str, python: str, package: str) -> None:
         document.write_bytes(pdf([["first page"], ["second page"]]))
         settings = settings_with(Path(folder) / "runs", api_keys=(KEY,))
         app = create_app(settings, create_engine=lambda name, config: FakeEngine())
-        recorder = Recorder(app)
-        server = uvicorn.Server(uvicorn.Config(recorder, port=0, log_level="warning"))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            wait_until(lambda: server.started)
-            wait_until(lambda: app.state.service.host.state == "ready")
-            port = server.servers[0].sockets[0].getsockname()[1]
+        requests: list[dict[str, Any]] = []
+        app.add_middleware(Recorder, requests=requests)
+        with listening(app, settings.server) as port:
             script = CLIENTS / f"{client}_client.py"
             command = [python, script, f"http://127.0.0.1:{port}", KEY, photo, document]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-        finally:
-            server.should_exit = True
-            thread.join()
     version = json.loads(done.stdout)["version"]
-    recorded = {"client": f"{package} {version}", "requests": recorder.requests}
+    recorded = {"client": f"{package} {version}", "requests": requests}
     text = json.dumps(recorded, indent=1).replace(f"127.0.0.1:{port}", "127.0.0.1:8000")
     (RECORDED / f"{package}.json").write_text(text + "\n")
 

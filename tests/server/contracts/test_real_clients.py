@@ -16,7 +16,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,16 +23,14 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-import uvicorn
 from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 
 from dsocr.client import AsyncClient, Client
 from dsocr.server.app import create_app
-from dsocr.server.serve import uvicorn_config
 from tests.environments import INSTALL_SECONDS, new_environment
+from tests.served import listening
 from tests.server.conftest import settings_with
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -83,17 +80,8 @@ Run = Callable[[str, str], Any]
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a service with the embedded engine."""
     settings = settings_with(tmp_path_factory.mktemp("runs"), api_keys=(KEY,))
-    app = create_app(settings)
-    server = uvicorn.Server(uvicorn_config(app, settings.server, host="127.0.0.1", port=0))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until(lambda: server.started)
-        wait_until(lambda: app.state.service.host.state == "ready")
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with listening(create_app(settings), settings.server) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")
