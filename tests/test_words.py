@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,13 +44,21 @@ RETIRED_PHRASES = (
 )
 
 
-def occurrences(pattern: str, flags: int = 0) -> list[str]:
-    compiled = re.compile(rf"\b(?:{pattern})\b", flags)
+@cache
+def texts(lowered: bool) -> dict[Path, str]:
+    """The sources. Of lowered ones a pattern's literal start is found faster than by IGNORECASE."""
+    found = {path: path.read_text("utf-8") for path in SOURCES}
+    return {path: text.lower() for path, text in found.items()} if lowered else found
+
+
+def occurrences(pattern: str, *, lowered: bool = False) -> list[str]:
+    """Where the pattern is found as whole words."""
+    compiled = re.compile(rf"{pattern}\b")
     return [
-        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
-        for path in SOURCES
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
-        if compiled.search(line)
+        f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, found.start()) + 1}: {found[0]}"
+        for path, text in texts(lowered).items()
+        for found in compiled.finditer(text)
+        if not re.match(r"\w", text[found.start() - 1 : found.start()])
     ]
 
 
@@ -65,4 +74,4 @@ def test_a_retired_name_is_not_used(name: str) -> None:
 
 @pytest.mark.parametrize("phrase", RETIRED_PHRASES)
 def test_a_retired_phrase_is_not_used(phrase: str) -> None:
-    assert occurrences(phrase, re.IGNORECASE) == []
+    assert occurrences(phrase, lowered=True) == []
