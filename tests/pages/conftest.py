@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import Iterator
 
-import pytest_asyncio
+import pytest
 
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 
 
-@pytest_asyncio.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(PagesConfig(workers=1)) as sandbox:
-        yield sandbox
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """One for the tests of a file: starting its child takes longer than most of them."""
+    sandbox = Sandbox(PagesConfig(workers=1))
+    yield sandbox
+    asyncio.run(sandbox.close())

@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from dsocr.errors import BadImage, BadPdf, EngineUnavailable, PageTimeout
 from dsocr.pages import sandbox as sandbox_module
@@ -20,6 +22,13 @@ from tests.waiting import DEADLINE_SECONDS, until
 
 NASTY = Path(__file__).parents[1] / "data" / "nasty"
 WITH_WARNINGS = NASTY / "crash-1152ec2d1a1a71395b6f2ce6721c38924d025bf3.tif"
+
+
+@pytest_asyncio.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """One for each test: they look at its children."""
+    async with Sandbox(PagesConfig(workers=1)) as sandbox:
+        yield sandbox
 
 
 class SentRequests:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pypdfium2 as pdfium
 import pytest
+import pytest_asyncio
 from PIL import Image
 
 from dsocr.errors import BadPdf, BadRequest, DsocrError, PasswordRequired
@@ -55,6 +56,13 @@ INVALID: dict[str, Any] = {
     "unknown error": {"error": "pwned", "message": "", "cause": ""},
     "error without words": {"error": "bad_pdf"},
 }
+
+
+@pytest_asyncio.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """One for each test: they look at its children."""
+    async with Sandbox(PagesConfig(workers=1)) as sandbox:
+        yield sandbox
 
 
 def scripted(channel: Channel, arguments: Header) -> None:
