@@ -14,6 +14,7 @@ from dsocr.types import PageImage
 from tests.runtime.goldens import write_reading_checkpoint
 
 
+@pytest.mark.slow
 def test_every_page_is_read_by_the_workers_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def test_no_watch_and_no_token_ends_a_page(tmp_path: Path, monkeypatch: pytest.M
     assert tokenizer.special.eos < 0
 
 
+@pytest.mark.slow
 def test_pages_write_what_they_may_and_no_less(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,8 +16,9 @@ from dsocr.pages import sandbox as sandbox_module
 from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import DocumentFile, open_document
-from dsocr.process.child import Channel, Header
+from dsocr.process.child import Channel
 from tests.pages import made
+from tests.pages.faulty_decoders import DYING
 from tests.waiting import DEADLINE_SECONDS, until
 
 NASTY = Path(__file__).parents[1] / "data" / "nasty"
@@ -112,25 +113,13 @@ async def test_a_page_whose_child_is_killed_from_outside_is_rendered_by_a_new_ch
         assert len(children()) == 1 and child not in children()
 
 
-def dying(channel: Channel, arguments: Header) -> None:
-    """A decoding process that ends at each page, as the file's name says."""
-    while True:
-        request, _ = channel.receive()
-        path = Path(request["path"])
-        if request["page"] is not None:
-            with path.open("a") as file:
-                file.write("x")
-            os.kill(os.getpid(), getattr(signal, path.name))
-        channel.send({"num_pages": 1})
-
-
 @pytest.mark.parametrize(
     ("name", "attempts"), [("SIGKILL", 2), ("SIGTERM", 2), ("SIGXCPU", 1), ("SIGSEGV", 1)]
 )
 async def test_a_file_is_tried_twice_only_if_its_child_was_killed_from_outside(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, name: str, attempts: int
 ) -> None:
-    monkeypatch.setattr(sandbox_module, "DECODER", "tests.pages.test_sandbox:dying")
+    monkeypatch.setattr(sandbox_module, "DECODER", DYING)
     path = tmp_path / name
     path.write_bytes(made.pdf())
     size = path.stat().st_size

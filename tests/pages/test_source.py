@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pypdfium2 as pdfium
 import pytest
@@ -18,44 +17,14 @@ from dsocr.pages.config import PagesConfig
 from dsocr.pages.sandbox import Sandbox
 from dsocr.pages.source import open_document
 from dsocr.process import shared_memory
-from dsocr.process.child import Channel, Header
 from dsocr.process.shared_memory import CAN_SHARE, SharedBlock
 from tests.fakes import png
 from tests.pages import made
+from tests.pages.faulty_decoders import INVALID, SCRIPTED
 from tests.pages.test_sandbox import children
 
 NASTY = Path(__file__).parents[1] / "data" / "nasty"
 ENTRIES = [json.loads(line) for line in (NASTY / "manifest.jsonl").read_text().splitlines()]
-
-LINE = ["a", 0, 0, 1, 1, [[0, 1]]]
-GOOD = {
-    "width": 2,
-    "height": 1,
-    "dpi": 72.0,
-    "lines": [LINE],
-    "hidden_lines": [LINE],
-    "image_share": 0,
-    "flags": ["hidden_text"],
-}
-INVALID: dict[str, Any] = {
-    "no object": [1],
-    "nothing": {},
-    "more pixels than sent": {**GOOD, "width": 3},
-    "negative size": {**GOOD, "width": -2, "height": -1},
-    "size in words": {**GOOD, "width": "2"},
-    "no share": {**GOOD, "image_share": None},
-    "share of nothing": {**GOOD, "image_share": float("nan")},
-    "lines of numbers": {**GOOD, "lines": [1]},
-    "text that is none": {**GOOD, "lines": [[7, *LINE[1:]]]},
-    "half a character": {**GOOD, "lines": [["\ud800", *LINE[1:]]]},
-    "box off the page": {**GOOD, "lines": [["a", 0, 0, 1, 99, []]]},
-    "hidden line off the page": {**GOOD, "hidden_lines": [["a", 0, 0, 1, 99, []]]},
-    "font of no characters": {**GOOD, "lines": [[*LINE[:5], [[0, 0]]]]},
-    "unnumbered font": {**GOOD, "lines": [[*LINE[:5], [["Arial", 1]]]]},
-    "unknown flag": {**GOOD, "flags": ["pwned"]},
-    "unknown error": {"error": "pwned", "message": "", "cause": ""},
-    "error without words": {"error": "bad_pdf"},
-}
 
 
 @pytest_asyncio.fixture
@@ -65,25 +34,11 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield sandbox
 
 
-def scripted(channel: Channel, arguments: Header) -> None:
-    """A decoding process whose response depends on the name of its file."""
-    while True:
-        request, _ = channel.receive()
-        if request["page"] is None:
-            channel.send({"num_pages": 1})
-            continue
-        response = {"sound": GOOD, **INVALID}.get(Path(request["path"]).name)
-        if response is None:
-            channel._send(b"\0\0\0\x09" + bytes(8) + b"[[[[[[[[[", None)
-        else:
-            channel.send(json.loads(json.dumps(response)), bytes(6))
-
-
 @pytest.mark.parametrize("name", ["sound", "broken JSON", *INVALID])
 async def test_an_invalid_response_kills_the_child_and_fails_its_file(
     tmp_path: Path, sandbox: Sandbox, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox_module, "DECODER", "tests.pages.test_source:scripted")
+    monkeypatch.setattr(sandbox_module, "DECODER", SCRIPTED)
     (tmp_path / name).write_bytes(made.pdf())
     source = await open_document(tmp_path / name, name="s", sandbox=sandbox)
     if name == "sound":
@@ -123,7 +78,7 @@ def open_here(path: Path) -> Iterator[Image.Image]:
 async def test_more_bytes_than_a_page_may_have_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox_module, "DECODER", "tests.pages.test_source:scripted")
+    monkeypatch.setattr(sandbox_module, "DECODER", SCRIPTED)
     (tmp_path / "sound").write_bytes(made.pdf())
     async with Sandbox(PagesConfig(workers=1, max_pixels=1)) as sandbox:
         source = await open_document(tmp_path / "sound", name="s", sandbox=sandbox)

@@ -15,38 +15,15 @@ from typing import Any
 
 import pytest
 
-from dsocr.process.child import Channel, Child, ChildDied, ChildTimeout, Header, limit_cpu_seconds
+from dsocr.process.child import Channel, Child, ChildDied, ChildTimeout
+from tests.process.obedient_child import OBEY
 from tests.processes import is_alive
 from tests.waiting import DEADLINE_SECONDS, wait_until
 
 
-def obey(channel: Channel, arguments: Header) -> None:
-    """The child of these tests: does what each request says."""
-    while True:
-        request, payload = channel.receive()
-        if "sleep" in request:
-            time.sleep(request["sleep"])
-        if "exit" in request:
-            os._exit(request["exit"])
-        if "burn" in request:
-            limit_cpu_seconds(request["burn"])
-            while True:
-                pass
-        if "allocate" in request:
-            try:
-                request["got"] = len(bytearray(request["allocate"]))
-            except MemoryError:
-                request["got"] = None
-        if "print" in request:
-            print(request["print"], flush=True)
-        request["arguments"] = arguments
-        request["environment"] = os.environ.get("DSOCR_TEST_CHILD")
-        channel.send(request, bytes(reversed(payload)))
-
-
 @contextmanager
 def child(**options: object) -> Iterator[Child]:
-    one = Child("tests.process.test_child:obey", {"given": 1}, **options)  # type: ignore[arg-type]
+    one = Child(OBEY, {"given": 1}, **options)  # type: ignore[arg-type]
     try:
         yield one
     finally:
@@ -152,7 +129,7 @@ async def test_a_child_may_be_killed_from_many_threads_at_once() -> None:
 def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
     script = (
         "import time; from dsocr.process.child import Child\n"
-        "one = Child('tests.process.test_child:obey'); one.call({}, timeout=60)\n"
+        "one = Child('tests.process.obedient_child:obey'); one.call({}, timeout=60)\n"
         "print(one.pid, flush=True); time.sleep(60)\n"
     )
     parent = subprocess.Popen(

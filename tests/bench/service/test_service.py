@@ -32,6 +32,7 @@ def launch(tmp_path: Path) -> Launch:
     return Launch(tmp_path, checkpoint, "bench.service.stand_in:main", TOKENS)
 
 
+@pytest.mark.slow
 def test_every_row_reads_all_its_pages(launch: Launch, corpus: Corpus) -> None:
     with Server(launch, start_seconds=SECONDS) as server:
         context = Context(server, corpus, SECONDS)

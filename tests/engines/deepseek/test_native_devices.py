@@ -34,6 +34,7 @@ def supervisors(pool: EnginePool) -> list[Supervisor]:
     return found
 
 
+@pytest.mark.slow
 async def test_killing_one_of_two_workers_under_fifty_pages_loses_none(tmp_path: Path) -> None:
     config = RuntimeConfig(
         model_path=write_reading_checkpoint(tmp_path), device="cpu,cpu", max_num_seqs=24

@@ -9,7 +9,10 @@ from dsocr.runtime.kernels.sam_attention import sam_attention, sam_attention_fus
 from tests.runtime.kernels.conftest import Draw
 
 HEADS, DIM = 2, 16
-SQUARES = [(8, 8), (18, 18), (20, 14), (9, 3), (34, 17), (32, 17)]
+SQUARES = [
+    *((8, 8), (18, 18), (20, 14), (9, 3)),
+    *(pytest.param(*square, marks=pytest.mark.slow) for square in ((34, 17), (32, 17))),
+]
 """Side and window: small and large, windows that divide the image and that extend beyond it."""
 
 

@@ -121,6 +121,7 @@ def test_a_side_without_queries_is_refused(ocr2_model: DeepseekOcr2) -> None:
         ocr2_model.vision(torch.zeros(1, 3, 640, 640))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not INSTALLED, reason="needs triton")
 def test_the_encoder_by_kernels_sees_what_the_plain_one_sees(ocr2_checkpoint: Path) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
