@@ -112,7 +112,9 @@ def cpu_seconds(work: Callable[[], Any], repeat: int) -> float:
     found = []
     for _ in range(repeat):
         began = time.process_time()
-        to_json(work())
+        result = work()
+        if not isinstance(result, bytes):  # Azure's is JSON already
+            to_json(result)
         found.append(time.process_time() - began)
     return min(found)
 

@@ -4,13 +4,13 @@ as LaTeX."""
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from typing import BinaryIO
 
 from dsocr.exports import Assets
 from dsocr.exports.markdown import page_text
 from dsocr.exports.markup.footnotes import footnotes_as_text
 from dsocr.exports.markup.safe_html import to_safe_html
+from dsocr.exports.markup.tags import SafeHtmlReader
 from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.exports.tables.grid import Grid, GridBuilder, GridCell
 from dsocr.types import Document
@@ -39,17 +39,15 @@ def write(
 
 def plain(markdown: str) -> str:
     """The text of a markdown page: its words without markup."""
-    parser = _TextParser()
-    parser.feed(to_safe_html(markdown))
-    parser.close()
-    return parser.text()
+    reader = _TextReader()
+    reader.feed(to_safe_html(markdown))
+    return reader.text()
 
 
-class _TextParser(HTMLParser):
+class _TextReader(SafeHtmlReader):
     """Collects the text of safe HTML. A table is built as a grid and written row by row."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self._parts: list[str] = []
         self._newlines = 0  # to write before the next words
         self._table: GridBuilder | None = None
