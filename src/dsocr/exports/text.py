@@ -9,10 +9,11 @@ from typing import BinaryIO
 from dsocr.exports import Assets
 from dsocr.exports.markdown import page_text
 from dsocr.exports.markup.footnotes import footnotes_as_text
-from dsocr.exports.markup.safe_html import to_safe_html
+from dsocr.exports.markup.safe_html import MAX_PAGE, to_safe_html
 from dsocr.exports.markup.tags import SafeHtmlReader
 from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.exports.tables.grid import Grid, GridBuilder, GridCell
+from dsocr.exports.tables.plain_tables import whole_table
 from dsocr.types import Document
 
 PAGE_BREAK = "\n\f"
@@ -39,6 +40,9 @@ def write(
 
 def plain(markdown: str) -> str:
     """The text of a markdown page: its words without markup."""
+    table = whole_table(markdown) if markdown.startswith("<table>") else None
+    if table is not None and len(markdown) <= MAX_PAGE:
+        return _trimmed(grid_text(table))
     reader = _TextReader()
     reader.feed(to_safe_html(markdown))
     return reader.text()
@@ -93,8 +97,7 @@ class _TextReader(SafeHtmlReader):
             self._write(words)
 
     def text(self) -> str:
-        lines = "".join(self._parts).split("\n")
-        return "\n".join(line.rstrip() for line in lines).strip("\n")
+        return _trimmed("".join(self._parts))
 
     def _start_table(self) -> None:
         self._table_depth += 1
@@ -126,6 +129,11 @@ class _TextReader(SafeHtmlReader):
         if self._lists and (number := self._lists[-1]) is not None:
             self._marker = f"{number}. "
             self._lists[-1] = number + 1
+
+
+def _trimmed(text: str) -> str:
+    """Without blanks at the end of its lines and without empty lines around it."""
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
 
 
 def _first_number(attrs: list[tuple[str, str | None]]) -> int:

@@ -6,15 +6,17 @@ of an object for each.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
 
 from pydantic_core import to_json
 
 from dsocr.exports.layout.words import word_edges
-from dsocr.types import TextLine
+from dsocr.types import TextLine, WordScore
 
 UNMEASURED = 1.0
 """The confidence of a text layer's words, and where the engine measures nothing."""
+MAX_KEPT = 30_000
+"""Numbers; pages have their sizes in common."""
 
 
 def utf16_length(text: str) -> int:
@@ -29,37 +31,49 @@ def words_json(
     text, box, written, at = line.text, line.box, [], 0
     top, bottom = repr(polygon[1]), repr(polygon[5])
     scores = {begin: int(score * 10_000 + 0.5) for begin, _, score in line.words}
+    whole = UNMEASURED if line.confidence is None else line.confidence
     needs_escapes = not text.isprintable() or '"' in text or "\\" in text
     counts_units = is_utf16 and not text.isascii()
-    for word, left, right in word_edges(text, box.x0 * width * 10, box.x1 * width * 10):
+    first, last = box.x0 * width * 10 + 0.5, box.x1 * width * 10 + 0.5
+    for word, left, right in word_edges(text, first, last):
         at = text.index(word, at)
-        x0, x1 = _in_tenths(int(left + 0.5)), _in_tenths(int(right + 0.5))
-        content = to_json(word).decode() if needs_escapes else f'"{word}"'
-        confidence = _in_ten_thousandths(scores[at] if at in scores else _score_around(line, at))
+        x0, x1 = _in_tenths[int(left)], _in_tenths[int(right)]
+        content = to_json(word).decode()[1:-1] if needs_escapes else word
+        score = scores[at] if at in scores else _score_around(line.words, at, whole)
         offset, length = start + at, len(word)
         if counts_units:
             offset, length = start + utf16_length(text[:at]), utf16_length(word)
         written.append(
-            f'{{"content":{content},'
+            f'{{"content":"{content}",'
             f'"polygon":[{x0},{top},{x1},{top},{x1},{bottom},{x0},{bottom}],'
-            f'"confidence":{confidence},"span":{{"offset":{offset},"length":{length}}}}}'
+            f'"confidence":{_in_ten_thousandths[score]},'
+            f'"span":{{"offset":{offset},"length":{length}}}}}'
         )
         at += len(word)
     return written
 
 
-def _score_around(line: TextLine, at: int) -> int:
+def _score_around(words: Sequence[WordScore], at: int, whole: float) -> int:
     """Ten thousandths, of the scored word around this place of the text, else of the line."""
-    whole = UNMEASURED if line.confidence is None else line.confidence
-    around = (score for start, end, score in line.words if start <= at < end)
-    return int(next(around, whole) * 10_000 + 0.5)
+    for start, end, score in words:
+        if start <= at < end:
+            return int(score * 10_000 + 0.5)
+    return int(whole * 10_000 + 0.5)
 
 
-@lru_cache(1 << 15)
-def _in_tenths(number: int) -> str:
-    return repr(number / 10)
+class _Quotients(dict[int, str]):
+    """Whole numbers divided by `divisor`, as JSON, each written once."""
+
+    def __init__(self, divisor: int) -> None:
+        super().__init__()
+        self._divisor = divisor
+
+    def __missing__(self, number: int) -> str:
+        written = repr(number / self._divisor)
+        if len(self) < MAX_KEPT:
+            self[number] = written
+        return written
 
 
-@lru_cache(10_001)
-def _in_ten_thousandths(number: int) -> str:
-    return repr(number / 10_000)
+_in_tenths = _Quotients(10)
+_in_ten_thousandths = _Quotients(10_000)
