@@ -65,6 +65,16 @@ def test_a_whole_table_has_the_text_that_the_parser_of_html_finds() -> None:
     assert whole_table("<table><tr><td>a</td></tr></table> b") is None
 
 
+def test_headings_and_formulas_have_the_text_that_the_parsers_find() -> None:
+    rng = random.Random(21)
+    parts = ["a", " ", "1. ", "- ", '"', ":", "x^2", "\\frac{b}{c}", "\\{", "\u3000", "[", "*", "<"]
+    texts = ["".join(rng.choices(parts, k=rng.randrange(6))) for _ in range(100)]
+    for text in [*(f"## {text}" for text in texts), *(f"\\[{text}\\]" for text in texts)]:
+        reader = _TextReader()
+        reader.feed(to_safe_html(text))
+        assert plain(text) == reader.text()
+
+
 def test_cells_that_span_rows_or_columns_leave_the_others_in_their_columns() -> None:
     table = (
         "<table><tr><td rowspan=2>a</td><td colspan=2>b</td><td rowspan=3>c</td></tr>"

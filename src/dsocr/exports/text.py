@@ -9,7 +9,7 @@ from typing import BinaryIO
 from dsocr.exports import Assets
 from dsocr.exports.markdown import page_text
 from dsocr.exports.markup.footnotes import footnotes_as_text
-from dsocr.exports.markup.safe_html import MAX_PAGE, to_safe_html
+from dsocr.exports.markup.safe_html import MAX_FORMULA, MAX_PAGE, to_safe_html
 from dsocr.exports.markup.tags import SafeHtmlReader
 from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.exports.tables.grid import Grid, GridBuilder, GridCell
@@ -19,6 +19,11 @@ from dsocr.types import Document
 PAGE_BREAK = "\n\f"
 """Between two pages: the form feed that plain-text tools know."""
 
+_SIMPLE = re.compile(
+    r"#{1,6} (?P<heading>[^\\<>&*_`#\[\]|~!$\x00-\x1f\x7f]*)"
+    rf"|(?P<formula>\\\[(?:[^\\\[\]<>&\x00-\x1f]|\\[a-zA-Z{{}}]){{1,{MAX_FORMULA}}}\\\])"
+)
+"""A heading without other markup, or a formula of one line: no parser changes them."""
 _PARAGRAPHS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "blockquote", "pre", "table"}
 _LINES = {"li", "br", "hr"}
 _LISTS = {"ul", "ol"}
@@ -40,6 +45,8 @@ def write(
 
 def plain(markdown: str) -> str:
     """The text of a markdown page: its words without markup."""
+    if found := _SIMPLE.fullmatch(markdown):
+        return (found["formula"] or found["heading"]).strip()
     table = whole_table(markdown) if markdown.startswith("<table>") else None
     if table is not None and len(markdown) <= MAX_PAGE:
         return _trimmed(grid_text(table))
