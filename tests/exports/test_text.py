@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import random
 from functools import partial
 
 from dsocr import exports
-from dsocr.exports.text import plain
+from dsocr.exports.markup.safe_html import to_safe_html
+from dsocr.exports.tables.plain_tables import whole_table
+from dsocr.exports.text import _TextReader, plain
 from tests.exports.documents import document, page
 
 render = partial(exports.render, format="text")
@@ -26,6 +29,50 @@ def test_nested_lists_have_no_empty_lines() -> None:
 def test_a_table_becomes_lines_of_cells_parted_by_tabs() -> None:
     table = "<table><tr><td>a &lt; b</td><td>c</td></tr><tr><td>d</td><td>e</td></tr></table>"
     assert plain(table) == "a < b\tc\nd\te"
+
+
+CELLS = [
+    "a",
+    " b ",
+    "",
+    "x\n y",
+    "&lt;i&gt; &amp;amp; R&D &copy &nbsp;",
+    "*s* _u_ `c` \\(f\\)",
+    "| - |",
+    "é\u2028",
+] + ["&#1;", "\n\n", "\x0b", "\0", "\r\n", "\t#"]
+OPENED = ["<td>", "<th>", "<td rowspan=2>", '<td rowspan="2" colspan="3">', "<td colspan=0>"]
+
+
+def some_table(rng: random.Random) -> str:
+    def cell() -> str:
+        opened = rng.choice(OPENED)
+        return f"{opened}{rng.choice(CELLS)}</{opened[1:3]}>{rng.choice(['', '', ' ', chr(10)])}"
+
+    rows = ["".join(cell() for _ in range(rng.randrange(4))) for _ in range(rng.randrange(4))]
+    return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def test_a_whole_table_has_the_text_that_the_parser_of_html_finds() -> None:
+    rng = random.Random(21)
+    tables = [some_table(rng) for _ in range(150)]
+    taken = [table for table in tables if whole_table(table) is not None]
+    assert 30 < len(taken) < 120
+    for table in taken:
+        reader = _TextReader()
+        reader.feed(to_safe_html(table))
+        assert plain(table) == reader.text()
+    assert whole_table("<table><tr><td>a</td></tr></table> b") is None
+
+
+def test_headings_and_formulas_have_the_text_that_the_parsers_find() -> None:
+    rng = random.Random(21)
+    parts = ["a", " ", "1. ", "- ", '"', ":", "x^2", "\\frac{b}{c}", "\\{", "\u3000", "[", "*", "<"]
+    texts = ["".join(rng.choices(parts, k=rng.randrange(6))) for _ in range(100)]
+    for text in [*(f"## {text}" for text in texts), *(f"\\[{text}\\]" for text in texts)]:
+        reader = _TextReader()
+        reader.feed(to_safe_html(text))
+        assert plain(text) == reader.text()
 
 
 def test_cells_that_span_rows_or_columns_leave_the_others_in_their_columns() -> None:

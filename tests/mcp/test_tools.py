@@ -17,7 +17,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from dsocr.mcp.service import TIMEOUT, Service
+from dsocr.mcp.service import TIMEOUT, Service, ServiceFailed
 from tests.fakes import pdf, png
 from tests.mcp.conftest import KEYS, McpService
 
@@ -208,3 +208,13 @@ async def test_document_of_a_url_is_fetched_by_the_service(
         assert [page["text"] for page in read["pages"]] == ["page two"]
         refused = await refusal(client, "read_document", source="file:///etc/passwd")
         assert "configured folder" in refused
+
+
+async def test_full_queue_says_how_long_to_wait() -> None:
+    body = {"error": {"code": "queue_full", "message": "Too many requests are waiting."}}
+    busy = httpx.MockTransport(
+        lambda request: httpx.Response(429, json=body, headers={"Retry-After": "7"})
+    )
+    async with httpx.AsyncClient(transport=busy, base_url="http://service") as http:
+        with pytest.raises(ServiceFailed, match=r"waiting\. Wait 7 seconds"):
+            await Service(http).job("a" * 32)

@@ -4,20 +4,26 @@ as LaTeX."""
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from typing import BinaryIO
 
 from dsocr.exports import Assets
 from dsocr.exports.markdown import page_text
 from dsocr.exports.markup.footnotes import footnotes_as_text
-from dsocr.exports.markup.safe_html import to_safe_html
+from dsocr.exports.markup.safe_html import MAX_FORMULA, MAX_PAGE, to_safe_html
+from dsocr.exports.markup.tags import SafeHtmlReader
 from dsocr.exports.options import DEFAULTS, ExportOptions
 from dsocr.exports.tables.grid import Grid, GridBuilder, GridCell
+from dsocr.exports.tables.plain_tables import whole_table
 from dsocr.types import Document
 
 PAGE_BREAK = "\n\f"
 """Between two pages: the form feed that plain-text tools know."""
 
+_SIMPLE = re.compile(
+    r"#{1,6} (?P<heading>[^\\<>&*_`#\[\]|~!$\x00-\x1f\x7f]*)"
+    rf"|(?P<formula>\\\[(?:[^\\\[\]<>&\x00-\x1f]|\\[a-zA-Z{{}}]){{1,{MAX_FORMULA}}}\\\])"
+)
+"""A heading without other markup, or a formula of one line: no parser changes them."""
 _PARAGRAPHS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "blockquote", "pre", "table"}
 _LINES = {"li", "br", "hr"}
 _LISTS = {"ul", "ol"}
@@ -39,17 +45,20 @@ def write(
 
 def plain(markdown: str) -> str:
     """The text of a markdown page: its words without markup."""
-    parser = _TextParser()
-    parser.feed(to_safe_html(markdown))
-    parser.close()
-    return parser.text()
+    if found := _SIMPLE.fullmatch(markdown):
+        return (found["formula"] or found["heading"]).strip()
+    table = whole_table(markdown) if markdown.startswith("<table>") else None
+    if table is not None and len(markdown) <= MAX_PAGE:
+        return _trimmed(grid_text(table))
+    reader = _TextReader()
+    reader.feed(to_safe_html(markdown))
+    return reader.text()
 
 
-class _TextParser(HTMLParser):
+class _TextReader(SafeHtmlReader):
     """Collects the text of safe HTML. A table is built as a grid and written row by row."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self._parts: list[str] = []
         self._newlines = 0  # to write before the next words
         self._table: GridBuilder | None = None
@@ -95,8 +104,7 @@ class _TextParser(HTMLParser):
             self._write(words)
 
     def text(self) -> str:
-        lines = "".join(self._parts).split("\n")
-        return "\n".join(line.rstrip() for line in lines).strip("\n")
+        return _trimmed("".join(self._parts))
 
     def _start_table(self) -> None:
         self._table_depth += 1
@@ -128,6 +136,11 @@ class _TextParser(HTMLParser):
         if self._lists and (number := self._lists[-1]) is not None:
             self._marker = f"{number}. "
             self._lists[-1] = number + 1
+
+
+def _trimmed(text: str) -> str:
+    """Without blanks at the end of its lines and without empty lines around it."""
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
 
 
 def _first_number(attrs: list[tuple[str, str | None]]) -> int:

@@ -113,6 +113,9 @@ def checked_id(job_id: str) -> str:
 def _failure(response: httpx.Response) -> ServiceFailed:
     try:
         error = response.json()["error"]
-        return ServiceFailed(str(error["code"]), str(error["message"]))
+        message = str(error["message"])
+        if seconds := response.headers.get("retry-after"):
+            message += f" Wait {seconds} seconds before the next call."
+        return ServiceFailed(str(error["code"]), message)
     except (ValueError, KeyError, TypeError):
         return ServiceFailed("unexpected", f"The service answered {response.status_code}.")

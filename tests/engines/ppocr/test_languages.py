@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from dsocr.config import BadSetting, Settings
+from dsocr.engines.ppocr.scripts.language_codes import LANGUAGE_CODES
 from dsocr.engines.ppocr.scripts.languages import (
     LANGUAGES,
+    PPOCR_LANGUAGES,
     candidates_of,
     language_of_script,
     parse_languages,
@@ -15,6 +17,10 @@ from dsocr.options import OptionLimits, build_options, change_options
 
 def test_codes_names_and_models_name_a_language() -> None:
     assert parse_languages("ko, Arabic,tha,EN,ko,") == ("ko", "ar", "th", "en")
+    assert parse_languages("eng,ger,chi_sim,fas") == ("en", "de", "zh", "fa")
+    known = {*LANGUAGES, *PPOCR_LANGUAGES}
+    assert set(LANGUAGE_CODES.values()) == known
+    assert {language.model for language in LANGUAGES.values()} <= set(LANGUAGE_CODES)
 
 
 def test_an_unknown_language_is_refused_with_the_nearest_one_and_all_known() -> None:

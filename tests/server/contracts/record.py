@@ -26,10 +26,13 @@ from tests.server.conftest import settings_with
 CLIENTS = Path(__file__).parent / "clients"
 RECORDED = Path(__file__).parents[2] / "data" / "contracts"
 KEY = "secret"
-OWN_HEADERS = ("host", "content-length", "connection", "transfer-encoding")
+OWN_HEADERS = ("host", "content-length", "connection", "transfer-encoding", "upgrade")
+SOCKET_HEADERS = "sec-websocket-"
 """Of the connection, not of the request."""
 MACHINE_HEADERS = ("x-ms-client-request-id",)
 """Made of the machine's network address."""
+MAX_BODY = 8_000
+"""Bytes. A larger one is a picture of a page, in which the fake engine finds no words."""
 MACHINE = re.compile(r"\((?:Linux|macOS|Windows)[^)]*\)")
 
 
@@ -40,7 +43,7 @@ class Recorder:
         self._app, self._requests = app, requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         parts: list[bytes] = []
@@ -53,8 +56,7 @@ class Recorder:
             return message
 
         async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                found["status"] = message["status"]
+            _note(found, message)
             await send(message)
 
         await self._app(scope, heard, sent)
@@ -62,16 +64,29 @@ class Recorder:
             found["body"] = b"".join(parts).decode("latin-1")
 
 
+def _note(found: dict[str, Any], message: Message) -> None:
+    """Keeps the status of an answer, and the last state that a web socket sends."""
+    kind = message["type"]
+    if kind == "http.response.start":
+        found["status"] = message["status"]
+    elif kind == "websocket.accept":
+        found["status"] = 101
+    elif kind == "websocket.close":
+        found.setdefault("status", 403)
+    elif kind == "websocket.send":
+        found["state"] = json.loads(message["text"])["task"]["task_status"]
+
+
 def _head(scope: Scope) -> dict[str, Any]:
     query = scope["query_string"].decode()
     headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
     return {
-        "method": scope["method"],
+        "method": scope.get("method", "WEBSOCKET"),
         "path": scope["path"] + (f"?{query}" if query else ""),
         "headers": {
             name: MACHINE.sub("(Linux)", value)
             for name, value in headers.items()
-            if name not in OWN_HEADERS + MACHINE_HEADERS
+            if name not in OWN_HEADERS + MACHINE_HEADERS and not name.startswith(SOCKET_HEADERS)
         },
     }
 
@@ -90,7 +105,8 @@ def record(client: str, python: str, package: str) -> None:
             command = [python, script, f"http://127.0.0.1:{port}", KEY, photo, document]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     version = json.loads(done.stdout)["version"]
-    recorded = {"client": f"{package} {version}", "requests": requests}
+    kept = [each for each in requests if len(each.get("body", "")) <= MAX_BODY]
+    recorded = {"client": f"{package} {version}", "requests": kept}
     text = json.dumps(recorded, indent=1).replace(f"127.0.0.1:{port}", "127.0.0.1:8000")
     (RECORDED / f"{package}.json").write_text(text + "\n")
 

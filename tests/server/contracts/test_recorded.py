@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from dsocr.server.app import create_app
 from tests.fakes import FakeEngine
@@ -27,6 +29,8 @@ LINK = re.compile(r"http://[^\"]*/content\?expires=\d+&signature=[0-9a-f]+")
 JOB_ID = re.compile(r"(?<=/)[0-9a-f]{32}(?=[./?]|$)")
 TEXTS = ("printed words", "first page", "second page")
 KEY = "secret"
+DRAWS_AGAIN = "liteparse"
+"""It sends a picture of its own, in which the fake engine finds no words."""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,14 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     app = create_app(settings, create_engine=lambda name, config: FakeEngine())
     with TestClient(app, raise_server_exceptions=False) as http:
         yield http
+
+
+@dataclass(frozen=True)
+class SocketAnswer:
+    """What a web socket got: the status of the request, and the last state of the task."""
+
+    status_code: int
+    text: str = ""
 
 
 class Replay:
@@ -52,6 +64,8 @@ class Replay:
         if JOB_ID.search(path):
             path = JOB_ID.sub(self._job_id, path)
             wait_until(self._has_ended)
+        if recorded["method"] == "WEBSOCKET":
+            return self._follow(path, recorded["headers"])
         body = LINK.sub(lambda _: self._link, recorded.get("body", ""))
         if "file_id" in body:
             body = FILE_ID.sub(lambda _: self._file_id, body)
@@ -60,6 +74,17 @@ class Replay:
         )
         self._keep_ids(path, answer)
         return answer
+
+    def _follow(self, path: str, headers: dict[str, str]) -> SocketAnswer:
+        """Receives until the service closes the socket, or refuses it."""
+        state, status = "", 403
+        try:
+            with self._http.websocket_connect(path, headers=headers) as socket:
+                status = 101
+                while True:
+                    state = socket.receive_json()["task"]["task_status"]
+        except WebSocketDisconnect:
+            return SocketAnswer(status, state)
 
     def _has_ended(self) -> bool:
         job = self._http.get(f"/api/jobs/{self._job_id}", headers={"X-Api-Key": KEY}).json()
@@ -94,4 +119,8 @@ def test_recorded_requests_are_answered_as_when_they_were_recorded(
         answer = replay.send(recorded)
         assert answer.status_code == recorded["status"], (recorded["path"], answer.text)
         found = answer.text.replace("\\n", " ")  # the lines of a narrow block, as JSON
+        assert answer.text == recorded.get("state", answer.text)
+        if name == DRAWS_AGAIN:
+            assert answer.json() == {"results": []}
+            continue
         assert not reads(recorded) or any(text in found for text in TEXTS), answer.text

@@ -65,6 +65,9 @@ def lines_by_block(page: PageResult) -> tuple[dict[int, list[TextLine]], list[Te
 
 def surrounding(boxes: Iterable[Box]) -> Box:
     """The smallest box around all; there must be one."""
+    boxes = tuple(boxes)
+    if len(boxes) == 1:
+        return boxes[0]
     x0, y0, x1, y1 = zip(*((box.x0, box.y0, box.x1, box.y1) for box in boxes), strict=True)
     return Box(min(x0), min(y0), max(x1), max(y1))
 

@@ -21,18 +21,43 @@ _BLANK = BLANK / 1000
 
 def words_of(line: TextLine) -> list[tuple[str, Box]]:
     """The words of the line in the order of its text, each with its box."""
-    words = line.text.split()
+    box = line.box
+    return [
+        (word, Box(left, box.y0, right, box.y1))
+        for word, left, right in word_edges(line.text, box.x0, box.x1)
+    ]
+
+
+def word_edges(text: str, left: float, right: float) -> list[tuple[str, float, float]]:
+    """The words of a line between these edges in the order of its text, each with its own edges."""
+    words = text.split()
     if len(words) < 2:
-        return [(word, line.box) for word in words]
+        return [(word, left, right) for word in words]
     widths = [text_width(word) for word in words]
-    unit = (line.box.x1 - line.box.x0) / (sum(widths) + _BLANK * (len(words) - 1))
-    boxes: dict[int, Box] = {}
-    left = line.box.x0
-    for place in range(len(words)) if line.text.isascii() else visual_order(words):
-        right = min(left + widths[place] * unit, line.box.x1)
-        boxes[place] = Box(left, line.box.y0, right, line.box.y1)
-        left = min(right + _BLANK * unit, line.box.x1)
-    return [(word, boxes[place]) for place, word in enumerate(words)]
+    unit = (right - left) / (sum(widths) + _BLANK * (len(words) - 1))
+    if text.isascii():
+        return _placed(words, widths, left, right, unit)
+    order = visual_order(words)
+    ordered = [words[place] for place in order], [widths[place] for place in order]
+    placed = _placed(*ordered, left, right, unit)
+    return [edges for _, edges in sorted(zip(order, placed, strict=True))]
+
+
+def _placed(
+    words: list[str], widths: list[float], left: float, right: float, unit: float
+) -> list[tuple[str, float, float]]:
+    """From left to right. Rounding errors put no edge behind `right`."""
+    blank = _BLANK * unit
+    placed = []
+    for word, width in zip(words, widths, strict=True):
+        end = left + width * unit
+        if end > right:
+            end = right
+        placed.append((word, left, end))
+        left = end + blank
+        if left > right:
+            left = right
+    return placed
 
 
 @lru_cache(4096)

@@ -79,6 +79,13 @@ class GridBuilder:
         elif tag in _LINE_TAGS:
             self.data("\n")
 
+    def cell(self, text: str, attributes: Attributes, *, is_header: bool) -> None:
+        """A cell that has no tags inside."""
+        self._end_cell()
+        self._start_cell(dict(attributes), is_header=is_header)
+        self.data(text)
+        self._end_cell()
+
     def end_tag(self, tag: str) -> None:
         if tag in ("td", "th", "tr", "table"):
             self._end_cell()

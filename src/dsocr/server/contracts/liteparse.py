@@ -27,6 +27,9 @@ from dsocr.types import PageResult, ReadOptions
 
 router = locked_router("liteparse")
 
+DEFAULT_LANGUAGES = ("en", "eng")
+"""What the client sends if no language is chosen: the engine finds the languages of the page."""
+
 
 class LiteparseErrorAnswer(BaseModel):
     error: str
@@ -45,7 +48,9 @@ class LiteparseAnswer(BaseModel):
 class LiteparseOptions(FormOptions):
     language_field = "language"
     language: str = ""
-    """ISO 639-1."""
+
+    def languages(self) -> list[str]:
+        return [] if self.language in DEFAULT_LANGUAGES else super().languages()
 
 
 def liteparse_error(error: ErrorInfo) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from typing import Any
 
 from starlette.testclient import TestClient
 
+from dsocr.server.contracts.azure.words import words_json
+from dsocr.types import Box, TextLine
 from tests.fakes import pdf, png
 from tests.server.conftest import Client
 from tests.waiting import wait_until
@@ -77,6 +80,19 @@ def test_offsets_may_count_utf_16_units(client: Client) -> None:
         found = result(http, operation(counted))["analyzeResult"]
     assert found["stringIndexType"] == "utf16CodeUnit"
     assert [word["span"]["offset"] for word in found["pages"][0]["words"]] == [0, 3]
+
+
+def test_words_are_json_whatever_their_letters() -> None:
+    text = 'a"b\tc\\d \u2028 \U0001f600 e'
+    line = TextLine(text, Box(0.1, 0.1, 0.9, 0.2), 0.5, ((0, 3, 0.98765432), (4, 7, 0.25)))
+    polygon = [10.0, 20.0, 90.0, 20.0, 90.0, 40.0, 10.0, 40.0]
+    words = [json.loads(word) for word in words_json(line, polygon, 100, 7, is_utf16=False)]
+    units = [json.loads(word)["span"] for word in words_json(line, polygon, 100, 7, is_utf16=True)]
+    assert [word["content"] for word in words] == text.split()
+    assert [word["confidence"] for word in words] == [0.9877, 0.25, 0.5, 0.5]
+    assert [word["span"]["offset"] - 7 for word in words] == [0, 4, 10, 12]
+    assert units[2:] == [{"offset": 17, "length": 2}, {"offset": 20, "length": 1}]
+    assert words[0]["polygon"][::7] == [10.0, 40.0] and words[-1]["polygon"][2] == 90.0
 
 
 def test_markdown_pages_and_a_raw_body_are_honoured(client: Client) -> None:

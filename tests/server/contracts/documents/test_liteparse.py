@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from dsocr.server.contracts.liteparse import LiteparseOptions
 from tests.fakes import pdf, png
 from tests.server.conftest import Client
 
@@ -16,6 +17,11 @@ def test_liteparse_gets_lines_in_pixels(client: Client) -> None:
     assert [line["text"] for line in lines] == ["one two", "three"]
     assert lines[0]["bbox"] == [6, 0, 54, 32]
     assert "x-ignored-options" not in answer.headers
+
+
+def test_default_language_of_liteparse_leaves_the_choice_to_the_engine() -> None:
+    assert LiteparseOptions(language="eng").languages() == []
+    assert LiteparseOptions(language="deu").languages() == ["deu"]
 
 
 def test_liteparse_errors_have_one_field(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""The same document has the same words, whichever contract it is read by."""
+"""What holds for every contract: a document has the same words, and a full queue says so."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from dsocr.server.admission import AdmissionLimiter
 from tests.fakes import pdf
 from tests.waiting import wait_until
 
@@ -133,3 +134,72 @@ CONTRACTS = (
 def test_document_has_the_same_words_by_every_contract(shared: TestClient, read: Read) -> None:
     found = read(shared).replace("---", " ").replace("#", " ")
     assert found.split() == WORDS
+
+
+FORM = {"file": FORM_FILE}
+FORMS = {"files": FORM_FILE}
+CHAT = {
+    "messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": DATA_URL}}]}]
+}
+INPUT = [{"role": "user", "content": [{"type": "input_file", "file_data": DATA_URL}]}]
+SOURCES = {"sources": [{"kind": "file", "base64_string": BASE64}]}
+PREBUILT_READ = "/documentintelligence/documentModels/prebuilt-read:analyze"
+DOCLING = {"detail"}
+MINERU = {"error", "detail"}
+OPENAI = {"error.message", "error.type", "error.param", "error.code"}
+MARKER = {"success", "error"}
+MISTRAL = {"object", "message", "type", "param", "code"}
+TIKA = {"status", "error", "message"}
+Sent = dict[str, Any]
+REFUSED: tuple[tuple[str, str, Sent, set[str]], ...] = (
+    ("POST", "/v1/chat/completions", {"json": CHAT}, OPENAI),
+    ("POST", "/v1/chat/completions", {"json": CHAT | {"stream": True}}, OPENAI),
+    ("POST", "/v1/responses", {"json": {"input": INPUT}}, OPENAI),
+    ("POST", "/v1/ocr", {"json": {"document": {"document_url": DATA_URL}}}, MISTRAL),
+    ("POST", "/v1/files", {"files": FORM, "data": {"purpose": "ocr"}}, MISTRAL),
+    ("PUT", "/tika", {"content": PDF}, TIKA),
+    ("PUT", "/rmeta/text", {"content": PDF}, TIKA),
+    ("PUT", "/process", {"content": PDF}, {"detail"}),
+    ("POST", "/v1/convert/file", {"files": FORMS}, DOCLING),
+    ("POST", "/v1/convert/source", {"json": SOURCES}, DOCLING),
+    ("POST", "/v1/chunk/hybrid/file", {"files": FORMS}, DOCLING),
+    ("POST", "/v1/convert/file/async", {"files": FORMS}, DOCLING),
+    (
+        "POST",
+        PREBUILT_READ,
+        {"json": {"base64Source": BASE64}},
+        {"error.code", "error.message", "error.innererror"},
+    ),
+    ("POST", "/file_parse", {"files": FORMS}, MINERU),
+    ("POST", "/tasks", {"files": FORMS}, MINERU),
+    ("POST", "/ocr", {"files": FORM}, {"error"}),
+    ("POST", "/marker/upload", {"files": FORM}, MARKER),
+    ("POST", "/api/v1/marker", {"files": FORM}, MARKER),
+    ("POST", "/layout-parsing", {"json": {"file": BASE64}}, {"logId", "errorCode", "errorMsg"}),
+)
+
+
+def fields_of(body: dict[str, Any]) -> set[str]:
+    """The names of the fields; those of an object `error` inside it."""
+    if isinstance(body.get("error"), dict):
+        return {f"error.{name}" for name in body["error"]}
+    return set(body)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "request_", "fields"), REFUSED, ids=lambda each: str(each)[:24]
+)
+def test_full_queue_is_an_error_of_the_contract_with_a_time_to_wait(
+    shared: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    request_: Sent,
+    fields: set[str],
+) -> None:
+    full = AdmissionLimiter(max_requests=lambda: 0, max_bytes=lambda: 0)
+    for name in ("admission", "uploads"):
+        monkeypatch.setattr(shared.app.state.service, name, full)  # type: ignore[attr-defined]
+    answer = shared.request(method, path, **request_)
+    assert (answer.status_code, fields_of(answer.json())) == (429, fields), answer.text
+    assert int(answer.headers["retry-after"]) > 0

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from dsocr.engines.ppocr.scripts.language_codes import LANGUAGE_CODES
+
 TESSDATA = Path(__file__).parent / "tessdata"
 """The networks that come with this package; `NOTICE.md` there says where they are from."""
 
@@ -105,7 +107,8 @@ def language_of_script(readings: Sequence[tuple[Language, str]]) -> Language:
 
 
 def parse_languages(text: str) -> tuple[str, ...]:
-    """The codes of `ko,ar`, in this order, each once. Names and Tesseract's codes are known too.
+    """The codes of `ko,ar`, in this order, each once. Names, the codes of ISO 639-2 and -3, and
+    Tesseract's names are known too.
 
     Raises `ValueError`, naming the nearest language and all that are known.
     """
@@ -140,8 +143,8 @@ def _code_of(word: str) -> str:
 
 def _names() -> dict[str, str]:
     """Everything by which a language is known, in lower case -> its code."""
-    names = {code: code for code in (*LANGUAGES, *PPOCR_LANGUAGES)}
+    names = {code: code for code in (*LANGUAGES, *PPOCR_LANGUAGES)} | LANGUAGE_CODES
     names |= {name.lower(): code for code, name in PPOCR_LANGUAGES.items()}
     for code, language in LANGUAGES.items():
-        names |= {language.name.lower(): code, language.model: code}
+        names[language.name.lower()] = code
     return names

@@ -9,13 +9,13 @@ from typing import Annotated, Any, BinaryIO, Literal
 
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
 
 from dsocr.errors import InvalidField
 from dsocr.jobs.job import Job
 from dsocr.pipeline.page_ranges import parse_page_ranges
-from dsocr.server.contracts.azure.result import StringIndex, analyzed
+from dsocr.server.contracts.azure.result import StringIndex, analyzed, merged
 from dsocr.server.contracts.body import (
-    LargeJson,
     ignored_headers,
     received_json,
     stored_data,
@@ -166,13 +166,15 @@ async def analyze_result(
     if body["status"] == "failed":
         code = job.error.code if job.error else "InternalServerError"
         body["error"] = {"code": code, "message": failure_message(job)}
+    content = to_json(body)
     if job.status == "succeeded":
         [reading] = await readings_of(service, job)
-        body["analyzeResult"] = await asyncio.to_thread(
+        result = await asyncio.to_thread(
             analyzed, reading, MODEL, API_VERSION, options.content, options.index
         )
+        content = merged(content, b'{"analyzeResult":%b}' % result)
     headers = {} if job.finished else {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return LargeJson(body, headers=headers)
+    return Response(content, media_type="application/json", headers=headers)
 
 
 @router.get(

@@ -1,25 +1,25 @@
-"""A document in the shape of Azure's `analyzeResult`."""
+"""A document in the shape of Azure's `analyzeResult`, as JSON."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from dsocr.exports.layout.lines import regions_of
-from dsocr.exports.layout.words import words_of
+from pydantic_core import to_json
+
+from dsocr.exports.layout.lines import Region, regions_of
 from dsocr.exports.markdown import join_pages
 from dsocr.exports.running_heads import without_running_heads
+from dsocr.server.contracts.azure.words import utf16_length, words_json
 from dsocr.server.contracts.reading import Reading
 from dsocr.types import Box, PageResult, TextLine
 
 StringIndex = Literal["textElements", "unicodeCodePoint", "utf16CodeUnit"]
-UNMEASURED = 1.0
-"""The confidence of a text layer's words, and where the engine measures nothing."""
 SEPARATOR = "\n"
 
 
 def analyzed(
     reading: Reading, model: str, api_version: str, content_format: str, index: StringIndex
-) -> dict[str, Any]:
+) -> bytes:
     """Boxes are pixels of the upright page. Offsets count code points, or UTF-16 code units."""
     writer = _Writer(index == "utf16CodeUnit")
     pages = [
@@ -31,16 +31,20 @@ def analyzed(
         content = join_pages(
             page.markdown for page in without_running_heads(reading.document).pages
         )
-    return {
+    head = {
         "apiVersion": api_version,
         "modelId": model,
         "stringIndexType": "utf16CodeUnit" if index == "utf16CodeUnit" else "unicodeCodePoint",
         "content": content,
         "contentFormat": content_format,
-        "pages": pages,
-        "paragraphs": writer.paragraphs,
-        "styles": [],
     }
+    tail = {"paragraphs": writer.paragraphs, "styles": []}
+    return merged(to_json(head), b'{"pages":[%b]}' % b",".join(pages), to_json(tail))
+
+
+def merged(*objects: bytes) -> bytes:
+    """JSON objects, none of them empty, as one with the members of all."""
+    return b"{%b}" % b",".join(each[1:-1] for each in objects)
 
 
 class _Writer:
@@ -56,73 +60,51 @@ class _Writer:
     def content(self) -> str:
         return SEPARATOR.join(self._parts)
 
-    def page(self, page: PageResult, number: int) -> dict[str, Any]:
+    def page(self, page: PageResult, number: int) -> bytes:
+        """A page of the file, from 1, as JSON."""
         start, size = self._offset, (page.width, page.height)
+        words: list[str] = []
         lines: list[dict[str, Any]] = []
-        words: list[dict[str, Any]] = []
         for region in regions_of(page):
             first = self._offset
             for line in region.lines:
-                words += self._words(line, size)
-                lines.append(self._line(line, size))
+                polygon = _polygon(line.box, size)
+                words += words_json(
+                    line, polygon, page.width, self._offset, is_utf16=self._is_utf16
+                )
+                lines.append(self._line(line, polygon))
             if region.lines:
-                self._paragraph(SEPARATOR.join(line.text for line in region.lines), first)
-                place = {"pageNumber": number, "polygon": _polygon(region.box, size)}
-                self.paragraphs[-1]["boundingRegions"] = [place]
-        return {
-            "pageNumber": number,
-            "angle": 0,
-            "width": page.width,
-            "height": page.height,
-            "unit": "pixel",
-            "words": words,
-            "lines": lines,
-            "spans": [self._span(start, max(0, self._offset - start - 1))],
-        }
+                self._paragraph(region, first, number, size)
+        place = {"pageNumber": number, "angle": 0, "width": page.width, "height": page.height}
+        head = place | {"unit": "pixel"}
+        spans = [_span(start, max(0, self._offset - start - 1))]
+        tail = to_json({"lines": lines, "spans": spans})
+        return merged(to_json(head), f'{{"words":[{",".join(words)}]}}'.encode(), tail)
 
-    def _paragraph(self, text: str, first: int) -> None:
-        span = self._span(first, self._length(text))
-        self.paragraphs.append({"content": text, "spans": [span]})
+    def _paragraph(self, region: Region, first: int, page: int, size: tuple[int, int]) -> None:
+        text = SEPARATOR.join(line.text for line in region.lines)
+        self.paragraphs.append(
+            {
+                "content": text,
+                "spans": [_span(first, self._length(text))],
+                "boundingRegions": [{"pageNumber": page, "polygon": _polygon(region.box, size)}],
+            }
+        )
 
-    def _line(self, line: TextLine, size: tuple[int, int]) -> dict[str, Any]:
+    def _line(self, line: TextLine, polygon: list[float]) -> dict[str, Any]:
         """Appends the line to the content."""
         length = self._length(line.text)
-        span = self._span(self._offset, length)
+        span = _span(self._offset, length)
         self._parts.append(line.text)
         self._offset += length + len(SEPARATOR)
-        return {"content": line.text, "polygon": _polygon(line.box, size), "spans": [span]}
-
-    def _words(self, line: TextLine, size: tuple[int, int]) -> list[dict[str, Any]]:
-        """The words of the line that is appended next."""
-        found, at, text = [], 0, line.text
-        scores = {start: score for start, _, score in line.words}
-        for word, box in words_of(line):
-            at = text.index(word, at)
-            before = self._length(text[:at]) if self._is_utf16 else at
-            length = self._length(word) if self._is_utf16 else len(word)
-            score = scores[at] if at in scores else _score_at(line, at)
-            found.append(
-                {
-                    "content": word,
-                    "polygon": _polygon(box, size),
-                    "confidence": UNMEASURED if score is None else round(score, 4),
-                    "span": {"offset": self._offset + before, "length": length},
-                }
-            )
-            at += len(word)
-        return found
+        return {"content": line.text, "polygon": polygon, "spans": [span]}
 
     def _length(self, text: str) -> int:
-        return len(text.encode("utf-16-le", "surrogatepass")) // 2 if self._is_utf16 else len(text)
-
-    @staticmethod
-    def _span(offset: int, length: int) -> dict[str, int]:
-        return {"offset": offset, "length": length}
+        return utf16_length(text) if self._is_utf16 else len(text)
 
 
-def _score_at(line: TextLine, at: int) -> float | None:
-    """Of the scored word around this place of the text, else of the line."""
-    return next((score for start, end, score in line.words if start <= at < end), line.confidence)
+def _span(offset: int, length: int) -> dict[str, int]:
+    return {"offset": offset, "length": length}
 
 
 def _polygon(box: Box, size: tuple[int, int]) -> list[float]:
