@@ -81,7 +81,7 @@ def test_a_picture_is_stored_once_and_goes_with_its_job(host: Host) -> None:
     one.store_picture(key, b"first")
     two.store_picture(key, b"second")
     assert two.picture(key) == b"first"
-    assert two.picture(("job", 3, 400)) is None
+    assert two.picture(("job", 3, 400, 0)) is None
     one.delete("job")
     assert two.picture(key) is None
 
