@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from dsocr import tracing
 from dsocr.engines.base import EngineInfo
 from dsocr.errors import DiskFull, DsocrError, EngineUnavailable, StoreUnavailable
 from dsocr.jobs.config import JobsConfig
@@ -107,6 +108,10 @@ class JobRunner:
 
     async def run(self, lease: Lease) -> None:
         """Stores an error of the job itself with it; raises nothing but a cancellation."""
+        with tracing.span("ocr.job", dsocr__job=lease.job_id):
+            await self._run(lease)
+
+    async def _run(self, lease: Lease) -> None:
         try:
             run = await self._open(lease)
             try:
