@@ -61,8 +61,8 @@ async def accept_jobs(store: Database, number: int, count: int) -> float:
 
     async def accept(index: int) -> None:
         job = _job(f"a{number:03}{index:028x}", "scan.pdf", 3)
-        await store.write(
-            commands.accept, job, time.time(), max_unfinished=10**9, max_of_owner=None
+        await store.write_in_turn(
+            "accept", commands.accept, job, time.time(), max_unfinished=10**9, max_of_owner=None
         )
 
     return await rate(count, accept)
@@ -76,7 +76,7 @@ async def store_pages(store: Database, number: int, count: int) -> float:
     [lease] = await store.write(leases.claim, ClaimRequest("me", "fake"), 0, limit=1)
 
     async def add(index: int) -> None:
-        await store.write(leases.store_page, lease, _page(index), 0)
+        await store.write_in_turn(job.id, leases.store_page, lease, _page(index), 0)
 
     return await rate(count, add)
 

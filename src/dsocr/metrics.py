@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -90,7 +92,8 @@ class Metrics(Protocol):
         """One page as it is in the document, after all retries, failed or not; or cancelled."""
 
     def observe_stage(self, stage: str, seconds: float) -> None:
-        """One page's time in a part of the pipeline other than the engine."""
+        """One page's time in a part of the pipeline or of the engine, or the time in which a
+        request's files were received."""
 
     def observe_commit(self, seconds: float) -> None:
         """One write to the job store, from its call until it is durable or has failed."""
@@ -103,6 +106,26 @@ class Metrics(Protocol):
 
     def render(self, samples: Iterable[Sample] = ()) -> bytes:
         """The metrics and `samples` in the Prometheus text format, version 0.0.4."""
+
+
+_OBSERVER: ContextVar[Metrics | None] = ContextVar("observer", default=None)
+
+
+@contextmanager
+def observing(metrics: Metrics) -> Iterator[None]:
+    """`observe_engine_stage` counts in `metrics`, in this task and those that it starts."""
+    token = _OBSERVER.set(metrics)
+    try:
+        yield
+    finally:
+        _OBSERVER.reset(token)
+
+
+def observe_engine_stage(stage: str, seconds: float) -> None:
+    """A page's time in a part of the engine. Counts nothing outside of `observing`."""
+    metrics = _OBSERVER.get()
+    if metrics is not None:
+        metrics.observe_stage(stage, seconds)
 
 
 def is_installed() -> bool:

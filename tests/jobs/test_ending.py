@@ -35,8 +35,8 @@ def watched(server: Server, job_id: str) -> threading.Thread:
 
 
 @pytest.mark.parametrize("signals", [1, 2])
-def test_a_process_ends_while_a_page_hangs(new_server: NewServer, signals: int) -> None:
-    server = new_server(seconds=0.01)
+def test_a_process_ends_while_a_page_hangs(new_server_on_each: NewServer, signals: int) -> None:
+    server = new_server_on_each(seconds=0.01)
     job_id = server.submit(numbered(30), name="good.pdf")["jobId"]
     stuck = server.submit(numbered(2, "@hang"), name="stuck.pdf")["jobId"]
     server.until(lambda: server.job(stuck)["status"] == "running")
@@ -56,9 +56,9 @@ def test_a_process_ends_while_a_page_hangs(new_server: NewServer, signals: int) 
 
 
 def test_a_second_signal_does_not_wait_for_open_requests_and_logs_no_traceback(
-    new_server: NewServer,
+    new_server_on_each: NewServer,
 ) -> None:
-    server = new_server(server={"drain_seconds": 600})
+    server = new_server_on_each(server={"drain_seconds": 600})
     job_id = server.submit(numbered(1, "@hang"))["jobId"]
     server.until(lambda: server.job(job_id)["status"] == "running")
     image = numbered(1, "@hang")
@@ -93,8 +93,8 @@ def refuses(server: Server) -> bool:
     return False
 
 
-def test_a_killed_decoder_fails_its_page_at_most(new_server: NewServer) -> None:
-    server = new_server(seconds=0.02)
+def test_a_killed_decoder_fails_its_page_at_most(new_server_on_each: NewServer) -> None:
+    server = new_server_on_each(seconds=0.02)
     job_id = server.submit(numbered(60))["jobId"]
     kills = 3
     for kill in range(1, kills + 1):
@@ -111,9 +111,9 @@ def test_a_killed_decoder_fails_its_page_at_most(new_server: NewServer) -> None:
 
 
 def test_a_restarted_process_has_the_port_and_the_jobs_of_the_killed_one(
-    new_server: NewServer,
+    new_server_on_each: NewServer,
 ) -> None:
-    server = new_server(seconds=0.02)
+    server = new_server_on_each(seconds=0.02)
     job_id = server.submit(numbered(60))["jobId"]
     for start in range(3):
         server.until(lambda start=start: server.job(job_id)["pagesDone"] >= 10 * start)
@@ -125,8 +125,8 @@ def test_a_restarted_process_has_the_port_and_the_jobs_of_the_killed_one(
     assert server.until_over(job_id)["pagesFailed"] == 0
 
 
-def test_aborted_uploads_leave_no_files(new_server: NewServer) -> None:
-    server = new_server()
+def test_aborted_uploads_leave_no_files(new_server_on_each: NewServer) -> None:
+    server = new_server_on_each()
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     request = (
         b"POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n"

@@ -76,12 +76,12 @@ def test_files_that_a_live_host_is_storing_are_no_orphans(host: Host, tmp_path: 
 @pytest.mark.slow
 def test_a_picture_is_stored_once_and_goes_with_its_job(host: Host) -> None:
     one, two = host("one"), host("two")
-    key = ("job", 3, None)
+    key = ("job", 3, None, 0)
     assert one.picture(key) is None
     one.store_picture(key, b"first")
     two.store_picture(key, b"second")
     assert two.picture(key) == b"first"
-    assert two.picture(("job", 3, 400)) is None
+    assert two.picture(("job", 3, 400, 0)) is None
     one.delete("job")
     assert two.picture(key) is None
 
@@ -108,8 +108,8 @@ def test_a_storage_that_cannot_be_reached_is_said_to_be_unavailable(
     storage.open()
     with pytest.raises(StoreUnavailable):
         storage.path("job", 0)
-    assert storage.picture(("job", 0, None)) is None
-    storage.store_picture(("job", 0, None), b"")
+    assert storage.picture(("job", 0, None, 0)) is None
+    storage.store_picture(("job", 0, None, 0), b"")
     storage.delete("job")
 
 

@@ -289,7 +289,9 @@ async def test_writes_that_share_a_commit_fail_each_for_itself(database: Databas
     same = new_job()
 
     async def accept(new: NewJob, most: int = 100) -> str:
-        return await database.write(commands.accept, new, 0, max_unfinished=most, max_of_owner=None)
+        return await database.write_in_turn(
+            "accept", commands.accept, new, 0, max_unfinished=most, max_of_owner=None
+        )
 
     outcomes = await asyncio.gather(
         *(accept(new_job()) for _ in range(5)),
@@ -321,24 +323,30 @@ async def test_a_full_disk_refuses_only_the_writes_that_do_not_fit(sqlite: Datab
     assert (await sqlite.read(queries.job, job_id, 0)).pages_done == 2
 
 
-async def test_a_cancelled_write_that_waits_is_not_done(sqlite: Database) -> None:
+async def test_a_cancelled_write_that_waits_is_not_done(database: Database) -> None:
     holding, release = threading.Event(), threading.Event()
 
     def hold(connection: Connection) -> None:
         holding.set()
         release.wait()
 
-    first = asyncio.ensure_future(sqlite.write(hold))
+    def accept() -> asyncio.Future[str]:
+        return asyncio.ensure_future(
+            database.write_in_turn(
+                "accept", commands.accept, new_job(), 0, max_unfinished=9, max_of_owner=None
+            )
+        )
+
+    first = asyncio.ensure_future(database.write_in_turn("accept", hold))
     await asyncio.to_thread(holding.wait)
-    second = asyncio.ensure_future(accepted(sqlite))
-    third = asyncio.ensure_future(accepted(sqlite))
+    second, third = accept(), accept()
     await asyncio.sleep(0)
     second.cancel()
     await asyncio.wait({second})  # before the writer takes what waits
     release.set()
     await asyncio.gather(first, third)
     assert second.cancelled()
-    assert await sqlite.read(queries.num_unfinished) == 1
+    assert await database.read(queries.num_unfinished) == 1
 
 
 async def test_the_writer_checkpoints_the_log(

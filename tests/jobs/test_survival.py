@@ -97,8 +97,10 @@ def test_a_job_survives_twenty_kills(new_server_on_each: NewServer) -> None:
 
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=pytest.mark.slow)])
-def test_an_accepted_job_survives_an_immediate_kill(new_server: NewServer, rounds: int) -> None:
-    server = new_server(seconds=10)
+def test_an_accepted_job_survives_an_immediate_kill(
+    new_server_on_each: NewServer, rounds: int
+) -> None:
+    server = new_server_on_each(seconds=10)
     accepted = []
     for number in range(rounds):
         accepted.append(server.submit(numbered(2), name=f"{number}.pdf")["jobId"])
@@ -224,8 +226,8 @@ def test_a_process_stopped_by_a_signal_releases_its_jobs(new_server_on_each: New
     assert server.until_over(job_id)["status"] == "succeeded"
 
 
-def test_the_children_of_a_killed_process_end(new_server: NewServer) -> None:
-    server = new_server(seconds=0.05)
+def test_the_children_of_a_killed_process_end(new_server_on_each: NewServer) -> None:
+    server = new_server_on_each(seconds=0.05)
     job_id = server.submit(numbered(40))["jobId"]
     server.until(lambda: server.job(job_id)["pagesDone"] >= 3)
     assert server.process is not None
@@ -237,8 +239,8 @@ def test_the_children_of_a_killed_process_end(new_server: NewServer) -> None:
     assert server.until_over(job_id)["status"] == "succeeded"
 
 
-def test_an_upload_interrupted_by_a_kill_is_deleted(new_server: NewServer) -> None:
-    server = new_server(jobs={"sweep_seconds": 0.2, "poll_seconds": 0.1})
+def test_an_upload_interrupted_by_a_kill_is_deleted(new_server_on_each: NewServer) -> None:
+    server = new_server_on_each(jobs={"sweep_seconds": 0.2, "poll_seconds": 0.1})
 
     def slowly() -> Any:
         yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'

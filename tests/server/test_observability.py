@@ -25,7 +25,7 @@ from dsocr.engines.stats import EngineStats, WorkerState
 from dsocr.metrics import PageMeasure, PrometheusMetrics
 from dsocr.server.middleware.request_id import RequestIdMiddleware
 from dsocr.server.routes.metrics import engine_samples, worker_samples
-from tests.fakes import FakeEngine, png
+from tests.fakes import FakeEngine, pdf, png
 from tests.served import served
 from tests.test_metrics import values_of
 from tests.waiting import wait_until
@@ -101,6 +101,7 @@ def test_after_a_storm_counters_equal_what_clients_saw(
     refused = sum(count for (_, status), count in seen.items() if status != 200)
     rejected = [key for key in values if key.startswith("dsocr_request_rejected_total")]
     assert sum(values[key] for key in rejected) == refused
+    assert values['dsocr_stage_seconds_count{stage="receive"}'] == 40 + 3
     mode = '{engine="fake",mode="gundam"}'
     assert values[f"dsocr_page_duration_seconds_count{mode}"] == 16 + 8
     assert values[f"dsocr_time_to_first_token_seconds_count{mode}"] >= 16
@@ -130,6 +131,33 @@ def test_a_trace_goes_from_the_caller_to_the_engine(http: httpx.Client) -> None:
     assert spans["ocr.engine"].attributes["gen_ai.request.model"] == "fake-1"
     assert spans["POST"].attributes["http.route"] == "/api/ocr"
     assert "secret" not in repr([dict(span.attributes) for span in spans.values()])
+
+
+@pytest.mark.parametrize("most", [2, 1])
+def test_the_pages_of_a_job_are_in_its_trace_or_linked_to_it(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+    monkeypatch.setattr("dsocr.pipeline.pipeline.MAX_NESTED_PAGES", most)
+    exporter = memory.InMemorySpanExporter()
+    tracing.start("", exporter)
+    try:
+        http.post("/api/jobs", files={"file": ("a.pdf", pdf([["one"], ["two"]]))})
+        wait_until(lambda: "ocr.job" in [span.name for span in exporter.get_finished_spans()])
+    finally:
+        tracing.stop()
+    spans = exporter.get_finished_spans()
+    [job] = [span for span in spans if span.name == "ocr.job"]
+    pages = [span for span in spans if span.name == "ocr.page"]
+    engines = {span.parent.span_id for span in spans if span.name == "ocr.engine"}
+    assert engines == {page.context.span_id for page in pages}
+    assert sorted(page.attributes["dsocr.page"] for page in pages) == [0, 1]
+    for page in pages:
+        if most == 2:
+            assert page.parent.span_id == job.context.span_id and not page.links
+        else:
+            assert page.parent is None
+            assert [link.context.span_id for link in page.links] == [job.context.span_id]
 
 
 def test_without_a_collector_nothing_is_traced() -> None:

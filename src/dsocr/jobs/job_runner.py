@@ -8,8 +8,10 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from dsocr import tracing
 from dsocr.engines.base import EngineInfo
 from dsocr.errors import DiskFull, DsocrError, EngineUnavailable, StoreUnavailable
 from dsocr.jobs.config import JobsConfig
@@ -106,6 +108,10 @@ class JobRunner:
 
     async def run(self, lease: Lease) -> None:
         """Stores an error of the job itself with it; raises nothing but a cancellation."""
+        with tracing.span("ocr.job", dsocr__job=lease.job_id):
+            await self._run(lease)
+
+    async def _run(self, lease: Lease) -> None:
         try:
             run = await self._open(lease)
             try:
@@ -135,7 +141,7 @@ class JobRunner:
 
     async def _fail(self, lease: Lease, failure: PageFailure) -> None:
         with contextlib.suppress(LeaseLost):
-            await self._write(lambda store: leases.fail(store, lease, failure, time.time()))
+            await self._write(leases.fail, lease, failure, time.time())
 
     async def _read_until_finished(self, run: _Run) -> None:
         pause = ENGINE_PAUSE_SECONDS
@@ -192,9 +198,10 @@ class JobRunner:
             run.ended = await self._write(last, lease, result, now, deadline=deadline)
 
     async def _write(
-        self, work: Callable[..., T], *args: Any, deadline: Deadline | None = None
+        self, work: Callable[..., T], lease: Lease, *args: Any, deadline: Deadline | None = None
     ) -> T:
-        return await _retry_while_store_waits(lambda: self._database.write(work, *args), deadline)
+        write = partial(self._database.write_in_turn, lease.job_id, work, lease, *args)
+        return await _retry_while_store_waits(write, deadline)
 
 
 async def _retry_while_store_waits(

@@ -56,6 +56,8 @@ from dsocr.types import OcrOptions
 
 NEEDS_PAGES = 64
 """Pages of a job that are looked at for what formats need."""
+ACCEPTING = "accept"
+"""Key of the writes that accept jobs: all of them wait for one lock."""
 
 
 class JobQueue:
@@ -383,7 +385,8 @@ class JobQueue:
         limits = self._limits()
         try:
             await asyncio.to_thread(self.files.store, new.id, new.paths)
-            accepted = await self._database.write(
+            accepted = await self._database.write_in_turn(
+                ACCEPTING,
                 commands.accept,
                 new,
                 time.time(),

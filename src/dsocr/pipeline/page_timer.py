@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from dsocr import tracing
 from dsocr.engines.base import EngineInfo, OnText
-from dsocr.metrics import Metrics, PageMeasure
+from dsocr.metrics import Metrics, PageMeasure, observing
 from dsocr.types import OcrOptions, PageResult
 
 
@@ -40,13 +40,14 @@ class PageTimer:
     @contextmanager
     def engine(self) -> Iterator[tracing.Span]:
         self._began = time.monotonic()
-        with tracing.span(
+        engine_span = tracing.span(
             "ocr.engine",
             gen_ai__operation__name="chat",
             gen_ai__request__model=self._info.model,
             dsocr__engine=self._info.name,
             dsocr__mode=self._options.mode,
-        ) as span:
+        )
+        with observing(self._metrics), engine_span as span:
             yield span
 
     def on_text(self, listener: OnText | None) -> OnText | None:

@@ -10,10 +10,17 @@ import dataclasses
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from typing import Protocol
 
+from dsocr import tracing
 from dsocr.engines.base import Engine, EngineInfo
 from dsocr.errors import BadRequest, DsocrError, UnsupportedMode, UnsupportedTask
 from dsocr.metrics import Metrics, NoMetrics
@@ -35,6 +42,10 @@ log = logging.getLogger(__name__)
 MIN_PAGES_AHEAD = 3
 """Page images in memory beside those that the engine works on, or as many as it works on, whichever
 is more: an engine that batches pages may finish all of them at once."""
+
+MAX_NESTED_PAGES = 50
+"""With more pages of a job in progress, the span of each page is linked to the job's: one trace
+would be too large to look at."""
 
 
 class PageSource(Protocol):
@@ -151,6 +162,7 @@ class Pipeline:
             waiting=asyncio.Semaphore(1 if owner is None else max(1, len(wanted))),
             order=PageOrder(),
             on_result=on_result,
+            num_pages=len(wanted),
         )
         await run_workers(
             lambda: self._process_next(run),
@@ -161,37 +173,39 @@ class Pipeline:
     async def _process_next(self, run: _Run) -> bool:
         """Takes one page from rendering to its result; False when none is left. The image is freed
         on return."""
-        async with AsyncExitStack() as slots:
-            async with run.waiting:
-                upcoming = next(run.pages, None)
-                if upcoming is None:
-                    return False
-                position, index = upcoming
-                first = position == 0
-                await slots.enter_async_context(
-                    self._images.slot(is_first=first, background=run.owner)
-                )
-            timer = PageTimer(self._metrics, self._engine.info, run.options)
-            slots.enter_context(_counted_if_cancelled(timer))
-            with timer.stage("render"):
-                rendered = await _render(run, index)
-            num_bytes = rendered.num_bytes if isinstance(rendered, PageImage) else 0
-            slots.enter_context(self._images.hold(num_bytes))
-            with timer.queue():
-                async with run.order.turn(position):
-                    if isinstance(rendered, PageImage):
-                        await slots.enter_async_context(
-                            self._engine_slots.slot(is_first=first, background=run.owner)
-                        )
-            if isinstance(rendered, PageImage):
-                result = await self._recognize_page(rendered, run, timer)
-            else:
-                run.emit(PageStarted(index))
-                result = rendered
-        with timer.stage("store"):
-            await run.on_result(position, result)
-        timer.finish(result)
-        run.emit(PageDone(result))
+        with ExitStack() as span:
+            async with AsyncExitStack() as slots:
+                async with run.waiting:
+                    upcoming = next(run.pages, None)
+                    if upcoming is None:
+                        return False
+                    position, index = upcoming
+                    first = position == 0
+                    await slots.enter_async_context(
+                        self._images.slot(is_first=first, background=run.owner)
+                    )
+                span.enter_context(_page_span(run, index))
+                timer = PageTimer(self._metrics, self._engine.info, run.options)
+                slots.enter_context(_counted_if_cancelled(timer))
+                with timer.stage("render"):
+                    rendered = await _render(run, index)
+                num_bytes = rendered.num_bytes if isinstance(rendered, PageImage) else 0
+                slots.enter_context(self._images.hold(num_bytes))
+                with timer.queue():
+                    async with run.order.turn(position):
+                        if isinstance(rendered, PageImage):
+                            await slots.enter_async_context(
+                                self._engine_slots.slot(is_first=first, background=run.owner)
+                            )
+                if isinstance(rendered, PageImage):
+                    result = await self._recognize_page(rendered, run, timer)
+                else:
+                    run.emit(PageStarted(index))
+                    result = rendered
+            with timer.stage("store"):
+                await run.on_result(position, result)
+            timer.finish(result)
+            run.emit(PageDone(result))
         return True
 
     async def _recognize_page(self, page: PageImage, run: _Run, timer: PageTimer) -> PageResult:
@@ -266,6 +280,7 @@ class _Run:
     """Takes each result, by its position, as soon as it is done."""
     owner: str | None
     """Of a background run; None in the foreground."""
+    num_pages: int
 
     def emit(self, event: PageEvent) -> None:
         if self.on_event is not None:
@@ -296,6 +311,14 @@ def _check_pages(pages: Sequence[int] | None, num_pages: int) -> None:
     for index in pages or ():
         if not 0 <= index < num_pages:
             raise BadRequest(f"There is no page {index + 1}; there are {num_pages}.")
+
+
+def _page_span(run: _Run, index: int) -> AbstractContextManager[object]:
+    """Of a page of a job; the pages of a request are in the span of the request."""
+    if run.owner is None:
+        return nullcontext()
+    linked = run.num_pages > MAX_NESTED_PAGES
+    return tracing.span("ocr.page", linked=linked, dsocr__page=index)
 
 
 async def _render(run: _Run, index: int) -> PageImage | PageResult:

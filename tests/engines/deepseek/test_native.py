@@ -20,6 +20,7 @@ from dsocr.engines.deepseek.native import NativeEngine
 from dsocr.engines.deepseek.page_result import block_confidences
 from dsocr.engines.stats import EngineStats
 from dsocr.errors import BadCheckpoint, BadRequest, ContextTooLong, EngineUnavailable
+from dsocr.metrics import PrometheusMetrics, observing
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.types import Box, NoRepeat, OcrOptions, PageImage, TextLine
 from tests.engines.looping_worker import AGAIN, GOOD
@@ -29,6 +30,7 @@ from tests.runtime.goldens import (
     golden_page,
     write_reading_checkpoint,
 )
+from tests.test_metrics import values_of
 from tests.waiting import DEADLINE_SECONDS, until
 
 pytest.importorskip("torch")
@@ -98,9 +100,10 @@ async def test_int8_experts_and_fp8_cache_are_reported_and_pages_recognized(
 async def test_spans_of_the_process_are_in_the_trace_of_the_page(engine: NativeEngine) -> None:
     memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
     exporter = memory.InMemorySpanExporter()
+    metrics = PrometheusMetrics()
     tracing.start("", exporter)
     try:
-        with tracing.span("ocr.engine"):
+        with tracing.span("ocr.engine"), observing(metrics):
             await engine.recognize(page(), options(max_tokens=5))
     finally:
         tracing.stop()
@@ -110,6 +113,9 @@ async def test_spans_of_the_process_are_in_the_trace_of_the_page(engine: NativeE
     for span in spans.values():
         assert span.parent.span_id == around.context.span_id
         assert around.start_time <= span.start_time <= span.end_time <= around.end_time
+    counted = values_of(metrics.render())
+    for stage in ("wait", "prefill", "decode"):
+        assert counted[f'dsocr_stage_seconds_count{{stage="{stage}"}}'] == 1
 
 
 async def test_streamed_text_adds_up_to_the_raw_text(engine: NativeEngine, tokenizer: Any) -> None:

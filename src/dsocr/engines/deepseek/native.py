@@ -21,6 +21,7 @@ from dsocr.engines.deepseek.text_lines import text_layer
 from dsocr.engines.deepseek.weights import REPOSITORY, find_weights, missing_files
 from dsocr.engines.stats import EngineStats, stats_of
 from dsocr.errors import BadCheckpoint
+from dsocr.metrics import observe_engine_stage
 from dsocr.process.early import start_early
 from dsocr.process.inflight import Suspicion
 from dsocr.process.packing import unpack_counts, unpack_floats
@@ -163,6 +164,7 @@ def _record_spans(times: Sequence[float]) -> None:
     if len(times) == len(SPANS) + 1:
         for name, begin, end in zip(SPANS, times, times[1:], strict=False):
             tracing.record(f"ocr.{name}", begin, end)
+            observe_engine_stage(name, end - begin)
 
 
 def start_process_early(config: RuntimeConfig) -> None:

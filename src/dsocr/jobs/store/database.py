@@ -6,8 +6,9 @@ plain SQL; it is one transaction.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -35,6 +36,7 @@ class _Backend(Protocol):
     async def open(self) -> None: ...
     async def close(self) -> None: ...
     async def write(self, work: Callable[[Connection], T]) -> T: ...
+    async def write_in_turn(self, key: str, work: Callable[[Connection], T]) -> T: ...
     async def read(self, work: Callable[[Connection], T]) -> T: ...
     async def announce(self, messages: Collection[str]) -> None: ...
     async def listen(self, on_message: Callable[[str], None]) -> None: ...
@@ -71,11 +73,22 @@ class Database:
     ) -> T:
         """What `work` wrote is durable when this returns. Raises `DiskFull`, and what `work`
         raises; then the transaction is rolled back."""
-        began = time.monotonic()
-        try:
+        with self._timed():
             return await self._backend.write(lambda connection: work(connection, *args, **kwargs))
-        finally:
-            self._on_write(time.monotonic() - began)
+
+    async def write_in_turn(
+        self,
+        key: str,
+        work: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """`write` for writes of one key that would wait for each other's locks: they run one after
+        the other, in the order of the calls, and may share a commit."""
+        with self._timed():
+            return await self._backend.write_in_turn(
+                key, lambda connection: work(connection, *args, **kwargs)
+            )
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -90,6 +103,14 @@ class Database:
     async def listen(self, on_message: Callable[[str], None]) -> None:
         """Calls `on_message` with each message until it is cancelled or the connection is lost."""
         await self._backend.listen(on_message)
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._on_write(time.monotonic() - began)
 
 
 def parse_url(url: str) -> Path | str:

@@ -162,7 +162,8 @@ def release_job(connection: Connection, lease: Lease) -> None:
 def release_worker(connection: Connection, worker: str) -> None:
     """Frees all jobs of a worker and forgets its heartbeats."""
     lock(connection, CLAIMING)
-    connection.execute(update(jobs).where(jobs.c.leased_by == worker).values(leased_by=None))
+    held = (jobs.c.leased_by == worker) & jobs.c.status.in_(UNFINISHED)
+    connection.execute(update(jobs).where(held).values(leased_by=None))
     connection.execute(delete(processes).where(processes.c.id == worker))
 
 

@@ -29,6 +29,18 @@ _UNSPACED = re.compile(
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,400}>")
 
 
+class _Letters(dict[int, str]):
+    """For the code of a character: its letters in lower case without accents."""
+
+    def __missing__(self, code: int) -> str:
+        letters = unicodedata.normalize("NFKD", chr(code)).lower()
+        self[code] = "".join(each for each in letters if not unicodedata.combining(each))
+        return self[code]
+
+
+_LETTERS = _Letters()
+
+
 def indexed(text: str) -> str:
     """The words of a text with blanks between them, without HTML tags."""
     return _UNSPACED.sub(r" \1 ", unicodedata.normalize("NFKC", plain(text)))
@@ -58,7 +70,7 @@ def vector_query(wanted: Sequence[str]) -> str:
 
 def _words(text: str) -> list[str]:
     """Runs of letters and digits in lower case without accents, as FTS5 splits them."""
-    return [word[:MAX_WORD] for word in _WORD.findall(_folded(text)[0])]
+    return [word[:MAX_WORD] for word in _WORD.findall(text.translate(_LETTERS))]
 
 
 def excerpt(text: str, query: str) -> tuple[TextPart, ...]:
@@ -117,7 +129,6 @@ def _folded(text: str) -> tuple[str, list[int]]:
     folded = [
         (letter, place)
         for place, character in enumerate(text)
-        for letter in unicodedata.normalize("NFKD", character).lower()
-        if not unicodedata.combining(letter)
+        for letter in _LETTERS[ord(character)]
     ]
     return "".join(letter for letter, _ in folded), [place for _, place in folded]

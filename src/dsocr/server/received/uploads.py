@@ -10,8 +10,9 @@ import errno
 import itertools
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from dsocr import tracing
 from dsocr.errors import BadRequest, DiskFull, InvalidField, TooLarge
 from dsocr.server.problems import ClientDisconnected, EncodedBody
 from dsocr.server.received.multipart import Preamble, file_name
@@ -74,7 +76,9 @@ async def received_form(request: Request, folder: Path, limits: FormLimits) -> A
         raise disk_error(error) from error
     receiver = _Receiver(private, limits)
     try:
-        yield await _receive(request, receiver)
+        with _timed(request):
+            form = await _receive(request, receiver)
+        yield form
     finally:
         shutil.rmtree(private, ignore_errors=True)
 
@@ -84,6 +88,16 @@ def clean_name(name: str) -> str:
     last = name.replace("\\", "/").rpartition("/")[2]
     printable = "".join(character for character in last if character.isprintable()).strip()
     return printable[-MAX_NAME_CHARACTERS:] or "document"
+
+
+@contextmanager
+def _timed(request: Request) -> Iterator[None]:
+    began = time.monotonic()
+    with tracing.span("ocr.receive"):
+        yield
+    service = getattr(request.app.state, "service", None)
+    if service is not None:
+        service.metrics.observe_stage("receive", time.monotonic() - began)
 
 
 async def _receive(request: Request, receiver: _Receiver) -> Form:

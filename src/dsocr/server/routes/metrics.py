@@ -51,8 +51,9 @@ async def metrics(service: RunningService) -> Response:
 def service_samples(service: Service) -> Iterator[Sample]:
     """The build, the queue of requests and the engine."""
     name = service.host.selection.name
-    labels = {"version": __version__, "engine": name}
-    yield Sample("dsocr_build_info", "Version and engine; always 1", 1, labels)
+    info = service.host.info
+    labels = {"version": __version__, "engine": name, "model": info.model if info else ""}
+    yield Sample("dsocr_build_info", "Version, engine and model; always 1", 1, labels)
     yield from queue_samples(service.admission, name)
     for key, host in service.models:
         up = float(host.state == "ready")

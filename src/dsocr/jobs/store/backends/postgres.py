@@ -15,10 +15,11 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from dsocr.errors import DiskFull, StoreUnavailable
+from dsocr.jobs.store.backends.shared_commits import SharedCommits
 from dsocr.jobs.store.locks import MIGRATING, lock
 from dsocr.jobs.store.migrations.upgrade import migrate
 
@@ -39,6 +40,9 @@ ATTEMPTS = 5
 _DEADLOCK = ("40P01", "40001")
 _FULL = ("53100",)
 _STOPPED_TOO_LONG = "25P03"
+_ANNOUNCE = text(
+    "SELECT pg_notify(:channel, message) FROM unnest(CAST(:messages AS text[])) AS message"
+)
 _SESSION = (
     f"SET idle_in_transaction_session_timeout = '{STOPPED_SECONDS}s'",
     "SET tcp_keepalives_idle = 10",
@@ -48,7 +52,7 @@ _SESSION = (
 
 
 class PostgresBackend:
-    """Each write is a transaction of its own; the server joins commits that come together."""
+    """Each write is a transaction of its own; those that lock the same rows may share one."""
 
     has_channel = True
 
@@ -61,6 +65,7 @@ class PostgresBackend:
         )
         self._writing = ThreadPoolExecutor(WRITERS, thread_name_prefix="store-writer")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self._shared = SharedCommits(self.write)
 
     async def open(self) -> None:
         """Waits for a server that starts at the same time. Raises `StoreUnavailable` after
@@ -76,6 +81,7 @@ class PostgresBackend:
             await asyncio.sleep(OPEN_PAUSE_SECONDS)
 
     async def close(self) -> None:
+        await self._shared.close()
         for threads in (self._writing, self._reading):
             await asyncio.to_thread(threads.shutdown)
         self._writers.dispose()
@@ -85,6 +91,9 @@ class PostgresBackend:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._writing, self._write, work)
 
+    async def write_in_turn(self, key: str, work: Callable[[Connection], T]) -> T:
+        return await self._shared.write(key, work)
+
     async def read(self, work: Callable[[Connection], T]) -> T:
         def run() -> T:
             with _raising(), self._readers.begin() as connection:
@@ -93,11 +102,8 @@ class PostgresBackend:
         return await asyncio.get_running_loop().run_in_executor(self._reading, run)
 
     async def announce(self, messages: Collection[str]) -> None:
-        def send(connection: Connection) -> None:
-            for message in messages:
-                connection.execute(select(func.pg_notify(CHANNEL, message)))
-
-        await self.write(send)
+        values = {"channel": CHANNEL, "messages": list(messages)}
+        await self.write(lambda connection: connection.execute(_ANNOUNCE, values))
 
     async def listen(self, on_message: Callable[[str], None]) -> None:
         import psycopg

@@ -84,6 +84,9 @@ class SqliteBackend:
         result: T = await asyncio.wrap_future(write.done)
         return result
 
+    async def write_in_turn(self, key: str, work: Callable[[Connection], T]) -> T:
+        return await self.write(work)
+
     async def read(self, work: Callable[[Connection], T]) -> T:
         def run() -> T:
             with self._readers.connect() as connection:
