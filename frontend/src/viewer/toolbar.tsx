@@ -1,6 +1,6 @@
 import { Button, CloseButton, Group, Menu, SegmentedControl, Text, TextInput } from '@mantine/core'
 import { IconChevronDown, IconChevronUp, IconCopy, IconSearch } from '@tabler/icons-react'
-import { useState, type Ref } from 'react'
+import { useMemo, useState, type Ref } from 'react'
 import { useTranslation } from '../i18n/translation'
 import { TABS, type Tab } from '../lib/route'
 import { DownloadMenu, patternsOf } from '../ui/download-menu'
@@ -86,7 +86,7 @@ export function SearchField(props: {
 
 /** The menus to copy the page and to download the page or the document. */
 export function ExportMenus(props: {
-  copies: CopyAction[]
+  copies: () => CopyAction[]
   downloads: DownloadAction[]
   pages: number
 }) {
@@ -117,7 +117,7 @@ export function ExportMenus(props: {
   )
 }
 
-function CopyMenu({ copies }: { copies: CopyAction[] }) {
+function CopyMenu({ copies }: { copies: () => CopyAction[] }) {
   const { t } = useTranslation()
   return (
     <Menu position="bottom-end">
@@ -132,12 +132,18 @@ function CopyMenu({ copies }: { copies: CopyAction[] }) {
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
-        {copies.map(({ key, label, copy }) => (
-          <Menu.Item key={key} onClick={copy}>
-            {label}
-          </Menu.Item>
-        ))}
+        <CopyItems copies={copies} />
       </Menu.Dropdown>
     </Menu>
   )
+}
+
+/** Made when the menu opens: the page is searched for tables. */
+function CopyItems({ copies }: { copies: () => CopyAction[] }) {
+  const actions = useMemo(copies, [copies])
+  return actions.map(({ key, label, copy }) => (
+    <Menu.Item key={key} onClick={copy}>
+      {label}
+    </Menu.Item>
+  ))
 }
