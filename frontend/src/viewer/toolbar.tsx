@@ -89,22 +89,25 @@ export function ExportMenus(props: {
   copies: () => CopyAction[]
   downloads: DownloadAction[]
   pages: number
+  /** The page has no text yet: the document alone can be downloaded, if it has others. */
+  disabled: boolean
 }) {
   const { t } = useTranslation()
   const [redact, setRedact] = useState('')
   const several = props.pages > 1
   const items = (scope: ExportScope) =>
     props.downloads.map(({ key, label, disabled, download }) => (
-      <Menu.Item key={key} disabled={disabled} onClick={() => download(scope, patternsOf(redact))}>
+      <Menu.Item key={key} disabled={disabled || (scope === 'page' && props.disabled)} onClick={() => download(scope, patternsOf(redact))}>
         {label}
       </Menu.Item>
     ))
   return (
     <Group gap="xs" wrap="nowrap">
-      <CopyMenu copies={props.copies} />
+      <CopyMenu copies={props.copies} disabled={props.disabled} />
       <DownloadMenu
         label={t.export.download}
         position="bottom-end"
+        disabled={props.disabled && !several}
         redact={redact}
         onRedact={setRedact}
       >
@@ -117,7 +120,7 @@ export function ExportMenus(props: {
   )
 }
 
-function CopyMenu({ copies }: { copies: () => CopyAction[] }) {
+function CopyMenu({ copies, disabled }: { copies: () => CopyAction[]; disabled: boolean }) {
   const { t } = useTranslation()
   return (
     <Menu position="bottom-end">
@@ -125,6 +128,7 @@ function CopyMenu({ copies }: { copies: () => CopyAction[] }) {
         <Button
           size="xs"
           variant="default"
+          disabled={disabled}
           leftSection={<IconCopy size={15} />}
           rightSection={<IconChevronDown size={14} />}
         >

@@ -66,6 +66,7 @@ export function Viewer(props: {
 }) {
   const { t } = useTranslation()
   const { state, pageIndex, marks } = props
+  const isDone = state.status === 'done'
   const narrow = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false })
   const [side, setSide] = useState<'image' | 'text'>('image')
   const [search, setSearch] = useState(props.target.find ?? '')
@@ -180,7 +181,7 @@ export function Viewer(props: {
         <ViewTabs tab={props.tab} onTab={props.onTab} />
         <SearchField input={input} value={search} onChange={setSearch} place={find.place} total={find.total} onStep={find.step} />
         {props.editable && <DoubtfulBar doubtful={doubtful} />}
-        {narrow && state.status === 'done' && <Group gap={2}>{props.tools}</Group>}
+        {narrow && <Group gap={2}>{props.tools}</Group>}
       </div>
       <TextPane
         key={pageIndex}
@@ -216,13 +217,9 @@ export function Viewer(props: {
           {props.status}
         </div>
         {marks.length > 1 && <PageSwitch index={pageIndex} total={marks.length} onPage={goTo} />}
-        {state.status === 'done' && (
-          <>
-            {!narrow && props.tools}
-            {props.editable && <RetryMenu options={props.retryOptions} onRetry={props.onRetry} />}
-            <ExportMenus copies={props.copies} downloads={props.downloads} pages={marks.length} />
-          </>
-        )}
+        {!narrow && props.tools}
+        {props.editable && <RetryMenu options={props.retryOptions} onRetry={props.onRetry} disabled={!isDone} />}
+        <ExportMenus copies={props.copies} downloads={props.downloads} pages={marks.length} disabled={!isDone} />
       </div>
       </InBar>
       {narrow && (

@@ -208,7 +208,11 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
       tools={
         <>
           {editable && (
-            <EditTools corrections={corrections} onStep={step} onVersions={() => setDialog('versions')} />
+            <EditTools
+              corrections={corrections}
+              onStep={step}
+              onVersions={state.status === 'done' ? () => setDialog('versions') : undefined}
+            />
           )}
           <IconButton label={t.reading.view} onClick={() => setDialog('reading')}>
             <IconBook size={18} />
