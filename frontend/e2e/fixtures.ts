@@ -84,7 +84,7 @@ export async function processFile(page: Page, file: Document): Promise<void> {
 /** The document is read, and the page that is shown was fetched. */
 export async function expectResult(page: Page): Promise<void> {
   await expect(page.getByText(/Finished in/)).toBeVisible()
-  await expect(page.getByRole('button', { name: 'Download' })).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Copy', exact: true })).toBeEnabled()
 }
 
 /** Drops or pastes a file with the events that a browser sends. */

@@ -1,9 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { expect, processFile, secretOf, test, textOf } from './fixtures'
 
-test('the history searches, opens and deletes documents', async ({ app, pdf }) => {
-  await processFile(app, { ...pdf, name: 'to-be-removed.pdf' })
+test('the history renames, searches, opens and deletes documents', async ({ app, pdf }) => {
+  await processFile(app, { ...pdf, name: 'first-name.pdf' })
   await app.getByRole('button', { name: 'History' }).click()
+  await app.getByRole('button', { name: 'Rename first-name.pdf' }).click()
+  await app.getByRole('textbox', { name: 'New name' }).fill('to-be-removed.pdf')
+  await app.keyboard.press('Enter')
+  await expect(app.getByRole('link', { name: 'to-be-removed.pdf' })).toBeVisible()
   await app.getByRole('searchbox', { name: 'Search names and texts' }).fill('to-be-removed')
   await expect(app.getByRole('listitem')).toHaveCount(1)
   await app.getByRole('searchbox', { name: 'Search names and texts' }).fill('third page harbour')

@@ -39,4 +39,19 @@ test('a model is chosen where the server has several, and its modes and tasks ar
   const sent = app.waitForRequest(/\/api\/jobs$/)
   await upload(app, image)
   expect((await sent).postDataBuffer()?.toString('latin1')).toMatch(/name="model"\s+second\s/)
+
+  // A document that is dropped before the modes are known has the mode that was used last.
+  let release = () => {}
+  const held = new Promise<void>((resolve) => (release = resolve))
+  await app.route(/\/api\/modes$/, async (route) => {
+    await held
+    await route.fallback()
+  })
+  await app.evaluate(() => localStorage.setItem('dsocr-mode', 'tiny'))
+  await app.reload()
+  await upload(app, image)
+  await expect(app.getByRole('status').filter({ hasText: 'Waiting to upload' })).toBeVisible()
+  const later = app.waitForRequest(/\/api\/jobs$/)
+  release()
+  expect((await later).postDataBuffer()?.toString('latin1')).toMatch(/name="mode"\s+tiny\s/)
 })

@@ -54,8 +54,11 @@ test('a finished page that is still on its way is not said to be unread', async 
   await app.reload()
   await expect(textOf(app).getByText('Loading the page…')).toBeAttached()
   await expect(app.getByText('This page has not been processed yet.')).toHaveCount(0)
+  const copy = app.getByRole('button', { name: 'Copy', exact: true })
+  await expect(copy).toBeDisabled() // the toolbar is there while a page is fetched
   release()
   await expect(textOf(app)).toContainText('eleven countries')
+  await expect(copy).toBeEnabled()
 })
 
 test('a page that cannot be fetched says so, and is fetched again', async ({ app, image }) => {

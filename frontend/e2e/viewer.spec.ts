@@ -66,8 +66,11 @@ test('text is found on all pages, and each match is gone to', async ({ app, pdf 
 test('pages scroll on with their text in step, words are selected on them, and a zoomed one is sharper', async ({ app, pdf }) => {
   await processFile(app, pdf)
   const number = app.getByRole('textbox', { name: 'Page number' })
+  await number.focus() // selects its number, which is replaced by what is typed also when the page changes
   await app.locator('img[alt^="Page 1"]').hover()
   await app.mouse.wheel(0, 700)
+  await expect(number).toHaveValue('2')
+  await app.keyboard.type('2')
   await expect(number).toHaveValue('2')
   await expect(textOf(app)).toContainText('Second page')
   const line = app.locator('[data-page="1"] svg text').filter({ hasText: 'eleven countries' })

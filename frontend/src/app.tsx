@@ -10,7 +10,7 @@ import * as api from './api/client'
 import styles from './app.module.css'
 import { useTranslation } from './i18n/translation'
 import { ACCEPT, documentsOf, validateFiles, type Rejection } from './lib/files'
-import { chosenModel } from './lib/models'
+import { offeredMode } from './lib/models'
 import { HistoryScreen } from './screens/history/history-screen'
 import { refresh, refreshJobs } from './screens/refresh'
 import { Header } from './screens/shell/header'
@@ -48,18 +48,20 @@ export function App() {
   const [rejected, setRejected] = useState<Rejection[]>([])
   const [shortcutsOpened, setShortcutsOpened] = useState(false)
   const { health, offline } = useHealth()
-  const { data: modes } = useQuery({
+  const { data: modes, isPending } = useQuery({
     queryKey: ['modes'],
     queryFn: ({ signal }) => api.modes(signal),
     staleTime: 60_000,
   })
-  const uploads = useUploads((job, { from }) => {
-    void refreshJobs(cache)
-    if (window.location.hash === from) navigate({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })
+  const uploads = useUploads({
+    ready: !isPending, // a document that is dropped before is sent when its mode is known to be offered
+    optionsOf: (chosen) => ({ ...chosen, mode: offeredMode(modes, chosen) }),
+    onAccepted: (job, { from }) => {
+      void refreshJobs(cache)
+      if (window.location.hash === from) navigate({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })
+    },
   })
   const supportedTasks = health?.engine.tasks
-  const offered = modes && chosenModel(modes, options.model)?.modes
-  const mode = offered?.includes(options.mode) ? options.mode : 'auto' // one that is gone is not asked for
   const maxBytes = (modes?.limits.maxJobMb ?? 512) * MB
 
   function addFiles(files: File[]) {
@@ -67,7 +69,7 @@ export function App() {
     setRejected(refused)
     if (accepted.length === 0) return
     const documents = documentsOf(accepted, together)
-    uploads.add(documents, { ...options, mode, pages: options.pages.trim() })
+    uploads.add(documents, { ...options, pages: options.pages.trim() })
     // Pages and password are those of one document: the next one starts without them.
     setOptions((current) => ({ ...current, pages: '', password: '' }))
     if (documents.length > 1) navigate({ screen: 'history' })
@@ -123,7 +125,7 @@ export function App() {
             <UploadScreen
               modes={modes}
               supportedTasks={supportedTasks}
-              options={{ ...options, mode }}
+              options={{ ...options, mode: offeredMode(modes, options) }}
               onOptions={changeOptions}
               onFiles={addFiles}
               onChoose={() => picker.current?.click()}

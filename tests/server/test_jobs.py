@@ -332,6 +332,7 @@ def test_without_keys_a_link_to_a_job_of_a_browser_only_reads_it(running: Runnin
         other = {"X-Dsocr-Browser": "another secret of a browser"}
         changes = [
             ("DELETE", path, None),
+            ("PATCH", path, {"name": "b"}),
             ("POST", f"{path}/cancel", None),
             ("POST", f"{path}/resume", None),
             ("POST", f"{path}/pages/0/retry", {}),
@@ -344,6 +345,11 @@ def test_without_keys_a_link_to_a_job_of_a_browser_only_reads_it(running: Runnin
                 answer = http.request(method, url, json=body, headers=headers)
                 assert (answer.status_code, answer.json()["error"]["code"]) == (403, "read_only")
         assert http.get(path, headers=BROWSER).json()["editable"] is True
+        renamed = http.patch(path, json={"name": "x/Minutes\n.png"}, headers=BROWSER).json()
+        assert [file["fileName"] for file in renamed["files"]] == ["Minutes.png"]
+        found = http.get("/api/jobs", params={"search": "minutes"}, headers=BROWSER).json()
+        assert [job["jobId"] for job in found["jobs"]] == [job_id]
+        assert http.get(f"{path}/pages/0").json()["fileName"] == "Minutes.png"
         blocks = {"blocks": [{"id": 0, "text": "b"}]}
         assert http.patch(f"{path}/pages/0", json=blocks, headers=BROWSER).status_code == 200
         assert http.get(f"{path}/pages/0", headers=other).json()["correctedText"] == "b"

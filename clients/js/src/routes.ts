@@ -110,6 +110,11 @@ export class DsocrRoutes {
     }
   }
 
+  /** Names a job, which has the name of its first file. */
+  renameJob(id: string, name: string, call?: CallOptions): Promise<Job> {
+    return this.http.json(jobPath(id), { ...call, method: 'PATCH', body: { name }, repeatable: true })
+  }
+
   /** Stops a job. Pages that were read are kept. */
   cancelJob(id: string, call?: CallOptions): Promise<Job> {
     return this.http.json(jobPath(id, '/cancel'), { ...call, method: 'POST' })

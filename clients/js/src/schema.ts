@@ -166,7 +166,11 @@ export interface paths {
         delete: operations["delete_api_jobs__job_id__delete"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Rename a job
+         * @description The list, the search and the names of exports have the new name.
+         */
+        patch: operations["rename_api_jobs__job_id__patch"];
         trace?: never;
     };
     "/api/jobs/{job_id}/events": {
@@ -1710,6 +1714,17 @@ export interface components {
              * @description Whether the caller may change, cancel and delete it
              */
             editable: boolean;
+        };
+        /**
+         * JobChanges
+         * @description What a job is changed to.
+         */
+        JobChanges: {
+            /**
+             * Name
+             * @description Of the document: its first file has this name
+             */
+            name: string;
         };
         /** JobFileAnswer */
         JobFileAnswer: {
@@ -3293,6 +3308,98 @@ export interface operations {
             };
             /** @description Not found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    rename_api_jobs__job_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A secret of the browser, 16 to 128 characters. Without keys, jobs belong to the browser that made them: only its list has them, and others, who need the id, cannot change them */
+                "X-Dsocr-Browser"?: string | null;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Web pages of this origin are not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body arrived too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Too many bytes, pixels or pages */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

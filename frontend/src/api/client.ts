@@ -89,6 +89,7 @@ export async function listJobs(
 export const job = (id: string, signal: AbortSignal) => client.job(id, { signal })
 export const jobPage = (id: string, index: number, signal: AbortSignal) =>
   client.page(id, index, { signal })
+export const renameJob = (id: string, name: string) => client.renameJob(id, name)
 export const cancelJob = (id: string) => client.cancelJob(id)
 export const resumeJob = (id: string) => client.resumeJob(id)
 /** `keepalive`: the request is completed also when the page is closed meanwhile. */

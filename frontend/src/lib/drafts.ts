@@ -11,28 +11,36 @@ export type Draft = {
 }
 
 const STORE = 'drafts'
-let opened: Promise<IDBDatabase> | undefined
+let opening: Promise<IDBDatabase> | undefined
+let opened: IDBDatabase | undefined
 
 function database(): Promise<IDBDatabase> {
-  opened ??= new Promise((resolve, reject) => {
+  opening ??= new Promise((resolve, reject) => {
     const request = indexedDB.open('dsocr', 1)
     request.onupgradeneeded = () => {
       const store = request.result.createObjectStore(STORE, { keyPath: ['jobId', 'page', 'block'] })
       store.createIndex('jobId', 'jobId')
     }
-    request.onsuccess = () => resolve(request.result)
+    request.onsuccess = () => resolve((opened = request.result))
     request.onerror = () => reject(request.error)
   })
-  return opened
+  return opening
 }
 
-async function run<T>(mode: IDBTransactionMode, use: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  const transaction = (await database()).transaction(STORE, mode)
-  const request = use(transaction.objectStore(STORE))
-  transaction.commit() // it is completed also when the page is closed now
+type Use<T> = (store: IDBObjectStore) => IDBRequest<T>
+
+/** Begins at once where the database is open: what a key has changed is stored before it is rendered. */
+function run<T>(mode: IDBTransactionMode, use: Use<T>): Promise<T> {
+  return opened === undefined ? database().then((own) => transact(own, mode, use)) : transact(opened, mode, use)
+}
+
+function transact<T>(own: IDBDatabase, mode: IDBTransactionMode, use: Use<T>): Promise<T> {
   return new Promise((resolve, reject) => {
+    const transaction = own.transaction(STORE, mode)
+    const request = use(transaction.objectStore(STORE))
     transaction.oncomplete = () => resolve(request.result)
     transaction.onabort = transaction.onerror = () => reject(transaction.error)
+    transaction.commit() // it is completed also when the page is closed now
   })
 }
 

@@ -7,6 +7,12 @@ export function chosenModel({ models }: Pick<Modes, 'models'>, name: string): Mo
   return models.find((model) => model.name === name) ?? models.find((model) => model.default)
 }
 
+/** The mode to ask for; `auto` where the model does not have the chosen one. */
+export function offeredMode(modes: Pick<Modes, 'models'> | undefined, chosen: { model: string; mode: string }): string {
+  const offered = modes && chosenModel(modes, chosen.model)?.modes
+  return offered === undefined || offered.includes(chosen.mode) ? chosen.mode : 'auto'
+}
+
 /** The name that requests send, and what it runs where that says more. */
 export function modelLabel({ name, model }: Model): string {
   return model === null || model === name ? name : `${name} (${model})`

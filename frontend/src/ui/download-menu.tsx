@@ -7,6 +7,7 @@ import { useTranslation } from '../i18n/translation'
 export function DownloadMenu(props: {
   label: string
   position: 'bottom-start' | 'bottom-end'
+  disabled?: boolean
   /** A pattern a line. */
   redact: string
   onRedact: (patterns: string) => void
@@ -18,6 +19,7 @@ export function DownloadMenu(props: {
       <Menu.Target>
         <Button
           size="xs"
+          disabled={props.disabled}
           leftSection={<IconDownload size={15} />}
           rightSection={<IconChevronDown size={14} />}
         >

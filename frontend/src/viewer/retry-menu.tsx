@@ -16,6 +16,7 @@ export type RetryOption = {
 export function RetryMenu(props: {
   options: RetryOption[]
   onRetry: (option: RetryOption) => void
+  disabled?: boolean
 }) {
   const { t } = useTranslation()
   return (
@@ -24,6 +25,7 @@ export function RetryMenu(props: {
         <Button
           size="xs"
           variant="default"
+          disabled={props.disabled}
           leftSection={<IconRefresh size={14} />}
           rightSection={<IconChevronDown size={14} />}
         >

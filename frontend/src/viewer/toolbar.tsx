@@ -1,6 +1,6 @@
 import { Button, CloseButton, Group, Menu, SegmentedControl, Text, TextInput } from '@mantine/core'
 import { IconChevronDown, IconChevronUp, IconCopy, IconSearch } from '@tabler/icons-react'
-import { useState, type Ref } from 'react'
+import { useMemo, useState, type Ref } from 'react'
 import { useTranslation } from '../i18n/translation'
 import { TABS, type Tab } from '../lib/route'
 import { DownloadMenu, patternsOf } from '../ui/download-menu'
@@ -86,25 +86,28 @@ export function SearchField(props: {
 
 /** The menus to copy the page and to download the page or the document. */
 export function ExportMenus(props: {
-  copies: CopyAction[]
+  copies: () => CopyAction[]
   downloads: DownloadAction[]
   pages: number
+  /** The page has no text yet: the document alone can be downloaded, if it has others. */
+  disabled: boolean
 }) {
   const { t } = useTranslation()
   const [redact, setRedact] = useState('')
   const several = props.pages > 1
   const items = (scope: ExportScope) =>
     props.downloads.map(({ key, label, disabled, download }) => (
-      <Menu.Item key={key} disabled={disabled} onClick={() => download(scope, patternsOf(redact))}>
+      <Menu.Item key={key} disabled={disabled || (scope === 'page' && props.disabled)} onClick={() => download(scope, patternsOf(redact))}>
         {label}
       </Menu.Item>
     ))
   return (
     <Group gap="xs" wrap="nowrap">
-      <CopyMenu copies={props.copies} />
+      <CopyMenu copies={props.copies} disabled={props.disabled} />
       <DownloadMenu
         label={t.export.download}
         position="bottom-end"
+        disabled={props.disabled && !several}
         redact={redact}
         onRedact={setRedact}
       >
@@ -117,7 +120,7 @@ export function ExportMenus(props: {
   )
 }
 
-function CopyMenu({ copies }: { copies: CopyAction[] }) {
+function CopyMenu({ copies, disabled }: { copies: () => CopyAction[]; disabled: boolean }) {
   const { t } = useTranslation()
   return (
     <Menu position="bottom-end">
@@ -125,6 +128,7 @@ function CopyMenu({ copies }: { copies: CopyAction[] }) {
         <Button
           size="xs"
           variant="default"
+          disabled={disabled}
           leftSection={<IconCopy size={15} />}
           rightSection={<IconChevronDown size={14} />}
         >
@@ -132,12 +136,18 @@ function CopyMenu({ copies }: { copies: CopyAction[] }) {
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
-        {copies.map(({ key, label, copy }) => (
-          <Menu.Item key={key} onClick={copy}>
-            {label}
-          </Menu.Item>
-        ))}
+        <CopyItems copies={copies} />
       </Menu.Dropdown>
     </Menu>
   )
+}
+
+/** Made when the menu opens: the page is searched for tables. */
+function CopyItems({ copies }: { copies: () => CopyAction[] }) {
+  const actions = useMemo(copies, [copies])
+  return actions.map(({ key, label, copy }) => (
+    <Menu.Item key={key} onClick={copy}>
+      {label}
+    </Menu.Item>
+  ))
 }

@@ -18,7 +18,7 @@ import { BlockBoxes } from './page/block-boxes'
 import { LabelFilter } from './page/label-filter'
 import { PageCanvas } from './page/page-canvas'
 import { PageList, type PageMark } from './page/page-list'
-import { usePageImage, type LoadPageImage } from './page/use-page-image'
+import { usePageImage, type PageLoaders } from './page/use-page-image'
 import { RetryMenu, type RetryOption } from './retry-menu'
 import type { BlockActions } from './text/block-view'
 import { TextPane } from './text/text-pane'
@@ -36,12 +36,9 @@ export function Viewer(props: {
   pageIndex: number
   onPage: (index: number) => void
   state: PageState
-  loadImage: LoadPageImage
-  loadThumbnail: LoadPageImage
+  loaders: PageLoaders
   /** Degrees clockwise by which a page is turned. */
   rotationOf: (index: number) => number
-  /** The page with more pixels, for a zoomed page. */
-  loadSharpImage: LoadPageImage
   findPages: FindPages
   /** The block to select and the text to find at first. */
   target: { block?: number | undefined; find?: string | undefined }
@@ -63,11 +60,13 @@ export function Viewer(props: {
   /** Fetches the shown page again, if that has failed. */
   onLoadAgain: (() => void) | undefined
   tools: ReactNode
-  copies: CopyAction[]
+  /** Made when they are needed. */
+  copies: () => CopyAction[]
   downloads: DownloadAction[]
 }) {
   const { t } = useTranslation()
   const { state, pageIndex, marks } = props
+  const isDone = state.status === 'done'
   const narrow = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false })
   const [side, setSide] = useState<'image' | 'text'>('image')
   const [search, setSearch] = useState(props.target.find ?? '')
@@ -75,7 +74,7 @@ export function Viewer(props: {
   const [editing, setEditing] = useState<number | null>(null)
   const input = useRef<HTMLInputElement>(null)
   const selection = useBlockSelection(pageIndex)
-  const image = usePageImage(props.loadImage, { index: pageIndex, rotation: props.rotationOf(pageIndex) })
+  const image = usePageImage(props.loaders.image, { index: pageIndex, rotation: props.rotationOf(pageIndex) }, true)
   const blocks = useMemo(() => blocksOf(state), [state])
   const [closed, setClosed] = useState<BlockSelection['selected']>(null)
   const tapped =
@@ -128,7 +127,7 @@ export function Viewer(props: {
       setSide('text')
       setEditing(selection.selected.id)
     },
-    c: () => props.copies[0]?.copy(),
+    c: () => props.copies()[0]?.copy(),
     '/': () => input.current?.focus(),
     ...Object.fromEntries(TABS.map((tab, index) => [String(index + 1), () => props.onTab(tab)])),
   })
@@ -140,18 +139,15 @@ export function Viewer(props: {
         ? state.page.layout
         : { width: 0, height: 0 }
   const shown = useMemo(() => blocks.filter((block) => !hidden.has(block.label)), [blocks, hidden])
-  const loaders = useMemo(
-    () => ({ image: props.loadImage, thumbnail: props.loadThumbnail, sharp: props.loadSharpImage }),
-    [props.loadImage, props.loadThumbnail, props.loadSharpImage],
-  )
   /** The text is in step with the picture: the block beside what is looked at is shown. */
   const shownAt = useRef<number>(undefined)
   const showTextAt = useCallback(
     (y: number) => {
       const id = blockAt(blocks, y)
-      if (id === undefined || id === shownAt.current) return
+      const block = document.querySelector(`[data-block="${id}"]`)
+      if (id === undefined || id === shownAt.current || block === null) return
       shownAt.current = id
-      scrollIntoView(document.querySelector(`[data-block="${id}"]`), 'center')
+      scrollIntoView(block, 'center')
     },
     [blocks],
   )
@@ -162,7 +158,7 @@ export function Viewer(props: {
       pageIndex={pageIndex}
       onPage={props.onPage}
       onScrolledTo={showTextAt}
-      loaders={loaders}
+      loaders={props.loaders}
       page={size}
       rotationOf={props.rotationOf}
       isProcessing={(index) => marks[index] === 'processing' || (index === pageIndex && state.status === 'processing')}
@@ -185,7 +181,7 @@ export function Viewer(props: {
         <ViewTabs tab={props.tab} onTab={props.onTab} />
         <SearchField input={input} value={search} onChange={setSearch} place={find.place} total={find.total} onStep={find.step} />
         {props.editable && <DoubtfulBar doubtful={doubtful} />}
-        {narrow && state.status === 'done' && <Group gap={2}>{props.tools}</Group>}
+        {narrow && <Group gap={2}>{props.tools}</Group>}
       </div>
       <TextPane
         key={pageIndex}
@@ -221,13 +217,9 @@ export function Viewer(props: {
           {props.status}
         </div>
         {marks.length > 1 && <PageSwitch index={pageIndex} total={marks.length} onPage={goTo} />}
-        {state.status === 'done' && (
-          <>
-            {!narrow && props.tools}
-            {props.editable && <RetryMenu options={props.retryOptions} onRetry={props.onRetry} />}
-            <ExportMenus copies={props.copies} downloads={props.downloads} pages={marks.length} />
-          </>
-        )}
+        {!narrow && props.tools}
+        {props.editable && <RetryMenu options={props.retryOptions} onRetry={props.onRetry} disabled={!isDone} />}
+        <ExportMenus copies={props.copies} downloads={props.downloads} pages={marks.length} disabled={!isDone} />
       </div>
       </InBar>
       {narrow && (
@@ -243,7 +235,7 @@ export function Viewer(props: {
       )}
       <div className={styles.body}>
         {!narrow && marks.length > 1 && (
-          <PageList marks={marks} current={pageIndex} onSelect={goTo} loadImage={props.loadThumbnail} rotationOf={props.rotationOf} />
+          <PageList marks={marks} current={pageIndex} onSelect={goTo} loadImage={props.loaders.thumbnail} rotationOf={props.rotationOf} />
         )}
         {narrow && (side === 'image' ? canvas : text)}
         {tapped && (

@@ -337,6 +337,13 @@ class JobQueue:
         self._notifier.notify(job_id)
         return await self._database.read(queries.page, job_id, index)
 
+    async def rename(self, job_id: str, name: str, editor: str | None = None) -> Job:
+        """The name is that of the first file."""
+        await self.editable(job_id, editor)
+        await self._database.write(commands.rename, job_id, name)
+        self._notifier.notify(job_id)
+        return await self.get(job_id)
+
     async def resume(
         self, job_id: str, editor: str | None = None, *, followed: bool = False
     ) -> Job:

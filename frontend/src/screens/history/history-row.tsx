@@ -1,5 +1,6 @@
 import { Badge, Checkbox, Paper, Progress, Text } from '@mantine/core'
-import { IconTrash } from '@tabler/icons-react'
+import { IconPencil, IconTrash } from '@tabler/icons-react'
+import { useRef, useState } from 'react'
 import type { Job } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { moment } from '../../lib/format'
@@ -10,19 +11,23 @@ import { jobName } from '../job-name'
 import { JobThumbnail } from '../job-thumbnail'
 import { daysLeft } from './days-left'
 import styles from './history.module.css'
+import { NameField } from './name-field'
 
 const COLORS = { queued: 'gray', running: 'blue', succeeded: 'teal', failed: 'red', cancelled: 'gray' }
 
-/** One job of the history: its name, progress and status, to open, select or delete. */
+/** One job of the history: its name, progress and status, to open, select, rename or delete. */
 export function HistoryRow(props: {
   job: Job
   /** How long the server keeps finished jobs; undefined where that is not known yet. */
   retentionDays: number | undefined
   selected: boolean
   onSelect: (selected: boolean) => void
+  onRename: (name: string) => void
   onDelete: () => void
 }) {
   const { job } = props
+  const [renaming, setRenaming] = useState(false)
+  const renameButton = useRef<HTMLButtonElement>(null)
   const { t, language } = useTranslation()
   const name = jobName(job, t)
   const progress = t.status.progress(job.pagesDone, job.pagesTotal)
@@ -36,12 +41,23 @@ export function HistoryRow(props: {
       />
       <JobThumbnail jobId={job.jobId} className={styles.thumbnail} />
       <div className={styles.document}>
-        <a
-          className={styles.link}
-          href={formatRoute({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })}
-        >
-          {name}
-        </a>
+        {renaming ? (
+          <NameField
+            name={job.files[0]?.fileName ?? name}
+            onRename={props.onRename}
+            onClose={(byKey) => {
+              setRenaming(false)
+              if (byKey) renameButton.current?.focus()
+            }}
+          />
+        ) : (
+          <a
+            className={styles.link}
+            href={formatRoute({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })}
+          >
+            {name}
+          </a>
+        )}
         <Text size="xs" c="dimmed">
           {moment(job.createdAt, language)} · {progress}
           {job.pagesFailed > 0 && (
@@ -65,6 +81,9 @@ export function HistoryRow(props: {
       <Badge variant="light" color={job.status === 'succeeded' && job.pagesFailed > 0 ? 'orange' : COLORS[job.status]} tt="none" c="var(--mantine-color-text)">
         {t.history.status[job.status] ?? job.status}
       </Badge>
+      <IconButton ref={renameButton} label={t.history.rename(name)} onClick={() => setRenaming(true)}>
+        <IconPencil size={18} />
+      </IconButton>
       <IconButton label={t.history.delete(name)} onClick={props.onDelete}>
         <IconTrash size={18} />
       </IconButton>

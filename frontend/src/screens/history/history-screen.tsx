@@ -10,7 +10,7 @@ import { FullScreenMessage } from '../../ui/full-screen-message'
 import { errorMessage, notifyError } from '../error-notifications'
 import { isActive } from '../job/use-job'
 import { jobName } from '../job-name'
-import { refreshJobs } from '../refresh'
+import { refresh, refreshJobs, show } from '../refresh'
 import { FoundTexts } from './found-texts'
 import { HistoryRow } from './history-row'
 import { SelectionBar } from './selection-bar'
@@ -46,6 +46,15 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
     const failure = deleted.find((each) => each.status === 'rejected')
     if (failure !== undefined) notifyError(failure.reason, t)
     await refreshJobs(cache)
+  }
+
+  async function renameJob(id: string, name: string) {
+    try {
+      show(cache, ['job', id], await api.renameJob(id, name))
+    } catch (failure) {
+      notifyError(failure, t)
+    }
+    await Promise.all([refreshJobs(cache), refresh(cache, ['search'])])
   }
 
   const message = error ? errorMessage(error, t) : null
@@ -87,6 +96,7 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
               retentionDays={modes?.limits.retentionDays}
               selected={selected.has(job.jobId)}
               onSelect={(isSelected) => select(job.jobId, isSelected)}
+              onRename={(name) => void renameJob(job.jobId, name)}
               onDelete={() =>
                 setToDelete({ ids: [job.jobId], question: t.history.deleteQuestion(jobName(job, t)) })
               }

@@ -9,7 +9,8 @@ import type { Corrections } from './use-corrections'
 export function EditTools(props: {
   corrections: Corrections
   onStep: (back: boolean) => void
-  onVersions: () => void
+  /** Undefined for a page without one. */
+  onVersions: (() => void) | undefined
 }) {
   const { corrections, onStep } = props
   const { t } = useTranslation()
@@ -33,7 +34,7 @@ export function EditTools(props: {
       <IconButton label={t.viewer.redo} disabled={!corrections.canRedo} onClick={() => onStep(false)}>
         <IconArrowForwardUp size={18} />
       </IconButton>
-      <IconButton label={t.versions.title} onClick={props.onVersions}>
+      <IconButton label={t.versions.title} disabled={!props.onVersions} onClick={props.onVersions}>
         <IconVersions size={18} />
       </IconButton>
     </>

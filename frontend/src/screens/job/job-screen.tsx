@@ -18,12 +18,13 @@ import { jobName } from '../job-name'
 import { show } from '../refresh'
 import { retryOptions } from '../retry-options'
 import { saveFile } from '../save-file'
-import { doneState, pageImageLoader, sharpImageLoader, singlePageResponse, thumbnailLoader } from './job-pages'
+import { doneState, singlePageResponse } from './job-pages'
 import { EditTools, UnstoredCorrections } from './correction-tools'
 import { JobOptions } from './job-options'
 import { JobStatus } from './job-status'
 import { NotKeptButton, useNotKept } from './not-kept'
 import { NotifyButton } from './notify-button'
+import { pageLoaders } from './page-images'
 import { useCorrections } from './use-corrections'
 import { isActive, isNotFound, useJob } from './use-job'
 import { useNotification, usePageTitle } from './use-page-title'
@@ -64,13 +65,11 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
     // The job may have been deleted in the meantime; no event reports that.
     if (pageNotFound) void cache.invalidateQueries({ queryKey: ['job', jobId] })
   }, [cache, pageNotFound, jobId])
-  const loadImage = useMemo(() => pageImageLoader(jobId), [jobId])
+  const loaders = useMemo(() => pageLoaders(jobId), [jobId])
   const findPages = useCallback(
     (text: string, signal: AbortSignal) => api.searchJob(jobId, text, signal),
     [jobId],
   )
-  const loadSharpImage = useMemo(() => sharpImageLoader(jobId), [jobId])
-  const loadThumbnail = useMemo(() => thumbnailLoader(jobId), [jobId])
   const corrections = useCorrections(jobId)
   const reading = live.get(pageIndex)
   const isReading = reading !== undefined && isNewer(reading, page.dataUpdatedAt)
@@ -84,11 +83,14 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
   const rotationOf = (index: number) =>
     (index === pageIndex ? shownRotation : undefined) ?? rotations.get(index) ?? 0
   const markdown = state.status === 'done' ? correctedText(state.page, state.corrections) : ''
-  const copies = useMemo(() => copyActions(markdown, t), [markdown, t])
-  const links = [
-    { key: 'link', label: t.export.copyLink, copy: () => void copyText(window.location.href, t) },
-    { key: 'curl', label: t.reading.curl, copy: () => setDialog('curl') },
-  ]
+  const copies = useCallback(
+    () => [
+      ...copyActions(markdown, t),
+      { key: 'link', label: t.export.copyLink, copy: () => void copyText(window.location.href, t) },
+      { key: 'curl', label: t.reading.curl, copy: () => setDialog('curl') },
+    ],
+    [markdown, t],
+  )
   const blockActions = useMemo(
     () => ({
       copy: (text: string) => void copyBlock(text, t),
@@ -158,7 +160,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
   ): Promise<File> {
     if (scope === 'document' || page.data === undefined) return api.exportJob(jobId, format, redact)
     const shownPage = { index: pageIndex, rotation: rotationOf(pageIndex) }
-    const image = new File([await loadImage(shownPage, new AbortController().signal)], 'page.jpg', { type: 'image/jpeg' })
+    const image = new File([await loaders.image(shownPage, new AbortController().signal)], 'page.jpg', { type: 'image/jpeg' })
     return api.exportResult(singlePageResponse(page.data, job), format, image, { redact })
   }
 
@@ -184,9 +186,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
       pageIndex={Math.min(pageIndex, Math.max(0, marks.length - 1))}
       onPage={(index) => navigate({ ...route, page: index, tab }, 'replace')}
       state={state}
-      loadImage={loadImage}
-      loadThumbnail={loadThumbnail}
-      loadSharpImage={loadSharpImage}
+      loaders={loaders}
       rotationOf={rotationOf}
       findPages={findPages}
       target={target}
@@ -196,7 +196,7 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
       tab={tab}
       onTab={(next) => navigate({ ...route, page: pageIndex, tab: next }, 'replace')}
       onCorrect={correct}
-      draftOf={(block) => corrections.drafts.find((each) => each.page === pageIndex && each.block === block)?.text}
+      draftOf={(block) => corrections.draftOf(pageIndex, block)}
       onType={(block, text) => corrections.type(pageIndex, block, text)}
       onDiscard={(block) => corrections.discard(pageIndex, block)}
       retryOptions={editable ? retryOptions({ modes, supportedTasks }, t, job, rotationOf(pageIndex)) : []}
@@ -208,14 +208,18 @@ export function JobScreen({ jobId, pageIndex, tab, target, modes, supportedTasks
       tools={
         <>
           {editable && (
-            <EditTools corrections={corrections} onStep={step} onVersions={() => setDialog('versions')} />
+            <EditTools
+              corrections={corrections}
+              onStep={step}
+              onVersions={state.status === 'done' ? () => setDialog('versions') : undefined}
+            />
           )}
           <IconButton label={t.reading.view} onClick={() => setDialog('reading')}>
             <IconBook size={18} />
           </IconButton>
         </>
       }
-      copies={[...copies, ...links]}
+      copies={copies}
       downloads={(modes?.formats ?? []).map(({ key, label, extension }) => ({
         key,
         label: t.export.formats[key] ?? label,

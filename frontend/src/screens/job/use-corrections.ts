@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { startTransition, useCallback, useEffect, useRef, useState } from 'react'
 import * as api from '../../api/client'
 import { draftsOf, removeDraft, storeDraft, type Draft } from '../../lib/drafts'
 import { stepped, storedHistory, storeHistory, withChange, type Change, type UndoHistory } from '../../lib/undo-history'
@@ -17,27 +17,28 @@ export function useCorrections(jobId: string) {
   const [failed, setFailed] = useState(false)
   const [history, setHistory] = useState(() => storedHistory(jobId))
   const sending = useRef(false)
-  const latest = useRef(drafts)
-  useEffect(() => {
-    latest.current = drafts
-  }, [drafts])
+  const latest = useRef(drafts) // also what is not rendered yet
+  const change = useCallback((changed: (all: readonly Draft[]) => readonly Draft[]) => {
+    latest.current = changed(latest.current)
+    setDrafts(latest.current)
+  }, [])
 
   useEffect(() => {
     const isIn = (drafts: readonly Draft[]) => (draft: Draft) => drafts.some((each) => isSame(each, draft))
     draftsOf(jobId).then(
-      (stored) => setDrafts((all) => [...stored.filter((draft) => !isIn(all)(draft)), ...all]),
+      (stored) => change((all) => [...stored.filter((draft) => !isIn(all)(draft)), ...all]),
       () => undefined, // without IndexedDB they are kept in this tab
     )
-  }, [jobId])
+  }, [jobId, change])
 
-  const put = useCallback((draft: Draft) => {
-    setDrafts((all) => [...all.filter((each) => !isSame(each, draft)), draft])
+  const put = (draft: Draft) => {
     storeDraft(draft).catch(() => undefined)
-  }, [])
-  const drop = useCallback((draft: Draft) => {
-    setDrafts((all) => all.filter((each) => !isSame(each, draft)))
+    change((all) => [...all.filter((each) => !isSame(each, draft)), draft])
+  }
+  const drop = (draft: Draft) => {
     removeDraft(draft).catch(() => undefined)
-  }, [])
+    change((all) => all.filter((each) => !isSame(each, draft)))
+  }
 
   const unsent = drafts.filter(({ phase }) => phase === 'saved')
   const send = useCallback(
@@ -51,14 +52,14 @@ export function useCorrections(jobId: string) {
         setFailed(false)
         sending.current = false
         // A newer change of the block is sent by the next call.
-        setDrafts((all) => all.filter((each) => each !== draft))
+        change((all) => all.filter((each) => each !== draft))
         removeUnlessReplaced(draft)
       } catch {
         sending.current = false
         setFailed(true)
       }
     },
-    [cache, jobId],
+    [cache, jobId, change],
   )
   const next = unsent[0]
   useEffect(() => {
@@ -114,8 +115,12 @@ export function useCorrections(jobId: string) {
     forget,
     canUndo: history.past.length > 0,
     canRedo: history.future.length > 0,
+    /** What was typed or saved for a block and is not stored by the server. */
+    draftOf: (page: number, block: number) =>
+      latest.current.find((each) => each.page === page && each.block === block)?.text,
+    /** The next key is not delayed by what this changes beside the editor. */
     type: (page: number, block: number, text: string) =>
-      put({ jobId, page, block, text, phase: 'typed' }),
+      startTransition(() => put({ jobId, page, block, text, phase: 'typed' })),
     discard: (page: number, block: number) =>
       drop({ jobId, page, block, text: null, phase: 'typed' }),
   }

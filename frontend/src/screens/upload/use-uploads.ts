@@ -1,11 +1,12 @@
 import { useEffect, useRef, useState } from 'react'
-import { submitJob, type Job, type OcrOptions } from '../../api/client'
+import { submitJob, type Job } from '../../api/client'
+import type { FormOptions } from './options-form'
 
 /** A document on its way to the server. `from` is the address that it was added at. */
 export type Upload = {
   id: number
   files: File[]
-  options: OcrOptions
+  options: FormOptions
   from: string
   phase: 'waiting' | 'sending' | 'failed'
   fraction: number
@@ -15,18 +16,24 @@ export type Upload = {
 const MAX_SENDING = 2
 
 /** The uploads of this tab, whichever screen it shows; a few are sent at a time. */
-export function useUploads(onAccepted: (job: Job, upload: Upload) => void) {
+export function useUploads(props: {
+  /** Until then they wait. */
+  ready: boolean
+  /** The options to send for those that were chosen. */
+  optionsOf: (chosen: FormOptions) => FormOptions
+  onAccepted: (job: Job, upload: Upload) => void
+}) {
   const [uploads, setUploads] = useState<Upload[]>([])
   const sending = useRef(new Map<number, AbortController>())
   const counter = useRef(0)
-  const accepted = useRef(onAccepted)
-  accepted.current = onAccepted
+  const latest = useRef(props)
+  latest.current = props
 
   const change = (id: number, values: Partial<Upload>) =>
     setUploads((all) => all.map((each) => (each.id === id ? { ...each, ...values } : each)))
   const remove = (id: number) => setUploads((all) => all.filter((each) => each.id !== id))
 
-  function add(documents: File[][], options: OcrOptions) {
+  function add(documents: File[][], options: FormOptions) {
     const from = window.location.hash
     const added = documents.map((files) => ({
       ...{ id: ++counter.current, files, options, from },
@@ -42,9 +49,9 @@ export function useUploads(onAccepted: (job: Job, upload: Upload) => void) {
     change(id, { phase: 'sending', fraction: 0, error: null })
     const onProgress = (fraction: number) => change(id, { fraction })
     try {
-      const job = await submitJob(files, options, { signal: controller.signal, onProgress })
+      const job = await submitJob(files, latest.current.optionsOf(options), { signal: controller.signal, onProgress })
       remove(id)
-      accepted.current(job, upload)
+      latest.current.onAccepted(job, upload)
     } catch (error) {
       if (controller.signal.aborted) remove(id)
       else change(id, { phase: 'failed', error })
@@ -53,6 +60,7 @@ export function useUploads(onAccepted: (job: Job, upload: Upload) => void) {
   }
 
   useEffect(() => {
+    if (!props.ready) return
     const waiting = uploads.filter(({ id, phase }) => phase === 'waiting' && !sending.current.has(id))
     for (const upload of waiting.slice(0, Math.max(0, MAX_SENDING - sending.current.size))) void send(upload)
   })

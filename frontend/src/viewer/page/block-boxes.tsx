@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, type ClipboardEvent, type KeyboardEvent } from 'react'
+import { useDeferredValue, useEffect, useMemo, useRef, type ClipboardEvent, type KeyboardEvent } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import { percent } from '../../lib/format'
 import { boxOf, boxStyle, stackOrder, type Size } from '../../lib/geometry'
@@ -21,16 +21,21 @@ export function BlockBoxes(props: {
   streaming: boolean
 }) {
   const { t, language } = useTranslation()
-  const { blocks, lines, page, selection } = props
+  const { lines, page, selection } = props
+  const blocks = useDeferredValue(props.blocks, NO_BLOCKS) // the picture comes first
   const byBox = useMemo(() => linesByBox(blocks, lines), [blocks, lines])
   const layer = useRef<HTMLDivElement>(null)
   const tabStop = blocks.some((block) => block.id === selection.active) ? selection.active : blocks[0]?.id
 
+  const scrolledTo = useRef<BlockSelection['selected']>(null)
   useEffect(() => {
     const selected = selection.selected
-    if (selected === null || selected.from === 'box') return
-    scrollIntoView(layer.current?.querySelector(`[data-box="${selected.id}"]`))
-  }, [selection.selected])
+    if (selected === null || selected.from === 'box' || selected === scrolledTo.current) return
+    const box = layer.current?.querySelector(`[data-box="${selected.id}"]`)
+    if (box == null) return // it is rendered later
+    scrolledTo.current = selected
+    scrollIntoView(box)
+  }, [selection.selected, blocks])
 
   function press(event: KeyboardEvent) {
     if (event.key === 'Enter' || event.key === ' ') {
@@ -100,6 +105,7 @@ export function BlockBoxes(props: {
   )
 }
 
+const NO_BLOCKS: Block[] = []
 const NO_LINES: readonly never[] = []
 
 /** Such as "Text · 98%". */

@@ -1,18 +1,16 @@
 import { useElementSize, useMergedRef } from '@mantine/hooks'
-import { IconArrowAutofitWidth, IconMaximize, IconMinus, IconPlus } from '@tabler/icons-react'
 import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
 import { useTranslation } from '../../i18n/translation'
-import { percent } from '../../lib/format'
 import { clampZoom, type Size } from '../../lib/geometry'
 import { GAP } from '../../lib/page-layout'
-import { IconButton } from '../../ui/icon-button'
 import { useShortcuts } from '../../ui/use-shortcuts'
 import styles from './page-canvas.module.css'
-import { Sheet, type Loaders } from './sheet'
+import { Sheet } from './sheet'
 import { usePan, usePinchZoom, useWheelZoom, type Point } from './use-gestures'
+import type { PageLoaders } from './use-page-image'
 import { usePageScroll, type Zoom } from './use-page-scroll'
+import { ZOOM_STEP, ZoomTools } from './zoom-tools'
 
-const STEP = 1.25
 const PADDING = 2 * GAP + 2 // around a page; without it a fitted page gets scrollbars
 const UNKNOWN: Size = { width: 800, height: 1100 }
 
@@ -23,7 +21,7 @@ export function PageCanvas(props: {
   pageIndex: number
   onPage: (index: number) => void
   onScrolledTo: (y: number) => void
-  loaders: Loaders
+  loaders: PageLoaders
   /** Of the current page. */
   page: Size
   rotationOf: (index: number) => number
@@ -32,16 +30,11 @@ export function PageCanvas(props: {
   initialZoom: 'page' | 'width'
   children: ReactNode
 }) {
-  const { t, language } = useTranslation()
+  const { t } = useTranslation()
   const { total, pageIndex } = props
   const [zoom, setZoom] = useState<Zoom>(props.initialZoom)
   const { ref: measured, width, height } = useElementSize<HTMLDivElement>()
   const frame = useRef<HTMLDivElement>(null)
-  const [ready, setReady] = useState<ReadonlySet<number>>(new Set())
-  const onReady = useCallback(
-    (index: number) => setReady((all) => (all.has(index) ? all : new Set(all).add(index))),
-    [],
-  )
   const { sizes, onSize } = usePageSizes(total, pageIndex, props.page)
   const view = { width: width - PADDING, height: height - PADDING }
   const { layout, first, last, onScroll, hold } = usePageScroll({
@@ -58,12 +51,18 @@ export function PageCanvas(props: {
     setZoom(clampZoom(next))
   }
 
+  const latestZoom = useRef(zoomTo)
+  latestZoom.current = zoomTo
+  const latestScale = useRef(scale)
+  latestScale.current = scale
+  const zoomBy = useCallback((factor: number) => latestZoom.current(latestScale.current * factor), [])
+
   useWheelZoom(frame, (factor, at) => zoomTo(scale * factor, at))
   usePinchZoom(frame, scale, zoomTo)
   useShortcuts({
-    '+': () => zoomTo(scale * STEP),
-    '=': () => zoomTo(scale * STEP),
-    '-': () => zoomTo(scale / STEP),
+    '+': () => zoomBy(ZOOM_STEP),
+    '=': () => zoomBy(ZOOM_STEP),
+    '-': () => zoomBy(1 / ZOOM_STEP),
     '0': () => setZoom('page'),
   })
   const { pan, panning } = usePan(frame)
@@ -100,9 +99,7 @@ export function PageCanvas(props: {
               pixels={sizes[index]?.width ?? UNKNOWN.width}
               current={index === pageIndex}
               processing={props.isProcessing(index)}
-              waits={index !== pageIndex && !ready.has(pageIndex)}
               loaders={props.loaders}
-              onReady={onReady}
               onSize={onSize}
             >
               {index === pageIndex && props.children}
@@ -110,22 +107,9 @@ export function PageCanvas(props: {
           ))}
         </div>
       </div>
-      <div className={styles.tools} role="toolbar" aria-label={t.viewer.image}>
-        <IconButton label={t.viewer.zoomOut} onClick={() => zoomTo(scale / STEP)}>
-          <IconMinus size={18} />
-        </IconButton>
-        <span className={styles.zoom}>{percent(scale, language)}</span>
-        <IconButton label={t.viewer.zoomIn} onClick={() => zoomTo(scale * STEP)}>
-          <IconPlus size={18} />
-        </IconButton>
-        <IconButton label={t.viewer.fitWidth} pressed={zoom === 'width'} onClick={() => setZoom('width')}>
-          <IconArrowAutofitWidth size={18} />
-        </IconButton>
-        <IconButton label={t.viewer.fitPage} pressed={zoom === 'page'} onClick={() => setZoom('page')}>
-          <IconMaximize size={18} />
-        </IconButton>
+      <ZoomTools scale={scale} zoom={zoom} onZoomBy={zoomBy} onFit={setZoom}>
         {props.tools}
-      </div>
+      </ZoomTools>
     </div>
   )
 }

@@ -1,7 +1,7 @@
 import { Loader, ThemeIcon } from '@mantine/core'
 import { IconAlertTriangle, IconCheck, IconX } from '@tabler/icons-react'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useRef, type KeyboardEvent } from 'react'
+import { memo, useCallback, useEffect, useRef, type KeyboardEvent } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import styles from './page-list.module.css'
 import { usePageImage, type LoadPageImage, type TurnedPage } from './use-page-image'
@@ -26,10 +26,14 @@ export function PageList(props: {
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
     overscan: 2,
+    useFlushSync: false,
   })
   useEffect(() => {
     virtual.scrollToIndex(props.current, { align: 'auto' })
   }, [virtual, props.current])
+  const latest = useRef(props.onSelect)
+  latest.current = props.onSelect
+  const onSelect = useCallback((index: number) => latest.current(index), [])
   /** The pages are one tab stop; the arrow keys move between them. */
   function press(event: KeyboardEvent) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
@@ -46,31 +50,57 @@ export function PageList(props: {
     <nav ref={scroller} onKeyDown={press} className={styles.list} aria-label={t.viewer.pages}>
       <div className={styles.inner} style={{ height: virtual.getTotalSize() }}>
         {virtual.getVirtualItems().map(({ index, start }) => (
-          <button
+          <Row
             key={index}
-            type="button"
-            className={styles.row}
-            style={{ height: ROW_HEIGHT, transform: `translateY(${start}px)` }}
-            aria-label={t.viewer.page(index + 1)}
-            aria-current={index === props.current ? 'page' : undefined}
-            data-waiting={props.marks[index] === 'waiting' || undefined}
-            data-mark={props.marks[index]}
-            tabIndex={index === props.current ? 0 : -1}
-            onClick={() => props.onSelect(index)}
-          >
-            <span className={styles.frame}>
-              <Thumbnail loadImage={props.loadImage} index={index} rotation={props.rotationOf(index)} />
-              <span className={styles.state}>
-                <MarkIcon mark={props.marks[index] ?? 'waiting'} />
-              </span>
-            </span>
-            {index + 1}
-          </button>
+            index={index}
+            top={start}
+            mark={props.marks[index] ?? 'waiting'}
+            current={index === props.current}
+            rotation={props.rotationOf(index)}
+            loadImage={props.loadImage}
+            onSelect={onSelect}
+          />
         ))}
       </div>
     </nav>
   )
 }
+
+/** Rendered again when its page changes, not when the list scrolls. */
+const Row = memo(function Row(props: {
+  index: number
+  /** Pixels from the start of the list. */
+  top: number
+  mark: PageMark
+  current: boolean
+  rotation: number
+  loadImage: LoadPageImage
+  onSelect: (index: number) => void
+}) {
+  const { t } = useTranslation()
+  const { index, mark, current } = props
+  return (
+    <button
+      type="button"
+      className={styles.row}
+      style={{ height: ROW_HEIGHT, transform: `translateY(${props.top}px)` }}
+      aria-label={t.viewer.page(index + 1)}
+      aria-current={current ? 'page' : undefined}
+      data-waiting={mark === 'waiting' || undefined}
+      data-mark={mark}
+      tabIndex={current ? 0 : -1}
+      onClick={() => props.onSelect(index)}
+    >
+      <span className={styles.frame}>
+        <Thumbnail loadImage={props.loadImage} index={index} rotation={props.rotation} />
+        <span className={styles.state}>
+          <MarkIcon mark={mark} />
+        </span>
+      </span>
+      {index + 1}
+    </button>
+  )
+})
 
 function Thumbnail({ loadImage, ...page }: TurnedPage & { loadImage: LoadPageImage }) {
   const image = usePageImage(loadImage, page)

@@ -1,16 +1,15 @@
-import { useEffect, useState, type ReactNode } from 'react'
+import { Button } from '@mantine/core'
+import { memo, type ReactNode } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import type { Size } from '../../lib/geometry'
 import styles from './page-canvas.module.css'
-import { usePageImage, type LoadPageImage } from './use-page-image'
+import { usePageImage, type LoadPageImage, type PageLoaders } from './use-page-image'
 
 const BLUR = 1.15 // screen pixels for a pixel of the image, from which on a sharper one is loaded
 const NO_IMAGE: LoadPageImage = () => new Promise(() => undefined)
 
-export type Loaders = { image: LoadPageImage; thumbnail: LoadPageImage; sharp: LoadPageImage }
-
 /** One page of the document: a small picture at first, then one as sharp as the zoom needs. */
-export function Sheet(props: {
+export const Sheet = memo(function Sheet(props: {
   index: number
   rotation: number
   label: string
@@ -21,25 +20,15 @@ export function Sheet(props: {
   pixels: number
   current: boolean
   processing: boolean
-  /** Whether its image waits until that of the current page is there, which is rendered first then. */
-  waits: boolean
-  loaders: Loaders
-  onReady: (index: number) => void
+  loaders: PageLoaders
   onSize: (index: number, size: Size) => void
   children: ReactNode
 }) {
   const { t } = useTranslation()
   const { index, loaders, current } = props
-  const [started, setStarted] = useState(!props.waits)
-  if (!started && !props.waits) setStarted(true)
   const page = { index, rotation: props.rotation }
-  const usual = usePageImage(started ? loaders.image : NO_IMAGE, page)
-  const failed = usual.status === 'failed'
-  const { onReady } = props
-  useEffect(() => {
-    if (failed) onReady(index)
-  }, [failed, index, onReady])
-  const preview = usePageImage(started && usual.status === 'loading' ? loaders.thumbnail : NO_IMAGE, page)
+  const usual = usePageImage(loaders.image, page)
+  const preview = usePageImage(usual.status === 'loading' ? loaders.thumbnail : NO_IMAGE, page)
   const blurred = props.width * window.devicePixelRatio > BLUR * props.pixels
   const sharp = usePageImage(blurred && current ? loaders.sharp : NO_IMAGE, page)
   const image = sharp.status === 'ready' ? sharp : usual
@@ -58,13 +47,19 @@ export function Sheet(props: {
           draggable={false}
           decoding="async"
           onLoad={({ currentTarget: { naturalWidth: width, naturalHeight: height } }) => {
-            onReady(index)
             if (image === usual) props.onSize(index, { width, height })
           }}
         />
       )}
-      {image.status === 'failed' && <div className={styles.missing}>{t.viewer.noImage}</div>}
+      {image.status === 'failed' && (
+        <div className={styles.missing}>
+          {t.viewer.noImage}
+          <Button size="xs" variant="default" onClick={image.loadAgain}>
+            {t.tryAgain}
+          </Button>
+        </div>
+      )}
       {props.children}
     </div>
   )
-}
+})

@@ -1,5 +1,5 @@
 import { Button, Group, Skeleton, Text, VisuallyHidden } from '@mantine/core'
-import { useEffect, useMemo, useRef, type ReactNode, type RefObject } from 'react'
+import { useDeferredValue, useEffect, useMemo, useRef, type ReactNode, type RefObject } from 'react'
 import { useTranslation } from '../../i18n/translation'
 import { blocksOf, correctedText, unfinishedText, type Block, type PageState } from '../../lib/result'
 import type { Tab } from '../../lib/route'
@@ -36,7 +36,9 @@ export function TextPane(props: {
   notices: ReactNode
 }) {
   const { t } = useTranslation()
-  const { state, selection, tab } = props
+  const { selection, tab } = props
+  // The picture of a page that is gone to, and the keys of the user, come before its text.
+  const state = useDeferredValue(props.state, LOADING)
   const pane = useRef<HTMLDivElement>(null)
   const blocks = useMemo(() => blocksOf(state), [state])
   const markdown = useMemo(
@@ -44,11 +46,15 @@ export function TextPane(props: {
     [state],
   )
   useHighlight(pane, props.query, [blocks, tab, markdown])
+  const scrolledTo = useRef<BlockSelection['selected']>(null)
   useEffect(() => {
     const selected = selection.selected
-    if (selected === null || selected.from === 'text') return
-    scrollIntoView(pane.current?.querySelector(`[data-block="${selected.id}"]`))
-  }, [selection.selected])
+    if (selected === null || selected.from === 'text' || selected === scrolledTo.current) return
+    const block = pane.current?.querySelector(`[data-block="${selected.id}"]`)
+    if (block == null) return // it is rendered later
+    scrolledTo.current = selected
+    scrollIntoView(block)
+  }, [selection.selected, blocks])
 
   useReading(pane, props.onReadTo)
   const unfinished = state.status === 'processing' ? unfinishedText(state.raw) : ''
@@ -76,7 +82,7 @@ export function TextPane(props: {
           )}
         </Group>
       )}
-      {tab === 'rendered' && <RenderedBlocks {...props} blocks={blocks} />}
+      {tab === 'rendered' && <RenderedBlocks {...props} state={state} blocks={blocks} />}
       {tab === 'rendered' &&
         state.status === 'processing' &&
         unfinished !== (blocks.at(-1)?.text.trim() ?? '') && (
@@ -183,6 +189,7 @@ function useReading(pane: RefObject<HTMLDivElement | null>, onReadTo: (id: numbe
 }
 
 const LINE_WIDTHS = ['38%', '92%', '86%', '89%', '54%']
+const LOADING: PageState = { status: 'loading' }
 const NO_SIZE = { width: 0, height: 0 }
 
 function rawTextOf(state: PageState): string {

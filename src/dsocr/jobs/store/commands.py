@@ -5,7 +5,7 @@ Each function is one transaction. Statements are plain SQL, for any database.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -86,6 +86,16 @@ def remove(connection: Connection, job_id: str) -> None:
         raise JobNotFound()
     for table in (files, pages, tables.versions, tables.page_texts):
         connection.execute(delete(table).where(table.c.job_id == job_id))
+
+
+def rename(connection: Connection, job_id: str, name: str) -> None:
+    """Names the job, which has the name of its first file. Raises `JobNotFound`."""
+    _locked_status(connection, job_id)
+    first = update(files).where(files.c.job_id == job_id, files.c.number == 0)
+    connection.execute(first.values(name=name))
+    names = select(files.c.name).where(files.c.job_id == job_id).order_by(files.c.number)
+    values = {"names": _searched(connection.scalars(names)), "seq": jobs.c.seq + 1}
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
 
 
 def requeue_page(
@@ -182,7 +192,7 @@ def _job_row(new: NewJob, now: float) -> dict[str, Any]:
         "id": new.id,
         "owner": new.owner,
         "status": "queued",
-        "names": "\n".join(file.name for file in new.files).lower(),
+        "names": _searched(file.name for file in new.files),
         "bytes": sum(file.size for file in new.files),
         "options": records.options_to_text(new.options),
         "dpi": new.dpi,
@@ -201,6 +211,11 @@ def _job_row(new: NewJob, now: float) -> dict[str, Any]:
         "callback_url": new.callback_url,
         "callback_tries": 0,
     }
+
+
+def _searched(names: Iterable[str]) -> str:
+    """The names of a job's files as they are searched."""
+    return "\n".join(names).lower()
 
 
 def _file_rows(new: NewJob) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ from dsocr.server.deps import (
 )
 from dsocr.server.download import download, file_name_of
 from dsocr.server.forms import max_body_bytes, model_of, options_of, validate_form
-from dsocr.server.received.uploads import Form, FormLimits, received_form
+from dsocr.server.received.uploads import Form, FormLimits, clean_name, received_form
 from dsocr.server.route_attributes import body_limit
 from dsocr.server.schemas.errors import error_answers
 from dsocr.server.schemas.export import AvailableFormats, ExportLink, ExportQuery
@@ -40,6 +40,7 @@ from dsocr.server.schemas.jobs import (
     STATUSES,
     Corrections,
     JobAnswer,
+    JobChanges,
     JobForm,
     JobList,
     JobPageAnswer,
@@ -316,6 +317,20 @@ async def resume(
     """Reads the pages that a cancelled or failed job has left unread."""
     job = await service.jobs.resume(job_id, editor, followed=browser is not None)
     return JSONResponse(serialize_job(job), 202)
+
+
+@router.patch(
+    "/api/jobs/{job_id}",
+    response_model=JobAnswer,
+    summary="Rename a job",
+    responses=error_answers(400, 401, 403, 404, 408, 413, 422),
+)
+async def rename(
+    job_id: str, changes: JobChanges, service: RunningService, editor: Lister
+) -> Response:
+    """The list, the search and the names of exports have the new name."""
+    job = await service.jobs.rename(job_id, clean_name(changes.name), editor)
+    return JSONResponse(serialize_job(job))
 
 
 @router.delete(

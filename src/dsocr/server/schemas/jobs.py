@@ -167,6 +167,16 @@ class Corrections(BaseModel):
     blocks: list[BlockCorrection] = Field(max_length=10_000)
 
 
+class JobChanges(BaseModel):
+    """What a job is changed to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(
+        min_length=1, max_length=255, description="Of the document: its first file has this name"
+    )
+
+
 class PageRetry(BaseModel):
     """Options that differ from the job's."""
 
