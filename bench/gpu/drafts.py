@@ -23,6 +23,7 @@ from torch import Tensor
 from bench.drafts.acceptance import written
 from bench.drafts.pages import own_pages
 from bench.gpu.harness import Bench
+from bench.gpu.summary import HOPELESS
 from dsocr.runtime import loop
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.execution import model_runner
@@ -42,6 +43,8 @@ RAISED = 1e4
 """Added to the score of a page's next token; a token that a rule bans stays banned."""
 LONE_TOKENS = 1000
 SETTINGS: tuple[DraftsName, ...] = ("off", "fast")
+HOPELESS_RUNS = 3
+"""Runs of pages without right drafts: their difference is smaller than that of two runs."""
 EACH = 2
 """Pages of every kind."""
 
@@ -144,7 +147,8 @@ def _lines(bench: Bench, setting: DraftsName, pages: list[Request]) -> Iterator[
             if bench.seconds_left > 0 and count <= plan.max_num_seqs:
                 yield _measure(runtime, setting, "mixed", pages, count)
         hopeless = [_with_foreign_layer(bench, page) for page in pages]
-        yield _measure(runtime, setting, "nothing to draft", hopeless, bench.in_flight[0])
+        for _ in range(HOPELESS_RUNS):
+            yield _measure(runtime, setting, HOPELESS, hopeless, bench.in_flight[0])
 
 
 def true_requests(bench: Bench) -> list[Request]:

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+HOPELESS = "nothing to draft"
+"""The pages of the row `drafts` of which no draft is right."""
+
 
 def summarize(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The figures that have goals, by name, for the rows that were run; pages through the engine
@@ -47,8 +50,10 @@ def summarize(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         "drafts: lone gundam page s, 1,000 tokens": drafted("alone", "s a page"),
         "drafts: single-stream tok/s": drafted("alone", "decoded tokens/s of a page"),
         "drafts: loss in % where nothing can be drafted": _loss(
-            drafted("nothing to draft", "tokens/s"),
-            figure("drafts", "tokens/s", max, pages="nothing to draft", drafts="off"),
+            *(
+                figure("drafts", "tokens/s", statistics.median, pages=HOPELESS, drafts=drafts)
+                for drafts in ("fast", "off")
+            )
         ),
     }
     peers = dict.fromkeys(line["row"] for line in lines if line["row"].startswith("peer"))

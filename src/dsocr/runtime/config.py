@@ -46,7 +46,7 @@ class RuntimeConfig:
     drafts: DraftsName = "off"
     """Whether a step computes several tokens of a page where they can be guessed from the PDF's own
     text. exact: in float32 only, with the tokens that one at a time gives; fast: in any type, where
-    16 bits may decide a near tie otherwise. On a GPU not yet faster."""
+    16 bits may decide a near tie otherwise."""
     max_tiles: int | None = None
     """Local tiles of a page in gundam mode, at most; unset: the model's own limit, 9 for
     DeepSeek-OCR."""

@@ -35,7 +35,14 @@ from dsocr.runtime.kernels.gemv import gemv_fused, norm_gemv_fused
 from dsocr.runtime.kernels.repetition_flags import flag_repetition_fused
 from dsocr.runtime.kernels.sampling import sample_tokens_fused
 from dsocr.runtime.kernels.triton_compat import compute_capability, supports_kernels
-from dsocr.runtime.kernels.tuning import DecodeTuning, GemvTuning, decode_tuning_for, fp8_split_for
+from dsocr.runtime.kernels.tuning import (
+    DecodeTuning,
+    GemvTuning,
+    decode_tuning_for,
+    fp8_split_for,
+    fp8_tuning_for,
+    windowed_tuning_for,
+)
 from dsocr.runtime.models.deepseek_moe import DeepseekMoe
 from dsocr.runtime.models.family import OcrModel
 
@@ -53,9 +60,9 @@ class DecodeStep:
         self.row_tuning, self.tuning_for = GemvTuning(), decode_tuning_for
         if cache.blocks.dtype == FP8:
             self.row_tuning = replace(self.row_tuning, split=fp8_split_for(1))
-            self.tuning_for = lambda rows: replace(
-                decode_tuning_for(rows), split=fp8_split_for(rows)
-            )
+            self.tuning_for = fp8_tuning_for
+        elif spec.window is not None:
+            self.tuning_for = windowed_tuning_for
         self._eps, self._window = spec.rms_norm_eps, spec.window
         self._embeddings = decoder.embed_tokens.weight
         self._norm, self._head = decoder.norm.weight, model.lm_head.weight

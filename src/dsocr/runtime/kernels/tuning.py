@@ -3,7 +3,7 @@ reduce them on devices with less shared memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dsocr.runtime.kernels.decode_attention import Split
 from dsocr.runtime.kernels.experts_decode import DecodeTile
@@ -56,6 +56,10 @@ DECODE_TUNINGS = (
     ),
 )
 
+WINDOWED_SPLIT = Split(1, 64, 4, 2)
+"""For more than `WINDOWED_ROWS` rows of a model with a window, which leaves too few tokens of a
+sequence to share among programs."""
+WINDOWED_ROWS = 160
 
 FP8_SPLITS = (
     (1, Split(32, 64, 4, 2)),
@@ -68,6 +72,17 @@ FP8_SPLITS = (
 
 def decode_tuning_for(rows: int) -> DecodeTuning:
     return next(tuning for tuning in DECODE_TUNINGS if rows <= tuning.max_rows)
+
+
+def windowed_tuning_for(rows: int) -> DecodeTuning:
+    """`decode_tuning_for` of a model with a window."""
+    tuning = decode_tuning_for(rows)
+    return replace(tuning, split=WINDOWED_SPLIT) if rows > WINDOWED_ROWS else tuning
+
+
+def fp8_tuning_for(rows: int) -> DecodeTuning:
+    """`decode_tuning_for` an fp8 cache."""
+    return replace(decode_tuning_for(rows), split=fp8_split_for(rows))
 
 
 def fp8_split_for(rows: int) -> Split:
