@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from tests.postgres import PostgresServer, postgres_server
 from tests.s3 import environment, new_bucket, s3_server
@@ -19,6 +20,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # there is a test process for each core: more threads in each only wait for one another
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+# how long an example takes depends on what else runs on the machine
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,6 +6,7 @@ before it is routed. A foreign contract sets its own with the two decorators.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -30,6 +31,13 @@ class ErrorInfo:
     message: str
     request_id: str
     retryable: bool = False
+
+    @property
+    def field(self) -> str | None:
+        """The invalid field of the request, which begins the message; None where none is named."""
+        name, colon, _ = self.message.partition(": ")
+        is_named = self.code == "invalid_field" and colon and re.fullmatch(r"[\w.-]+", name)
+        return name if is_named else None
 
 
 BodyLimit = Callable[[Settings], int]

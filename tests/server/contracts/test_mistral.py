@@ -203,6 +203,7 @@ def test_what_cannot_be_given_is_refused_with_its_field(
     answer = answer or http.post("/v1/ocr", json={"model": None, **change})
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["body", field]
+    assert answer.json()["param"] == field
     assert answer.json()["object"] == "error"
 
 

@@ -150,7 +150,9 @@ def test_what_cannot_be_given_is_refused_in_the_shape_of_the_contract(
 ) -> None:
     answer = ask(http, image_part("a"), **change)
     assert answer.status_code == 422
-    assert answer.json()["error"]["type"] == "invalid_request_error"
+    error = answer.json()["error"]
+    assert error["type"] == "invalid_request_error"
+    assert error["message"].startswith(f"{error['param']}: ")
 
 
 def test_error_of_a_broken_file_comes_before_the_stream(http: TestClient) -> None:

@@ -80,7 +80,7 @@ def invalid_field(error: ValidationError) -> InvalidField:
 
 
 class LargeJson(JSONResponse):
-    """For answers with a record for each word: written four times as fast as by `json`."""
+    """For answers that grow with the document: written four times as fast as by `json`."""
 
     def render(self, content: Any) -> bytes:
         return to_json(content)

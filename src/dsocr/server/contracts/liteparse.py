@@ -7,11 +7,10 @@ from typing import Any
 
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
-from starlette.responses import JSONResponse
 
 from dsocr.errors import BadRequest
 from dsocr.exports.layout.lines import regions_of
-from dsocr.server.contracts.body import ignored_headers, max_file_bytes
+from dsocr.server.contracts.body import LargeJson, ignored_headers, max_file_bytes
 from dsocr.server.contracts.documents import (
     READ_ERRORS,
     FormOptions,
@@ -76,7 +75,7 @@ async def ocr(request: Request, service: RunningService, owner: Owner) -> Respon
     if len(reading.document.pages) != 1:
         raise BadRequest("file: send one page; the answer has no page numbers")
     answer = {"results": _lines(reading.document.pages[0])}
-    return JSONResponse(answer, headers=ignored_headers(form.ignored))
+    return LargeJson(answer, headers=ignored_headers(form.ignored))
 
 
 def _lines(page: PageResult) -> list[dict[str, Any]]:

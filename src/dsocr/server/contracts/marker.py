@@ -18,7 +18,7 @@ from dsocr.exports.figures import crop_figures
 from dsocr.exports.markdown import page_text
 from dsocr.exports.options import ExportOptions
 from dsocr.exports.running_heads import without_running_heads
-from dsocr.server.contracts.body import ignored_headers, max_file_bytes
+from dsocr.server.contracts.body import LargeJson, ignored_headers, max_file_bytes
 from dsocr.server.contracts.documents import (
     READ_ERRORS,
     FormOptions,
@@ -133,7 +133,7 @@ async def convert(request: Request, service: RunningService, owner: Owner) -> Re
         "metadata": _metadata(reading),
         "success": True,
     }
-    return JSONResponse(body, headers=ignored_headers(form.ignored))
+    return LargeJson(body, headers=ignored_headers(form.ignored))
 
 
 @router.post(
@@ -183,7 +183,7 @@ async def check(request_id: str, service: RunningService, owner: Owner) -> Respo
         "metadata": _metadata(reading),
         "page_count": len(reading.document.pages),
     }
-    return JSONResponse(body | found)
+    return LargeJson(body | found)
 
 
 def _output(reading: Reading, chosen: Chosen) -> tuple[str, dict[str, str]]:

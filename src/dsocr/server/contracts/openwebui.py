@@ -8,11 +8,10 @@ from urllib.parse import unquote
 
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
-from starlette.responses import JSONResponse
 
 from dsocr.errors import NoText
 from dsocr.exports.running_heads import without_running_heads
-from dsocr.server.contracts.body import max_file_bytes
+from dsocr.server.contracts.body import LargeJson, max_file_bytes
 from dsocr.server.contracts.documents import (
     READ_ERRORS,
     admitted_reader,
@@ -66,7 +65,7 @@ async def process(request: Request, service: RunningService, owner: Owner) -> Re
         pages = _pages(reading)
     if not pages:
         raise NoText()
-    return JSONResponse(pages)
+    return LargeJson(pages)
 
 
 def _pages(reading: Reading) -> list[dict[str, Any]]:

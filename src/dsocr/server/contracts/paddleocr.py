@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal
 
 from fastapi import Request, Response
 from pydantic import BaseModel
-from starlette.responses import JSONResponse
 
 from dsocr.exports.figures import crop_figures
 from dsocr.exports.layout.lines import surrounding
 from dsocr.exports.running_heads import without_running_heads
 from dsocr.server.contracts.body import (
+    LargeJson,
     ignored_headers,
     json_body_limit,
     received_json,
@@ -91,7 +91,7 @@ async def layout_parsing(request: Request, service: RunningService, owner: Owner
         "errorMsg": "Success",
         "result": result,
     }
-    return JSONResponse(answer, headers=ignored_headers(ignored))
+    return LargeJson(answer, headers=ignored_headers(ignored))
 
 
 def _result(reading: Reading) -> dict[str, Any]:

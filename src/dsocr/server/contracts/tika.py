@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from fastapi import Request, Response
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import PlainTextResponse
 
 from dsocr import __version__
 from dsocr.errors import InvalidField
 from dsocr.pages.signature import file_type
-from dsocr.server.contracts.body import ignored_headers, max_file_bytes
+from dsocr.server.contracts.body import LargeJson, ignored_headers, max_file_bytes
 from dsocr.server.contracts.documents import (
     READ_ERRORS,
     admitted_reader,
@@ -114,7 +114,7 @@ async def _answer(
         reading, upload, media_type, ignored = await _read(request, service, owner, stack)
         metadata = await _metadata(reading, upload, media_type, handler)
     body = [metadata] if as_list else metadata
-    return JSONResponse(body, headers=ignored_headers(ignored))
+    return LargeJson(body, headers=ignored_headers(ignored))
 
 
 async def _read(

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from dsocr.errors import InvalidField
 from dsocr.jobs.job import Job
 from dsocr.pipeline.page_ranges import parse_page_ranges
-from dsocr.server.contracts.azure.result import StringIndex, analyzed, merged
+from dsocr.server.contracts.azure.result import StringIndex, analyzed
 from dsocr.server.contracts.body import (
     ignored_headers,
     received_json,
@@ -172,7 +172,7 @@ async def analyze_result(
         result = await asyncio.to_thread(
             analyzed, reading, MODEL, API_VERSION, options.content, options.index
         )
-        content = merged(content, b'{"analyzeResult":%b}' % result)
+        content = b'%b,"analyzeResult":%b}' % (content[:-1], result)
     headers = {} if job.finished else {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return Response(content, media_type="application/json", headers=headers)
 

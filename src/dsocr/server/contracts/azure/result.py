@@ -39,12 +39,13 @@ def analyzed(
         "contentFormat": content_format,
     }
     tail = {"paragraphs": writer.paragraphs, "styles": []}
-    return merged(to_json(head), b'{"pages":[%b]}' % b",".join(pages), to_json(tail))
+    return _object(head, "pages", pages, tail).encode()
 
 
-def merged(*objects: bytes) -> bytes:
-    """JSON objects, none of them empty, as one with the members of all."""
-    return b"{%b}" % b",".join(each[1:-1] for each in objects)
+def _object(head: dict[str, Any], name: str, items: list[str], tail: dict[str, Any]) -> str:
+    """A JSON object with a list of written items between other members."""
+    before, after = to_json(head).decode()[:-1], to_json(tail).decode()[1:]
+    return f'{before},"{name}":[{",".join(items)}],{after}'
 
 
 class _Writer:
@@ -60,7 +61,7 @@ class _Writer:
     def content(self) -> str:
         return SEPARATOR.join(self._parts)
 
-    def page(self, page: PageResult, number: int) -> bytes:
+    def page(self, page: PageResult, number: int) -> str:
         """A page of the file, from 1, as JSON."""
         start, size = self._offset, (page.width, page.height)
         words: list[str] = []
@@ -78,8 +79,7 @@ class _Writer:
         place = {"pageNumber": number, "angle": 0, "width": page.width, "height": page.height}
         head = place | {"unit": "pixel"}
         spans = [_span(start, max(0, self._offset - start - 1))]
-        tail = to_json({"lines": lines, "spans": spans})
-        return merged(to_json(head), f'{{"words":[{",".join(words)}]}}'.encode(), tail)
+        return _object(head, "words", words, {"lines": lines, "spans": spans})
 
     def _paragraph(self, region: Region, first: int, page: int, size: tuple[int, int]) -> None:
         text = SEPARATOR.join(line.text for line in region.lines)

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from dsocr import __version__
 from dsocr.errors import DsocrError
 from dsocr.jobs.job import Job
-from dsocr.server.contracts.body import ignored_headers
+from dsocr.server.contracts.body import LargeJson, ignored_headers
 from dsocr.server.contracts.docling.options import (
     Chosen,
     DoclingErrorAnswer,
@@ -254,13 +254,13 @@ async def _written(
     headers = ignored_headers(ignored)
     if chosen.chunk_tokens is not None:
         body = await asyncio.to_thread(chunked, readings, chosen, seconds)
-        return JSONResponse(body, headers=headers)
+        return LargeJson(body, headers=headers)
     if chosen.target == "zip" or len(readings) > 1:
         archive = await asyncio.to_thread(zipped, readings, chosen)
         headers["Content-Disposition"] = 'attachment; filename="converted_docs.zip"'
         return Response(archive, media_type="application/zip", headers=headers)
     body = await asyncio.to_thread(converted, readings, chosen, seconds)
-    return JSONResponse(body, headers=headers)
+    return LargeJson(body, headers=headers)
 
 
 def _status(job: Job, chosen: Chosen) -> dict[str, Any]:

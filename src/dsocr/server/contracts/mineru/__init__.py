@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 
 from dsocr import __version__
 from dsocr.jobs.job import Job, JobConflict
-from dsocr.server.contracts.body import ignored_headers, max_file_bytes
+from dsocr.server.contracts.body import LargeJson, ignored_headers, max_file_bytes
 from dsocr.server.contracts.documents import (
     READ_ERRORS,
     ReceivedForm,
@@ -158,4 +158,4 @@ async def _written(readings: Sequence[Reading], chosen: Chosen, ignored: Sequenc
         archive = await asyncio.to_thread(zipped, results)
         return Response(archive, media_type="application/zip", headers=headers)
     body = {"backend": chosen.backend, "version": __version__, "results": results}
-    return JSONResponse(body, headers=headers)
+    return LargeJson(body, headers=headers)

@@ -36,12 +36,11 @@ def mistral_error(error: ErrorInfo) -> dict[str, Any]:
         "object": "error",
         "message": error.message,
         "type": kind,
-        "param": None,
+        "param": error.field,
         "code": error.code,
     }
     if error.status == 422:
-        field, colon, _ = error.message.partition(": ")
-        location = ["body", field] if colon and " " not in field else ["body"]
+        location = ["body", *([error.field] if error.field else [])]
         body["detail"] = [{"loc": location, "msg": error.message, "type": error.code}]
     return body
 

@@ -35,7 +35,7 @@ def openai_error(error: ErrorInfo) -> dict[str, Any]:
     """What the `openai` package turns into an `APIStatusError`."""
     other = "server_error" if error.status >= 500 else "invalid_request_error"
     kind = _TYPES.get(error.status, other)
-    details = {"message": error.message, "type": kind, "param": None, "code": error.code}
+    details = {"message": error.message, "type": kind, "param": error.field, "code": error.code}
     return {"error": details}
 
 

@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 from typing import Any, Protocol, TypeVar
 
 from fastapi import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from dsocr.errors import DsocrError
 from dsocr.server import problems
-from dsocr.server.contracts.body import ignored_headers, json_body_limit, received_json
+from dsocr.server.contracts.body import LargeJson, ignored_headers, json_body_limit, received_json
 from dsocr.server.contracts.documents import admitted_reader
 from dsocr.server.contracts.openai.answer import (
     AnswerContext,
@@ -77,7 +77,7 @@ async def answer_request(
             return stream
         texts: list[str] = []
         totals = await unless_disconnected(request.receive, opened.run(texts.append))
-    return JSONResponse(shape.whole("".join(texts), totals), headers=headers)
+    return LargeJson(shape.whole("".join(texts), totals), headers=headers)
 
 
 def _stream_work(
