@@ -40,6 +40,7 @@ class JsonFormatter(logging.Formatter):
 def configure(log_format: LogFormat) -> None:
     """Sets the format of the handlers that there are. Text has no line for each request."""
     REQUESTS.setLevel(logging.INFO if log_format == "json" else logging.WARNING)
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # a line for each
     if log_format == "json":
         for handler in logging.getLogger().handlers:
             handler.setFormatter(JsonFormatter())

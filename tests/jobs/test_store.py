@@ -23,7 +23,7 @@ from dsocr.jobs.job import (
     JobNotFound,
     NewJob,
 )
-from dsocr.jobs.store import commands, leases, listing, queries, queue_order
+from dsocr.jobs.store import commands, leases, listing, queries, queue_order, versions
 from dsocr.jobs.store.database import Database, UnsupportedStore, parse_url
 from dsocr.jobs.store.leases import LeaseLost
 from dsocr.jobs.store.listing import JobFilter
@@ -238,6 +238,17 @@ async def test_a_page_read_again_replaces_itself_and_is_counted_once(database: D
     assert (job.status, job.pages_done, job.pages_failed) == ("failed", 1, 1)
     assert job.error == failure
     assert (await database.read(queries.page, job_id, 0)).corrections == {}
+
+
+async def test_a_write_that_is_repeated_after_its_commit_leaves_no_version(
+    database: Database,
+) -> None:
+    job_id = await accepted(database, 2)
+    lease = await claimed(database)
+    for _ in range(2):
+        await database.write(leases.store_page, lease, read(1), 0)
+    assert await database.read(versions.of_page, job_id, 1) == []
+    assert (await database.read(queries.job, job_id, 0)).pages_done == 1
 
 
 async def test_a_page_with_corrections_is_requeued_only_on_request(database: Database) -> None:

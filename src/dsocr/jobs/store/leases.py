@@ -70,6 +70,7 @@ _COUNTS = select(
 _page = (pages.c.job_id == bindparam("job")) & (pages.c.number == bindparam("page"))
 _PAGE_BEFORE = (
     select(
+        pages.c.wanted,
         pages.c.result.is_not(None),
         pages.c.failed,
         pages.c.file,
@@ -80,6 +81,7 @@ _PAGE_BEFORE = (
     .join(files, (files.c.job_id == pages.c.job_id) & (files.c.number == pages.c.file))
     .where(_page)
 )
+_RESULT = select(pages.c.result).where(_page)
 _STORE_PAGE = (
     update(pages)
     .where(_page)
@@ -178,13 +180,14 @@ def set_engine(connection: Connection, lease: Lease, engine: str, model: str) ->
 def store_page(connection: Connection, lease: Lease, result: PageResult, now: float) -> None:
     """Stores the page's result; an earlier one becomes a version, with its corrections.
 
+    A page that has this result and is not pending was stored by a commit whose answer was lost.
     Raises `LeaseLost`.
     """
     key = {"job": lease.job_id, "page": result.index}
     before = connection.execute(_PAGE_BEFORE, key).first()
     if before is None:
         raise LeaseLost()
-    was_done, had_failed, file, file_page, options, name = before
+    wanted, was_done, had_failed, file, file_page, options, name = before
     seq = connection.scalar(
         _COUNT_PAGE,
         {
@@ -196,6 +199,9 @@ def store_page(connection: Connection, lease: Lease, result: PageResult, now: fl
     )
     if seq is None:
         raise LeaseLost()
+    stored_result = records.result_to_text(result)
+    if was_done and not wanted and connection.scalar(_RESULT, key) == stored_result:
+        return
     if was_done:
         versions.keep(connection, lease.job_id, result.index, now)
     page = JobPage(result.index, file, file_page, records.rotation_of(options))
@@ -204,7 +210,7 @@ def store_page(connection: Connection, lease: Lease, result: PageResult, now: fl
         "page_seq": seq,
         "page_failed": result.error is not None,
         "summary": records.summary_to_text(summary),
-        "page_result": records.result_to_text(result),
+        "page_result": stored_result,
     }
     connection.execute(_STORE_PAGE, key | stored)
     search.index_page(connection, lease.job_id, result.index, result)
