@@ -22,7 +22,7 @@ test('a box and its text are highlighted together, by pointer and by keyboard', 
   await expect(app.locator('[data-box]:focus')).toHaveAttribute('aria-current', 'true')
 })
 
-test('labels can be hidden, text found and the page zoomed', async ({ app, image }) => {
+test('a result has four views, labels can be hidden, text found and the page zoomed', async ({ app, image }) => {
   await processFile(app, image)
   await app.keyboard.press('/')
   await app.keyboard.type('ledger')
@@ -38,6 +38,12 @@ test('labels can be hidden, text found and the page zoomed', async ({ app, image
   const before = await sheet.boundingBox()
   await app.getByRole('button', { name: 'Zoom in' }).click()
   await expect.poll(async () => (await sheet.boundingBox())?.width).toBeGreaterThan(before?.width ?? 0)
+  await app.keyboard.press('2')
+  await expect(textOf(app).locator('pre')).toContainText('Harbour report')
+  await app.keyboard.press('3')
+  await expect(textOf(app).getByRole('row').nth(1)).toBeVisible() // below the row of headings
+  await app.keyboard.press('4')
+  await expect(textOf(app).locator('pre')).toContainText('<|ref|>')
 })
 
 test('text is found on all pages, and each match is gone to', async ({ app, pdf }) => {
@@ -114,20 +120,6 @@ async function selectWithMouse(app: Page, line: Locator): Promise<void> {
   await app.mouse.up()
 }
 
-test('the separator of the panes moves by keyboard and by pointer', async ({ app, image }) => {
-  await processFile(app, image)
-  const bar = app.getByRole('separator', { name: 'Width of the image pane' })
-  await bar.focus()
-  await app.keyboard.press('ArrowLeft')
-  await expect(bar).toHaveAttribute('aria-valuenow', '47')
-  const position = await bar.boundingBox()
-  await app.mouse.move((position?.x ?? 0) + 1, 400)
-  await app.mouse.down()
-  await app.mouse.move(400, 400)
-  await app.mouse.up()
-  await expect(bar).toHaveAttribute('aria-valuenow', '31')
-})
-
 test('blocks of low confidence are marked on the page and in the text', async ({ app, image }) => {
   const block = (id: number, text: string, confidence: number) => ({
     id,
@@ -167,16 +159,6 @@ test('a table is corrected cell by cell', async ({ app, image }) => {
   const [correction] = (await sent).postDataJSON().blocks
   expect(correction.text).toContain('<td>Grain</td><td>13 &amp; more</td>')
   expect(correction.text).toContain('<td colspan="2">Timber</td>')
-})
-
-test('a result has four views', async ({ app, image }) => {
-  await processFile(app, image)
-  await app.keyboard.press('2')
-  await expect(textOf(app).locator('pre')).toContainText('Harbour report')
-  await app.keyboard.press('3')
-  await expect(textOf(app).getByRole('row').nth(1)).toBeVisible() // below the row of headings
-  await app.keyboard.press('4')
-  await expect(textOf(app).locator('pre')).toContainText('<|ref|>')
 })
 
 test('a correction appears in the copied text and in the downloaded file', async ({ app, pdf, context }) => {
