@@ -145,13 +145,17 @@ test('blocks of low confidence are marked on the page and in the text', async ({
   await expect(queue).toHaveCount(0)
 })
 
-test('a table is corrected cell by cell', async ({ app, image }) => {
+test('a table is copied with its spans, and corrected cell by cell', async ({ app, image, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'])
   const text = '<table><tr><td>Grain</td><td>12</td></tr><tr><td colspan="2">Timber</td></tr></table>'
   const boxes = [{ index: 0, absolute: [0, 0, 9, 9], normalized: [0.1, 0.1, 0.9, 0.2] }]
   await respondWith(app, { text, items: [{ id: 0, label: 'table', text, confidence: 0.9, review: false, boxes }] })
   await upload(app, image)
   const block = textOf(app).locator('[data-block]').filter({ has: app.getByRole('table') })
   await block.hover()
+  await block.getByRole('button', { name: 'Copy block' }).click()
+  await expect.poll(() => clipboardOf(app, 'text/plain')).toBe('Grain\t12\nTimber\tTimber')
+  expect(await clipboardOf(app, 'text/html')).toMatch(/<td colspan="2"[^>]*>Timber/)
   await block.getByRole('button', { name: 'Edit' }).click()
   await app.getByRole('textbox', { name: 'Row 1, column 2' }).fill('13 & more')
   const sent = app.waitForRequest((request) => request.method() === 'PATCH')
@@ -160,6 +164,13 @@ test('a table is corrected cell by cell', async ({ app, image }) => {
   expect(correction.text).toContain('<td>Grain</td><td>13 &amp; more</td>')
   expect(correction.text).toContain('<td colspan="2">Timber</td>')
 })
+
+async function clipboardOf(app: Page, type: string): Promise<string> {
+  return app.evaluate(async (type) => {
+    const [item] = await navigator.clipboard.read()
+    return item?.types.includes(type) ? (await item.getType(type)).text() : ''
+  }, type)
+}
 
 test('a correction appears in the copied text and in the downloaded file', async ({ app, pdf, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write'])
