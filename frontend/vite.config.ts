@@ -70,7 +70,7 @@ export default defineConfig({
     proxy: Object.fromEntries(routes.map((route) => [route, { target: backend }])),
   },
   test: {
-    environment: 'jsdom',
+    environment: 'node',
     include: ['src/**/*.test.{ts,tsx}'],
     testTimeout: 60_000, // a loaded machine imports slowly
   },

@@ -1,17 +1,23 @@
 import { expect, processFile, test, textOf } from './fixtures'
 
-test('the browser keeps where the panes were parted, also from right to left', async ({ app, image }) => {
+test('the panes are parted by keyboard and by pointer, kept by the browser, also from right to left', async ({ app, image }) => {
   await processFile(app, image)
   const bar = app.getByRole('separator', { name: 'Width of the image pane' })
   await bar.focus()
   await app.keyboard.press('ArrowLeft')
   await expect(bar).toHaveAttribute('aria-valuenow', '47')
+  const position = await bar.boundingBox()
+  await app.mouse.move((position?.x ?? 0) + 1, 400)
+  await app.mouse.down()
+  await app.mouse.move(400, 400)
+  await app.mouse.up()
+  await expect(bar).toHaveAttribute('aria-valuenow', '31')
   await app.reload()
-  await expect(bar).toHaveAttribute('aria-valuenow', '47')
+  await expect(bar).toHaveAttribute('aria-valuenow', '31')
   await app.evaluate(() => (document.documentElement.dir = 'rtl'))
   await bar.focus()
   await app.keyboard.press('ArrowLeft') // to the left the pane on the right grows
-  await expect(bar).toHaveAttribute('aria-valuenow', '50')
+  await expect(bar).toHaveAttribute('aria-valuenow', '34')
   const [picture, text] = [app.locator('[data-page="0"]'), textOf(app)]
   await expect.poll(async () => ((await picture.boundingBox())?.x ?? 0) - ((await text.boundingBox())?.x ?? 0)).toBeGreaterThan(0)
   expect(await app.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth)).toBe(true)

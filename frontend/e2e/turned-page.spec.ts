@@ -40,7 +40,7 @@ test('a page is turned and read again, with its picture and boxes, and turned ba
   await expect(app.getByRole('radio', { name: /turned by 90°/ })).toBeVisible()
 })
 
-test('a finished page that is still on its way is not said to be unread', async ({ app, image }) => {
+test('a finished page that is on its way is not said to be unread, and one that cannot be fetched says so', async ({ app, image }) => {
   await processFile(app, image)
   await expect(textOf(app)).toContainText('eleven countries')
   let release = () => undefined as void
@@ -59,11 +59,7 @@ test('a finished page that is still on its way is not said to be unread', async 
   release()
   await expect(textOf(app)).toContainText('eleven countries')
   await expect(copy).toBeEnabled()
-})
-
-test('a page that cannot be fetched says so, and is fetched again', async ({ app, image }) => {
-  await processFile(app, image)
-  await expect(textOf(app)).toContainText('eleven countries')
+  await app.unrouteAll()
   const error = { code: 'internal', message: 'broken', requestId: '1', retryable: false }
   await app.route(/\/api\/jobs\/\w+\/pages\/0$/, (route) => route.fulfill({ status: 500, json: { error, detail: 'broken' } }))
   await app.reload()

@@ -22,7 +22,7 @@ test('a box and its text are highlighted together, by pointer and by keyboard', 
   await expect(app.locator('[data-box]:focus')).toHaveAttribute('aria-current', 'true')
 })
 
-test('labels can be hidden, text found and the page zoomed', async ({ app, image }) => {
+test('a result has four views, labels can be hidden, text found and the page zoomed', async ({ app, image }) => {
   await processFile(app, image)
   await app.keyboard.press('/')
   await app.keyboard.type('ledger')
@@ -38,6 +38,12 @@ test('labels can be hidden, text found and the page zoomed', async ({ app, image
   const before = await sheet.boundingBox()
   await app.getByRole('button', { name: 'Zoom in' }).click()
   await expect.poll(async () => (await sheet.boundingBox())?.width).toBeGreaterThan(before?.width ?? 0)
+  await app.keyboard.press('2')
+  await expect(textOf(app).locator('pre')).toContainText('Harbour report')
+  await app.keyboard.press('3')
+  await expect(textOf(app).getByRole('row').nth(1)).toBeVisible() // below the row of headings
+  await app.keyboard.press('4')
+  await expect(textOf(app).locator('pre')).toContainText('<|ref|>')
 })
 
 test('text is found on all pages, and each match is gone to', async ({ app, pdf }) => {
@@ -114,20 +120,6 @@ async function selectWithMouse(app: Page, line: Locator): Promise<void> {
   await app.mouse.up()
 }
 
-test('the separator of the panes moves by keyboard and by pointer', async ({ app, image }) => {
-  await processFile(app, image)
-  const bar = app.getByRole('separator', { name: 'Width of the image pane' })
-  await bar.focus()
-  await app.keyboard.press('ArrowLeft')
-  await expect(bar).toHaveAttribute('aria-valuenow', '47')
-  const position = await bar.boundingBox()
-  await app.mouse.move((position?.x ?? 0) + 1, 400)
-  await app.mouse.down()
-  await app.mouse.move(400, 400)
-  await app.mouse.up()
-  await expect(bar).toHaveAttribute('aria-valuenow', '31')
-})
-
 test('blocks of low confidence are marked on the page and in the text', async ({ app, image }) => {
   const block = (id: number, text: string, confidence: number) => ({
     id,
@@ -153,13 +145,17 @@ test('blocks of low confidence are marked on the page and in the text', async ({
   await expect(queue).toHaveCount(0)
 })
 
-test('a table is corrected cell by cell', async ({ app, image }) => {
+test('a table is copied with its spans, and corrected cell by cell', async ({ app, image, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'])
   const text = '<table><tr><td>Grain</td><td>12</td></tr><tr><td colspan="2">Timber</td></tr></table>'
   const boxes = [{ index: 0, absolute: [0, 0, 9, 9], normalized: [0.1, 0.1, 0.9, 0.2] }]
   await respondWith(app, { text, items: [{ id: 0, label: 'table', text, confidence: 0.9, review: false, boxes }] })
   await upload(app, image)
   const block = textOf(app).locator('[data-block]').filter({ has: app.getByRole('table') })
   await block.hover()
+  await block.getByRole('button', { name: 'Copy block' }).click()
+  await expect.poll(() => clipboardOf(app, 'text/plain')).toBe('Grain\t12\nTimber\tTimber')
+  expect(await clipboardOf(app, 'text/html')).toMatch(/<td colspan="2"[^>]*>Timber/)
   await block.getByRole('button', { name: 'Edit' }).click()
   await app.getByRole('textbox', { name: 'Row 1, column 2' }).fill('13 & more')
   const sent = app.waitForRequest((request) => request.method() === 'PATCH')
@@ -169,15 +165,12 @@ test('a table is corrected cell by cell', async ({ app, image }) => {
   expect(correction.text).toContain('<td colspan="2">Timber</td>')
 })
 
-test('a result has four views', async ({ app, image }) => {
-  await processFile(app, image)
-  await app.keyboard.press('2')
-  await expect(textOf(app).locator('pre')).toContainText('Harbour report')
-  await app.keyboard.press('3')
-  await expect(textOf(app).getByRole('row').nth(1)).toBeVisible() // below the row of headings
-  await app.keyboard.press('4')
-  await expect(textOf(app).locator('pre')).toContainText('<|ref|>')
-})
+async function clipboardOf(app: Page, type: string): Promise<string> {
+  return app.evaluate(async (type) => {
+    const [item] = await navigator.clipboard.read()
+    return item?.types.includes(type) ? (await item.getType(type)).text() : ''
+  }, type)
+}
 
 test('a correction appears in the copied text and in the downloaded file', async ({ app, pdf, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write'])

@@ -5,7 +5,7 @@ import './base.css'
 import { Alert, Center, Loader } from '@mantine/core'
 import { IconPlugConnectedX } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { lazy, Suspense, useRef, useState } from 'react'
+import { lazy, Suspense, useCallback, useRef, useState } from 'react'
 import * as api from './api/client'
 import styles from './app.module.css'
 import { useTranslation } from './i18n/translation'
@@ -47,6 +47,9 @@ export function App() {
   const [together, setTogether] = useState(false)
   const [rejected, setRejected] = useState<Rejection[]>([])
   const [shortcutsOpened, setShortcutsOpened] = useState(false)
+  const openShortcuts = useCallback(() => setShortcutsOpened(true), [])
+  const closeShortcuts = useCallback(() => setShortcutsOpened(false), [])
+  const fetchAgain = useCallback(() => void refresh(cache, []), [cache])
   const { health, offline } = useHealth()
   const { data: modes, isPending } = useQuery({
     queryKey: ['modes'],
@@ -84,7 +87,7 @@ export function App() {
   const dragging = useFileDrop(addFiles)
   useSharedFiles(modes !== undefined, addFiles)
   useShortcuts({
-    '?': () => setShortcutsOpened(true),
+    '?': openShortcuts,
     g: () => navigate({ screen: 'new' }),
     h: () => navigate({ screen: 'history' }),
   })
@@ -97,7 +100,8 @@ export function App() {
         offline={offline}
         screen={route.screen}
         navigate={navigate}
-        onShortcuts={() => setShortcutsOpened(true)}
+        onShortcuts={openShortcuts}
+        hasKey={api.hasApiKey()}
         bar={setBar}
       />
       {offline && (
@@ -156,8 +160,8 @@ export function App() {
           <p>{t.upload.dropNow}</p>
         </div>
       )}
-      <KeyDialog onKey={() => void refresh(cache, [])} />
-      <ShortcutDialog opened={shortcutsOpened} onClose={() => setShortcutsOpened(false)} />
+      <KeyDialog onKey={fetchAgain} />
+      <ShortcutDialog opened={shortcutsOpened} onClose={closeShortcuts} />
     </div>
   )
 }

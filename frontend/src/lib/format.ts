@@ -29,6 +29,12 @@ export function moment(time: number | string, language: string): string {
   return new Date(time).toLocaleString(language, { dateStyle: 'medium', timeStyle: 'short' })
 }
 
+/** A moment of the last days, for where there is little room. */
+export function shortMoment(time: number | string, language: string): string {
+  const parts = { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' } as const
+  return new Date(time).toLocaleString(language, parts)
+}
+
 /** A file name that is valid on every file system. */
 export function fileName(name: string, extension: string): string {
   const stem = name.replace(/\.[A-Za-z0-9]{1,5}$/, '').replace(/[\\/:*?"<>|\p{Cc}]+/gu, '_')

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { expect, test } from 'vitest'
 import { stepped, storedHistory, storeHistory, withChange } from './undo-history'
 

@@ -1,8 +1,9 @@
 import { Group, Kbd, Modal, Table } from '@mantine/core'
+import { memo } from 'react'
 import { useTranslation } from '../i18n/translation'
 
 /** The list of keyboard shortcuts. */
-export function ShortcutDialog({ opened, onClose }: { opened: boolean; onClose: () => void }) {
+export const ShortcutDialog = memo(function ShortcutDialog({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   const { t } = useTranslation()
   const text = t.shortcuts
   const rows: [string, string[]][] = [
@@ -47,4 +48,4 @@ export function ShortcutDialog({ opened, onClose }: { opened: boolean; onClose: 
       </Table>
     </Modal>
   )
-}
+})

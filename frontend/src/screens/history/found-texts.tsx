@@ -43,6 +43,9 @@ export function FoundTexts({ query }: { query: string }) {
   )
 }
 
+/** Without the signs of a Markdown heading. */
+const withoutSigns = (text: string) => text.replace(/^\s*#{1,6}\s/, '')
+
 function Excerpt({ found }: { found: api.FoundText }) {
   const { t, language } = useTranslation()
   const { jobId, pageIndex: page, block, excerpt } = found
@@ -55,7 +58,7 @@ function Excerpt({ found }: { found: api.FoundText }) {
           {found.fileName} · {t.viewer.page(page + 1)}
         </a>
         <Text size="sm" dir="auto">
-          {excerpt.map(({ text, match }, index) => (match ? <mark key={index}>{text}</mark> : text))}
+          {excerpt.map(({ text, match }, index) => (match ? <mark key={index}>{text}</mark> : withoutSigns(text)))}
         </Text>
         <Text size="xs" c="dimmed">
           {moment(found.createdAt, language)}

@@ -78,7 +78,14 @@ export function HistoryRow(props: {
           />
         )}
       </div>
-      <Badge variant="light" color={job.status === 'succeeded' && job.pagesFailed > 0 ? 'orange' : COLORS[job.status]} tt="none" c="var(--mantine-color-text)">
+      <Badge
+        variant="light"
+        className={styles.badge}
+        data-usual={(job.status === 'succeeded' && job.pagesFailed === 0) || undefined}
+        color={job.status === 'succeeded' && job.pagesFailed > 0 ? 'orange' : COLORS[job.status]}
+        tt="none"
+        c="var(--mantine-color-text)"
+      >
         {t.history.status[job.status] ?? job.status}
       </Badge>
       <IconButton ref={renameButton} label={t.history.rename(name)} onClick={() => setRenaming(true)}>

@@ -12,7 +12,7 @@ const AT_ONCE = 2 // the service renders one page after another, and browsers ha
 /** Starts requests some at a time: images before thumbnails, the newest first. */
 export class RequestQueue {
   readonly #waiting: Record<Rank, QueuedRequest[]> = { image: [], thumbnail: [] }
-  readonly #started = new Set<QueuedRequest>()
+  readonly #started = new WeakSet<QueuedRequest>()
   #running: Record<Rank, number> = { image: 0, thumbnail: 0 }
 
   /** `milliseconds`: how long it must not have been aborted before it may start. */

@@ -10,8 +10,8 @@ import {
   IconPlus,
   IconSun,
 } from '@tabler/icons-react'
-import type { ReactNode, Ref } from 'react'
-import { forgetApiKey, hasApiKey, type Health } from '../../api/client'
+import { memo, type ReactNode, type Ref } from 'react'
+import { forgetApiKey, type Health } from '../../api/client'
 import { LANGUAGES } from '../../i18n/languages'
 import { useTranslation } from '../../i18n/translation'
 import type { Route } from '../../lib/route'
@@ -20,20 +20,23 @@ import type { Navigate } from '../../ui/use-route'
 import { EngineBadge } from './engine-badge'
 import styles from './header.module.css'
 
-/** The one bar: navigation, what the screen puts into it, the engine's state and the settings. */
-export function Header(props: {
+/** The one bar: navigation, what the screen puts into it, the engine's state and the settings. It is not
+ * rendered again with each page of a document. */
+export const Header = memo(function Header(props: {
   health: Health | undefined
   offline: boolean
   screen: Route['screen']
   navigate: Navigate
   onShortcuts: () => void
+  /** Whether this browser keeps an API key. */
+  hasKey: boolean
   bar: Ref<HTMLDivElement>
 }) {
   const { t } = useTranslation()
   const narrow = useMediaQuery('(max-width: 48em)', window.innerWidth <= 768, { getInitialValueInEffect: false })
   const filled = props.screen === 'job'
   const compact = narrow || filled
-  const settings = { onShortcuts: props.onShortcuts }
+  const settings = { onShortcuts: props.onShortcuts, hasKey: props.hasKey }
   return (
     <header className={styles.header} data-filled={filled || undefined}>
       <a href="#/" className={styles.brand} aria-label="dsocr">
@@ -51,7 +54,7 @@ export function Header(props: {
       </div>
     </header>
   )
-}
+})
 
 /** A screen in the navigation: icon and name, the icon alone where the bar is full. */
 function NavButton(props: {
@@ -86,14 +89,14 @@ function NavButton(props: {
   )
 }
 
-type Settings = { onShortcuts: () => void }
+type Settings = { onShortcuts: () => void; hasKey: boolean }
 
-function SettingsButtons({ onShortcuts }: Settings) {
+function SettingsButtons({ onShortcuts, hasKey }: Settings) {
   const { t } = useTranslation()
   const scheme = useScheme()
   return (
     <>
-      {hasApiKey() && (
+      {hasKey && (
         <IconButton label={t.apiKey.forget} onClick={forgetKey}>
           <IconKeyOff size={20} />
         </IconButton>
@@ -118,7 +121,7 @@ function SettingsButtons({ onShortcuts }: Settings) {
   )
 }
 
-function SettingsMenu({ onShortcuts }: Settings) {
+function SettingsMenu({ onShortcuts, hasKey }: Settings) {
   const { t } = useTranslation()
   const scheme = useScheme()
   return (
@@ -135,7 +138,7 @@ function SettingsMenu({ onShortcuts }: Settings) {
         <Menu.Item leftSection={<IconKeyboard size={20} />} onClick={onShortcuts}>
           {t.shortcuts.title}
         </Menu.Item>
-        {hasApiKey() && (
+        {hasKey && (
           <Menu.Item leftSection={<IconKeyOff size={20} />} onClick={forgetKey}>
             {t.apiKey.forget}
           </Menu.Item>

@@ -1,10 +1,10 @@
 import { Button, Modal, PasswordInput, Stack, Text } from '@mantine/core'
-import { useEffect, useState } from 'react'
+import { memo, useEffect, useState } from 'react'
 import { onUnauthorized, setApiKey } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 
 /** Asks for an API key after a 401 response. */
-export function KeyDialog({ onKey }: { onKey: () => void }) {
+export const KeyDialog = memo(function KeyDialog({ onKey }: { onKey: () => void }) {
   const { t } = useTranslation()
   const [opened, setOpened] = useState(false)
   const [submitted, setSubmitted] = useState(false)
@@ -44,4 +44,4 @@ export function KeyDialog({ onKey }: { onKey: () => void }) {
       </form>
     </Modal>
   )
-}
+})

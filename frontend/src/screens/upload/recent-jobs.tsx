@@ -2,7 +2,7 @@ import { Anchor, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import * as api from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
-import { moment } from '../../lib/format'
+import { shortMoment } from '../../lib/format'
 import { formatRoute } from '../../lib/route'
 import { jobName } from '../job-name'
 import { JobThumbnail } from '../job-thumbnail'
@@ -41,7 +41,7 @@ function RecentJob({ job }: { job: api.Job }) {
       <JobThumbnail jobId={job.jobId} className={styles.thumbnail} />
       <a href={formatRoute({ screen: 'job', jobId: job.jobId, page: 0, tab: 'rendered' })}>{jobName(job, t)}</a>
       <Text size="xs" c="dimmed" truncate>
-        {isDone ? moment(job.createdAt, language) : t.status.progress(job.pagesDone, job.pagesTotal)}
+        {isDone ? shortMoment(job.createdAt, language) : t.status.progress(job.pagesDone, job.pagesTotal)}
       </Text>
     </li>
   )

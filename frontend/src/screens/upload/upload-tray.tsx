@@ -20,28 +20,23 @@ export function UploadTray(props: {
 }) {
   const { t } = useTranslation()
   const { uploads, cancel, retry } = props.uploads
+  if (uploads.length === 0 && props.rejected.length === 0) return null
   return (
-    <>
-      {props.rejected.length > 0 && (
-        <RejectedFiles {...props} onClose={props.onDismissRejected} />
+    <section className={styles.tray} aria-label={t.upload.list}>
+      {props.rejected.length > 0 && <RejectedFiles {...props} onClose={props.onDismissRejected} />}
+      {uploads.map((upload) =>
+        upload.phase === 'failed' ? (
+          <FailedUpload
+            key={upload.id}
+            upload={upload}
+            onRetry={(password) => retry(upload.id, password)}
+            onClose={() => cancel(upload.id)}
+          />
+        ) : (
+          <UploadBar key={upload.id} upload={upload} onCancel={() => cancel(upload.id)} />
+        ),
       )}
-      {uploads.length > 0 && (
-        <section className={styles.tray} aria-label={t.upload.list}>
-          {uploads.map((upload) =>
-            upload.phase === 'failed' ? (
-              <FailedUpload
-                key={upload.id}
-                upload={upload}
-                onRetry={(password) => retry(upload.id, password)}
-                onClose={() => cancel(upload.id)}
-              />
-            ) : (
-              <UploadBar key={upload.id} upload={upload} onCancel={() => cancel(upload.id)} />
-            ),
-          )}
-        </section>
-      )}
-    </>
+    </section>
   )
 }
 
@@ -140,7 +135,7 @@ function RejectedFiles(props: { rejected: Rejection[]; maxBytes: number; onClose
   return (
     <Alert
       color="orange"
-      radius={0}
+      p="xs"
       icon={<IconAlertTriangle />}
       title={t.upload.refused(rejected.length)}
       role="alert"
@@ -148,8 +143,8 @@ function RejectedFiles(props: { rejected: Rejection[]; maxBytes: number; onClose
       withCloseButton
       closeButtonLabel={t.close}
       onClose={props.onClose}
-      mah="40vh"
-      style={{ overflowY: 'auto', flex: 'none' }}
+      styles={{ closeButton: { color: 'inherit' } }}
+      style={{ flex: 'none' }}
     >
       {rejected.map(({ reason, name, size }, place) => (
         <div key={place}>

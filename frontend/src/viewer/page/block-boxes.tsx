@@ -22,7 +22,8 @@ export function BlockBoxes(props: {
 }) {
   const { t, language } = useTranslation()
   const { lines, page, selection } = props
-  const blocks = useDeferredValue(props.blocks, NO_BLOCKS) // the picture comes first
+  const arrived = useDeferredValue(props.blocks, NO_BLOCKS) // the picture comes first
+  const blocks = arrived.length === 0 ? arrived : props.blocks
   const byBox = useMemo(() => linesByBox(blocks, lines), [blocks, lines])
   const layer = useRef<HTMLDivElement>(null)
   const tabStop = blocks.some((block) => block.id === selection.active) ? selection.active : blocks[0]?.id

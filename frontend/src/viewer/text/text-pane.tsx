@@ -37,8 +37,9 @@ export function TextPane(props: {
 }) {
   const { t } = useTranslation()
   const { selection, tab } = props
-  // The picture of a page that is gone to, and the keys of the user, come before its text.
-  const state = useDeferredValue(props.state, LOADING)
+  // The picture of a page that is gone to comes before its text.
+  const arrived = useDeferredValue(props.state, LOADING)
+  const state = arrived.status === 'loading' ? arrived : props.state
   const pane = useRef<HTMLDivElement>(null)
   const blocks = useMemo(() => blocksOf(state), [state])
   const markdown = useMemo(
