@@ -45,6 +45,15 @@ BYTES_PER_ROW = 256 << 10
 BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
 
 
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Numbers for single cells of a table; a place counts the columns of all rows before it."""
+
+    table: Tensor
+    places: list[int]
+    numbers: list[int]
+
+
 class DecodeState:
     """Tables on the device with a row per slot: tokens, blocks, parameters."""
 
@@ -115,13 +124,24 @@ class DecodeState:
         for table, part in zip((self.params, self.tokens, self.block_tables), parts, strict=True):
             table[slot, : len(part)] = part
 
-    def append_blocks(self, blocks: Sequence[tuple[int, int, int]]) -> None:
-        """Adds blocks, given as (slot, index in its table, block)."""
-        if blocks:
-            width = self.block_tables.shape[1]
-            places = [slot * width + index for slot, index, _ in blocks]
-            at, numbers = self.to_device([places, [number for _, _, number in blocks]])
-            self.block_tables.view(-1).index_copy_(0, at.long(), numbers)
+    def block_cells(self, blocks: Sequence[tuple[int, int, int]]) -> Cells:
+        """The cells of blocks, given as (slot, index in its table, block)."""
+        width = self.block_tables.shape[1]
+        places = [slot * width + index for slot, index, _ in blocks]
+        return Cells(self.block_tables, places, [number for _, _, number in blocks])
+
+    def write(self, cells: Sequence[Cells]) -> None:
+        """Writes cells of several tables, in one transfer to the device."""
+        cells = [one for one in cells if one.places]
+        if not cells:
+            return
+        places = [place for one in cells for place in one.places]
+        numbers = [number for one in cells for number in one.numbers]
+        at, values = self.to_device([places, numbers])
+        sizes = [len(one.places) for one in cells]
+        parts = zip(cells, at.long().split(sizes), values.split(sizes), strict=True)
+        for one, part, part_values in parts:
+            one.table.view(-1).index_copy_(0, part, part_values)
 
     def sequences(self, rows: Tensor) -> DecodeSequences:
         """The arguments of decode attention for these slots."""

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 from functools import reduce
 
-from dsocr.runtime.execution.decode_graph import DecodeState
+from dsocr.runtime.execution.decode_graph import Cells, DecodeState
 from dsocr.runtime.execution.draft_graph import DraftGraphs, DraftOutput
 from dsocr.runtime.kernels.drafts.tables import (
     BOX,
@@ -93,9 +93,7 @@ class DeviceDrafts:
             self._tables.references[slot, : len(tokens)] = self._to_device(tokens)
         self._expected[slot] = 0
 
-    def set_capacities(self, capacities: Sequence[tuple[int, int]]) -> None:
-        """Takes down the positions in the blocks of slots."""
-        if capacities:
-            places = [slot * NUM_DRAFT_FIELDS + CAPACITY for slot, _ in capacities]
-            at, values = self._to_device([places, [number for _, number in capacities]])
-            self._tables.state.view(-1).index_copy_(0, at.long(), values)
+    def capacity_cells(self, capacities: Sequence[tuple[int, int]]) -> Cells:
+        """The cells of slots' capacities, the positions in their blocks."""
+        places = [slot * NUM_DRAFT_FIELDS + CAPACITY for slot, _ in capacities]
+        return Cells(self._tables.state, places, [number for _, number in capacities])

@@ -206,10 +206,11 @@ class GraphRunner(ModelRunner):
             for index in range(num_blocks[slot], len(table)):
                 added.append((slot, index, table[index]))
             num_blocks[slot] = len(table)
-        self.state.append_blocks(added)
+        cells = [self.state.block_cells(added)]
         if self.drafts is not None:
             grown = [(slot, num_blocks[slot] * BLOCK_SIZE) for slot, _ in outdated]
-            self.drafts.set_capacities(grown)
+            cells.append(self.drafts.capacity_cells(grown))
+        self.state.write(cells)
 
     def _upload(self, sequence: Sequence) -> None:
         slot, table = _slot(sequence), sequence.block_table
