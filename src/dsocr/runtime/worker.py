@@ -34,6 +34,7 @@ import torch
 from dsocr.process.child import BEGAN_AT, Channel, ChildDied, Header, Received
 from dsocr.process.packing import pack_counts, pack_floats
 from dsocr.process.progress import ProgressReporter
+from dsocr.runtime.assembly import drafts_in, make_runtime
 from dsocr.runtime.compilation.cache import use_kernel_cache
 from dsocr.runtime.compilation.child import KernelCompilation
 from dsocr.runtime.config import RuntimeConfig
@@ -46,18 +47,10 @@ from dsocr.runtime.devices import (
     is_out_of_memory,
     make_current,
 )
+from dsocr.runtime.events import Done, Event, Failed, Started, Text
 from dsocr.runtime.execution.memory_plan import HOW_TO_SAVE_MEMORY
 from dsocr.runtime.kernels.triton_compat import KernelError, preload_triton_key
-from dsocr.runtime.loop import (
-    Done,
-    Event,
-    Failed,
-    Runtime,
-    Started,
-    Text,
-    drafts_in,
-    make_runtime,
-)
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
