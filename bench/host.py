@@ -36,6 +36,7 @@ from dsocr.process.child import Channel, Header
 from dsocr.process.supervisor import Supervisor
 from dsocr.runtime import worker
 from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.event_sender import EventSender
 from dsocr.runtime.loop import Runtime
 from dsocr.runtime.models.deepseek_ocr_spec import VIEWS
 from dsocr.runtime.scheduling import preprocess
@@ -161,11 +162,11 @@ def run(channel: Channel, arguments: Header) -> None:
         worker.main(channel, arguments)
 
 
-def _load(channel: Channel, arguments: Header, *_: Any) -> tuple[Runtime, worker.EventSender]:
+def _load(channel: Channel, arguments: Header, *_: Any) -> tuple[Runtime, EventSender]:
     """In the place of `worker._load`; there are no kernels, and the vocabulary is loaded here."""
     folder = Path(arguments["model_path"])
     runtime = make_runtime(folder, json.loads((folder / "host.json").read_text()))
-    sender = worker.EventSender(channel, runtime)
+    sender = EventSender(channel, runtime)
     worker.limit_collections()
     ready = {"device": "none", "dtype": "none", "attention": "none", "seconds": 0.0}
     slots = runtime.scheduler.limits.max_num_seqs

@@ -24,12 +24,13 @@ from torch import Tensor
 
 from bench.texts.normal import prose
 from dsocr.process.machine import num_cores
+from dsocr.runtime.assembly import make_executor
 from dsocr.runtime.cache.batch import Batch, PageViews
 from dsocr.runtime.execution.decode_graph import DecodeState
 from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.kernels.repetition_flags import MAY_REPEAT
 from dsocr.runtime.kernels.sampling import FULL, LENGTH, LIMIT
-from dsocr.runtime.loop import Runtime, _make_executor
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr, num_image_tokens
 from dsocr.runtime.models.deepseek_ocr_spec import parse
 from dsocr.runtime.models.registry import read_config
@@ -163,7 +164,7 @@ def make_runtime(folder: Path, settings: dict[str, Any]) -> Runtime:
     )
     limits = Limits(max_num_seqs=slots, max_prefill_tokens=PREFILL_TOKENS, prefill_share=0.25)
     processor = InputProcessor(model, tokenizer, kinds)  # type: ignore[arg-type]
-    executor = _make_executor(torch.device("cpu"), num_cores())
+    executor = make_executor(torch.device("cpu"), num_cores())
     return Runtime(runner, processor, limits=limits, lookahead=1, executor=executor)
 
 

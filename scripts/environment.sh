@@ -28,6 +28,7 @@ make_venv() {
 }
 
 # install NAME REQUIREMENT...: pip, only when the project's requirements changed since the last time.
+# It gets the options in pip_options, too.
 install() {
   local stamp=".venv/installed-$1" name=$1 wanted
   shift
@@ -35,7 +36,7 @@ install() {
   [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
   say "Installing ($name): first time minutes, later seconds"
   .venv/bin/python -m pip install --disable-pip-version-check --progress-bar on \
-    -c constraints.txt "$@" 2>&1 | sed -u -n '/^\(Collecting\|Downloading\|Installing\|ERROR\|error\)/p' >&2
+    -c constraints.txt ${pip_options:-} "$@" 2>&1 | sed -u -n '/^\(Collecting\|Downloading\|Installing\|ERROR\|error\)/p' >&2
   [ "${PIPESTATUS[0]}" -eq 0 ] || die "the installation failed; see the lines above"
   printf '%s' "$wanted" > "$stamp"
 }

@@ -24,8 +24,9 @@ from bench.drafts.acceptance import written
 from bench.drafts.pages import own_pages
 from bench.gpu.harness import Bench
 from bench.gpu.summary import HOPELESS
-from dsocr.runtime import loop
+from dsocr.runtime import assembly
 from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.events import Done, Text
 from dsocr.runtime.execution import model_runner
 from dsocr.runtime.execution.decode_graph import DecodeOps, DecodeState
 from dsocr.runtime.execution.decoder_weights import DeepseekMoeModel
@@ -33,7 +34,7 @@ from dsocr.runtime.execution.graph_runner import GraphRunner, Prefill, kernel_st
 from dsocr.runtime.execution.sampler import RowResult, SamplingRow, sample_rows
 from dsocr.runtime.kernels.drafts.layout import DraftRows
 from dsocr.runtime.kernels.sampling import PROMPT
-from dsocr.runtime.loop import Done, Runtime, Text
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.scheduling.sequence import Sequence as Page
@@ -127,7 +128,9 @@ def drafts_row(bench: Bench) -> Iterator[dict[str, Any]]:
     finally:
         gc.collect()
         torch.cuda.empty_cache()
-        bench.runtime, bench.plan = loop.make_runtime(bench.model, bench.tokenizer, bench.config)
+        bench.runtime, bench.plan = assembly.make_runtime(
+            bench.model, bench.tokenizer, bench.config
+        )
 
 
 def _lines(bench: Bench, setting: DraftsName, pages: list[Request]) -> Iterator[dict[str, Any]]:
@@ -135,10 +138,10 @@ def _lines(bench: Bench, setting: DraftsName, pages: list[Request]) -> Iterator[
     torch.cuda.empty_cache()
     config = dataclasses.replace(bench.config, drafts=setting)
     with (
-        patch.object(loop, "GraphRunner", TrueRunner),
+        patch.object(assembly, "GraphRunner", TrueRunner),
         patch.object(model_runner, "sample_rows", sample_true_rows),
     ):
-        runtime, plan = loop.make_runtime(bench.model, bench.tokenizer, config)
+        runtime, plan = assembly.make_runtime(bench.model, bench.tokenizer, config)
         while runtime.run_idle_work():
             pass
         longest = max(pages, key=lambda page: len(texts[page.request_id]))

@@ -14,7 +14,7 @@ import torch
 from bench.gpu.harness import READ, Bench, read_pages
 from bench.gpu.rows import DECODE_STEPS, seconds_of_steps
 from bench.model.full_size import median_seconds, random_ocr2, random_unlimited
-from dsocr.runtime.loop import make_runtime
+from dsocr.runtime.assembly import make_runtime
 from dsocr.runtime.scheduling.sequence import Sequence as Page
 
 OUTPUTS = (390, 2000)

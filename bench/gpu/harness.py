@@ -22,10 +22,12 @@ from bench.model.full_size import (
     write_checkpoint,
     write_small_files,
 )
+from dsocr.runtime.assembly import make_runtime
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import choose_device, choose_dtype
+from dsocr.runtime.events import Done, Failed, Text
 from dsocr.runtime.execution.memory_plan import MemoryPlan
-from dsocr.runtime.loop import Done, Failed, Runtime, Text, make_runtime
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams

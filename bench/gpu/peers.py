@@ -17,9 +17,9 @@ from bench.model.full_size import (
     random_model,
     write_small_files,
 )
+from dsocr.runtime.assembly import make_runtime
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.execution.vision_runner import VisionRunner
-from dsocr.runtime.loop import make_runtime
 from dsocr.runtime.models.deepseek_moe import DecoderLayer
 
 VLLM_SECONDS = 600

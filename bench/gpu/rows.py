@@ -17,10 +17,12 @@ from bench.model.full_size import (
     median_seconds,
     prompts,
 )
+from dsocr.runtime.assembly import make_runtime
 from dsocr.runtime.cache.batch import Batch, Chunk, make_batch
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
+from dsocr.runtime.events import Done, Failed, Text
 from dsocr.runtime.execution.graph_runner import GraphRunner
-from dsocr.runtime.loop import Done, Failed, Runtime, Text, make_runtime
+from dsocr.runtime.loop import Runtime
 
 DECODE_AFTER, DECODE_STEPS = 350, 200
 

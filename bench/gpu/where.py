@@ -19,8 +19,9 @@ import torch
 
 from bench.gpu.harness import Bench
 from bench.model.profiling import DECODE_PARTS, Stretch, phase, spent, stretches, trace_of
+from dsocr.runtime.events import Done, Event, Failed
 from dsocr.runtime.execution.graph_runner import GraphRunner
-from dsocr.runtime.loop import MAX_PREPARED, Done, Event, Failed
+from dsocr.runtime.loop import MAX_PREPARED
 from dsocr.runtime.scheduling.scheduler import ScheduledStep
 
 STEPS = 300

@@ -30,9 +30,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bench.model.full_size import last_moe
+from dsocr.runtime.assembly import make_runtime
 from dsocr.runtime.config import AttentionName, RuntimeConfig
 from dsocr.runtime.execution.vision_runner import VisionRunner
-from dsocr.runtime.loop import make_runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.models.deepseek_ocr_spec import parse
 from dsocr.runtime.models.registry import read_config

@@ -22,9 +22,11 @@ from bench.model.endless import endless_tokenizer, ignore_repetition
 from bench.model.full_size import random_model, write_checkpoint
 from bench.pages.synthetic import page_picture
 from dsocr.engines.deepseek.prompts import DEFAULT_PROMPT, with_image
+from dsocr.runtime.assembly import make_runtime
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import choose_device, choose_dtype
-from dsocr.runtime.loop import Done, Failed, Runtime, make_runtime
+from dsocr.runtime.events import Done, Failed
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams

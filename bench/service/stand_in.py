@@ -16,8 +16,8 @@ from PIL import Image
 from dsocr.process.child import Channel, Header
 from dsocr.runtime import worker
 from dsocr.runtime.config import RuntimeConfig
+from dsocr.runtime.events import Done, Event, RuntimeLoad, Started, Text
 from dsocr.runtime.execution.memory_plan import MemoryPlan
-from dsocr.runtime.loop import Done, Event, RuntimeLoad, Started, Text
 from dsocr.runtime.scheduling.inputs import Request
 
 MAX_NUM_SEQS = 256

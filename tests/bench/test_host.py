@@ -12,7 +12,7 @@ from PIL import Image
 from bench import stand_in
 from bench.model.full_size import write_small_files
 from bench.stand_in import timed
-from dsocr.runtime.loop import Done, Text
+from dsocr.runtime.events import Done, Text
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
 

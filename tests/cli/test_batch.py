@@ -16,8 +16,8 @@ import pytest
 
 from dsocr.batch.workspace.stores.store import open_store
 from dsocr.batch.workspace.worker import Counts
-from dsocr.cli import batch_display
-from dsocr.cli.batch import WatchedFolders
+from dsocr.cli.batch import display
+from dsocr.cli.batch.watched_folders import WatchedFolders
 from tests.cli.conftest import Dsocr
 from tests.fakes import FakeEngine, pdf, png
 from tests.waiting import DEADLINE_SECONDS
@@ -250,7 +250,7 @@ def test_file_that_changes_between_two_scans_is_not_taken_yet(tmp_path: Path) ->
 
 
 def test_progress_of_a_watched_folder_has_no_total(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = batch_display.BatchDisplay(None, quiet=False, bar=None)
+    shown = display.BatchDisplay(None, quiet=False, bar=None)
     shown._began = 0.0
     shown.page_done(Counts(documents=2))
     shown.write_line()
@@ -258,7 +258,7 @@ def test_progress_of_a_watched_folder_has_no_total(capsys: pytest.CaptureFixture
 
 
 def test_progress_has_the_sums_of_drafts(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = batch_display.BatchDisplay(None, quiet=False, bar=None)
+    shown = display.BatchDisplay(None, quiet=False, bar=None)
     shown._began = 0.0
     shown.page_done(Counts(drafted=500, accepted=300))
     shown.write_line()
@@ -268,9 +268,9 @@ def test_progress_has_the_sums_of_drafts(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_log_gets_lines_of_progress_while_a_page_takes_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(batch_display, "LINE_SECONDS", 0.001)
+    monkeypatch.setattr(display, "LINE_SECONDS", 0.001)
     written = threading.Event()
-    with batch_display.batch_display(3, quiet=False) as shown:
+    with display.batch_display(3, quiet=False) as shown:
         write = shown.write_line
         monkeypatch.setattr(shown, "_print", lambda line: (written.set(), print(line)))
         shown._began = 0.0

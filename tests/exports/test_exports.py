@@ -49,7 +49,7 @@ def test_an_unknown_format_is_refused_with_the_formats_there_are() -> None:
 
 @pytest.mark.parametrize("key", [known.key for known in FORMATS])
 def test_a_long_document_is_whole_in_every_format(key: str) -> None:
-    pages = 300
+    pages = 100
     content = render(long_document(pages), key, PageImages(), ExportOptions(join=True, toc=True))
     if key == "alto":
         assert content.count(b'CONTENT="Part"') == pages

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
+from dsocr.runtime.events import Done, Event, Text
 from dsocr.runtime.execution.graph_runner import GraphRunner, MakeSteps
 from dsocr.runtime.execution.model_runner import ModelRunner
-from dsocr.runtime.loop import Done, Event, Runtime, Text
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import InputProcessor
 from dsocr.runtime.text.draft_lookup import Grammar

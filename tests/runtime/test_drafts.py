@@ -17,13 +17,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from dsocr.runtime.assembly import drafts_in
 from dsocr.runtime.cache.batch import Batch
 from dsocr.runtime.cache.block_allocator import BlockAllocator
 from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.events import Done, Event, Failed, RuntimeLoad
 from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.execution.model_runner import ModelRunner
 from dsocr.runtime.kernels.drafts.tables import MAX_DRAFT
-from dsocr.runtime.loop import Done, Event, Failed, Runtime, RuntimeLoad, drafts_in
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.models.deepseek_ocr2 import DeepseekOcr2
 from dsocr.runtime.scheduling.inputs import Request

@@ -9,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from dsocr.runtime.assembly import make_runtime
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import choose_device
-from dsocr.runtime.loop import Runtime, make_runtime
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.tokenizer import Tokenizer

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import torch
 
+from dsocr.runtime.assembly import make_runtime
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import choose_device, choose_dtype
+from dsocr.runtime.events import Done
 from dsocr.runtime.execution.graph_runner import GraphRunner
-from dsocr.runtime.loop import Done, Runtime, make_runtime
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
 from dsocr.runtime.text.tokenizer import Tokenizer

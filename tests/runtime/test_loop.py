@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dsocr.runtime.loop import Done, Event, Failed, Runtime, Started, Text
+from dsocr.runtime.events import Done, Event, Failed, Started, Text
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.scheduler import Limits

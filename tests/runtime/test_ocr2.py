@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from dsocr.runtime.cache.batch import PageViews
-from dsocr.runtime.loop import Done
+from dsocr.runtime.events import Done
 from dsocr.runtime.models.deepseek_ocr2 import DeepseekOcr2
 from dsocr.runtime.models.deepseek_ocr2_spec import (
     ARCHITECTURE,

@@ -11,9 +11,9 @@ from PIL import Image
 from dsocr.process.packing import unpack_counts, unpack_floats
 from dsocr.runtime import worker
 from dsocr.runtime.devices import device_memory
+from dsocr.runtime.event_sender import EventSender
+from dsocr.runtime.events import Done, Failed, RuntimeLoad, Started, Text
 from dsocr.runtime.kernels.triton_compat import KernelError
-from dsocr.runtime.loop import Done, Failed, RuntimeLoad, Started, Text
-from dsocr.runtime.worker import EventSender
 
 
 class FakeChannel:

@@ -29,7 +29,7 @@ from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.store import leases, queries
 from dsocr.server.app import create_app
 from dsocr.server.problems import ClientDisconnected
-from dsocr.server.routes.jobs import page_image
+from dsocr.server.routes.job_pages import page_image
 from tests.fakes import FakeEngine, commands_of, pdf, png
 from tests.server.conftest import settings_with
 from tests.waiting import wait_until

@@ -9,117 +9,27 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from functools import partial
-from typing import NamedTuple
 
-import torch
-
-from dsocr.process.machine import num_cores
-from dsocr.runtime.config import RuntimeConfig
-from dsocr.runtime.devices import make_current
-from dsocr.runtime.execution.decode_step import can_decode
-from dsocr.runtime.execution.draft_graph import MAX_DRAFTS
-from dsocr.runtime.execution.graph_runner import GraphRunner
-from dsocr.runtime.execution.memory_plan import MemoryPlan, plan_memory
-from dsocr.runtime.execution.model_runner import Launched, ModelRunner, Runner
+from dsocr.runtime.events import Done, Event, Failed, RuntimeLoad, Started, Text
+from dsocr.runtime.execution.model_runner import Launched, Runner
 from dsocr.runtime.execution.oom_split import OomSplittingRunner
 from dsocr.runtime.execution.sampler import NotANumber, RowResult, SampledRun, SampledToken
-from dsocr.runtime.execution.vision_runner import VisionRunner
-from dsocr.runtime.kernels.drafts.tables import MAX_DRAFT
-from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import InputProcessor, InputQueue, Request
-from dsocr.runtime.scheduling.scheduler import (
-    MAX_DRAFT_TOKENS,
-    Limits,
-    ScheduledStep,
-    Scheduler,
-)
+from dsocr.runtime.scheduling.scheduler import Limits, ScheduledStep, Scheduler
 from dsocr.runtime.scheduling.sequence import FinishReason, Sequence
-from dsocr.runtime.spec import window_of
-from dsocr.runtime.text.draft_lookup import Grammar
-from dsocr.runtime.text.drafter import Drafting
 from dsocr.runtime.text.prompt import PromptError, PromptTooLong
-from dsocr.runtime.text.repetition import TokenKinds, token_kinds
-from dsocr.runtime.text.tokenizer import Detokenizer, Tokenizer
-from dsocr.types import DraftsName
+from dsocr.runtime.text.tokenizer import Detokenizer
 
 MAX_PREPARED = 16
 """Requests that are prepared and waiting: one group to encode. As many more are being prepared."""
-PREPARING_THREADS = 8
-"""At most. Resizing an image releases the interpreter's lock."""
 WAIT_SECONDS = 0.05
 """A step that has nothing to do until a request is prepared returns after this."""
 
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A page left the queue. Emitted before the device works on it."""
-
-    request_id: int
-
-
-class Text(NamedTuple):
-    """New text of a page."""
-
-    request_id: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A page is complete. All its text was emitted before.
-
-    After a repetition more text was emitted than is kept: the kept text ends at the last of
-    `text_ends`.
-    """
-
-    request_id: int
-    finish_reason: FinishReason
-    num_prompt_tokens: int
-    num_image_tokens: int
-    output_ids: list[int]
-    logprobs: list[float]
-    text_ends: list[int]
-    """Length of the text, in characters, after each output token."""
-    num_drafted: int = 0
-    num_accepted: int = 0
-    """Drafted tokens that became output."""
-    times: tuple[float, ...] = field(default=(), compare=False)
-    """When the page was prepared, left the queue, had text for the first time, and was complete;
-    seconds since 1970."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A page failed; others are not affected."""
-
-    request_id: int
-    code: str
-    """bad_request, context_too_long or engine_crash."""
-    message: str
-
-
-Event = Started | Text | Done | Failed
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeLoad:
-    """The current load, and counts since the start: preemptions, out-of-memory splits, tokens that
-    were drafted, drafted tokens that became output, and steps of the device."""
-
-    running: int
-    waiting: int
-    cache_used: float
-    """0 to 1."""
-    preemptions: int
-    out_of_memory: int
-    drafted: int = 0
-    accepted: int = 0
-    steps: int = 0
-    step_tokens: int = 0
-    """Tokens that the steps computed together, drafts included."""
+_NOT_PREPARED = "The page image could not be prepared for the model; the log has the details."
+_TOO_LARGE = "The device has too little memory for this page; try a smaller mode."
+_NOT_A_NUMBER = f"{NotANumber.__doc__} Try DEEPSEEK_OCR_DTYPE=float32."
 
 
 @dataclass(slots=True)
@@ -347,99 +257,3 @@ def _preparation_failed(request_id: int, error: Exception) -> Failed:
         return Failed(request_id, "engine_crash", _NOT_PREPARED)
     code = "context_too_long" if isinstance(error, PromptTooLong) else "bad_request"
     return Failed(request_id, code, str(error))
-
-
-def make_runtime(
-    model: OcrModel,
-    tokenizer: Tokenizer,
-    config: RuntimeConfig,
-    *,
-    mark: Callable[[str], None] = lambda stage: None,
-    report: Callable[[str, int, int], None] = lambda stage, done, total: None,
-) -> tuple[Runtime, MemoryPlan]:
-    """A runtime that uses the device's free memory, with threads that prepare requests. `mark` is
-    called with the name of a stage when it is complete, `report` with what begins and how many
-    parts of it are done, of how many. Raises `DeviceError` if memory is short."""
-    vision = VisionRunner(model)
-    drafting = Drafting(tokenizer) if drafts_in(config.drafts, model.dtype) else None
-    on_device = config.drafts == "fast" and config.kernels and can_decode(model)
-    report("measuring memory", 0, 0)
-    max_drafts = MAX_DRAFTS if on_device else MAX_DRAFT_TOKENS if drafting else 0
-    plan = plan_memory(model, vision, config, max_draft_tokens=max_drafts)
-    mark("memory")
-    kinds = token_kinds(tokenizer)
-    grammar = drafting.grammar if drafting and on_device else None
-    runner = _make_runner(model, vision, tokenizer, config, plan, kinds, grammar, report)
-    waits = runner.waits if isinstance(runner, GraphRunner) else None
-    processor = InputProcessor(
-        *(model, tokenizer, kinds, config.max_tiles),
-        pin=model.device.type == "cuda",
-        drafting=drafting,
-        drafts_on_device=on_device,
-    )
-    runtime = Runtime(
-        runner,
-        processor,
-        limits=Limits(
-            max_num_seqs=plan.max_num_seqs,
-            max_prefill_tokens=plan.max_prefill_tokens,
-            prefill_share=config.prefill_share,
-            pixels_per_token=model.spec.views.encode_pixels_per_prompt_token,
-            window=window_of(model.spec.decoder),
-            max_draft_tokens=0 if on_device else MAX_DRAFT_TOKENS,
-            max_ahead=MAX_DRAFT if on_device else 0,
-        ),
-        # a draft that is looked up on the host follows the newest token
-        lookahead=0 if waits is None or (drafting and not on_device) else 1,
-        waits=waits or (lambda: False),
-        executor=_make_executor(model.device, config.threads or num_cores()),
-    )
-    return runtime, plan
-
-
-def drafts_in(setting: DraftsName, dtype: torch.dtype) -> bool:
-    """Whether pages have drafts. A pass over several tokens rounds otherwise than one over a single
-    token, which decides nothing but near ties: those of 16 bits are too frequent for `exact`."""
-    return setting == "fast" or (setting == "exact" and dtype == torch.float32)
-
-
-def _make_executor(device: torch.device, num_threads: int) -> Executor:
-    """Threads that prepare requests, one less than `num_threads`: the loop needs one."""
-    return ThreadPoolExecutor(
-        max(1, min(PREPARING_THREADS, num_threads - 1)),
-        thread_name_prefix="prepare",
-        initializer=make_current,
-        initargs=(device,),
-    )
-
-
-def _make_runner(
-    model: OcrModel,
-    vision: VisionRunner,
-    tokenizer: Tokenizer,
-    config: RuntimeConfig,
-    plan: MemoryPlan,
-    kinds: TokenKinds,
-    grammar: Grammar | None,
-    report: Callable[[str, int, int], None],
-) -> ModelRunner:
-    """The fastest runner for this device."""
-    num_tokens, cache_dtype = plan.cache_tokens, plan.cache_dtype
-    if not (config.kernels and can_decode(model)):
-        return ModelRunner(model, num_tokens=num_tokens, cache_dtype=cache_dtype, vision=vision)
-    return GraphRunner(
-        model,
-        num_tokens=num_tokens,
-        max_num_seqs=plan.max_num_seqs,
-        special=tokenizer.special,
-        digits=kinds.digits,
-        grammar=grammar,
-        cache_dtype=cache_dtype,
-        vision=vision,
-        on_captured=partial(report, "capturing graphs"),
-    )
-
-
-_NOT_PREPARED = "The page image could not be prepared for the model; the log has the details."
-_TOO_LARGE = "The device has too little memory for this page; try a smaller mode."
-_NOT_A_NUMBER = f"{NotANumber.__doc__} Try DEEPSEEK_OCR_DTYPE=float32."

@@ -18,7 +18,6 @@ page may still arrive; none follows `done` or `failed`.
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import logging
 import queue
@@ -27,13 +26,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 import torch
 
 from dsocr.process.child import BEGAN_AT, Channel, ChildDied, Header, Received
-from dsocr.process.packing import pack_counts, pack_floats
 from dsocr.process.progress import ProgressReporter
+from dsocr.runtime.assembly import drafts_in, make_runtime
 from dsocr.runtime.compilation.cache import use_kernel_cache
 from dsocr.runtime.compilation.child import KernelCompilation
 from dsocr.runtime.config import RuntimeConfig
@@ -46,18 +44,10 @@ from dsocr.runtime.devices import (
     is_out_of_memory,
     make_current,
 )
+from dsocr.runtime.event_sender import EventSender
 from dsocr.runtime.execution.memory_plan import HOW_TO_SAVE_MEMORY
 from dsocr.runtime.kernels.triton_compat import KernelError, preload_triton_key
-from dsocr.runtime.loop import (
-    Done,
-    Event,
-    Failed,
-    Runtime,
-    Started,
-    Text,
-    drafts_in,
-    make_runtime,
-)
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.models.family import OcrModel
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams
@@ -68,10 +58,6 @@ from dsocr.runtime.weights.transfer import Transfer
 from dsocr.types import NoRepeat, RawPixels
 
 logger = logging.getLogger(__name__)
-
-HEARTBEAT_SECONDS = 1.0
-FRAME_SECONDS = 0.025
-"""Events are held back this long to share a frame, except `started`."""
 
 COLLECT_AFTER = 50_000
 """Objects made and not freed, before the garbage collector looks for cycles."""
@@ -107,44 +93,6 @@ def main(
         sender.put(runtime.advance())
         if not runtime.has_work:
             sender.flush()
-
-
-class EventSender:
-    """Sends events, those of many tokens in one frame, and heartbeats."""
-
-    def __init__(
-        self,
-        channel: Channel,
-        runtime: Runtime,
-        memory: Callable[[], dict[str, int]] = dict,
-    ) -> None:
-        """`memory`: what heartbeats report besides the load."""
-        self._channel, self._runtime, self._memory = channel, runtime, memory
-        self._events: list[Header] = []
-        self._sent_at = self._heartbeat_at = time.monotonic()
-
-    def put(self, events: list[Event]) -> None:
-        self._events += map(_event_frame, events)
-        at_once = any(isinstance(event, Started) for event in events)
-        if at_once or time.monotonic() - self._sent_at >= FRAME_SECONDS:
-            self.flush()
-        self.heartbeat()
-
-    def flush(self) -> None:
-        """Sends all events, and then all new text of the pages that are not done."""
-        texts = [*self._runtime.take_text()]
-        if self._events or texts:
-            self._channel.send({"kind": "events", "events": self._events, "texts": texts})
-        self._events = []
-        self._sent_at = time.monotonic()
-
-    def heartbeat(self, *_: Any) -> None:
-        """Sends at most one per second. Also called within steps: the first one of a page takes
-        minutes on a CPU."""
-        if time.monotonic() - self._heartbeat_at >= HEARTBEAT_SECONDS:
-            self._heartbeat_at = time.monotonic()
-            load = dataclasses.asdict(self._runtime.load)
-            self._channel.send({"kind": "heartbeat", **load, **self._memory()})
 
 
 def _unusable(error: Exception) -> Header:
@@ -194,7 +142,7 @@ def _load(
     limit_collections()
     gc.enable()
     sender = EventSender(channel, runtime, partial(device_memory, device))
-    _send_heartbeats_while_computing(model, sender)
+    sender.send_heartbeats_while_computing(model)
     channel.send(
         {
             "kind": "ready",
@@ -327,37 +275,6 @@ def _request(header: Header, pixels: Received) -> Request:
         ),
         text_layer=tuple(header["text_layer"]),
     )
-
-
-def _event_frame(event: Event) -> Header:
-    match event:
-        case Started():
-            return {"kind": "started", "id": event.request_id}
-        case Text():
-            return {"kind": "text", "id": event.request_id, "text": event.text}
-        case Failed():
-            problem = {"code": event.code, "message": event.message}
-            return {"kind": "failed", "id": event.request_id, **problem}
-        case Done():
-            return {
-                "kind": "done",
-                "id": event.request_id,
-                "finish_reason": event.finish_reason,
-                "prompt_tokens": event.num_prompt_tokens,
-                "image_tokens": event.num_image_tokens,
-                "logprobs": pack_floats([round(logprob, 4) for logprob in event.logprobs]),
-                "text_ends": pack_counts(event.text_ends),
-                "drafted_tokens": event.num_drafted,
-                "accepted_tokens": event.num_accepted,
-                "times": event.times,
-            }
-
-
-def _send_heartbeats_while_computing(model: OcrModel, sender: EventSender) -> None:
-    """Sends heartbeats after each layer, besides those after each step. Kernels and graphs bypass
-    the modules; their steps are short."""
-    for module in model.progress_modules():
-        module.register_forward_hook(sender.heartbeat)
 
 
 def _loading_message(config: RuntimeConfig, device: torch.device, dtype: torch.dtype) -> str:

@@ -32,7 +32,18 @@ from dsocr.server.middleware.access import Cors, HostMiddleware, OriginMiddlewar
 from dsocr.server.middleware.body_limit import BodyLimitMiddleware
 from dsocr.server.middleware.request_id import RequestIdMiddleware
 from dsocr.server.route_attributes import body_limit_of
-from dsocr.server.routes import bundle, export, jobs, metrics, ocr, system, versions
+from dsocr.server.routes import (
+    bundle,
+    export,
+    job_events,
+    job_exports,
+    job_pages,
+    jobs,
+    metrics,
+    ocr,
+    system,
+    versions,
+)
 from dsocr.server.signals import on_shutdown_signal
 
 DESCRIPTION = (
@@ -82,7 +93,8 @@ def create_app(settings: Settings, *, create_engine: CreateEngine | None = None)
     app.include_router(metrics.router)
     app.include_router(ocr.router)
     app.include_router(bundle.router)
-    app.include_router(jobs.router)
+    for part in (jobs, job_events, job_pages, job_exports):
+        app.include_router(part.router)
     app.include_router(versions.router)
     app.include_router(export.router)
     for router in contract_routers(settings.server.contracts):

@@ -107,7 +107,10 @@ def test_a_page_is_read_in_its_own_script(recognizer: PageRecognizer, code: str)
 
 
 @needs_tesseract
-@pytest.mark.parametrize("code", ["ar", "el", "he", "ko", "ru"])
+@pytest.mark.parametrize(
+    "code",
+    ["he", *(pytest.param(code, marks=pytest.mark.slow) for code in ("ar", "el", "ko", "ru"))],
+)
 def test_libraries_open_in_every_script(recognizer: PageRecognizer, code: str) -> None:
     response = response_to(recognizer, code)
     letters = [char for char in text_of(response) if char.isalpha()]

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from dsocr.runtime.assembly import make_runtime
 from dsocr.runtime.cache.kv_cache import KVCache, to_cache_dtype
 from dsocr.runtime.config import RuntimeConfig
 from dsocr.runtime.devices import FP8
-from dsocr.runtime.loop import make_runtime
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.scheduler import Limits

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from dsocr.runtime.cache.batch import Batch
 from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.events import Done, Failed, Text
 from dsocr.runtime.execution.vision_runner import VisionRunner
-from dsocr.runtime.loop import Done, Failed, Text
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.scheduler import Limits

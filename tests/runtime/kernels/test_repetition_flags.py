@@ -106,7 +106,7 @@ def test_plain_flags_equal_those_found_with_an_index() -> None:
 
 
 @pytest.mark.skipif(not INSTALLED, reason="needs triton")
-@pytest.mark.parametrize("written", [0, 12, 340, 1370])
+@pytest.mark.parametrize("written", [0, 12, pytest.param(340, marks=pytest.mark.slow), 1370])
 def test_kernel_counts_and_flags_as_the_plain_function(device: torch.device, written: int) -> None:
     steps = 40 if device.type == "cuda" else 20
     rng = random.Random(written)

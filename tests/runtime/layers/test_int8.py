@@ -10,6 +10,7 @@ import torch
 
 from dsocr.runtime.cache.batch import Chunk, make_batch
 from dsocr.runtime.cache.kv_cache import KVCache
+from dsocr.runtime.events import Done
 from dsocr.runtime.execution.decode_graph import DecodeState
 from dsocr.runtime.execution.decode_step import DecodeStep
 from dsocr.runtime.execution.prefill_step import PrefillStep
@@ -17,7 +18,6 @@ from dsocr.runtime.kernels.decode_attention import Split
 from dsocr.runtime.kernels.triton_compat import INSTALLED
 from dsocr.runtime.kernels.tuning import decode_tuning_for
 from dsocr.runtime.layers.int8 import Int8Rows, dequantized
-from dsocr.runtime.loop import Done
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.scheduling.inputs import Request
 from dsocr.runtime.scheduling.sequence import SamplingParams

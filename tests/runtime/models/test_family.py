@@ -14,12 +14,14 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from dsocr.runtime.assembly import make_runtime
 from dsocr.runtime.cache.batch import Batch, PageViews
 from dsocr.runtime.cache.kv_cache import KVCache
 from dsocr.runtime.config import AttentionName, RuntimeConfig
+from dsocr.runtime.events import Done
 from dsocr.runtime.layers.attention import attend_paged
 from dsocr.runtime.layers.int8 import Destination
-from dsocr.runtime.loop import Done, Runtime, make_runtime
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.models.family import OcrModel, ProfileInputs
 from dsocr.runtime.models.registry import FAMILIES, Family, read_family
 from dsocr.runtime.scheduling import preprocess

@@ -22,9 +22,9 @@ from torch import Tensor
 
 from dsocr.runtime.cache.batch import PageViews
 from dsocr.runtime.cache.block_allocator import BLOCK_SIZE
+from dsocr.runtime.events import Done
 from dsocr.runtime.execution.graph_runner import GraphRunner
 from dsocr.runtime.execution.model_runner import ModelRunner
-from dsocr.runtime.loop import Done
 from dsocr.runtime.models.deepseek_ocr import DeepseekOcr
 from dsocr.runtime.models.deepseek_ocr_spec import DeepseekOcrSpec
 from dsocr.runtime.models.registry import FAMILIES, parse_config, read_config, read_family

@@ -13,7 +13,8 @@ from PIL import Image
 
 from dsocr.runtime.cache.batch import PageViews
 from dsocr.runtime.cache.block_allocator import BlockAllocator
-from dsocr.runtime.loop import Done, Event, Runtime, Started
+from dsocr.runtime.events import Done, Event, Started
+from dsocr.runtime.loop import Runtime
 from dsocr.runtime.scheduling.inputs import Prepared, Request
 from dsocr.runtime.scheduling.scheduler import Limits, Scheduler
 from dsocr.runtime.scheduling.sequence import SamplingParams, Sequence

@@ -160,7 +160,7 @@ class NativeEngine:
 
 
 def _record_spans(times: Sequence[float]) -> None:
-    """What the page did in the engine's process: `times` are `dsocr.runtime.loop.Done.times`."""
+    """What the page did in the engine's process: `times` are `dsocr.runtime.events.Done.times`."""
     if len(times) == len(SPANS) + 1:
         for name, begin, end in zip(SPANS, times, times[1:], strict=False):
             tracing.record(f"ocr.{name}", begin, end)
