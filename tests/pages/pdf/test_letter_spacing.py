@@ -50,3 +50,10 @@ async def test_single_letters_and_digits_stay_apart(
     text: str, tmp_path: Path, sandbox: Sandbox
 ) -> None:
     assert await texts_of(made.words(text, 60, 700), tmp_path, sandbox) == [text]
+
+
+async def test_leaders_with_blanks_do_not_make_a_line_letter_spaced(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    entry = "Barley risotto" + " ." * 12
+    assert await texts_of(made.words(entry, 60, 700, size=12), tmp_path, sandbox) == [entry]

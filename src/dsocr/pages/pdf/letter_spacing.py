@@ -18,6 +18,8 @@ _WORD_GAP = 0.13  # of the line's height, wider than the gap between letters
 _MIN_EVEN = 0.6  # of the gaps
 _NEAR_GAP = 0.1  # of the line's height, from another letter-spaced line's gap
 _MIN_CAPITALS = 5
+_LEADERS = frozenset("._\u00b7\u2026")
+"""Signs that fill the way to a price or a page's number, often with blanks between them."""
 
 Letters = Sequence[tuple[str, float, float, int]]
 """Each character with its extent along the line and its font; blanks have no extent."""
@@ -76,10 +78,11 @@ class SpacedLine:
 
 
 def spaced_line(letters: Letters, height: float) -> SpacedLine | None:
-    """The line, if it has a blank between most of its letters."""
+    """The line, if it has a blank between most of its letters; leaders are none."""
     pairs = tuple(_pairs(letters, height))
-    blanks = sum(pair.has_blank for pair in pairs)
-    if not pairs or blanks < _MIN_BLANKS * len(pairs):
+    of_words = [pair for pair in pairs if letters[pair.index][0] not in _LEADERS]
+    blanks = sum(pair.has_blank for pair in of_words)
+    if not of_words or blanks < _MIN_BLANKS * len(of_words):
         return None
     return SpacedLine(letters, pairs)
 

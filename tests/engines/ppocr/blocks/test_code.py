@@ -84,3 +84,15 @@ def test_letters_of_different_widths_have_no_pitch() -> None:
 def test_a_fence_is_longer_than_those_in_the_code() -> None:
     (block,) = code_blocks(typed('print("a");\nprint("```");\nprint("b");\nprint("cde");'))
     assert block.text.startswith("````\n")
+
+
+def test_the_command_above_a_long_listing_has_letters() -> None:
+    listing = """
+$ 1s -1a /srv/data
+total 24
+-rw-r--r-- 1 root root 8192 May 4 index.db
+$ 1s -1 | wc -1
+"""
+    (block,) = code_blocks(typed(listing))
+    assert block.text.split("\n")[1] == "$ ls -la /srv/data"
+    assert block.text.split("\n")[4] == "$ ls -l | wc -1"

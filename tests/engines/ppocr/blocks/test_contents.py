@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dsocr.engines.ppocr.blocks.contents import contents_blocks
 from dsocr.engines.ppocr.geometry import Line, Rect
+from dsocr.engines.ppocr.reading_order.contents import apart_from_leaders
 
 
 def row(entry: str, page: str, place: int, page_height: float = 24) -> list[Line]:
@@ -38,3 +39,14 @@ def test_an_entry_in_one_line_with_its_leaders_and_page_is_split() -> None:
     (block,) = contents_blocks(rows)
     assert block.text == "1.1 Clay 3  \n1.2 Sand 9  \n2 Water 17"
     assert whole in block.lines
+
+
+def test_leaders_of_a_price_list_are_set_apart_and_a_dotted_rule_is_not() -> None:
+    dots = [Line(". . . . . .", Rect(200, 50.0 * n, 500, 50.0 * n + 26), 0.9) for n in range(2)]
+    dishes = [Line("Soup", Rect(80, 50.0 * n, 190, 50.0 * n + 26), 0.9) for n in range(2)]
+    whole = Line("Stew . . . . .", Rect(80, 100, 500, 126), 0.9)
+    rule = Line("............", Rect(80, 400, 900, 410), 0.9)
+    entries, leaders = apart_from_leaders([*dishes, *dots, whole, rule])
+
+    assert [line.text for line in entries] == ["Soup", "Soup", "Stew", "............"]
+    assert leaders == dots

@@ -56,6 +56,14 @@ def test_a_page_number_stands_apart_from_its_leaders(ocr: Ocr) -> None:
     assert [line.text for line in found(picture, ocr)] == ["4"]
 
 
+def test_a_narrow_sign_is_not_taken_for_text_that_runs_down(ocr: Ocr) -> None:
+    picture = page()
+    write(picture, 480, 100, ". " * 22)
+    write(picture, 800, 100, "1")
+
+    assert [line.text for line in found(picture, ocr)] == ["1"]
+
+
 def test_rules_dots_and_drawings_are_no_signs(ocr: Ocr) -> None:
     picture = page()
     draw = ImageDraw.Draw(picture)

@@ -1,4 +1,4 @@
-"""What every network is compiled with, whatever the processor."""
+"""The precision that every network is compiled with."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from dsocr.engines.ppocr.networks.orientation import OrientationModel
 from dsocr.engines.ppocr.networks.structure import StructureModels
 
 
-def test_every_network_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_bfloat16", [True, False])
+def test_only_recognition_uses_the_bfloat16_of_a_processor(
+    monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool
+) -> None:
     networks, compiled = Networks(1), []
+    networks.has_bfloat16 &= has_bfloat16
     compile_one = networks.compile
 
     def recorded(*network: Any, **settings: Any) -> Any:
@@ -27,4 +31,5 @@ def test_every_network_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> N
     assert models.layout is not None and models.table is not None
 
     hints = [one.get_property("INFERENCE_PRECISION_HINT").get_type_name() for one in compiled]
-    assert hints == ["f32"] * 5
+    of_lines = "bf16" if networks.has_bfloat16 else "f32"
+    assert hints == ["f32", of_lines, "f32", "f32", "f32"]

@@ -45,6 +45,9 @@ _TERMINAL = re.compile(
 )
 _ITEM = re.compile(r"^(?:\d{1,3}|[a-z])[.)]\s+[^\W\d_]{2,}")
 """An item of a list, which may end in a semicolon as statements do."""
+_LISTING = re.compile(r"^[d-][rwx-]{9}\s")
+_LIST_FILES = re.compile(r"^(\S*[$%#] ?)[1I]s(?: -[1I][ahrtS]*)?(?= |$)")
+"""The command before a long listing: a font of one width has l and 1 nearly alike."""
 _PROSE = re.compile(r"(?:[^\W\d_]+[,.;:]?\s+){7}")
 _KEY = re.compile(r"^(?:- )?[a-z][\w.-]*:(?:\s|$)|^- \S")
 
@@ -154,11 +157,22 @@ def _is_code(run: Sequence[Row], pitch: float) -> bool:
 
 
 def _fenced(run: Sequence[Row], pitch: float) -> str:
-    code = "\n".join(_placed(run, pitch))
+    code = "\n".join(_with_commands(_placed(run, pitch)))
     fence = "```"
     while fence in code:
         fence += "`"
     return f"{fence}\n{code}\n{fence}"
+
+
+def _with_commands(rows: Sequence[str]) -> list[str]:
+    """The rows; above files with their permissions, `1s -1` is `ls -l`."""
+    if not any(_LISTING.match(row) for row in rows):
+        return list(rows)
+    return [_LIST_FILES.sub(_in_letters, row) for row in rows]
+
+
+def _in_letters(found: re.Match[str]) -> str:
+    return found[1] + found[0][len(found[1]) :].replace("1", "l").replace("I", "l")
 
 
 def _placed(run: Sequence[Row], pitch: float) -> list[str]:

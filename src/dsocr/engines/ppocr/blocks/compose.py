@@ -31,6 +31,7 @@ from dsocr.engines.ppocr.geometry import Line
 from dsocr.engines.ppocr.networks.quads import Pixels
 from dsocr.engines.ppocr.networks.structure import StructureModels
 from dsocr.engines.ppocr.reading_order import paragraphs
+from dsocr.engines.ppocr.reading_order.contents import apart_from_leaders
 from dsocr.engines.ppocr.reading_order.drop_caps import with_drop_caps
 from dsocr.engines.ppocr.reading_order.items import line_items
 from dsocr.engines.ppocr.reading_order.line_order import lines_in_order
@@ -91,7 +92,7 @@ class _Apart:
     side: list[Line]
     """Upright ones in the margins."""
     numbers: list[Line]
-    """Those that count the others: no block shows them."""
+    """Those that count the others, and those of leaders alone: no block shows them."""
 
 
 def _set_apart(image: Pixels, lines: list[Line]) -> _Apart:
@@ -105,9 +106,10 @@ def _set_apart(image: Pixels, lines: list[Line]) -> _Apart:
     lines = without_taken(lines, sheets)
     contents = contents_blocks(lines)
     lines = without_taken(lines, contents)
+    lines, leaders = apart_from_leaders(lines)
     numbers = line_numbers(lines)
     lines = [line for line in lines if line not in numbers]
-    return _Apart(lines, [*code, *sheets, *contents], side, numbers)
+    return _Apart(lines, [*code, *sheets, *contents], side, [*numbers, *leaders])
 
 
 def _page_layout(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dsocr.engines.ppocr.geometry import Line, Rect
 from dsocr.engines.ppocr.networks.ocr import Ocr
 from dsocr.engines.ppocr.networks.quads import Pixels, Quad, rect_around, size_of
+from dsocr.engines.ppocr.reading_order.contents import is_page_number
 from dsocr.engines.ppocr.reading_order.text_joins import is_cjk
 
 Ink = NDArray[np.uint8]
@@ -31,6 +32,8 @@ _DASH = 0.25, 0.9
 _LOW = 0.3  # of a line's height: what is lower is a dash or nothing
 _FREE = 0.35  # of a line's height, around it
 _MARGIN = 0.25  # of a line's height, on each side
+_NARROWEST = 0.7
+"""Width of an area over its height: a narrower one is recognized as text that runs down."""
 _SMALL = 0.5  # of the height of the row's box
 _SAME_ROW = 0.35  # of a line's height, between the middles
 _NEXT_ROW = 3.2  # of a line's height
@@ -38,6 +41,10 @@ _MOST = 24  # on a page; more are noise or a drawing
 _MOST_PARTS = 4000
 _MIN_LINES = 3
 _MIN_SCORE = 0.85
+_MIN_PAGE_SCORE = 0.7
+"""Of the number of a page, with other short entries right above or below it."""
+_ENTRY, _ALIGNED = 3.0, 0.6  # width, and distance of right ends, in heights of a line
+_MIN_ENTRIES = 3
 _MAX_CHARACTERS = 3
 _MIN_SLASH = 8  # pixels
 _MIN_BAR = 12  # pixels
@@ -79,7 +86,12 @@ def lone_signs(
     read = ocr.recognize(paper, [_quad_of(area) for area, _ in found], poll=poll)
     sized = zip(read, found, strict=True)
     lines = [_by_shape(line, area, mark, ink, scale) for line, (area, mark) in sized]
-    return [line for line in lines if _is_sign(line, has_ideographs=has_ideographs)]
+    return [
+        line
+        for line, (_, mark) in zip(lines, found, strict=True)
+        if _is_sign(line, has_ideographs=has_ideographs)
+        and line.score >= (_MIN_PAGE_SCORE if _is_entry(line, mark, rects, height) else _MIN_SCORE)
+    ]
 
 
 def with_bars(image: Pixels, lines: Sequence[Line]) -> list[Line]:
@@ -116,7 +128,17 @@ def _is_sign(line: Line, *, has_ideographs: bool) -> bool:
     known = all(sign.isascii() and sign.isalnum() or sign in _SIGNS for sign in text)
     if has_ideographs and len(text) == 1:
         known = known or (is_cjk(text) and text.isalnum() and text not in _FRAMES)
-    return 0 < len(text) <= _MAX_CHARACTERS and known and line.score >= _MIN_SCORE
+    return 0 < len(text) <= _MAX_CHARACTERS and known
+
+
+def _is_entry(line: Line, mark: Rect, rects: Sequence[Rect], height: float) -> bool:
+    """Whether it may be the number of a page in a column of such entries."""
+    entries = [
+        rect
+        for rect in rects
+        if rect.width < _ENTRY * height and abs(rect.x1 - mark.x1) < _ALIGNED * height
+    ]
+    return is_page_number(line.text.strip()) and len(entries) >= _MIN_ENTRIES
 
 
 def _by_shape(line: Line, area: Rect, mark: Rect, ink: Ink, scale: float) -> Line:
@@ -159,7 +181,8 @@ def _candidates(
         on_page = Rect(mark.x0 / scale, mark.y0 / scale, mark.x1 / scale, mark.y1 / scale)
         place = _row_of(on_page, rects, height)
         if place is not None and _stands_free(mark, ink, row):
-            margin = _MARGIN * height
+            narrow = (_NARROWEST * (place[1] - place[0]) - on_page.width) / 2
+            margin = max(_MARGIN * height, narrow)
             area = Rect(on_page.x0 - margin, place[0], on_page.x1 + margin, place[1])
             found.append((area, on_page))
     return found

@@ -17,6 +17,7 @@ from dsocr.engines.ppocr.lines.layer.box_labels import split_at_boxes, with_box_
 from dsocr.engines.ppocr.lines.lone_signs import lone_signs, with_bars
 from dsocr.engines.ppocr.lines.orientation import MIN_CHARACTERS, OrientationSearch
 from dsocr.engines.ppocr.lines.overlaid_text import OverlaidText
+from dsocr.engines.ppocr.lines.powers import with_powers
 from dsocr.engines.ppocr.lines.quality import (
     expected_characters,
     is_certain,
@@ -115,7 +116,7 @@ class LineRecognizer:
         if only_certain:
             certain = [pair for pair in zip(lines, quads, strict=True) if is_certain(pair[0])]
             lines, quads = [line for line, _ in certain], [quad for _, quad in certain]
-        text = with_bars(clean, _with_text(lines))
+        text = with_powers(clean, with_bars(clean, _with_text(lines)))
         if not only_certain:
             text = self._with_lone_signs(clean, quads, boxes, text, poll)
         flags = quality_flags(text, legibility(lines, quads), detected=quads)

@@ -36,8 +36,10 @@ _LITRES = (
     (re.compile(r"(?<=\d )I(?=fm\b|bs?\b|tr\b)"), "l"),
     (re.compile(r"((?<![\w.,/-])\d{1,3}(?:[.,]\d+)? )I(?=,)"), "\\1l"),  # no year
     (re.compile(r"(?<=\bS\.r\.)I(?=\.)"), "l"),
+    (re.compile(r"((?:[a-z\u00df-\u00ff]{3},?|,) \d{1,3}(?:[.,]\d+)? )I(?=\s*$)"), "\\1l"),
+    (re.compile(r"([a-z\u00df-\u00ff]{3}, \d{1,3}(?:[.,]\d+)? )1(?=\s*$)"), "\\1l"),
 )
-"""A capital I where only a small l is a unit."""
+"""A capital I, or a 1 that ends an article after its amount, where only a small l is a unit."""
 _PART = r"(?i:model|type?|part|art|article|artikel|item|no|nr|ref|class|lot|room|unit)"
 _LITRE_AMOUNT = re.compile(
     rf"(?P<part>\b{_PART}[\s.:#]+)?(?P<amount>(?<![\w.,/-])\d+(?:[.,]\d+)?)I(?=\s|$|[),;/])"

@@ -17,6 +17,8 @@ from dsocr.engines.ppocr.reading_order.text_joins import is_cjk
 _TALL = 1.5  # height over width from which a line runs down or up
 _LONG = 2.5  # width over height of a line that is tried upside down
 _POOR = 0.8
+_DOUBTFUL = 0.95
+"""A line upside down may seem nearly legible; beside others that are, it is tried as well."""
 _GOOD = 0.85
 _MIN_GAIN = 0.12
 _SAMPLE = 6
@@ -41,10 +43,12 @@ class TurnedLines:
         self._set_level(image, quads, resolved, columns)
         sideways = [i for i in tall if i not in columns or lines[i].score < _POOR]
         self._try(image, quads, resolved, sideways, turn=270)
-        poor = [i for i, quad in enumerate(quads) if _may_be_upside_down(quad, lines[i])]
-        poor.sort(key=lambda index: -size_of(quads[index])[0])
-        if self._try(image, quads, resolved, poor[:_SAMPLE], turn=180):
-            self._try(image, quads, resolved, poor[_SAMPLE:], turn=180)
+        doubtful = [i for i, quad in enumerate(quads) if _may_be_upside_down(quad, lines[i])]
+        doubtful.sort(key=lambda index: -size_of(quads[index])[0])
+        sample = [i for i in doubtful if lines[i].score < _POOR][:_SAMPLE]
+        if self._try(image, quads, resolved, sample, turn=180):
+            others = [i for i in doubtful if i not in sample]
+            self._try(image, quads, resolved, others, turn=180)
         return resolved
 
     def _try(
@@ -101,7 +105,7 @@ def _is_cjk_line(line: Line) -> bool:
 
 def _may_be_upside_down(quad: Quad, line: Line) -> bool:
     width, height = size_of(quad)
-    return width >= _LONG * height and line.score < _POOR
+    return width >= _LONG * height and line.score < _DOUBTFUL
 
 
 def _is_better(line: Line, other: Line) -> bool:

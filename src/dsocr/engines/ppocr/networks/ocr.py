@@ -56,7 +56,11 @@ class Ocr:
         self._characters = ["", *characters, " "]
         # One line a stream on one thread each beats all threads on one line by a sixth.
         compiled = networks.compile(
-            networks.with_shares(recognition), mean=half, scale=half, streams=networks.threads
+            networks.with_shares(recognition),
+            mean=half,
+            scale=half,
+            streams=networks.threads,
+            in_bfloat16=True,
         )
         self._recognizers = networks.queue(compiled)
         self._recognizers.set_callback(self._store)

@@ -11,6 +11,10 @@ from dsocr.engines.ppocr.geometry import Line
 
 _PAGE = re.compile(r"\d{1,4}|[ivxlc]{1,7}", re.IGNORECASE)
 _LEADERS = re.compile(r"(?:\s*[.\u00b7\u2026]){2,}\s*$|\s+[.\u00b7\u2026]+\s*$")
+_LONG_LEADERS = re.compile(r"(?:\s*[.\u00b7\u2026]){4,}\s*$")
+_MIN_ENTRIES = 3
+"""Lines with leaders on a page: fewer are sentences that break off."""
+_SAME_ROW, _NEAR = 0.4, 2.0  # of a line's height: middles, and the gap between two lines
 _ONLY_LEADERS = re.compile(r"[\s.\u00b7\u2026_-]+")
 _INSIDE = re.compile(r"\s*(?:[.\u00b7\u2026]\s?){4,}\s*(?=(?:\d{1,4}|[ivxlc]{1,7})$)")
 _DOTS_BEFORE = re.compile(r"^[\s.\u00b7\u2026]+(?=(?:\d{1,4}|[ivxlc]{1,7})$)")
@@ -50,6 +54,44 @@ def split_at_leaders(line: Line) -> list[Line]:
     ends = (line.rect.x0 + share * at for at in leaders.span())
     entry = line.part(f"{text[: leaders.start()]} ...", x0=line.rect.x0, x1=next(ends))
     return [entry, line.part(text[leaders.end() :], x0=next(ends), x1=line.rect.x1)]
+
+
+def apart_from_leaders(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
+    """The lines of a page without the leaders at their ends, and those that hold nothing else.
+
+    Lists of dishes or parts have them on the way to their prices. A dotted rule is none.
+    """
+    found = [_leaders_of(line, lines) for line in lines]
+    if sum(start is not None for start in found) < _MIN_ENTRIES:
+        return list(lines), []
+    entries = [
+        line if start is None else _before(line, start)
+        for line, start in zip(lines, found, strict=True)
+        if start != 0
+    ]
+    return entries, [line for line, start in zip(lines, found, strict=True) if start == 0]
+
+
+def _leaders_of(line: Line, lines: Sequence[Line]) -> int | None:
+    """Where the line's leaders begin in its text; 0 where they follow an entry in another line."""
+    found = _LONG_LEADERS.search(line.text)
+    if found is None:
+        return None
+    if line.text[: found.start()].strip():
+        return found.start()
+    return 0 if any(_stands_before(other, line) for other in lines) else None
+
+
+def _stands_before(entry: Line, leaders: Line) -> bool:
+    gap = leaders.rect.x0 - entry.rect.x1
+    height = leaders.height
+    is_level = abs(entry.rect.centre_y - leaders.rect.centre_y) < _SAME_ROW * height
+    return is_level and abs(gap) < _NEAR * height and any(map(str.isalpha, entry.text))
+
+
+def _before(line: Line, start: int) -> Line:
+    x1 = line.rect.x0 + line.rect.width * start / len(line.text)
+    return line.part(line.text[:start], x0=line.rect.x0, x1=x1)
 
 
 def _without_dots_before(line: Line) -> Line:
