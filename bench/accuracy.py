@@ -205,6 +205,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engine", default="ppocr")
     parser.add_argument("--mode", default="gundam")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--bfloat16", action="store_true", help="where the processor has it")
     parser.add_argument("--picture", type=Path, help="draw each page here")
     parser.add_argument("--only", default="", help="pages whose file or group holds this word")
     arguments = parser.parse_args()
@@ -221,8 +222,12 @@ def main() -> None:
         arguments.report.write_text(json.dumps(report, ensure_ascii=False, indent=1), "utf-8")
 
 
+def _config(arguments: argparse.Namespace) -> PpocrConfig:
+    return PpocrConfig(threads=arguments.threads, bfloat16=arguments.bfloat16)
+
+
 def _kinds(arguments: argparse.Namespace, options: OcrOptions) -> dict[str, Any]:
-    config = HostConfig(arguments.engine, {"ppocr": PpocrConfig(threads=arguments.threads)})
+    config = HostConfig(arguments.engine, {"ppocr": _config(arguments)})
     with kinds.folder_of(
         arguments.kinds, arguments.variants, arguments.seed, arguments.only
     ) as folder:
@@ -232,7 +237,7 @@ def _kinds(arguments: argparse.Namespace, options: OcrOptions) -> dict[str, Any]
 def _pages(arguments: argparse.Namespace, options: OcrOptions) -> dict[str, Any]:
     if arguments.picture is not None:
         arguments.picture.mkdir(parents=True, exist_ok=True)
-    engine = create(arguments.engine, PpocrConfig(threads=arguments.threads))
+    engine = create(arguments.engine, _config(arguments))
     print("| page | group | similarity | recall | checks | tables | s | CPU s | peak MB |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     scores = asyncio.run(

@@ -20,7 +20,7 @@ from tests.waiting import DEADLINE_SECONDS
 class EchoesItsRequest:
     """Responds with the query; a query that says so cannot be encoded, or is a bug."""
 
-    def __init__(self, threads: int) -> None: ...
+    def __init__(self, threads: int, *, bfloat16: bool) -> None: ...
 
     def recognize(self, image: Pixels, request: Header, *, poll: Callable[[], None]) -> Header:
         if request["query"] == "bug":
@@ -39,7 +39,7 @@ def parent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Channel]:
 
     def serve() -> None:
         with contextlib.suppress(EOFError):
-            worker.serve(Channel(theirs), {"threads": 1})
+            worker.serve(Channel(theirs), {"threads": 1, "bfloat16": False})
 
     thread = threading.Thread(target=serve)
     thread.start()

@@ -47,7 +47,7 @@ class PpocrEngine:
         )
         self._supervisor = Supervisor(
             worker,
-            {"threads": threads},
+            {"threads": threads, "bfloat16": config.bfloat16},
             timeouts=Timeouts(
                 stall=config.stall_seconds, start=START_SECONDS, page=config.page_timeout_seconds
             ),

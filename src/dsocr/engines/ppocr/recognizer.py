@@ -42,9 +42,10 @@ _CUT_OUT = 160
 class PageRecognizer:
     """The networks, loaded once, and the order of the steps. One page at a time."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, *, bfloat16: bool = False) -> None:
+        """`bfloat16`: lines are recognized in it where the processor has it."""
         networks = Networks(threads)
-        self._ocr = Ocr(networks)
+        self._ocr = Ocr(networks, bfloat16=bfloat16)
         orientation = OrientationSearch(OrientationModel(networks), self._ocr)
         self._lines = LineRecognizer(self._ocr, orientation)
         self._structure = StructureModels(networks)

@@ -29,7 +29,7 @@ def serve(channel: Channel, arguments: Header) -> None:
     """Recognizes pages until the parent closes the channel."""
     os.nice(_NICENESS)
     try:
-        recognizer = PageRecognizer(arguments["threads"])
+        recognizer = PageRecognizer(arguments["threads"], bfloat16=arguments["bfloat16"])
     except (FileNotFoundError, ImportError) as error:
         message = f"The ppocr engine cannot start; install what is missing: {error}"
         channel.send({"kind": "unusable", "code": EngineUnavailable.code, "message": message})

@@ -12,12 +12,11 @@ from dsocr.engines.ppocr.networks.orientation import OrientationModel
 from dsocr.engines.ppocr.networks.structure import StructureModels
 
 
-@pytest.mark.parametrize("has_bfloat16", [True, False])
-def test_only_recognition_uses_the_bfloat16_of_a_processor(
-    monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool
+@pytest.mark.parametrize("bfloat16", [True, False])
+def test_only_recognition_computes_in_bfloat16_and_only_if_told_to(
+    monkeypatch: pytest.MonkeyPatch, bfloat16: bool
 ) -> None:
     networks, compiled = Networks(1), []
-    networks.has_bfloat16 &= has_bfloat16
     compile_one = networks.compile
 
     def recorded(*network: Any, **settings: Any) -> Any:
@@ -25,11 +24,11 @@ def test_only_recognition_uses_the_bfloat16_of_a_processor(
         return compiled[-1]
 
     monkeypatch.setattr(networks, "compile", recorded)
-    Ocr(networks)  # two: detection and recognition
+    Ocr(networks, bfloat16=bfloat16)  # two: detection and recognition
     OrientationModel(networks)
     models = StructureModels(networks)
     assert models.layout is not None and models.table is not None
 
     hints = [one.get_property("INFERENCE_PRECISION_HINT").get_type_name() for one in compiled]
-    of_lines = "bf16" if networks.has_bfloat16 else "f32"
+    of_lines = "bf16" if bfloat16 and networks.has_bfloat16 else "f32"
     assert hints == ["f32", of_lines, "f32", "f32", "f32"]

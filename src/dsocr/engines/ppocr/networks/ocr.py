@@ -47,7 +47,8 @@ class Detail:
 class Ocr:
     """The detection and the recognition network. One page at a time."""
 
-    def __init__(self, networks: Networks) -> None:
+    def __init__(self, networks: Networks, *, bfloat16: bool = False) -> None:
+        """`bfloat16`: recognition computes in it where the processor has it."""
         half = (127.5, 127.5, 127.5)
         detection = networks.load(DETECTION_MODEL)
         self._detector = networks.compile(detection, mean=half, scale=half).create_infer_request()
@@ -60,7 +61,7 @@ class Ocr:
             mean=half,
             scale=half,
             streams=networks.threads,
-            in_bfloat16=True,
+            in_bfloat16=bfloat16,
         )
         self._recognizers = networks.queue(compiled)
         self._recognizers.set_callback(self._store)
