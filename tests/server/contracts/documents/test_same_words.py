@@ -187,7 +187,9 @@ def fields_of(body: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "request_", "fields"), REFUSED, ids=lambda each: str(each)[:24]
+    ("method", "path", "request_", "fields"),
+    REFUSED,
+    ids=[f"{number} {path}" for number, (_, path, *_) in enumerate(REFUSED)],
 )
 def test_full_queue_is_an_error_of_the_contract_with_a_time_to_wait(
     shared: TestClient,
