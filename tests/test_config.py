@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from dsocr.config import (
+    FIXED_NAMES,
+    PARSERS,
     BadSetting,
     Settings,
     base_folder,
@@ -138,6 +140,11 @@ def test_no_two_settings_share_a_name() -> None:
     names = [variable.name for variable in variables()]
 
     assert len(names) == len(set(names))
+
+
+def test_names_and_parsers_belong_to_settings_that_exist() -> None:
+    known = {(variable.section, variable.field) for variable in variables()}
+    assert {*FIXED_NAMES, *PARSERS} <= known
 
 
 def test_keys_are_not_in_the_repr() -> None:

@@ -13,7 +13,7 @@ import logging
 import os
 import tempfile
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -332,39 +332,58 @@ def _sections() -> dict[str, type[Any]]:
 
 
 def _convert(variable: Variable, text: str) -> Any:
+    """The value of a variable's text. Raises `BadSetting`."""
+    parse = PARSERS.get((variable.section, variable.field))
     try:
-        if variable.field == "no_repeat_ngram":
-            return parse_no_repeat(text)
-        if variable.field == "languages":
-            return parse_languages(text)
-        if variable.field == "urls":
-            return parse_urls(text)
-        if variable.field == "models":
-            return tuple(map(_full_model, parse_models(text)))
-        if variable.field == "engine" and canonical_name(text) not in ("auto", *ENGINES):
-            raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
-        if variable.field == "database_url" and not text.startswith(DATABASE_SCHEMES):
-            raise ValueError("write sqlite:///path or postgresql+psycopg://user@host/database")
-        if variable.field == "storage_url" and not is_cloud_url(text):
-            raise ValueError(
-                "write s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
-            )
-        if variable.field == "device":
-            return ",".join(parse_devices(text))
-        if variable.field == "default_prompt":
-            return text.replace("\\n", "\n")
-        if text.strip().lower() == "auto" and variable.auto is not None:
-            return None
-        if typing.get_origin(variable.type) is tuple:
-            return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
-        value = TypeAdapter(variable.type).validate_python(text.strip())
-        if isinstance(value, (int, float)) and value < 0:
-            raise ValueError("it must not be negative")
+        return parse(text) if parse else _by_type(variable, text.strip())
     except ValidationError as error:
         raise BadSetting(f"{variable.name}: {error.errors()[0]['msg']}") from error
     except ValueError as error:
         raise BadSetting(f"{variable.name}: {error}") from error
+
+
+def _by_type(variable: Variable, text: str) -> Any:
+    if text.lower() == "auto" and variable.auto is not None:
+        return None
+    if typing.get_origin(variable.type) is tuple:
+        return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
+    value = TypeAdapter(variable.type).validate_python(text)
+    if isinstance(value, (int, float)) and value < 0:
+        raise ValueError("it must not be negative")
     return _full_path(value) if isinstance(value, Path) else value
+
+
+def _engine(text: str) -> str:
+    if canonical_name(text) not in ("auto", *ENGINES):
+        raise ValueError(f"choose one of auto, {', '.join(ENGINES)}")
+    return text.strip()
+
+
+def _database_url(text: str) -> str:
+    if not text.startswith(DATABASE_SCHEMES):
+        raise ValueError("write sqlite:///path or postgresql+psycopg://user@host/database")
+    return text.strip()
+
+
+def _storage_url(text: str) -> str:
+    if not is_cloud_url(text):
+        raise ValueError("write s3://bucket/prefix, gs://bucket/prefix or az://container/prefix")
+    return text.strip()
+
+
+PARSERS: dict[tuple[str, str], Callable[[str], Any]] = {
+    ("", "engine"): _engine,
+    ("", "default_prompt"): lambda text: text.replace("\\n", "\n"),
+    ("", "no_repeat_ngram"): parse_no_repeat,
+    ("", "languages"): parse_languages,
+    ("", "models"): lambda text: tuple(map(_full_model, parse_models(text))),
+    ("runtime", "device"): lambda text: ",".join(parse_devices(text)),
+    ("remote", "urls"): parse_urls,
+    ("jobs", "database_url"): _database_url,
+    ("jobs", "storage_url"): _storage_url,
+}
+"""Section and field -> what makes its value, for settings that their type does not describe. Raises
+`ValueError`."""
 
 
 def _full_model(model: NamedModel) -> NamedModel:

@@ -8,7 +8,7 @@ import pypdfium2
 import pytest
 
 from dsocr.errors import BadRequest
-from dsocr.exports import FORMATS, render
+from dsocr.exports import FORMATS, format_of, render
 from dsocr.exports.needs import missing
 from dsocr.exports.options import ExportOptions
 from tests.exports.documents import RAW, PageImages, document, failed_page, page
@@ -28,6 +28,7 @@ def test_every_listed_format_renders_with_and_without_the_page_images(key: str) 
         content = render(whole, key, assets)
         assert content == render(whole, key, assets)
         assert content.strip()
+        assert not format_of(key).is_text or content.decode("utf-8")
 
 
 @pytest.mark.parametrize("key", NEED_IMAGES)

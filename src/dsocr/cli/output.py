@@ -15,6 +15,7 @@ from dsocr.errors import BadRequest
 from dsocr.exports import FORMATS, Format, format_of
 
 SEVERAL_TO_STDOUT = ("markdown", "text", "json", "jsonl", "chunks", "doctags")
+"""Formats of which several documents may follow each other."""
 STDOUT_DESCRIPTOR = 1
 
 
@@ -110,10 +111,7 @@ def _to_stdout(inputs: list[Input], kind: Format, *, skip_existing: bool) -> Pla
         raise BadRequest("--skip-existing needs -o; name the output.")
     if len(inputs) > 1 and kind.key not in SEVERAL_TO_STDOUT:
         raise BadRequest(f"Several documents as {kind.key} need a folder; use -o DIR.")
-    if (
-        kind.key not in (*SEVERAL_TO_STDOUT, "html", "hocr", "alto", "docling")
-        and sys.stdout.isatty()
-    ):
+    if not kind.is_text and sys.stdout.isatty():
         raise BadRequest(f"Refusing to write {kind.key} to a terminal; use -o FILE.")
     several = len(inputs) > 1 or not inputs[0].named
     return Plan(inputs, None, json_lines=kind.key == "json" and several)

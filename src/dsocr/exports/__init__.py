@@ -52,7 +52,13 @@ class Format:
     has_contents: bool = True
     """Whether it may begin with a table of contents."""
 
+    @property
+    def is_text(self) -> bool:
+        """Whether the file is text in UTF-8, by its media type."""
+        return self.media_type.startswith(("text/", *_TEXT_TYPES))
 
+
+_TEXT_TYPES = ("application/json", "application/x-ndjson", "application/xml")
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 DOCX = _OFFICE + "wordprocessingml.document"
 XLSX = _OFFICE + "spreadsheetml.sheet"

@@ -9,11 +9,12 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError
 
+from dsocr.exports import FORMATS
 from dsocr.mcp.results import resource_errors
 from dsocr.mcp.service import Service
 from dsocr.mcp.tools import ServiceOf
 
-TEXT_FORMATS = ("markdown", "text", "json", "html", "chunks", "hocr", "alto", "docling", "doctags")
+TEXT_FORMATS = tuple(known.key for known in FORMATS if known.is_text)
 
 
 def add_resources(server: MCPServer[Any], service_of: ServiceOf) -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from dsocr.engines.base import ModeSpec
 from dsocr.engines.deepseek.modes import MODES
+from dsocr.engines.registry import ENGINES
 from dsocr.types import Mode
 
 MAX_SIDES: dict[Mode, int] = {"small": 640, "tiny": 512}
@@ -97,7 +98,7 @@ KINDS: dict[str, ServerKind] = {
         ),
         ServerKind(
             "dsocr",
-            owners=("native", "ppocr", "remote", "ray"),
+            owners=tuple(ENGINES),
             health_path="/ready",
             takes_image_word=True,
             takes_mode=True,
