@@ -80,7 +80,8 @@ class AnswerReader:
             chunk = json.loads(data)
             if chunk.get("error"):
                 raise ServerFailed(f"it failed: {_message_of(chunk)}", by_page=True)
-            self._take_usage(chunk.get("usage") or {})
+            if chunk.get("usage"):
+                self._take_usage(chunk["usage"])
             for choice in (chunk.get("choices") or [])[:1]:
                 self._take_choice(choice)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
