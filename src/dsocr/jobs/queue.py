@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, get_args
 
+from dsocr import tracing
 from dsocr.exports import Need, format_of, write
 from dsocr.exports.needs import missing
 from dsocr.exports.options import DEFAULTS, ExportOptions
@@ -142,6 +143,7 @@ class JobQueue:
         if submission.followed:
             self._live.expect_follower(new.id)
         job_id = await self._accept(new)
+        tracing.annotate(dsocr__job=job_id)
         self._wake_workers()
         return await self.get(job_id)
 
