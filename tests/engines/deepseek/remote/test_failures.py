@@ -225,6 +225,18 @@ async def test_a_wrong_answer_is_a_clean_error(stream: bytes) -> None:
     assert "proxy" not in failed.value.message and "no such" not in failed.value.message
 
 
+async def test_an_answer_is_complete_without_the_end_of_its_response() -> None:
+    chunk = {"choices": [{"delta": {"content": "words"}, "finish_reason": "length"}]}
+    stream = f"data: {json.dumps(chunk)}\n\n".encode()
+    server = StandIn(raw_stream=stream + b"data: [DONE]\n\n")
+    async with engine_of(server) as engine:
+        result = await engine.recognize(page("words"), OPTIONS)
+        assert (result.raw, result.finish_reason) == ("words", "length")
+        server.raw_stream = stream
+        with pytest.raises(RemoteFailed):
+            await engine.recognize(page("words"), OPTIONS)
+
+
 def test_a_huge_answer_takes_bounded_memory() -> None:
     reader = AnswerReader(None)
     chunk = {"choices": [{"delta": {"content": ""}, "logprobs": None}], "pad": "x" * 60_000}

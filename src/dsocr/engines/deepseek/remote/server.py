@@ -174,10 +174,14 @@ class RemoteServer:
     ) -> Answer:
         async with self._response(body) as response:
             reader = AnswerReader(on_text)
-            async for data in response.aiter_bytes():
-                reader.feed(data)
-                if time.monotonic() > deadline:
-                    raise ServerFailed("the page took too long", by_page=True, outcome="timeout")
+            try:
+                async for data in response.aiter_bytes():
+                    reader.feed(data)
+                    if time.monotonic() > deadline:
+                        raise _too_long()
+            except httpx.HTTPError:  # of a response that lacks its end, after a complete answer
+                if not reader.is_complete:
+                    raise
         return reader.finish()
 
     @asynccontextmanager
@@ -213,7 +217,9 @@ class RemoteServer:
         if error.rest_seconds is not None:
             self._health.rest(error.rest_seconds)
         else:
-            self._health.fail(f"Server {self._number} fails.", final=error.final)
+            self._health.fail(
+                f"Server {self._number} of the model fails; the log says why.", final=error.final
+            )
         num_failures = suspicion.num_crashes + error.by_page
         if num_failures >= MAX_PAGE_FAILURES:
             return RemoteFailed()
@@ -265,6 +271,10 @@ def make_client(url: str, config: RemoteConfig) -> httpx.AsyncClient:
         trust_env=False,
         follow_redirects=False,
     )
+
+
+def _too_long() -> ServerFailed:
+    return ServerFailed("the page took too long", by_page=True, outcome="timeout")
 
 
 async def _error_text(response: httpx.Response) -> str:
