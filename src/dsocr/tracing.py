@@ -125,6 +125,14 @@ def span(
         yield recorded
 
 
+def annotate(**attributes: Value | None) -> None:
+    """Adds attributes to the span around, as `Span.set` does."""
+    if _TRACING.tracer is not None:
+        from opentelemetry.trace import get_current_span
+
+        _RecordedSpan(get_current_span()).set(**attributes)
+
+
 def record(name: str, begin: float, end: float, **attributes: Value | None) -> None:
     """A span that another process of this machine has timed, in seconds since 1970; the child of
     the one around."""

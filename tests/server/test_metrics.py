@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dsocr import metrics
+from dsocr.errors import StoreUnavailable
 from dsocr.jobs.queue import JobQueue
 from dsocr.server.routes.metrics import storage_samples
 from tests.fakes import pdf, png
@@ -92,10 +93,27 @@ def test_the_engine_the_queue_and_the_jobs_are_gauges(client: Client) -> None:
     assert values['dsocr_engine_up{engine="ppocr"}'] == 1
     assert values['dsocr_requests_running{engine="ppocr"}'] == 0
     assert values['dsocr_engine_restarts_total{engine="ppocr",reason="crash"}'] == 0
-    assert count(values, "dsocr_jobs") == 1
+    assert (values["dsocr_store_up"], count(values, "dsocr_jobs")) == (1, 1)
     assert values["dsocr_job_recovered_total"] == 0
     assert values["dsocr_store_commit_seconds_count"] >= 1
     assert count(values, "dsocr_build_info") == 1
+
+
+def test_without_its_database_a_service_is_measured_and_does_not_name_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise StoreUnavailable("The database cannot be reached: no connection to 10.1.2.3")
+
+    with client() as http:
+        monkeypatch.setattr(JobQueue, "count_by_status", fail)
+        monkeypatch.setattr(JobQueue, "list", fail)
+        refused = http.get("/api/jobs")
+        values = scraped(http)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_unavailable")
+    assert "10.1.2.3" not in refused.text
+    assert (values["dsocr_store_up"], count(values, "dsocr_jobs")) == (0, 0)
+    assert values['dsocr_engine_up{engine="ppocr"}'] == 1
 
 
 def test_files_of_requests_are_counted_and_those_of_jobs_are_not(tmp_path: Path) -> None:

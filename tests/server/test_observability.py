@@ -142,12 +142,16 @@ def test_the_pages_of_a_job_are_in_its_trace_or_linked_to_it(
     exporter = memory.InMemorySpanExporter()
     tracing.start("", exporter)
     try:
-        http.post("/api/jobs", files={"file": ("a.pdf", pdf([["one"], ["two"]]))})
-        wait_until(lambda: "ocr.job" in [span.name for span in exporter.get_finished_spans()])
+        form = {"file": ("a.pdf", pdf([["one"], ["two"]]))}
+        job_id = http.post("/api/jobs", files=form).json()["jobId"]
+        names = {"ocr.job", "POST"}
+        wait_until(lambda: names <= {span.name for span in exporter.get_finished_spans()})
     finally:
         tracing.stop()
     spans = exporter.get_finished_spans()
     [job] = [span for span in spans if span.name == "ocr.job"]
+    [accepted] = [span for span in spans if span.name == "POST"]
+    assert job.attributes["dsocr.job"] == accepted.attributes["dsocr.job"] == job_id
     pages = [span for span in spans if span.name == "ocr.page"]
     engines = {span.parent.span_id for span in spans if span.name == "ocr.engine"}
     assert engines == {page.context.span_id for page in pages}
@@ -276,6 +280,15 @@ def test_the_dashboard_uses_metrics_that_there_are(http: httpx.Client) -> None:
     assert len(used) > 25
     assert used - known_names(http) == set()
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+
+
+def test_the_documentation_has_every_metric(http: httpx.Client) -> None:
+    page = (OBSERVABILITY.parents[1] / "docs" / "monitoring.md").read_text("utf-8")
+    named = set(re.findall(r"`(dsocr_[a-z_]+)`", page))
+    parts = re.compile("_(bucket|count|sum|created)$")
+    known = {parts.sub("", name) for name in known_names(http) if name.startswith("dsocr_")}
+    totals = {name for name in known if f"{name}_total" in known}  # of `_created`
+    assert named == known - totals
 
 
 def test_the_alerts_use_metrics_that_there_are(http: httpx.Client) -> None:

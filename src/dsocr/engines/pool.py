@@ -57,15 +57,18 @@ class EnginePool:
         members: Sequence[PoolMember],
         *,
         retry_budget: RetryBudget | None = None,
+        busy_seconds: float = 0.0,
         by_duration: bool = False,
     ) -> None:
         """Raises `ValueError` without members. Their order decides between equal loads. Without a
-        `retry_budget` every page that may be sent again is. `by_duration`: members may differ in
-        speed, and one that takes longer for a page counts as more loaded."""
+        `retry_budget` every page that may be sent again is. A page that busy members refuse takes
+        nothing from it for `busy_seconds`. `by_duration`: members may differ in speed, and one that
+        takes longer for a page counts as more loaded."""
         if not members:
             raise ValueError("a pool needs at least one engine")
         self._members = [Member(engine) for engine in members]
         self._retry_budget, self._by_duration = retry_budget, by_duration
+        self._busy_seconds = busy_seconds
         self._start_tasks: list[asyncio.Task[None]] = []
         self._num_retries = 0
         self._closed = False
@@ -138,6 +141,7 @@ class EnginePool:
         stream = TextStream(on_text)
         request = _Request(page, options, None if on_text is None else stream.add)
         suspicion, avoided, was_refused = Suspicion(), list[Member](), False
+        patient_until = time.monotonic() + self._busy_seconds
         if self._retry_budget is not None:
             self._retry_budget.add_page()
         while True:
@@ -145,7 +149,8 @@ class EnginePool:
             try:
                 return await self._recognize_on(member, request, suspicion)
             except WorkerLost as error:
-                if self._closed or not self._may_retry():
+                is_free = error.was_busy and time.monotonic() < patient_until
+                if self._closed or not (is_free or self._may_retry()):
                     raise
                 suspicion = error.suspicion
             except (EngineUnavailable, QueueFull) as error:

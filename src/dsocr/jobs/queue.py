@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from dsocr import tracing
 from dsocr.jobs.broadcast import Broadcast
 from dsocr.jobs.config import JobsConfig
 from dsocr.jobs.files import JobFiles
@@ -111,6 +112,7 @@ class JobQueue(StoredJobs):
         if submission.followed:
             self._live.expect_follower(new.id)
         job_id = await self._accept(new)
+        tracing.annotate(dsocr__job=job_id)
         self._wake_workers()
         return await self.get(job_id)
 

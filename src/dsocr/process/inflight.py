@@ -37,9 +37,10 @@ class Suspicion:
 class WorkerLost(EngineUnavailable):
     """The process was lost; another one can process the page."""
 
-    def __init__(self, suspicion: Suspicion) -> None:
-        super().__init__()
-        self.suspicion = suspicion
+    def __init__(self, suspicion: Suspicion, message: str = "", *, was_busy: bool = False) -> None:
+        """`was_busy`: nothing was lost, the page was refused before any work was done on it."""
+        super().__init__(message)
+        self.suspicion, self.was_busy = suspicion, was_busy
 
 
 @dataclass(slots=True, eq=False)

@@ -42,8 +42,8 @@ class Done:
     num_accepted: int = 0
     """Drafted tokens that became output."""
     times: tuple[float, ...] = field(default=(), compare=False)
-    """When the page was prepared, left the queue, had text for the first time, and was complete;
-    seconds since 1970."""
+    """When the preparation of the page began and ended, and when it left the queue, had text for
+    the first time, and was complete; seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,12 +38,15 @@ class _ActivePage:
     detokenizer: Detokenizer
     num_emitted: int = 0
     """Output tokens whose text was emitted."""
-    times: list[float] = field(default_factory=lambda: [time.time()])
+    times: list[float] = field(init=False)
     """The first of `Done.times`."""
+
+    def __post_init__(self) -> None:
+        self.times = [*self.sequence.prepared]
 
     def note_start(self) -> None:
         """Also called for a page that starts once more after it was preempted."""
-        if len(self.times) == 1:
+        if len(self.times) == len(self.sequence.prepared):
             self.times.append(time.time())
 
     def new_text(self) -> str:

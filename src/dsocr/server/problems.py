@@ -161,7 +161,13 @@ def request_id_of(scope: Mapping[str, Any]) -> str:
 
 def error_body(error: DsocrError, scope: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON object of an error, in the shape of the request's route."""
-    return _shaped(scope, status_of(error), error.code, error.message, error.retryable)
+    return _shaped(scope, status_of(error), error.code, _public_message(error), error.retryable)
+
+
+def _public_message(error: DsocrError) -> str:
+    """Without the addresses of the database and the storage, which are for the log."""
+    hidden = isinstance(error, errors.StoreUnavailable)
+    return errors.StoreUnavailable().message if hidden else error.message
 
 
 def response_of(error: DsocrError, scope: Mapping[str, Any]) -> JSONResponse:
@@ -195,6 +201,8 @@ async def _on_dsocr_error(request: Request, error: Exception) -> JSONResponse:
     if type(error) is DsocrError:
         logger.error("request %s failed", request_id_of(request.scope), exc_info=error)
         return internal_error(request.scope)
+    if isinstance(error, errors.StoreUnavailable):
+        logger.warning("request %s: %s", request_id_of(request.scope), error.message)
     return response_of(error, request.scope)
 
 

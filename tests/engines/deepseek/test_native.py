@@ -109,12 +109,13 @@ async def test_spans_of_the_process_are_in_the_trace_of_the_page(engine: NativeE
         tracing.stop()
     spans = {span.name: span for span in exporter.get_finished_spans()}
     around = spans.pop("ocr.engine")
-    assert list(spans) == ["ocr.wait", "ocr.prefill", "ocr.decode"]
+    stages = ["preprocess", "wait", "prefill", "decode", "postprocess"]
+    assert list(spans) == [f"ocr.{stage}" for stage in stages]
     for span in spans.values():
         assert span.parent.span_id == around.context.span_id
         assert around.start_time <= span.start_time <= span.end_time <= around.end_time
     counted = values_of(metrics.render())
-    for stage in ("wait", "prefill", "decode"):
+    for stage in stages:
         assert counted[f'dsocr_stage_seconds_count{{stage="{stage}"}}'] == 1
 
 

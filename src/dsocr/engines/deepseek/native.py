@@ -36,8 +36,9 @@ from dsocr.types import NoRepeat, OcrOptions, PageImage, PageResult, Task, Usage
 logger = logging.getLogger(__name__)
 
 WORKER = "dsocr.runtime.entry:main"
-SPANS = ("wait", "prefill", "decode")
-"""Of a page in the engine's process: in its queue; its views and prompt; its text."""
+SPANS = ("preprocess", "wait", "prefill", "decode")
+"""Of a page in the engine's process: its views are made; it waits for the device; its views and
+prompt; its text."""
 INITIAL_MAX_PAGES = 2
 """Pages in flight until the worker reports its own number: the current and the next."""
 

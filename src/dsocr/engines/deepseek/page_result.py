@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 
+from dsocr import tracing
 from dsocr.engines.deepseek.grounding import parse, references, result_of_blocks
 from dsocr.engines.deepseek.review import review_share, reviewed
 from dsocr.engines.deepseek.text_lines import born_digital_lines
+from dsocr.metrics import observe_engine_stage
 from dsocr.types import Block, FinishReason, PageImage, PageResult, Usage
 
 
@@ -22,6 +25,21 @@ def page_result(
 ) -> PageResult:
     """`logprobs` has one number a token, or none; `text_ends` is the length of the text after each
     token, in characters."""
+    began = time.monotonic()
+    with tracing.span("ocr.postprocess"):
+        result = _page_result(page, raw, finish_reason, logprobs, text_ends, usage)
+    observe_engine_stage("postprocess", time.monotonic() - began)
+    return result
+
+
+def _page_result(
+    page: PageImage,
+    raw: str,
+    finish_reason: FinishReason,
+    logprobs: list[float],
+    text_ends: list[int],
+    usage: Usage,
+) -> PageResult:
     blocks = parse(raw, confidences=block_confidences(raw, logprobs, text_ends))
     if logprobs and not references(raw):
         whole = math.exp(sum(logprobs) / len(logprobs))

@@ -7,6 +7,7 @@ memory stays small. Requests leave in the order of their arrival. Knows nothing 
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
@@ -61,8 +62,11 @@ class InputProcessor:
     """Whether drafts are looked up there, and sequences bring their references along."""
 
     def __call__(self, request: Request) -> Prepared:
+        began = time.time()
         try:
-            return request, self._sequence(request)
+            sequence = self._sequence(request)
+            sequence.prepared = began, time.time()
+            return request, sequence
         except PromptError as error:
             return request, error
         except Exception as error:

@@ -71,6 +71,8 @@ class Sequence:
     """Guesses its next tokens on the host; None: each step computes one."""
     references: DraftReferences | None = None
     """The texts that a runner with drafts on the device looks its next tokens up in."""
+    prepared: tuple[float, float] = (0.0, 0.0)
+    """When its preparation began and ended, seconds since 1970."""
     ended: bool = False
     """No more steps are scheduled for it; results still in flight are dropped."""
     num_cached: int = 0

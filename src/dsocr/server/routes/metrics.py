@@ -8,12 +8,15 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from fastapi import Response
 
 from dsocr import __version__
 from dsocr.engines.stats import EngineStats, WorkerState
+from dsocr.errors import StoreUnavailable
+from dsocr.jobs.queue import JobQueue
 from dsocr.jobs.store.gauges import JobGauges
 from dsocr.metrics import CONTENT_TYPE, Sample
 from dsocr.pages.sandbox import SandboxStats
@@ -37,15 +40,25 @@ OUTCOMES = ("ok", "busy", "cancelled", "failed", "lost", "refused", "timeout")
 async def metrics(service: RunningService) -> Response:
     if not service.metrics.enabled:
         raise MetricsOff()
-    jobs, gauges = await service.jobs.count_by_status(), await service.jobs.gauges()
+    jobs = await stored_samples(service.jobs)
     storage = await asyncio.to_thread(lambda: [*storage_samples(service.settings.runs_dir)])
     samples = [
         *service_samples(service),
-        *job_samples(jobs, gauges, service.jobs.num_recovered),
+        *jobs,
         *sandbox_samples(service.host.sandbox.stats()),
         *storage,
     ]
     return Response(service.metrics.render(samples), media_type=CONTENT_TYPE)
+
+
+async def stored_samples(jobs: JobQueue) -> list[Sample]:
+    """What the job store says; without its jobs while it cannot be reached."""
+    up = partial(Sample, "dsocr_store_up", "1 while the job store answers")
+    try:
+        counts, gauges = await jobs.count_by_status(), await jobs.gauges()
+    except StoreUnavailable:
+        return [up(0)]
+    return [up(1), *job_samples(counts, gauges, jobs.num_recovered)]
 
 
 def service_samples(service: Service) -> Iterator[Sample]:

@@ -12,7 +12,7 @@ import pytest
 
 from dsocr.engines.base import Engine
 from dsocr.engines.deepseek.remote.failures import failure_of, rest_seconds
-from dsocr.engines.deepseek.remote.health import START_PAGES
+from dsocr.engines.deepseek.remote.health import START_PAGES, ServerHealth
 from dsocr.engines.deepseek.remote.stream import MAX_ANSWER_BYTES, AnswerReader
 from dsocr.engines.retry_budget import RetryBudget
 from dsocr.errors import ContextTooLong, DsocrError, EngineUnavailable, RemoteFailed
@@ -110,6 +110,56 @@ async def test_a_page_waits_for_the_only_server_while_it_is_busy() -> None:
         assert (await reading).markdown == "words"
 
 
+async def test_pages_that_a_busy_server_refuses_take_no_retries() -> None:
+    server = StandIn()
+    async with engine_of(server, retry_share=0.0) as engine:
+        assert num_read(await read(engine, 16)) == 16
+        server.refuse_with = Refusal(429, "busy", {"Retry-After": "0.1"})
+        reading = asyncio.ensure_future(read(engine, 16, at_once=16))
+        await until(lambda: engine.stats().outcomes.get("busy", 0) >= 16)
+        server.refuse_with = None
+        assert num_read(await reading) == 16
+
+
+async def test_a_page_that_is_always_refused_fails_with_the_reason() -> None:
+    busy = StandIn(refuse_with=Refusal(429, "busy", {"Retry-After": "0"}))
+    async with engine_of(busy, wait_seconds=0.15, retry_share=0.0) as engine:
+        results = await read(engine, 12)
+        assert engine.stats().ejections == 0
+
+    assert all(isinstance(result, EngineUnavailable) for result in results)
+    assert all("busy" in str(result) for result in results)
+
+
+async def test_a_server_gets_no_more_pages_than_it_may_have_in_flight() -> None:
+    server = StandIn(seconds=600)
+    async with engine_of(server) as engine:
+        reading = [
+            asyncio.ensure_future(engine.recognize(page("words", index=number), OPTIONS))
+            for number in range(START_PAGES + 2)
+        ]
+        await until(lambda: server.running == START_PAGES)
+        assert len(server.requests) == START_PAGES
+        assert engine.stats().workers[0].pages == START_PAGES + 2
+        reading[0].cancel()
+        await until(lambda: len(server.requests) == START_PAGES + 1)
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+
+
+async def test_refusals_of_pages_that_were_sent_together_reduce_a_server_once() -> None:
+    health = ServerHealth(eject_failures=3, max_pages=32)
+    for _ in range(32):
+        health.succeeded()
+    for seconds in (300, 600, 100):
+        health.rest(seconds)
+    assert health.max_pages == 16
+    assert health._rest is not None
+    assert health._rest.when() > asyncio.get_running_loop().time() + 500
+    health.close()
+
+
 async def test_retries_stop_when_the_budget_is_used_up() -> None:
     servers = [StandIn(refuse_with=Refusal(500, "out of order")) for _ in range(3)]
     async with engine_of(*servers, wait_seconds=0, retry_share=0.0, eject_failures=1000) as engine:
@@ -175,6 +225,18 @@ async def test_a_wrong_answer_is_a_clean_error(stream: bytes) -> None:
     assert "proxy" not in failed.value.message and "no such" not in failed.value.message
 
 
+async def test_an_answer_is_complete_without_the_end_of_its_response() -> None:
+    chunk = {"choices": [{"delta": {"content": "words"}, "finish_reason": "length"}]}
+    stream = f"data: {json.dumps(chunk)}\n\n".encode()
+    server = StandIn(raw_stream=stream + b"data: [DONE]\n\n")
+    async with engine_of(server) as engine:
+        result = await engine.recognize(page("words"), OPTIONS)
+        assert (result.raw, result.finish_reason) == ("words", "length")
+        server.raw_stream = stream
+        with pytest.raises(RemoteFailed):
+            await engine.recognize(page("words"), OPTIONS)
+
+
 def test_a_huge_answer_takes_bounded_memory() -> None:
     reader = AnswerReader(None)
     chunk = {"choices": [{"delta": {"content": ""}, "logprobs": None}], "pad": "x" * 60_000}
@@ -183,6 +245,17 @@ def test_a_huge_answer_takes_bounded_memory() -> None:
         for _ in range(2 * MAX_ANSWER_BYTES // len(line)):
             reader.feed(line)
     assert reader._num_bytes < MAX_ANSWER_BYTES + 2 * len(line)
+
+
+def test_tokens_are_counted_wherever_the_server_says_them() -> None:
+    reader = AnswerReader(None)
+    for chunk in (
+        {"choices": [], "usage": {"prompt_tokens": 280, "completion_tokens": 7}},
+        {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": None},
+    ):
+        reader.feed(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+    answer = reader.finish()
+    assert (answer.prompt_tokens, answer.completion_tokens) == (280, 7)
 
 
 def test_pieces_of_a_line_and_tokens_of_a_chunk_find_their_places() -> None:

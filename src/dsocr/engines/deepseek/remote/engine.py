@@ -19,7 +19,9 @@ def create_engine(config: RemoteConfig) -> Engine:
     urls = parse_urls(",".join(config.urls))
     members = [RemoteServer(number, url, config) for number, url in enumerate(urls, 1)]
     budget = RetryBudget(config.retry_share)
-    return EnginePool(members, retry_budget=budget, by_duration=True)
+    return EnginePool(
+        members, retry_budget=budget, busy_seconds=config.wait_seconds, by_duration=True
+    )
 
 
 async def examine_server(url: str, config: RemoteConfig) -> tuple[bool, str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dsocr.errors import ContextTooLong, DsocrError, RemoteFailed
 
 DEFAULT_REST_SECONDS = 1.0
+MIN_REST_SECONDS = 0.1
 MAX_REST_SECONDS = 120.0
 _CONTEXT_WORDS = ("context length", "context size", "maximum model length", "max_model_len")
 
@@ -60,4 +61,4 @@ def rest_seconds(retry_after: str | None) -> float:
         if date is None:
             return DEFAULT_REST_SECONDS
         seconds = email.utils.mktime_tz(date) - time.time()
-    return min(MAX_REST_SECONDS, max(0.0, seconds))
+    return min(MAX_REST_SECONDS, max(MIN_REST_SECONDS, seconds))

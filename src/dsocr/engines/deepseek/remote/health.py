@@ -49,11 +49,16 @@ class ServerHealth:
         self._update()
 
     def rest(self, seconds: float) -> None:
-        """The server is busy: it gets no pages for so long, and then half as many at a time."""
-        self.max_pages = max(1, self.max_pages // 2)
-        if self._rest is not None:
+        """The server is busy: it gets no pages for so long, and then half as many at a time. Of
+        the refusals of pages that were in flight together only the longest time counts."""
+        loop = asyncio.get_running_loop()
+        if self._rest is None:
+            self.max_pages = max(1, self.max_pages // 2)
+        elif self._rest.when() >= loop.time() + seconds:
             return
-        self._rest = asyncio.get_running_loop().call_later(seconds, self._end_rest)
+        else:
+            self._rest.cancel()
+        self._rest = loop.call_later(seconds, self._end_rest)
         self._update()
 
     async def wait(self, seconds: float) -> bool:

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 MAX_PAGE_FAILURES = 3
 """A page that made so many servers fail is given up."""
+BUSY = "The servers of the model are busy. Try again later."
+LOST = "The server of the model failed while it read this page. Try again later."
 MAX_ERROR_BYTES = 64 << 10
 KEEPALIVE_SECONDS = 2.0
 """An idle connection is not used again after so long. Servers close theirs after five seconds
@@ -50,6 +52,8 @@ class RemoteServer:
         self._client: httpx.AsyncClient | None = None
         self._watching: asyncio.Task[None] | None = None
         self._health = ServerHealth(config.eject_failures, config.max_concurrency)
+        self._room = asyncio.Event()
+        """Set for a moment when the server may have a page more, or fails."""
         self._described: ServerDescription | None = None
         self._num_running = self._num_retries = self._num_answers = 0
         self._outcomes: Counter[str] = Counter()
@@ -110,14 +114,14 @@ class RemoteServer:
         `ContextTooLong` and `EngineUnavailable`."""
         if self._client is None:
             await self.start()
-        if not await self._health.wait(self._config.wait_seconds):
-            raise EngineUnavailable(self.unhealthy_reason)
+        known = suspicion or Suspicion()
+        await self._wait_for_room(known)
         began = time.monotonic()
         self._num_running += 1
         try:
             answer = await self._ask(page, options, on_text)
         except ServerFailed as error:
-            raise self._lost(error, page, suspicion or Suspicion()) from error
+            raise self._lost(error, page, known) from error
         except DsocrError:
             self._outcomes["refused"] += 1
             raise
@@ -126,6 +130,7 @@ class RemoteServer:
             raise
         finally:
             self._num_running -= 1
+            self._wake_waiting()
         self._succeed()
         return _result(page, answer, time.monotonic() - began)
 
@@ -138,6 +143,21 @@ class RemoteServer:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+    async def _wait_for_room(self, suspicion: Suspicion) -> None:
+        """Returns when the server is usable and may have one page more. Raises `WorkerLost` if it
+        fails or gets busy meanwhile, and `EngineUnavailable` if it stays so."""
+        if not await self._health.wait(self._config.wait_seconds):
+            raise EngineUnavailable(self.unhealthy_reason)
+        while self._num_running >= self._health.max_pages:
+            await self._room.wait()
+            if self.unhealthy_reason:
+                raise WorkerLost(suspicion, BUSY, was_busy=True)
+
+    def _wake_waiting(self) -> None:
+        """The pages that wait for room look again."""
+        self._room.set()
+        self._room.clear()
 
     async def _ask(self, page: PageImage, options: OcrOptions, on_text: OnText | None) -> Answer:
         described = self._described
@@ -154,10 +174,14 @@ class RemoteServer:
     ) -> Answer:
         async with self._response(body) as response:
             reader = AnswerReader(on_text)
-            async for data in response.aiter_bytes():
-                reader.feed(data)
-                if time.monotonic() > deadline:
-                    raise ServerFailed("the page took too long", by_page=True, outcome="timeout")
+            try:
+                async for data in response.aiter_bytes():
+                    reader.feed(data)
+                    if time.monotonic() > deadline:
+                        raise _too_long()
+            except httpx.HTTPError:  # of a response that lacks its end, after a complete answer
+                if not reader.is_complete:
+                    raise
         return reader.finish()
 
     @asynccontextmanager
@@ -184,6 +208,7 @@ class RemoteServer:
         self._num_answers += 1
         self._outcomes["ok"] += 1
         self._health.succeeded()
+        self._wake_waiting()
 
     def _lost(self, error: ServerFailed, page: PageImage, suspicion: Suspicion) -> DsocrError:
         """Counts the failure; what the page's caller gets."""
@@ -192,12 +217,16 @@ class RemoteServer:
         if error.rest_seconds is not None:
             self._health.rest(error.rest_seconds)
         else:
-            self._health.fail(f"Server {self._number} fails.", final=error.final)
+            self._health.fail(
+                f"Server {self._number} of the model fails; the log says why.", final=error.final
+            )
         num_failures = suspicion.num_crashes + error.by_page
         if num_failures >= MAX_PAGE_FAILURES:
             return RemoteFailed()
         self._num_retries += 1
-        return WorkerLost(Suspicion(num_crashes=num_failures))
+        was_busy = error.rest_seconds is not None
+        known = Suspicion(num_crashes=num_failures)
+        return WorkerLost(known, BUSY if was_busy else LOST, was_busy=was_busy)
 
     async def _watch(self) -> None:
         """Health checks: of an ejected server, and of one that has answered no page meanwhile."""
@@ -242,6 +271,10 @@ def make_client(url: str, config: RemoteConfig) -> httpx.AsyncClient:
         trust_env=False,
         follow_redirects=False,
     )
+
+
+def _too_long() -> ServerFailed:
+    return ServerFailed("the page took too long", by_page=True, outcome="timeout")
 
 
 async def _error_text(response: httpx.Response) -> str:

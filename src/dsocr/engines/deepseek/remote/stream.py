@@ -41,6 +41,8 @@ class AnswerReader:
 
     def __init__(self, on_text: Callable[[str], None] | None) -> None:
         self._on_text = on_text
+        self.is_complete = False
+        """Whether `[DONE]` has come, after which nothing follows but the end of the response."""
         self._answer = Answer()
         self._line = b""
         self._num_bytes = 0
@@ -72,7 +74,9 @@ class AnswerReader:
                 self._take_chunk(line)
             return
         data = line.removeprefix(b"data:").strip()
-        if data and data != b"[DONE]":
+        if data == b"[DONE]":
+            self.is_complete = True
+        elif data:
             self._take_chunk(data)
 
     def _take_chunk(self, data: bytes) -> None:
@@ -80,7 +84,8 @@ class AnswerReader:
             chunk = json.loads(data)
             if chunk.get("error"):
                 raise ServerFailed(f"it failed: {_message_of(chunk)}", by_page=True)
-            self._take_usage(chunk.get("usage") or {})
+            if chunk.get("usage"):
+                self._take_usage(chunk["usage"])
             for choice in (chunk.get("choices") or [])[:1]:
                 self._take_choice(choice)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
