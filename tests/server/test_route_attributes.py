@@ -67,6 +67,8 @@ def test_a_missing_key_and_a_wrong_method_have_the_error_shape_of_the_route(
     assert (answer.status_code, answer.json()) == (401, {"fault": "401 unauthorized"})
     answer = http.get("/foreign/a")
     assert (answer.status_code, answer.json()) == (405, {"fault": "405 method_not_allowed"})
+    assert answer.headers["allow"] == "POST"
+    assert http.post("/v1/files/a").headers["allow"] == "DELETE, GET"
 
 
 def test_of_two_routes_with_one_path_the_attributes_are_those_for_the_method(

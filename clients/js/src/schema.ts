@@ -5059,7 +5059,14 @@ export interface operations {
     };
     list_files_v1_files_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description From 0 */
+                page?: number;
+                page_size?: number | null;
+                /** @description The total is always there */
+                include_total?: boolean;
+                purpose?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5075,6 +5082,15 @@ export interface operations {
             };
             /** @description A key is required */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistralErrorAnswer"];
+                };
+            };
+            /** @description A field, or the document, is not valid */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

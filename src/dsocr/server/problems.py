@@ -26,7 +26,7 @@ from dsocr.jobs.job import (
 )
 from dsocr.jobs.webhooks import CallbackRefused
 from dsocr.server.received.url_fetch import UrlFailed, UrlRefused
-from dsocr.server.route_attributes import ErrorInfo, error_shape_of
+from dsocr.server.route_attributes import ErrorInfo, error_shape_of, methods_of
 from dsocr.types import PageFailure
 
 logger = logging.getLogger(__name__)
@@ -212,7 +212,10 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     message = _HTTP_MESSAGES.get(error.status_code)
     message = message or HTTPStatus(error.status_code).description or str(error.detail)
     body = _shaped(request.scope, error.status_code, code, message)
-    return JSONResponse(body, error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # the framework names the methods of one route alone
+        headers["Allow"] = ", ".join(methods_of(request.scope))
+    return JSONResponse(body, error.status_code, headers=headers)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:

@@ -89,6 +89,11 @@ def error_shape_of(scope: Mapping[str, Any]) -> ErrorShape:
     return shape
 
 
+def methods_of(scope: Mapping[str, Any]) -> list[str]:
+    """The methods that a request's path is answered to, of all its routes."""
+    return _table_of(scope["app"]).methods(scope)
+
+
 class RouteTable:
     """The routes of an app, to find the one of a request before it is routed."""
 
@@ -104,6 +109,12 @@ class RouteTable:
                 if match is kind:
                     return vars(route.endpoint)
         return {}
+
+    def methods(self, scope: Mapping[str, Any]) -> list[str]:
+        """Those that the request's path is answered to, sorted."""
+        request = dict(scope)
+        routes = (each for each in self._routes if each.matches(request)[0] is not Match.NONE)
+        return sorted({method for route in routes for method in route.methods or ()})
 
 
 def _attributes(scope: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -243,7 +243,15 @@ def test_uploaded_file_can_be_listed_and_downloaded(http: TestClient) -> None:
     file = uploaded(http, ["a"])
     listed = http.get("/v1/files").json()
     content = http.get(f"/v1/files/{file['id']}/content").content
+    one = http.get("/v1/files", params={"page": 0, "page_size": 1, "order": "asc"})
+    beyond = http.get("/v1/files", params={"page": 9**30, "page_size": 9**30}).json()
+    other = http.get("/v1/files", params={"purpose": "batch"}).json()
     assert file["id"] in [one["id"] for one in listed["data"]]
+    assert (len(one.json()["data"]), one.json()["total"]) == (1, listed["total"])
+    assert one.headers["x-ignored-options"] == "order"
+    assert (beyond["data"], beyond["total"]) == ([], listed["total"])
+    assert (other["data"], other["total"]) == ([], 0)
+    assert http.get("/v1/files", params={"page_size": -1}).json()["param"] == "page_size"
     assert content == pdf([["a"]])
 
 

@@ -221,3 +221,10 @@ def test_response_that_needs_stored_state_is_refused(http: TestClient) -> None:
     answer = http.post("/v1/responses", json=asked)
     assert answer.status_code == 422
     assert answer.json()["error"]["message"].startswith("previous_response_id")
+
+
+def test_response_without_a_file_is_refused_by_the_name_of_its_field(http: TestClient) -> None:
+    answer = http.post("/v1/responses", json={"model": "m", "input": "hello"})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["param"] == "input"
+    assert "input_image" in answer.json()["error"]["message"]

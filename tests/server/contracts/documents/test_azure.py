@@ -97,11 +97,12 @@ def test_words_are_json_whatever_their_letters() -> None:
 
 def test_markdown_pages_and_a_raw_body_are_honoured(client: Client) -> None:
     query = {"pages": "2", "outputContentFormat": "markdown", "features": "barcodes", "new": "1"}
+    query["api-version"] = "2023-07-31"
     with client() as http:
         headers = {"Content-Type": "application/pdf"}
         answer = http.post(PATH, content=PAGES, params=query, headers=headers)
         found = result(http, operation(answer))["analyzeResult"]
-    assert answer.headers["x-ignored-options"] == "features, new"
+    assert answer.headers["x-ignored-options"] == "api-version, features, new"
     assert (found["contentFormat"], found["content"]) == ("markdown", "page two")
     assert [page["pageNumber"] for page in found["pages"]] == [2]
 

@@ -137,8 +137,9 @@ async def analyze(
         language = (query.locale or "").partition("-")[0]
         options, unknown = read_options(service.settings, [language] if language else [])
         job = await submit(service, owner, [upload], options, query.pages)
-    known = (*AnalyzeQuery.model_fields, "api-version")
-    ignored = [name for name in request.query_params if name not in known]
+    ignored = [name for name in request.query_params if name not in AnalyzeQuery.model_fields]
+    if request.query_params.get("api-version", API_VERSION) == API_VERSION:
+        ignored = [name for name in ignored if name != "api-version"]
     chosen = ResultOptions(content=query.outputContentFormat, index=query.stringIndexType)
     headers = ignored_headers([*ignored, *(["locale"] if unknown else [])])
     headers["Operation-Location"] = _location(request, task_id(job, chosen))

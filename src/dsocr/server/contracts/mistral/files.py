@@ -7,12 +7,14 @@ from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
+from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse
 
 from dsocr.config import MIB, Settings
 from dsocr.errors import InvalidField
 from dsocr.pages.signature import file_type
+from dsocr.server.contracts.body import ignored_headers
 from dsocr.server.contracts.file_store import KEEP_SECONDS, FileStore, StoredFile
 from dsocr.server.contracts.mistral.errors import error_answers, mistral_errors
 from dsocr.server.deps import Owner, RunningService, Service, locked_router
@@ -24,6 +26,19 @@ router = locked_router("mistral")
 
 MAX_EXPIRY_HOURS = KEEP_SECONDS // 3600
 MAX_PURPOSE_CHARACTERS = 40
+
+
+class FilesQuery(BaseModel):
+    """Which of the files to list; all without `page_size`."""
+
+    page: int = Field(0, ge=0, description="From 0")
+    page_size: int | None = Field(None, ge=1)
+    include_total: bool = Field(True, description="The total is always there")
+    purpose: str | None = None
+
+    def part(self) -> slice:
+        size = self.page_size
+        return slice(self.page * size, (self.page + 1) * size) if size else slice(None)
 
 
 def max_file_bytes(settings: Settings) -> int:
@@ -67,20 +82,26 @@ async def upload(request: Request, service: RunningService, owner: Owner) -> Res
         limits = FormLimits(1, limit, service.settings.server.max_form_fields)
         async with received_form(request, service.settings.runs_dir, limits) as form:
             file = await asyncio.to_thread(_stored, form, service, owner)
-    return JSONResponse(_answer(file))
+            ignored = [name for name in form.fields if name != "purpose"]
+    return JSONResponse(_answer(file), headers=ignored_headers(ignored))
 
 
 @router.get(
     "/v1/files",
     response_class=Response,
     summary="Mistral: list files",
-    responses=error_answers(401, 503),
+    responses=error_answers(401, 422, 503),
 )
 @mistral_errors
-async def list_files(service: RunningService, owner: Owner) -> Response:
+async def list_files(
+    request: Request, service: RunningService, owner: Owner, query: Annotated[FilesQuery, Query()]
+) -> Response:
     files = await asyncio.to_thread(file_store(service).files, owner)
-    listed = [_answer(file) for file in files]
-    return JSONResponse({"object": "list", "data": listed, "total": len(listed)})
+    files = [file for file in files if query.purpose in (None, file.purpose)]
+    listed = [_answer(file) for file in files[query.part()]]
+    ignored = [name for name in request.query_params if name not in FilesQuery.model_fields]
+    answer = {"object": "list", "data": listed, "total": len(files)}
+    return JSONResponse(answer, headers=ignored_headers(ignored))
 
 
 @router.get(

@@ -13,6 +13,8 @@ from dsocr.errors import InvalidField
 from dsocr.server.contracts.body import is_given_detail
 
 _INSTRUCTING = ("system", "developer")
+_IMAGE_PART = {"messages": "image_url", "input": "input_image"}
+"""What an image is sent as, by the field of the request that holds the messages."""
 
 
 class _ImageUrl(BaseModel):
@@ -98,9 +100,11 @@ class Content:
     """An image has a `detail` other than `auto`; the option `mode` is the service's own."""
 
 
-def content_of(messages: Sequence[Message], instructions: str = "") -> Content:
+def content_of(
+    messages: Sequence[Message], instructions: str = "", field: str = "messages"
+) -> Content:
     """The last message of the user with files, and the text of it and of later ones. Without any
-    text the instructions are the prompt. Raises `InvalidField` without any file."""
+    text the instructions are the prompt. Raises `InvalidField` naming `field` without any file."""
     users = [message for message in messages if message.role not in (*_INSTRUCTING, "assistant")]
     for place in range(len(users) - 1, -1, -1):
         files = _files(users[place])
@@ -108,8 +112,8 @@ def content_of(messages: Sequence[Message], instructions: str = "") -> Content:
             break
     else:
         raise InvalidField(
-            "messages: there is no image and no file; this service reads documents, send one as "
-            "image_url (a data URL) or as a file"
+            f"{field}: there is no image and no file; this service reads documents, send one as "
+            f"{_IMAGE_PART[field]} (a data URL) or as a file"
         )
     prompt = _text(users[place:])
     system = _text([message for message in messages if message.role in _INSTRUCTING])

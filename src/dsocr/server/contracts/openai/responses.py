@@ -58,7 +58,7 @@ class ResponseRequest(OpenaiRequest):
     def content(self) -> Content:
         text = self.input
         messages = [Message(role="user", content=text)] if isinstance(text, str) else text
-        return content_of(messages, self.instructions or "")
+        return content_of(messages, self.instructions or "", "input")
 
     @property
     def token_limit(self) -> int | None:
