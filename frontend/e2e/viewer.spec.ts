@@ -233,6 +233,7 @@ test('a page read again keeps its former version, which can be compared and take
   await expect(textOf(app).getByText('Corrected title')).toBeHidden()
   await app.getByRole('button', { name: 'Versions of the page' }).click()
   const dialog = app.getByRole('dialog', { name: 'Versions of page 1' })
+  await expect(dialog.getByRole('radio', { name: / · Auto · / }).first()).toBeVisible()
   await expect(dialog.getByRole('region', { name: 'Present version' })).toContainText('Harbour report')
   await expect(dialog.getByRole('region', { name: 'Former version' })).toContainText('Corrected title')
   const axe = new AxeBuilder({ page: app }).include('[role=dialog]').withTags(['wcag2a', 'wcag2aa'])
