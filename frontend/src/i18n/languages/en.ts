@@ -132,6 +132,7 @@ export const texts = {
     next: 'Next page',
     image: 'Image',
     text: 'Text',
+    showInText: 'Show in the text',
     result: 'Result',
     splitWidth: 'Width of the image pane',
     zoomIn: 'Zoom in',
