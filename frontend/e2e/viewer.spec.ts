@@ -139,7 +139,7 @@ test('blocks of low confidence are marked on the page and in the text', async ({
   await app.keyboard.press('n')
   await expect(textOf(app).locator('[data-block][data-active]')).toContainText('Faint words')
   const sent = app.waitForRequest((request) => request.method() === 'PATCH')
-  await queue.getByRole('button', { name: 'It is right' }).click()
+  await queue.getByRole('button', { name: 'Mark as correct' }).click()
   expect((await sent).postDataJSON()).toEqual({ blocks: [{ id: 1, text: 'Faint words.' }] })
   await expect(textOf(app).locator('[data-block]').nth(1)).toContainText('checked')
   await expect(queue).toHaveCount(0)

@@ -341,7 +341,7 @@ export const texts = {
     toCheck: (here: number, pages: number) =>
       pages > 0 ? `${here} to check, and ${pages} more ${pages === 1 ? 'page' : 'pages'}` : `${here} to check`,
     nextDoubtful: 'Next doubtful',
-    accept: 'It is right',
+    accept: 'Mark as correct',
     checked: 'checked',
     view: 'Read the whole document',
     copyDocument: 'Copy the document',

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from 'react'
 import { deleteJob, deleteJobOnClose } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { refreshJobs } from '../refresh'
-import styles from './not-kept.module.css'
+import styles from './status-button.module.css'
 
 type NotKept = { notKept: boolean; setNotKept: (notKept: boolean) => void }
 
