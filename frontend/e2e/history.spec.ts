@@ -13,6 +13,7 @@ test('the history renames, searches, opens and deletes documents', async ({ app,
   await app.getByRole('searchbox', { name: 'Search names and texts' }).fill('third page harbour')
   const found = app.getByRole('region', { name: 'In the texts' })
   await expect(found.locator('mark').filter({ hasText: 'Third' }).first()).toBeVisible()
+  await expect(app.getByText('No document name matches')).toHaveCount(0) // what was searched for is there
   await found.getByRole('link', { name: 'to-be-removed.pdf · Page 3' }).click()
   await expect(textOf(app).locator('[data-block][data-active]')).toContainText('Third page of')
   await expect(app.getByRole('searchbox', { name: 'Find in document' })).toHaveValue('Third')

@@ -4,7 +4,7 @@ import { expect, test } from './fixtures'
 
 test.use({ serviceWorkers: 'allow' })
 
-test('below a path of a proxy the page takes shared files, and without the server it says so', async ({ page, image, baseURL }) => {
+test('below a path of a proxy the page takes shared files and deletes what is not kept, and without the server it says so', async ({ page, image, baseURL }) => {
   const { proxy, address } = await proxyBelow('/ocr', baseURL ?? '')
   await page.goto(address)
   await expect(page.getByRole('heading', { name: 'Drop a document to extract its text' })).toBeVisible()
@@ -18,6 +18,12 @@ test('below a path of a proxy the page takes shared files, and without the serve
   })
   expect(stored).toContain('/ocr/')
   expect(stored.filter((path) => !/^\/ocr\/(assets\/[^/]+|icon[^/]*|manifest.json)?$/.test(path))).toEqual([])
+  const notKept = page.getByRole('button', { name: 'Do not keep' })
+  await notKept.click()
+  await expect(notKept).toHaveAttribute('aria-pressed', 'true')
+  const job = new URL(`api/jobs/${/jobs\/(\w+)/.exec(page.url())?.[1]}`, address).href
+  await page.reload() // leaves the document
+  await expect.poll(async () => (await page.request.get(job)).status()).toBe(404)
   await page.goto(`${address}#/`)
   const closed = new Promise((resolve) => proxy.close(resolve))
   proxy.closeAllConnections()

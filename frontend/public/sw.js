@@ -22,6 +22,13 @@ self.addEventListener('fetch', (event) => {
   else if (path.startsWith('assets/') || path === 'icon.svg') event.respondWith(file(request))
 })
 
+// A document that is not kept: the page is closing, and its own requests would be dropped.
+self.addEventListener('message', (event) => {
+  const { toDelete, headers } = event.data
+  const isOwn = typeof toDelete === 'string' && toDelete.startsWith(scope.href)
+  if (isOwn) event.waitUntil(fetch(toDelete, { method: 'DELETE', headers }))
+})
+
 /** The page from the server, so that a new version is there at once; the stored one without it. */
 async function page(event) {
   try {

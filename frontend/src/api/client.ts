@@ -35,7 +35,7 @@ const unauthorizedListeners = new Set<() => void>()
 const client = new DsocrRoutes({
   url: serviceUrl(),
   key: () => localStorage.getItem(KEY_STORAGE),
-  headers: () => ({ 'X-Dsocr-Browser': browserSecret() }),
+  headers: ownHeaders,
   onUnauthorized: () => unauthorizedListeners.forEach((listener) => listener()),
 })
 
@@ -53,6 +53,10 @@ export function forgetApiKey(): void {
 }
 
 const BROWSER_STORAGE = 'dsocr-browser'
+
+function ownHeaders(): Record<string, string> {
+  return { 'X-Dsocr-Browser': browserSecret() }
+}
 
 /** The secret of this browser: without keys, the server lists the jobs of a browser to it alone. */
 function browserSecret(): string {
@@ -92,8 +96,22 @@ export const jobPage = (id: string, index: number, signal: AbortSignal) =>
 export const renameJob = (id: string, name: string) => client.renameJob(id, name)
 export const cancelJob = (id: string) => client.cancelJob(id)
 export const resumeJob = (id: string) => client.resumeJob(id)
-/** `keepalive`: the request is completed also when the page is closed meanwhile. */
-export const deleteJob = (id: string, keepalive = false) => client.deleteJob(id, { keepalive })
+export const deleteJob = (id: string) => client.deleteJob(id)
+
+/**
+ * Deletes a job while the page is closed or reloaded. The browser drops requests of a closing page that
+ * pass a service worker, also with `keepalive`; so the worker sends this one where there is one.
+ */
+export function deleteJobOnClose(id: string): void {
+  const worker = 'serviceWorker' in navigator ? navigator.serviceWorker.controller : null
+  if (worker === null) {
+    void client.deleteJob(id, { keepalive: true })
+    return
+  }
+  const key = localStorage.getItem(KEY_STORAGE)
+  const headers = { ...ownHeaders(), ...(key === null ? {} : { Authorization: `Bearer ${key}` }) }
+  worker.postMessage({ toDelete: new URL(`api/jobs/${encodeURIComponent(id)}`, serviceUrl()).href, headers })
+}
 export const retryPage = (id: string, index: number, options: components['schemas']['PageRetry']) =>
   client.retryPage(id, index, options)
 export const correctPage = (

@@ -17,6 +17,7 @@ export function ConfirmDialog(props: {
       withCloseButton={false}
       title={props.question}
       centered
+      styles={{ title: { lineHeight: 1.4, overflowWrap: 'anywhere' } }}
     >
       <Group justify="flex-end">
         <Button variant="default" onClick={props.onCancel}>

@@ -19,7 +19,7 @@ export function BlockSheet(props: { block: Block; onShow: () => void; onClose: (
     >
       <MarkdownView markdown={block.text} />
       <Button mt="md" fullWidth variant="default" onClick={props.onShow}>
-        {t.viewer.text}
+        {t.viewer.showInText}
       </Button>
     </Drawer>
   )

@@ -123,6 +123,7 @@ export const texts: Texts = {
     next: 'Nächste Seite',
     image: 'Bild',
     text: 'Text',
+    showInText: 'Im Text zeigen',
     result: 'Ergebnis',
     splitWidth: 'Breite des Bildes',
     zoomIn: 'Vergrößern',

@@ -132,6 +132,7 @@ export const texts = {
     next: 'Next page',
     image: 'Image',
     text: 'Text',
+    showInText: 'Show in the text',
     result: 'Result',
     splitWidth: 'Width of the image pane',
     zoomIn: 'Zoom in',
@@ -340,7 +341,7 @@ export const texts = {
     toCheck: (here: number, pages: number) =>
       pages > 0 ? `${here} to check, and ${pages} more ${pages === 1 ? 'page' : 'pages'}` : `${here} to check`,
     nextDoubtful: 'Next doubtful',
-    accept: 'It is right',
+    accept: 'Mark as correct',
     checked: 'checked',
     view: 'Read the whole document',
     copyDocument: 'Copy the document',

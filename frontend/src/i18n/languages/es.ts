@@ -123,6 +123,7 @@ export const texts: Texts = {
     next: 'Página siguiente',
     image: 'Imagen',
     text: 'Texto',
+    showInText: 'Mostrar en el texto',
     result: 'Resultado',
     splitWidth: 'Ancho de la imagen',
     zoomIn: 'Acercar',

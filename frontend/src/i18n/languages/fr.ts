@@ -123,6 +123,7 @@ export const texts: Texts = {
     next: 'Page suivante',
     image: 'Image',
     text: 'Texte',
+    showInText: 'Afficher dans le texte',
     result: 'Résultat',
     splitWidth: 'Largeur de l’image',
     zoomIn: 'Agrandir',

@@ -119,6 +119,7 @@ export const texts: Texts = {
     next: '次のページ',
     image: '画像',
     text: 'テキスト',
+    showInText: '本文で表示',
     result: '結果',
     splitWidth: '画像の幅',
     zoomIn: '拡大',

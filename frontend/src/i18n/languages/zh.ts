@@ -120,6 +120,7 @@ export const texts: Texts = {
     next: '下一页',
     image: '原图',
     text: '文字',
+    showInText: '在正文中显示',
     result: '结果',
     splitWidth: '原图窗格宽度',
     zoomIn: '放大',

@@ -8,10 +8,9 @@ import styles from './history.module.css'
 
 const PAGE_SIZE = 20
 
-/** The pages of all documents that have the words, each a link to the place. */
-export function FoundTexts({ query }: { query: string }) {
-  const { t } = useTranslation()
-  const { data, hasNextPage, fetchNextPage } = useInfiniteQuery({
+/** The pages of all documents that have the words. */
+export function useFoundTexts(query: string) {
+  return useInfiniteQuery({
     queryKey: ['search', query],
     queryFn: ({ signal, pageParam }) =>
       api.searchTexts(query, { limit: PAGE_SIZE, offset: pageParam }, signal),
@@ -21,7 +20,13 @@ export function FoundTexts({ query }: { query: string }) {
     placeholderData: keepPreviousData,
     staleTime: 0,
   })
-  if (query === '' || data === undefined) return null
+}
+
+/** The pages found, each a link to the place. */
+export function FoundTexts({ texts }: { texts: ReturnType<typeof useFoundTexts> }) {
+  const { t } = useTranslation()
+  const { data, hasNextPage, fetchNextPage } = texts
+  if (data === undefined) return null
   const found = data.pages.flatMap((page) => page.found)
   return (
     <Stack component="section" gap="xs" aria-label={t.find.inTexts}>

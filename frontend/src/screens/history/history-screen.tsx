@@ -11,7 +11,7 @@ import { errorMessage, notifyError } from '../error-notifications'
 import { isActive } from '../job/use-job'
 import { jobName } from '../job-name'
 import { refresh, refreshJobs, show } from '../refresh'
-import { FoundTexts } from './found-texts'
+import { FoundTexts, useFoundTexts } from './found-texts'
 import { HistoryRow } from './history-row'
 import { SelectionBar } from './selection-bar'
 
@@ -26,6 +26,8 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
   const [toDelete, setToDelete] = useState<{ ids: string[]; question: string } | null>(null)
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const { data, error, hasNextPage, fetchNextPage } = useJobList(query)
+  const texts = useFoundTexts(query)
+  const inTexts = texts.data?.pages.some(({ found }) => found.length > 0) ?? false
   const jobs = uniqueJobs(data?.pages ?? [])
   const total = data?.pages.at(-1)?.total
   const action = { label: t.nav.new, onClick: onNew }
@@ -87,7 +89,7 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
         {total === 0 && query === '' && (
           <FullScreenMessage icon={<IconArchive />} title={t.history.empty} action={action} />
         )}
-        {total === 0 && query !== '' && <Text c="dimmed">{t.history.noMatch}</Text>}
+        {total === 0 && query !== '' && !inTexts && <Text c="dimmed">{t.history.noMatch}</Text>}
         <Stack gap="xs" role="list">
           {jobs.map((job) => (
             <HistoryRow
@@ -108,7 +110,7 @@ export function HistoryScreen({ modes, onNew }: { modes: api.Modes | undefined; 
             {t.history.more}
           </Button>
         )}
-        <FoundTexts query={query} />
+        {query !== '' && <FoundTexts texts={texts} />}
       </Stack>
       <ConfirmDialog
         opened={toDelete !== null}

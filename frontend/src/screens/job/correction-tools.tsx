@@ -47,7 +47,7 @@ export function UnstoredCorrections({ count }: { count: number }) {
   return (
     <span role="status">
       {count > 0 && (
-        <Badge variant="light" color="orange" tt="none" c="var(--mantine-color-text)">
+        <Badge variant="light" color="orange" tt="none" c="var(--mantine-color-text)" data-long>
           {t.status.unstored(count)}
         </Badge>
       )}

@@ -30,6 +30,6 @@ export function optionChips(job: Job, modes: Modes | undefined, t: Texts, pageMo
   return chips
 }
 
-function modeLabel(mode: string, t: Texts): string {
+export function modeLabel(mode: string, t: Texts): string {
   return mode === 'auto' ? t.start.auto.label : (t.modes[mode]?.label ?? mode)
 }

@@ -18,7 +18,7 @@ export function JobStatus(props: {
   const seconds = useElapsedSeconds(job.startedAt, job.finishedAt)
   const share = job.pagesTotal > 0 ? (100 * job.pagesDone) / job.pagesTotal : 0
   return (
-    <Group gap="sm" wrap="nowrap" maw={620}>
+    <Group gap="sm" wrap="nowrap" maw={620} data-long={job.status === 'succeeded' ? undefined : true}>
       <Text size="xs" c="dimmed" role="status" style={{ fontVariantNumeric: 'tabular-nums' }}>
         {statusParts(job, seconds, t, language).join(' · ')}
       </Text>
@@ -28,18 +28,18 @@ export function JobStatus(props: {
             aria-label={t.status.progress(job.pagesDone, job.pagesTotal)}
             value={Math.max(3, share)}
             animated
-            style={{ flex: 1 }}
+            style={{ flex: 1, maxWidth: '10rem' }}
             miw={60}
           />
           {props.onCancel && (
-            <Button size="compact-xs" variant="default" onClick={props.onCancel}>
+            <Button size="compact-xs" variant="default" flex="none" onClick={props.onCancel}>
               {t.cancel}
             </Button>
           )}
         </>
       )}
       {!isActive(job) && job.pagesDone < job.pagesTotal && props.onResume && (
-        <Button size="compact-xs" variant="default" onClick={props.onResume}>
+        <Button size="compact-xs" variant="default" flex="none" onClick={props.onResume}>
           {t.status.resume}
         </Button>
       )}

@@ -2,10 +2,10 @@ import { Button } from '@mantine/core'
 import { IconEyeOff } from '@tabler/icons-react'
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
-import { deleteJob } from '../../api/client'
+import { deleteJob, deleteJobOnClose } from '../../api/client'
 import { useTranslation } from '../../i18n/translation'
 import { refreshJobs } from '../refresh'
-import styles from './not-kept.module.css'
+import styles from './status-button.module.css'
 
 type NotKept = { notKept: boolean; setNotKept: (notKept: boolean) => void }
 
@@ -16,13 +16,13 @@ export function useNotKept(jobId: string): NotKept {
   const latest = useRef(notKept)
   latest.current = notKept
   useEffect(() => {
-    const leave = () => {
-      if (latest.current) void deleteJob(jobId, true).then(() => refreshJobs(cache))
+    const close = () => {
+      if (latest.current) deleteJobOnClose(jobId)
     }
-    window.addEventListener('pagehide', leave)
+    window.addEventListener('pagehide', close)
     return () => {
-      window.removeEventListener('pagehide', leave)
-      leave()
+      window.removeEventListener('pagehide', close)
+      if (latest.current) void deleteJob(jobId).then(() => refreshJobs(cache))
     }
   }, [cache, jobId])
   return { notKept, setNotKept }

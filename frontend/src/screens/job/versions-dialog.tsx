@@ -7,6 +7,7 @@ import { duration, moment } from '../../lib/format'
 import { MarkdownView } from '../../viewer/text/markdown-view'
 import { notifyError } from '../error-notifications'
 import { refresh } from '../refresh'
+import { modeLabel } from './job-options'
 import styles from './versions-dialog.module.css'
 
 type Version = Awaited<ReturnType<typeof api.pageVersions>>['versions'][number]
@@ -100,7 +101,7 @@ function Side({ title, text }: { title: string; text: string }) {
 function labelOf(version: Version, t: Texts, language: string): string {
   const parts = [
     moment(version.replacedAt, language),
-    t.modes[version.mode]?.label ?? version.mode,
+    modeLabel(version.mode, t),
     duration(version.durationMs / 1000, language),
   ]
   if (version.rotation > 0) parts.push(t.versions.turned(version.rotation))

@@ -5,7 +5,7 @@ import * as api from '../../api/client'
 /** The server's health, polled; after an outage, all queries are repeated. */
 export function useHealth() {
   const cache = useQueryClient()
-  const { data: health, isError: offline } = useQuery({
+  const { data: health, isError, isFetched } = useQuery({
     queryKey: ['health'],
     queryFn: ({ signal }) => api.health(signal),
     retry: 1,
@@ -13,6 +13,8 @@ export function useHealth() {
     refetchInterval: ({ state }) =>
       state.status === 'error' || state.data?.engine.state !== 'ready' ? 1500 : 5000,
   })
+  // A query without data is pending again at each repetition; the outage lasts until the first response.
+  const offline = isError || (isFetched && health === undefined)
   const wasOffline = useRef(false)
   useEffect(() => {
     if (!offline && wasOffline.current) void cache.invalidateQueries()
