@@ -96,7 +96,7 @@ def serve(channel: Channel, arguments: Header) -> None:
         return method
 
     for name, (owner, method, restored) in NETWORKS.items():
-        owner.__init__ = lambda self, networks: None
+        owner.__init__ = lambda self, networks, **options: None
         setattr(owner, method, replayed(name, restored))
 
     Ocr.curves = []  # no sample has strongly curved lines
