@@ -10,13 +10,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import (
-    AbstractContextManager,
-    AsyncExitStack,
-    ExitStack,
-    contextmanager,
-    nullcontext,
-)
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -173,40 +167,52 @@ class Pipeline:
     async def _process_next(self, run: _Run) -> bool:
         """Takes one page from rendering to its result; False when none is left. The image is freed
         on return."""
-        with ExitStack() as span:
-            async with AsyncExitStack() as slots:
-                async with run.waiting:
-                    upcoming = next(run.pages, None)
-                    if upcoming is None:
-                        return False
-                    position, index = upcoming
-                    first = position == 0
-                    await slots.enter_async_context(
-                        self._images.slot(is_first=first, background=run.owner)
-                    )
-                span.enter_context(_page_span(run, index))
+        async with AsyncExitStack() as slots:
+            upcoming = await self._next_page(run, slots)
+            if upcoming is None:
+                return False
+            position, index = upcoming
+            with _page_span(run, index):
                 timer = PageTimer(self._metrics, self._engine.info, run.options)
-                slots.enter_context(_counted_if_cancelled(timer))
-                with timer.stage("render"):
-                    rendered = await _render(run, index)
-                num_bytes = rendered.num_bytes if isinstance(rendered, PageImage) else 0
-                slots.enter_context(self._images.hold(num_bytes))
-                with timer.queue():
-                    async with run.order.turn(position):
-                        if isinstance(rendered, PageImage):
-                            await slots.enter_async_context(
-                                self._engine_slots.slot(is_first=first, background=run.owner)
-                            )
-                if isinstance(rendered, PageImage):
-                    result = await self._recognize_page(rendered, run, timer)
-                else:
-                    run.emit(PageStarted(index))
-                    result = rendered
-            with timer.stage("store"):
-                await run.on_result(position, result)
-            timer.finish(result)
-            run.emit(PageDone(result))
+                async with slots.pop_all() as held:  # until the page is stored
+                    result = await self._page_result(run, position, index, timer, held)
+                with timer.stage("store"):
+                    await run.on_result(position, result)
+                timer.finish(result)
+                run.emit(PageDone(result))
         return True
+
+    async def _next_page(self, run: _Run, slots: AsyncExitStack) -> tuple[int, int] | None:
+        """The position and index of the next page, as soon as its image may be held."""
+        async with run.waiting:
+            upcoming = next(run.pages, None)
+            if upcoming is not None:
+                first = upcoming[0] == 0
+                await slots.enter_async_context(
+                    self._images.slot(is_first=first, background=run.owner)
+                )
+            return upcoming
+
+    async def _page_result(
+        self, run: _Run, position: int, index: int, timer: PageTimer, slots: AsyncExitStack
+    ) -> PageResult:
+        """The page's result, or the failure in its place. What the page occupies meanwhile is added
+        to `slots`."""
+        slots.enter_context(_counted_if_cancelled(timer))
+        with timer.stage("render"):
+            rendered = await _render(run, index)
+        num_bytes = rendered.num_bytes if isinstance(rendered, PageImage) else 0
+        slots.enter_context(self._images.hold(num_bytes))
+        with timer.queue():
+            async with run.order.turn(position):
+                if isinstance(rendered, PageImage):
+                    await slots.enter_async_context(
+                        self._engine_slots.slot(is_first=position == 0, background=run.owner)
+                    )
+        if isinstance(rendered, PageImage):
+            return await self._recognize_page(rendered, run, timer)
+        run.emit(PageStarted(index))
+        return rendered
 
     async def _recognize_page(self, page: PageImage, run: _Run, timer: PageTimer) -> PageResult:
         """The page's result, or the failure in its place."""
